@@ -1,0 +1,241 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::{
+    ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, PoolInfo,
+    VolumeInfo,
+};
+
+/// The longest answer that is read, in bytes: some 100,000 volumes.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// Calls the admin API. One connection per call, so a restart of the daemon needs no care.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    socket: PathBuf,
+}
+
+/// Why a call of the admin API failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nobody listens on the socket, or it may not be opened.
+    #[error("cannot reach the volume daemon at {}: {source}; is `volumed serve` running?", .socket.display())]
+    Unreachable {
+        /// The admin socket.
+        socket: PathBuf,
+        /// What connecting answered.
+        source: io::Error,
+    },
+    /// The connection broke; whether the call took effect is unknown.
+    #[error("the connection to the volume daemon broke: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The daemon refused; nothing changed.
+    #[error("{message}")]
+    Refused {
+        /// For programs.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+    },
+    /// The daemon does not speak this version of the API.
+    #[error("the volume daemon gave an answer that is not understood (HTTP status {0})")]
+    NotUnderstood(StatusCode),
+}
+
+impl AdminError {
+    /// The daemon's code, if it was the daemon that refused.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl AdminClient {
+    /// A client of the daemon whose admin socket is at `socket`; does not connect yet.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+        }
+    }
+
+    /// The admin socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Creates a volume. Once answered, it survives a power cut.
+    pub async fn create_volume(&self, volume: &CreateVolume) -> Result<VolumeInfo, AdminError> {
+        self.call(Method::POST, "/v1/volumes", Some(volume)).await
+    }
+
+    /// Every volume, by name.
+    pub async fn list_volumes(&self) -> Result<Vec<VolumeInfo>, AdminError> {
+        self.get("/v1/volumes").await
+    }
+
+    /// One volume.
+    pub async fn show_volume(&self, name: &str) -> Result<VolumeInfo, AdminError> {
+        self.get(&volume_path(name, "")).await
+    }
+
+    /// Deletes a volume that is not attached, and gives its space back.
+    pub async fn delete_volume(&self, name: &str) -> Result<(), AdminError> {
+        self.call::<(), Empty>(Method::DELETE, &volume_path(name, ""), None)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes `owner` the volume's owner. Once answered, nothing that an earlier owner sent will
+    /// land any more (V2).
+    pub async fn attach(&self, name: &str, owner: &str) -> Result<Attached, AdminError> {
+        let request = AttachRequest {
+            owner: owner.to_owned(),
+        };
+        self.call(Method::POST, &volume_path(name, "/attach"), Some(&request))
+            .await
+    }
+
+    /// Gives the volume up.
+    pub async fn detach(&self, name: &str, owner: &str) -> Result<(), AdminError> {
+        let request = DetachRequest {
+            owner: owner.to_owned(),
+        };
+        self.call::<_, Empty>(Method::POST, &volume_path(name, "/detach"), Some(&request))
+            .await?;
+        Ok(())
+    }
+
+    /// All disks together.
+    pub async fn pool(&self) -> Result<PoolInfo, AdminError> {
+        self.get("/v1/pool").await
+    }
+
+    /// Every disk.
+    pub async fn disks(&self) -> Result<Vec<DiskInfo>, AdminError> {
+        self.get("/v1/disks").await
+    }
+
+    /// One disk.
+    pub async fn show_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
+        self.get(&format!("/v1/disks/{}", segment(id))).await
+    }
+
+    async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {
+        self.call::<(), A>(Method::GET, path, None).await
+    }
+
+    async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Q>,
+    ) -> Result<A, AdminError> {
+        let (status, answer) = self.exchange(method, path, body).await?;
+        let not_understood = |_| AdminError::NotUnderstood(status);
+        if status.is_success() {
+            return serde_json::from_slice(&answer).map_err(not_understood);
+        }
+        let refusal: ApiError = serde_json::from_slice(&answer).map_err(not_understood)?;
+        Err(AdminError::Refused {
+            code: refusal.code,
+            message: refusal.message,
+        })
+    }
+
+    async fn exchange<Q: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Q>,
+    ) -> Result<(StatusCode, Bytes), AdminError> {
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|source| AdminError::Unreachable {
+                    socket: self.socket.clone(),
+                    source,
+                })?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let bytes = body.map(|body| serde_json::to_vec(body).expect("plain structs become JSON"));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(bytes.unwrap_or_default())))
+            .expect("an escaped path makes a request");
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        driver.abort();
+        match body {
+            Ok(body) => Ok((status, body.to_bytes())),
+            Err(error) => Err(match error.downcast::<hyper::Error>() {
+                Ok(broken) => AdminError::Broken(*broken),
+                Err(_) => AdminError::NotUnderstood(status),
+            }),
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Empty {}
+
+fn volume_path(name: &str, action: &str) -> String {
+    format!("/v1/volumes/{}{action}", segment(name))
+}
+
+/// Escapes what cannot stand in a segment of a path. A segment of dots alone would change the
+/// path's meaning, so dots are escaped too.
+fn segment(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut escaped = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            escaped.push(char::from(byte));
+        } else {
+            write!(escaped, "%{byte:02X}").expect("a String takes everything");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_segment() {
+        assert_eq!(
+            volume_path("a/../b c", "/attach"),
+            "/v1/volumes/a%2F%2E%2E%2Fb%20c/attach"
+        );
+        assert_eq!(segment("plain-1_x"), "plain-1_x");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_is_not_there_is_named() {
+        let client = AdminClient::new("/nonexistent/admin.sock");
+        let error = client.pool().await.unwrap_err();
+        assert!(matches!(error, AdminError::Unreachable { .. }));
+        assert!(error.to_string().contains("/nonexistent/admin.sock"));
+    }
+
+    #[test]
+    fn a_newer_daemons_code_is_read() {
+        let error: ApiError = serde_json::from_str(r#"{"code":"tomorrow","message":"m"}"#).unwrap();
+        assert_eq!(error.code, ErrorCode::Unknown);
+    }
+}

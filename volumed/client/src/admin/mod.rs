@@ -1,0 +1,131 @@
+//! The admin API of the volume daemon: what it says and a client that says it.
+//!
+//! HTTP/1.1 with JSON bodies on an owner-only unix socket. Every refusal is an [`ApiError`]: a code
+//! for programs, a sentence for people. Sizes are in bytes.
+
+mod client;
+mod error_code;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use client::{AdminClient, AdminError};
+pub use error_code::ErrorCode;
+
+/// Asks for a new volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateVolume {
+    /// 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot or a dash.
+    pub name: String,
+    /// Virtual size in bytes, from 4 KiB to 1 EiB, a multiple of 4 KiB; takes no space until it is
+    /// written.
+    pub size: u64,
+    /// Copies of every extent.
+    #[serde(default = "one")]
+    pub replicas: u8,
+}
+
+fn one() -> u8 {
+    1
+}
+
+/// A volume as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeInfo {
+    /// Never used again, also after the volume is deleted.
+    pub id: String,
+    /// Unique among the volumes that exist.
+    pub name: String,
+    /// Virtual size in bytes.
+    pub size: u64,
+    /// Copies of every extent.
+    pub replicas: u8,
+    /// Bytes that the volume holds in the pool, one replica counted.
+    pub used: u64,
+    /// Grows with every attach (V1); 0 when it was never attached.
+    pub epoch: u64,
+    /// Who has it attached (V2), if anybody.
+    pub owner: Option<String>,
+}
+
+/// All disks together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolInfo {
+    /// Bytes that the disks can hold, less their reserve.
+    pub capacity: u64,
+    /// Bytes that volumes hold.
+    pub used: u64,
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// How many disks there are.
+    pub disks: u32,
+    /// How many volumes there are.
+    pub volumes: u32,
+}
+
+/// One disk of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskInfo {
+    /// As written in the disk's `disk.json`.
+    pub id: String,
+    /// The directory on its file system.
+    pub path: PathBuf,
+    /// Whether it serves.
+    pub state: DiskState,
+    /// Bytes that it can hold, less its reserve.
+    pub capacity: u64,
+    /// Bytes that volumes hold on it.
+    pub used: u64,
+    /// Bytes that can still be written.
+    pub free: u64,
+}
+
+/// Whether a disk serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskState {
+    /// Reads and writes.
+    Online,
+    /// A sync failed, or its content is not what was written (V8): nothing on it is acknowledged.
+    Failed,
+}
+
+/// Asks to become the volume's owner. Whoever was it before loses its connections first (V2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachRequest {
+    /// 1 to 256 printable characters; every start of a client should make up its own.
+    pub owner: String,
+}
+
+/// Gives the volume up; refused unless `owner` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetachRequest {
+    /// What the attach said.
+    pub owner: String,
+}
+
+/// The volume is the caller's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Fences every earlier head (V1).
+    pub epoch: u64,
+    /// The name to ask for on the NBD socket; it dies with this attachment.
+    pub export: String,
+    /// Where NBD is served, an absolute path.
+    pub nbd_socket: PathBuf,
+    /// Virtual size in bytes.
+    pub size: u64,
+}
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: one sentence.
+    pub message: String,
+}
