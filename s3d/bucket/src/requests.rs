@@ -147,6 +147,9 @@ pub enum ChangeError {
     /// The pool is full; nothing was changed.
     #[error("the pool has no space left")]
     NoSpace,
+    /// The change touches more rows than one log group holds; nothing was changed.
+    #[error("the change is too large to be made at once")]
+    TooLarge,
     /// The bucket has to be opened again; whether the change was made is unknown.
     #[error("the bucket was closed: {0}")]
     Closed(ClosedError),

@@ -1,0 +1,177 @@
+//! Bodies on their way in: small ones stay in memory, larger ones become spans (B1).
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use volumed_client::{DeviceError, Durability};
+
+use crate::CHECKED_RUN;
+use crate::crc::crc32c_of_runs;
+use crate::layout::{BLOCK, DATA_ZONE, MAX_SPAN, RUN, SMALL_BODY};
+use crate::object::SpanId;
+use crate::requests::{Body, ChangeError, ClosedError, StoredSpan};
+use crate::shared::Shared;
+
+/// Runs of one body that may be in flight.
+const IN_FLIGHT: usize = 4;
+
+/// Pieces of a run that are worth writing as they are; more are joined first.
+const MAX_PIECES: usize = 256;
+
+/// Takes the bytes of a put or a part.
+///
+/// Every byte handed in is durable once [`BodyWriter::finish`] answers, or is still in memory and
+/// small enough to travel in the log. Dropping the writer leaves nothing that anything names.
+pub struct BodyWriter {
+    shared: Arc<Shared>,
+    /// How much more is expected, when that is known.
+    expected: Option<u64>,
+    run: Vec<Bytes>,
+    run_length: usize,
+    spans: Vec<OpenSpan>,
+    writes: FuturesUnordered<BoxFuture<'static, Result<(), DeviceError>>>,
+}
+
+struct OpenSpan {
+    address: u64,
+    room: u64,
+    length: u64,
+    sums: Vec<u32>,
+}
+
+impl BodyWriter {
+    pub(crate) fn new(shared: Arc<Shared>, expected: Option<u64>) -> Self {
+        Self {
+            shared,
+            expected,
+            run: Vec::new(),
+            run_length: 0,
+            spans: Vec::new(),
+            writes: FuturesUnordered::new(),
+        }
+    }
+
+    /// Takes the next bytes; waits while too much is in flight.
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), ChangeError> {
+        while self.run_length + bytes.len() >= RUN {
+            self.push(bytes.split_to(RUN - self.run_length));
+            self.write_run().await?;
+        }
+        self.push(bytes);
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.run_length += bytes.len();
+        self.run.push(bytes);
+        if self.run.len() > MAX_PIECES {
+            self.run = vec![join(&self.run, self.run_length)];
+        }
+    }
+
+    /// Waits until every byte is where a record may name it.
+    pub async fn finish(mut self) -> Result<Body, ChangeError> {
+        if self.spans.is_empty() && self.run_length <= SMALL_BODY {
+            let body = match self.run.len() {
+                0 => Bytes::new(),
+                1 => self.run.remove(0),
+                _ => join(&self.run, self.run_length),
+            };
+            return Ok(Body::Small(body));
+        }
+        if self.run_length > 0 {
+            self.write_run().await?;
+        }
+        while let Some(written) = self.writes.next().await {
+            written.map_err(refusal)?;
+        }
+        let spans = self.spans.into_iter().map(|span| StoredSpan {
+            span: SpanId(span.address - DATA_ZONE),
+            address: span.address,
+            length: span.length,
+            sums: span.sums,
+        });
+        Ok(Body::Stored(spans.collect()))
+    }
+
+    /// Sends off the run that was collected. Only the last one of a body is no whole number of
+    /// checked runs.
+    async fn write_run(&mut self) -> Result<(), ChangeError> {
+        let mut run = std::mem::take(&mut self.run);
+        let length = std::mem::take(&mut self.run_length) as u64;
+        let sums = crc32c_of_runs(&run, CHECKED_RUN as usize);
+        let address = self.place(length, sums).await.map_err(refusal)?;
+        let odd = (length % BLOCK) as usize;
+        if odd > 0 {
+            // Whole blocks spare the volume a read; what is behind the span is nobody's.
+            run.push(Bytes::from_static(&ZEROES[odd..]));
+        }
+        let device = self.shared.data.clone();
+        self.writes.push(Box::pin(async move {
+            device.write(address, &run, Durability::Durable).await
+        }));
+        // Polled here, not only in `finish`: the writes go on while the body comes in.
+        while self.writes.len() > IN_FLIGHT {
+            if let Some(written) = self.writes.next().await {
+                written.map_err(refusal)?;
+            }
+        }
+        futures::future::poll_immediate(self.writes.next())
+            .await
+            .flatten()
+            .transpose()
+            .map_err(refusal)?;
+        Ok(())
+    }
+
+    async fn place(&mut self, length: u64, sums: Vec<u32>) -> Result<u64, DeviceError> {
+        if self.spans.last().is_none_or(|span| span.room < length) {
+            let room = self.next_span_length(length);
+            let address = self.shared.space.allocate(room).await?;
+            self.spans.push(OpenSpan { address, room, length: 0, sums: Vec::new() });
+        }
+        if let Some(expected) = &mut self.expected {
+            *expected = expected.saturating_sub(length);
+        }
+        let span = self.spans.last_mut().expect("one was just made if there was none");
+        let address = span.address + span.length;
+        span.room -= length;
+        span.length += length;
+        span.sums.extend(sums);
+        Ok(address)
+    }
+
+    /// As long as the rest of the body when that is known, else twice the span before; addresses
+    /// that are never written cost nothing.
+    fn next_span_length(&self, least: u64) -> u64 {
+        let guess = match (self.expected, self.spans.last()) {
+            (Some(expected), _) if expected > 0 => expected,
+            (_, Some(span)) => span.length * 2,
+            (_, None) => least,
+        };
+        guess.clamp(least, MAX_SPAN)
+    }
+}
+
+static ZEROES: [u8; BLOCK as usize] = [0; BLOCK as usize];
+
+fn join(pieces: &[Bytes], length: usize) -> Bytes {
+    let mut joined = BytesMut::with_capacity(length);
+    for piece in pieces {
+        joined.extend_from_slice(piece);
+    }
+    joined.freeze()
+}
+
+fn refusal(error: DeviceError) -> ChangeError {
+    match error {
+        DeviceError::NoSpace => ChangeError::NoSpace,
+        error => ChangeError::Closed(ClosedError::Device(error)),
+    }
+}

@@ -1,0 +1,337 @@
+//! An open bucket.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use volumed_client::BlockDevice;
+
+use crate::blob_reader::BlobReader;
+use crate::body::BodyWriter;
+use crate::change::{Change, Done, PartAttributes};
+use crate::committer::{Committer, Message, Submission};
+use crate::index::Index;
+use crate::index_zone::IndexZone;
+use crate::layout::{DATA_ZONE, RESERVE, SEGMENT};
+use crate::listing;
+use crate::log::{Log, Position, replay};
+use crate::object::{Attributes, Blob, Checksum, Key, Object, Timestamp, Upload, UploadId};
+use crate::offload::Offload;
+use crate::requests::{
+    Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
+    ReadError, Stored, UploadPage, UploadState,
+};
+use crate::rows::{Row, Table, object_key, upload_key};
+use crate::shared::{Clock, Shared};
+use crate::space::Space;
+use crate::superblock::{BucketId, Fields, Superblock};
+
+/// Changes that may wait for the committer.
+const QUEUE: usize = 1024;
+
+/// The volume, twice: the I/O of `index` must run on a thread that never blocks on it (B9).
+#[derive(Clone)]
+pub struct Devices {
+    /// For the log and the bodies.
+    pub data: Arc<dyn BlockDevice>,
+    /// For the index.
+    pub index: Arc<dyn BlockDevice>,
+}
+
+/// How to open a bucket.
+#[derive(Clone)]
+pub struct Options {
+    /// The epoch under which the volume was attached; greater than any earlier owner's.
+    pub epoch: u64,
+    /// Bytes of memory for the index's pages; a quarter of it again for rows.
+    pub index_cache: usize,
+    /// Where work that blocks on the index runs.
+    pub offload: Offload,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// The usual options under an epoch.
+    pub fn new(epoch: u64) -> Self {
+        let clock = || {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            Timestamp(now.map_or(0, |now| now.as_millis() as u64))
+        };
+        Self {
+            epoch,
+            index_cache: 32 << 20,
+            offload: Offload::default(),
+            clock: Arc::new(clock),
+        }
+    }
+}
+
+/// A bucket on its volume. One handle at a time may be open on a volume; the volume's epoch sees
+/// to that (V1, V2).
+pub struct Bucket {
+    shared: Arc<Shared>,
+    messages: mpsc::Sender<Message>,
+}
+
+impl Bucket {
+    /// Makes a bucket on an empty volume, or opens it if it was made already: making is repeated
+    /// after a crash.
+    pub async fn create(
+        devices: Devices,
+        id: BucketId,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        if Superblock::read(&devices.data).await?.is_some() {
+            return Self::open(devices, id, options).await;
+        }
+        let fields = Fields {
+            bucket: id,
+            generation: 0,
+            epoch: options.epoch,
+            index_length: 0,
+            mark: DATA_ZONE + 2 * SEGMENT,
+            reserve_from: RESERVE.end,
+        };
+        let start = Position {
+            sequence: 0,
+            next_record: 1,
+            address: DATA_ZONE,
+            next_segment: DATA_ZONE + SEGMENT,
+            crc: 0,
+        };
+        // What an attempt before this one left in the index zone is not the start of an index.
+        let device = devices.index.clone();
+        let staged = Arc::new(Superblock::staged(devices.data.clone(), fields));
+        let zone = IndexZone::new(device, staged.clone(), 0);
+        let Options { index_cache, offload, .. } = options.clone();
+        offload
+            .run(move || Index::create(zone, &start, index_cache, offload).map(drop))
+            .await
+            .map_err(|error| OpenError::Index(error.0))?;
+        // The index is whole; both slots now make the bucket.
+        staged.publish().await?;
+        Self::open(devices, id, options).await
+    }
+
+    /// Opens a bucket: reads the superblock, opens the index, replays the log (B4).
+    pub async fn open(
+        devices: Devices,
+        id: BucketId,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let fields = Superblock::read(&devices.data).await?.ok_or(OpenError::Superblock)?;
+        if fields.bucket != id {
+            return Err(OpenError::OtherBucket);
+        }
+        let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
+        superblock.change(|fields| fields.epoch = options.epoch).await?;
+        let zone = IndexZone::new(devices.index, superblock.clone(), fields.index_length);
+        let Options { index_cache, offload, .. } = options;
+        let (index, applied) = offload
+            .run(move || Index::open(zone, index_cache, offload))
+            .await
+            .map_err(|error| OpenError::Index(error.0))?;
+        let position = replay(&devices.data, applied, options.epoch, |group| {
+            for mutations in &group.records {
+                index.apply(mutations);
+            }
+        })
+        .await?;
+        let space = Arc::new(Space::new(superblock, fields.mark));
+        let shared = Arc::new(Shared {
+            data: devices.data.clone(),
+            index: Arc::new(index),
+            space: space.clone(),
+            offload,
+            folded: Notify::new(),
+            closed: OnceLock::new(),
+        });
+        let (messages, received) = mpsc::channel(QUEUE);
+        let committer = Committer {
+            shared: shared.clone(),
+            log: Log::new(devices.data, space, options.epoch, position),
+            epoch: options.epoch,
+            clock: options.clock,
+            uploads: 0,
+            fold: Default::default(),
+        };
+        tokio::spawn(committer.run(received));
+        Ok(Self { shared, messages })
+    }
+
+    /// Why this handle is of no more use, if it is not.
+    pub fn closed(&self) -> Option<ClosedError> {
+        self.shared.closed.get().cloned()
+    }
+
+    /// Folds what the log holds into the index, and ends. Changes that wait are made first.
+    pub async fn close(&self) {
+        let (answer, closed) = oneshot::channel();
+        if self.messages.send(Message::Close(answer)).await.is_ok() {
+            // An error means that the bucket ended by itself, which is what was asked for.
+            let _ = closed.await;
+        }
+    }
+
+    /// Folds what the log holds into the index (B3).
+    pub async fn checkpoint(&self) -> Result<(), ChangeError> {
+        let (answer, done) = oneshot::channel();
+        let sent = self.messages.send(Message::Checkpoint(answer)).await.is_ok();
+        if sent && done.await.is_ok() && self.closed().is_none() {
+            return Ok(());
+        }
+        Err(self.ended())
+    }
+
+    /// Begins a body. `length`: how long it will be, when that is known.
+    pub fn writer(&self, length: Option<u64>) -> BodyWriter {
+        BodyWriter::new(self.shared.clone(), length)
+    }
+
+    /// Puts an object; when this answers, it is durable and visible.
+    pub async fn put(
+        &self,
+        key: Key,
+        attributes: Attributes,
+        body: Body,
+        condition: Condition,
+    ) -> Result<Stored, ChangeError> {
+        self.store(Change::Put { key, attributes, body, condition }).await
+    }
+
+    /// The object that has this key.
+    pub async fn find(&self, key: &Key) -> Result<Option<Object>, ReadError> {
+        self.row(Table::Objects, object_key(key)).await
+    }
+
+    /// Reads a range of a blob.
+    pub fn read(&self, blob: &Blob, range: Range<u64>) -> BlobReader {
+        BlobReader::new(self.shared.clone(), blob, range)
+    }
+
+    /// Deletes an object; answers whether there was one.
+    pub async fn delete(&self, key: Key, condition: Condition) -> Result<bool, ChangeError> {
+        match self.submit(Change::Delete { key, condition }).await? {
+            Done::Deleted { existed } => Ok(existed),
+            _ => unreachable!("a delete answers whether there was one"),
+        }
+    }
+
+    /// A page of keys and common prefixes.
+    pub async fn list(&self, request: ListRequest) -> Result<ListPage, ReadError> {
+        self.check()?;
+        Ok(self.shared.index.read(move |reader| listing::list(reader, &request)).await?)
+    }
+
+    /// Whether the bucket holds no object.
+    pub async fn is_empty(&self) -> Result<bool, ReadError> {
+        self.check()?;
+        Ok(self.shared.index.read(listing::is_empty).await?)
+    }
+
+    /// Begins a multipart upload.
+    pub async fn create_upload(&self, key: Key, upload: Upload) -> Result<UploadId, ChangeError> {
+        match self.submit(Change::CreateUpload { key, upload }).await? {
+            Done::Began(id) => Ok(id),
+            _ => unreachable!("beginning an upload answers its id"),
+        }
+    }
+
+    /// Stores a part, in place of an earlier one of that number.
+    pub async fn put_part(
+        &self,
+        key: Key,
+        upload: UploadId,
+        number: u16,
+        etag: String,
+        checksum: Option<Checksum>,
+        body: Body,
+    ) -> Result<(), ChangeError> {
+        let part = PartAttributes { etag, checksum };
+        self.submit(Change::PutPart { key, upload, number, part, body }).await?;
+        Ok(())
+    }
+
+    /// An upload with all its parts.
+    pub async fn upload(
+        &self,
+        key: &Key,
+        upload: &UploadId,
+    ) -> Result<Option<UploadState>, ReadError> {
+        let Some(found) = self.row::<Upload>(Table::Uploads, upload_key(key, upload)).await? else {
+            return Ok(None);
+        };
+        let id = upload.clone();
+        let parts = self.shared.index.read(move |reader| listing::list_parts(reader, &id)).await?;
+        Ok(Some(UploadState { upload: found, parts }))
+    }
+
+    /// Makes an object of an upload's parts; no byte moves (B6).
+    pub async fn complete_upload(
+        &self,
+        key: Key,
+        upload: UploadId,
+        completion: Completion,
+        condition: Condition,
+    ) -> Result<Stored, ChangeError> {
+        self.store(Change::Complete { key, upload, completion, condition }).await
+    }
+
+    /// Forgets an upload and its parts.
+    pub async fn abort_upload(&self, key: Key, upload: UploadId) -> Result<(), ChangeError> {
+        self.submit(Change::Abort { key, upload }).await?;
+        Ok(())
+    }
+
+    /// A page of the uploads under way.
+    pub async fn list_uploads(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        after: Option<(String, Option<UploadId>)>,
+        limit: usize,
+    ) -> Result<UploadPage, ReadError> {
+        self.check()?;
+        let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
+        let page = self.shared.index.read(move |reader| {
+            listing::list_uploads(reader, &prefix, delimiter.as_deref(), after, limit)
+        });
+        Ok(page.await?)
+    }
+
+    async fn row<R: Row>(&self, table: Table, key: bytes::Bytes) -> Result<Option<R>, ReadError> {
+        self.check()?;
+        let Some(row) = self.shared.index.get(table, key).await? else { return Ok(None) };
+        let row = R::decode(&row).map_err(|error| ClosedError::Index(error.to_string()));
+        Ok(Some(row.map_err(ReadError::Closed)?))
+    }
+
+    async fn store(&self, change: Change) -> Result<Stored, ChangeError> {
+        match self.submit(change).await? {
+            Done::Stored(object) => Ok(Stored { object: *object }),
+            _ => unreachable!("storing answers the object"),
+        }
+    }
+
+    async fn submit(&self, change: Change) -> Result<Done, ChangeError> {
+        let (answer, outcome) = oneshot::channel();
+        let submission = Submission { change, answer };
+        if self.messages.send(Message::Submit(submission)).await.is_err() {
+            return Err(self.ended());
+        }
+        outcome.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    fn check(&self) -> Result<(), ReadError> {
+        match self.closed() {
+            Some(error) => Err(ReadError::Closed(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn ended(&self) -> ChangeError {
+        let unsaid = || ClosedError::Index("the committer ended without a word".into());
+        ChangeError::Closed(self.closed().unwrap_or_else(unsaid))
+    }
+}

@@ -1,0 +1,335 @@
+//! The committer: the one task through which a bucket changes (B2).
+//!
+//! It takes what waits, judges it as one batch, writes it as one group, and only when that is
+//! durable makes it visible and answers, in order. One group is in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use volumed_client::DeviceError;
+
+use crate::change::{Change, Done, Outcome};
+use crate::index::IndexError;
+use crate::judge::{Circumstances, Verdict, judge};
+use crate::layout::SEGMENT;
+use crate::log::Log;
+use crate::offload::Offload;
+use crate::requests::{ChangeError, ClosedError};
+use crate::shared::{Clock, Shared};
+
+/// Most changes in a group.
+const MAX_CHANGES: usize = 256;
+
+/// A group takes no further change once its small bodies reach this length.
+const MAX_BODIES: usize = 2 << 20;
+
+/// The memtable is folded when it holds this many mutations …
+const FOLD_MUTATIONS: usize = 16_000;
+
+/// … or this many bytes …
+const FOLD_BYTES: usize = 8 << 20;
+
+/// … or is this old.
+const FOLD_AFTER: Duration = Duration::from_secs(5);
+
+/// A memtable of this size waits for the fold before it: memory is bounded even when the pool is
+/// slower than its clients.
+const MAX_MEMTABLE: usize = 32 << 20;
+
+/// A change and whom to answer.
+pub struct Submission {
+    pub change: Change,
+    pub answer: oneshot::Sender<Outcome>,
+}
+
+/// A message to the committer.
+pub enum Message {
+    Submit(Submission),
+    /// Fold everything so far into the index, then answer.
+    Checkpoint(oneshot::Sender<()>),
+    /// Fold everything and end.
+    Close(oneshot::Sender<()>),
+}
+
+pub struct Committer {
+    pub shared: Arc<Shared>,
+    pub log: Log,
+    pub epoch: u64,
+    pub clock: Clock,
+    pub uploads: u64,
+    pub fold: Fold,
+}
+
+/// The fold that runs beside the committer, if one does.
+#[derive(Default)]
+pub struct Fold {
+    running: Option<oneshot::Receiver<Result<(), IndexError>>>,
+    /// When the oldest row of the active memtable came.
+    oldest: Option<Instant>,
+}
+
+impl Fold {
+    /// When the active memtable has to be folded for its age.
+    fn due(&self) -> Option<Instant> {
+        // While a fold runs its end comes first; a due time would be met over and over.
+        self.oldest.filter(|_| self.running.is_none()).map(|oldest| oldest + FOLD_AFTER)
+    }
+}
+
+impl Committer {
+    /// Runs until the bucket is closed or something fails.
+    pub async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut end = None;
+        let failure = loop {
+            match self.next(&mut messages).await {
+                Ok(Step::On) => {}
+                Ok(Step::Closed(answer)) => {
+                    end = answer;
+                    break ClosedError::OnPurpose;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the bucket is closed");
+                    break error;
+                }
+            }
+        };
+        self.shared.close(failure.clone());
+        messages.close();
+        while let Some(message) = messages.recv().await {
+            refuse(message, &failure);
+        }
+        if let Some(answer) = end {
+            // Whoever closed may have stopped waiting.
+            let _ = answer.send(());
+        }
+    }
+
+    async fn next(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<Step, ClosedError> {
+        let mut batch = Vec::new();
+        let due = self.fold.due();
+        tokio::select! {
+            biased;
+            finished = finished(&mut self.fold.running) => {
+                self.fold_ended(finished)?;
+                return Ok(Step::On);
+            }
+            message = messages.recv() => match message {
+                Some(message) => batch.push(message),
+                None => batch.push(Message::Close(oneshot::channel().0)),
+            },
+            () = until(due) => {
+                self.begin_fold()?;
+                return Ok(Step::On);
+            }
+        }
+        let mut bodies = small_body(&batch[0]);
+        while batch.len() < MAX_CHANGES && bodies < MAX_BODIES {
+            let Ok(message) = messages.try_recv() else { break };
+            bodies += small_body(&message);
+            batch.push(message);
+        }
+        self.handle(batch).await
+    }
+
+    async fn handle(&mut self, batch: Vec<Message>) -> Result<Step, ClosedError> {
+        let mut changes = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut checkpoints = Vec::new();
+        let mut close = None;
+        for message in batch {
+            match message {
+                Message::Submit(submission) => {
+                    changes.push(submission.change);
+                    answers.push(submission.answer);
+                }
+                Message::Checkpoint(answer) => checkpoints.push(answer),
+                Message::Close(answer) => close = Some(answer),
+            }
+        }
+        if !changes.is_empty() {
+            self.commit(changes, answers).await?;
+        }
+        if !checkpoints.is_empty() || close.is_some() {
+            self.checkpoint().await?;
+            for answer in checkpoints {
+                // Whoever asked may have stopped waiting.
+                let _ = answer.send(());
+            }
+        }
+        Ok(close.map_or(Step::On, |answer| Step::Closed(Some(answer))))
+    }
+
+    async fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        answers: Vec<oneshot::Sender<Outcome>>,
+    ) -> Result<(), ClosedError> {
+        let mut answers = answers;
+        let (outcomes, written) = match self.write(changes).await {
+            Ok(written) => written,
+            Err(error) => {
+                for answer in answers.drain(..) {
+                    let _ = answer.send(Err(ChangeError::Closed(error.clone())));
+                }
+                return Err(error);
+            }
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A client that went away needs no answer; its change stands.
+            let _ = answer.send(outcome);
+        }
+        if written {
+            self.fold_if_due().await?;
+        }
+        Ok(())
+    }
+
+    /// Judges and writes a batch; answers what became of each change, and whether anything was
+    /// written. Only a group that is durable is applied and reported done.
+    async fn write(&mut self, changes: Vec<Change>) -> Result<(Vec<Outcome>, bool), ClosedError> {
+        let changes = Arc::new(changes);
+        let mut verdict = self.judge(&changes).await?;
+        if !self.log.fits(verdict.group.length()) {
+            self.log.skip_segment();
+            verdict = self.judge(&changes).await?;
+        }
+        if verdict.mutations.is_empty() {
+            return Ok((verdict.outcomes, false));
+        }
+        if verdict.group.length() > SEGMENT {
+            let outcomes = changes.iter().map(|_| Err(ChangeError::TooLarge)).collect();
+            return Ok((outcomes, false));
+        }
+        let began = verdict.outcomes.iter().filter(|it| matches!(it, Ok(Done::Began(_)))).count();
+        match self.log.write(verdict.group, (self.clock)()).await {
+            Ok(()) => {}
+            Err(DeviceError::NoSpace) => {
+                let outcomes = verdict
+                    .outcomes
+                    .into_iter()
+                    .map(|outcome| outcome.and(Err(ChangeError::NoSpace)))
+                    .collect();
+                return Ok((outcomes, false));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.uploads += began as u64;
+        self.shared.index.apply(&verdict.mutations);
+        self.fold.oldest.get_or_insert_with(Instant::now);
+        Ok((verdict.outcomes, true))
+    }
+
+    async fn judge(&self, changes: &Arc<Vec<Change>>) -> Result<Verdict, ClosedError> {
+        let circumstances = Circumstances {
+            address: self.log.next_address(),
+            now: (self.clock)(),
+            epoch: self.epoch,
+            uploads: self.uploads,
+        };
+        let changes = changes.clone();
+        let verdict = self
+            .shared
+            .index
+            .read(move |reader| judge(changes.iter(), reader, circumstances))
+            .await?;
+        Ok(verdict)
+    }
+
+    async fn fold_if_due(&mut self) -> Result<(), ClosedError> {
+        let size = self.shared.index.unfolded();
+        if size.bytes > MAX_MEMTABLE && self.fold.running.is_some() {
+            let finished = finished(&mut self.fold.running).await;
+            self.fold_ended(finished)?;
+        }
+        if size.mutations >= FOLD_MUTATIONS || size.bytes >= FOLD_BYTES {
+            self.begin_fold()?;
+        }
+        Ok(())
+    }
+
+    fn begin_fold(&mut self) -> Result<(), ClosedError> {
+        if self.fold.running.is_some() {
+            return Ok(());
+        }
+        self.fold.oldest = None;
+        let position = self.log.position();
+        let index = self.shared.index.clone();
+        // Frozen here and not on the thread: `position` says which groups are in the fold.
+        let frozen = index.freeze();
+        match self.shared.offload {
+            Offload::Inline => index.fold(&frozen, &position)?,
+            Offload::Threads => {
+                let (ended, running) = oneshot::channel();
+                tokio::task::spawn_blocking(move || ended.send(index.fold(&frozen, &position)));
+                self.fold.running = Some(running);
+            }
+        }
+        Ok(())
+    }
+
+    fn fold_ended(
+        &mut self,
+        result: Result<Result<(), IndexError>, oneshot::error::RecvError>,
+    ) -> Result<(), ClosedError> {
+        self.fold.running = None;
+        match result {
+            Ok(folded) => folded?,
+            Err(_) => return Err(ClosedError::Index("the fold ended without a word".into())),
+        }
+        self.shared.folded.notify_waiters();
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self) -> Result<(), ClosedError> {
+        if self.fold.running.is_some() {
+            let finished = finished(&mut self.fold.running).await;
+            self.fold_ended(finished)?;
+        }
+        self.begin_fold()?;
+        if self.fold.running.is_some() {
+            let finished = finished(&mut self.fold.running).await;
+            self.fold_ended(finished)?;
+        }
+        Ok(())
+    }
+}
+
+enum Step {
+    On,
+    Closed(Option<oneshot::Sender<()>>),
+}
+
+async fn finished(
+    running: &mut Option<oneshot::Receiver<Result<(), IndexError>>>,
+) -> Result<Result<(), IndexError>, oneshot::error::RecvError> {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn small_body(message: &Message) -> usize {
+    match message {
+        Message::Submit(submission) => submission.change.small_body(),
+        Message::Checkpoint(_) | Message::Close(_) => 0,
+    }
+}
+
+fn refuse(message: Message, failure: &ClosedError) {
+    // Nobody may be waiting any more.
+    match message {
+        Message::Submit(submission) => {
+            let _ = submission.answer.send(Err(ChangeError::Closed(failure.clone())));
+        }
+        Message::Checkpoint(answer) | Message::Close(answer) => drop(answer.send(())),
+    }
+}

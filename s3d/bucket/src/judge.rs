@@ -1,0 +1,365 @@
+//! Judges changes: what must hold does or does not, and what becomes of the rows if it does.
+//!
+//! A batch is judged in order, each change on what those before it left. Judging reads and
+//! computes; it changes nothing outside itself, so a batch can be judged again at another address.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::CHECKED_RUN;
+use crate::change::{Change, Done, Outcome, PartAttributes};
+use crate::crc::crc32c_of_runs;
+use crate::group::Builder;
+use crate::index::{IndexError, Reader};
+use crate::layout::DATA_ZONE;
+use crate::object::{
+    Attributes, Blob, Key, Object, ObjectPart, Part, SpanId, SpanSlice, Timestamp, Upload, UploadId,
+};
+use crate::requests::{Body, ChangeError, Completion, Condition};
+use crate::rows::{
+    Freed, Mutation, Row, Span, Table, freed_key, object_key, part_key, part_number, span_key,
+    upload_key,
+};
+
+/// A judged batch.
+pub struct Verdict {
+    pub group: Builder,
+    pub mutations: Vec<Mutation>,
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What all changes of a batch share.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// Where the group will begin.
+    pub address: u64,
+    pub now: Timestamp,
+    pub epoch: u64,
+    /// How many uploads this owner began.
+    pub uploads: u64,
+}
+
+/// Judges `changes` in order; blocks on the index.
+pub fn judge<'c>(
+    changes: impl IntoIterator<Item = &'c Change>,
+    reader: &Reader,
+    circumstances: Circumstances,
+) -> Result<Verdict, IndexError> {
+    let mut judge = Judge {
+        reader,
+        circumstances,
+        overlay: BTreeMap::new(),
+        draft: Vec::new(),
+        group: Builder::default(),
+        mutations: Vec::new(),
+    };
+    let outcomes =
+        changes.into_iter().map(|change| judge.change(change)).collect::<Result<_, _>>()?;
+    Ok(Verdict { group: judge.group, mutations: judge.mutations, outcomes })
+}
+
+struct Judge<'r> {
+    reader: &'r Reader,
+    circumstances: Circumstances,
+    /// Rows as the changes judged so far leave them.
+    overlay: BTreeMap<(Table, Bytes), Option<Bytes>>,
+    /// Mutations of the change being judged.
+    draft: Vec<Mutation>,
+    group: Builder,
+    mutations: Vec<Mutation>,
+}
+
+/// A change is refused, or the index failed under it.
+enum Stop {
+    Refused(ChangeError),
+    Failed(IndexError),
+}
+
+impl From<ChangeError> for Stop {
+    fn from(error: ChangeError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<E: Into<IndexError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type Judged<T> = Result<T, Stop>;
+
+impl Judge<'_> {
+    fn change(&mut self, change: &Change) -> Result<Outcome, IndexError> {
+        debug_assert!(self.draft.is_empty(), "every change takes its draft along");
+        let judged = match change {
+            Change::Put { key, attributes, body, condition } => {
+                self.put(key, attributes, body, condition)
+            }
+            Change::Delete { key, condition } => self.delete(key, condition),
+            Change::CreateUpload { key, upload } => Ok(self.create_upload(key, upload)),
+            Change::PutPart { key, upload, number, part, body } => {
+                self.put_part(key, upload, *number, part, body)
+            }
+            Change::Complete { key, upload, completion, condition } => {
+                self.complete(key, upload, completion, condition)
+            }
+            Change::Abort { key, upload } => self.abort(key, upload),
+            Change::Forget { places } => Ok(self.forget(places)),
+        };
+        match judged {
+            Ok(done) => {
+                if !self.draft.is_empty() {
+                    self.group.record(&self.draft);
+                    self.mutations.append(&mut self.draft);
+                }
+                Ok(Ok(done))
+            }
+            Err(Stop::Refused(error)) => {
+                // Refusals come before the first mutation: the overlay needs no undoing.
+                assert!(self.draft.is_empty(), "refused after it was begun");
+                Ok(Err(error))
+            }
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn get<R: Row>(&self, table: Table, key: &Bytes) -> Judged<Option<R>> {
+        let value = match self.overlay.get(&(table, key.clone())) {
+            Some(value) => value.clone(),
+            None => self.reader.get(table, key)?,
+        };
+        Ok(value.map(|value| R::decode(&value)).transpose()?)
+    }
+
+    fn set(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
+        self.overlay.insert((table, key.clone()), value.clone());
+        self.draft.push(Mutation { table, key, value });
+    }
+
+    fn put(
+        &mut self,
+        key: &Key,
+        attributes: &Attributes,
+        body: &Body,
+        condition: &Condition,
+    ) -> Judged<Done> {
+        let row = object_key(key);
+        let old = self.get::<Object>(Table::Objects, &row)?;
+        check(condition, old.as_ref())?;
+        let object = Object {
+            size: body.length(),
+            modified: self.circumstances.now,
+            attributes: attributes.clone(),
+            parts: Vec::new(),
+            blob: self.take_body(body),
+        };
+        self.replace(row, old, object)
+    }
+
+    fn replace(&mut self, row: Bytes, old: Option<Object>, object: Object) -> Judged<Done> {
+        self.set(Table::Objects, row, Some(object.encode()));
+        if let Some(old) = old {
+            self.release(&old.blob)?;
+        }
+        Ok(Done::Stored(Box::new(object)))
+    }
+
+    fn delete(&mut self, key: &Key, condition: &Condition) -> Judged<Done> {
+        let row = object_key(key);
+        let old = self.get::<Object>(Table::Objects, &row)?;
+        check(condition, old.as_ref())?;
+        let Some(old) = old else { return Ok(Done::Deleted { existed: false }) };
+        self.set(Table::Objects, row, None);
+        self.release(&old.blob)?;
+        Ok(Done::Deleted { existed: true })
+    }
+
+    fn create_upload(&mut self, key: &Key, upload: &Upload) -> Done {
+        // Unique without drawing lots: the epoch is this owner's alone. Ids sort as they were
+        // made, which is the order in which S3 lists the uploads of a key.
+        let id = UploadId(format!(
+            "{:016x}{:016x}",
+            self.circumstances.epoch, self.circumstances.uploads
+        ));
+        self.circumstances.uploads += 1;
+        let upload = Upload { initiated: self.circumstances.now, ..upload.clone() };
+        self.set(Table::Uploads, upload_key(key, &id), Some(upload.encode()));
+        Done::Began(id)
+    }
+
+    fn put_part(
+        &mut self,
+        key: &Key,
+        upload: &UploadId,
+        number: u16,
+        attributes: &PartAttributes,
+        body: &Body,
+    ) -> Judged<Done> {
+        self.upload(key, upload)?;
+        let row = part_key(upload, number);
+        let old = self.get::<Part>(Table::Parts, &row)?;
+        let part = Part {
+            size: body.length(),
+            modified: self.circumstances.now,
+            etag: attributes.etag.clone(),
+            checksum: attributes.checksum.clone(),
+            blob: self.take_body(body),
+        };
+        self.set(Table::Parts, row, Some(part.encode()));
+        if let Some(old) = old {
+            self.release(&old.blob)?;
+        }
+        Ok(Done::Nothing)
+    }
+
+    fn upload(&self, key: &Key, upload: &UploadId) -> Judged<Upload> {
+        let found = self.get::<Upload>(Table::Uploads, &upload_key(key, upload))?;
+        found.ok_or(Stop::Refused(ChangeError::NoSuchUpload))
+    }
+
+    fn complete(
+        &mut self,
+        key: &Key,
+        upload: &UploadId,
+        completion: &Completion,
+        condition: &Condition,
+    ) -> Judged<Done> {
+        self.upload(key, upload)?;
+        let row = object_key(key);
+        let old = self.get::<Object>(Table::Objects, &row)?;
+        check(condition, old.as_ref())?;
+        let mut object = Object {
+            size: 0,
+            modified: self.circumstances.now,
+            attributes: completion.attributes.clone(),
+            parts: Vec::with_capacity(completion.parts.len()),
+            blob: Blob::default(),
+        };
+        for named in &completion.parts {
+            let part = self
+                .get::<Part>(Table::Parts, &part_key(upload, named.number))?
+                .filter(|part| part.etag == named.etag)
+                .ok_or(ChangeError::InvalidPart(named.number))?;
+            object.size += part.size;
+            object.parts.push(ObjectPart {
+                number: named.number,
+                size: part.size,
+                checksum: part.checksum.map(|checksum| checksum.value),
+            });
+            object.blob.slices.extend(part.blob.slices);
+        }
+        // The object takes over the references of the parts that it names; only the parts that
+        // were left out are released.
+        let named = completion.parts.iter().map(|part| part.number).collect::<Vec<_>>();
+        self.remove_upload(key, upload, &named)?;
+        self.replace(row, old, object)
+    }
+
+    fn abort(&mut self, key: &Key, upload: &UploadId) -> Judged<Done> {
+        self.upload(key, upload)?;
+        self.remove_upload(key, upload, &[])?;
+        Ok(Done::Nothing)
+    }
+
+    /// Removes an upload with its parts, and releases the bytes of all but the `kept` ones.
+    fn remove_upload(&mut self, key: &Key, upload: &UploadId, kept: &[u16]) -> Judged<()> {
+        for (row, part) in self.parts(upload)? {
+            if !kept.contains(&part_number(&row)?) {
+                self.release(&part.blob)?;
+            }
+            self.set(Table::Parts, row, None);
+        }
+        self.set(Table::Uploads, upload_key(key, upload), None);
+        Ok(())
+    }
+
+    /// The parts of an upload, as the index and the changes before this one have them.
+    fn parts(&self, upload: &UploadId) -> Judged<BTreeMap<Bytes, Part>> {
+        let first = part_key(upload, 0);
+        let mut rows = BTreeMap::new();
+        let mut cursor = self.reader.cursor(Table::Parts)?;
+        cursor.seek(first.clone());
+        while let Some((row, value)) = cursor.next()? {
+            if !row.starts_with(upload.0.as_bytes()) {
+                break;
+            }
+            rows.insert(row, Some(value));
+        }
+        for ((_, row), value) in self.overlay.range((Table::Parts, first)..) {
+            if !row.starts_with(upload.0.as_bytes()) {
+                break;
+            }
+            rows.insert(row.clone(), value.clone());
+        }
+        rows.into_iter()
+            .filter_map(|(row, value)| value.map(|value| (row, value)))
+            .map(|(row, value)| Ok((row, Part::decode(&value)?)))
+            .collect()
+    }
+
+    fn forget(&mut self, places: &[u64]) -> Done {
+        for place in places {
+            self.set(Table::Freed, freed_key(*place), None);
+        }
+        Done::Nothing
+    }
+
+    /// Names the spans of a body, each with one reference.
+    fn take_body(&mut self, body: &Body) -> Blob {
+        let mut slices = Vec::new();
+        match body {
+            Body::Small(bytes) if bytes.is_empty() => {}
+            Body::Small(bytes) => {
+                let place =
+                    self.circumstances.address - DATA_ZONE + self.group.body(bytes.clone());
+                let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
+                let length = bytes.len() as u64;
+                slices.push(self.take_span(SpanId(place), place, length, sums));
+            }
+            Body::Stored(spans) => {
+                for span in spans {
+                    let place = span.address - DATA_ZONE;
+                    slices.push(self.take_span(span.span, place, span.length, span.sums.clone()));
+                }
+            }
+        }
+        Blob { slices }
+    }
+
+    fn take_span(&mut self, id: SpanId, place: u64, length: u64, sums: Vec<u32>) -> SpanSlice {
+        let span = Span { place, length, references: 1, sums };
+        self.set(Table::Spans, span_key(id), Some(span.encode()));
+        SpanSlice { span: id, offset: 0, length }
+    }
+
+    /// Takes back a blob's references (B6). What nothing names any more is freed (B7).
+    fn release(&mut self, blob: &Blob) -> Judged<()> {
+        for slice in &blob.slices {
+            let key = span_key(slice.span);
+            let span = self
+                .get::<Span>(Table::Spans, &key)?
+                .ok_or_else(|| IndexError("an object names a span that is not there".into()))?;
+            if span.references > 1 {
+                let span = Span { references: span.references - 1, ..span };
+                self.set(Table::Spans, key, Some(span.encode()));
+            } else {
+                self.set(Table::Spans, key, None);
+                let freed = Freed { length: span.length };
+                self.set(Table::Freed, freed_key(span.place), Some(freed.encode()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(condition: &Condition, object: Option<&Object>) -> Result<(), ChangeError> {
+    match (condition, object) {
+        (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
+        (Condition::Absent, Some(_)) => Err(ChangeError::ConditionFailed),
+        (Condition::Present | Condition::EtagIs(_), None) => Err(ChangeError::NoSuchKey),
+        (Condition::EtagIs(etag), Some(object)) if object.attributes.etag == *etag => Ok(()),
+        (Condition::EtagIs(_), Some(_)) => Err(ChangeError::ConditionFailed),
+    }
+}

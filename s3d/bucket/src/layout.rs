@@ -1,0 +1,43 @@
+//! Where things lie on a bucket's volume. Addresses are bytes from the start of the volume.
+//!
+//! | from | what |
+//! |---|---|
+//! | 0 | superblock, two slots of one block |
+//! | 64 KiB | the reserve: blocks held so that deletes still work when the pool is full |
+//! | 1 MiB | index zone: a redb database |
+//! | 1 PiB | data zone: log segments and body runs, only ever appended |
+
+/// The volume's block: what one checksum of the volume covers.
+pub const BLOCK: u64 = 4096;
+
+/// The two slots of the superblock, written in turn.
+pub const SUPERBLOCK_SLOTS: [u64; 2] = [0, BLOCK];
+
+/// The reserve of a bucket.
+pub const RESERVE: std::ops::Range<u64> = 64 * 1024..INDEX_ZONE;
+
+/// Start of the index zone.
+pub const INDEX_ZONE: u64 = 1 << 20;
+
+/// Start of the data zone, and so the index's greatest end.
+pub const DATA_ZONE: u64 = 1 << 50;
+
+/// Length of a log segment; no group is longer.
+pub const SEGMENT: u64 = 16 << 20;
+
+/// Bodies up to this length travel in the log.
+pub const SMALL_BODY: usize = 64 * 1024;
+
+/// A larger body is written in runs of this length.
+pub const RUN: usize = 1 << 20;
+
+/// No span is longer.
+pub const MAX_SPAN: u64 = 64 << 20;
+
+/// How far the append high-water mark is moved at once (B8).
+pub const MARK_STEP: u64 = 1 << 30;
+
+/// `length` rounded up to whole blocks.
+pub const fn whole_blocks(length: u64) -> u64 {
+    length.div_ceil(BLOCK) * BLOCK
+}

@@ -1,0 +1,135 @@
+//! Rows that are durable in the log and not yet in redb (B2, B3).
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use crate::rows::{Mutation, Table};
+
+/// What a memtable knows of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It has this value.
+    Value(Bytes),
+    /// It is gone.
+    Removed,
+}
+
+impl Known {
+    /// The value as redb would answer it.
+    pub fn value(self) -> Option<Bytes> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Removed => None,
+        }
+    }
+}
+
+type Rows = BTreeMap<Bytes, Known>;
+
+/// Ordered rows of every table, with what they amount to.
+#[derive(Debug, Default)]
+pub struct Memtable {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tables: [Rows; Table::ALL.len()],
+    size: Size,
+}
+
+/// How much a memtable holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Mutations applied, counting a row as often as it changed.
+    pub mutations: usize,
+    /// Bytes of keys and values of all mutations applied.
+    pub bytes: usize,
+}
+
+impl Memtable {
+    /// Applies mutations in their order.
+    pub fn apply<'a>(&self, mutations: impl IntoIterator<Item = &'a Mutation>) {
+        let mut inner = self.inner.write();
+        for mutation in mutations {
+            let value = match &mutation.value {
+                Some(value) => Known::Value(value.clone()),
+                None => Known::Removed,
+            };
+            inner.size.mutations += 1;
+            inner.size.bytes +=
+                mutation.key.len() + mutation.value.as_ref().map_or(0, Bytes::len) + ROW_OVERHEAD;
+            inner.tables[mutation.table as usize].insert(mutation.key.clone(), value);
+        }
+    }
+
+    /// What is known of one row.
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Known> {
+        self.inner.read().tables[table as usize].get(key).cloned()
+    }
+
+    /// The first row at or behind `key`.
+    pub fn first_from(&self, table: Table, key: &[u8]) -> Option<(Bytes, Known)> {
+        self.inner.read().tables[table as usize]
+            .range::<[u8], _>((Bound::Included(key), Bound::Unbounded))
+            .next()
+            .map(|(key, known)| (key.clone(), known.clone()))
+    }
+
+    /// Up to `limit` rows behind `after`, in order.
+    pub fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Known)> {
+        let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&key[..]));
+        self.inner.read().tables[table as usize]
+            .range::<[u8], _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(key, known)| (key.clone(), known.clone()))
+            .collect()
+    }
+
+    pub fn size(&self) -> Size {
+        self.inner.read().size
+    }
+}
+
+/// What a row costs beside its bytes: a node's share and two reference-counted handles.
+const ROW_OVERHEAD: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: &str, value: Option<&str>) -> Mutation {
+        Mutation {
+            table: Table::Objects,
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+        }
+    }
+
+    #[test]
+    fn the_last_mutation_counts_and_removals_are_remembered() {
+        let table = Memtable::default();
+        table.apply(&[put("a", Some("1")), put("b", Some("2")), put("a", None)]);
+        assert_eq!(table.get(Table::Objects, b"a"), Some(Known::Removed));
+        assert_eq!(table.get(Table::Objects, b"c"), None);
+        assert_eq!(table.get(Table::Uploads, b"a"), None);
+        assert_eq!(
+            table.first_from(Table::Objects, b"aa"),
+            Some(("b".into(), Known::Value("2".into())))
+        );
+        assert_eq!(table.size().mutations, 3);
+    }
+
+    #[test]
+    fn slices_go_on_where_the_last_one_ended() {
+        let table = Memtable::default();
+        table.apply(&["a", "b", "c"].map(|key| put(key, Some("x"))));
+        let first = table.slice(Table::Objects, None, 2);
+        let second = table.slice(Table::Objects, first.last().map(|(key, _)| key), 2);
+        assert_eq!([first.len(), second.len()], [2, 1]);
+        assert_eq!(second[0].0, Bytes::from("c"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Where work that blocks on the index runs.
+
+use std::time::Duration;
+
+/// Where work that blocks on the index runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Offload {
+    /// On the runtime's threads for blocking work.
+    #[default]
+    Threads,
+    /// On the caller's thread. Right only over a device whose calls never wait for a runtime, as
+    /// in simulation, where it makes every run repeatable.
+    Inline,
+}
+
+impl Offload {
+    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        match self {
+            Self::Inline => work(),
+            Self::Threads => match tokio::task::spawn_blocking(work).await {
+                Ok(done) => done,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is shutting down, and this task with it.
+                    Err(_) => std::future::pending().await,
+                },
+            },
+        }
+    }
+
+    /// Leaves the core to others for a moment.
+    pub(crate) fn pause(self) {
+        if self == Self::Threads {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The superblock: what must be known before the index can be read.
+//!
+//! One block, in two slots written in turn, so that a torn write leaves the older one. Integers
+//! are little-endian.
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | magic `HRBUCKET` |
+//! | 8 | 4 | format version, 1 |
+//! | 12 | 4 | CRC32C of the block with this field zero |
+//! | 16 | 16 | the bucket's id |
+//! | 32 | 8 | generation: the slot with the greater one counts |
+//! | 40 | 8 | epoch of the owner that wrote it |
+//! | 48 | 8 | exact length of the index, never 0 (B9) |
+//! | 56 | 8 | append high-water mark: nothing was ever written at or above it (B8) |
+//! | 64 | 8 | first byte of the part of the reserve that is held |
+//! | 72 | … | zero |
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use volumed_client::{BlockDevice, DeviceError, Durability};
+
+use crate::crc::crc32c;
+use crate::layout::{BLOCK, SUPERBLOCK_SLOTS};
+use crate::requests::OpenError;
+
+/// Names a bucket for ever, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BucketId(pub u128);
+
+const MAGIC: &[u8; 8] = b"HRBUCKET";
+const VERSION: u32 = 1;
+
+/// The fields of a superblock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields {
+    pub bucket: BucketId,
+    pub generation: u64,
+    pub epoch: u64,
+    pub index_length: u64,
+    pub mark: u64,
+    pub reserve_from: u64,
+}
+
+impl Fields {
+    fn encode(&self) -> Bytes {
+        let mut block = vec![0; BLOCK as usize];
+        block[0..8].copy_from_slice(MAGIC);
+        block[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        block[16..32].copy_from_slice(&self.bucket.0.to_le_bytes());
+        for (at, value) in [
+            (32, self.generation),
+            (40, self.epoch),
+            (48, self.index_length),
+            (56, self.mark),
+            (64, self.reserve_from),
+        ] {
+            block[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        let crc = crc32c(&block);
+        block[12..16].copy_from_slice(&crc.to_le_bytes());
+        block.into()
+    }
+
+    fn decode(block: &[u8]) -> Slot {
+        if block.iter().all(|byte| *byte == 0) {
+            return Slot::Empty;
+        }
+        let word = |at: usize| u64::from_le_bytes(block[at..at + 8].try_into().expect("8 bytes"));
+        let half = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("4 bytes"));
+        let mut summed = block.to_vec();
+        summed[12..16].fill(0);
+        if &block[0..8] != MAGIC || half(12) != crc32c(&summed) {
+            return Slot::Damaged;
+        }
+        if half(8) != VERSION {
+            return Slot::Version(half(8));
+        }
+        Slot::Whole(Self {
+            bucket: BucketId(u128::from_le_bytes(block[16..32].try_into().expect("16 bytes"))),
+            generation: word(32),
+            epoch: word(40),
+            index_length: word(48),
+            mark: word(56),
+            reserve_from: word(64),
+        })
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Slot {
+    Empty,
+    Damaged,
+    Version(u32),
+    Whole(Fields),
+}
+
+/// The superblock of an open bucket; every change is durable when it returns.
+pub struct Superblock {
+    device: Arc<dyn BlockDevice>,
+    fields: Mutex<Fields>,
+    staged: bool,
+}
+
+impl Superblock {
+    /// Reads the newer whole slot; `None` when the bucket was never made (both are empty).
+    pub async fn read(device: &Arc<dyn BlockDevice>) -> Result<Option<Fields>, OpenError> {
+        let mut newest: Option<Fields> = None;
+        let mut damaged = 0;
+        for address in SUPERBLOCK_SLOTS {
+            match Fields::decode(&device.read(address, BLOCK as usize).await?) {
+                Slot::Empty => {}
+                Slot::Damaged => damaged += 1,
+                Slot::Version(found) => {
+                    return Err(OpenError::Version { found, known: VERSION });
+                }
+                Slot::Whole(fields) => {
+                    if newest.is_none_or(|other| other.generation < fields.generation) {
+                        newest = Some(fields);
+                    }
+                }
+            }
+        }
+        // A bucket is answered for only after both slots were written: one torn slot beside an
+        // empty one is a bucket that was still being made, and nothing was promised to anyone.
+        if newest.is_none() && damaged == SUPERBLOCK_SLOTS.len() {
+            return Err(OpenError::Superblock);
+        }
+        Ok(newest)
+    }
+
+    /// The superblock with `fields`, which may not be on the device yet.
+    pub fn new(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
+        Self { device, fields: Mutex::new(fields), staged: false }
+    }
+
+    /// The superblock of a bucket that is still being made: changes stay in memory until
+    /// [`Superblock::publish`].
+    pub fn staged(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
+        Self { device, fields: Mutex::new(fields), staged: true }
+    }
+
+    /// Writes both slots: from here on the bucket exists.
+    pub async fn publish(&self) -> Result<(), DeviceError> {
+        let mut fields = *self.fields.lock().await;
+        for _ in SUPERBLOCK_SLOTS {
+            fields.generation += 1;
+            let slot = SUPERBLOCK_SLOTS[(fields.generation % 2) as usize];
+            self.device.write(slot, &[fields.encode()], Durability::Durable).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes the fields, durably.
+    pub async fn change(&self, change: impl FnOnce(&mut Fields) + Send) -> Result<(), DeviceError> {
+        let mut fields = self.fields.lock().await;
+        let mut next = *fields;
+        next.generation += 1;
+        change(&mut next);
+        if self.staged {
+            *fields = next;
+            return Ok(());
+        }
+        let slot = SUPERBLOCK_SLOTS[(next.generation % 2) as usize];
+        self.device.write(slot, &[next.encode()], Durability::Durable).await?;
+        *fields = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: Fields = Fields {
+        bucket: BucketId(7),
+        generation: 3,
+        epoch: 2,
+        index_length: 1_581_056,
+        mark: 1 << 51,
+        reserve_from: 65_536,
+    };
+
+    #[test]
+    fn round_trip_and_empty() {
+        assert_eq!(Fields::decode(&FIELDS.encode()), Slot::Whole(FIELDS));
+        assert_eq!(Fields::decode(&[0; 4096]), Slot::Empty);
+    }
+
+    #[test]
+    fn any_flipped_bit_is_seen() {
+        let block = FIELDS.encode();
+        for bit in 0..block.len() * 8 {
+            let mut damaged = block.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Fields::decode(&damaged), Slot::Damaged, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        let mut block = FIELDS.encode().to_vec();
+        block[8] = 2;
+        block[12..16].fill(0);
+        let crc = crc32c(&block);
+        block[12..16].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(Fields::decode(&block), Slot::Version(2));
+    }
+}
