@@ -3,5 +3,7 @@
 
 pub mod admin;
 mod block_device;
+mod nbd_device;
 
 pub use block_device::{BlockDevice, DeviceError, Durability};
+pub use nbd_device::{ConnectError, NbdDevice};

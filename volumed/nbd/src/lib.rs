@@ -1,1 +1,16 @@
-//! See the package's description; filled in by what follows.
+//! The NBD protocol (fixed newstyle) without input and output: bytes in, events and bytes out.
+//!
+//! [`server`] and [`client`] each hold two state machines, a `Handshake` that becomes the machine
+//! of the transmission phase. A shell reads from its socket into `input()`, asks for what came
+//! until there is nothing more, and writes what it is given.
+//!
+//! Source: `doc/proto.md` of the NetworkBlockDevice project.
+
+pub mod client;
+mod error;
+mod limits;
+pub mod server;
+mod wire;
+
+pub use error::{NbdError, Violation};
+pub use limits::{MAX_PAYLOAD, MINIMUM_BLOCK, PREFERRED_BLOCK};
