@@ -160,7 +160,7 @@ pub struct ObjectPart {
 pub struct UploadId(pub String);
 
 /// A multipart upload under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Upload {
     /// When it was begun.
     pub initiated: Timestamp,

@@ -1,1 +1,4 @@
-//! Tests.
+//! Deterministic simulation: a seed decides everything, and a failing one is a command line.
+
+pub mod bucket;
+pub mod device;

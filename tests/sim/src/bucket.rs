@@ -1,0 +1,234 @@
+//! A bucket that lives through power cuts, and a model that says what must be left.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use s3d_bucket::{
+    Attributes, Body, Bucket, BucketId, ChangeError, Completion, Condition, Devices, Key,
+    ListEntry, ListRequest, NamedPart, Offload, Options, Timestamp, Upload,
+};
+
+use crate::device::{Fault, Image, SimDevice};
+
+const BUCKET: BucketId = BucketId(0x5eed);
+const CLIENTS: u64 = 4;
+const KEYS_A_CLIENT: u64 = 5;
+
+/// What a key holds: the length and the byte that fills it, or nothing.
+type Value = Option<(usize, u8)>;
+
+/// A key may hold any of these; one when nothing was in flight.
+type Model = BTreeMap<String, Vec<Value>>;
+
+/// Lives `lives` lives of one bucket, each ended by a power cut, under the seed.
+///
+/// Answers what was found wrong: something acknowledged is missing, changed or came back.
+pub fn live(seed: u64, lives: u32, fault: Fault) -> Result<(), String> {
+    // An index that was damaged by a fault may panic; that is a finding like any other.
+    let lived = std::panic::catch_unwind(|| live_on(seed, lives, fault));
+    lived.unwrap_or_else(|_| Err("panicked".to_owned()))
+}
+
+fn live_on(seed: u64, lives: u32, fault: Fault) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut image = Image::default();
+    let mut model = Model::new();
+    let mut made = false;
+    for life in 0..lives {
+        let last = life + 1 == lives;
+        let power = (!last).then(|| rng.random_range(5..400));
+        let device = SimDevice::new(image, rng.random(), power, fault);
+        let epoch = u64::from(life) + 1;
+        let local = tokio::task::LocalSet::new();
+        let lived = local.block_on(&runtime, one_life(&device, epoch, &mut made, model, &mut rng));
+        model = lived.map_err(|wrong| format!("life {epoch}: {wrong}"))?;
+        image = device.cut_power();
+    }
+    Ok(())
+}
+
+async fn one_life(
+    device: &Arc<SimDevice>,
+    epoch: u64,
+    made: &mut bool,
+    model: Model,
+    rng: &mut SmallRng,
+) -> Result<Model, String> {
+    let devices = Devices { data: device.clone(), index: device.clone() };
+    let options = Options {
+        index_cache: 1 << 20,
+        offload: Offload::Inline,
+        clock: Arc::new(move || Timestamp(epoch)),
+        ..Options::new(epoch)
+    };
+    let opened = if *made {
+        Bucket::open(devices, BUCKET, options).await
+    } else {
+        Bucket::create(devices, BUCKET, options).await
+    };
+    let bucket = match opened {
+        Ok(bucket) => Rc::new(bucket),
+        Err(_) if !device.is_on() => return Ok(model),
+        Err(error) => return Err(format!("cannot be opened: {error}")),
+    };
+    *made = true;
+    let model = match check(&bucket, model.clone()).await {
+        Ok(model) => model,
+        Err(_) if !device.is_on() => return Ok(model),
+        Err(wrong) => return Err(wrong),
+    };
+    let model = Rc::new(RefCell::new(model));
+    let changes = rng.random_range(1..30);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let rng = SmallRng::seed_from_u64(rng.random());
+            tokio::task::spawn_local(change(client, changes, bucket.clone(), model.clone(), rng))
+        })
+        .collect();
+    for client in clients {
+        client.await.map_err(|error| error.to_string())??;
+    }
+    let model = model.take();
+    match check(&bucket, model.clone()).await {
+        Ok(model) => Ok(model),
+        Err(_) if !device.is_on() => Ok(model),
+        Err(wrong) => Err(wrong),
+    }
+}
+
+/// One client: it changes its own keys, one after the other, until the power goes.
+async fn change(
+    client: u64,
+    changes: u32,
+    bucket: Rc<Bucket>,
+    model: Rc<RefCell<Model>>,
+    mut rng: SmallRng,
+) -> Result<(), String> {
+    for _ in 0..changes {
+        let key = format!("{client}/{}", rng.random_range(0..KEYS_A_CLIENT));
+        let before = model.borrow().get(&key).and_then(|it| it.first().copied()).flatten();
+        let after = match rng.random_range(0..10) {
+            0..3 => None,
+            3..8 => Some((rng.random_range(0..9000), rng.random())),
+            _ => Some((rng.random_range(60_000..2_500_000), rng.random())),
+        };
+        // From here on the key may hold either.
+        model.borrow_mut().insert(key.clone(), vec![before, after]);
+        let name = Key::new(key.clone()).map_err(|error| error.to_string())?;
+        let done = match after {
+            None => bucket.delete(name, Condition::None).await.map(|_| ()),
+            Some(value) if rng.random_bool(0.2) => multipart(&bucket, name, value).await,
+            Some(value) => put(&bucket, name, value, &mut rng).await,
+        };
+        match done {
+            Ok(()) => model.borrow_mut().insert(key, vec![after]),
+            Err(ChangeError::Closed(_)) => return Ok(()),
+            Err(error) => return Err(format!("{key}: {error}")),
+        };
+        if rng.random_bool(0.02) && bucket.checkpoint().await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn bytes((length, fill): (usize, u8)) -> Bytes {
+    (0..length).map(|at| fill.wrapping_add((at / 512) as u8)).collect::<Vec<_>>().into()
+}
+
+fn attributes((length, fill): (usize, u8)) -> Attributes {
+    Attributes { etag: format!("{length}-{fill}"), ..Attributes::default() }
+}
+
+async fn body(bucket: &Bucket, bytes: Bytes, hint: bool) -> Result<Body, ChangeError> {
+    let mut writer = bucket.writer(hint.then_some(bytes.len() as u64));
+    for chunk in bytes.chunks(300_000) {
+        writer.write(Bytes::copy_from_slice(chunk)).await?;
+    }
+    writer.finish().await
+}
+
+async fn put(
+    bucket: &Bucket,
+    key: Key,
+    value: (usize, u8),
+    rng: &mut SmallRng,
+) -> Result<(), ChangeError> {
+    let body = body(bucket, bytes(value), rng.random()).await?;
+    bucket.put(key, attributes(value), body, Condition::None).await.map(|_| ())
+}
+
+async fn multipart(bucket: &Bucket, key: Key, value: (usize, u8)) -> Result<(), ChangeError> {
+    let upload = bucket.create_upload(key.clone(), Upload::default()).await?;
+    let bytes = bytes(value);
+    let half = bytes.len() / 2;
+    let mut parts = Vec::new();
+    for (number, part) in [(1, bytes.slice(..half)), (2, bytes.slice(half..))] {
+        let etag = format!("part {number}");
+        let body = body(bucket, part, true).await?;
+        bucket.put_part(key.clone(), upload.clone(), number, etag.clone(), None, body).await?;
+        parts.push(NamedPart { number, etag, checksum: None });
+    }
+    let completion = Completion { parts, attributes: attributes(value) };
+    bucket.complete_upload(key, upload, completion, Condition::None).await.map(|_| ())
+}
+
+/// Compares the bucket with the model; where a key may hold several values, settles on what it
+/// holds.
+async fn check(bucket: &Bucket, model: Model) -> Result<Model, String> {
+    let mut settled = Model::new();
+    let mut held = Vec::new();
+    for (key, allowed) in model {
+        let found = read(bucket, &key).await?;
+        if !allowed.contains(&found) {
+            return Err(format!("{key} holds {found:?}, and may hold {allowed:?}"));
+        }
+        if found.is_some() {
+            held.push(key.clone());
+        }
+        settled.insert(key, vec![found]);
+    }
+    let request = ListRequest { limit: 1000, ..ListRequest::default() };
+    let page = bucket.list(request).await.map_err(|error| error.to_string())?;
+    let listed: Vec<String> = page
+        .entries
+        .into_iter()
+        .map(|entry| match entry {
+            ListEntry::Object(key, _) => key.as_str().to_owned(),
+            ListEntry::Prefix(prefix) => prefix,
+        })
+        .collect();
+    if listed != held {
+        return Err(format!("listed {listed:?}, held {held:?}"));
+    }
+    Ok(settled)
+}
+
+async fn read(bucket: &Bucket, key: &str) -> Result<Value, String> {
+    let name = Key::new(key).map_err(|error| error.to_string())?;
+    let found = bucket.find(&name).await.map_err(|error| format!("{key}: {error}"))?;
+    let Some(object) = found else { return Ok(None) };
+    let mut reader = bucket.read(&object.blob, 0..object.size);
+    let mut held = Vec::new();
+    while let Some(chunk) = reader.next().await {
+        held.extend_from_slice(&chunk.map_err(|error| format!("{key}: {error}"))?);
+    }
+    let value = (held.len(), held.first().copied().unwrap_or_default());
+    let etag = &object.attributes.etag;
+    let (length, fill) = etag.split_once('-').ok_or("an ETag that no put gave")?;
+    let told = (length.parse().map_err(|_| "length")?, fill.parse().map_err(|_| "fill")?);
+    if held != bytes(told) {
+        return Err(format!("{key}: half an object: {value:?} under {etag}"));
+    }
+    Ok(Some(told))
+}
