@@ -1,1 +1,11 @@
-//! See the package's description; filled in by what follows.
+//! The pure core of volumed: events in, effects out. No I/O, no clock, no random numbers.
+
+mod request;
+mod units;
+
+pub use request::{IoError, Reply, Request};
+pub use units::{
+    Alloc, BLOCK_SIZE, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId, DiskNumber, EXTENT_SIZE,
+    Epoch, ExtentIndex, MAX_VOLUME_SIZE, NotAnId, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
+    VolumeId,
+};

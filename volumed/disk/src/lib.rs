@@ -1,1 +1,9 @@
-//! See the package's description; filled in by what follows.
+//! Runs the core's disk effects on a directory: extent files, checksums, syncs, hole punching.
+
+/// Why a disk cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The file system refused.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}

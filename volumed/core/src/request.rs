@@ -1,0 +1,67 @@
+//! What a client asks of a volume, and what it is answered.
+
+use bytes::Bytes;
+
+/// A client's request; offsets and lengths are in bytes and need no alignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Read `length` bytes.
+    Read {
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u32,
+    },
+    /// Write `data`.
+    Write {
+        /// First byte.
+        offset: u64,
+        /// The bytes.
+        data: Bytes,
+        /// Answer only when the bytes are durable.
+        fua: bool,
+    },
+    /// Make every write that was answered before durable.
+    Flush,
+    /// Give the bytes back to the pool; they read zero afterwards.
+    Trim {
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+        /// Answer only when this is durable.
+        fua: bool,
+    },
+    /// Make the bytes zero.
+    WriteZeroes {
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+        /// Answer only when this is durable.
+        fua: bool,
+        /// Keep (or take) the space, so that a later write finds it.
+        no_hole: bool,
+    },
+}
+
+/// The bytes of a read; empty for everything else.
+pub type Reply = Result<Bytes, IoError>;
+
+/// Why a request failed. A failed write may have happened in full, in part or not at all, except
+/// where it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IoError {
+    /// The pool has no room; nothing was changed.
+    #[error("the pool has no space left")]
+    NoSpace,
+    /// A disk failed, or bytes did not match their checksum (V8, V10).
+    #[error("input/output error")]
+    Io,
+    /// The request is malformed or reaches beyond the end; nothing was changed.
+    #[error("the request does not fit the volume")]
+    Invalid,
+    /// The volume has another head or owner now (V1, V2), or the daemon stops; nothing was changed.
+    #[error("the volume is not served here any more")]
+    Gone,
+}

@@ -1,0 +1,168 @@
+//! Why an operation on the node's volumes failed: one enum for each.
+
+use std::path::PathBuf;
+
+use volumed_core::Epoch;
+use volumed_disk::DiskError;
+use volumed_meta::StoreError;
+
+use super::name::{OwnerId, VolumeName};
+
+/// A record in the store cannot be understood; says which and why.
+#[derive(Debug, thiserror::Error)]
+#[error("the record {key} cannot be read: {why}")]
+pub struct RecordError {
+    /// The record's key.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Why the node's volumes could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There must be a place to write to.
+    #[error("no disk is configured: name at least one directory")]
+    NoDisks,
+    /// The same directory was given twice.
+    #[error("{} is the disk {} again: name it once", .0.display(), .1.display())]
+    SameDisk(PathBuf, PathBuf),
+    /// A disk cannot be used.
+    #[error("the disk {} cannot be used: {source}", path.display())]
+    Disk {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        source: DiskError,
+    },
+    /// Files are newer than the store (V11).
+    #[error(
+        "{} was placed at the metadata store's revision {alloc}, but the store is only at \
+         {revision}: it was rolled back to an older copy; bring the newest copy back", path.display()
+    )]
+    RolledBack {
+        /// The newer file.
+        path: PathBuf,
+        /// When the file was placed.
+        alloc: u64,
+        /// Where the store is.
+        revision: u64,
+    },
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateVolumeError {
+    /// The name is taken.
+    #[error("there is already a volume called {0}")]
+    Exists(VolumeName),
+    /// The size is not possible.
+    #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
+    Size,
+    /// More replicas than can be kept.
+    #[error("{0} replicas were asked for, but only one can be kept yet: ask for 1")]
+    Replicas(u8),
+    /// The daemon stops.
+    #[error("the volume daemon is stopping")]
+    Stopping,
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume cannot be shown or listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowVolumeError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteVolumeError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// Somebody is connected to it.
+    #[error("the volume {0} is in use: close its connections or detach it first")]
+    Attached(VolumeName),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume has no new head.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// A disk that holds the volume failed or is not here.
+    #[error("a disk that holds the volume {0} failed: look at `volumed disk list`")]
+    Io(VolumeName),
+    /// The daemon stops.
+    #[error("the volume daemon is stopping")]
+    Stopping,
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume was not given up.
+#[derive(Debug, thiserror::Error)]
+pub enum DetachError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// Another owner has it, or nobody.
+    #[error("{1} does not have the volume {0} attached")]
+    NotOwner(VolumeName, OwnerId),
+    /// What was written could not be made durable.
+    #[error("the volume {0} could not be flushed: look at `volumed disk list`")]
+    Io(VolumeName),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an export was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenExportError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// An owner has it.
+    #[error("the volume {0} is attached to an owner: only its connections may open it")]
+    Owned(VolumeName),
+    /// That attachment is over, or never was.
+    #[error("the volume {0} is not attached under epoch {1}: attach it again")]
+    Epoch(VolumeName, Epoch),
+    /// The head could not be made.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+}

@@ -1,0 +1,78 @@
+//! What the node's volumes and disks look like from outside.
+
+use std::path::PathBuf;
+
+use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
+
+use super::name::{OwnerId, VolumeName};
+
+/// A directory that is given to the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskSettings {
+    /// The directory; made when it does not exist.
+    pub path: PathBuf,
+    /// Bytes that volumes may hold on it; without it, what its file system offers.
+    pub capacity: Option<ByteCount>,
+    /// Bytes of the file system that stay free; without it, 5 % or 1 GiB, whichever is smaller.
+    pub reserve: Option<ByteCount>,
+}
+
+/// A volume as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeView {
+    /// Never used again.
+    pub id: VolumeId,
+    /// Unique among the volumes that exist.
+    pub name: VolumeName,
+    /// Virtual size.
+    pub size: ByteCount,
+    /// Copies of every extent.
+    pub replicas: u8,
+    /// Held in the pool, one replica counted.
+    pub used: ByteCount,
+    /// 0 when the volume was never opened.
+    pub epoch: Epoch,
+    /// Who has it attached, if anybody.
+    pub owner: Option<OwnerId>,
+}
+
+/// All disks together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolView {
+    /// What the disks can hold, less their reserve.
+    pub capacity: ByteCount,
+    /// What volumes hold.
+    pub used: ByteCount,
+    /// What can still be written.
+    pub free: ByteCount,
+    /// How many disks there are.
+    pub disks: u32,
+    /// How many volumes there are.
+    pub volumes: u32,
+}
+
+/// One disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskView {
+    /// As written in its `disk.json`.
+    pub id: DiskId,
+    /// Its directory.
+    pub path: PathBuf,
+    /// A sync on it failed (V8): nothing on it is acknowledged until the daemon is started anew.
+    pub failed: bool,
+    /// What it can hold, less its reserve.
+    pub capacity: ByteCount,
+    /// What volumes hold on it.
+    pub used: ByteCount,
+    /// What can still be written.
+    pub free: ByteCount,
+}
+
+/// The volume is the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attachment {
+    /// Fences every earlier head (V1).
+    pub epoch: Epoch,
+    /// Virtual size.
+    pub size: ByteCount,
+}
