@@ -14,6 +14,7 @@ use crate::CHECKED_RUN;
 use crate::crc::crc32c;
 use crate::layout::{DATA_ZONE, RUN};
 use crate::object::{Blob, SpanSlice};
+use crate::pins::Pin;
 use crate::requests::{ClosedError, ReadError};
 use crate::rows::{Row, Span, Table, span_key};
 use crate::shared::Shared;
@@ -24,6 +25,7 @@ const AHEAD: usize = 2;
 /// Gives the bytes of a blob, chunk by chunk.
 pub struct BlobReader {
     shared: Arc<Shared>,
+    _pin: Pin,
     /// What was not asked for yet.
     slices: VecDeque<SpanSlice>,
     /// The span of the first slice, once it was looked up.
@@ -32,9 +34,15 @@ pub struct BlobReader {
 }
 
 impl BlobReader {
-    pub(crate) fn new(shared: Arc<Shared>, blob: &Blob, range: Range<u64>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, blob: &Blob, pin: Pin, range: Range<u64>) -> Self {
         let slices = cut(&blob.slices, range);
-        Self { shared, slices, span: None, reads: FuturesOrdered::new() }
+        Self {
+            shared,
+            _pin: pin,
+            slices,
+            span: None,
+            reads: FuturesOrdered::new(),
+        }
     }
 
     /// The next bytes, at most 1 MiB; `None` behind the last.
@@ -55,7 +63,10 @@ impl BlobReader {
     async fn next_chunk(
         &mut self,
     ) -> Result<BoxFuture<'static, Result<Bytes, ReadError>>, ReadError> {
-        let slice = self.slices.front_mut().expect("called while there are slices");
+        let slice = self
+            .slices
+            .front_mut()
+            .expect("called while there are slices");
         let span = match self.span.take() {
             Some(span) => span,
             None => Arc::new(look_up(&self.shared, slice).await?),
@@ -69,14 +80,26 @@ impl BlobReader {
         } else {
             self.span = Some(span.clone());
         }
-        Ok(Box::pin(read_checked(self.shared.clone(), span, offset..offset + length)))
+        Ok(Box::pin(read_checked(
+            self.shared.clone(),
+            span,
+            offset..offset + length,
+        )))
     }
 }
 
 async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadError> {
-    let row = shared.index.get(Table::Spans, span_key(slice.span)).await?;
-    let damaged = ReadError::Damaged { address: DATA_ZONE + slice.span.0 };
-    let span = row.and_then(|row| Span::decode(&row).ok()).ok_or_else(|| damaged.clone())?;
+    let mut row = shared.index.get(Table::Spans, span_key(slice.span)).await?;
+    if row.is_none() {
+        // The object was changed since it was found; the pin keeps its bytes where they were.
+        row = shared.index.get(Table::Freed, span_key(slice.span)).await?;
+    }
+    let damaged = ReadError::Damaged {
+        address: DATA_ZONE + slice.span.0,
+    };
+    let span = row
+        .and_then(|row| Span::decode(&row).ok())
+        .ok_or_else(|| damaged.clone())?;
     let runs = span.length.div_ceil(CHECKED_RUN);
     let whole = slice.offset + slice.length <= span.length && span.sums.len() as u64 == runs;
     if whole { Ok(span) } else { Err(damaged) }

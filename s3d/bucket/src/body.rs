@@ -134,12 +134,20 @@ impl BodyWriter {
         if self.spans.last().is_none_or(|span| span.room < length) {
             let room = self.next_span_length(length);
             let address = self.shared.space.allocate(room).await?;
-            self.spans.push(OpenSpan { address, room, length: 0, sums: Vec::new() });
+            self.spans.push(OpenSpan {
+                address,
+                room,
+                length: 0,
+                sums: Vec::new(),
+            });
         }
         if let Some(expected) = &mut self.expected {
             *expected = expected.saturating_sub(length);
         }
-        let span = self.spans.last_mut().expect("one was just made if there was none");
+        let span = self
+            .spans
+            .last_mut()
+            .expect("one was just made if there was none");
         let address = span.address + span.length;
         span.room -= length;
         span.length += length;

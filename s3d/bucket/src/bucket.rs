@@ -1,6 +1,7 @@
 //! An open bucket.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -9,14 +10,15 @@ use volumed_client::BlockDevice;
 use crate::blob_reader::BlobReader;
 use crate::body::BodyWriter;
 use crate::change::{Change, Done, PartAttributes};
-use crate::committer::{Committer, Message, Submission};
+use crate::committer::{Committer, Fold, Message, Submission};
 use crate::index::Index;
 use crate::index_zone::IndexZone;
-use crate::layout::{DATA_ZONE, RESERVE, SEGMENT};
+use crate::layout::{DATA_ZONE, SEGMENT};
 use crate::listing;
 use crate::log::{Log, Position, replay};
-use crate::object::{Attributes, Blob, Checksum, Key, Object, Timestamp, Upload, UploadId};
+use crate::object::{Attributes, Checksum, Key, Object, Timestamp, Upload, UploadId};
 use crate::offload::Offload;
+use crate::pins::{Pin, Pins};
 use crate::requests::{
     Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
     ReadError, Stored, UploadPage, UploadState,
@@ -25,6 +27,7 @@ use crate::rows::{Row, Table, object_key, upload_key};
 use crate::shared::{Clock, Shared};
 use crate::space::Space;
 use crate::superblock::{BucketId, Fields, Superblock};
+use crate::trimmer::{self, hold_reserve};
 
 /// Changes that may wait for the committer.
 const QUEUE: usize = 1024;
@@ -74,6 +77,21 @@ pub struct Bucket {
     messages: mpsc::Sender<Message>,
 }
 
+/// An object whose bytes can be read as long as this lives (B7).
+#[derive(Debug, Clone)]
+pub struct Found {
+    object: Object,
+    pin: Pin,
+}
+
+impl std::ops::Deref for Found {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
 impl Bucket {
     /// Makes a bucket on an empty volume, or opens it if it was made already: making is repeated
     /// after a crash.
@@ -91,7 +109,6 @@ impl Bucket {
             epoch: options.epoch,
             index_length: 0,
             mark: DATA_ZONE + 2 * SEGMENT,
-            reserve_from: RESERVE.end,
         };
         let start = Position {
             sequence: 0,
@@ -104,7 +121,11 @@ impl Bucket {
         let device = devices.index.clone();
         let staged = Arc::new(Superblock::staged(devices.data.clone(), fields));
         let zone = IndexZone::new(device, staged.clone(), 0);
-        let Options { index_cache, offload, .. } = options.clone();
+        let Options {
+            index_cache,
+            offload,
+            ..
+        } = options.clone();
         offload
             .run(move || Index::create(zone, &start, index_cache, offload).map(drop))
             .await
@@ -115,19 +136,23 @@ impl Bucket {
     }
 
     /// Opens a bucket: reads the superblock, opens the index, replays the log (B4).
-    pub async fn open(
-        devices: Devices,
-        id: BucketId,
-        options: Options,
-    ) -> Result<Self, OpenError> {
-        let fields = Superblock::read(&devices.data).await?.ok_or(OpenError::Superblock)?;
+    pub async fn open(devices: Devices, id: BucketId, options: Options) -> Result<Self, OpenError> {
+        let fields = Superblock::read(&devices.data)
+            .await?
+            .ok_or(OpenError::Superblock)?;
         if fields.bucket != id {
             return Err(OpenError::OtherBucket);
         }
         let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
-        superblock.change(|fields| fields.epoch = options.epoch).await?;
+        superblock
+            .change(|fields| fields.epoch = options.epoch)
+            .await?;
         let zone = IndexZone::new(devices.index, superblock.clone(), fields.index_length);
-        let Options { index_cache, offload, .. } = options;
+        let Options {
+            index_cache,
+            offload,
+            ..
+        } = options;
         let (index, applied) = offload
             .run(move || Index::open(zone, index_cache, offload))
             .await
@@ -145,7 +170,9 @@ impl Bucket {
             space: space.clone(),
             offload,
             folded: Notify::new(),
+            pins: Pins::default(),
             closed: OnceLock::new(),
+            reserve_held: AtomicBool::new(false),
         });
         let (messages, received) = mpsc::channel(QUEUE);
         let committer = Committer {
@@ -154,9 +181,11 @@ impl Bucket {
             epoch: options.epoch,
             clock: options.clock,
             uploads: 0,
-            fold: Default::default(),
+            fold: Fold::default(),
         };
         tokio::spawn(committer.run(received));
+        hold_reserve(&shared).await?;
+        tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
         Ok(Self { shared, messages })
     }
 
@@ -177,7 +206,11 @@ impl Bucket {
     /// Folds what the log holds into the index (B3).
     pub async fn checkpoint(&self) -> Result<(), ChangeError> {
         let (answer, done) = oneshot::channel();
-        let sent = self.messages.send(Message::Checkpoint(answer)).await.is_ok();
+        let sent = self
+            .messages
+            .send(Message::Checkpoint(answer))
+            .await
+            .is_ok();
         if sent && done.await.is_ok() && self.closed().is_none() {
             return Ok(());
         }
@@ -197,17 +230,30 @@ impl Bucket {
         body: Body,
         condition: Condition,
     ) -> Result<Stored, ChangeError> {
-        self.store(Change::Put { key, attributes, body, condition }).await
+        self.store(Change::Put {
+            key,
+            attributes,
+            body,
+            condition,
+        })
+        .await
     }
 
     /// The object that has this key.
-    pub async fn find(&self, key: &Key) -> Result<Option<Object>, ReadError> {
-        self.row(Table::Objects, object_key(key)).await
+    pub async fn find(&self, key: &Key) -> Result<Option<Found>, ReadError> {
+        let pin = self.shared.pins.pin();
+        let object = self.row(Table::Objects, object_key(key)).await?;
+        Ok(object.map(|object| Found { object, pin }))
     }
 
-    /// Reads a range of a blob.
-    pub fn read(&self, blob: &Blob, range: Range<u64>) -> BlobReader {
-        BlobReader::new(self.shared.clone(), blob, range)
+    /// Reads a range of a found object's bytes, however it is changed meanwhile.
+    pub fn read(&self, found: &Found, range: Range<u64>) -> BlobReader {
+        BlobReader::new(
+            self.shared.clone(),
+            &found.object.blob,
+            found.pin.clone(),
+            range,
+        )
     }
 
     /// Deletes an object; answers whether there was one.
@@ -221,7 +267,11 @@ impl Bucket {
     /// A page of keys and common prefixes.
     pub async fn list(&self, request: ListRequest) -> Result<ListPage, ReadError> {
         self.check()?;
-        Ok(self.shared.index.read(move |reader| listing::list(reader, &request)).await?)
+        Ok(self
+            .shared
+            .index
+            .read(move |reader| listing::list(reader, &request))
+            .await?)
     }
 
     /// Whether the bucket holds no object.
@@ -249,7 +299,14 @@ impl Bucket {
         body: Body,
     ) -> Result<(), ChangeError> {
         let part = PartAttributes { etag, checksum };
-        self.submit(Change::PutPart { key, upload, number, part, body }).await?;
+        self.submit(Change::PutPart {
+            key,
+            upload,
+            number,
+            part,
+            body,
+        })
+        .await?;
         Ok(())
     }
 
@@ -259,12 +316,22 @@ impl Bucket {
         key: &Key,
         upload: &UploadId,
     ) -> Result<Option<UploadState>, ReadError> {
-        let Some(found) = self.row::<Upload>(Table::Uploads, upload_key(key, upload)).await? else {
+        let Some(found) = self
+            .row::<Upload>(Table::Uploads, upload_key(key, upload))
+            .await?
+        else {
             return Ok(None);
         };
         let id = upload.clone();
-        let parts = self.shared.index.read(move |reader| listing::list_parts(reader, &id)).await?;
-        Ok(Some(UploadState { upload: found, parts }))
+        let parts = self
+            .shared
+            .index
+            .read(move |reader| listing::list_parts(reader, &id))
+            .await?;
+        Ok(Some(UploadState {
+            upload: found,
+            parts,
+        }))
     }
 
     /// Makes an object of an upload's parts; no byte moves (B6).
@@ -275,7 +342,13 @@ impl Bucket {
         completion: Completion,
         condition: Condition,
     ) -> Result<Stored, ChangeError> {
-        self.store(Change::Complete { key, upload, completion, condition }).await
+        self.store(Change::Complete {
+            key,
+            upload,
+            completion,
+            condition,
+        })
+        .await
     }
 
     /// Forgets an upload and its parts.
@@ -295,14 +368,16 @@ impl Bucket {
         self.check()?;
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
         let page = self.shared.index.read(move |reader| {
-            listing::list_uploads(reader, &prefix, delimiter.as_deref(), after, limit)
+            listing::list_uploads(reader, &prefix, delimiter.as_deref(), after.as_ref(), limit)
         });
         Ok(page.await?)
     }
 
     async fn row<R: Row>(&self, table: Table, key: bytes::Bytes) -> Result<Option<R>, ReadError> {
         self.check()?;
-        let Some(row) = self.shared.index.get(table, key).await? else { return Ok(None) };
+        let Some(row) = self.shared.index.get(table, key).await? else {
+            return Ok(None);
+        };
         let row = R::decode(&row).map_err(|error| ClosedError::Index(error.to_string()));
         Ok(Some(row.map_err(ReadError::Closed)?))
     }
@@ -316,8 +391,16 @@ impl Bucket {
 
     async fn submit(&self, change: Change) -> Result<Done, ChangeError> {
         let (answer, outcome) = oneshot::channel();
-        let submission = Submission { change, answer };
-        if self.messages.send(Message::Submit(submission)).await.is_err() {
+        let submission = Submission {
+            change: Box::new(change),
+            answer,
+        };
+        if self
+            .messages
+            .send(Message::Submit(submission))
+            .await
+            .is_err()
+        {
             return Err(self.ended());
         }
         outcome.await.unwrap_or_else(|_| Err(self.ended()))

@@ -1,28 +1,68 @@
 //! What can be changed in a bucket.
 
-use crate::object::{Checksum, Key, Object, Upload, UploadId};
+use crate::object::{Attributes, Checksum, Key, Object, SpanId, Upload, UploadId};
 use crate::requests::{Body, ChangeError, Completion, Condition};
-use crate::object::Attributes;
 
 /// A change as it waits to be judged.
 #[derive(Debug)]
 pub enum Change {
-    Put { key: Key, attributes: Attributes, body: Body, condition: Condition },
-    Delete { key: Key, condition: Condition },
-    CreateUpload { key: Key, upload: Upload },
-    PutPart { key: Key, upload: UploadId, number: u16, part: PartAttributes, body: Body },
-    Complete { key: Key, upload: UploadId, completion: Completion, condition: Condition },
-    Abort { key: Key, upload: UploadId },
+    Put {
+        key: Key,
+        attributes: Attributes,
+        body: Body,
+        condition: Condition,
+    },
+    Delete {
+        key: Key,
+        condition: Condition,
+    },
+    CreateUpload {
+        key: Key,
+        upload: Upload,
+    },
+    PutPart {
+        key: Key,
+        upload: UploadId,
+        number: u16,
+        part: PartAttributes,
+        body: Body,
+    },
+    Complete {
+        key: Key,
+        upload: UploadId,
+        completion: Completion,
+        condition: Condition,
+    },
+    Abort {
+        key: Key,
+        upload: UploadId,
+    },
     /// Spans that were TRIMmed leave the index (B7).
-    Forget { places: Vec<u64> },
+    Forget {
+        spans: Vec<SpanId>,
+    },
 }
 
 impl Change {
+    /// Whether it only takes away, so that a full pool must not stop it.
+    pub fn frees(&self) -> bool {
+        matches!(
+            self,
+            Self::Delete { .. } | Self::Abort { .. } | Self::Forget { .. }
+        )
+    }
+
     /// Bytes of its body that travel in the group.
     pub fn small_body(&self) -> usize {
         match self {
-            Self::Put { body: Body::Small(bytes), .. }
-            | Self::PutPart { body: Body::Small(bytes), .. } => bytes.len(),
+            Self::Put {
+                body: Body::Small(bytes),
+                ..
+            }
+            | Self::PutPart {
+                body: Body::Small(bytes),
+                ..
+            } => bytes.len(),
             _ => 0,
         }
     }

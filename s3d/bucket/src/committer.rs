@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::offload::Offload;
 use crate::requests::{ChangeError, ClosedError};
 use crate::shared::{Clock, Shared};
+use crate::trimmer::release_reserve;
 
 /// Most changes in a group.
 const MAX_CHANGES: usize = 256;
@@ -40,7 +41,7 @@ const MAX_MEMTABLE: usize = 32 << 20;
 
 /// A change and whom to answer.
 pub struct Submission {
-    pub change: Change,
+    pub change: Box<Change>,
     pub answer: oneshot::Sender<Outcome>,
 }
 
@@ -74,7 +75,9 @@ impl Fold {
     /// When the active memtable has to be folded for its age.
     fn due(&self) -> Option<Instant> {
         // While a fold runs its end comes first; a due time would be met over and over.
-        self.oldest.filter(|_| self.running.is_none()).map(|oldest| oldest + FOLD_AFTER)
+        self.oldest
+            .filter(|_| self.running.is_none())
+            .map(|oldest| oldest + FOLD_AFTER)
     }
 }
 
@@ -126,7 +129,9 @@ impl Committer {
         }
         let mut bodies = small_body(&batch[0]);
         while batch.len() < MAX_CHANGES && bodies < MAX_BODIES {
-            let Ok(message) = messages.try_recv() else { break };
+            let Ok(message) = messages.try_recv() else {
+                break;
+            };
             bodies += small_body(&message);
             batch.push(message);
         }
@@ -134,14 +139,14 @@ impl Committer {
     }
 
     async fn handle(&mut self, batch: Vec<Message>) -> Result<Step, ClosedError> {
-        let mut changes = Vec::with_capacity(batch.len());
+        let mut changes: Vec<Change> = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
         let mut checkpoints = Vec::new();
         let mut close = None;
         for message in batch {
             match message {
                 Message::Submit(submission) => {
-                    changes.push(submission.change);
+                    changes.push(*submission.change);
                     answers.push(submission.answer);
                 }
                 Message::Checkpoint(answer) => checkpoints.push(answer),
@@ -190,10 +195,10 @@ impl Committer {
     /// written. Only a group that is durable is applied and reported done.
     async fn write(&mut self, changes: Vec<Change>) -> Result<(Vec<Outcome>, bool), ClosedError> {
         let changes = Arc::new(changes);
-        let mut verdict = self.judge(&changes).await?;
+        let mut verdict = self.judge(&changes, |_| true).await?;
         if !self.log.fits(verdict.group.length()) {
             self.log.skip_segment();
-            verdict = self.judge(&changes).await?;
+            verdict = self.judge(&changes, |_| true).await?;
         }
         if verdict.mutations.is_empty() {
             return Ok((verdict.outcomes, false));
@@ -202,17 +207,14 @@ impl Committer {
             let outcomes = changes.iter().map(|_| Err(ChangeError::TooLarge)).collect();
             return Ok((outcomes, false));
         }
-        let began = verdict.outcomes.iter().filter(|it| matches!(it, Ok(Done::Began(_)))).count();
+        let began = verdict
+            .outcomes
+            .iter()
+            .filter(|it| matches!(it, Ok(Done::Began(_))))
+            .count();
         match self.log.write(verdict.group, (self.clock)()).await {
             Ok(()) => {}
-            Err(DeviceError::NoSpace) => {
-                let outcomes = verdict
-                    .outcomes
-                    .into_iter()
-                    .map(|outcome| outcome.and(Err(ChangeError::NoSpace)))
-                    .collect();
-                return Ok((outcomes, false));
-            }
+            Err(DeviceError::NoSpace) => return self.write_frees(&changes).await,
             Err(error) => return Err(error.into()),
         }
         self.uploads += began as u64;
@@ -221,7 +223,47 @@ impl Committer {
         Ok((verdict.outcomes, true))
     }
 
-    async fn judge(&self, changes: &Arc<Vec<Change>>) -> Result<Verdict, ClosedError> {
+    /// The pool is full: what needs space is refused, what only frees some is written at the cost
+    /// of the reserve.
+    async fn write_frees(
+        &mut self,
+        changes: &Arc<Vec<Change>>,
+    ) -> Result<(Vec<Outcome>, bool), ClosedError> {
+        let refused = || {
+            changes
+                .iter()
+                .map(|_| Err(ChangeError::NoSpace))
+                .collect::<Vec<_>>()
+        };
+        if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
+            return Ok((refused(), false));
+        }
+        let Verdict {
+            group,
+            mutations,
+            outcomes,
+        } = self.judge(changes, Change::frees).await?;
+        match self.log.write(group, (self.clock)()).await {
+            Ok(()) => {}
+            Err(DeviceError::NoSpace) => return Ok((refused(), false)),
+            Err(error) => return Err(error.into()),
+        }
+        self.shared.index.apply(&mutations);
+        // Space comes back only behind a fold: no reason to wait for its time.
+        self.begin_fold()?;
+        let mut freed = outcomes.into_iter();
+        let outcome = |change: &Change| {
+            let judged = if change.frees() { freed.next() } else { None };
+            judged.unwrap_or(Err(ChangeError::NoSpace))
+        };
+        Ok((changes.iter().map(outcome).collect(), true))
+    }
+
+    async fn judge(
+        &self,
+        changes: &Arc<Vec<Change>>,
+        which: fn(&Change) -> bool,
+    ) -> Result<Verdict, ClosedError> {
         let circumstances = Circumstances {
             address: self.log.next_address(),
             now: (self.clock)(),
@@ -232,7 +274,7 @@ impl Committer {
         let verdict = self
             .shared
             .index
-            .read(move |reader| judge(changes.iter(), reader, circumstances))
+            .read(move |reader| judge(changes.iter().filter(|it| which(it)), reader, circumstances))
             .await?;
         Ok(verdict)
     }
@@ -259,7 +301,10 @@ impl Committer {
         // Frozen here and not on the thread: `position` says which groups are in the fold.
         let frozen = index.freeze();
         match self.shared.offload {
-            Offload::Inline => index.fold(&frozen, &position)?,
+            Offload::Inline => {
+                index.fold(&frozen, &position)?;
+                self.shared.folded.notify_waiters();
+            }
             Offload::Threads => {
                 let (ended, running) = oneshot::channel();
                 tokio::task::spawn_blocking(move || ended.send(index.fold(&frozen, &position)));
@@ -328,7 +373,9 @@ fn refuse(message: Message, failure: &ClosedError) {
     // Nobody may be waiting any more.
     match message {
         Message::Submit(submission) => {
-            let _ = submission.answer.send(Err(ChangeError::Closed(failure.clone())));
+            let _ = submission
+                .answer
+                .send(Err(ChangeError::Closed(failure.clone())));
         }
         Message::Checkpoint(answer) | Message::Close(answer) => drop(answer.send(())),
     }

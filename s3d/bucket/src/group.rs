@@ -56,7 +56,12 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { bodies: Vec::new(), end: HEADER, records: BytesMut::new(), count: 0 }
+        Self {
+            bodies: Vec::new(),
+            end: HEADER,
+            records: BytesMut::new(),
+            count: 0,
+        }
     }
 }
 
@@ -83,7 +88,8 @@ impl Builder {
             self.records.put_u8(mutation.table as u8);
             self.records.put_u16_le(mutation.key.len() as u16);
             let value = mutation.value.as_ref();
-            self.records.put_u32_le(value.map_or(REMOVED, |value| value.len() as u32));
+            self.records
+                .put_u32_le(value.map_or(REMOVED, |value| value.len() as u32));
             self.records.put_slice(&mutation.key);
             self.records.put_slice(value.map_or(&[][..], |value| value));
         }
@@ -108,12 +114,21 @@ impl Builder {
             header.put_u32_le(VERSION);
             header.put_u32_le(crc);
             header.put_u32_le(link.previous_crc);
-            for word in
-                [link.sequence, link.first_record, link.epoch, link.time, link.next_segment]
-            {
+            for word in [
+                link.sequence,
+                link.first_record,
+                link.epoch,
+                link.time,
+                link.next_segment,
+            ] {
                 header.put_u64_le(word);
             }
-            for half in [length as u32, self.end as u32, records.len() as u32, self.count] {
+            for half in [
+                length as u32,
+                self.end as u32,
+                records.len() as u32,
+                self.count,
+            ] {
                 header.put_u32_le(half);
             }
             header.put_bytes(0, HEADER - header.len());
@@ -208,9 +223,15 @@ impl Group {
         let end = at.checked_add(length).filter(|end| *end <= bytes.len())?;
         let mut rest = bytes.slice(at..end);
         // The count is not trusted with memory: it is bounded by what is there.
-        let records = (0..count).map_while(|_| record(&mut rest)).collect::<Vec<_>>();
-        (records.len() == count as usize && rest.is_empty())
-            .then_some(Self { link, crc, length: bytes.len() as u64, records })
+        let records = (0..count)
+            .map_while(|_| record(&mut rest))
+            .collect::<Vec<_>>();
+        (records.len() == count as usize && rest.is_empty()).then_some(Self {
+            link,
+            crc,
+            length: bytes.len() as u64,
+            records,
+        })
     }
 }
 
@@ -266,8 +287,10 @@ mod tests {
 
     fn build(records: &[Vec<Mutation>], bodies: &[usize]) -> (Bytes, u32, Vec<u64>) {
         let mut builder = Builder::default();
-        let places =
-            bodies.iter().map(|length| builder.body(Bytes::from(vec![7; *length]))).collect();
+        let places = bodies
+            .iter()
+            .map(|length| builder.body(Bytes::from(vec![7; *length])))
+            .collect();
         for record in records {
             builder.record(record);
         }

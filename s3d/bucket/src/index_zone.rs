@@ -111,7 +111,8 @@ impl IndexZone {
     fn send(&self, _writer: &MutexGuard<'_, ()>) -> io::Result<()> {
         let writes = merge_adjacent(&self.queue.lock().writes);
         let sends = writes.iter().map(|(offset, pieces)| {
-            self.device.write(INDEX_ZONE + offset, pieces, Durability::Volatile)
+            self.device
+                .write(INDEX_ZONE + offset, pieces, Durability::Volatile)
         });
         self.latch(block_on(try_join_all(sends)))?;
         let mut queue = self.queue.lock();
@@ -127,13 +128,18 @@ impl IndexZone {
         if let Some(old) = shrunk_from {
             let length = self.length.load(Ordering::Acquire);
             self.store_length(length)?;
-            self.latch(block_on(self.device.trim(INDEX_ZONE + length, old - length)))?;
+            self.latch(block_on(
+                self.device.trim(INDEX_ZONE + length, old - length),
+            ))?;
         }
         Ok(())
     }
 
     fn store_length(&self, length: u64) -> io::Result<()> {
-        self.latch(block_on(self.superblock.change(|fields| fields.index_length = length)))
+        self.latch(block_on(
+            self.superblock
+                .change(|fields| fields.index_length = length),
+        ))
     }
 }
 
@@ -150,7 +156,10 @@ impl StorageBackend for IndexZone {
         }
         let queued = {
             let queue = self.queue.lock();
-            queue.touching(offset, out.len()).next().map(|(at, data)| (*at, data.clone()))
+            queue
+                .touching(offset, out.len())
+                .next()
+                .map(|(at, data)| (*at, data.clone()))
         };
         if let Some((at, data)) = queued {
             if at <= offset && end <= at + data.len() as u64 {
@@ -197,7 +206,10 @@ impl StorageBackend for IndexZone {
         let writer = self.writer.lock();
         let overlaps = {
             let queue = self.queue.lock();
-            let same = queue.writes.get(&offset).is_some_and(|queued| queued.len() == data.len());
+            let same = queue
+                .writes
+                .get(&offset)
+                .is_some_and(|queued| queued.len() == data.len());
             !same && queue.touching(offset, data.len()).next().is_some()
         };
         if overlaps {
@@ -218,6 +230,9 @@ impl StorageBackend for IndexZone {
 
 impl std::fmt::Debug for IndexZone {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("IndexZone").field("length", &self.length).finish_non_exhaustive()
+        formatter
+            .debug_struct("IndexZone")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }

@@ -11,15 +11,15 @@ use crate::CHECKED_RUN;
 use crate::change::{Change, Done, Outcome, PartAttributes};
 use crate::crc::crc32c_of_runs;
 use crate::group::Builder;
-use crate::index::{IndexError, Reader};
+use crate::index::IndexError;
 use crate::layout::DATA_ZONE;
 use crate::object::{
     Attributes, Blob, Key, Object, ObjectPart, Part, SpanId, SpanSlice, Timestamp, Upload, UploadId,
 };
+use crate::reader::Reader;
 use crate::requests::{Body, ChangeError, Completion, Condition};
 use crate::rows::{
-    Freed, Mutation, Row, Span, Table, freed_key, object_key, part_key, part_number, span_key,
-    upload_key,
+    Mutation, Row, Span, Table, object_key, part_key, part_number, span_key, upload_key,
 };
 
 /// A judged batch.
@@ -54,9 +54,15 @@ pub fn judge<'c>(
         group: Builder::default(),
         mutations: Vec::new(),
     };
-    let outcomes =
-        changes.into_iter().map(|change| judge.change(change)).collect::<Result<_, _>>()?;
-    Ok(Verdict { group: judge.group, mutations: judge.mutations, outcomes })
+    let outcomes = changes
+        .into_iter()
+        .map(|change| judge.change(change))
+        .collect::<Result<_, _>>()?;
+    Ok(Verdict {
+        group: judge.group,
+        mutations: judge.mutations,
+        outcomes,
+    })
 }
 
 struct Judge<'r> {
@@ -94,19 +100,29 @@ impl Judge<'_> {
     fn change(&mut self, change: &Change) -> Result<Outcome, IndexError> {
         debug_assert!(self.draft.is_empty(), "every change takes its draft along");
         let judged = match change {
-            Change::Put { key, attributes, body, condition } => {
-                self.put(key, attributes, body, condition)
-            }
+            Change::Put {
+                key,
+                attributes,
+                body,
+                condition,
+            } => self.put(key, attributes, body, condition),
             Change::Delete { key, condition } => self.delete(key, condition),
             Change::CreateUpload { key, upload } => Ok(self.create_upload(key, upload)),
-            Change::PutPart { key, upload, number, part, body } => {
-                self.put_part(key, upload, *number, part, body)
-            }
-            Change::Complete { key, upload, completion, condition } => {
-                self.complete(key, upload, completion, condition)
-            }
+            Change::PutPart {
+                key,
+                upload,
+                number,
+                part,
+                body,
+            } => self.put_part(key, upload, *number, part, body),
+            Change::Complete {
+                key,
+                upload,
+                completion,
+                condition,
+            } => self.complete(key, upload, completion, condition),
             Change::Abort { key, upload } => self.abort(key, upload),
-            Change::Forget { places } => Ok(self.forget(places)),
+            Change::Forget { spans } => Ok(self.forget(spans)),
         };
         match judged {
             Ok(done) => {
@@ -170,7 +186,9 @@ impl Judge<'_> {
         let row = object_key(key);
         let old = self.get::<Object>(Table::Objects, &row)?;
         check(condition, old.as_ref())?;
-        let Some(old) = old else { return Ok(Done::Deleted { existed: false }) };
+        let Some(old) = old else {
+            return Ok(Done::Deleted { existed: false });
+        };
         self.set(Table::Objects, row, None);
         self.release(&old.blob)?;
         Ok(Done::Deleted { existed: true })
@@ -184,7 +202,10 @@ impl Judge<'_> {
             self.circumstances.epoch, self.circumstances.uploads
         ));
         self.circumstances.uploads += 1;
-        let upload = Upload { initiated: self.circumstances.now, ..upload.clone() };
+        let upload = Upload {
+            initiated: self.circumstances.now,
+            ..upload.clone()
+        };
         self.set(Table::Uploads, upload_key(key, &id), Some(upload.encode()));
         Done::Began(id)
     }
@@ -252,7 +273,11 @@ impl Judge<'_> {
         }
         // The object takes over the references of the parts that it names; only the parts that
         // were left out are released.
-        let named = completion.parts.iter().map(|part| part.number).collect::<Vec<_>>();
+        let named = completion
+            .parts
+            .iter()
+            .map(|part| part.number)
+            .collect::<Vec<_>>();
         self.remove_upload(key, upload, &named)?;
         self.replace(row, old, object)
     }
@@ -299,9 +324,9 @@ impl Judge<'_> {
             .collect()
     }
 
-    fn forget(&mut self, places: &[u64]) -> Done {
-        for place in places {
-            self.set(Table::Freed, freed_key(*place), None);
+    fn forget(&mut self, spans: &[SpanId]) -> Done {
+        for span in spans {
+            self.set(Table::Freed, span_key(*span), None);
         }
         Done::Nothing
     }
@@ -312,8 +337,7 @@ impl Judge<'_> {
         match body {
             Body::Small(bytes) if bytes.is_empty() => {}
             Body::Small(bytes) => {
-                let place =
-                    self.circumstances.address - DATA_ZONE + self.group.body(bytes.clone());
+                let place = self.circumstances.address - DATA_ZONE + self.group.body(bytes.clone());
                 let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
                 let length = bytes.len() as u64;
                 slices.push(self.take_span(SpanId(place), place, length, sums));
@@ -329,9 +353,18 @@ impl Judge<'_> {
     }
 
     fn take_span(&mut self, id: SpanId, place: u64, length: u64, sums: Vec<u32>) -> SpanSlice {
-        let span = Span { place, length, references: 1, sums };
+        let span = Span {
+            place,
+            length,
+            references: 1,
+            sums,
+        };
         self.set(Table::Spans, span_key(id), Some(span.encode()));
-        SpanSlice { span: id, offset: 0, length }
+        SpanSlice {
+            span: id,
+            offset: 0,
+            length,
+        }
     }
 
     /// Takes back a blob's references (B6). What nothing names any more is freed (B7).
@@ -341,13 +374,15 @@ impl Judge<'_> {
             let span = self
                 .get::<Span>(Table::Spans, &key)?
                 .ok_or_else(|| IndexError("an object names a span that is not there".into()))?;
-            if span.references > 1 {
-                let span = Span { references: span.references - 1, ..span };
+            let span = Span {
+                references: span.references - 1,
+                ..span
+            };
+            if span.references > 0 {
                 self.set(Table::Spans, key, Some(span.encode()));
             } else {
-                self.set(Table::Spans, key, None);
-                let freed = Freed { length: span.length };
-                self.set(Table::Freed, freed_key(span.place), Some(freed.encode()));
+                self.set(Table::Spans, key.clone(), None);
+                self.set(Table::Freed, key, Some(span.encode()));
             }
         }
         Ok(())
@@ -357,9 +392,8 @@ impl Judge<'_> {
 fn check(condition: &Condition, object: Option<&Object>) -> Result<(), ChangeError> {
     match (condition, object) {
         (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
-        (Condition::Absent, Some(_)) => Err(ChangeError::ConditionFailed),
         (Condition::Present | Condition::EtagIs(_), None) => Err(ChangeError::NoSuchKey),
         (Condition::EtagIs(etag), Some(object)) if object.attributes.etag == *etag => Ok(()),
-        (Condition::EtagIs(_), Some(_)) => Err(ChangeError::ConditionFailed),
+        (Condition::Absent | Condition::EtagIs(_), Some(_)) => Err(ChangeError::ConditionFailed),
     }
 }

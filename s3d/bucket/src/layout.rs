@@ -3,7 +3,7 @@
 //! | from | what |
 //! |---|---|
 //! | 0 | superblock, two slots of one block |
-//! | 64 KiB | the reserve: blocks held so that deletes still work when the pool is full |
+//! | 512 KiB | the reserve: blocks held so that deletes still work when the pool is full |
 //! | 1 MiB | index zone: a redb database |
 //! | 1 PiB | data zone: log segments and body runs, only ever appended |
 
@@ -14,7 +14,7 @@ pub const BLOCK: u64 = 4096;
 pub const SUPERBLOCK_SLOTS: [u64; 2] = [0, BLOCK];
 
 /// The reserve of a bucket.
-pub const RESERVE: std::ops::Range<u64> = 64 * 1024..INDEX_ZONE;
+pub const RESERVE: std::ops::Range<u64> = INDEX_ZONE / 2..INDEX_ZONE;
 
 /// Start of the index zone.
 pub const INDEX_ZONE: u64 = 1 << 20;

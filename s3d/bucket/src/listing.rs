@@ -3,15 +3,20 @@
 
 use bytes::Bytes;
 
-use crate::index::{Cursor, IndexError, Reader};
+use crate::cursor::Cursor;
+use crate::index::IndexError;
 use crate::object::{Key, Object, Upload, UploadId};
+use crate::reader::Reader;
 use crate::requests::{ListEntry, ListPage, ListRequest, UploadPage};
 use crate::rows::{Row, RowError, Table, split_upload_key, upload_key};
 
 /// The objects that `request` asks for; blocks on the index.
 pub fn list(reader: &Reader, request: &ListRequest) -> Result<ListPage, IndexError> {
     let mut page = ListPage::default();
-    let walk = Walk { prefix: &request.prefix, delimiter: request.delimiter.as_deref() };
+    let walk = Walk {
+        prefix: &request.prefix,
+        delimiter: request.delimiter.as_deref(),
+    };
     let mut cursor = reader.cursor(Table::Objects)?;
     walk.begin(&mut cursor, request.after.as_deref());
     while let Some((row, value)) = cursor.next()? {
@@ -28,14 +33,15 @@ pub fn list(reader: &Reader, request: &ListRequest) -> Result<ListPage, IndexErr
         }
         if let Some(common) = walk.common_prefix(key) {
             let common = common.to_owned();
-            if !walk.pass_over(&mut cursor, &common) {
+            if !pass_over(&mut cursor, &common) {
                 page.entries.push(ListEntry::Prefix(common));
                 break;
             }
             page.entries.push(ListEntry::Prefix(common));
         } else {
             let key = Key::new(key).map_err(|error| IndexError(error.to_string()))?;
-            page.entries.push(ListEntry::Object(key, Box::new(Object::decode(&value)?)));
+            page.entries
+                .push(ListEntry::Object(key, Box::new(Object::decode(&value)?)));
         }
     }
     Ok(page)
@@ -46,14 +52,14 @@ pub fn list_uploads(
     reader: &Reader,
     prefix: &str,
     delimiter: Option<&str>,
-    after: Option<(String, Option<UploadId>)>,
+    after: Option<&(String, Option<UploadId>)>,
     limit: usize,
 ) -> Result<UploadPage, IndexError> {
     let mut page = UploadPage::default();
     let walk = Walk { prefix, delimiter };
     let mut cursor = reader.cursor(Table::Uploads)?;
     let mut last = None;
-    match &after {
+    match after {
         Some((key, Some(upload))) => {
             let key = Key::new(key.as_str()).map_err(|error| IndexError(error.to_string()))?;
             cursor.seek([&upload_key(&key, upload)[..], &[0]].concat().into());
@@ -62,7 +68,7 @@ pub fn list_uploads(
         Some((key, None)) if walk.common_prefix(key) != Some(key) => {
             cursor.seek([key.as_bytes(), &[1]].concat().into());
         }
-        other => walk.begin(&mut cursor, other.as_ref().map(|(key, _)| key.as_str())),
+        other => walk.begin(&mut cursor, other.map(|(key, _)| key.as_str())),
     }
     while let Some((row, value)) = cursor.next()? {
         let (key, id) = split_upload_key(&row)?;
@@ -75,7 +81,7 @@ pub fn list_uploads(
         }
         if let Some(common) = walk.common_prefix(&key) {
             let common = common.to_owned();
-            let more = walk.pass_over(&mut cursor, &common);
+            let more = pass_over(&mut cursor, &common);
             last = Some((common.clone(), None));
             page.prefixes.push(common);
             if !more {
@@ -122,7 +128,7 @@ impl Walk<'_> {
         match after.filter(|after| *after >= self.prefix) {
             // A common prefix stands for all its keys, which the page before has shown.
             Some(after) if self.common_prefix(after) == Some(after) => {
-                self.pass_over(cursor, after);
+                pass_over(cursor, after);
             }
             Some(after) => cursor.seek([after.as_bytes(), &[0]].concat().into()),
             None => cursor.seek(Bytes::copy_from_slice(self.prefix.as_bytes())),
@@ -136,18 +142,18 @@ impl Walk<'_> {
         let at = rest.find(delimiter)?;
         Some(&key[..self.prefix.len() + at + delimiter.len()])
     }
+}
 
-    /// Goes on behind every key that starts with `common`; false when there can be none.
-    fn pass_over(&self, cursor: &mut Cursor<'_>, common: &str) -> bool {
-        // No UTF-8 text has the byte 0xff, so raising the last byte never carries.
-        let mut behind = common.as_bytes().to_vec();
-        match behind.last_mut() {
-            Some(last) => *last += 1,
-            None => return false,
-        }
-        cursor.seek(behind.into());
-        true
+/// Goes on behind every key that starts with `common`; false when there can be none.
+fn pass_over(cursor: &mut Cursor<'_>, common: &str) -> bool {
+    // No UTF-8 text has the byte 0xff, so raising the last byte never carries.
+    let mut behind = common.as_bytes().to_vec();
+    match behind.last_mut() {
+        Some(last) => *last += 1,
+        None => return false,
     }
+    cursor.seek(behind.into());
+    true
 }
 
 fn text(row: &[u8]) -> Result<&str, RowError> {

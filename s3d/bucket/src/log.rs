@@ -39,7 +39,12 @@ impl Position {
         let mut row = Vec::with_capacity(Self::LENGTH);
         row.put_u32_le(Self::VERSION);
         row.put_u32_le(0);
-        for word in [self.sequence, self.next_record, self.address, self.next_segment] {
+        for word in [
+            self.sequence,
+            self.next_record,
+            self.address,
+            self.next_segment,
+        ] {
             row.put_u64_le(word);
         }
         row.put_u32_le(self.crc);
@@ -69,7 +74,7 @@ impl Position {
         })
     }
 
-    fn behind(&self, group: &Group, address: u64) -> Self {
+    fn behind(group: &Group, address: u64) -> Self {
         Self {
             sequence: group.link.sequence,
             next_record: group.link.first_record + group.records.len() as u64,
@@ -105,7 +110,13 @@ impl Log {
         epoch: u64,
         position: Position,
     ) -> Self {
-        Self { device, space, epoch, position, segment_end: position.address }
+        Self {
+            device,
+            space,
+            epoch,
+            position,
+            segment_end: position.address,
+        }
     }
 
     pub fn position(&self) -> Position {
@@ -153,7 +164,9 @@ impl Log {
         let next_record = link.first_record + u64::from(group.records());
         let length = group.length();
         let (pieces, crc) = group.finish(&link);
-        self.device.write(address, &pieces, Durability::Durable).await?;
+        self.device
+            .write(address, &pieces, Durability::Durable)
+            .await?;
         self.position = Position {
             sequence: link.sequence,
             next_record,
@@ -180,7 +193,7 @@ pub async fn replay(
     let mut last = None;
     while let Some((address, bytes, group)) = next_group(device, &position, epoch).await? {
         apply(&group);
-        position = position.behind(&group, address);
+        position = Position::behind(&group, address);
         last = Some((address, bytes));
     }
     if let Some((address, bytes)) = last {
@@ -215,8 +228,13 @@ mod tests {
 
     #[test]
     fn positions_round_trip_and_damage_is_seen() {
-        let position =
-            Position { sequence: 5, next_record: 77, address: 1 << 50, next_segment: 2, crc: 9 };
+        let position = Position {
+            sequence: 5,
+            next_record: 77,
+            address: 1 << 50,
+            next_segment: 2,
+            crc: 9,
+        };
         let row = position.encode();
         assert_eq!(row.len(), Position::LENGTH);
         assert_eq!(Position::decode(&row), Some(position));

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use crate::offload::Offload;
 use crate::rows::{Mutation, Table};
 
 /// What a memtable knows of a row.
@@ -79,8 +80,30 @@ impl Memtable {
             .map(|(key, known)| (key.clone(), known.clone()))
     }
 
+    /// Hands every row of a table to `each`, in order, with pauses: a fold must never keep a core
+    /// from the requests for long.
+    pub fn for_each<E>(
+        &self,
+        table: Table,
+        offload: Offload,
+        mut each: impl FnMut(&Bytes, &Known) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut after = None;
+        loop {
+            let slice = self.slice(table, after.as_ref(), SLICE);
+            for (key, known) in &slice {
+                each(key, known)?;
+            }
+            match slice.into_iter().nth(SLICE - 1) {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
+            }
+            offload.pause();
+        }
+    }
+
     /// Up to `limit` rows behind `after`, in order.
-    pub fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Known)> {
+    fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Known)> {
         let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&key[..]));
         self.inner.read().tables[table as usize]
             .range::<[u8], _>((from, Bound::Unbounded))
@@ -93,6 +116,9 @@ impl Memtable {
         self.inner.read().size
     }
 }
+
+/// Rows handled without a pause.
+const SLICE: usize = 256;
 
 /// What a row costs beside its bytes: a node's share and two reference-counted handles.
 const ROW_OVERHEAD: usize = 96;

@@ -14,7 +14,10 @@ pub enum Offload {
 }
 
 impl Offload {
-    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         match self {
             Self::Inline => work(),
             Self::Threads => match tokio::task::spawn_blocking(work).await {
@@ -25,6 +28,14 @@ impl Offload {
                     Err(_) => std::future::pending().await,
                 },
             },
+        }
+    }
+
+    /// Runs work that nobody waits for.
+    pub(crate) fn detach(self, work: impl FnOnce() + Send + 'static) {
+        match (self, tokio::runtime::Handle::try_current()) {
+            (Self::Threads, Ok(runtime)) => drop(runtime.spawn_blocking(work)),
+            _ => work(),
         }
     }
 

@@ -6,7 +6,7 @@
 //! | uploads | the key's bytes, NUL, 32 bytes of upload id | [`Upload`] |
 //! | parts | 32 bytes of upload id, number (u16, big-endian) | [`Part`] |
 //! | spans | span id (u64, big-endian) | [`Span`] |
-//! | freed | address (u64, big-endian) | [`Freed`], a span that waits for its TRIM (B7) |
+//! | freed | span id (u64, big-endian) | [`Span`] that nothing names any more and that waits for its TRIM (B7) |
 //!
 //! A value is a version byte (1) and then postcard's encoding of the struct.
 
@@ -32,14 +32,20 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 5] =
-        [Self::Objects, Self::Uploads, Self::Parts, Self::Spans, Self::Freed];
+    pub const ALL: [Self; 5] = [
+        Self::Objects,
+        Self::Uploads,
+        Self::Parts,
+        Self::Spans,
+        Self::Freed,
+    ];
 
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|table| *table as u8 == number)
     }
 
-    pub fn name(self) -> &'static str {
+    /// Its name in redb.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Objects => "objects",
             Self::Uploads => "uploads",
@@ -57,17 +63,10 @@ pub struct Span {
     pub place: u64,
     /// Length in bytes.
     pub length: u64,
-    /// How many slices of objects and parts name it; never 0.
+    /// How many slices of objects and parts name it; 0 in the freed table only.
     pub references: u32,
     /// CRC32C of each [`CHECKED_RUN`](crate::CHECKED_RUN) bytes.
     pub sums: Vec<u32>,
-}
-
-/// A span that nothing names any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Freed {
-    /// Length in bytes.
-    pub length: u64,
 }
 
 /// A change of one row: its new value, or `None` when it goes.
@@ -108,19 +107,23 @@ impl Row for Object {}
 impl Row for Upload {}
 impl Row for Part {}
 impl Row for Span {}
-impl Row for Freed {}
 
 pub fn object_key(key: &Key) -> Bytes {
     Bytes::copy_from_slice(key.as_str().as_bytes())
 }
 
 pub fn upload_key(key: &Key, upload: &UploadId) -> Bytes {
-    [key.as_str().as_bytes(), &[0], upload.0.as_bytes()].concat().into()
+    [key.as_str().as_bytes(), &[0], upload.0.as_bytes()]
+        .concat()
+        .into()
 }
 
 /// Undoes [`upload_key`].
 pub fn split_upload_key(row: &[u8]) -> Result<(String, UploadId), RowError> {
-    let id_at = row.len().checked_sub(UPLOAD_ID_LENGTH).ok_or(RowError::Damaged)?;
+    let id_at = row
+        .len()
+        .checked_sub(UPLOAD_ID_LENGTH)
+        .ok_or(RowError::Damaged)?;
     let (key, id) = row.split_at(id_at);
     let key = key.strip_suffix(&[0]).ok_or(RowError::Damaged)?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| RowError::Damaged);
@@ -133,15 +136,20 @@ pub fn part_key(upload: &UploadId, number: u16) -> Bytes {
 
 /// The number at the end of a [`part_key`].
 pub fn part_number(row: &[u8]) -> Result<u16, RowError> {
-    row.last_chunk().map(|number| u16::from_be_bytes(*number)).ok_or(RowError::Damaged)
+    row.last_chunk()
+        .map(|number| u16::from_be_bytes(*number))
+        .ok_or(RowError::Damaged)
 }
 
 pub fn span_key(span: SpanId) -> Bytes {
     Bytes::copy_from_slice(&span.0.to_be_bytes())
 }
 
-pub fn freed_key(place: u64) -> Bytes {
-    Bytes::copy_from_slice(&place.to_be_bytes())
+/// Undoes [`span_key`].
+pub fn span_id(row: &[u8]) -> Result<SpanId, RowError> {
+    row.try_into()
+        .map(|id| SpanId(u64::from_be_bytes(id)))
+        .map_err(|_| RowError::Damaged)
 }
 
 #[cfg(test)]
@@ -155,15 +163,26 @@ mod tests {
     fn objects() -> impl Strategy<Value = Object> {
         let pairs = || proptest::collection::vec((".{0,20}", ".{0,20}"), 0..4);
         let slices = proptest::collection::vec((any::<u64>(), any::<u64>(), 0..1u64 << 40), 0..5);
-        (any::<u64>(), any::<u64>(), pairs(), pairs(), slices, any::<bool>()).prop_map(
-            |(size, time, headers, metadata, slices, public)| Object {
+        (
+            any::<u64>(),
+            any::<u64>(),
+            pairs(),
+            pairs(),
+            slices,
+            any::<bool>(),
+        )
+            .prop_map(|(size, time, headers, metadata, slices, public)| Object {
                 size,
                 modified: Timestamp(time),
                 attributes: Attributes {
                     etag: "9e107d9d372bb6826bd81d3542a419d6".into(),
                     headers,
                     metadata,
-                    acl: if public { CannedAcl::PublicRead } else { CannedAcl::Private },
+                    acl: if public {
+                        CannedAcl::PublicRead
+                    } else {
+                        CannedAcl::Private
+                    },
                     checksum: public.then(|| Checksum {
                         algorithm: ChecksumAlgorithm::Crc64Nvme,
                         value: "AAAAAAAAAAA=".into(),
@@ -181,8 +200,7 @@ mod tests {
                         })
                         .collect(),
                 },
-            },
-        )
+            })
     }
 
     proptest! {
@@ -211,6 +229,6 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_refused() {
-        assert_eq!(Freed::decode(&[2, 0]), Err(RowError::Version(2)));
+        assert_eq!(Span::decode(&[2, 0]), Err(RowError::Version(2)));
     }
 }

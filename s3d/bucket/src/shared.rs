@@ -1,5 +1,6 @@
 //! What every part of an open bucket holds.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
@@ -8,6 +9,7 @@ use volumed_client::BlockDevice;
 use crate::index::{Index, IndexError};
 use crate::object::Timestamp;
 use crate::offload::Offload;
+use crate::pins::Pins;
 use crate::requests::{ClosedError, ReadError};
 use crate::space::Space;
 
@@ -21,13 +23,25 @@ pub struct Shared {
     pub offload: Offload,
     /// Told each time rows were folded.
     pub folded: Notify,
+    pub pins: Pins,
     pub closed: OnceLock<ClosedError>,
+    pub reserve_held: AtomicBool,
 }
 
 impl Shared {
+    pub fn reserve_held(&self) -> bool {
+        self.reserve_held.load(Ordering::Acquire)
+    }
+
+    pub fn set_reserve_held(&self, held: bool) {
+        self.reserve_held.store(held, Ordering::Release);
+    }
+
     /// Ends the bucket for this reason, unless it has ended for another.
     pub fn close(&self, error: ClosedError) {
         self.closed.get_or_init(|| error);
+        // Whoever waits for a fold waits no longer.
+        self.folded.notify_waiters();
     }
 }
 

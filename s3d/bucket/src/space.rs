@@ -23,7 +23,11 @@ impl Space {
     /// Hands out addresses from `mark` on: everything below may have been written.
     pub fn new(superblock: Arc<Superblock>, mark: u64) -> Self {
         let state = Mutex::new(State { next: mark, mark });
-        Self { superblock, state, raising: tokio::sync::Mutex::new(()) }
+        Self {
+            superblock,
+            state,
+            raising: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// The address of `length` fresh bytes, rounded up to whole blocks. The high-water mark is

@@ -13,8 +13,7 @@
 //! | 40 | 8 | epoch of the owner that wrote it |
 //! | 48 | 8 | exact length of the index, never 0 (B9) |
 //! | 56 | 8 | append high-water mark: nothing was ever written at or above it (B8) |
-//! | 64 | 8 | first byte of the part of the reserve that is held |
-//! | 72 | … | zero |
+//! | 64 | … | zero |
 
 use std::sync::Arc;
 
@@ -41,7 +40,6 @@ pub struct Fields {
     pub epoch: u64,
     pub index_length: u64,
     pub mark: u64,
-    pub reserve_from: u64,
 }
 
 impl Fields {
@@ -55,7 +53,6 @@ impl Fields {
             (40, self.epoch),
             (48, self.index_length),
             (56, self.mark),
-            (64, self.reserve_from),
         ] {
             block[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
@@ -79,12 +76,13 @@ impl Fields {
             return Slot::Version(half(8));
         }
         Slot::Whole(Self {
-            bucket: BucketId(u128::from_le_bytes(block[16..32].try_into().expect("16 bytes"))),
+            bucket: BucketId(u128::from_le_bytes(
+                block[16..32].try_into().expect("16 bytes"),
+            )),
             generation: word(32),
             epoch: word(40),
             index_length: word(48),
             mark: word(56),
-            reserve_from: word(64),
         })
     }
 }
@@ -114,7 +112,10 @@ impl Superblock {
                 Slot::Empty => {}
                 Slot::Damaged => damaged += 1,
                 Slot::Version(found) => {
-                    return Err(OpenError::Version { found, known: VERSION });
+                    return Err(OpenError::Version {
+                        found,
+                        known: VERSION,
+                    });
                 }
                 Slot::Whole(fields) => {
                     if newest.is_none_or(|other| other.generation < fields.generation) {
@@ -133,13 +134,21 @@ impl Superblock {
 
     /// The superblock with `fields`, which may not be on the device yet.
     pub fn new(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
-        Self { device, fields: Mutex::new(fields), staged: false }
+        Self {
+            device,
+            fields: Mutex::new(fields),
+            staged: false,
+        }
     }
 
     /// The superblock of a bucket that is still being made: changes stay in memory until
     /// [`Superblock::publish`].
     pub fn staged(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
-        Self { device, fields: Mutex::new(fields), staged: true }
+        Self {
+            device,
+            fields: Mutex::new(fields),
+            staged: true,
+        }
     }
 
     /// Writes both slots: from here on the bucket exists.
@@ -148,7 +157,9 @@ impl Superblock {
         for _ in SUPERBLOCK_SLOTS {
             fields.generation += 1;
             let slot = SUPERBLOCK_SLOTS[(fields.generation % 2) as usize];
-            self.device.write(slot, &[fields.encode()], Durability::Durable).await?;
+            self.device
+                .write(slot, &[fields.encode()], Durability::Durable)
+                .await?;
         }
         Ok(())
     }
@@ -164,7 +175,9 @@ impl Superblock {
             return Ok(());
         }
         let slot = SUPERBLOCK_SLOTS[(next.generation % 2) as usize];
-        self.device.write(slot, &[next.encode()], Durability::Durable).await?;
+        self.device
+            .write(slot, &[next.encode()], Durability::Durable)
+            .await?;
         *fields = next;
         Ok(())
     }
@@ -180,7 +193,6 @@ mod tests {
         epoch: 2,
         index_length: 1_581_056,
         mark: 1 << 51,
-        reserve_from: 65_536,
     };
 
     #[test]

@@ -1,8 +1,8 @@
 //! A bucket that lives through power cuts, and a model that says what must be left.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,7 +50,10 @@ fn live_on(seed: u64, lives: u32, fault: Fault) -> Result<(), String> {
         let device = SimDevice::new(image, rng.random(), power, fault);
         let epoch = u64::from(life) + 1;
         let local = tokio::task::LocalSet::new();
-        let lived = local.block_on(&runtime, one_life(&device, epoch, &mut made, model, &mut rng));
+        let lived = local.block_on(
+            &runtime,
+            one_life(&device, epoch, &mut made, model, &mut rng),
+        );
         model = lived.map_err(|wrong| format!("life {epoch}: {wrong}"))?;
         image = device.cut_power();
     }
@@ -64,7 +67,10 @@ async fn one_life(
     model: Model,
     rng: &mut SmallRng,
 ) -> Result<Model, String> {
-    let devices = Devices { data: device.clone(), index: device.clone() };
+    let devices = Devices {
+        data: device.clone(),
+        index: device.clone(),
+    };
     let options = Options {
         index_cache: 1 << 20,
         offload: Offload::Inline,
@@ -116,7 +122,11 @@ async fn change(
 ) -> Result<(), String> {
     for _ in 0..changes {
         let key = format!("{client}/{}", rng.random_range(0..KEYS_A_CLIENT));
-        let before = model.borrow().get(&key).and_then(|it| it.first().copied()).flatten();
+        let before = model
+            .borrow()
+            .get(&key)
+            .and_then(|it| it.first().copied())
+            .flatten();
         let after = match rng.random_range(0..10) {
             0..3 => None,
             3..8 => Some((rng.random_range(0..9000), rng.random())),
@@ -143,11 +153,17 @@ async fn change(
 }
 
 fn bytes((length, fill): (usize, u8)) -> Bytes {
-    (0..length).map(|at| fill.wrapping_add((at / 512) as u8)).collect::<Vec<_>>().into()
+    (0..length)
+        .map(|at| fill.wrapping_add((at / 512) as u8))
+        .collect::<Vec<_>>()
+        .into()
 }
 
 fn attributes((length, fill): (usize, u8)) -> Attributes {
-    Attributes { etag: format!("{length}-{fill}"), ..Attributes::default() }
+    Attributes {
+        etag: format!("{length}-{fill}"),
+        ..Attributes::default()
+    }
 }
 
 async fn body(bucket: &Bucket, bytes: Bytes, hint: bool) -> Result<Body, ChangeError> {
@@ -165,7 +181,10 @@ async fn put(
     rng: &mut SmallRng,
 ) -> Result<(), ChangeError> {
     let body = body(bucket, bytes(value), rng.random()).await?;
-    bucket.put(key, attributes(value), body, Condition::None).await.map(|_| ())
+    bucket
+        .put(key, attributes(value), body, Condition::None)
+        .await
+        .map(|_| ())
 }
 
 async fn multipart(bucket: &Bucket, key: Key, value: (usize, u8)) -> Result<(), ChangeError> {
@@ -176,11 +195,30 @@ async fn multipart(bucket: &Bucket, key: Key, value: (usize, u8)) -> Result<(), 
     for (number, part) in [(1, bytes.slice(..half)), (2, bytes.slice(half..))] {
         let etag = format!("part {number}");
         let body = body(bucket, part, true).await?;
-        bucket.put_part(key.clone(), upload.clone(), number, etag.clone(), None, body).await?;
-        parts.push(NamedPart { number, etag, checksum: None });
+        bucket
+            .put_part(
+                key.clone(),
+                upload.clone(),
+                number,
+                etag.clone(),
+                None,
+                body,
+            )
+            .await?;
+        parts.push(NamedPart {
+            number,
+            etag,
+            checksum: None,
+        });
     }
-    let completion = Completion { parts, attributes: attributes(value) };
-    bucket.complete_upload(key, upload, completion, Condition::None).await.map(|_| ())
+    let completion = Completion {
+        parts,
+        attributes: attributes(value),
+    };
+    bucket
+        .complete_upload(key, upload, completion, Condition::None)
+        .await
+        .map(|_| ())
 }
 
 /// Compares the bucket with the model; where a key may hold several values, settles on what it
@@ -198,8 +236,14 @@ async fn check(bucket: &Bucket, model: Model) -> Result<Model, String> {
         }
         settled.insert(key, vec![found]);
     }
-    let request = ListRequest { limit: 1000, ..ListRequest::default() };
-    let page = bucket.list(request).await.map_err(|error| error.to_string())?;
+    let request = ListRequest {
+        limit: 1000,
+        ..ListRequest::default()
+    };
+    let page = bucket
+        .list(request)
+        .await
+        .map_err(|error| error.to_string())?;
     let listed: Vec<String> = page
         .entries
         .into_iter()
@@ -216,9 +260,12 @@ async fn check(bucket: &Bucket, model: Model) -> Result<Model, String> {
 
 async fn read(bucket: &Bucket, key: &str) -> Result<Value, String> {
     let name = Key::new(key).map_err(|error| error.to_string())?;
-    let found = bucket.find(&name).await.map_err(|error| format!("{key}: {error}"))?;
+    let found = bucket
+        .find(&name)
+        .await
+        .map_err(|error| format!("{key}: {error}"))?;
     let Some(object) = found else { return Ok(None) };
-    let mut reader = bucket.read(&object.blob, 0..object.size);
+    let mut reader = bucket.read(&object, 0..object.size);
     let mut held = Vec::new();
     while let Some(chunk) = reader.next().await {
         held.extend_from_slice(&chunk.map_err(|error| format!("{key}: {error}"))?);
@@ -226,7 +273,10 @@ async fn read(bucket: &Bucket, key: &str) -> Result<Value, String> {
     let value = (held.len(), held.first().copied().unwrap_or_default());
     let etag = &object.attributes.etag;
     let (length, fill) = etag.split_once('-').ok_or("an ETag that no put gave")?;
-    let told = (length.parse().map_err(|_| "length")?, fill.parse().map_err(|_| "fill")?);
+    let told = (
+        length.parse().map_err(|_| "length")?,
+        fill.parse().map_err(|_| "fill")?,
+    );
     if held != bytes(told) {
         return Err(format!("{key}: half an object: {value:?} under {etag}"));
     }

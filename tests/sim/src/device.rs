@@ -77,24 +77,55 @@ impl SimDevice {
             writes: 0,
             power,
         };
-        Arc::new(Self { state: Mutex::new(state) })
+        Arc::new(Self {
+            state: Mutex::new(state),
+        })
     }
 
     /// Cuts the power, and answers what is left: all that is durable, and of the rest any subset.
     pub fn cut_power(&self) -> Image {
         let mut state = self.lock();
         state.power = Some(0);
-        let State { rng, durable, pending, .. } = &mut *state;
+        let State {
+            rng,
+            durable,
+            pending,
+            ..
+        } = &mut *state;
         // Of some cuts everything survives, of some nothing: both are subsets that hide or show
         // faults which the mixed ones do not.
         let survives = [0.0, 0.1, 0.5, 0.9, 1.0][rng.random_range(0..5)];
         for (block, writes) in std::mem::take(pending) {
             for write in writes {
-                let lucky = (0..SECTORS).map(|_| rng.random_bool(survives)).collect::<Vec<_>>();
+                let lucky = (0..SECTORS)
+                    .map(|_| rng.random_bool(survives))
+                    .collect::<Vec<_>>();
                 durable.put(block, &write, |sector| lucky[sector]);
             }
         }
         durable.clone()
+    }
+
+    /// How many bytes of `range` are allocated, durably or not.
+    pub fn allocated(&self, range: std::ops::Range<u64>) -> u64 {
+        let state = self.lock();
+        let blocks = range.start / BLOCK..range.end.div_ceil(BLOCK);
+        let mut held: std::collections::BTreeSet<u64> = state
+            .durable
+            .blocks
+            .range(blocks.clone())
+            .filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0))
+            .map(|it| *it.0)
+            .collect();
+        for (block, writes) in state.pending.range(blocks) {
+            let newest = writes.last();
+            if newest.is_some_and(|it| it.block.iter().any(|byte| *byte != 0)) {
+                held.insert(*block);
+            } else {
+                held.remove(block);
+            }
+        }
+        held.len() as u64 * BLOCK
     }
 
     /// Whether the power is still on.
@@ -103,7 +134,9 @@ impl SimDevice {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test thread panics while it holds the device")
+        self.state
+            .lock()
+            .expect("no test thread panics while it holds the device")
     }
 
     /// Uses up one call. The last one is under way when the power is cut.
@@ -119,13 +152,20 @@ impl SimDevice {
     }
 
     fn answer<T>(&self, answer: T) -> Result<T, DeviceError> {
-        if self.is_on() { Ok(answer) } else { Err(DeviceError::Disconnected) }
+        if self.is_on() {
+            Ok(answer)
+        } else {
+            Err(DeviceError::Disconnected)
+        }
     }
 }
 
 impl Image {
     fn put(&mut self, block: u64, write: &Pending, which: impl Fn(usize) -> bool) {
-        let block = self.blocks.entry(block).or_insert_with(|| Arc::new([0; BLOCK as usize]));
+        let block = self
+            .blocks
+            .entry(block)
+            .or_insert_with(|| Arc::new([0; BLOCK as usize]));
         if write.sectors == (0..SECTORS) && (0..SECTORS).all(&which) {
             *block = write.block.clone();
             return;
@@ -141,7 +181,10 @@ impl State {
     /// A block as a read sees it.
     fn block(&self, block: u64) -> Option<Arc<Block>> {
         let newest = self.pending.get(&block).and_then(|writes| writes.last());
-        newest.map(|write| &write.block).or_else(|| self.durable.blocks.get(&block)).cloned()
+        newest
+            .map(|write| &write.block)
+            .or_else(|| self.durable.blocks.get(&block))
+            .cloned()
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> u64 {
@@ -151,7 +194,9 @@ impl State {
             let at = offset + done as u64;
             let (block, within) = (at / BLOCK, (at % BLOCK) as usize);
             let length = (bytes.len() - done).min(BLOCK as usize - within);
-            let mut whole = self.block(block).unwrap_or_else(|| Arc::new([0; BLOCK as usize]));
+            let mut whole = self
+                .block(block)
+                .unwrap_or_else(|| Arc::new([0; BLOCK as usize]));
             Arc::make_mut(&mut whole)[within..within + length]
                 .copy_from_slice(&bytes[done..done + length]);
             self.pending.entry(block).or_default().push(Pending {
@@ -258,7 +303,12 @@ impl BlockDevice for SimDevice {
         self.answer(())?;
         let mut state = self.lock();
         let (first, end) = (offset.div_ceil(BLOCK), (offset + length) / BLOCK);
-        let mut blocks: Vec<u64> = state.durable.blocks.range(first..end).map(|it| *it.0).collect();
+        let mut blocks: Vec<u64> = state
+            .durable
+            .blocks
+            .range(first..end)
+            .map(|it| *it.0)
+            .collect();
         blocks.extend(state.pending.range(first..end).map(|it| *it.0));
         blocks.sort_unstable();
         blocks.dedup();

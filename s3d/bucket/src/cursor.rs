@@ -1,0 +1,110 @@
+//! Walks the rows of a table: memtables and redb merged, in the order of keys.
+
+use bytes::Bytes;
+
+use crate::index::IndexError;
+use crate::memtable::Known;
+use crate::reader::Reader;
+use crate::rows::Table;
+
+type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+type StoredRange = redb::Range<'static, &'static [u8], &'static [u8]>;
+
+/// Merges memtables and redb, in the order of keys.
+pub struct Cursor<'r> {
+    reader: &'r Reader,
+    table: Table,
+    rows: StoredRows,
+    from: Bytes,
+    stored: Option<(StoredRange, Option<(Bytes, Bytes)>)>,
+}
+
+impl<'r> Cursor<'r> {
+    /// Begins at the first row.
+    pub fn new(reader: &'r Reader, table: Table, rows: StoredRows) -> Self {
+        Self {
+            reader,
+            table,
+            rows,
+            from: Bytes::new(),
+            stored: None,
+        }
+    }
+
+    /// Goes on at the first row at or behind `key`.
+    pub fn seek(&mut self, key: Bytes) {
+        self.from = key;
+        self.stored = None;
+    }
+
+    /// The next row that exists.
+    pub fn next(&mut self) -> Result<Option<(Bytes, Bytes)>, IndexError> {
+        loop {
+            let Some((key, known)) = self.step()? else {
+                return Ok(None);
+            };
+            self.from = successor(&key);
+            if let Known::Value(value) = known {
+                return Ok(Some((key, value)));
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<(Bytes, Known)>, IndexError> {
+        let tables = self.reader.tables();
+        let frozen = tables
+            .frozen
+            .as_ref()
+            .and_then(|it| it.first_from(self.table, &self.from));
+        let active = tables.active.first_from(self.table, &self.from);
+        let stored = self
+            .peek_stored()?
+            .map(|(key, value)| (key, Known::Value(value)));
+        // Of equal keys the first in this order is the newest: `min_by_key` keeps it.
+        Ok([active, frozen, stored]
+            .into_iter()
+            .flatten()
+            .min_by(|a, b| a.0.cmp(&b.0)))
+    }
+
+    /// redb's first row at or behind `from`.
+    fn peek_stored(&mut self) -> Result<Option<(Bytes, Bytes)>, IndexError> {
+        if self.stored.is_none() {
+            let range = self
+                .rows
+                .range(&self.from[..]..)
+                .map_err(redb::Error::from)?;
+            self.stored = Some((range, None));
+            self.advance_stored()?;
+        }
+        while let Some((_, Some((key, value)))) = &self.stored {
+            if *key >= self.from {
+                return Ok(Some((key.clone(), value.clone())));
+            }
+            self.advance_stored()?;
+        }
+        Ok(None)
+    }
+
+    fn advance_stored(&mut self) -> Result<(), IndexError> {
+        let Some((range, peeked)) = &mut self.stored else {
+            return Ok(());
+        };
+        *peeked = match range.next() {
+            Some(row) => {
+                let (key, value) = row.map_err(redb::Error::from)?;
+                Some((
+                    Bytes::copy_from_slice(key.value()),
+                    Bytes::copy_from_slice(value.value()),
+                ))
+            }
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// The least key behind `key`.
+fn successor(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
+}

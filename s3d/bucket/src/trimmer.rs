@@ -1,0 +1,178 @@
+//! The trimmer: gives the space of freed spans back to the pool, in the background (B7).
+//!
+//! A freed span is one that a durable record took the last reference from; its row waits in the
+//! freed table. Only rows that redb holds are looked at: their groups, and the groups their bodies
+//! travelled in, are then never read by a replay again. When no read that began before can still
+//! need them, the blocks that hold nothing else are TRIMmed and flushed, and the rows go.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use volumed_client::{DeviceError, Durability};
+
+use crate::change::Change;
+use crate::committer::{Message, Submission};
+use crate::index::IndexError;
+use crate::layout::{BLOCK, DATA_ZONE, RESERVE, SMALL_BODY, whole_blocks};
+use crate::object::SpanId;
+use crate::reader::Reader;
+use crate::requests::ClosedError;
+use crate::rows::{Row, Span, Table, span_id, span_key};
+use crate::shared::Shared;
+
+/// Freed spans handled at once.
+const BATCH: usize = 2_000;
+
+/// Runs until the bucket closes.
+pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
+    while shared.closed.get().is_none() {
+        let folded = shared.folded.notified();
+        match round(&shared, &messages).await {
+            Ok(true) => {}
+            Ok(false) => folded.await,
+            Err(error) => {
+                tracing::warn!(%error, "freed space is not given back for now");
+                folded.await;
+            }
+        }
+    }
+}
+
+/// Trims one batch; answers whether there may be more to do at once.
+async fn round(
+    shared: &Arc<Shared>,
+    messages: &mpsc::WeakSender<Message>,
+) -> Result<bool, ClosedError> {
+    let freed = shared
+        .index
+        .read(|reader| freed_spans(reader, BATCH))
+        .await?;
+    if freed.is_empty() {
+        return Ok(false);
+    }
+    shared.pins.wait_for_earlier().await;
+    let spans = freed.clone();
+    let dead = shared
+        .index
+        .read(move |reader| dead_blocks(reader, &spans))
+        .await?;
+    for range in dead {
+        shared
+            .data
+            .trim(range.start, range.end - range.start)
+            .await?;
+    }
+    shared.data.flush().await?;
+    let full = freed.len() == BATCH;
+    let spans = freed.into_iter().map(|(id, _)| id).collect();
+    let Some(messages) = messages.upgrade() else {
+        return Ok(false);
+    };
+    let (answer, done) = oneshot::channel();
+    let submission = Submission {
+        change: Box::new(Change::Forget { spans }),
+        answer,
+    };
+    let forgotten = messages.send(Message::Submit(submission)).await.is_ok() && done.await.is_ok();
+    hold_reserve(shared).await?;
+    Ok(full && forgotten)
+}
+
+/// Freed spans whose rows redb holds, and that nobody forgot since.
+fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<(SpanId, Span)>, IndexError> {
+    let mut spans = Vec::new();
+    for (key, value) in reader.stored_rows(Table::Freed)? {
+        if spans.len() == limit {
+            break;
+        }
+        if reader.known_change(Table::Freed, &key).is_none() {
+            spans.push((span_id(&key)?, Span::decode(&value)?));
+        }
+    }
+    Ok(spans)
+}
+
+/// The addresses of whole blocks in which everything is dead once `freed` is, joined where they
+/// touch.
+fn dead_blocks(reader: &Reader, freed: &[(SpanId, Span)]) -> Result<Vec<Range<u64>>, IndexError> {
+    let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
+    for (_, span) in freed {
+        let mut range = span.place / BLOCK * BLOCK..whole_blocks(span.place + span.length);
+        // A larger body has its blocks for itself; small ones share their first and last block.
+        if span.length <= SMALL_BODY as u64 {
+            if is_shared(reader, range.start)? {
+                range.start += BLOCK;
+            }
+            if range.end > range.start && is_shared(reader, range.end - BLOCK)? {
+                range.end -= BLOCK;
+            }
+        }
+        if range.start < range.end {
+            let end = dead.entry(range.start).or_default();
+            *end = range.end.max(*end);
+        }
+    }
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for (start, end) in dead {
+        match joined.last_mut() {
+            Some(last) if start <= last.end => last.end = end.max(last.end),
+            _ => joined.push(start..end),
+        }
+    }
+    Ok(joined
+        .into_iter()
+        .map(|it| DATA_ZONE + it.start..DATA_ZONE + it.end)
+        .collect())
+}
+
+/// Whether a span that lives lies, in part, in the block at `place`.
+fn is_shared(reader: &Reader, place: u64) -> Result<bool, IndexError> {
+    // Spans lie in the order of their ids, and one that shares a block is no longer than a small
+    // body.
+    let mut cursor = reader.cursor(Table::Spans)?;
+    cursor.seek(span_key(SpanId(place.saturating_sub(SMALL_BODY as u64))));
+    while let Some((_, value)) = cursor.next()? {
+        let span = Span::decode(&value)?;
+        if span.place >= place + BLOCK {
+            return Ok(false);
+        }
+        if span.place + span.length > place {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes the reserve, so that it can be given up when the pool is full: what frees space has to be
+/// recorded too.
+pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
+    if shared.reserve_held() {
+        return Ok(());
+    }
+    let filling = vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into();
+    match shared
+        .data
+        .write(RESERVE.start, &[filling], Durability::Volatile)
+        .await
+    {
+        Ok(()) => shared.set_reserve_held(true),
+        Err(DeviceError::NoSpace) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Gives the reserve up; answers whether there was one.
+pub async fn release_reserve(shared: &Shared) -> Result<bool, DeviceError> {
+    if !shared.reserve_held() {
+        return Ok(false);
+    }
+    shared.set_reserve_held(false);
+    shared
+        .data
+        .trim(RESERVE.start, RESERVE.end - RESERVE.start)
+        .await?;
+    Ok(true)
+}

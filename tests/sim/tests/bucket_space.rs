@@ -1,0 +1,130 @@
+//! Space comes back: what is deleted or overwritten is TRIMmed (B7), and a read that began before
+//! still gets its bytes.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hayrack_sim::device::{Fault, Image, SimDevice};
+use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+
+const DATA_ZONE: u64 = 1 << 50;
+
+async fn bucket(device: &Arc<SimDevice>) -> Bucket {
+    let devices = Devices {
+        data: device.clone(),
+        index: device.clone(),
+    };
+    let options = Options {
+        offload: Offload::Inline,
+        index_cache: 1 << 20,
+        ..Options::new(1)
+    };
+    Bucket::create(devices, BucketId(1), options)
+        .await
+        .expect("a new bucket")
+}
+
+async fn put(bucket: &Bucket, key: &str, length: usize) {
+    let mut writer = bucket.writer(Some(length as u64));
+    writer.write(Bytes::from(vec![7; length])).await.unwrap();
+    let body = writer.finish().await.unwrap();
+    let key = Key::new(key).unwrap();
+    bucket
+        .put(key, Attributes::default(), body, Condition::None)
+        .await
+        .unwrap();
+}
+
+/// Long enough, in paused time, for the trimmer to have done what it can.
+async fn settle(bucket: &Bucket) {
+    bucket.checkpoint().await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleted_objects_give_their_space_back() {
+    let device = SimDevice::new(Image::default(), 1, None, Fault::None);
+    let bucket = bucket(&device).await;
+    for n in 0..60 {
+        put(&bucket, &format!("small/{n}"), 100 + n * 97).await;
+    }
+    put(&bucket, "large", 5_000_001).await;
+    let full = device.allocated(DATA_ZONE..u64::MAX);
+    for n in 0..60 {
+        bucket
+            .delete(Key::new(format!("small/{n}")).unwrap(), Condition::None)
+            .await
+            .unwrap();
+    }
+    bucket
+        .delete(Key::new("large").unwrap(), Condition::None)
+        .await
+        .unwrap();
+    settle(&bucket).await;
+    let left = device.allocated(DATA_ZONE..u64::MAX);
+    // What is left is the log's own records, a few hundred bytes a change.
+    assert!(
+        full > 5_000_000 && left < 900_000,
+        "{left} of {full} bytes are still allocated"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neighbour_in_the_same_block_is_left_alone() {
+    let device = SimDevice::new(Image::default(), 2, None, Fault::None);
+    let bucket = Arc::new(bucket(&device).await);
+    // Put together, so that they travel in one group and share its blocks.
+    let puts = (0..20).map(|n| {
+        let bucket = bucket.clone();
+        tokio::spawn(async move { put(&bucket, &format!("{n:02}"), 300).await })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        put.await.unwrap();
+    }
+    for n in (0..20).filter(|n| n % 3 != 0) {
+        bucket
+            .delete(Key::new(format!("{n:02}")).unwrap(), Condition::None)
+            .await
+            .unwrap();
+    }
+    settle(&bucket).await;
+    for n in (0..20).filter(|n| n % 3 == 0) {
+        let found = bucket
+            .find(&Key::new(format!("{n:02}")).unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        let bytes = bucket.read(&found, 0..300).next().await.unwrap().unwrap();
+        assert_eq!(bytes, vec![7; 300]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_began_before_a_delete_gets_its_bytes() {
+    let device = SimDevice::new(Image::default(), 3, None, Fault::None);
+    let bucket = bucket(&device).await;
+    put(&bucket, "large", 3_000_000).await;
+    let key = Key::new("large").unwrap();
+    let found = bucket.find(&key).await.unwrap().unwrap();
+    let body = Body::Small(Bytes::from_static(b"new"));
+    bucket
+        .put(key, Attributes::default(), body, Condition::None)
+        .await
+        .unwrap();
+    settle(&bucket).await;
+    let mut reader = bucket.read(&found, 0..found.size);
+    let mut length = 0;
+    while let Some(chunk) = reader.next().await {
+        let chunk = chunk.unwrap();
+        assert!(chunk.iter().all(|byte| *byte == 7));
+        length += chunk.len();
+    }
+    assert_eq!(length, 3_000_000);
+    let before = device.allocated(DATA_ZONE..u64::MAX);
+    drop((reader, found));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(device.allocated(DATA_ZONE..u64::MAX) + 2_900_000 < before);
+}
