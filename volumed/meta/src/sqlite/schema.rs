@@ -1,0 +1,166 @@
+//! The file's format, version 1.
+//!
+//! `store` has one row: the newest revision, the newest one whose changes are no longer kept, and
+//! the boot of the machine under which the leases count.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::leases;
+
+const FORMAT: i64 = 1;
+
+/// "Hay\1", so that another program's SQLite file is not taken for a store.
+const APPLICATION: i64 = 0x4861_7901;
+
+/// How long a process waits for another's commit.
+const BUSY: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+CREATE TABLE store (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    revision INTEGER NOT NULL,
+    compacted INTEGER NOT NULL,
+    boot TEXT NOT NULL
+);
+INSERT INTO store VALUES (1, 0, 0, '');
+CREATE TABLE entries (
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    lease INTEGER
+) WITHOUT ROWID;
+CREATE INDEX entries_by_lease ON entries (lease) WHERE lease IS NOT NULL;
+CREATE TABLE changes (
+    revision INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB,
+    PRIMARY KEY (revision, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE leases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    seconds INTEGER NOT NULL,
+    ends INTEGER NOT NULL
+);
+CREATE INDEX leases_by_end ON leases (ends);
+";
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be made or opened.
+    #[error("cannot open the metadata store {}: {source}", .path.display())]
+    File {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is not a metadata store; name another file or move this one away", .0.display())]
+    NotAStore(PathBuf),
+    /// A newer program wrote the file.
+    #[error(
+        "the metadata store {} has format {found}, and this program knows formats up to {FORMAT}; \
+         run the newer program", .path.display()
+    )]
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// The file's format.
+        found: i64,
+    },
+    /// SQLite failed.
+    #[error("cannot open the metadata store {}: {source}", .path.display())]
+    Sqlite {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite answered.
+        source: rusqlite::Error,
+    },
+    /// The store's thread could not be started.
+    #[error("cannot start the metadata store's thread: {0}")]
+    Thread(io::Error),
+}
+
+pub fn open(path: &Path) -> Result<Connection, OpenError> {
+    make_private_file(path).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let failed = |source: rusqlite::Error| {
+        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+            return OpenError::NotAStore(path.to_owned());
+        }
+        OpenError::Sqlite {
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let mut connection = connect(path).map_err(failed)?;
+    let (application, found, tables) = identity(&connection).map_err(failed)?;
+    if application == APPLICATION && found > FORMAT {
+        return Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    if application != APPLICATION && tables > 0 {
+        return Err(OpenError::NotAStore(path.to_owned()));
+    }
+    prepare(&mut connection).map_err(failed)?;
+    Ok(connection)
+}
+
+/// The file exists, belongs to its owner alone, and a power cut will not take its name away.
+/// SQLite gives its side files the mode of the main one.
+fn make_private_file(path: &Path) -> io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)?.sync_all()
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -2_000)?;
+    Ok(connection)
+}
+
+fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    let tables =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((pragma("application_id")?, pragma("user_version")?, tables))
+}
+
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have made the tables since they were looked for.
+    let (_, format, _) = identity(&transaction)?;
+    if format == 0 {
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    leases::end_those_of_another_boot(&transaction)?;
+    transaction.commit()
+}

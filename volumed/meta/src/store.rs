@@ -1,0 +1,123 @@
+use async_trait::async_trait;
+
+/// A number that grows by one with every transaction that changed something; 0 is the empty store.
+pub type Revision = u64;
+
+/// One key's value, and the revisions that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// The revision that created the key (the last time it was created).
+    pub created: Revision,
+    /// The revision that wrote this value.
+    pub modified: Revision,
+}
+
+/// A condition of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compare {
+    /// The key does not exist.
+    Absent(Vec<u8>),
+    /// The key exists.
+    Present(Vec<u8>),
+    /// The key exists and was last written by this revision.
+    Unchanged(Vec<u8>, Revision),
+}
+
+/// A change of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Sets the key to the value.
+    Put(Vec<u8>, Vec<u8>),
+    /// Sets the key to the value until the lease ends.
+    PutLeased(Vec<u8>, Vec<u8>, LeaseId),
+    /// Removes the key if it exists.
+    Delete(Vec<u8>),
+    /// Removes every key that starts with the prefix.
+    DeletePrefix(Vec<u8>),
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every condition held, and the changes are durable under this revision (or the current one
+    /// if there was nothing to change).
+    Committed(Revision),
+    /// A condition did not hold; nothing was changed.
+    Refused,
+}
+
+/// Names a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub u64);
+
+/// A change as a watcher sees it, in the order of revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The revision of the change.
+    pub revision: Revision,
+    /// The key.
+    pub key: Vec<u8>,
+    /// The new value; `None` when the key was removed.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The store.
+#[async_trait]
+pub trait MetaStore: Send + Sync + 'static {
+    /// The newest revision.
+    async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// One key.
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError>;
+
+    /// Up to `limit` entries whose key starts with `prefix` and is greater than `after` (if any),
+    /// in the order of their keys, and the revision at which they were read.
+    async fn range(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Revision, Vec<Entry>), StoreError>;
+
+    /// Applies `changes` if every one of `compares` holds, durably and as one.
+    async fn transact(
+        &self,
+        compares: Vec<Compare>,
+        changes: Vec<Change>,
+    ) -> Result<Outcome, StoreError>;
+
+    /// The changes of keys that start with `prefix`, from the one after revision `after` on.
+    /// The receiver ends when the store is closed or the watcher fell too far behind.
+    async fn watch(
+        &self,
+        prefix: &[u8],
+        after: Revision,
+    ) -> Result<tokio::sync::mpsc::Receiver<Event>, StoreError>;
+
+    /// A new lease that ends `seconds` after its grant or its last renewal.
+    async fn grant_lease(&self, seconds: u64) -> Result<LeaseId, StoreError>;
+
+    /// Renews a lease.
+    async fn renew_lease(&self, lease: LeaseId) -> Result<(), StoreError>;
+
+    /// Ends a lease at once and removes its keys.
+    async fn end_lease(&self, lease: LeaseId) -> Result<(), StoreError>;
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The lease has ended.
+    #[error("the lease has ended")]
+    LeaseEnded,
+    /// The changes a watcher asked for are no longer kept.
+    #[error("changes since revision {0} are no longer kept; read the keys anew")]
+    Compacted(Revision),
+    /// The store cannot be reached or failed; whether a transaction was applied is unknown.
+    #[error("the metadata store is unavailable: {0}")]
+    Unavailable(String),
+}
