@@ -11,7 +11,7 @@ use crate::store::{Event, Revision, StoreError};
 const QUEUE: usize = 256;
 
 /// Changes that are read for a watcher at a time.
-const PAGE: usize = 256;
+const PAGE: u32 = 256;
 
 #[derive(Default)]
 pub struct Watchers {
@@ -79,7 +79,7 @@ impl Watcher {
             let Ok(page) = self.page(connection) else {
                 return Err(Gone);
             };
-            let whole = page.len() < PAGE;
+            let whole = page.len() < PAGE as usize;
             for (ordinal, event) in page {
                 let seen = (event.revision, ordinal);
                 match self.events.try_send(event) {
@@ -108,7 +108,7 @@ impl Watcher {
                     self.seen.1,
                     self.prefix,
                     prefix_end(&self.prefix),
-                    PAGE as i64
+                    PAGE
                 ],
                 |row| {
                     let event = Event {
