@@ -1,0 +1,198 @@
+use std::future::Future;
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use volumed_client::admin::{
+    AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, PoolInfo, VolumeInfo,
+};
+use volumed_core::ByteCount;
+
+use super::refused::Refused;
+use super::{metrics, openapi};
+use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
+
+#[derive(Clone)]
+struct Api {
+    volumes: Volumes,
+    nbd_socket: PathBuf,
+}
+
+type Answer = Result<Response, Refused>;
+
+/// Serves the API on `socket` until `stopped`, and then until what is under way is answered.
+pub async fn serve(
+    socket: UnixListener,
+    volumes: Volumes,
+    nbd_socket: PathBuf,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let socket = tokio::net::UnixListener::from_std(socket)?;
+    let router = router(Api {
+        volumes,
+        nbd_socket,
+    });
+    axum::serve(socket, router)
+        .with_graceful_shutdown(stopped)
+        .await
+}
+
+fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/volumes", get(list_volumes).post(create_volume))
+        .route("/v1/volumes/{name}", get(show_volume).delete(delete_volume))
+        .route("/v1/volumes/{name}/attach", post(attach))
+        .route("/v1/volumes/{name}/detach", post(detach))
+        .route("/v1/pool", get(pool))
+        .route("/v1/disks", get(disks))
+        .route("/v1/disks/{id}", get(show_disk))
+        .route("/metrics", get(show_metrics))
+        .route("/openapi.json", get(|| async { openapi::document() }))
+        .fallback(no_such_call)
+        .method_not_allowed_fallback(no_such_call)
+        .with_state(api)
+}
+
+async fn list_volumes(State(api): State<Api>) -> Answer {
+    Ok(json(StatusCode::OK, &api.volume_infos().await?))
+}
+
+async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
+    let CreateVolume {
+        name,
+        size,
+        replicas,
+    } = parse(&body)?;
+    let name: VolumeName = name.parse()?;
+    let view = api.volumes.create(&name, ByteCount(size), replicas).await?;
+    Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
+}
+
+async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    let view = api.volumes.show(&name.parse()?).await?;
+    Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
+}
+
+async fn delete_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    api.volumes.delete(&name.parse()?).await?;
+    Ok(nothing())
+}
+
+async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
+    let AttachRequest { owner } = parse(&body)?;
+    let (volume, owner): (VolumeName, OwnerId) = (name.parse()?, owner.parse()?);
+    let attachment = api.volumes.attach(&volume, owner).await?;
+    let attached = Attached {
+        epoch: attachment.epoch.0,
+        export: ExportName {
+            volume,
+            epoch: Some(attachment.epoch),
+        }
+        .to_string(),
+        nbd_socket: api.nbd_socket,
+        size: attachment.size.0,
+    };
+    Ok(json(StatusCode::OK, &attached))
+}
+
+async fn detach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
+    let DetachRequest { owner } = parse(&body)?;
+    api.volumes.detach(&name.parse()?, &owner.parse()?).await?;
+    Ok(nothing())
+}
+
+async fn pool(State(api): State<Api>) -> Answer {
+    Ok(json(
+        StatusCode::OK,
+        &PoolInfo::from(api.volumes.pool().await?),
+    ))
+}
+
+async fn disks(State(api): State<Api>) -> Answer {
+    Ok(json(StatusCode::OK, &api.disk_infos().await))
+}
+
+async fn show_disk(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+    let disks = api.disk_infos().await;
+    let disk = disks.iter().find(|disk| disk.id == id).ok_or_else(|| {
+        Refused::new(
+            ErrorCode::DiskNotFound,
+            format!("the pool has no disk {id:?}"),
+        )
+    })?;
+    Ok(json(StatusCode::OK, disk))
+}
+
+async fn show_metrics(State(api): State<Api>) -> Answer {
+    let pool = PoolInfo::from(api.volumes.pool().await?);
+    let text = metrics::text(&pool, &api.disk_infos().await, &api.volume_infos().await?);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+async fn no_such_call() -> Refused {
+    Refused::new(
+        ErrorCode::NoSuchCall,
+        "there is no such call; GET /openapi.json lists them all",
+    )
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| {
+        Refused::new(
+            ErrorCode::InvalidRequest,
+            format!("the body cannot be read: {error}"),
+        )
+    })
+}
+
+fn json(status: StatusCode, answer: &impl Serialize) -> Response {
+    (status, axum::Json(answer)).into_response()
+}
+
+fn nothing() -> Response {
+    json(StatusCode::OK, &serde_json::json!({}))
+}
+
+impl Api {
+    async fn volume_infos(&self) -> Result<Vec<VolumeInfo>, Refused> {
+        Ok(self
+            .volumes
+            .list()
+            .await?
+            .into_iter()
+            .map(VolumeInfo::from)
+            .collect())
+    }
+
+    async fn disk_infos(&self) -> Vec<DiskInfo> {
+        self.volumes
+            .disks()
+            .await
+            .into_iter()
+            .map(DiskInfo::from)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::openapi::DOCUMENT;
+
+    #[test]
+    fn the_document_names_the_routes() {
+        let document: serde_json::Value = serde_json::from_str(DOCUMENT).unwrap();
+        let routes = include_str!("api.rs")
+            .matches(concat!(".route(", "\"/"))
+            .count();
+        assert_eq!(document["paths"].as_object().unwrap().len(), routes);
+    }
+}

@@ -1,0 +1,120 @@
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use volumed_client::admin::{ApiError, ErrorCode};
+use volumed_meta::StoreError;
+
+use crate::volume::{
+    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, InvalidOwnerId,
+    InvalidVolumeName, RecordError, ShowVolumeError,
+};
+
+/// Why a call was refused. Every error of the volumes gets its code in this file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refused {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self { code, message } = self;
+        let status =
+            StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            tracing::error!(?code, "{message}");
+        }
+        (status, axum::Json(ApiError { code, message })).into_response()
+    }
+}
+
+impl From<InvalidVolumeName> for Refused {
+    fn from(error: InvalidVolumeName) -> Self {
+        Self::new(ErrorCode::InvalidName, error.to_string())
+    }
+}
+
+impl From<InvalidOwnerId> for Refused {
+    fn from(error: InvalidOwnerId) -> Self {
+        Self::new(ErrorCode::InvalidOwner, error.to_string())
+    }
+}
+
+fn store_code(_: &StoreError) -> ErrorCode {
+    ErrorCode::StoreUnavailable
+}
+
+fn record_code(_: &RecordError) -> ErrorCode {
+    ErrorCode::Internal
+}
+
+impl From<CreateVolumeError> for Refused {
+    fn from(error: CreateVolumeError) -> Self {
+        let code = match &error {
+            CreateVolumeError::Exists(_) => ErrorCode::VolumeExists,
+            CreateVolumeError::Size => ErrorCode::InvalidSize,
+            CreateVolumeError::Replicas(_) => ErrorCode::InvalidReplicas,
+            CreateVolumeError::Stopping => ErrorCode::ShuttingDown,
+            CreateVolumeError::Record(error) => record_code(error),
+            CreateVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ShowVolumeError> for Refused {
+    fn from(error: ShowVolumeError) -> Self {
+        let code = match &error {
+            ShowVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
+            ShowVolumeError::Record(error) => record_code(error),
+            ShowVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DeleteVolumeError> for Refused {
+    fn from(error: DeleteVolumeError) -> Self {
+        let code = match &error {
+            DeleteVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
+            DeleteVolumeError::Attached(_) => ErrorCode::VolumeAttached,
+            DeleteVolumeError::Record(error) => record_code(error),
+            DeleteVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<AttachError> for Refused {
+    fn from(error: AttachError) -> Self {
+        let code = match &error {
+            AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
+            AttachError::Io(_) => ErrorCode::Io,
+            AttachError::Stopping => ErrorCode::ShuttingDown,
+            AttachError::Record(error) => record_code(error),
+            AttachError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DetachError> for Refused {
+    fn from(error: DetachError) -> Self {
+        let code = match &error {
+            DetachError::NotFound(_) => ErrorCode::VolumeNotFound,
+            DetachError::NotOwner(..) => ErrorCode::NotOwner,
+            DetachError::Io(_) => ErrorCode::Io,
+            DetachError::Record(error) => record_code(error),
+            DetachError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}

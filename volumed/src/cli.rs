@@ -1,0 +1,172 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::size;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; the sentence on stderr says why
+  2  the command line is wrong
+  3  no such volume or disk
+  4  the volume exists already, is attached, or is somebody else's
+  5  the daemon cannot be reached";
+
+/// The volume daemon of Hayrack, and the commands that talk to it.
+#[derive(Debug, Parser)]
+#[command(name = "volumed", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground
+    Serve(ServeArgs),
+    /// The pool: all disks together
+    Pool {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: PoolCommand,
+    },
+    /// The disks of the pool
+    Disk {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DiskCommand,
+    },
+    /// Volumes: create, list, show, delete
+    Volume {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: VolumeCommand,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// How to run the daemon. A flag wins over the configuration file.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Folder for the daemon's state; created if absent
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "VOLUMED_DATA",
+        default_value = "data/volumed"
+    )]
+    pub data: PathBuf,
+    /// Directory of a disk to give to the pool; may be repeated [default: DATA/disk]
+    #[arg(long = "disk", value_name = "DIR")]
+    pub disks: Vec<PathBuf>,
+    /// Configuration file (TOML): data-independent settings such as disks and sockets
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Metadata store, an SQLite file [default: DATA/meta.db]
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    /// Socket of the admin API [default: DATA/admin.sock]
+    #[arg(long, value_name = "PATH")]
+    pub admin_socket: Option<PathBuf>,
+    /// Socket for NBD [default: DATA/nbd.sock]
+    #[arg(long, value_name = "PATH")]
+    pub nbd_socket: Option<PathBuf>,
+}
+
+/// Where the daemon is, and how to answer.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// The daemon's admin socket
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "VOLUMED_ADMIN",
+        default_value = "data/volumed/admin.sock"
+    )]
+    pub socket: PathBuf,
+    /// Print JSON, sizes in bytes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands about the pool.
+#[derive(Debug, Subcommand)]
+pub enum PoolCommand {
+    /// Show capacity and use
+    Show {
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        call: Call,
+    },
+}
+
+/// Commands about disks.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum DiskCommand {
+    /// List every disk
+    List {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Show one disk
+    Show {
+        /// The disk's id
+        id: String,
+        #[command(flatten)]
+        call: Call,
+    },
+}
+
+/// Commands about volumes.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum VolumeCommand {
+    /// Create a volume; it takes no space until it is written
+    Create {
+        /// 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot or a dash
+        name: String,
+        /// Virtual size, like 10GiB; at most 1EiB
+        #[arg(long, value_parser = size::parse)]
+        size: u64,
+        /// Copies of every extent
+        #[arg(long, default_value_t = 1)]
+        replicas: u8,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// List every volume
+    List {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Show one volume
+    Show {
+        /// The volume's name
+        name: String,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Delete a volume and everything in it
+    Delete {
+        /// The volume's name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        call: Call,
+    },
+}

@@ -1,0 +1,137 @@
+//! The commands that talk to the daemon.
+
+use std::io::{IsTerminal, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use volumed_client::admin::{AdminClient, AdminError, CreateVolume, ErrorCode};
+
+use crate::cli::{Call, DiskCommand, PoolCommand, VolumeCommand};
+use crate::table;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The daemon refused or cannot be reached.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// Nobody said yes.
+    #[error("nothing was deleted")]
+    NotConfirmed,
+    /// Nobody can be asked.
+    #[error("deleting a volume cannot be undone: add --yes to do it without being asked")]
+    NobodyToAsk,
+    /// Standard output or input is closed.
+    #[error("cannot write the answer: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+impl CommandError {
+    /// As `--help` lists them.
+    pub fn exit_code(&self) -> ExitCode {
+        let number = match self {
+            Self::Admin(AdminError::Unreachable { .. }) => 5,
+            Self::Admin(error) => match error.code() {
+                Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
+                Some(ErrorCode::VolumeExists | ErrorCode::VolumeAttached | ErrorCode::NotOwner) => {
+                    4
+                }
+                _ => 1,
+            },
+            _ => 1,
+        };
+        ExitCode::from(number)
+    }
+}
+
+/// `volumed pool …`
+pub async fn pool(command: PoolCommand) -> Result<(), CommandError> {
+    let PoolCommand::Show { call } = command;
+    let pool = client(&call).pool().await?;
+    print(&call, &pool, || table::pool(&pool))
+}
+
+/// `volumed disk …`
+pub async fn disk(command: DiskCommand) -> Result<(), CommandError> {
+    match command {
+        DiskCommand::List { call } => {
+            let disks = client(&call).disks().await?;
+            print(&call, &disks, || table::disks(&disks))
+        }
+        DiskCommand::Show { id, call } => {
+            let disk = client(&call).show_disk(&id).await?;
+            print(&call, &disk, || table::disk(&disk))
+        }
+    }
+}
+
+/// `volumed volume …`
+pub async fn volume(command: VolumeCommand) -> Result<(), CommandError> {
+    match command {
+        VolumeCommand::Create {
+            name,
+            size,
+            replicas,
+            call,
+        } => {
+            let wanted = CreateVolume {
+                name,
+                size,
+                replicas,
+            };
+            let volume = client(&call).create_volume(&wanted).await?;
+            print(&call, &volume, || table::volume(&volume))
+        }
+        VolumeCommand::List { call } => {
+            let volumes = client(&call).list_volumes().await?;
+            print(&call, &volumes, || table::volumes(&volumes))
+        }
+        VolumeCommand::Show { name, call } => {
+            let volume = client(&call).show_volume(&name).await?;
+            print(&call, &volume, || table::volume(&volume))
+        }
+        VolumeCommand::Delete { name, yes, call } => {
+            if !yes {
+                let volume = client(&call).show_volume(&name).await?;
+                let used = crate::size::display(volume.used);
+                confirm(&format!(
+                    "Delete volume {name} and the {used} in it, for good?"
+                ))?;
+            }
+            client(&call).delete_volume(&name).await?;
+            print(&call, &serde_json::json!({}), || format!("Deleted {name}"))
+        }
+    }
+}
+
+fn client(call: &Call) -> AdminClient {
+    AdminClient::new(&call.socket)
+}
+
+fn print(
+    call: &Call,
+    answer: &impl Serialize,
+    human: impl FnOnce() -> String,
+) -> Result<(), CommandError> {
+    let text = if call.json {
+        serde_json::to_string_pretty(answer).expect("plain structs become JSON")
+    } else {
+        human()
+    };
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+fn confirm(question: &str) -> Result<(), CommandError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CommandError::NobodyToAsk);
+    }
+    write!(std::io::stderr(), "{question} Type yes: ")?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    if line.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(CommandError::NotConfirmed)
+    }
+}
