@@ -1,0 +1,137 @@
+//! One child: a daemon with a process group of its own, which ends when its supervisor does.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getppid};
+use tokio::process::{Child, Command};
+
+use super::settings::Settings;
+
+/// How to start one of the daemons.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its name for people.
+    pub name: &'static str,
+    launcher: OsString,
+    program: OsString,
+    arguments: Vec<OsString>,
+}
+
+impl Recipe {
+    /// volumed over the one disk.
+    pub fn volumed(settings: &Settings) -> Self {
+        Self {
+            name: "volumed",
+            launcher: settings.s3d.clone().into(),
+            program: settings.volumed.clone().into(),
+            arguments: vec![
+                "serve".into(),
+                "--data".into(),
+                settings.volumed_state().into(),
+                "--disk".into(),
+                settings.disk().into(),
+            ],
+        }
+    }
+
+    /// s3d over that volumed.
+    pub fn s3d(settings: &Settings) -> Self {
+        Self {
+            name: "s3d",
+            launcher: settings.s3d.clone().into(),
+            program: settings.s3d.clone().into(),
+            arguments: vec![
+                "serve".into(),
+                "--data".into(),
+                settings.s3d_state().into(),
+                "--volumed".into(),
+                settings.admin_socket().into(),
+                "--store".into(),
+                settings.store().into(),
+                "--s3-listen".into(),
+                settings.s3_listen.to_string().into(),
+                "--api-listen".into(),
+                settings.api_listen.to_string().into(),
+                "--domain".into(),
+                super::settings::DOMAIN.into(),
+                "--region".into(),
+                super::settings::REGION.into(),
+            ],
+        }
+    }
+
+    /// Starts the daemon. It has a process group of its own, so that a Ctrl-C reaches only the
+    /// supervisor, which stops the daemons in order.
+    pub fn start(&self) -> anyhow::Result<Daemon> {
+        let child = Command::new(&self.launcher)
+            .args(["quickstart", "--"])
+            .arg(&self.program)
+            .args(&self.arguments)
+            .stdin(std::process::Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("could not start {}", self.name))?;
+        Ok(Daemon {
+            name: self.name,
+            child,
+            started: Instant::now(),
+        })
+    }
+}
+
+/// A started daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    /// When it was started.
+    pub started: Instant,
+    child: Child,
+}
+
+impl Daemon {
+    /// Its process id; none once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Asks it to finish what is in flight and end.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // It is not reaped yet, so the id is its own; one that just ended needs no signal.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+}
+
+/// Replaces the own process by `program`, which is asked to end when the process that started this
+/// one does. Returns only if that failed.
+pub fn become_child(program: &OsStr, arguments: &[OsString]) -> anyhow::Error {
+    let parent = getppid();
+    if let Err(error) = prctl::set_pdeathsig(Signal::SIGTERM) {
+        return anyhow::Error::new(error).context("could not tie the daemon to its supervisor");
+    }
+    if getppid() != parent {
+        return anyhow::anyhow!("the supervisor ended before the daemon began");
+    }
+    let error = std::process::Command::new(program).args(arguments).exec();
+    anyhow::Error::new(error).context(format!("could not start {}", program.display()))
+}

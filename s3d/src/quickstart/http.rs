@@ -1,0 +1,69 @@
+//! The few requests that a first start sends to the REST API.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// An answer: its status and, if its body is JSON, that; else null.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: http::StatusCode,
+    /// The body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A text field of the body.
+    pub fn text(&self, field: &str) -> anyhow::Result<&str> {
+        self.body[field].as_str().with_context(|| {
+            format!(
+                "the REST API answered {} without {field}: {}",
+                self.status, self.body
+            )
+        })
+    }
+}
+
+/// Sends one request on a connection of its own; a body makes it a POST.
+pub async fn request(
+    address: SocketAddr,
+    path: &str,
+    token: Option<&str>,
+    body: Option<Value>,
+) -> anyhow::Result<Answer> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let method = if body.is_some() {
+        http::Method::POST
+    } else {
+        http::Method::GET
+    };
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(http::header::HOST, address.to_string())
+        .header(http::header::CONTENT_TYPE, "application/json");
+    if let Some(token) = token {
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
+    let exchange = async {
+        let response = sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        anyhow::Ok(Answer { status, body })
+    };
+    // The connection must be driven while the exchange waits on it.
+    tokio::pin!(exchange);
+    tokio::select! {
+        answer = &mut exchange => answer,
+        ended = connection => { ended?; exchange.await }
+    }
+}
