@@ -78,7 +78,6 @@ impl Recipe {
             .spawn()
             .with_context(|| format!("could not start {}", self.name))?;
         Ok(Daemon {
-            name: self.name,
             child,
             started: Instant::now(),
         })
