@@ -34,13 +34,23 @@ pub struct BlobReader {
 }
 
 impl BlobReader {
-    pub(crate) fn new(shared: Arc<Shared>, blob: &Blob, pin: Pin, range: Range<u64>) -> Self {
+    /// `first`: the span of the blob's first slice, when it is known.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        blob: &Blob,
+        first: Option<Arc<Span>>,
+        pin: Pin,
+        range: Range<u64>,
+    ) -> Self {
         let slices = cut(&blob.slices, range);
+        let begins_there =
+            slices.front().map(|slice| slice.span) == blob.slices.first().map(|slice| slice.span);
+        let span = first.filter(|_| begins_there);
         Self {
             shared,
             _pin: pin,
             slices,
-            span: None,
+            span,
             reads: FuturesOrdered::new(),
         }
     }

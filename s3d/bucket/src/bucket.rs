@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use volumed_client::BlockDevice;
 
@@ -11,19 +12,21 @@ use crate::blob_reader::BlobReader;
 use crate::body::BodyWriter;
 use crate::change::{Change, Done, PartAttributes};
 use crate::committer::{Committer, Fold, Message, Submission};
-use crate::index::Index;
+use crate::index::{Index, IndexError};
 use crate::index_zone::IndexZone;
 use crate::layout::{DATA_ZONE, SEGMENT};
 use crate::listing;
 use crate::log::{Log, Position, replay};
+use crate::memtable::Known;
 use crate::object::{Attributes, Checksum, Key, Object, Timestamp, Upload, UploadId};
 use crate::offload::Offload;
 use crate::pins::{Pin, Pins};
+use crate::reader::Reader;
 use crate::requests::{
     Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
     ReadError, Stored, UploadPage, UploadState,
 };
-use crate::rows::{Row, Table, object_key, upload_key};
+use crate::rows::{Row, Span, Table, object_key, span_key, upload_key};
 use crate::shared::{Clock, Shared};
 use crate::space::Space;
 use crate::superblock::{BucketId, Fields, Superblock};
@@ -46,7 +49,7 @@ pub struct Devices {
 pub struct Options {
     /// The epoch under which the volume was attached; greater than any earlier owner's.
     pub epoch: u64,
-    /// Bytes of memory for the index's pages; a quarter of it again for rows.
+    /// Bytes of memory for the index's pages; half as much again is for rows.
     pub index_cache: usize,
     /// Where work that blocks on the index runs.
     pub offload: Offload,
@@ -63,7 +66,7 @@ impl Options {
         };
         Self {
             epoch,
-            index_cache: 32 << 20,
+            index_cache: 24 << 20,
             offload: Offload::default(),
             clock: Arc::new(clock),
         }
@@ -81,6 +84,8 @@ pub struct Bucket {
 #[derive(Debug, Clone)]
 pub struct Found {
     object: Object,
+    /// The span in which its bytes begin, when it was met on the way.
+    span: Option<Arc<Span>>,
     pin: Pin,
 }
 
@@ -242,18 +247,25 @@ impl Bucket {
     /// The object that has this key.
     pub async fn find(&self, key: &Key) -> Result<Option<Found>, ReadError> {
         let pin = self.shared.pins.pin();
-        let object = self.row(Table::Objects, object_key(key)).await?;
-        Ok(object.map(|object| Found { object, pin }))
+        self.check()?;
+        let row = object_key(key);
+        let index = &self.shared.index;
+        if let Some(Known::Removed) = index.known(Table::Objects, &row) {
+            return Ok(None);
+        }
+        let found = match in_memory(index, &row)? {
+            Some(found) => Some(found),
+            // Who asks for an object mostly wants its bytes next: one trip for both rows.
+            None => index.read(move |reader| stored(reader, &row)).await?,
+        };
+        Ok(found.map(|(object, span)| Found { object, span, pin }))
     }
 
     /// Reads a range of a found object's bytes, however it is changed meanwhile.
     pub fn read(&self, found: &Found, range: Range<u64>) -> BlobReader {
-        BlobReader::new(
-            self.shared.clone(),
-            &found.object.blob,
-            found.pin.clone(),
-            range,
-        )
+        let Found { object, span, pin } = found;
+        let shared = self.shared.clone();
+        BlobReader::new(shared, &object.blob, span.clone(), pin.clone(), range)
     }
 
     /// Deletes an object; answers whether there was one.
@@ -373,13 +385,12 @@ impl Bucket {
         Ok(page.await?)
     }
 
-    async fn row<R: Row>(&self, table: Table, key: bytes::Bytes) -> Result<Option<R>, ReadError> {
+    async fn row<R: Row>(&self, table: Table, key: Bytes) -> Result<Option<R>, ReadError> {
         self.check()?;
         let Some(row) = self.shared.index.get(table, key).await? else {
             return Ok(None);
         };
-        let row = R::decode(&row).map_err(|error| ClosedError::Index(error.to_string()));
-        Ok(Some(row.map_err(ReadError::Closed)?))
+        Ok(Some(decode(&row)?))
     }
 
     async fn store(&self, change: Change) -> Result<Stored, ChangeError> {
@@ -417,4 +428,40 @@ impl Bucket {
         let unsaid = || ClosedError::Index("the committer ended without a word".into());
         ChangeError::Closed(self.closed().unwrap_or_else(unsaid))
     }
+}
+
+fn decode<R: Row>(row: &[u8]) -> Result<R, ReadError> {
+    R::decode(row).map_err(|error| ReadError::Closed(ClosedError::Index(error.to_string())))
+}
+
+/// An object, and the span in which its bytes begin.
+type ObjectAndSpan = (Object, Option<Arc<Span>>);
+
+/// An object of which memory knows every row that a read begins with.
+fn in_memory(index: &Index, key: &[u8]) -> Result<Option<ObjectAndSpan>, ReadError> {
+    let Some(Known::Value(row)) = index.known(Table::Objects, key) else {
+        return Ok(None);
+    };
+    let object = decode::<Object>(&row)?;
+    let Some(slice) = object.blob.slices.first() else {
+        return Ok(Some((object, None)));
+    };
+    match index.known(Table::Spans, &span_key(slice.span)) {
+        Some(Known::Value(span)) => Ok(Some((object, Some(Arc::new(decode(&span)?))))),
+        _ => Ok(None),
+    }
+}
+
+/// The same from redb; blocks.
+fn stored(reader: &Reader, key: &[u8]) -> Result<Option<ObjectAndSpan>, IndexError> {
+    let Some(row) = reader.get(Table::Objects, key)? else {
+        return Ok(None);
+    };
+    let object = Object::decode(&row)?;
+    let mut span = None;
+    if let Some(slice) = object.blob.slices.first() {
+        let row = reader.get(Table::Spans, &span_key(slice.span))?;
+        span = row.map(|row| Span::decode(&row)).transpose()?.map(Arc::new);
+    }
+    Ok(Some((object, span)))
 }

@@ -103,7 +103,7 @@ impl Index {
                 active: Arc::default(),
                 frozen: None,
             }),
-            cache: RowCache::new(cache / 4),
+            cache: RowCache::new(cache / 2),
             offload,
         })
     }
@@ -144,6 +144,12 @@ impl Index {
         self.tables.read().active.size()
     }
 
+    /// What memory knows of a row: `None` means that redb must be asked.
+    pub fn known(&self, table: Table, key: &[u8]) -> Option<Known> {
+        let known = self.tables.read().get(table, key);
+        known.or_else(|| self.cache.get(table, key).map(Known::Value))
+    }
+
     /// One row. Runs on the caller's thread when memory knows it, elsewhere when redb must be
     /// asked.
     pub async fn get(
@@ -151,10 +157,10 @@ impl Index {
         table: Table,
         key: Bytes,
     ) -> Result<Option<Bytes>, IndexError> {
-        let reader = self.reader();
-        if let Some(known) = reader.known(table, &key) {
+        if let Some(known) = self.known(table, &key) {
             return Ok(known.value());
         }
+        let reader = self.reader();
         self.offload.run(move || reader.get(table, &key)).await
     }
 

@@ -1,0 +1,178 @@
+//! What a bucket itself costs: small puts, finds, reads and deletes on a device in memory that
+//! answers at once. Run with `cargo bench -p s3d-bucket`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use s3d_bucket::{
+    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, ListRequest, Options,
+};
+use volumed_client::{BlockDevice, DeviceError, Durability};
+
+const BLOCK: u64 = 4096;
+const OBJECTS: usize = 100_000;
+const CONNECTIONS: usize = 32;
+
+#[derive(Default)]
+struct Memory(Mutex<BTreeMap<u64, Box<[u8; BLOCK as usize]>>>);
+
+#[async_trait]
+impl BlockDevice for Memory {
+    fn size(&self) -> u64 {
+        1 << 60
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
+        let blocks = self.0.lock().expect("no panic under the lock");
+        let mut bytes = BytesMut::zeroed(length);
+        let mut done = 0;
+        while done < length {
+            let at = offset + done as u64;
+            let within = (at % BLOCK) as usize;
+            let take = (length - done).min(BLOCK as usize - within);
+            if let Some(block) = blocks.get(&(at / BLOCK)) {
+                bytes[done..done + take].copy_from_slice(&block[within..within + take]);
+            }
+            done += take;
+        }
+        Ok(bytes.freeze())
+    }
+
+    async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
+        let mut blocks = self.0.lock().expect("no panic under the lock");
+        let mut at = offset;
+        for mut piece in pieces.iter().map(|piece| &piece[..]) {
+            while !piece.is_empty() {
+                let within = (at % BLOCK) as usize;
+                let take = piece.len().min(BLOCK as usize - within);
+                let block = blocks
+                    .entry(at / BLOCK)
+                    .or_insert_with(|| Box::new([0; 4096]));
+                block[within..within + take].copy_from_slice(&piece[..take]);
+                piece = &piece[take..];
+                at += take as u64;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    async fn trim(&self, _: u64, _: u64) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+fn key(n: usize) -> Key {
+    Key::new(format!("photos/{:03}/{n:08}.jpg", n % 500)).expect("a key")
+}
+
+async fn measure<F: Future<Output = ()> + Send>(
+    name: &str,
+    bucket: &Arc<Bucket>,
+    work: impl Fn(Arc<Bucket>, usize) -> F + Copy + Send + 'static,
+) where
+    F: 'static,
+{
+    let begun = Instant::now();
+    let connections = (0..CONNECTIONS).map(|connection| {
+        let bucket = bucket.clone();
+        tokio::spawn(async move {
+            for n in (connection..OBJECTS).step_by(CONNECTIONS) {
+                work(bucket.clone(), n).await;
+            }
+        })
+    });
+    for connection in connections.collect::<Vec<_>>() {
+        connection.await.expect("no panic");
+    }
+    let each = begun.elapsed() / OBJECTS as u32;
+    println!(
+        "{name}: {each:?} each, {:.0} a second",
+        1.0 / each.as_secs_f64()
+    );
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let memory = Arc::new(Memory::default());
+    let devices = Devices {
+        data: memory.clone(),
+        index: memory,
+    };
+    let bucket = Bucket::create(devices, BucketId(1), Options::new(1))
+        .await
+        .expect("a bucket");
+    let bucket = Arc::new(bucket);
+    let body = Bytes::from(vec![7; 4096]);
+    for round in ["put", "overwrite"] {
+        let body = body.clone();
+        let body: &'static Bytes = Box::leak(Box::new(body));
+        measure(round, &bucket, move |bucket, n| async move {
+            let etag = "9e107d9d372bb6826bd81d3542a419d6".to_owned();
+            let attributes = Attributes {
+                etag,
+                ..Attributes::default()
+            };
+            let body = Body::Small(body.clone());
+            bucket
+                .put(key(n), attributes, body, Condition::None)
+                .await
+                .expect("a put");
+        })
+        .await;
+    }
+    measure("find", &bucket, |bucket, n| async move {
+        bucket
+            .find(&key(n))
+            .await
+            .expect("a find")
+            .expect("an object");
+    })
+    .await;
+    measure("get", &bucket, |bucket, n| async move {
+        let found = bucket
+            .find(&key(n))
+            .await
+            .expect("a find")
+            .expect("an object");
+        bucket
+            .read(&found, 0..4096)
+            .next()
+            .await
+            .expect("bytes")
+            .expect("whole bytes");
+    })
+    .await;
+    let begun = Instant::now();
+    let (mut after, mut listed) = (None, 0);
+    loop {
+        let request = ListRequest {
+            limit: 1000,
+            after,
+            ..ListRequest::default()
+        };
+        let page = bucket.list(request).await.expect("a page");
+        listed += page.entries.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    println!(
+        "list: {:.0} keys a second",
+        listed as f64 / begun.elapsed().as_secs_f64()
+    );
+    measure("delete", &bucket, |bucket, n| async move {
+        bucket
+            .delete(key(n), Condition::None)
+            .await
+            .expect("a delete");
+    })
+    .await;
+}
