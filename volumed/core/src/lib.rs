@@ -1,6 +1,13 @@
 //! The pure core of volumed: events in, effects out. No I/O, no clock, no random numbers.
 
+pub mod format;
+pub mod head;
+pub mod message;
+pub mod placement;
+pub mod replica;
 mod request;
+pub mod space;
+pub mod sums;
 mod units;
 
 pub use request::{IoError, Reply, Request};

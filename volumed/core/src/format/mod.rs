@@ -1,0 +1,155 @@
+//! What is written to disks and into the metadata store. Every structure is *sealed*:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0..4 | magic, four letters |
+//! | 4..6 | version, u16 |
+//! | 6..8 | zero |
+//! | 8..12 | length of the body, u32 |
+//! | 12..16 | CRC32C of bytes 0..12 and of the body |
+//! | 16.. | the body |
+//!
+//! All integers are little-endian. A newer version than this program knows is refused.
+
+mod dirty_log;
+mod placement_page;
+mod promise;
+mod slots;
+mod sums_file;
+
+pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE, MAX_LOGGED_REGIONS};
+pub use placement_page::{EXTENTS_PER_PAGE, PageError, PlacementPage};
+pub use promise::{PROMISE_SLOT_SIZE, PromiseRecord};
+pub use slots::{SlotRecord, Slots, newest};
+pub use sums_file::{SUMS_FILE_SIZE, SumsHeader, decode_sums, encode_sums, sums_offset};
+
+/// Bytes before the body.
+pub const SEAL_SIZE: usize = 16;
+
+/// Bytes cannot be read as what they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// They are something else, torn or damaged.
+    #[error("it is damaged")]
+    Damaged,
+    /// They were written by a newer program.
+    #[error("it has version {found}, and this program knows up to {known}: use a newer program")]
+    Newer {
+        /// The version of the bytes.
+        found: u16,
+        /// The newest version that is known.
+        known: u16,
+    },
+}
+
+/// What tells one structure from another.
+pub(crate) struct Kind {
+    pub magic: [u8; 4],
+    pub version: u16,
+}
+
+impl Kind {
+    /// Seals a body.
+    pub fn seal(&self, body: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(SEAL_SIZE + body.len());
+        sealed.extend_from_slice(&self.magic);
+        sealed.extend_from_slice(&self.version.to_le_bytes());
+        sealed.extend_from_slice(&[0; 2]);
+        sealed.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        sealed.extend_from_slice(&[0; 4]);
+        sealed.extend_from_slice(body);
+        let crc = seal_crc(&sealed);
+        sealed[12..16].copy_from_slice(&crc.to_le_bytes());
+        sealed
+    }
+
+    /// The body of sealed bytes, and what follows it.
+    pub fn open<'a>(&self, bytes: &'a [u8]) -> Result<(Reader<'a>, &'a [u8]), FormatError> {
+        let mut seal = Reader(bytes);
+        let magic: [u8; 4] = seal.array()?;
+        let version = seal.u16()?;
+        let zero = seal.u16()?;
+        let length = seal.u32()? as usize;
+        let crc = seal.u32()?;
+        if magic != self.magic || zero != 0 || seal.0.len() < length {
+            return Err(FormatError::Damaged);
+        }
+        let (sealed, rest) = bytes.split_at(SEAL_SIZE + length);
+        if seal_crc(sealed) != crc {
+            return Err(FormatError::Damaged);
+        }
+        // Only after the checksum: a damaged version number is damage, not a newer program.
+        if version > self.version {
+            return Err(FormatError::Newer {
+                found: version,
+                known: self.version,
+            });
+        }
+        Ok((Reader(&sealed[SEAL_SIZE..]), rest))
+    }
+}
+
+fn seal_crc(sealed: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(&sealed[..12]);
+    digest.update(&sealed[SEAL_SIZE..]);
+    digest.finalize() as u32
+}
+
+/// Reads integers off the front of bytes that may be anything.
+pub(crate) struct Reader<'a>(pub &'a [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(FormatError::Damaged)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    pub fn u16(&mut self) -> Result<u16, FormatError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub fn u32(&mut self) -> Result<u32, FormatError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub fn u64(&mut self) -> Result<u64, FormatError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub fn u8(&mut self) -> Result<u8, FormatError> {
+        self.array().map(|[byte]| byte)
+    }
+
+    /// The body must have nothing left.
+    pub fn end(&self) -> Result<(), FormatError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(FormatError::Damaged)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FormatError, Kind};
+
+    const OLD: Kind = Kind {
+        magic: *b"TEST",
+        version: 1,
+    };
+    const NEW: Kind = Kind {
+        magic: *b"TEST",
+        version: 2,
+    };
+
+    #[test]
+    fn a_newer_version_is_refused_with_a_sentence() {
+        let refusal = OLD.open(&NEW.seal(b"body")).err().unwrap();
+        assert_eq!(refusal, FormatError::Newer { found: 2, known: 1 });
+        assert!(refusal.to_string().contains("newer program"));
+        assert!(NEW.open(&OLD.seal(b"body")).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! A flush makes every answered write durable, and waits for every running sync that covers one
+//! (V3); a failed sync puts its extents back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::message::{Ask, OpId};
+use crate::placement::Placement;
+use crate::{DiskNumber, ExtentIndex, IoError};
+
+use super::round::Then;
+use super::{Head, HeadEffect, RequestId};
+
+#[derive(Debug, Default)]
+pub(super) struct Flushes {
+    /// Extents with answered writes that no sync was begun for.
+    unsynced: BTreeSet<ExtentIndex>,
+    running: BTreeMap<OpId, BTreeSet<ExtentIndex>>,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    request: RequestId,
+    syncs: BTreeSet<OpId>,
+    failed: bool,
+}
+
+impl Flushes {
+    pub fn wrote(&mut self, extent: ExtentIndex) {
+        self.unsynced.insert(extent);
+    }
+
+    pub fn forget(&mut self, extent: ExtentIndex) {
+        self.unsynced.remove(&extent);
+    }
+}
+
+impl Head {
+    pub(super) fn flush(&mut self, request: RequestId, effects: &mut Vec<HeadEffect>) {
+        let extents = std::mem::take(&mut self.flushes.unsynced);
+        let mut syncs: BTreeSet<OpId> = self.flushes.running.keys().copied().collect();
+        let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
+        for &extent in &extents {
+            for disk in self
+                .extents
+                .get(extent)
+                .into_iter()
+                .flat_map(Placement::in_sync)
+            {
+                by_disk.entry(disk).or_default().insert(extent);
+            }
+        }
+        if !by_disk.is_empty() {
+            let asks = by_disk
+                .into_iter()
+                .map(|(disk, extents)| (disk, Ask::Sync { extents }));
+            let sync = self.begin_round(Then::Sync, asks.collect(), effects);
+            self.flushes.running.insert(sync, extents);
+            syncs.insert(sync);
+        }
+        if syncs.is_empty() {
+            return effects.push(HeadEffect::Reply(request, Ok(Bytes::new())));
+        }
+        self.requests.insert(
+            request,
+            super::Pending {
+                remaining: 1,
+                error: None,
+                parts: Vec::new(),
+            },
+        );
+        self.flushes.waiting.push(Waiting {
+            request,
+            syncs,
+            failed: false,
+        });
+    }
+
+    pub(super) fn synced(&mut self, sync: OpId, well: bool, effects: &mut Vec<HeadEffect>) {
+        let Some(extents) = self.flushes.running.remove(&sync) else {
+            return;
+        };
+        if !well {
+            self.flushes.unsynced.extend(extents);
+        }
+        for waiting in &mut self.flushes.waiting {
+            waiting.failed |= waiting.syncs.remove(&sync) && !well;
+        }
+        let requests = &mut self.requests;
+        self.flushes.waiting.retain(|waiting| {
+            if waiting.syncs.is_empty() {
+                let reply = if waiting.failed {
+                    Err(IoError::Io)
+                } else {
+                    Ok(Bytes::new())
+                };
+                requests.remove(&waiting.request);
+                effects.push(HeadEffect::Reply(waiting.request, reply));
+            }
+            !waiting.syncs.is_empty()
+        });
+    }
+}

@@ -1,0 +1,218 @@
+//! The head of one volume: splits requests, orders them, places extents, keeps the dirty log ahead
+//! of the writes, and answers when every in-sync replica has (V3).
+
+mod dirty;
+mod extents;
+mod flush;
+mod order;
+mod piece;
+mod round;
+mod split;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::message::{Answer, Message, OpId};
+use crate::placement::Placement;
+use crate::{
+    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, RegionIndex, Reply, Request,
+    VolumeId,
+};
+
+use dirty::Dirty;
+use extents::Extents;
+use flush::Flushes;
+use order::Lanes;
+use piece::Piece;
+use round::Round;
+
+/// Milliseconds of a clock that only goes forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(pub u64);
+
+/// Tells a client's requests apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What can be tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadSettings {
+    /// How many regions may be dirty; at least 64.
+    pub max_dirty: usize,
+    /// A region that was not written for so many milliseconds is cleaned.
+    pub clean_after: u64,
+}
+
+impl HeadSettings {
+    /// What V5 says for so many replicas.
+    pub fn for_replicas(replicas: u8) -> Self {
+        Self {
+            max_dirty: if replicas > 1 { 1024 } else { 4096 },
+            clean_after: 10_000,
+        }
+    }
+}
+
+/// What a head begins with.
+#[derive(Debug, Clone)]
+pub struct HeadStart {
+    /// The volume.
+    pub volume: VolumeId,
+    /// Higher than any head's before.
+    pub epoch: Epoch,
+    /// The volume's virtual size.
+    pub size: ByteCount,
+    /// Tuning.
+    pub settings: HeadSettings,
+    /// Every disk that may hold extents of the volume.
+    pub disks: BTreeSet<DiskNumber>,
+    /// What the store says.
+    pub extents: BTreeMap<ExtentIndex, Placement>,
+    /// What the replicas say: the union of their dirty regions.
+    pub dirty: BTreeSet<RegionIndex>,
+}
+
+/// What a head is told.
+#[derive(Debug)]
+pub enum HeadEvent {
+    /// Have every replica promise the epoch (V1); [`HeadEffect::Started`] follows.
+    Start,
+    /// A client asks.
+    Request(RequestId, Request),
+    /// A replica answers.
+    Answer(Answer),
+    /// The extent's files and then its record are durable.
+    Placed(ExtentIndex, Placement),
+    /// The extent could not be placed.
+    PlaceFailed(ExtentIndex, PlaceFailure),
+    /// The extent's record is durably removed, or could not be removed.
+    Unplaced(ExtentIndex, Result<(), PlaceFailure>),
+    /// Time went by.
+    Tick,
+    /// Make everything durable and clean; [`HeadEffect::Settled`] follows.
+    Settle,
+}
+
+/// Why an extent could not be placed or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceFailure {
+    /// No disk has room.
+    NoSpace,
+    /// A disk or the store failed.
+    Failed,
+}
+
+/// What a head wants done.
+#[derive(Debug)]
+pub enum HeadEffect {
+    /// Every replica promised the epoch, or one did not.
+    Started(Result<(), IoError>),
+    /// Answer the client.
+    Reply(RequestId, Reply),
+    /// Send this to the replica that it names.
+    Send(Message),
+    /// Place these extents: make their files durable, then their record.
+    Place(Vec<ExtentIndex>),
+    /// Remove the extent's record, if it is still this one.
+    Unplace(ExtentIndex, Alloc),
+    /// Everything is durable and clean, or cannot be made so.
+    Settled(Result<(), IoError>),
+}
+
+#[derive(Debug)]
+struct Pending {
+    remaining: usize,
+    error: Option<IoError>,
+    /// Of a read: its parts in order.
+    parts: Vec<Bytes>,
+}
+
+/// The state machine of one volume's head.
+#[derive(Debug)]
+pub struct Head {
+    volume: VolumeId,
+    epoch: Epoch,
+    size: ByteCount,
+    now: Moment,
+    disks: BTreeSet<DiskNumber>,
+    extents: Extents,
+    dirty: Dirty,
+    flushes: Flushes,
+    lanes: Lanes,
+    requests: BTreeMap<RequestId, Pending>,
+    pieces: BTreeMap<OpId, Piece>,
+    rounds: BTreeMap<OpId, Round>,
+    next_op: u64,
+    settling: bool,
+}
+
+impl Head {
+    /// A head that has to be started.
+    pub fn new(start: HeadStart) -> Self {
+        Self {
+            volume: start.volume,
+            epoch: start.epoch,
+            size: start.size,
+            now: Moment::default(),
+            disks: start.disks,
+            extents: Extents::new(start.extents, start.size),
+            dirty: Dirty::new(start.settings, start.dirty),
+            flushes: Flushes::default(),
+            lanes: Lanes::default(),
+            requests: BTreeMap::new(),
+            pieces: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            next_op: 0,
+            settling: false,
+        }
+    }
+
+    /// The epoch that the head serves under.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The volume's virtual size.
+    pub fn size(&self) -> ByteCount {
+        self.size
+    }
+
+    /// The extents that are placed.
+    pub fn placed(&self) -> &BTreeMap<ExtentIndex, Placement> {
+        self.extents.placed()
+    }
+
+    /// How many regions are dirty.
+    pub fn dirty_regions(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// Whether no request is unanswered.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Takes one event.
+    pub fn handle(&mut self, now: Moment, event: HeadEvent, effects: &mut Vec<HeadEffect>) {
+        self.now = self.now.max(now);
+        match event {
+            HeadEvent::Start => self.promise(effects),
+            HeadEvent::Request(id, request) => self.request(id, request, effects),
+            HeadEvent::Answer(answer) => self.answer(answer, effects),
+            HeadEvent::Placed(extent, placement) => self.adopt(extent, placement, effects),
+            HeadEvent::PlaceFailed(extent, failure) => self.place_failed(extent, failure, effects),
+            HeadEvent::Unplaced(extent, result) => self.unplaced(extent, result, effects),
+            HeadEvent::Tick => self.clean_idle(effects),
+            HeadEvent::Settle => {
+                self.settling = true;
+                self.clean(effects);
+            }
+        }
+    }
+
+    fn new_op(&mut self) -> OpId {
+        self.next_op += 1;
+        OpId(self.next_op)
+    }
+}

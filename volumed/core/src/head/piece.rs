@@ -1,0 +1,286 @@
+//! One piece of a request on its way: ordered, placed, marked, sent, answered.
+
+use bytes::Bytes;
+
+use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
+use crate::placement::Placement;
+use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex};
+
+use super::order::Blocks;
+use super::round::Then;
+use super::{Head, HeadEffect, RequestId};
+
+/// Offsets are in bytes from the start of the extent.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    Read {
+        offset: u32,
+        length: u32,
+    },
+    /// `clear`: zeroes that need not be written where there is a hole.
+    Write {
+        offset: u32,
+        data: Bytes,
+        durable: bool,
+        clear: bool,
+    },
+    /// Whole blocks; `keep` takes space for them.
+    Zero {
+        offset: u32,
+        length: u32,
+        durable: bool,
+        keep: bool,
+    },
+    /// The whole extent is freed.
+    Unplace,
+}
+
+impl Work {
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Read { .. })
+    }
+
+    /// What is not placed reads zero, and need not be placed for this.
+    fn needs_no_place(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Unplace => true,
+            Self::Write { clear, .. } => *clear,
+            Self::Zero { keep, .. } => !keep,
+        }
+    }
+
+    fn volatile(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { durable: false, .. } | Self::Zero { durable: false, .. }
+        )
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Something earlier is in the way.
+    Ordering,
+    /// Its extent is being placed.
+    Placing,
+    /// Its regions are being marked dirty (V5).
+    Marking,
+    /// The replicas, or the store, have it.
+    Sent,
+}
+
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub request: RequestId,
+    /// Its place among the parts of a read.
+    part: usize,
+    pub extent: ExtentIndex,
+    pub work: Work,
+    pub stage: Stage,
+    /// Whether it counts as a writer of its regions.
+    writes: bool,
+}
+
+impl Piece {
+    pub fn new(request: RequestId, part: usize, extent: ExtentIndex, work: Work) -> Self {
+        Self {
+            request,
+            part,
+            extent,
+            work,
+            stage: Stage::Ordering,
+            writes: false,
+        }
+    }
+
+    fn range(&self) -> (u64, u64) {
+        let (offset, length) = match &self.work {
+            Work::Read { offset, length } | Work::Zero { offset, length, .. } => (*offset, *length),
+            Work::Write { offset, data, .. } => (*offset, data.len() as u32),
+            Work::Unplace => (0, EXTENT_SIZE as u32),
+        };
+        (offset.into(), u64::from(offset) + u64::from(length))
+    }
+
+    pub fn blocks(&self) -> Blocks {
+        let (start, end) = self.range();
+        Blocks((start / BLOCK_SIZE) as u32, ((end - 1) / BLOCK_SIZE) as u32)
+    }
+
+    pub fn regions(&self) -> impl Iterator<Item = RegionIndex> + Clone + use<> {
+        let (start, end) = self.range();
+        let start = self.extent.start() + start;
+        let end = self.extent.start() + end - 1;
+        (RegionIndex::of(start).0..=RegionIndex::of(end).0).map(RegionIndex)
+    }
+}
+
+impl Head {
+    /// Takes a piece as far as it can go now.
+    pub(super) fn advance(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) {
+        let Some(piece) = self.pieces.get_mut(&op) else {
+            return;
+        };
+        if piece.stage == Stage::Sent || self.lanes.blocked(piece.extent, op) {
+            return;
+        }
+        let extent = piece.extent;
+        let Some(placement) = self.extents.get(extent) else {
+            if piece.work.needs_no_place() {
+                return self.complete(op, Ok(None), effects);
+            }
+            piece.stage = Stage::Placing;
+            return self.place(extent, effects);
+        };
+        match piece.work {
+            Work::Read { .. } => {}
+            Work::Unplace => {
+                piece.stage = Stage::Sent;
+                return effects.push(HeadEffect::Unplace(extent, placement.alloc));
+            }
+            Work::Write { .. } | Work::Zero { .. } => {
+                if !self.dirty.acquire(piece.regions(), self.now) {
+                    piece.stage = Stage::Marking;
+                    self.dirty.wait(op);
+                    return self.mark(effects);
+                }
+                piece.writes = true;
+            }
+        }
+        piece.stage = Stage::Sent;
+        let asks = asks(extent, placement, &piece.work);
+        self.begin_round(Then::Piece(op), asks, effects);
+    }
+
+    /// Every replica answered a piece: the bytes of a read, if any.
+    pub(super) fn piece_answered(
+        &mut self,
+        op: OpId,
+        result: Result<Bytes, ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let result = result.map(Some).map_err(to_client);
+        self.complete(op, result, effects);
+    }
+
+    /// A piece came to its end; `None` in place of a read's bytes means zeroes.
+    pub(super) fn complete(
+        &mut self,
+        op: OpId,
+        result: Result<Option<Bytes>, IoError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(piece) = self.pieces.remove(&op) else {
+            return;
+        };
+        if piece.writes {
+            self.dirty.release(piece.regions());
+            // Also after a failure: some replica may have the bytes, and a later flush must cover them.
+            if piece.work.volatile() {
+                self.flushes.wrote(piece.extent);
+            }
+        }
+        let freed = self.lanes.leave(piece.extent, op);
+        self.finish_part(&piece, result, effects);
+        for later in freed {
+            self.advance(later, effects);
+        }
+        if piece.writes {
+            self.writer_left(effects);
+        }
+    }
+
+    fn finish_part(
+        &mut self,
+        piece: &Piece,
+        result: Result<Option<Bytes>, IoError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(pending) = self.requests.get_mut(&piece.request) else {
+            return;
+        };
+        pending.remaining -= 1;
+        match result {
+            Ok(data) => {
+                if let Work::Read { length, .. } = piece.work {
+                    let zeroes = || Bytes::from(vec![0; length as usize]);
+                    pending.parts[piece.part] = data.unwrap_or_else(zeroes);
+                }
+            }
+            Err(error) => pending.error = Some(error),
+        }
+        if pending.remaining > 0 {
+            return;
+        }
+        let Some(pending) = self.requests.remove(&piece.request) else {
+            return;
+        };
+        let reply = match pending.error {
+            Some(error) => Err(error),
+            None => Ok(join(pending.parts)),
+        };
+        effects.push(HeadEffect::Reply(piece.request, reply));
+    }
+}
+
+fn join(mut parts: Vec<Bytes>) -> Bytes {
+    match parts.len() {
+        0 => Bytes::new(),
+        1 => std::mem::take(&mut parts[0]),
+        _ => Bytes::from(parts.concat()),
+    }
+}
+
+/// A read goes to the nearest in-sync replica, everything else to all of them (V3).
+fn asks(extent: ExtentIndex, placement: &Placement, work: &Work) -> Vec<(crate::DiskNumber, Ask)> {
+    let file = ExtentFile {
+        extent,
+        alloc: placement.alloc,
+    };
+    let ask = match work {
+        &Work::Read { offset, length } => Ask::Read {
+            file,
+            offset,
+            length,
+        },
+        &Work::Write {
+            offset,
+            ref data,
+            durable,
+            clear,
+        } => Ask::Write {
+            file,
+            offset,
+            data: data.clone(),
+            durable,
+            clear,
+        },
+        &Work::Zero {
+            offset,
+            length,
+            durable,
+            keep,
+        } => Ask::Zero {
+            file,
+            offset,
+            length,
+            durable,
+            keep,
+        },
+        Work::Unplace => Ask::Remove { file },
+    };
+    let readers = if work.changes() { usize::MAX } else { 1 };
+    placement
+        .in_sync()
+        .take(readers)
+        .map(|disk| (disk, ask.clone()))
+        .collect()
+}
+
+pub(super) fn to_client(error: ReplicaError) -> IoError {
+    match error {
+        ReplicaError::NoSpace => IoError::NoSpace,
+        ReplicaError::Fenced => IoError::Gone,
+        ReplicaError::Corrupt | ReplicaError::NoExtent | ReplicaError::Disk => IoError::Io,
+    }
+}

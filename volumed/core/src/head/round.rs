@@ -1,0 +1,128 @@
+//! Asking several replicas and waiting for all of them.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::message::{Answer, Ask, Message, OpId, ReplicaError};
+use crate::placement::Placement;
+use crate::{DiskNumber, ExtentIndex, RegionIndex};
+
+use super::piece::to_client;
+use super::{Head, HeadEffect};
+
+/// What follows when all have answered.
+#[derive(Debug)]
+pub(super) enum Then {
+    Promise,
+    Piece(OpId),
+    Adopt(ExtentIndex, Placement),
+    Sync,
+    Mark(BTreeSet<RegionIndex>),
+    Settle(BTreeSet<RegionIndex>),
+    Unmark(BTreeSet<RegionIndex>),
+}
+
+#[derive(Debug)]
+pub(super) struct Round {
+    then: Then,
+    asked: BTreeSet<DiskNumber>,
+    result: Result<Bytes, ReplicaError>,
+}
+
+impl Head {
+    pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
+        let asks = self
+            .disks
+            .iter()
+            .map(|&disk| (disk, Ask::Promise))
+            .collect();
+        self.begin_round(Then::Promise, asks, effects);
+    }
+
+    /// Sends the asks; answers the round's number.
+    pub(super) fn begin_round(
+        &mut self,
+        then: Then,
+        asks: Vec<(DiskNumber, Ask)>,
+        effects: &mut Vec<HeadEffect>,
+    ) -> OpId {
+        let op = self.new_op();
+        if asks.is_empty() {
+            // An extent with no in-sync replica, or a set of regions that nobody holds.
+            let nobody = match then {
+                Then::Piece(_) | Then::Promise => Err(ReplicaError::NoExtent),
+                _ => Ok(Bytes::new()),
+            };
+            self.end_round(op, then, nobody, effects);
+            return op;
+        }
+        let (volume, epoch) = (self.volume, self.epoch);
+        let asked = asks.iter().map(|(disk, _)| *disk).collect();
+        self.rounds.insert(
+            op,
+            Round {
+                then,
+                asked,
+                result: Ok(Bytes::new()),
+            },
+        );
+        effects.extend(asks.into_iter().map(|(disk, ask)| {
+            HeadEffect::Send(Message {
+                volume,
+                disk,
+                epoch,
+                op,
+                ask,
+            })
+        }));
+        op
+    }
+
+    pub(super) fn answer(&mut self, answer: Answer, effects: &mut Vec<HeadEffect>) {
+        // V12: what was said to another head, or of another volume, means nothing here.
+        if answer.volume != self.volume || answer.epoch != self.epoch {
+            return;
+        }
+        let Some(round) = self.rounds.get_mut(&answer.op) else {
+            return;
+        };
+        if !round.asked.remove(&answer.disk) {
+            return;
+        }
+        match answer.result {
+            Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),
+            Ok(_) => {}
+            // V4: with one replica it is the last in sync and never recorded stale; clients get
+            // the error. With more, it would be recorded stale here before the round can end well.
+            Err(error) => round.result = Err(error),
+        }
+        if round.asked.is_empty()
+            && let Some(round) = self.rounds.remove(&answer.op)
+        {
+            self.end_round(answer.op, round.then, round.result, effects);
+        }
+    }
+
+    fn end_round(
+        &mut self,
+        op: OpId,
+        then: Then,
+        result: Result<Bytes, ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        match then {
+            Then::Promise => {
+                effects.push(HeadEffect::Started(result.map(|_| ()).map_err(to_client)));
+            }
+            Then::Piece(piece) => self.piece_answered(piece, result, effects),
+            Then::Adopt(extent, placement) => {
+                self.adopted(extent, placement, result.is_ok(), effects);
+            }
+            Then::Sync => self.synced(op, result.is_ok(), effects),
+            Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
+            Then::Settle(regions) => self.settled(regions, result.is_ok(), effects),
+            Then::Unmark(regions) => self.unmarked(&regions, result.is_ok(), effects),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A client's request becomes pieces, none of which crosses an extent.
+
+use bytes::Bytes;
+
+use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, Request};
+
+use super::piece::{Piece, Work};
+use super::{Head, HeadEffect, Pending, RequestId};
+
+/// Zeroes for the blocks that are made zero only in part.
+static ZEROES: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
+
+impl Head {
+    pub(super) fn request(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let (offset, length) = match &request {
+            Request::Flush => return self.flush(id, effects),
+            Request::Read { offset, length } => (*offset, u64::from(*length)),
+            Request::Write { offset, data, .. } => (*offset, data.len() as u64),
+            Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
+                (*offset, *length)
+            }
+        };
+        let Some(end) = offset.checked_add(length).filter(|&end| end <= self.size.0) else {
+            return effects.push(HeadEffect::Reply(id, Err(IoError::Invalid)));
+        };
+        let works = match request {
+            Request::Read { .. } => read_works(offset, end),
+            Request::Write { data, fua, .. } => write_works(offset, &data, fua),
+            Request::WriteZeroes {
+                fua, no_hole: true, ..
+            } => zero_works(offset, end, fua),
+            Request::Trim { fua, .. } | Request::WriteZeroes { fua, .. } => {
+                self.hole_works(offset, end, fua)
+            }
+            Request::Flush => return,
+        };
+        self.begin(id, works, effects);
+    }
+
+    fn begin(
+        &mut self,
+        id: RequestId,
+        works: Vec<(ExtentIndex, Work)>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        if works.is_empty() {
+            return effects.push(HeadEffect::Reply(id, Ok(Bytes::new())));
+        }
+        let reads = matches!(works[0].1, Work::Read { .. });
+        let parts = vec![Bytes::new(); if reads { works.len() } else { 0 }];
+        self.requests.insert(
+            id,
+            Pending {
+                remaining: works.len(),
+                error: None,
+                parts,
+            },
+        );
+        for (part, (extent, work)) in works.into_iter().enumerate() {
+            let op = self.new_op();
+            let piece = Piece::new(id, part, extent, work);
+            self.lanes
+                .enter(extent, op, piece.blocks(), piece.work.changes());
+            self.pieces.insert(op, piece);
+            self.advance(op, effects);
+        }
+    }
+
+    /// What is not placed is a hole already; what is covered whole goes by removing its record.
+    fn hole_works(&self, offset: u64, end: u64, durable: bool) -> Vec<(ExtentIndex, Work)> {
+        let mut works = Vec::new();
+        for extent in self.extents.known_in(offset, end) {
+            let (from, to) = clip(extent, offset, end);
+            let whole = from == 0 && (to == EXTENT_SIZE || extent.start() + to == self.size.0);
+            if whole {
+                works.push((extent, Work::Unplace));
+            } else {
+                zero_extent(extent, from, to, durable, false, &mut works);
+            }
+        }
+        works
+    }
+}
+
+fn extents(offset: u64, end: u64) -> impl Iterator<Item = ExtentIndex> {
+    (offset / EXTENT_SIZE..end.div_ceil(EXTENT_SIZE)).map(ExtentIndex)
+}
+
+/// The part of a range that lies in an extent, in bytes from the extent's start.
+fn clip(extent: ExtentIndex, offset: u64, end: u64) -> (u64, u64) {
+    let start = extent.start();
+    (offset.max(start) - start, (end - start).min(EXTENT_SIZE))
+}
+
+fn read_works(offset: u64, end: u64) -> Vec<(ExtentIndex, Work)> {
+    if offset == end {
+        return Vec::new();
+    }
+    extents(offset, end)
+        .map(|extent| {
+            let (from, to) = clip(extent, offset, end);
+            (
+                extent,
+                Work::Read {
+                    offset: from as u32,
+                    length: (to - from) as u32,
+                },
+            )
+        })
+        .collect()
+}
+
+fn write_works(offset: u64, data: &Bytes, durable: bool) -> Vec<(ExtentIndex, Work)> {
+    let end = offset + data.len() as u64;
+    if offset == end {
+        return Vec::new();
+    }
+    extents(offset, end)
+        .map(|extent| {
+            let (from, to) = clip(extent, offset, end);
+            let start = (extent.start() + from - offset) as usize;
+            let data = data.slice(start..start + (to - from) as usize);
+            (
+                extent,
+                Work::Write {
+                    offset: from as u32,
+                    data,
+                    durable,
+                    clear: false,
+                },
+            )
+        })
+        .collect()
+}
+
+fn zero_works(offset: u64, end: u64, durable: bool) -> Vec<(ExtentIndex, Work)> {
+    let mut works = Vec::new();
+    if offset < end {
+        for extent in extents(offset, end) {
+            let (from, to) = clip(extent, offset, end);
+            zero_extent(extent, from, to, durable, true, &mut works);
+        }
+    }
+    works
+}
+
+/// Whole blocks are zeroed as such; the edges are written.
+fn zero_extent(
+    extent: ExtentIndex,
+    from: u64,
+    to: u64,
+    durable: bool,
+    keep: bool,
+    works: &mut Vec<(ExtentIndex, Work)>,
+) {
+    let edge = |from: u64, to: u64| {
+        let data = Bytes::from_static(&ZEROES[..(to - from) as usize]);
+        (
+            extent,
+            Work::Write {
+                offset: from as u32,
+                data,
+                durable,
+                clear: !keep,
+            },
+        )
+    };
+    let (first, last) = (
+        from.next_multiple_of(BLOCK_SIZE),
+        to / BLOCK_SIZE * BLOCK_SIZE,
+    );
+    if first > last {
+        works.push(edge(from, to));
+        return;
+    }
+    if from < first {
+        works.push(edge(from, first));
+    }
+    if first < last {
+        let (offset, length) = (first as u32, (last - first) as u32);
+        works.push((
+            extent,
+            Work::Zero {
+                offset,
+                length,
+                durable,
+                keep,
+            },
+        ));
+    }
+    if last < to {
+        works.push(edge(last, to));
+    }
+}

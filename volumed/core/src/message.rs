@@ -1,0 +1,142 @@
+//! What a head and a replica say to each other. Volume, disk and epoch are in every message (V12).
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::{Alloc, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
+
+/// Tells a head's operations apart; grows, so it also tells their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// From a head to a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Whose replica.
+    pub volume: VolumeId,
+    /// On which disk.
+    pub disk: DiskNumber,
+    /// The head's.
+    pub epoch: Epoch,
+    /// Named again by the answer.
+    pub op: OpId,
+    /// What to do.
+    pub ask: Ask,
+}
+
+/// One extent's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExtentFile {
+    /// The extent.
+    pub extent: ExtentIndex,
+    /// When it was placed.
+    pub alloc: Alloc,
+}
+
+/// What a head asks of a replica. Offsets are in bytes from the start of the extent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Durably promise the message's epoch (V1).
+    Promise,
+    /// Read checked bytes.
+    Read {
+        /// Where.
+        file: ExtentFile,
+        /// First byte.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+    },
+    /// Write bytes; the region is marked dirty (V5).
+    Write {
+        /// Where.
+        file: ExtentFile,
+        /// First byte.
+        offset: u32,
+        /// The bytes.
+        data: Bytes,
+        /// Answer only when they are durable.
+        durable: bool,
+        /// They are zeroes that need not be written where there is a hole.
+        clear: bool,
+    },
+    /// Make whole blocks zero; the region is marked dirty (V5).
+    Zero {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks.
+        length: u32,
+        /// Answer only when this is durable.
+        durable: bool,
+        /// Take space for the blocks rather than give it back.
+        keep: bool,
+    },
+    /// Make every answered write of these extents durable.
+    Sync {
+        /// The extents.
+        extents: BTreeSet<ExtentIndex>,
+    },
+    /// Note durably that these regions may change (V5).
+    Mark {
+        /// The regions.
+        regions: BTreeSet<RegionIndex>,
+    },
+    /// Make data and sums of these regions durable, so that they can be unmarked.
+    Settle {
+        /// The regions.
+        regions: BTreeSet<RegionIndex>,
+    },
+    /// Note durably that these regions are clean; they were settled and not written since.
+    Unmark {
+        /// The regions.
+        regions: BTreeSet<RegionIndex>,
+    },
+    /// The files of a newly placed extent are there, and empty.
+    Adopt {
+        /// The extent.
+        file: ExtentFile,
+    },
+    /// The extent's record was removed: forget and unlink it.
+    Remove {
+        /// The extent.
+        file: ExtentFile,
+    },
+}
+
+/// From a replica to the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whose replica.
+    pub volume: VolumeId,
+    /// On which disk.
+    pub disk: DiskNumber,
+    /// The message's.
+    pub epoch: Epoch,
+    /// The message's.
+    pub op: OpId,
+    /// The bytes of a read; empty for everything else.
+    pub result: Result<Bytes, ReplicaError>,
+}
+
+/// Why a replica did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplicaError {
+    /// It promised another epoch (V1); nothing was changed.
+    #[error("the replica promised another epoch")]
+    Fenced,
+    /// Its disk is full; nothing was changed.
+    #[error("the replica's disk is full")]
+    NoSpace,
+    /// The bytes do not match their checksum (V10).
+    #[error("the bytes do not match their checksum")]
+    Corrupt,
+    /// It does not hold the extent.
+    #[error("the replica does not hold the extent")]
+    NoExtent,
+    /// Its disk failed (V8).
+    #[error("the replica's disk failed")]
+    Disk,
+}

@@ -1,0 +1,137 @@
+//! What a replica wants its disk to do.
+
+use bytes::Bytes;
+
+use crate::RegionIndex;
+use crate::format::{DirtyLogRecord, PromiseRecord};
+use crate::message::{ExtentFile, ReplicaError};
+use crate::sums::SumsPage;
+
+/// Tells a replica's disk operations apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskOpId(pub u64);
+
+/// One operation on a volume's files. Offsets are in bytes from the start of the extent.
+///
+/// Operations that share a block are never under way together, and a region is only summed anew
+/// while nothing else touches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskOp {
+    /// Read `expected.len()` blocks, and answer them only if they match.
+    Read {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// The blocks' sums.
+        expected: Vec<u32>,
+    },
+    /// Write, then note the new sums.
+    Write {
+        /// Where.
+        file: ExtentFile,
+        /// First byte.
+        offset: u32,
+        /// The bytes.
+        data: Bytes,
+        /// Answer only when the data is durable; sums never are.
+        durable: bool,
+        /// If the first block is not covered whole: its sum, to be checked before merging (V10).
+        first: Option<u32>,
+        /// The same of the last block, if that is another one.
+        last: Option<u32>,
+    },
+    /// Make whole blocks zero, then note their sums.
+    Zero {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks.
+        length: u32,
+        /// Answer only when this is durable.
+        durable: bool,
+        /// Take space rather than give it back.
+        keep: bool,
+    },
+    /// Read a region's sums.
+    LoadSums {
+        /// Where.
+        file: ExtentFile,
+        /// The region.
+        region: RegionIndex,
+    },
+    /// Sum a suspect region anew from what its disk really holds: sync its data, drop it from the
+    /// page cache, read it, and write its sums (V8, V10).
+    Resum {
+        /// Where.
+        file: ExtentFile,
+        /// The region.
+        region: RegionIndex,
+        /// Its sums as far as they are known; else those in the file.
+        before: Option<Box<SumsPage>>,
+    },
+    /// Make the data of these extents durable, in parallel.
+    Sync {
+        /// The extents; one that is not there any more is passed over.
+        files: Vec<ExtentFile>,
+    },
+    /// Write the header pages, then make data and sums of these extents durable.
+    Settle {
+        /// The extents, each with the blocks that take space.
+        files: Vec<(ExtentFile, u32)>,
+    },
+    /// Write the dirty log durably into its slot.
+    WriteLog(DirtyLogRecord),
+    /// Write the promise durably into its slot.
+    WritePromise(PromiseRecord),
+    /// Unlink the extent's files.
+    Remove {
+        /// The extent.
+        file: ExtentFile,
+    },
+}
+
+/// How an operation ended.
+pub type DiskResult = Result<DiskAnswer, DiskFault>;
+
+/// What an operation found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskAnswer {
+    /// Nothing to say.
+    Done,
+    /// Of `Read`: the blocks.
+    Data(Bytes),
+    /// Of `Write` and `Zero`: the sums of the blocks as they are now.
+    Sums(Vec<u32>),
+    /// Of `LoadSums` and `Resum`.
+    Page {
+        /// The region's sums.
+        page: Box<SumsPage>,
+        /// Of `Resum`: how many blocks took space before.
+        before: Option<u32>,
+    },
+}
+
+/// Why an operation failed. A failed write may have happened in part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFault {
+    /// A block does not match its sum; nothing was changed.
+    Corrupt,
+    /// The file system is full.
+    NoSpace,
+    /// The disk reported an error.
+    Io,
+    /// A sync failed: what was written is lost or not, nobody knows (V8).
+    Sync,
+}
+
+impl DiskFault {
+    pub(super) fn to_replica(self) -> ReplicaError {
+        match self {
+            Self::Corrupt => ReplicaError::Corrupt,
+            Self::NoSpace => ReplicaError::NoSpace,
+            Self::Io | Self::Sync => ReplicaError::Disk,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The dirty log of a replica (V5): one write at a time, to two slots in turn, always durable.
+//!
+//! Also taking marks away is written durably: otherwise a power cut could lose it while the next
+//! write, into the other slot, tears, and an older record without the newest marks would count.
+
+use std::collections::BTreeSet;
+
+use crate::format::{DirtyLogRecord, Slots};
+use crate::message::{Ask, Message};
+use crate::{ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
+
+use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
+
+#[derive(Debug)]
+pub(super) struct DirtyLog {
+    marked: BTreeSet<RegionIndex>,
+    sequence: u64,
+    writing: bool,
+    waiting: Vec<Message>,
+}
+
+impl DirtyLog {
+    pub fn recover(
+        found: Slots<DirtyLogRecord>,
+        extents: impl Iterator<Item = ExtentIndex>,
+    ) -> Self {
+        let everything = || extents.flat_map(regions_of).collect();
+        let (sequence, marked) = match found {
+            Slots::Fresh => (0, BTreeSet::new()),
+            Slots::Newest(record) => (record.sequence, record.regions.unwrap_or_else(everything)),
+            Slots::Damaged => (0, everything()),
+        };
+        Self {
+            marked,
+            sequence,
+            writing: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub fn marked(&self) -> &BTreeSet<RegionIndex> {
+        &self.marked
+    }
+
+    /// The extent is gone; the next write of the log leaves its regions out.
+    pub fn forget(&mut self, extent: ExtentIndex) {
+        for region in regions_of(extent) {
+            self.marked.remove(&region);
+        }
+    }
+}
+
+fn regions_of(extent: ExtentIndex) -> impl Iterator<Item = RegionIndex> {
+    let first = extent.0 * REGIONS_PER_EXTENT;
+    (first..first + REGIONS_PER_EXTENT).map(RegionIndex)
+}
+
+impl Replica {
+    pub(super) fn change_log(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        self.log.waiting.push(message);
+        if !self.log.writing {
+            self.write_log(effects);
+        }
+    }
+
+    /// Writes everything that waits as one.
+    fn write_log(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        let messages = std::mem::take(&mut self.log.waiting);
+        for message in &messages {
+            match &message.ask {
+                Ask::Mark { regions } => self.log.marked.extend(regions),
+                Ask::Unmark { regions } => self.log.marked.retain(|r| !regions.contains(r)),
+                _ => {}
+            }
+        }
+        self.log.writing = true;
+        self.log.sequence += 1;
+        let record = DirtyLogRecord {
+            sequence: self.log.sequence,
+            volume: self.volume,
+            regions: Some(self.log.marked.clone()),
+        };
+        self.start(Doing::Log { messages }, DiskOp::WriteLog(record), effects);
+    }
+
+    pub(super) fn logged(
+        &mut self,
+        messages: Vec<Message>,
+        result: &DiskResult,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        self.log.writing = false;
+        // A slot in an unknown state must not be the one that the next write leaves alone.
+        self.failed |= result.is_err();
+        for message in messages {
+            let outcome = result
+                .as_ref()
+                .map(|_| Bytes::new())
+                .map_err(|f| DiskFault::to_replica(*f));
+            self.finish(&message, outcome, effects);
+        }
+        if !self.log.waiting.is_empty() {
+            self.write_log(effects);
+        }
+    }
+
+    /// Starts summing anew every suspect region among `regions`; whether there is something to
+    /// wait for.
+    pub(super) fn load_suspects(
+        &mut self,
+        regions: &BTreeSet<RegionIndex>,
+        effects: &mut Vec<ReplicaEffect>,
+    ) -> bool {
+        let mut wait = false;
+        for &region in regions {
+            let Some(held) = self.extents.get(&region.extent()) else {
+                continue;
+            };
+            if !self.regions.is_suspect(region) {
+                continue;
+            }
+            wait = true;
+            let file = crate::message::ExtentFile {
+                extent: region.extent(),
+                alloc: held.alloc,
+            };
+            if let super::Touch::Load { suspect } = self.regions.touch(region) {
+                self.load(file, region, suspect, effects);
+            }
+        }
+        wait
+    }
+
+    pub(super) fn settle(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        let Ask::Settle { regions } = &message.ask else {
+            return;
+        };
+        let extents: BTreeSet<_> = regions.iter().map(|region| region.extent()).collect();
+        let files = self
+            .files(extents.into_iter())
+            .into_iter()
+            .map(|file| {
+                (
+                    file,
+                    self.extents
+                        .get(&file.extent)
+                        .map_or(0, |held| held.allocated),
+                )
+            })
+            .collect();
+        self.plain(message, DiskOp::Settle { files }, effects);
+    }
+}

@@ -1,0 +1,529 @@
+//! One volume's replicas on one disk: fencing, dirty log, suspect regions, sums, space.
+
+mod disk_op;
+mod log;
+mod regions;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::format::{DirtyLogRecord, PromiseRecord, Slots};
+use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
+use crate::space::DiskSpace;
+use crate::{Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
+
+pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
+use log::DirtyLog;
+use regions::{Regions, Touch};
+
+/// What a disk was found to hold of a volume.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    /// The promise file.
+    pub promise: Slots<PromiseRecord>,
+    /// The dirty log.
+    pub log: Slots<DirtyLogRecord>,
+    /// The extents whose placement names this disk, and the blocks each holds by its sums.
+    pub extents: Vec<(ExtentFile, u32)>,
+}
+
+/// What a replica is told.
+#[derive(Debug)]
+pub enum ReplicaEvent {
+    /// A message of a head.
+    Message(Message),
+    /// A disk operation ended.
+    Done(DiskOpId, DiskResult),
+}
+
+/// What a replica wants done.
+#[derive(Debug)]
+pub enum ReplicaEffect {
+    /// Send this to the head.
+    Answer(Answer),
+    /// Run this, in any order with others.
+    Disk(DiskOpId, DiskOp),
+}
+
+#[derive(Debug)]
+struct HeldExtent {
+    alloc: Alloc,
+    /// Blocks that take space.
+    allocated: u32,
+}
+
+/// What to do when a disk operation ends.
+#[derive(Debug)]
+enum Doing {
+    Promise {
+        message: Message,
+    },
+    Log {
+        messages: Vec<Message>,
+    },
+    Load {
+        file: ExtentFile,
+        region: RegionIndex,
+    },
+    Read {
+        message: Message,
+        skip: usize,
+        length: usize,
+        pinned: regions::Span,
+    },
+    Change {
+        message: Message,
+        pinned: regions::Span,
+        reserved: u32,
+    },
+    Plain {
+        message: Message,
+    },
+}
+
+/// The state machine of one volume's replicas on one disk.
+#[derive(Debug)]
+pub struct Replica {
+    volume: VolumeId,
+    disk: DiskNumber,
+    space: Arc<DiskSpace>,
+    promised: Epoch,
+    promise_sequence: u64,
+    log: DirtyLog,
+    extents: BTreeMap<ExtentIndex, HeldExtent>,
+    regions: Regions,
+    /// Messages that wait for a region's sums.
+    waiting: Vec<Message>,
+    doing: BTreeMap<DiskOpId, Doing>,
+    next_op: u64,
+    /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
+    failed: bool,
+}
+
+impl Replica {
+    /// A replica as its disk holds it. Both slots of the log damaged: every region is suspect (V5).
+    /// Both slots of the promise damaged: it may have promised any epoch, so it is refused.
+    pub fn recover(
+        volume: VolumeId,
+        disk: DiskNumber,
+        space: Arc<DiskSpace>,
+        found: Recovered,
+    ) -> Result<Self, ReplicaError> {
+        let (promised, promise_sequence) = match found.promise {
+            Slots::Fresh => (Epoch(0), 0),
+            Slots::Newest(record) => (record.epoch, record.sequence),
+            Slots::Damaged => return Err(ReplicaError::Disk),
+        };
+        let mut extents = BTreeMap::new();
+        for (file, allocated) in found.extents {
+            space.add(allocated);
+            extents.insert(
+                file.extent,
+                HeldExtent {
+                    alloc: file.alloc,
+                    allocated,
+                },
+            );
+        }
+        let log = DirtyLog::recover(found.log, extents.keys().copied());
+        let regions = Regions::new(log.marked().clone());
+        Ok(Self {
+            volume,
+            disk,
+            space,
+            promised,
+            promise_sequence,
+            log,
+            extents,
+            regions,
+            waiting: Vec::new(),
+            doing: BTreeMap::new(),
+            next_op: 0,
+            failed: false,
+        })
+    }
+
+    /// The regions that a head must take for dirty.
+    pub fn dirty(&self) -> &BTreeSet<RegionIndex> {
+        self.log.marked()
+    }
+
+    /// The highest epoch promised.
+    pub fn promised(&self) -> Epoch {
+        self.promised
+    }
+
+    /// Blocks that take space.
+    pub fn allocated(&self) -> u64 {
+        self.extents
+            .values()
+            .map(|extent| u64::from(extent.allocated))
+            .sum()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.doing.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Takes one event.
+    pub fn handle(&mut self, event: ReplicaEvent, effects: &mut Vec<ReplicaEffect>) {
+        match event {
+            ReplicaEvent::Message(message) => self.message(message, effects),
+            ReplicaEvent::Done(op, result) => self.done(op, result, effects),
+        }
+    }
+
+    fn message(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        debug_assert!(
+            message.volume == self.volume && message.disk == self.disk,
+            "V12"
+        );
+        if let Err(refusal) = self.fence(&message) {
+            return answer(&message, Err(refusal), effects);
+        }
+        match &message.ask {
+            Ask::Promise => self.promise(message, effects),
+            Ask::Read { .. } | Ask::Write { .. } | Ask::Zero { .. } => self.touch(message, effects),
+            Ask::Settle { regions } => {
+                if self.load_suspects(&regions.clone(), effects) {
+                    self.waiting.push(message);
+                } else {
+                    self.settle(message, effects);
+                }
+            }
+            Ask::Sync { extents } => {
+                let files = self.files(extents.iter().copied());
+                self.plain(message, DiskOp::Sync { files }, effects);
+            }
+            Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
+            Ask::Adopt { file } => {
+                let held = HeldExtent {
+                    alloc: file.alloc,
+                    allocated: 0,
+                };
+                self.extents.insert(file.extent, held);
+                answer(&message, Ok(Bytes::new()), effects);
+            }
+            Ask::Remove { file } => self.remove(*file, message, effects),
+        }
+    }
+
+    /// V1: a lower epoch is refused; a higher one must be promised first.
+    fn fence(&self, message: &Message) -> Result<(), ReplicaError> {
+        let fenced = match message.ask {
+            Ask::Promise => message.epoch < self.promised,
+            _ => message.epoch != self.promised,
+        };
+        if fenced {
+            return Err(ReplicaError::Fenced);
+        }
+        if self.failed {
+            Err(ReplicaError::Disk)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        // From here on the older epoch is refused, whether or not the write comes to its end.
+        self.promised = message.epoch;
+        self.promise_sequence += 1;
+        let record = PromiseRecord {
+            sequence: self.promise_sequence,
+            volume: self.volume,
+            epoch: message.epoch,
+        };
+        self.start(
+            Doing::Promise { message },
+            DiskOp::WritePromise(record),
+            effects,
+        );
+    }
+
+    /// Reads, writes and zeroes wait until the sums of every region they touch are known and count.
+    fn touch(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        let (file, offset, length) = match &message.ask {
+            Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Zero {
+                file,
+                offset,
+                length,
+                ..
+            } => (*file, *offset, *length),
+            Ask::Write {
+                file, offset, data, ..
+            } => (*file, *offset, data.len() as u32),
+            _ => return,
+        };
+        if !self.holds(file) {
+            return answer(&message, Err(ReplicaError::NoExtent), effects);
+        }
+        let span = regions::Span::new(file.extent, offset, length);
+        let mut ready = true;
+        for region in span.regions() {
+            match self.regions.touch(region) {
+                Touch::Ready => {}
+                Touch::Wait => ready = false,
+                Touch::Load { suspect } => {
+                    ready = false;
+                    self.load(file, region, suspect, effects);
+                }
+            }
+        }
+        if !ready {
+            self.waiting.push(message);
+            return;
+        }
+        match &message.ask {
+            Ask::Read { .. } => self.read(file, span, offset, length, message, effects),
+            _ => self.change(file, span, message, effects),
+        }
+    }
+
+    fn load(
+        &mut self,
+        file: ExtentFile,
+        region: RegionIndex,
+        suspect: bool,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let op = if suspect {
+            DiskOp::Resum {
+                file,
+                region,
+                before: self.regions.known(region),
+            }
+        } else {
+            DiskOp::LoadSums { file, region }
+        };
+        self.start(Doing::Load { file, region }, op, effects);
+    }
+
+    fn read(
+        &mut self,
+        file: ExtentFile,
+        span: regions::Span,
+        offset: u32,
+        length: u32,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let expected = self.regions.pin(span);
+        let op = DiskOp::Read {
+            file,
+            offset: span.start(),
+            expected,
+        };
+        let skip = (offset - span.start()) as usize;
+        let doing = Doing::Read {
+            message,
+            skip,
+            length: length as usize,
+            pinned: span,
+        };
+        self.start(doing, op, effects);
+    }
+
+    fn remove(&mut self, file: ExtentFile, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        if let Some(held) = self.extents.remove(&file.extent) {
+            self.space.release(held.allocated);
+        }
+        self.regions.forget(file.extent);
+        self.log.forget(file.extent);
+        self.plain(message, DiskOp::Remove { file }, effects);
+    }
+
+    fn holds(&self, file: ExtentFile) -> bool {
+        self.extents
+            .get(&file.extent)
+            .is_some_and(|held| held.alloc == file.alloc)
+    }
+
+    fn files(&self, extents: impl Iterator<Item = ExtentIndex>) -> Vec<ExtentFile> {
+        extents
+            .filter_map(|extent| {
+                let held = self.extents.get(&extent)?;
+                Some(ExtentFile {
+                    extent,
+                    alloc: held.alloc,
+                })
+            })
+            .collect()
+    }
+
+    fn plain(&mut self, message: Message, op: DiskOp, effects: &mut Vec<ReplicaEffect>) {
+        self.start(Doing::Plain { message }, op, effects);
+    }
+
+    fn start(&mut self, doing: Doing, op: DiskOp, effects: &mut Vec<ReplicaEffect>) {
+        let id = DiskOpId(self.next_op);
+        self.next_op += 1;
+        self.doing.insert(id, doing);
+        effects.push(ReplicaEffect::Disk(id, op));
+    }
+
+    fn done(&mut self, op: DiskOpId, result: DiskResult, effects: &mut Vec<ReplicaEffect>) {
+        let Some(doing) = self.doing.remove(&op) else {
+            return;
+        };
+        if matches!(result, Err(DiskFault::Sync)) {
+            self.failed = true;
+        }
+        match doing {
+            Doing::Promise { message } | Doing::Plain { message } => {
+                let outcome = result.map(|_| Bytes::new()).map_err(DiskFault::to_replica);
+                self.finish(&message, outcome, effects);
+            }
+            Doing::Log { messages } => self.logged(messages, &result, effects),
+            Doing::Load { file, region } => {
+                if self.holds(file) {
+                    self.loaded(region, result, effects);
+                }
+                self.retry(effects);
+            }
+            Doing::Read {
+                message,
+                skip,
+                length,
+                pinned,
+            } => {
+                self.regions.unpin(pinned);
+                let outcome = match result {
+                    Ok(DiskAnswer::Data(data)) if data.len() >= skip + length => {
+                        Ok(data.slice(skip..skip + length))
+                    }
+                    Ok(_) => Err(ReplicaError::Disk),
+                    Err(fault) => Err(fault.to_replica()),
+                };
+                self.finish(&message, outcome, effects);
+                self.retry_if_freed(effects);
+            }
+            Doing::Change {
+                message,
+                pinned,
+                reserved,
+            } => {
+                self.changed(&message, pinned, reserved, result, effects);
+            }
+        }
+    }
+
+    /// V8: after a failed sync nothing is acknowledged, also not what had ended well. V1: nor is
+    /// what a fenced head asked for before the promise and the disk finished after it.
+    fn finish(
+        &self,
+        message: &Message,
+        outcome: Result<Bytes, ReplicaError>,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let outcome = match outcome {
+            _ if message.epoch < self.promised => Err(ReplicaError::Fenced),
+            Ok(_) if self.failed => Err(ReplicaError::Disk),
+            outcome => outcome,
+        };
+        answer(message, outcome, effects);
+    }
+
+    fn loaded(
+        &mut self,
+        region: RegionIndex,
+        result: DiskResult,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let Ok(DiskAnswer::Page { page, before }) = result else {
+            self.regions.load_failed(region);
+            return self.fail_waiting(region, effects);
+        };
+        let now = crate::sums::allocated(&page[..]);
+        if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
+            // Summing anew may find blocks that were written and not counted, or trimmed.
+            self.space.add(now.saturating_sub(before));
+            self.space.release(before.saturating_sub(now));
+            held.allocated = (held.allocated + now).saturating_sub(before);
+        }
+        self.regions.loaded(region, page);
+    }
+
+    /// A region whose sums cannot be read fails those who wait for it; the next one tries again.
+    fn fail_waiting(&mut self, region: RegionIndex, effects: &mut Vec<ReplicaEffect>) {
+        let waits = |message: &Message| message.touches(region);
+        let (failed, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(waits);
+        self.waiting = waiting;
+        let failed: Vec<Message> = failed;
+        for message in failed {
+            answer(&message, Err(ReplicaError::Disk), effects);
+        }
+    }
+
+    /// A region that is to be summed anew waits until nobody uses it.
+    fn retry_if_freed(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        if !self.waiting.is_empty() {
+            self.retry(effects);
+        }
+    }
+
+    fn retry(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        for message in std::mem::take(&mut self.waiting) {
+            self.message(message, effects);
+        }
+    }
+}
+
+impl Message {
+    fn touches(&self, region: RegionIndex) -> bool {
+        let (file, offset, length) = match &self.ask {
+            Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Zero {
+                file,
+                offset,
+                length,
+                ..
+            } => (file, *offset, *length),
+            Ask::Write {
+                file, offset, data, ..
+            } => (file, *offset, data.len() as u32),
+            Ask::Settle { regions } => return regions.contains(&region),
+            _ => return false,
+        };
+        regions::Span::new(file.extent, offset, length)
+            .regions()
+            .any(|touched| touched == region)
+    }
+}
+
+fn answer(
+    message: &Message,
+    result: Result<Bytes, ReplicaError>,
+    effects: &mut Vec<ReplicaEffect>,
+) {
+    let &Message {
+        volume,
+        disk,
+        epoch,
+        op,
+        ..
+    } = message;
+    effects.push(ReplicaEffect::Answer(Answer {
+        volume,
+        disk,
+        epoch,
+        op,
+        result,
+    }));
+}
+
+const _: () = assert!(BLOCK_SIZE == 4096, "the disk formats are made for 4 KiB");

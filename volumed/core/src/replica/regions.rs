@@ -1,0 +1,239 @@
+//! The sums of the regions in use, and which regions' sums do not count (V10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::sums::{HOLE, SumsPage};
+use crate::{
+    BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
+};
+
+/// Pages kept while nobody uses them: the sums of 1 GiB, 1 MiB of memory.
+const KEPT_PAGES: usize = 256;
+
+/// The blocks of one extent that an operation touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub extent: ExtentIndex,
+    /// First block, from the start of the extent.
+    pub first: u32,
+    /// How many blocks.
+    pub count: u32,
+}
+
+impl Span {
+    pub fn new(extent: ExtentIndex, offset: u32, length: u32) -> Self {
+        let block = BLOCK_SIZE as u32;
+        let first = offset / block;
+        Self {
+            extent,
+            first,
+            count: (offset + length).div_ceil(block) - first,
+        }
+    }
+
+    /// Bytes from the start of the extent.
+    pub fn start(self) -> u32 {
+        self.first * BLOCK_SIZE as u32
+    }
+
+    pub fn regions(self) -> impl Iterator<Item = RegionIndex> {
+        let start = self.extent.start() + u64::from(self.start());
+        let end = start + u64::from(self.count) * BLOCK_SIZE;
+        (start / REGION_SIZE..end.div_ceil(REGION_SIZE)).map(RegionIndex)
+    }
+
+    /// The region, and the range of its page that the span covers, for each region.
+    fn parts(self) -> impl Iterator<Item = (RegionIndex, std::ops::Range<usize>)> {
+        let (mut block, end) = (self.first as usize, (self.first + self.count) as usize);
+        self.regions().map(move |region| {
+            let start = block % BLOCKS_PER_REGION;
+            let taken = (BLOCKS_PER_REGION - start).min(end - block);
+            block += taken;
+            (region, start..start + taken)
+        })
+    }
+}
+
+/// What to do before a region's sums can be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// Nothing.
+    Ready,
+    /// Load them; a suspect region must be summed anew.
+    Load { suspect: bool },
+    /// Somebody loads them already, or still uses a region that must be summed anew.
+    Wait,
+}
+
+#[derive(Debug, Default)]
+struct Region {
+    page: Option<Box<SumsPage>>,
+    loading: bool,
+    /// Operations under way.
+    pins: u32,
+    /// When it was last used, as a count of uses.
+    used: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Regions {
+    suspect: BTreeSet<RegionIndex>,
+    known: BTreeMap<RegionIndex, Region>,
+    uses: u64,
+}
+
+impl Regions {
+    pub fn new(suspect: BTreeSet<RegionIndex>) -> Self {
+        Self {
+            suspect,
+            known: BTreeMap::new(),
+            uses: 0,
+        }
+    }
+
+    /// Asks for a region's sums; after `Load` one of [`Self::loaded`] and [`Self::load_failed`]
+    /// must follow.
+    pub fn touch(&mut self, index: RegionIndex) -> Touch {
+        let suspect = self.suspect.contains(&index);
+        let region = self.known.entry(index).or_default();
+        if region.loading {
+            return Touch::Wait;
+        }
+        if region.page.is_some() && !suspect {
+            return Touch::Ready;
+        }
+        if region.pins > 0 {
+            return Touch::Wait;
+        }
+        region.loading = true;
+        Touch::Load { suspect }
+    }
+
+    /// The sums as they were last known, of a region that is to be summed anew.
+    pub fn known(&self, index: RegionIndex) -> Option<Box<SumsPage>> {
+        self.known.get(&index)?.page.clone()
+    }
+
+    pub fn loaded(&mut self, index: RegionIndex, page: Box<SumsPage>) {
+        self.suspect.remove(&index);
+        self.uses += 1;
+        if let Some(region) = self.known.get_mut(&index) {
+            region.page = Some(page);
+            region.loading = false;
+            region.used = self.uses;
+        }
+        if self.known.len() > KEPT_PAGES {
+            self.evict(index);
+        }
+    }
+
+    pub fn load_failed(&mut self, index: RegionIndex) {
+        if let Some(region) = self.known.get_mut(&index) {
+            region.loading = false;
+        }
+    }
+
+    fn evict(&mut self, keep: RegionIndex) {
+        let idle = self.known.iter().filter(|&(index, region)| {
+            region.pins == 0 && !region.loading && *index != keep && !self.suspect.contains(index)
+        });
+        if let Some(oldest) = idle
+            .min_by_key(|(_, region)| region.used)
+            .map(|(&index, _)| index)
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// Holds the pages of a span that is ready until [`Self::unpin`]; answers its blocks' sums.
+    pub fn pin(&mut self, span: Span) -> Vec<u32> {
+        self.uses += 1;
+        let mut sums = Vec::with_capacity(span.count as usize);
+        for (index, blocks) in span.parts() {
+            let region = self.known.entry(index).or_default();
+            region.pins += 1;
+            region.used = self.uses;
+            match &region.page {
+                Some(page) => sums.extend_from_slice(&page[blocks]),
+                None => sums.resize(sums.len() + blocks.len(), HOLE),
+            }
+        }
+        sums
+    }
+
+    pub fn unpin(&mut self, span: Span) {
+        for index in span.regions() {
+            if let Some(region) = self.known.get_mut(&index) {
+                region.pins = region.pins.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Notes the sums of a pinned span's blocks as they are now.
+    pub fn set(&mut self, span: Span, mut sums: &[u32]) {
+        for (index, blocks) in span.parts() {
+            let (now, rest) = sums.split_at(blocks.len().min(sums.len()));
+            sums = rest;
+            if let Some(page) = self
+                .known
+                .get_mut(&index)
+                .and_then(|region| region.page.as_mut())
+                && now.len() == blocks.len()
+            {
+                page[blocks].copy_from_slice(now);
+            }
+        }
+    }
+
+    /// A write to the span failed half way: its regions' sums count no more.
+    pub fn suspect(&mut self, span: Span) {
+        self.suspect.extend(span.regions());
+    }
+
+    pub fn is_suspect(&self, index: RegionIndex) -> bool {
+        self.suspect.contains(&index)
+    }
+
+    /// The extent is gone; nothing of it is under way.
+    pub fn forget(&mut self, extent: ExtentIndex) {
+        let first = extent.0 * REGIONS_PER_EXTENT;
+        for index in (first..first + REGIONS_PER_EXTENT).map(RegionIndex) {
+            self.suspect.remove(&index);
+            self.known.remove(&index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Regions, Span, Touch};
+    use crate::{ExtentIndex, RegionIndex};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_span_may_cross_regions() {
+        let span = Span::new(ExtentIndex(2), (4 << 20) - 100, 200);
+        assert_eq!((span.first, span.count), (1023, 2));
+        let regions: Vec<_> = span.regions().collect();
+        assert_eq!(regions, [RegionIndex(32), RegionIndex(33)]);
+    }
+
+    #[test]
+    fn a_suspect_region_is_summed_anew_once_nobody_uses_it() {
+        let span = Span::new(ExtentIndex(0), 0, 4096);
+        let mut regions = Regions::new(BTreeSet::new());
+        assert_eq!(
+            regions.touch(RegionIndex(0)),
+            Touch::Load { suspect: false }
+        );
+        assert_eq!(regions.touch(RegionIndex(0)), Touch::Wait);
+        regions.loaded(RegionIndex(0), Box::new([3; 1024]));
+        assert_eq!(regions.pin(span), [3]);
+        regions.suspect(span);
+        assert_eq!(regions.touch(RegionIndex(0)), Touch::Wait);
+        regions.unpin(span);
+        assert_eq!(regions.touch(RegionIndex(0)), Touch::Load { suspect: true });
+        regions.loaded(RegionIndex(0), Box::new([4; 1024]));
+        assert_eq!(regions.touch(RegionIndex(0)), Touch::Ready);
+    }
+}

@@ -1,0 +1,141 @@
+//! Writes and zeroes: space is taken before anything is changed.
+
+use crate::BLOCK_SIZE;
+use crate::message::{Ask, ExtentFile, Message, ReplicaError};
+use crate::sums::{HOLE, allocated};
+
+use super::regions::Span;
+use super::{
+    Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer,
+};
+
+impl Replica {
+    pub(super) fn change(
+        &mut self,
+        file: ExtentFile,
+        span: Span,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let before = self.regions.pin(span);
+        let holes = before.len() as u32 - allocated(&before);
+        let (op, needed) = match &message.ask {
+            Ask::Write {
+                clear: true,
+                durable,
+                ..
+            } if holes as usize == before.len() => {
+                self.regions.unpin(span);
+                // The holes may still be in the page cache alone.
+                let files = if *durable { vec![file] } else { Vec::new() };
+                return self.plain(message, DiskOp::Sync { files }, effects);
+            }
+            Ask::Write {
+                offset,
+                data,
+                durable,
+                ..
+            } => {
+                let (first, last) = partial(span, *offset, data.len(), &before);
+                let data = data.clone();
+                (
+                    DiskOp::Write {
+                        file,
+                        offset: *offset,
+                        data,
+                        durable: *durable,
+                        first,
+                        last,
+                    },
+                    holes,
+                )
+            }
+            &Ask::Zero {
+                offset,
+                length,
+                durable,
+                keep,
+                ..
+            } => {
+                let needed = if keep { holes } else { 0 };
+                (
+                    DiskOp::Zero {
+                        file,
+                        offset,
+                        length,
+                        durable,
+                        keep,
+                    },
+                    needed,
+                )
+            }
+            _ => return,
+        };
+        if self.space.reserve(needed).is_err() {
+            self.regions.unpin(span);
+            return answer(&message, Err(ReplicaError::NoSpace), effects);
+        }
+        self.start(
+            Doing::Change {
+                message,
+                pinned: span,
+                reserved: needed,
+            },
+            op,
+            effects,
+        );
+    }
+
+    pub(super) fn changed(
+        &mut self,
+        message: &Message,
+        span: Span,
+        reserved: u32,
+        result: DiskResult,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let before = allocated(&self.regions.pin(span));
+        self.regions.unpin(span);
+        let outcome = match result {
+            Ok(DiskAnswer::Sums(sums)) => {
+                self.regions.set(span, &sums);
+                let now = allocated(&sums);
+                self.space.release((before + reserved).saturating_sub(now));
+                if let Some(held) = self.extents.get_mut(&span.extent) {
+                    held.allocated = (held.allocated + now).saturating_sub(before);
+                }
+                Ok(Bytes::new())
+            }
+            Ok(_) => Err(ReplicaError::Disk),
+            Err(fault) => {
+                self.space.release(reserved);
+                if fault != DiskFault::Corrupt {
+                    self.regions.suspect(span);
+                }
+                Err(fault.to_replica())
+            }
+        };
+        self.regions.unpin(span);
+        self.finish(message, outcome, effects);
+        self.retry_if_freed(effects);
+    }
+}
+
+/// The sums of the first and the last block if they are covered only in part.
+fn partial(span: Span, offset: u32, length: usize, before: &[u32]) -> (Option<u32>, Option<u32>) {
+    let block = BLOCK_SIZE as u32;
+    let (from_start, to_end) = (offset % block, (offset + length as u32) % block);
+    let single = span.count == 1;
+    let sum = |at: Option<&u32>| Some(at.copied().unwrap_or(HOLE));
+    let first = if from_start != 0 || (single && to_end != 0) {
+        sum(before.first())
+    } else {
+        None
+    };
+    let last = if !single && to_end != 0 {
+        sum(before.last())
+    } else {
+        None
+    };
+    (first, last)
+}
