@@ -59,6 +59,7 @@ fn router(api: Api) -> Router {
         .route("/openapi.json", get(|| async { openapi::document() }))
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_call)
+        .layer(axum::middleware::map_response(with_code))
         .with_state(api)
 }
 
@@ -73,7 +74,8 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
         replicas,
     } = parse(&body)?;
     let name: VolumeName = name.parse()?;
-    let view = api.volumes.create(&name, ByteCount(size), replicas).await?;
+    let view =
+        whole(async move { api.volumes.create(&name, ByteCount(size), replicas).await }).await?;
     Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
 }
 
@@ -83,14 +85,16 @@ async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer
 }
 
 async fn delete_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
-    api.volumes.delete(&name.parse()?).await?;
+    let name: VolumeName = name.parse()?;
+    whole(async move { api.volumes.delete(&name).await }).await?;
     Ok(nothing())
 }
 
 async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
     let AttachRequest { owner } = parse(&body)?;
     let (volume, owner): (VolumeName, OwnerId) = (name.parse()?, owner.parse()?);
-    let attachment = api.volumes.attach(&volume, owner).await?;
+    let (volumes, name) = (api.volumes, volume.clone());
+    let attachment = whole(async move { volumes.attach(&name, owner).await }).await?;
     let attached = Attached {
         epoch: attachment.epoch.0,
         export: ExportName {
@@ -106,7 +110,8 @@ async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -
 
 async fn detach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
     let DetachRequest { owner } = parse(&body)?;
-    api.volumes.detach(&name.parse()?, &owner.parse()?).await?;
+    let (name, owner): (VolumeName, OwnerId) = (name.parse()?, owner.parse()?);
+    whole(async move { api.volumes.detach(&name, &owner).await }).await?;
     Ok(nothing())
 }
 
@@ -143,6 +148,41 @@ async fn no_such_call() -> Refused {
         ErrorCode::NoSuchCall,
         "there is no such call; GET /openapi.json lists them all",
     )
+}
+
+/// Carries a change through also when the client hangs up meanwhile.
+async fn whole<T, E>(
+    change: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, Refused>
+where
+    T: Send + 'static,
+    E: Into<Refused> + Send + 'static,
+{
+    match tokio::spawn(change).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(error) => Err(Refused::new(
+            ErrorCode::Internal,
+            format!("a defect: {error}"),
+        )),
+    }
+}
+
+/// The router's own refusals, say of a body that is too long, come as plain text.
+async fn with_code(answer: Response) -> Response {
+    let status = answer.status();
+    let is_json = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let reason = status.canonical_reason().unwrap_or("refused");
+    Refused::new(
+        ErrorCode::InvalidRequest,
+        format!("the request cannot be read: {reason}"),
+    )
+    .into_response()
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {

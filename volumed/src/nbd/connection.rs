@@ -65,7 +65,10 @@ pub(super) async fn serve<E: Exports>(
             }
         };
         let outcome = line.run(&export, incoming, pin!(ended)).await;
-        line.finish().await;
+        line.until_answered().await;
+        // A new owner must not wait for a client that does not read (V2).
+        drop(export);
+        line.until_taken().await;
         outcome
     };
     tokio::select! {
@@ -176,12 +179,16 @@ impl Line {
         export.submit(command, Box::new(answer));
     }
 
-    /// Lets what was submitted be answered: an export is given up only when nothing of it is under
-    /// way (V2). Whether the client takes the answers is its own affair.
-    async fn finish(&self) {
+    /// Waits for the answers to what was submitted: an export is given up only when nothing of it
+    /// is under way (V2).
+    async fn until_answered(&self) {
         while self.outbox.answered() < self.submitted {
             self.outbox.progress().await;
         }
+    }
+
+    /// Gives the client some time to take its last replies.
+    async fn until_taken(&self) {
         let taken = async {
             while self.outbox.released() < self.spent {
                 self.outbox.progress().await;

@@ -1,0 +1,118 @@
+//! The admin API as raw HTTP: every answer is JSON, every refusal has a code and a sentence.
+#![allow(clippy::unwrap_used)]
+
+mod daemon;
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use daemon::Daemon;
+use serde_json::{Value, json};
+
+fn call(daemon: &Daemon, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    let mut stream = UnixStream::connect(daemon.admin_socket()).unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+    write!(stream, "{head}Content-Length: {length}\r\n\r\n").unwrap();
+    // The daemon may refuse before it has read all.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
+    let status = std::str::from_utf8(&answer[9..12])
+        .unwrap()
+        .parse()
+        .unwrap();
+    (status, answer.split_off(end + 4))
+}
+
+fn json_call(daemon: &Daemon, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+    let (status, body) = call(daemon, method, path, body);
+    (
+        status,
+        serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{body:?}")),
+    )
+}
+
+#[test]
+fn bad_requests_get_a_code_and_a_sentence() {
+    let daemon = Daemon::start();
+    let long = [
+        b"{\"name\":\"",
+        &vec![b'a'; 3 << 20][..],
+        b"\",\"size\":4096}",
+    ]
+    .concat();
+    let cases: [(&str, &str, &[u8], u16, &str); 9] = [
+        ("POST", "/v1/volumes", b"", 400, "invalid_request"),
+        (
+            "POST",
+            "/v1/volumes",
+            b"{\"name\":\"a\"}",
+            400,
+            "invalid_request",
+        ),
+        (
+            "POST",
+            "/v1/volumes",
+            b"{\"name\":\"a\",\"size\":-1}",
+            400,
+            "invalid_request",
+        ),
+        (
+            "POST",
+            "/v1/volumes",
+            b"{\"name\":\"\xff\",\"size\":4096}",
+            400,
+            "invalid_request",
+        ),
+        (
+            "POST",
+            "/v1/volumes",
+            b"{\"name\":\"a\",\"sise\":4096}",
+            400,
+            "invalid_request",
+        ),
+        ("POST", "/v1/volumes", &long, 400, "invalid_request"),
+        ("GET", "/v1/volumes/%2e%2e", b"", 400, "invalid_name"),
+        ("GET", "/v1/volumes/%ff", b"", 400, "invalid_request"),
+        ("PUT", "/v1/pool", b"", 404, "no_such_call"),
+    ];
+    for (method, path, body, status, code) in cases {
+        let (got, answer) = json_call(&daemon, method, path, body);
+        assert_eq!(
+            (got, &answer["code"]),
+            (status, &json!(code)),
+            "{method} {path}: {answer}"
+        );
+        assert!(answer["message"].as_str().unwrap().len() > 10, "{answer}");
+    }
+    let (status, _) = call(&daemon, "GET", "/v1/pool", b"");
+    assert_eq!(status, 200, "the daemon goes on");
+}
+
+#[test]
+fn owners_are_checked() {
+    let daemon = Daemon::start();
+    let body = br#"{"name":"v","size":1048576}"#;
+    assert_eq!(json_call(&daemon, "POST", "/v1/volumes", body).0, 201);
+    for owner in ["", "a\nb", &"x".repeat(257)] {
+        let body = json!({ "owner": owner }).to_string();
+        let (status, answer) = json_call(&daemon, "POST", "/v1/volumes/v/attach", body.as_bytes());
+        assert_eq!((status, &answer["code"]), (400, &json!("invalid_owner")));
+    }
+}
+
+#[test]
+fn the_document_and_the_metrics_are_served() {
+    let daemon = Daemon::start();
+    let (status, document) = json_call(&daemon, "GET", "/openapi.json", b"");
+    assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
+    let (status, metrics) = call(&daemon, "GET", "/metrics", b"");
+    let metrics = String::from_utf8(metrics).unwrap();
+    assert_eq!(status, 200);
+    assert!(metrics.contains("\nvolumed_pool_free_bytes "), "{metrics}");
+}

@@ -1,0 +1,205 @@
+//! The commands, on a daemon that runs.
+#![allow(clippy::unwrap_used)]
+
+mod daemon;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use daemon::{Daemon, volumed};
+use nix::sys::signal::Signal;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn refused(output: &Output, code: i32, sentence: &str) {
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert!(error.contains(sentence), "{error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_volume_is_created_listed_shown_and_deleted() {
+    let daemon = Daemon::start();
+    let created = daemon.run(&["volume", "create", "photos", "--size", "1EiB"]);
+    assert!(created.status.success(), "{}", text(&created.stderr));
+    let listed = text(&daemon.run(&["volume", "list"]).stdout);
+    assert!(
+        listed.contains("photos") && listed.contains("1 EiB"),
+        "{listed}"
+    );
+    let shown = daemon.run(&["volume", "show", "photos", "--json"]);
+    let volume: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(volume["size"], 1_u64 << 60);
+    assert_eq!(volume["used"], 0);
+    assert_eq!(volume["owner"], serde_json::Value::Null);
+    refused(&daemon.run(&["volume", "delete", "photos"]), 1, "--yes");
+    assert!(
+        daemon
+            .run(&["volume", "delete", "photos", "--yes"])
+            .status
+            .success()
+    );
+    let listed = text(&daemon.run(&["volume", "list"]).stdout);
+    assert!(listed.contains("no volumes"), "{listed}");
+}
+
+#[test]
+fn refusals_say_why_and_have_their_exit_code() {
+    let daemon = Daemon::start();
+    let create = |name, size| daemon.run(&["volume", "create", name, "--size", size]);
+    assert!(create("a", "1GiB").status.success());
+    refused(&create("a", "1GiB"), 4, "already a volume called a");
+    refused(&create("../a", "1GiB"), 1, "a volume's name is");
+    refused(&create("b", "2EiB"), 1, "1 EiB");
+    refused(&create("b", "1000B"), 1, "multiple of 4096");
+    refused(
+        &daemon.run(&["volume", "create", "b", "--size", "1GiB", "--replicas", "2"]),
+        1,
+        "replicas",
+    );
+    refused(
+        &daemon.run(&["volume", "show", "b"]),
+        3,
+        "no volume called b",
+    );
+    refused(
+        &daemon.run(&["volume", "delete", "b", "--yes"]),
+        3,
+        "no volume called b",
+    );
+    refused(&daemon.run(&["disk", "show", "b"]), 3, "no disk");
+    let wrong = daemon.run(&["volume", "create", "b", "--size", "many"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text(&wrong.stderr).contains("no unit"),
+        "{}",
+        text(&wrong.stderr)
+    );
+}
+
+#[test]
+fn the_pool_and_its_disks_are_shown() {
+    let daemon = Daemon::start_with("");
+    let pool = daemon.run(&["pool", "show", "--json"]);
+    let pool: serde_json::Value = serde_json::from_slice(&pool.stdout).unwrap();
+    assert_eq!(pool["disks"], 1);
+    assert!(pool["free"].as_u64().unwrap() > 0);
+    let disks = daemon.run(&["disk", "list", "--json"]);
+    let disks: serde_json::Value = serde_json::from_slice(&disks.stdout).unwrap();
+    assert_eq!(disks[0]["state"], "online");
+    let id = disks[0]["id"].as_str().unwrap();
+    let shown = text(&daemon.run(&["disk", "show", id]).stdout);
+    assert!(shown.contains(id) && shown.contains("online"), "{shown}");
+    assert!(text(&daemon.run(&["pool", "show"]).stdout).contains("Capacity"));
+}
+
+#[test]
+fn without_a_daemon_the_sentence_says_so() {
+    let output = volumed()
+        .args(["pool", "show", "--socket", "/nonexistent/s"])
+        .output()
+        .unwrap();
+    refused(&output, 5, "is `volumed serve` running?");
+}
+
+#[test]
+fn completions_and_the_manual_are_printed() {
+    let output = volumed().args(["completions", "bash"]).output().unwrap();
+    assert!(text(&output.stdout).contains("complete -F _volumed"));
+    let output = volumed().arg("man").output().unwrap();
+    assert!(text(&output.stdout).contains(".SH NAME"));
+}
+
+#[test]
+fn a_second_start_on_the_same_data_is_refused() {
+    let daemon = Daemon::start();
+    let output = volumed()
+        .arg("serve")
+        .arg("--data")
+        .arg(daemon.data())
+        .output()
+        .unwrap();
+    refused(&output, 1, "already runs on");
+    // The first goes on.
+    assert!(daemon.run(&["pool", "show"]).status.success());
+}
+
+#[test]
+fn a_socket_in_use_is_named() {
+    let daemon = Daemon::start();
+    let output = volumed()
+        .arg("serve")
+        .arg("--data")
+        .arg(daemon.folder().join("other"))
+        .arg("--nbd-socket")
+        .arg(daemon.nbd_socket())
+        .output()
+        .unwrap();
+    refused(&output, 1, "nbd.sock is in use");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let output = volumed()
+        .args(["serve", "--data", "/proc/volumed"])
+        .output()
+        .unwrap();
+    refused(&output, 1, "/proc/volumed");
+}
+
+#[test]
+fn a_wrong_configuration_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("volumed.toml");
+    std::fs::write(&config, "disk = 3\n").unwrap();
+    let data = folder.path().join("data");
+    let mut command = volumed();
+    let output = command
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .arg("--data")
+        .arg(data);
+    let output = output.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("volumed.toml is wrong") && error.contains("disk"),
+        "{error}"
+    );
+}
+
+#[test]
+fn everything_of_the_daemon_is_its_owners_alone() {
+    let daemon = Daemon::start();
+    let mode =
+        |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(daemon.data()), 0o700);
+    assert_eq!(mode(daemon.admin_socket()), 0o600);
+    assert_eq!(mode(daemon.nbd_socket()), 0o600);
+    assert_eq!(mode(daemon.data().join("meta.db")), 0o600);
+}
+
+#[test]
+fn a_stop_is_clean_and_a_crash_leaves_nothing_in_the_way() {
+    let mut daemon = Daemon::start();
+    assert!(
+        daemon
+            .run(&["volume", "create", "a", "--size", "1GiB"])
+            .status
+            .success()
+    );
+    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGINT] {
+        daemon = daemon.restart(signal);
+        assert!(
+            daemon.run(&["volume", "show", "a"]).status.success(),
+            "after {signal}"
+        );
+    }
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait(), Some(0));
+    assert!(!daemon.admin_socket().exists() && !daemon.nbd_socket().exists());
+}
