@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
+
+/// Room that the daemon's own state must find, in bytes: the store's log, mostly. Without it the
+/// store would fail later, with an error that says nothing of space.
+const NEEDED: u64 = 4 << 20;
 
 /// Held as long as the daemon lives; the system lets go of it also after a crash.
 #[derive(Debug)]
@@ -28,6 +33,11 @@ pub enum StateFolderError {
         /// What the lock file says.
         pid: String,
     },
+    /// Its file system is full.
+    #[error(
+        "the file system of {} is full: free some space, or choose another --data", .0.display()
+    )]
+    Full(PathBuf),
     /// It cannot be created or written.
     #[error("cannot use {} for the daemon's state: {source}", .folder.display())]
     Unusable {
@@ -50,6 +60,10 @@ impl StateFolder {
             .mode(0o700)
             .create(folder)
             .map_err(unusable)?;
+        let space = statvfs(folder).map_err(|errno| unusable(errno.into()))?;
+        if space.blocks_available() * space.fragment_size() < NEEDED {
+            return Err(StateFolderError::Full(folder.to_owned()));
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(true)

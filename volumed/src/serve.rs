@@ -1,7 +1,6 @@
 //! `volumed serve`: puts the daemon together and takes it apart again.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,13 +27,8 @@ pub enum ServeError {
     #[error(transparent)]
     StateFolder(#[from] StateFolderError),
     /// The metadata store cannot be opened.
-    #[error("cannot open the metadata store {}: {source}", .path.display())]
-    Store {
-        /// The SQLite file.
-        path: PathBuf,
-        /// Why not.
-        source: OpenError,
-    },
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The volumes cannot be served.
     #[error(transparent)]
     Volumes(#[from] StartError),
@@ -51,7 +45,7 @@ pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let settings = Settings::load(args)?;
     let _folder = StateFolder::open(&settings.data)?;
     let mut signals = Signals::new()?;
-    let store = open_store(&settings.store)?;
+    let store = SqliteStore::open(&settings.store)?;
     let volumes = Volumes::start(Arc::new(store), settings.disks.clone()).await?;
     let nbd_socket = listen(&settings.nbd_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
@@ -82,13 +76,6 @@ pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn open_store(path: &Path) -> Result<SqliteStore, ServeError> {
-    SqliteStore::open(path).map_err(|source| ServeError::Store {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// First nothing new comes in, then what is in flight ends, then all of it becomes durable.
