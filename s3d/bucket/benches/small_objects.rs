@@ -72,12 +72,12 @@ fn key(n: usize) -> Key {
     Key::new(format!("photos/{:03}/{n:08}.jpg", n % 500)).expect("a key")
 }
 
-async fn measure<F: Future<Output = ()> + Send>(
+async fn measure<F>(
     name: &str,
     bucket: &Arc<Bucket>,
     work: impl Fn(Arc<Bucket>, usize) -> F + Copy + Send + 'static,
 ) where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let begun = Instant::now();
     let connections = (0..CONNECTIONS).map(|connection| {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use tokio::task::JoinHandle;
 use volumed_client::{DeviceError, Durability};
 
 use crate::CHECKED_RUN;
 use crate::crc::crc32c_of_runs;
-use crate::layout::{BLOCK, DATA_ZONE, MAX_SPAN, RUN, SMALL_BODY};
-use crate::object::SpanId;
+use crate::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
 use crate::requests::{Body, ChangeError, ClosedError, StoredSpan};
 use crate::shared::Shared;
+use crate::space::Claim;
 
 /// Runs of one body that may be in flight.
 const IN_FLIGHT: usize = 4;
@@ -32,11 +32,11 @@ pub struct BodyWriter {
     run: Vec<Bytes>,
     run_length: usize,
     spans: Vec<OpenSpan>,
-    writes: FuturesUnordered<BoxFuture<'static, Result<(), DeviceError>>>,
+    writes: FuturesUnordered<JoinHandle<Result<(), DeviceError>>>,
 }
 
 struct OpenSpan {
-    address: u64,
+    claim: Arc<Claim>,
     room: u64,
     length: u64,
     sums: Vec<u32>,
@@ -88,16 +88,23 @@ impl BodyWriter {
         if self.run_length > 0 {
             self.write_run().await?;
         }
-        while let Some(written) = self.writes.next().await {
-            written.map_err(refusal)?;
+        while !self.writes.is_empty() {
+            self.wait_for_a_write().await?;
         }
         let spans = self.spans.into_iter().map(|span| StoredSpan {
-            span: SpanId(span.address - DATA_ZONE),
-            address: span.address,
+            claim: span.claim,
             length: span.length,
             sums: span.sums,
         });
         Ok(Body::Stored(spans.collect()))
+    }
+
+    async fn wait_for_a_write(&mut self) -> Result<(), ChangeError> {
+        match self.writes.next().await {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(refusal(error)),
+            Some(Err(_)) => Err(refusal(DeviceError::Io)),
+        }
     }
 
     /// Sends off the run that was collected. Only the last one of a body is no whole number of
@@ -106,36 +113,36 @@ impl BodyWriter {
         let mut run = std::mem::take(&mut self.run);
         let length = std::mem::take(&mut self.run_length) as u64;
         let sums = crc32c_of_runs(&run, CHECKED_RUN as usize);
-        let address = self.place(length, sums).await.map_err(refusal)?;
+        let (address, claim) = self.place(length, sums).await.map_err(refusal)?;
         let odd = (length % BLOCK) as usize;
         if odd > 0 {
             // Whole blocks spare the volume a read; what is behind the span is nobody's.
             run.push(Bytes::from_static(&ZEROES[odd..]));
         }
         let device = self.shared.data.clone();
-        self.writes.push(Box::pin(async move {
-            device.write(address, &run, Durability::Durable).await
+        // A task of its own: it goes on while the body comes in, and when the writer is dropped the
+        // space is not given up before the write has ended.
+        self.writes.push(tokio::spawn(async move {
+            let written = device.write(address, &run, Durability::Durable).await;
+            drop(claim);
+            written
         }));
-        // Polled here, not only in `finish`: the writes go on while the body comes in.
         while self.writes.len() > IN_FLIGHT {
-            if let Some(written) = self.writes.next().await {
-                written.map_err(refusal)?;
-            }
+            self.wait_for_a_write().await?;
         }
-        futures::future::poll_immediate(self.writes.next())
-            .await
-            .flatten()
-            .transpose()
-            .map_err(refusal)?;
         Ok(())
     }
 
-    async fn place(&mut self, length: u64, sums: Vec<u32>) -> Result<u64, DeviceError> {
+    async fn place(
+        &mut self,
+        length: u64,
+        sums: Vec<u32>,
+    ) -> Result<(u64, Arc<Claim>), DeviceError> {
         if self.spans.last().is_none_or(|span| span.room < length) {
             let room = self.next_span_length(length);
-            let address = self.shared.space.allocate(room).await?;
+            let claim = Arc::new(self.shared.space.claim(room).await?);
             self.spans.push(OpenSpan {
-                address,
+                claim,
                 room,
                 length: 0,
                 sums: Vec::new(),
@@ -148,11 +155,11 @@ impl BodyWriter {
             .spans
             .last_mut()
             .expect("one was just made if there was none");
-        let address = span.address + span.length;
+        let address = span.claim.address() + span.length;
         span.room -= length;
         span.length += length;
         span.sums.extend(sums);
-        Ok(address)
+        Ok((address, span.claim.clone()))
     }
 
     /// As long as the rest of the body when that is known, else twice the span before; addresses

@@ -30,6 +30,7 @@ use crate::rows::{Row, Span, Table, object_key, span_key, upload_key};
 use crate::shared::{Clock, Shared};
 use crate::space::Space;
 use crate::superblock::{BucketId, Fields, Superblock};
+use crate::sweep;
 use crate::trimmer::{self, hold_reserve};
 
 /// Changes that may wait for the committer.
@@ -120,6 +121,7 @@ impl Bucket {
             next_record: 1,
             address: DATA_ZONE,
             next_segment: DATA_ZONE + SEGMENT,
+            floor: DATA_ZONE,
             crc: 0,
         };
         // What an attempt before this one left in the index zone is not the start of an index.
@@ -162,7 +164,9 @@ impl Bucket {
             .run(move || Index::open(zone, index_cache, offload))
             .await
             .map_err(|error| OpenError::Index(error.0))?;
-        let position = replay(&devices.data, applied, options.epoch, |group| {
+        let mut live = Vec::new();
+        let position = replay(&devices.data, applied, options.epoch, |address, group| {
+            live.push(address..address + group.length);
             for mutations in &group.records {
                 index.apply(mutations);
             }
@@ -190,6 +194,8 @@ impl Bucket {
         };
         tokio::spawn(committer.run(received));
         hold_reserve(&shared).await?;
+        live.push(position.next_segment..position.next_segment + SEGMENT);
+        tokio::spawn(sweep::run(shared.clone(), applied.floor..fields.mark, live));
         tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
         Ok(Self { shared, messages })
     }

@@ -44,6 +44,18 @@ pub enum Change {
 }
 
 impl Change {
+    /// A durable record names the spans of its body now.
+    pub fn name_spans(&self) {
+        let (Self::Put { body, .. } | Self::PutPart { body, .. }) = self else {
+            return;
+        };
+        if let Body::Stored(spans) = body {
+            for span in spans {
+                span.claim.name();
+            }
+        }
+    }
+
     /// Whether it only takes away, so that a full pool must not stop it.
     pub fn frees(&self) -> bool {
         matches!(

@@ -14,7 +14,7 @@ use crate::change::{Change, Done, Outcome};
 use crate::index::IndexError;
 use crate::judge::{Circumstances, Verdict, judge};
 use crate::layout::SEGMENT;
-use crate::log::Log;
+use crate::log::{Log, Position};
 use crate::offload::Offload;
 use crate::requests::{ChangeError, ClosedError};
 use crate::shared::{Clock, Shared};
@@ -218,6 +218,11 @@ impl Committer {
             Err(error) => return Err(error.into()),
         }
         self.uploads += began as u64;
+        for (change, outcome) in changes.iter().zip(&verdict.outcomes) {
+            if outcome.is_ok() {
+                change.name_spans();
+            }
+        }
         self.shared.index.apply(&verdict.mutations);
         self.fold.oldest.get_or_insert_with(Instant::now);
         Ok((verdict.outcomes, true))
@@ -297,6 +302,10 @@ impl Committer {
         }
         self.fold.oldest = None;
         let position = self.log.position();
+        let position = Position {
+            floor: self.shared.space.floor(position.address),
+            ..position
+        };
         let index = self.shared.index.clone();
         // Frozen here and not on the thread: `position` says which groups are in the fold.
         let frozen = index.freeze();

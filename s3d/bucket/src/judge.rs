@@ -344,8 +344,9 @@ impl Judge<'_> {
             }
             Body::Stored(spans) => {
                 for span in spans {
-                    let place = span.address - DATA_ZONE;
-                    slices.push(self.take_span(span.span, place, span.length, span.sums.clone()));
+                    let place = span.claim.address() - DATA_ZONE;
+                    let sums = span.sums.clone();
+                    slices.push(self.take_span(SpanId(place), place, span.length, sums));
                 }
             }
         }

@@ -30,6 +30,7 @@ mod rows;
 mod shared;
 mod space;
 mod superblock;
+mod sweep;
 mod trimmer;
 
 pub use blob_reader::BlobReader;

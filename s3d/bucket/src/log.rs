@@ -14,9 +14,9 @@ use crate::space::Space;
 
 /// Where the log goes on behind a group; kept in redb with the rows of all groups up to it.
 ///
-/// Stored in 48 bytes, little-endian: version (u32, 1), CRC32C with this field zero (u32), group
-/// sequence, next record's sequence, address, next segment (u64 each), CRC of the last group
-/// (u32), zero (u32).
+/// Stored in 56 bytes, little-endian: version (u32, 1), CRC32C with this field zero (u32), group
+/// sequence, next record's sequence, address, next segment, floor (u64 each), CRC of the last
+/// group (u32), zero (u32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// Sequence number of the last group.
@@ -27,12 +27,14 @@ pub struct Position {
     pub address: u64,
     /// Where it begins otherwise.
     pub next_segment: u64,
+    /// Below it a crash leaves nothing that nobody names (B8).
+    pub floor: u64,
     /// CRC of the last group.
     pub crc: u32,
 }
 
 impl Position {
-    const LENGTH: usize = 48;
+    const LENGTH: usize = 56;
     const VERSION: u32 = 1;
 
     pub fn encode(&self) -> Vec<u8> {
@@ -44,6 +46,7 @@ impl Position {
             self.next_record,
             self.address,
             self.next_segment,
+            self.floor,
         ] {
             row.put_u64_le(word);
         }
@@ -70,16 +73,18 @@ impl Position {
             next_record: rest.get_u64_le(),
             address: rest.get_u64_le(),
             next_segment: rest.get_u64_le(),
+            floor: rest.get_u64_le(),
             crc: rest.get_u32_le(),
         })
     }
 
-    fn behind(group: &Group, address: u64) -> Self {
+    fn behind(&self, group: &Group, address: u64) -> Self {
         Self {
             sequence: group.link.sequence,
             next_record: group.link.first_record + group.records.len() as u64,
             address: address + group.length,
             next_segment: group.link.next_segment,
+            floor: self.floor,
             crc: group.crc,
         }
     }
@@ -172,6 +177,7 @@ impl Log {
             next_record,
             address: address + length,
             next_segment,
+            floor: self.position.floor,
             crc,
         };
         if begins_segment {
@@ -182,18 +188,18 @@ impl Log {
 }
 
 /// Reads the groups behind `position` up to the first that does not fit the chain (B4), hands
-/// each to `apply`, and writes the last one again, durably: it may have been in flight, and what
+/// each with its address to `apply`, and writes the last one again, durably: it may have been in flight, and what
 /// is served from now on must not vanish with the power. Answers where the log goes on.
 pub async fn replay(
     device: &Arc<dyn BlockDevice>,
     mut position: Position,
     epoch: u64,
-    mut apply: impl FnMut(&Group),
+    mut apply: impl FnMut(u64, &Group),
 ) -> Result<Position, OpenError> {
     let mut last = None;
     while let Some((address, bytes, group)) = next_group(device, &position, epoch).await? {
-        apply(&group);
-        position = Position::behind(&group, address);
+        apply(address, &group);
+        position = position.behind(&group, address);
         last = Some((address, bytes));
     }
     if let Some((address, bytes)) = last {
@@ -233,6 +239,7 @@ mod tests {
             next_record: 77,
             address: 1 << 50,
             next_segment: 2,
+            floor: 3,
             crc: 9,
         };
         let row = position.encode();

@@ -1,9 +1,12 @@
 //! What a bucket is asked, what it answers, and why it refuses.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use volumed_client::DeviceError;
 
-use crate::object::{Attributes, Key, Object, Part, SpanId, Upload, UploadId};
+use crate::object::{Attributes, Key, Object, Part, Upload, UploadId};
+use crate::space::Claim;
 
 /// What must hold of the current object for a change to happen; judged and applied as one (B2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,16 +42,13 @@ impl Body {
 }
 
 /// A span that was written and that no record names yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct StoredSpan {
-    /// The span.
-    pub span: SpanId,
-    /// Byte address on the volume.
-    pub address: u64,
+    pub(crate) claim: Arc<Claim>,
     /// Length in bytes.
-    pub length: u64,
+    pub(crate) length: u64,
     /// CRC32C of each [`CHECKED_RUN`](crate::CHECKED_RUN) bytes.
-    pub sums: Vec<u32>,
+    pub(crate) sums: Vec<u32>,
 }
 
 /// A part as the client names it to complete an upload.

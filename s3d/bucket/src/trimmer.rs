@@ -29,15 +29,37 @@ const BATCH: usize = 2_000;
 pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
     while shared.closed.get().is_none() {
         let folded = shared.folded.notified();
-        match round(&shared, &messages).await {
-            Ok(true) => {}
-            Ok(false) => folded.await,
-            Err(error) => {
-                tracing::warn!(%error, "freed space is not given back for now");
-                folded.await;
-            }
+        let done = async {
+            trim_given_up(&shared).await?;
+            round(&shared, &messages).await
+        };
+        match done.await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "freed space is not given back for now"),
+        }
+        tokio::select! {
+            () = folded => {}
+            () = shared.space.given_up.notified() => {}
         }
     }
+}
+
+/// Trims the space of bodies that no record came to name. Nothing ever knew of them, so nothing
+/// has to be waited for.
+async fn trim_given_up(shared: &Shared) -> Result<(), DeviceError> {
+    let ranges = shared.space.take_given_up();
+    for range in &ranges {
+        shared
+            .data
+            .trim(range.start, range.end - range.start)
+            .await?;
+    }
+    if !ranges.is_empty() {
+        shared.data.flush().await?;
+        shared.space.trimmed(&ranges);
+    }
+    Ok(())
 }
 
 /// Trims one batch; answers whether there may be more to do at once.

@@ -128,3 +128,57 @@ async fn a_read_that_began_before_a_delete_gets_its_bytes() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(device.allocated(DATA_ZONE..u64::MAX) + 2_900_000 < before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_given_up_gives_its_space_back() {
+    let device = SimDevice::new(Image::default(), 4, None, Fault::None);
+    let bucket = bucket(&device).await;
+    let before = device.allocated(DATA_ZONE..u64::MAX);
+    let mut writer = bucket.writer(Some(50_000_000));
+    writer.write(Bytes::from(vec![7; 5_000_000])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(device.allocated(DATA_ZONE..u64::MAX) > before);
+    drop(writer);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(device.allocated(DATA_ZONE..u64::MAX), before);
+
+    let mut writer = bucket.writer(None);
+    writer.write(Bytes::from(vec![7; 5_000_000])).await.unwrap();
+    let body = writer.finish().await.unwrap();
+    let refused = Condition::EtagIs("none".into());
+    let key = Key::new("refused").unwrap();
+    bucket
+        .put(key, Attributes::default(), body, refused)
+        .await
+        .unwrap_err();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(device.allocated(DATA_ZONE..u64::MAX), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_left_is_given_back_at_open_and_nothing_else() {
+    let device = SimDevice::new(Image::default(), 5, None, Fault::None);
+    let first = bucket(&device).await;
+    put(&first, "folded", 200_000).await;
+    first.checkpoint().await.unwrap();
+    put(&first, "small", 2_000).await;
+    let mut writer = first.writer(None);
+    writer.write(Bytes::from(vec![7; 9_000_000])).await.unwrap();
+    put(&first, "large", 3_000_000).await;
+    let before = device.allocated(DATA_ZONE..u64::MAX);
+    let image = device.cut_power();
+
+    let device = SimDevice::new(image, 6, None, Fault::None);
+    let second = bucket(&device).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(device.allocated(DATA_ZONE..u64::MAX) + 8_000_000 < before);
+    for (key, length) in [("folded", 200_000), ("small", 2_000), ("large", 3_000_000)] {
+        let found = second.find(&Key::new(key).unwrap()).await.unwrap().unwrap();
+        let mut reader = second.read(&found, 0..length);
+        let mut read = 0;
+        while let Some(chunk) = reader.next().await {
+            read += chunk.unwrap().len() as u64;
+        }
+        assert_eq!(read, length, "{key}");
+    }
+}
