@@ -1,1 +1,11 @@
-//! Tests.
+//! What the end-to-end tests share: the real binaries in temporary folders, a raw HTTP client whose
+//! requests can be wrong on purpose, and the clients that are installed for the tests.
+
+pub mod api;
+pub mod binaries;
+pub mod clients;
+pub mod daemons;
+pub mod http;
+pub mod rack;
+pub mod random;
+pub mod s3;
