@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use volumed_meta::{OpenError, SqliteStore};
@@ -45,8 +46,12 @@ pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     let settings = Settings::load(args)?;
     let _folder = StateFolder::open(&settings.data)?;
     let mut signals = Signals::new()?;
+    raise_file_limit();
     let store = SqliteStore::open(&settings.store)?;
-    let volumes = Volumes::start(Arc::new(store), settings.disks.clone()).await?;
+    let volumes = tokio::select! {
+        started = Volumes::start(Arc::new(store), settings.disks.clone()) => started?,
+        () = signals.next() => return Ok(()),
+    };
     let nbd_socket = listen(&settings.nbd_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
@@ -76,6 +81,18 @@ pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Every extent in use is an open file, and the usual soft limit is only 1,024.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// First nothing new comes in, then what is in flight ends, then all of it becomes durable.
