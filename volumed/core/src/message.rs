@@ -26,7 +26,7 @@ pub struct Message {
 }
 
 /// One extent's files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtentFile {
     /// The extent.
     pub extent: ExtentIndex,

@@ -1,9 +1,62 @@
 //! Runs the core's disk effects on a directory: extent files, checksums, syncs, hole punching.
+//!
+//! Everything here blocks, except [`Disk::try_now`].
+
+mod disk;
+mod extent_file;
+mod identity;
+mod layout;
+mod open_files;
+mod recover;
+mod run;
+mod slots;
+mod space;
+
+use std::path::PathBuf;
+
+use volumed_core::format::FormatError;
+
+pub use disk::{Disk, DiskSettings};
+pub use recover::FoundVolume;
+pub use space::SpaceSettings;
 
 /// Why a disk cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The file system refused.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process uses the disk.
+    #[error("another volume daemon uses it: stop that one first")]
+    InUse,
+    /// A file cannot be understood.
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// `disk.json` cannot be understood.
+    #[error("{} is not a disk's identity: {why}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: IdentityError,
+    },
 }
+
+impl DiskError {
+    fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+pub use identity::IdentityError;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::message::{Ask, OpId};
 use crate::placement::Placement;
-use crate::{DiskNumber, ExtentIndex, IoError};
+use crate::{DiskNumber, ExtentIndex, IoError, RegionIndex};
 
 use super::round::Then;
 use super::{Head, HeadEffect, RequestId};
@@ -28,6 +28,14 @@ struct Waiting {
 }
 
 impl Flushes {
+    /// What was dirty when the head began may have been answered by an earlier one and not synced.
+    pub fn new(dirty: &BTreeSet<RegionIndex>) -> Self {
+        Self {
+            unsynced: dirty.iter().map(|region| region.extent()).collect(),
+            ..Self::default()
+        }
+    }
+
     pub fn wrote(&mut self, extent: ExtentIndex) {
         self.unsynced.insert(extent);
     }

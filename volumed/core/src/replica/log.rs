@@ -90,8 +90,10 @@ impl Replica {
         effects: &mut Vec<ReplicaEffect>,
     ) {
         self.log.writing = false;
-        // A slot in an unknown state must not be the one that the next write leaves alone.
-        self.failed |= result.is_err();
+        if result.is_err() {
+            // The next write goes to the same slot: the other one holds what counts.
+            self.log.sequence -= 1;
+        }
         for message in messages {
             let outcome = result
                 .as_ref()

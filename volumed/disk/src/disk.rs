@@ -1,0 +1,168 @@
+//! A directory that is given to the pool.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+use volumed_core::message::ExtentFile;
+use volumed_core::replica::DiskFault;
+use volumed_core::space::DiskSpace;
+use volumed_core::{ByteCount, DiskId, VolumeId};
+
+use crate::layout::Layout;
+use crate::open_files::OpenFiles;
+use crate::slots::sync_parent;
+use crate::{DiskError, SpaceSettings, identity};
+
+/// Which directory, and how much of it.
+#[derive(Debug, Clone)]
+pub struct DiskSettings {
+    /// Made when it does not exist.
+    pub path: PathBuf,
+    /// Its space.
+    pub space: SpaceSettings,
+}
+
+/// A disk in use by this process alone.
+#[derive(Debug)]
+pub struct Disk {
+    pub(crate) layout: Layout,
+    pub(crate) files: OpenFiles,
+    id: DiskId,
+    settings: SpaceSettings,
+    space: Arc<DiskSpace>,
+    capacity: AtomicU64,
+    failed: AtomicBool,
+    /// Holds the lock on `disk.json`.
+    _lock: File,
+}
+
+impl Disk {
+    /// Takes a directory into use.
+    pub fn open(settings: DiskSettings) -> Result<Self, DiskError> {
+        let root = settings.path;
+        std::fs::create_dir_all(&root).map_err(DiskError::io(&root))?;
+        let root = root.canonicalize().map_err(DiskError::io(&root))?;
+        let layout = Layout::new(root);
+        let id = identity::load_or_create(&layout)?;
+        let path = layout.identity();
+        let lock = File::open(&path).map_err(DiskError::io(&path))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| DiskError::InUse)?;
+        let volumes = layout.volumes();
+        std::fs::create_dir_all(&volumes).map_err(DiskError::io(&volumes))?;
+        sync_parent(&volumes).map_err(DiskError::io(&volumes))?;
+        let disk = Self {
+            files: OpenFiles::new(layout.clone()),
+            layout,
+            id,
+            settings: settings.space,
+            space: Arc::default(),
+            capacity: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            _lock: lock,
+        };
+        disk.measure()?;
+        Ok(disk)
+    }
+
+    /// The disk's id.
+    pub fn id(&self) -> DiskId {
+        self.id
+    }
+
+    /// Its directory, absolute.
+    pub fn path(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// The account of its blocks.
+    pub fn space(&self) -> &Arc<DiskSpace> {
+        &self.space
+    }
+
+    /// What it can hold, less its reserve, in bytes.
+    pub fn capacity(&self) -> ByteCount {
+        ByteCount(self.capacity.load(Ordering::Relaxed))
+    }
+
+    /// Looks at what is really free. To be called every second or so.
+    pub fn measure(&self) -> Result<(), DiskError> {
+        let root = self.layout.root();
+        let capacity = self
+            .settings
+            .apply(root, &self.space)
+            .map_err(DiskError::io(root))?;
+        self.capacity.store(capacity.0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// V8: a sync on it failed; nothing on it is acknowledged any more.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn fail(&self, error: &std::io::Error) -> DiskFault {
+        if !self.failed.swap(true, Ordering::AcqRel) {
+            tracing::error!(
+                disk = %self.id, path = %self.path().display(), %error,
+                "a sync failed: the disk is failed, nothing on it is acknowledged any more"
+            );
+        }
+        DiskFault::Sync
+    }
+
+    /// Makes the files of new extents, durably and all at once.
+    pub fn create_extents(&self, volume: VolumeId, files: &[ExtentFile]) -> Result<(), DiskError> {
+        let folder = self.layout.volume(volume);
+        self.make_folder(volume).map_err(DiskError::io(&folder))?;
+        for &file in files {
+            self.files
+                .create(volume, file)
+                .map_err(DiskError::io(self.layout.data(volume, file)))?;
+        }
+        let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+        synced.map_err(DiskError::io(folder))
+    }
+
+    pub(crate) fn make_folder(&self, volume: VolumeId) -> std::io::Result<()> {
+        let folder = self.layout.volume(volume);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => sync_parent(&folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Unlinks an extent whose record is gone. Its name may come back after a power cut, and is
+    /// then collected at the next start.
+    pub fn remove_extent(&self, volume: VolumeId, file: ExtentFile) -> Result<(), DiskError> {
+        self.files.forget(volume, file);
+        for path in [
+            self.layout.data(volume, file),
+            self.layout.sums(volume, file),
+        ] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DiskError::io(path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes everything of a volume whose record is gone.
+    pub fn remove_volume(&self, volume: VolumeId) -> Result<(), DiskError> {
+        self.files.forget_volume(volume);
+        let folder = self.layout.volume(volume);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(DiskError::io(folder)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

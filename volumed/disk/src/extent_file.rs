@@ -1,0 +1,211 @@
+//! The two files of an extent, open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, IoSlice, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{Advice, FallocateFlags};
+use rustix::io::{Errno, ReadWriteFlags};
+use volumed_core::format::{SUMS_FILE_SIZE, SumsHeader, decode_sums, encode_sums, sums_offset};
+use volumed_core::message::ExtentFile;
+use volumed_core::sums::SumsPage;
+use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, VolumeId};
+
+use crate::layout::Layout;
+use crate::slots::read_up_to;
+
+/// An extent's files. They are not closed while they hold unsynced writes (V8).
+#[derive(Debug)]
+pub(crate) struct OpenExtent {
+    data: File,
+    sums: File,
+    /// Data may be written that no sync covers.
+    data_unsynced: AtomicBool,
+    sums_unsynced: AtomicBool,
+}
+
+impl OpenExtent {
+    /// Makes an extent's files; nothing of an earlier attempt is left in them (V11).
+    pub fn create(layout: &Layout, volume: VolumeId, file: ExtentFile) -> std::io::Result<Self> {
+        let make = |path: std::path::PathBuf, size| {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let made = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)?;
+            made.set_len(size)?;
+            Ok(made)
+        };
+        let data = make(layout.data(volume, file), EXTENT_SIZE)?;
+        let sums = make(layout.sums(volume, file), SUMS_FILE_SIZE)?;
+        let header = SumsHeader {
+            volume,
+            extent: file.extent,
+            alloc: file.alloc,
+            allocated: 0,
+        };
+        sums.write_all_at(&header.encode(), 0)?;
+        data.sync_all()?;
+        sums.sync_all()?;
+        Ok(Self::new(data, sums, false))
+    }
+
+    /// Opens an extent's files. What an earlier process wrote may not be synced yet.
+    pub fn open(layout: &Layout, volume: VolumeId, file: ExtentFile) -> std::io::Result<Self> {
+        let open = |path| OpenOptions::new().read(true).write(true).open(path);
+        let data = open(layout.data(volume, file))?;
+        let sums = open(layout.sums(volume, file))?;
+        Ok(Self::new(data, sums, true))
+    }
+
+    fn new(data: File, sums: File, unsynced: bool) -> Self {
+        let (data_unsynced, sums_unsynced) = (AtomicBool::new(unsynced), AtomicBool::new(unsynced));
+        Self {
+            data,
+            sums,
+            data_unsynced,
+            sums_unsynced,
+        }
+    }
+
+    pub fn unsynced(&self) -> bool {
+        self.data_unsynced.load(Ordering::Acquire) || self.sums_unsynced.load(Ordering::Acquire)
+    }
+
+    /// Reads whole blocks; `None` if that would have to wait for the disk.
+    pub fn read_now(&self, offset: u32, length: usize) -> std::io::Result<Option<Vec<u8>>> {
+        read_now(&self.data, offset.into(), length)
+    }
+
+    pub fn read(&self, offset: u32, length: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.data.read_exact_at(&mut bytes, offset.into())?;
+        Ok(bytes)
+    }
+
+    pub fn write(&self, offset: u32, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+        if durable {
+            return write_durably(&self.data, bytes, offset.into());
+        }
+        self.data_unsynced.store(true, Ordering::Release);
+        self.data.write_all_at(bytes, offset.into())
+    }
+
+    /// Gives blocks back to the file system; they read zero.
+    pub fn punch(&self, offset: u32, length: u32) -> std::io::Result<()> {
+        self.data_unsynced.store(true, Ordering::Release);
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::fs::fallocate(
+            &self.data,
+            flags,
+            offset.into(),
+            length.into(),
+        )?)
+    }
+
+    /// Makes blocks zero that keep their space.
+    pub fn zero(&self, offset: u32, length: u32) -> std::io::Result<()> {
+        self.data_unsynced.store(true, Ordering::Release);
+        let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.data, flags, offset.into(), length.into()) {
+            Ok(()) => Ok(()),
+            // tmpfs knows no such thing.
+            Err(Errno::OPNOTSUPP) => self.write(offset, &vec![0; length as usize], false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn load_sums_now(&self, region: RegionIndex) -> std::io::Result<Option<Box<SumsPage>>> {
+        let page = read_now(&self.sums, sums_offset(region, 0), BLOCK_SIZE as usize)?;
+        Ok(page.map(|page| decode_sums(&page)))
+    }
+
+    pub fn load_sums(&self, region: RegionIndex) -> std::io::Result<Box<SumsPage>> {
+        let page = read_up_to(&self.sums, sums_offset(region, 0), BLOCK_SIZE as usize)?;
+        Ok(decode_sums(&page))
+    }
+
+    /// Notes sums from the extent's `first` block on; never durable before the extent is settled.
+    pub fn store_sums(&self, file: ExtentFile, first: u32, sums: &[u32]) -> std::io::Result<()> {
+        self.sums_unsynced.store(true, Ordering::Release);
+        let (mut block, mut left) = (first as usize, sums);
+        while !left.is_empty() {
+            let region = RegionIndex::of(file.extent.start() + block as u64 * BLOCK_SIZE);
+            let at = block % BLOCKS_PER_REGION;
+            let (now, rest) = left.split_at(left.len().min(BLOCKS_PER_REGION - at));
+            self.sums
+                .write_all_at(&encode_sums(now), sums_offset(region, at))?;
+            block += now.len();
+            left = rest;
+        }
+        Ok(())
+    }
+
+    pub fn store_header(&self, header: &SumsHeader) -> std::io::Result<()> {
+        self.sums_unsynced.store(true, Ordering::Release);
+        self.sums.write_all_at(&header.encode(), 0)
+    }
+
+    pub fn sync_data(&self) -> std::io::Result<()> {
+        sync(&self.data, &self.data_unsynced)
+    }
+
+    pub fn sync_sums(&self) -> std::io::Result<()> {
+        sync(&self.sums, &self.sums_unsynced)
+    }
+
+    /// Drops a range from the page cache, so that the next read sees what the disk has (V8).
+    pub fn forget_cached(&self, offset: u64, length: u64) -> std::io::Result<()> {
+        let length = std::num::NonZeroU64::new(length);
+        Ok(rustix::fs::fadvise(
+            &self.data,
+            offset,
+            length,
+            Advice::DontNeed,
+        )?)
+    }
+}
+
+fn sync(file: &File, unsynced: &AtomicBool) -> std::io::Result<()> {
+    // Cleared first: a write that comes meanwhile sets it again.
+    if unsynced.swap(false, Ordering::AcqRel)
+        && let Err(error) = file.sync_data()
+    {
+        unsynced.store(true, Ordering::Release);
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn read_now(file: &File, offset: u64, length: usize) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; length];
+    let mut slices = [IoSliceMut::new(&mut bytes)];
+    match rustix::io::preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+        Ok(count) if count == length => Ok(Some(bytes)),
+        Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes and syncs only these bytes, which costs less than a sync of the file.
+pub(crate) fn write_durably(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let written =
+            rustix::io::pwritev2(file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC);
+        match written {
+            Ok(0) => return Err(Error::from(ErrorKind::WriteZero)),
+            Ok(count) => {
+                bytes = &bytes[count..];
+                offset += count as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

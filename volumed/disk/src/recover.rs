@@ -1,0 +1,128 @@
+//! What a disk holds when the daemon starts.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use volumed_core::format::{
+    DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SUMS_FILE_SIZE, Slots, SumsHeader,
+    decode_sums,
+};
+use volumed_core::message::ExtentFile;
+use volumed_core::replica::Recovered;
+use volumed_core::sums::allocated;
+use volumed_core::{BLOCK_SIZE, VolumeId};
+
+use crate::slots::{self, read_up_to};
+use crate::{Disk, DiskError, layout};
+
+/// A volume's folder on a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundVolume {
+    /// Whose.
+    pub volume: VolumeId,
+    /// The extents that have files in it, whole or not.
+    pub extents: BTreeSet<ExtentFile>,
+}
+
+impl Disk {
+    /// Everything that has files on the disk.
+    pub fn scan(&self) -> Result<Vec<FoundVolume>, DiskError> {
+        let mut found = Vec::new();
+        for name in names(&self.layout.volumes())? {
+            match name.parse() {
+                Ok(volume) => {
+                    let names = names(&self.layout.volume(volume))?;
+                    let extents = names.iter().filter_map(|name| layout::parse_extent(name));
+                    found.push(FoundVolume {
+                        volume,
+                        extents: extents.collect(),
+                    });
+                }
+                Err(_) => {
+                    tracing::warn!(disk = %self.id(), name, "not a volume's folder: left alone");
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the disk holds of a volume, of which the store places `extents` here. An extent whose
+    /// files are missing is left out.
+    pub fn recover(
+        &self,
+        volume: VolumeId,
+        extents: impl IntoIterator<Item = ExtentFile>,
+    ) -> Result<Recovered, DiskError> {
+        let promise = slots::read(&self.layout.promise(volume), PROMISE_SLOT_SIZE)?;
+        let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
+        let mut held = Vec::new();
+        for file in extents {
+            match self.count(volume, file, unclean(&log, file)) {
+                Ok(allocated) => held.push((file, allocated)),
+                Err(DiskError::Io { path, source })
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    tracing::error!(
+                        disk = %self.id(), path = %path.display(),
+                        "an extent's file is missing: what it held is lost"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Recovered {
+            promise,
+            log,
+            extents: held,
+        })
+    }
+
+    /// How many blocks of an extent take space: what its header says if it is clean, else what its
+    /// sums say, which summing anew corrects.
+    fn count(&self, volume: VolumeId, file: ExtentFile, unclean: bool) -> Result<u32, DiskError> {
+        let data = self.layout.data(volume, file);
+        std::fs::metadata(&data).map_err(DiskError::io(&data))?;
+        let path = self.layout.sums(volume, file);
+        let sums = File::open(&path).map_err(DiskError::io(&path))?;
+        let page = BLOCK_SIZE as usize;
+        if !unclean {
+            let header = read_up_to(&sums, 0, page).map_err(DiskError::io(&path))?;
+            match SumsHeader::decode(&header) {
+                Ok(header) if (header.volume, header.extent) == (volume, file.extent) => {
+                    return Ok(header.allocated);
+                }
+                Err(source @ volumed_core::format::FormatError::Newer { .. }) => {
+                    return Err(DiskError::Format { path, source });
+                }
+                _ => tracing::warn!(path = %path.display(), "a damaged header: blocks are counted"),
+            }
+        }
+        let pages = read_up_to(&sums, BLOCK_SIZE, SUMS_FILE_SIZE as usize - page);
+        let pages = pages.map_err(DiskError::io(&path))?;
+        Ok(pages
+            .chunks(page)
+            .map(|page| allocated(&decode_sums(page)[..]))
+            .sum())
+    }
+}
+
+fn unclean(log: &Slots<DirtyLogRecord>, file: ExtentFile) -> bool {
+    match log {
+        Slots::Fresh => false,
+        Slots::Damaged => true,
+        Slots::Newest(record) => record
+            .regions
+            .as_ref()
+            .is_none_or(|regions| regions.iter().any(|region| region.extent() == file.extent)),
+    }
+}
+
+fn names(folder: &std::path::Path) -> Result<Vec<String>, DiskError> {
+    let entries = std::fs::read_dir(folder).map_err(DiskError::io(folder))?;
+    entries
+        .map(|entry| {
+            let name = entry.map_err(DiskError::io(folder))?.file_name();
+            Ok(name.to_string_lossy().into_owned())
+        })
+        .collect()
+}

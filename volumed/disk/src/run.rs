@@ -1,0 +1,340 @@
+//! The disk operations of the core.
+
+use std::io::{Error, ErrorKind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SumsHeader};
+use volumed_core::message::ExtentFile;
+use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
+use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sum_anew, sums, verify};
+use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
+
+use crate::extent_file::OpenExtent;
+use crate::{Disk, slots};
+
+/// Threads that one flush syncs its files on.
+const SYNCS_AT_ONCE: usize = 4;
+
+/// Whether to wait for the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Never,
+    AsLongAsItTakes,
+}
+
+impl Disk {
+    /// Runs an operation on the caller's thread if the page cache suffices for it; `None` says that
+    /// nothing was done and [`Self::run`] is needed.
+    pub fn try_now(&self, volume: VolumeId, op: &DiskOp) -> Option<DiskResult> {
+        if self.failed() {
+            return Some(Err(DiskFault::Sync));
+        }
+        match op {
+            DiskOp::Read { .. }
+            | DiskOp::Write { durable: false, .. }
+            | DiskOp::LoadSums { .. } => self.access(volume, op, Wait::Never).transpose(),
+            // Nothing to sync.
+            DiskOp::Sync { files } if files.is_empty() => Some(Ok(DiskAnswer::Done)),
+            _ => None,
+        }
+    }
+
+    /// Runs an operation, waiting for the disk.
+    pub fn run(&self, volume: VolumeId, op: &DiskOp) -> DiskResult {
+        // V8: what was under way when the disk failed is not acknowledged either.
+        if self.failed() {
+            return Err(DiskFault::Sync);
+        }
+        match op {
+            DiskOp::Read { .. } | DiskOp::Write { .. } | DiskOp::LoadSums { .. } => self
+                .access(volume, op, Wait::AsLongAsItTakes)?
+                .ok_or(DiskFault::Io),
+            &DiskOp::Zero {
+                file,
+                offset,
+                length,
+                durable,
+                keep,
+            } => self.zero(volume, file, (offset, length), durable, keep),
+            DiskOp::Resum {
+                file,
+                region,
+                before,
+            } => self.resum(volume, *file, *region, before.clone()),
+            DiskOp::Sync { files } => self.in_parallel(volume, files, |extent, _| {
+                extent.sync_data().map_err(|error| self.fail(&error))
+            }),
+            DiskOp::Settle { files } => self.settle(volume, files),
+            DiskOp::WriteLog(record) => {
+                let path = self.layout.dirty_log(volume);
+                let written = self
+                    .make_folder(volume)
+                    .and_then(|()| slots::write(&path, LOG_SLOT_SIZE, record));
+                written
+                    .map(|()| DiskAnswer::Done)
+                    .map_err(|error| self.fault(&error))
+            }
+            DiskOp::WritePromise(record) => {
+                let path = self.layout.promise(volume);
+                let written = self
+                    .make_folder(volume)
+                    .and_then(|()| slots::write(&path, PROMISE_SLOT_SIZE, record));
+                written
+                    .map(|()| DiskAnswer::Done)
+                    .map_err(|error| self.fault(&error))
+            }
+            DiskOp::Remove { file } => match self.remove_extent(volume, *file) {
+                Ok(()) => Ok(DiskAnswer::Done),
+                Err(error) => {
+                    // Its record is gone, so the next start collects it.
+                    tracing::warn!(%error, "a freed extent's files could not be removed");
+                    Ok(DiskAnswer::Done)
+                }
+            },
+        }
+    }
+
+    fn access(
+        &self,
+        volume: VolumeId,
+        op: &DiskOp,
+        wait: Wait,
+    ) -> Result<Option<DiskAnswer>, DiskFault> {
+        match op {
+            DiskOp::Read {
+                file,
+                offset,
+                expected,
+            } => {
+                let extent = self.extent(volume, *file)?;
+                let blocks = self.read_checked(&extent, *offset, expected, wait)?;
+                Ok(blocks.map(|blocks| DiskAnswer::Data(Bytes::from(blocks))))
+            }
+            DiskOp::LoadSums { file, region } => {
+                let extent = self.extent(volume, *file)?;
+                let page = match wait {
+                    Wait::Never => extent.load_sums_now(*region),
+                    Wait::AsLongAsItTakes => extent.load_sums(*region).map(Some),
+                };
+                let page = page.map_err(|error| self.fault(&error))?;
+                Ok(page.map(|page| DiskAnswer::Page { page, before: None }))
+            }
+            DiskOp::Write {
+                file,
+                offset,
+                data,
+                durable,
+                first,
+                last,
+            } => {
+                let extent = self.extent(volume, *file)?;
+                let block = BLOCK_SIZE as u32;
+                let start = offset / block * block;
+                let end = offset + data.len() as u32;
+                let (mut head, mut tail) = (None, None);
+                for (sum, at, old) in [
+                    (first, start, &mut head),
+                    (last, (end - 1) / block * block, &mut tail),
+                ] {
+                    if let &Some(sum) = sum {
+                        // V10: nothing unchecked is merged with.
+                        let Some(read) = self.read_checked(&extent, at, &[sum], wait)? else {
+                            return Ok(None);
+                        };
+                        *old = Some(read);
+                    }
+                }
+                let skip = (offset - start) as usize;
+                let blocks = merge(data, skip, head.as_deref(), tail.as_deref());
+                extent.write(start, &blocks, *durable).map_err(|error| {
+                    if *durable {
+                        self.durable_fault(&error)
+                    } else {
+                        self.fault(&error)
+                    }
+                })?;
+                let sums = sums(&blocks);
+                extent
+                    .store_sums(*file, start / block, &sums)
+                    .map_err(|error| self.fault(&error))?;
+                Ok(Some(DiskAnswer::Sums(sums)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read_checked(
+        &self,
+        extent: &OpenExtent,
+        offset: u32,
+        expected: &[u32],
+        wait: Wait,
+    ) -> Result<Option<Vec<u8>>, DiskFault> {
+        let length = expected.len() * BLOCK_SIZE as usize;
+        let read = match wait {
+            Wait::Never => extent.read_now(offset, length),
+            Wait::AsLongAsItTakes => extent.read(offset, length).map(Some),
+        };
+        let Some(blocks) = read.map_err(|error| self.fault(&error))? else {
+            return Ok(None);
+        };
+        match verify(&blocks, expected) {
+            Ok(()) => Ok(Some(blocks)),
+            Err(mismatch) => {
+                let block = offset / BLOCK_SIZE as u32 + mismatch.0 as u32;
+                tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
+                Err(DiskFault::Corrupt)
+            }
+        }
+    }
+
+    fn zero(
+        &self,
+        volume: VolumeId,
+        file: ExtentFile,
+        (offset, length): (u32, u32),
+        durable: bool,
+        keep: bool,
+    ) -> DiskResult {
+        let extent = self.extent(volume, file)?;
+        let done = if keep {
+            extent.zero(offset, length)
+        } else {
+            extent.punch(offset, length)
+        };
+        done.map_err(|error| self.fault(&error))?;
+        let block = BLOCK_SIZE as u32;
+        let mark = if keep {
+            sum(&[0; BLOCK_SIZE as usize])
+        } else {
+            HOLE
+        };
+        let marks = vec![mark; (length / block) as usize];
+        let stored = extent.store_sums(file, offset / block, &marks);
+        stored.map_err(|error| self.fault(&error))?;
+        if durable {
+            extent.sync_data().map_err(|error| self.fail(&error))?;
+        }
+        Ok(DiskAnswer::Sums(marks))
+    }
+
+    /// V8, V10: sums what the disk really holds, not what the page cache has.
+    fn resum(
+        &self,
+        volume: VolumeId,
+        file: ExtentFile,
+        region: RegionIndex,
+        before: Option<Box<SumsPage>>,
+    ) -> DiskResult {
+        let extent = self.extent(volume, file)?;
+        extent.sync_data().map_err(|error| self.fail(&error))?;
+        let offset = region.0 * REGION_SIZE % EXTENT_SIZE;
+        let read = || {
+            extent.forget_cached(offset, REGION_SIZE)?;
+            let blocks = extent.read(offset as u32, REGION_SIZE as usize)?;
+            let before = match before {
+                Some(before) => before,
+                None => extent.load_sums(region)?,
+            };
+            let page = sum_anew(&blocks, &before);
+            extent.store_sums(file, (offset / BLOCK_SIZE) as u32, &page[..])?;
+            Ok((page, allocated(&before[..])))
+        };
+        let (page, before) = read().map_err(|error: Error| self.fault(&error))?;
+        Ok(DiskAnswer::Page {
+            page,
+            before: Some(before),
+        })
+    }
+
+    fn settle(&self, volume: VolumeId, files: &[(ExtentFile, u32)]) -> DiskResult {
+        let allocated = |file: ExtentFile| {
+            files
+                .iter()
+                .find(|(other, _)| *other == file)
+                .map_or(0, |(_, allocated)| *allocated)
+        };
+        let names: Vec<_> = files.iter().map(|(file, _)| *file).collect();
+        self.in_parallel(volume, &names, |extent, file| {
+            let ExtentFile {
+                extent: index,
+                alloc,
+            } = file;
+            let allocated = allocated(file);
+            let header = SumsHeader {
+                volume,
+                extent: index,
+                alloc,
+                allocated,
+            };
+            extent
+                .store_header(&header)
+                .map_err(|error| self.fault(&error))?;
+            let synced = extent.sync_data().and_then(|()| extent.sync_sums());
+            synced.map_err(|error| self.fail(&error))
+        })
+    }
+
+    /// Syncs extents; the slowest decides. One that is gone needs none.
+    fn in_parallel(
+        &self,
+        volume: VolumeId,
+        files: &[ExtentFile],
+        sync: impl Fn(&OpenExtent, ExtentFile) -> Result<(), DiskFault> + Sync,
+    ) -> DiskResult {
+        let sync_all = |files: &[ExtentFile]| {
+            files
+                .iter()
+                .try_for_each(|&file| match self.files.get(volume, file) {
+                    Ok(extent) => sync(&extent, file),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    Err(error) => Err(self.fault(&error)),
+                })
+        };
+        let share = files.len().div_ceil(SYNCS_AT_ONCE).max(1);
+        let synced = std::thread::scope(|scope| {
+            let mut shares = files.chunks(share);
+            let own = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(|| sync_all(share)))
+                .collect();
+            let own = sync_all(own);
+            let joined = others
+                .into_iter()
+                .map(|other| other.join().unwrap_or(Err(DiskFault::Io)));
+            joined.fold(own, Result::and)
+        });
+        synced.map(|()| DiskAnswer::Done)
+    }
+
+    fn extent(&self, volume: VolumeId, file: ExtentFile) -> Result<Arc<OpenExtent>, DiskFault> {
+        self.files
+            .get(volume, file)
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// V8: a durable write that fails is a failed sync, unless there was just no room.
+    fn durable_fault(&self, error: &Error) -> DiskFault {
+        if is_full(error) {
+            DiskFault::NoSpace
+        } else {
+            self.fail(error)
+        }
+    }
+
+    fn fault(&self, error: &Error) -> DiskFault {
+        if is_full(error) {
+            return DiskFault::NoSpace;
+        }
+        tracing::error!(disk = %self.id(), %error, "the disk reported an error");
+        DiskFault::Io
+    }
+}
+
+fn is_full(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
+}
