@@ -1,0 +1,38 @@
+# make run     build Hayrack and run it here, with its data in data/
+# make test    everything that CI runs
+# make bench   measure it; PEER=/path/to/minio measures MinIO beside it
+# make check   the fast part of the tests: format, lints, unit and property tests
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Where the measured disk is.
+BENCH_DATA ?= .
+
+.PHONY: run test check bench build-packages test-packages
+
+# The program takes the place of the shell, so that signals reach it.
+run: build-packages
+	cargo build --release --locked -p volumed -p s3d
+	@exec $(TARGET)/release/s3d quickstart
+
+build-packages:
+	@.ci/install-packages gcc libc6-dev
+
+test-packages: build-packages
+	@.ci/install-packages git libnbd-bin nbdkit python3-libnbd qemu-utils
+
+check: test-packages
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked --exclude hayrack-e2e
+
+test: check
+	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
+	cargo deny --locked check bans licenses sources
+	tests/e2e/install-clients
+	cargo build --locked -p volumed -p s3d
+	cargo test --locked -p hayrack-e2e -- --test-threads=1
+
+bench: build-packages
+	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
+	$(TARGET)/release/hayrack-bench compare --data $(BENCH_DATA) $(if $(PEER),--peer-command $(PEER))
