@@ -42,10 +42,7 @@ pub fn offences(tree: &Tree) -> Vec<String> {
         .filter(|(path, _)| !NOT_TESTS.iter().any(|(helper, _)| helper == path));
     tree.files()
         .flat_map(|(path, text)| matches(path, text, &all))
-        .chain(
-            tree.rust()
-                .flat_map(|(path, text)| matches(path, text, &UNFINISHED)),
-        )
+        .chain(unfinished.flat_map(|(path, text)| matches(path, text, &UNFINISHED)))
         .collect()
 }
 
