@@ -3,26 +3,43 @@
 //!
 //! One seed alone: `HAYRACK_SEED=17 cargo test -p hayrack-sim --test bucket_power_loss`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hayrack_sim::bucket::live;
 use hayrack_sim::device::Fault;
 
 const SEEDS: u64 = 1_000;
 const LIVES: u32 = 4;
+const THREADS: usize = 2;
 
 fn first_failure(fault: Fault) -> Option<(u64, String)> {
+    let fails = |seed| live(seed, LIVES, fault).err().map(|wrong| (seed, wrong));
     if let Ok(seed) = std::env::var("HAYRACK_SEED") {
-        let seed = seed.parse().expect("HAYRACK_SEED is a number");
-        return live(seed, LIVES, fault).err().map(|wrong| (seed, wrong));
+        return fails(seed.parse().expect("HAYRACK_SEED is a number"));
     }
-    (0..SEEDS).find_map(|seed| live(seed, LIVES, fault).err().map(|wrong| (seed, wrong)))
+    let found = AtomicBool::new(false);
+    let share = |from| {
+        (from..SEEDS)
+            .step_by(THREADS)
+            .take_while(|_| !found.load(Ordering::Relaxed))
+            .find_map(fails)
+            .inspect(|_| found.store(true, Ordering::Relaxed))
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS as u64)
+            .map(|from| scope.spawn(move || share(from)))
+            .collect();
+        threads
+            .into_iter()
+            .filter_map(|it| it.join().expect("a share does not panic"))
+            .min()
+    })
 }
 
 #[test]
 fn what_was_acknowledged_survives() {
     if let Some((seed, wrong)) = first_failure(Fault::None) {
-        panic!(
-            "{wrong}\nHAYRACK_SEED={seed} cargo test -p hayrack-sim --test bucket_power_loss"
-        );
+        panic!("{wrong}\nHAYRACK_SEED={seed} cargo test -p hayrack-sim --test bucket_power_loss");
     }
 }
 
