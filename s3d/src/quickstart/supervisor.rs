@@ -113,8 +113,13 @@ impl Supervisor {
             reachable(settings.s3_listen),
             reachable(settings.api_listen),
         );
-        let answers = async |address| http::request(address, "/", None, None).await.is_ok();
-        let healthy = async || answers(s3).await && answers(api).await;
+        let answers = async |address, path| http::request(address, path, None, None).await;
+        let healthy = async || {
+            answers(s3, "/").await.is_ok()
+                && answers(api, "/healthz")
+                    .await
+                    .is_ok_and(|answer| answer.status.is_success())
+        };
         if let Err(error) = supervisor.s3d.until(healthy).await {
             supervisor.kill().await;
             return Err(error);
