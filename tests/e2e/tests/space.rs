@@ -57,7 +57,7 @@ fn deleting_a_bucket_returns_its_space() {
         (refused.status, refused.code().as_str()),
         (409, "BucketNotEmpty")
     );
-    let (status, answer) = api.send("DELETE", "/api/v1/buckets/short-lived", None);
+    let (status, answer) = api.send("DELETE", "/api/v1/buckets/short-lived?force=true", None);
     assert!((200..300).contains(&status), "{status} {answer}");
     assert_eq!(s3.get("/short-lived/0").code(), "NoSuchBucket");
     until("its volume is gone", || volumes() == count);
@@ -130,7 +130,7 @@ fn a_full_pool_refuses_writes_and_goes_on() {
     assert_eq!(s3.delete("/first/0").status, 204);
     assert_eq!(s3.get("/first/0").code(), "NoSuchKey");
 
-    let (status, answer) = api.send("DELETE", "/api/v1/buckets/first", None);
+    let (status, answer) = api.send("DELETE", "/api/v1/buckets/first?force=true", None);
     assert!((200..300).contains(&status), "{status} {answer}");
     until("writes work again", || {
         s3.put("/second/again", content(7, OBJECT)).status == 200
