@@ -142,3 +142,32 @@ fn check_free(address: SocketAddr, variable: &str) -> anyhow::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named() {
+        // It has room for nothing.
+        let error = check_room(Path::new("/proc")).unwrap_err().to_string();
+        assert!(
+            error.contains("The disk that holds /proc is full"),
+            "{error}"
+        );
+        assert!(check_room(Path::new(".")).is_ok());
+    }
+
+    #[test]
+    fn an_address_in_use_is_named_with_its_variable() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = check_free(address, "THE_VARIABLE").unwrap_err().to_string();
+        assert!(
+            error.contains(&address.to_string()) && error.contains("THE_VARIABLE"),
+            "{error}"
+        );
+        drop(taken);
+        assert!(check_free(address, "THE_VARIABLE").is_ok());
+    }
+}
