@@ -1,0 +1,275 @@
+//! From headers to what a bucket keeps of an object, and back.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use s3d_bucket::{Attributes, CannedAcl, Checksum, Object, Timestamp};
+
+use super::{checksum, query};
+
+/// Most bytes of user metadata, names and values together, as in S3.
+const MAX_METADATA: usize = 2048;
+
+/// The headers that are kept and returned as they came.
+const KEPT: [HeaderName; 6] = [
+    CACHE_CONTROL,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_TYPE,
+    EXPIRES,
+];
+
+/// What an object is when nobody said.
+const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
+
+/// Why headers do not become attributes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttributesError {
+    /// Too much user metadata.
+    #[error("user metadata has at most {MAX_METADATA} bytes; this has {0}")]
+    MetadataTooLarge(usize),
+    /// A value that is not UTF-8.
+    #[error("the header {0} is not UTF-8")]
+    NotUtf8(String),
+    /// A canned ACL that is not built.
+    #[error("the ACL {0} is not implemented here: use private or public-read")]
+    Acl(String),
+}
+
+/// What headers say of an object; without ETag and checksum.
+pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
+    let mut attributes = Attributes {
+        acl: acl(headers)?,
+        ..Attributes::default()
+    };
+    for name in KEPT {
+        let Some(value) = headers.get(&name) else {
+            continue;
+        };
+        let value = text(&name, value)?;
+        let value = if name == CONTENT_ENCODING {
+            without_chunks(value)
+        } else {
+            value.to_owned()
+        };
+        if !value.is_empty() {
+            attributes.headers.push((name.as_str().to_owned(), value));
+        }
+    }
+    let mut length = 0;
+    for name in headers.keys() {
+        let Some(rest) = name.as_str().strip_prefix("x-amz-meta-") else {
+            continue;
+        };
+        // S3 joins a header that came more than once.
+        let values = headers.get_all(name).iter().map(|value| text(name, value));
+        let value = values.collect::<Result<Vec<_>, _>>()?.join(",");
+        length += rest.len() + value.len();
+        attributes.metadata.push((rest.to_owned(), value));
+    }
+    if length > MAX_METADATA {
+        return Err(AttributesError::MetadataTooLarge(length));
+    }
+    Ok(attributes)
+}
+
+/// The canned ACL that headers ask for.
+pub fn acl(headers: &HeaderMap) -> Result<CannedAcl, AttributesError> {
+    match headers.get("x-amz-acl").map(HeaderValue::as_bytes) {
+        None | Some(b"private") => Ok(CannedAcl::Private),
+        Some(b"public-read") => Ok(CannedAcl::PublicRead),
+        Some(other) => Err(AttributesError::Acl(
+            String::from_utf8_lossy(other).into_owned(),
+        )),
+    }
+}
+
+fn text<'v>(name: &HeaderName, value: &'v HeaderValue) -> Result<&'v str, AttributesError> {
+    std::str::from_utf8(value.as_bytes())
+        .map_err(|_| AttributesError::NotUtf8(name.as_str().to_owned()))
+}
+
+/// `aws-chunked` is how the bytes travelled, not what they are.
+fn without_chunks(encoding: &str) -> String {
+    let codings = encoding.split(',').map(str::trim);
+    codings
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// The headers that describe an object, with what the query overrides (`response-…`).
+pub fn write(object: &Object, query: Option<&str>) -> HeaderMap {
+    let Attributes {
+        etag,
+        headers,
+        metadata,
+        ..
+    } = &object.attributes;
+    let mut map = HeaderMap::with_capacity(8 + headers.len() + metadata.len());
+    map.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    put(&mut map, ETAG, &format!("\"{etag}\""));
+    put(&mut map, LAST_MODIFIED, &http_date(object.modified));
+    map.insert(CONTENT_TYPE, UNKNOWN_TYPE);
+    for (name, value) in headers {
+        put_named(&mut map, name, value);
+    }
+    for (name, value) in metadata {
+        put_named(&mut map, &format!("x-amz-meta-{name}"), value);
+    }
+    for (name, value) in overrides(query) {
+        put(&mut map, name, &value);
+    }
+    map
+}
+
+/// Whether a query overrides headers of the answer.
+pub fn has_overrides(query: Option<&str>) -> bool {
+    overrides(query).next().is_some()
+}
+
+fn overrides(query: Option<&str>) -> impl Iterator<Item = (HeaderName, String)> {
+    query::pairs(query.unwrap_or_default()).filter_map(|(name, value)| {
+        let name = name.strip_prefix("response-")?;
+        let name = KEPT.into_iter().find(|kept| kept.as_str() == name)?;
+        Some((name, value.into_owned()))
+    })
+}
+
+/// Adds a checksum to headers.
+pub fn write_checksum(map: &mut HeaderMap, checksum: &Checksum) {
+    let name = HeaderName::from_static(checksum::header(checksum.algorithm));
+    put(map, name, &checksum.value);
+    let kind = HeaderValue::from_static(checksum::kind_name(checksum.kind));
+    map.insert("x-amz-checksum-type", kind);
+}
+
+fn put_named(map: &mut HeaderMap, name: &str, value: &str) {
+    if let Ok(name) = HeaderName::try_from(name) {
+        put(map, name, value);
+    }
+}
+
+/// What came in a header goes back in one; what a query brought may not, and is left out.
+fn put(map: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        map.insert(name, value);
+    }
+}
+
+/// A time as s3s writes it.
+pub fn timestamp(time: Timestamp) -> s3s::dto::Timestamp {
+    (SystemTime::UNIX_EPOCH + Duration::from_millis(time.0)).into()
+}
+
+/// A time as s3s read it.
+pub fn time(timestamp: &s3s::dto::Timestamp) -> Timestamp {
+    let mut text = Vec::new();
+    let written = timestamp.format(s3s::dto::TimestampFormat::EpochSeconds, &mut text);
+    let seconds = written
+        .ok()
+        .and_then(|()| String::from_utf8(text).ok()?.parse::<f64>().ok());
+    // Before 1970 nothing was written: as good as 1970.
+    Timestamp(seconds.map_or(0, |seconds| (seconds.max(0.0) * 1000.0).round() as u64))
+}
+
+fn http_date(time: Timestamp) -> String {
+    let mut text = Vec::with_capacity(32);
+    let whole = Timestamp(time.0 / 1000 * 1000);
+    match timestamp(whole).format(s3s::dto::TimestampFormat::HttpDate, &mut text) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use s3d_bucket::Blob;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(
+                *name,
+                HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            );
+        }
+        map
+    }
+
+    fn object(attributes: Attributes) -> Object {
+        let (blob, parts) = (Blob::default(), Vec::new());
+        Object {
+            size: 0,
+            modified: Timestamp(1_700_000_000_123),
+            attributes,
+            parts,
+            blob,
+        }
+    }
+
+    #[test]
+    fn headers_come_back() {
+        let sent = headers(&[
+            ("content-type", "text/plain"),
+            ("content-encoding", "gzip, aws-chunked"),
+            ("x-amz-meta-name", "Zoë"),
+            ("x-amz-meta-twice", "a"),
+            ("x-amz-meta-twice", "b"),
+            ("x-amz-acl", "public-read"),
+            ("x-other", "gone"),
+        ]);
+        let attributes = read(&sent).expect("fine");
+        assert_eq!(attributes.acl, CannedAcl::PublicRead);
+        let back = write(
+            &object(Attributes {
+                etag: "e".into(),
+                ..attributes
+            }),
+            None,
+        );
+        assert_eq!(back["content-type"], "text/plain");
+        assert_eq!(back["content-encoding"], "gzip");
+        assert_eq!(back["x-amz-meta-name"].as_bytes(), "Zoë".as_bytes());
+        assert_eq!(back["x-amz-meta-twice"], "a,b");
+        assert_eq!(back["etag"], "\"e\"");
+        assert_eq!(back["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT");
+        assert!(!back.contains_key("x-other"));
+    }
+
+    #[test]
+    fn the_query_overrides_headers() {
+        let query = "response-content-type=a%2Fb&response-x=y&response-expires=x%0Ay";
+        let back = write(&object(Attributes::default()), Some(query));
+        assert_eq!(back["content-type"], "a/b");
+        assert!(!back.contains_key("expires"));
+        assert!(has_overrides(Some(query)) && !has_overrides(Some("response=1")));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let long = "x".repeat(MAX_METADATA - 1);
+        assert!(read(&headers(&[("x-amz-meta-a", &long)])).is_ok());
+        let longer = "x".repeat(MAX_METADATA);
+        let refusal = read(&headers(&[("x-amz-meta-a", &longer)]));
+        assert_eq!(
+            refusal,
+            Err(AttributesError::MetadataTooLarge(MAX_METADATA + 1))
+        );
+        let acl = read(&headers(&[("x-amz-acl", "public-read-write")]));
+        assert_eq!(acl, Err(AttributesError::Acl("public-read-write".into())));
+    }
+
+    #[test]
+    fn times_come_back() {
+        let sent = Timestamp(1_700_000_000_123);
+        assert_eq!(time(&timestamp(sent)), sent);
+    }
+}

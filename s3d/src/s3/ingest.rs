@@ -1,0 +1,365 @@
+//! Takes a body in: its bytes go to the volume while their digests are computed.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::HeaderMap;
+use md5::Md5;
+use s3d_bucket::{Body, Bucket, ChangeError, Checksum, ChecksumAlgorithm, ChecksumKind};
+use sha2::{Digest, Sha256};
+
+use super::checksum::{self, Hasher};
+use super::payload::{Payload, PayloadError};
+
+/// Bytes that are hashed in one go. A batch of this size goes to a thread for blocking work, and is
+/// hashed while the next one comes in.
+const BATCH: usize = 1 << 20;
+
+/// What is hashed at the end of a body without changing threads: cheaper than the change.
+const INLINE: usize = 64 << 10;
+
+/// Why a body is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// The body itself.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The bucket.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// `Content-MD5` is no base64 of 16 bytes.
+    #[error("the Content-MD5 you specified is not valid")]
+    InvalidMd5,
+    /// A checksum is no base64 of the right length.
+    #[error("the value of {0} is not valid")]
+    InvalidChecksum(&'static str),
+    /// More than one checksum, or an algorithm that contradicts it.
+    #[error("expecting a single x-amz-checksum- header, of the algorithm that was named")]
+    ManyChecksums,
+    /// An algorithm that S3 does not know.
+    #[error("the checksum algorithm is not one of CRC32, CRC32C, CRC64NVME, SHA1, SHA256")]
+    UnknownAlgorithm,
+    /// A digest does not match the bytes.
+    #[error("the {0} you specified did not match what was received")]
+    BadDigest(&'static str),
+    /// The signed SHA-256 does not match the bytes.
+    #[error("the provided x-amz-content-sha256 header does not match what was computed")]
+    Sha256Mismatch,
+}
+
+/// What a client said of its body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Claims {
+    md5: Option<[u8; 16]>,
+    algorithm: Option<ChecksumAlgorithm>,
+    value: Option<String>,
+}
+
+impl Claims {
+    /// Reads them from headers.
+    pub fn read(headers: &HeaderMap) -> Result<Self, IngestError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let md5 = match text("content-md5") {
+            Some(text) => {
+                let bytes = STANDARD
+                    .decode(text)
+                    .ok()
+                    .and_then(|bytes| bytes.try_into().ok());
+                Some(bytes.ok_or(IngestError::InvalidMd5)?)
+            }
+            None => None,
+        };
+        let mut claims = Self {
+            md5,
+            ..Self::default()
+        };
+        for algorithm in checksum::ALGORITHMS {
+            let Some(value) = headers.get(checksum::header(algorithm)) else {
+                continue;
+            };
+            let value = value.to_str().unwrap_or_default();
+            if !checksum::is_value(algorithm, value) {
+                return Err(IngestError::InvalidChecksum(checksum::header(algorithm)));
+            }
+            claims.name(algorithm)?;
+            claims.value = Some(value.to_owned());
+        }
+        for name in text("x-amz-trailer").unwrap_or_default().split(',') {
+            let name = name.trim().to_ascii_lowercase();
+            let Some(algorithm) = checksum::of_header(&name) else {
+                continue;
+            };
+            if claims.value.is_some() {
+                return Err(IngestError::ManyChecksums);
+            }
+            claims.name(algorithm)?;
+        }
+        if let Some(name) = text("x-amz-sdk-checksum-algorithm") {
+            let algorithm = checksum::of_name(name).ok_or(IngestError::UnknownAlgorithm)?;
+            if claims.algorithm.is_some_and(|known| known != algorithm) {
+                return Err(IngestError::ManyChecksums);
+            }
+            claims.algorithm = Some(algorithm);
+        }
+        Ok(claims)
+    }
+
+    /// Without the checksum: in CompleteMultipartUpload it is the object's, not the document's.
+    pub fn without_checksum(self) -> Self {
+        Self {
+            algorithm: None,
+            value: None,
+            ..self
+        }
+    }
+
+    fn name(&mut self, algorithm: ChecksumAlgorithm) -> Result<(), IngestError> {
+        match self.algorithm.replace(algorithm) {
+            None => Ok(()),
+            Some(_) => Err(IngestError::ManyChecksums),
+        }
+    }
+
+    /// Checks the claims of a small body, such as a document.
+    pub fn check(self, bytes: &[u8]) -> Result<(), IngestError> {
+        let mut digests = Digests::new(&self, None);
+        digests.update(bytes);
+        digests.finish(&self, None).map(drop)
+    }
+}
+
+/// A body that was taken in.
+pub struct Ingested {
+    /// Its bytes, ready to be named by a record.
+    pub body: Body,
+    /// Its MD5 in lower-case hex.
+    pub etag: String,
+    /// Its checksum, if the client named an algorithm.
+    pub checksum: Option<Checksum>,
+}
+
+/// Takes in a body. When this answers, every claim was found true.
+pub async fn ingest(
+    bucket: &Bucket,
+    mut payload: Payload,
+    mut claims: Claims,
+) -> Result<Ingested, IngestError> {
+    let sha256 = payload.sha256();
+    let mut writer = bucket.writer(Some(payload.length()));
+    let mut hashing = Hashing::new(Digests::new(&claims, sha256));
+    while let Some(bytes) = payload.next().await? {
+        hashing.push(bytes.clone()).await;
+        writer.write(bytes).await?;
+    }
+    for (name, value) in payload.finish()? {
+        let Some(algorithm) = checksum::of_header(&name) else {
+            continue;
+        };
+        if !checksum::is_value(algorithm, &value) {
+            return Err(IngestError::InvalidChecksum(checksum::header(algorithm)));
+        }
+        claims.value = Some(value);
+    }
+    let (etag, checksum) = hashing.finish().await.finish(&claims, sha256)?;
+    let body = writer.finish().await?;
+    Ok(Ingested {
+        body,
+        etag,
+        checksum,
+    })
+}
+
+struct Digests {
+    md5: Md5,
+    sha256: Option<Sha256>,
+    checksum: Option<Hasher>,
+}
+
+impl Digests {
+    fn new(claims: &Claims, sha256: Option<[u8; 32]>) -> Self {
+        Self {
+            md5: Md5::new(),
+            sha256: sha256.map(|_| Sha256::new()),
+            checksum: claims.algorithm.map(Hasher::new),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(bytes);
+        }
+    }
+
+    fn finish(
+        self,
+        claims: &Claims,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<(String, Option<Checksum>), IngestError> {
+        let md5: [u8; 16] = self.md5.finalize().into();
+        if claims.md5.is_some_and(|claimed| claimed != md5) {
+            return Err(IngestError::BadDigest("Content-MD5"));
+        }
+        let computed: Option<[u8; 32]> = self.sha256.map(|sha256| sha256.finalize().into());
+        if computed != sha256 {
+            return Err(IngestError::Sha256Mismatch);
+        }
+        let checksum = claims
+            .algorithm
+            .zip(self.checksum)
+            .map(|(algorithm, hasher)| Checksum {
+                algorithm,
+                value: hasher.finish(),
+                kind: ChecksumKind::FullObject,
+            });
+        if let (Some(checksum), Some(claimed)) = (&checksum, &claims.value)
+            && checksum.value != *claimed
+        {
+            return Err(IngestError::BadDigest(checksum::header(checksum.algorithm)));
+        }
+        Ok((super::chunk_signer::hex(&md5), checksum))
+    }
+}
+
+/// Digests under way: a batch at a time on a thread for blocking work.
+struct Hashing {
+    state: State,
+    batch: Vec<Bytes>,
+    length: usize,
+}
+
+enum State {
+    Here(Digests),
+    There(tokio::task::JoinHandle<Digests>),
+}
+
+impl Hashing {
+    fn new(digests: Digests) -> Self {
+        Self {
+            state: State::Here(digests),
+            batch: Vec::new(),
+            length: 0,
+        }
+    }
+
+    async fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len();
+        self.batch.push(bytes);
+        if self.length >= BATCH {
+            let batch = std::mem::take(&mut self.batch);
+            self.length = 0;
+            take_mut(&mut self.state, batch).await;
+        }
+    }
+
+    async fn finish(self) -> Digests {
+        let mut digests = self.state.here().await;
+        if self.length <= INLINE {
+            self.batch.iter().for_each(|bytes| digests.update(bytes));
+            return digests;
+        }
+        State::There(hash(digests, self.batch)).here().await
+    }
+}
+
+async fn take_mut(state: &mut State, batch: Vec<Bytes>) {
+    let empty = State::Here(Digests::new(&Claims::default(), None));
+    let digests = std::mem::replace(state, empty).here().await;
+    *state = State::There(hash(digests, batch));
+}
+
+impl State {
+    async fn here(self) -> Digests {
+        match self {
+            Self::Here(digests) => digests,
+            Self::There(running) => match running.await {
+                Ok(digests) => digests,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is shutting down, and this task with it.
+                    Err(_) => std::future::pending().await,
+                },
+            },
+        }
+    }
+}
+
+fn hash(mut digests: Digests, batch: Vec<Bytes>) -> tokio::task::JoinHandle<Digests> {
+    tokio::task::spawn_blocking(move || {
+        batch.iter().for_each(|bytes| digests.update(bytes));
+        digests
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(pairs: &[(&'static str, &'static str)]) -> Result<Claims, IngestError> {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().expect("a header value"));
+        }
+        Claims::read(&map)
+    }
+
+    #[test]
+    fn claims_are_checked() {
+        let check = |name, value, bytes: &[u8]| claims(&[(name, value)])?.check(bytes);
+        assert_eq!(
+            check("content-md5", "XUFAKrxLKna5cZ2REBfFkg==", b"hello"),
+            Ok(())
+        );
+        assert_eq!(
+            check("content-md5", "XUFAKrxLKna5cZ2REBfFkg==", b"hallo"),
+            Err(IngestError::BadDigest("Content-MD5"))
+        );
+        assert_eq!(
+            check("content-md5", "abc", b""),
+            Err(IngestError::InvalidMd5)
+        );
+        assert_eq!(check("x-amz-checksum-crc32", "NhCmhg==", b"hello"), Ok(()));
+        assert_eq!(
+            check("x-amz-checksum-crc32", "NhCmhg==", b"hallo"),
+            Err(IngestError::BadDigest("x-amz-checksum-crc32"))
+        );
+        assert_eq!(
+            check("x-amz-checksum-crc32", "NhCmhgAA", b""),
+            Err(IngestError::InvalidChecksum("x-amz-checksum-crc32"))
+        );
+    }
+
+    #[test]
+    fn claims_that_contradict_each_other_are_refused() {
+        let crc = ("x-amz-checksum-crc32", "NhCmhg==");
+        let sha = ("x-amz-checksum-sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk=");
+        assert_eq!(claims(&[crc, sha]), Err(IngestError::ManyChecksums));
+        let trailer = ("x-amz-trailer", "x-amz-checksum-crc32");
+        assert_eq!(claims(&[crc, trailer]), Err(IngestError::ManyChecksums));
+        let named = |name| ("x-amz-sdk-checksum-algorithm", name);
+        assert_eq!(
+            claims(&[crc, named("SHA1")]),
+            Err(IngestError::ManyChecksums)
+        );
+        assert_eq!(claims(&[named("MD4")]), Err(IngestError::UnknownAlgorithm));
+        assert!(claims(&[crc, named("CRC32")]).is_ok());
+        assert!(claims(&[trailer, named("crc32")]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn digests_do_not_depend_on_the_batches() {
+        let claims = claims(&[("x-amz-sdk-checksum-algorithm", "CRC64NVME")]).expect("fine");
+        let bytes: Vec<u8> = (0..3 * BATCH + 5).map(|at| (at % 251) as u8).collect();
+        let mut whole = Digests::new(&claims, None);
+        whole.update(&bytes);
+        let mut hashing = Hashing::new(Digests::new(&claims, None));
+        for piece in bytes.chunks(300_000) {
+            hashing.push(Bytes::copy_from_slice(piece)).await;
+        }
+        let pieces = hashing.finish().await.finish(&claims, None);
+        assert_eq!(pieces, whole.finish(&claims, None));
+    }
+}

@@ -1,0 +1,30 @@
+//! The S3 front: from HTTP to buckets and back.
+//!
+//! s3s knows S3's operations, documents and signatures. What it only parses is done here:
+//! conditions, checksums, ACLs, limits, aws-chunked bodies, and saying no to what is not built.
+
+mod access;
+mod attributes;
+mod buckets;
+mod built;
+mod checksum;
+mod chunk_signer;
+mod chunked;
+mod conditions;
+mod document;
+mod error;
+mod front;
+mod host;
+mod ingest;
+mod listing;
+mod multipart;
+mod operations;
+mod payload;
+mod query;
+mod range;
+mod reading;
+mod signed;
+mod token;
+mod writing;
+
+pub use front::Front;

@@ -1,0 +1,288 @@
+//! The bytes of a put or a part on their way in.
+//!
+//! s3s verifies the request's signature; the body is kept from it and decoded here, because it
+//! would hold whole chunks in memory (one chunk may be 5 GiB), and does not compare the decoded
+//! length with the announced one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+
+use super::chunk_signer::{ChunkSigner, unhex};
+use super::chunked::{Announced, ChunkedError, Decoder};
+use super::signed::Seed;
+
+/// Longest put or part, in bytes: 5 GiB, as in S3.
+pub const MAX_LENGTH: u64 = 5 << 30;
+
+/// How long a client may send nothing in the middle of a body.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The body of a request, which travels past s3s in the request's extensions.
+#[derive(Clone)]
+pub struct RawBody(Arc<Mutex<Option<Body>>>);
+
+impl RawBody {
+    /// Wraps a body.
+    pub fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(Some(body))))
+    }
+
+    /// The body, once.
+    pub fn take(&self) -> Body {
+        self.0.lock().take().unwrap_or_default()
+    }
+}
+
+/// Why a body is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// The client did not say how long the body is.
+    #[error("say in Content-Length (or x-amz-decoded-content-length) how long the body is")]
+    NoLength,
+    /// The body is longer than a put may be.
+    #[error("a put or a part has at most 5 GiB; this one has {0} bytes")]
+    TooLong(u64),
+    /// The body ended early, or the connection broke.
+    #[error("the body ended before the announced number of bytes")]
+    Incomplete,
+    /// The client sent nothing for too long.
+    #[error("nothing of the body came for {} seconds", PATIENCE.as_secs())]
+    TimedOut,
+    /// A header about the payload cannot be read.
+    #[error("the header {0} is malformed")]
+    Header(&'static str),
+    /// The aws-chunked framing is wrong.
+    #[error(transparent)]
+    Chunked(#[from] ChunkedError),
+}
+
+/// A body under way.
+pub struct Payload {
+    body: Body,
+    decoder: Option<Decoder>,
+    pending: Bytes,
+    length: u64,
+    given: u64,
+    sha256: Option<[u8; 32]>,
+}
+
+impl Payload {
+    /// Reads from the headers what the body is. `signature`: that of a request signed in its
+    /// header, with the secret that signed it.
+    pub fn new(
+        body: Body,
+        headers: &HeaderMap,
+        signature: Option<(&Seed, &str)>,
+    ) -> Result<Self, PayloadError> {
+        let text = |name: &'static str| match headers.get(name) {
+            Some(value) => value
+                .to_str()
+                .map(Some)
+                .map_err(|_| PayloadError::Header(name)),
+            None => Ok(None),
+        };
+        let number = |name: &'static str| {
+            let number = text(name)?.map(|text| text.parse::<u64>());
+            number.transpose().map_err(|_| PayloadError::Header(name))
+        };
+        let hash = text("x-amz-content-sha256")?.unwrap_or("UNSIGNED-PAYLOAD");
+        let chunked = hash.starts_with("STREAMING-");
+        let length = match chunked {
+            true => number("x-amz-decoded-content-length")?,
+            false => number("content-length")?,
+        };
+        let length = length.ok_or(PayloadError::NoLength)?;
+        if length > MAX_LENGTH {
+            return Err(PayloadError::TooLong(length));
+        }
+        let sha256 = match hash {
+            "UNSIGNED-PAYLOAD" => None,
+            _ if chunked => None,
+            hash => Some(unhex(hash).ok_or(PayloadError::Header("x-amz-content-sha256"))?),
+        };
+        let decoder = if chunked {
+            let trailers = match hash.ends_with("-TRAILER") {
+                true => text("x-amz-trailer")?.unwrap_or_default(),
+                false => "",
+            };
+            let trailers = trailers
+                .split(',')
+                .map(|name| name.trim().to_ascii_lowercase());
+            let trailers = trailers.filter(|name| !name.is_empty()).collect();
+            let signer = match hash {
+                "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => None,
+                _ => Some(signer(text("x-amz-date")?, signature)?),
+            };
+            Some(Decoder::new(Announced {
+                length,
+                trailers,
+                signer,
+            }))
+        } else {
+            None
+        };
+        Ok(Self {
+            body,
+            decoder,
+            pending: Bytes::new(),
+            length,
+            given: 0,
+            sha256,
+        })
+    }
+
+    /// How many bytes were announced.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The SHA-256 that the client signed, if it signed one.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256
+    }
+
+    /// The next bytes. They are to be believed only once [`Payload::finish`] answered well.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        loop {
+            if let Some(decoder) = &mut self.decoder
+                && let Some(bytes) = decoder.decode(&mut self.pending)?
+            {
+                return Ok(Some(bytes));
+            }
+            let Some(bytes) = self.frame().await? else {
+                return Ok(None);
+            };
+            if self.decoder.is_some() {
+                self.pending = bytes;
+                continue;
+            }
+            self.given += bytes.len() as u64;
+            if self.given > self.length {
+                return Err(PayloadError::Incomplete);
+            }
+            return Ok(Some(bytes));
+        }
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+            match frame.map_err(|_| PayloadError::TimedOut)? {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(PayloadError::Incomplete),
+                // HTTP's own trailers mean nothing in S3.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Ends the body behind its last byte. Answers the trailers, names in lower case.
+    pub fn finish(self) -> Result<Vec<(String, String)>, PayloadError> {
+        match self.decoder {
+            Some(decoder) => Ok(decoder.finish()?),
+            None if self.given == self.length => Ok(Vec::new()),
+            None => Err(PayloadError::Incomplete),
+        }
+    }
+}
+
+fn signer(
+    date: Option<&str>,
+    signature: Option<(&Seed, &str)>,
+) -> Result<ChunkSigner, PayloadError> {
+    let date = date.ok_or(PayloadError::Header("x-amz-date"))?;
+    let (seed, secret) = signature.ok_or(PayloadError::Header("x-amz-content-sha256"))?;
+    Ok(ChunkSigner::new(secret, date, &seed.scope, &seed.signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.insert(*name, value.parse().expect("a header value"));
+        }
+        map
+    }
+
+    fn payload(
+        body: &'static str,
+        pairs: &[(&'static str, &'static str)],
+    ) -> Result<Payload, PayloadError> {
+        Payload::new(Body::from(body), &headers(pairs), None)
+    }
+
+    async fn all(mut payload: Payload) -> Result<Vec<u8>, PayloadError> {
+        let mut bytes = Vec::new();
+        while let Some(more) = payload.next().await? {
+            bytes.extend_from_slice(&more);
+        }
+        payload.finish().map(|_| bytes)
+    }
+
+    #[tokio::test]
+    async fn a_plain_body_has_the_announced_length() {
+        let of = |length| payload("hello", &[("content-length", length)]).expect("well announced");
+        assert_eq!(all(of("5")).await, Ok(b"hello".to_vec()));
+        assert_eq!(all(of("6")).await, Err(PayloadError::Incomplete));
+        assert_eq!(all(of("4")).await, Err(PayloadError::Incomplete));
+    }
+
+    #[tokio::test]
+    async fn an_unsigned_chunked_body_is_decoded() {
+        let body = "3\r\nabc\r\n0\r\n\r\n";
+        let of = |length| {
+            payload(
+                body,
+                &[
+                    ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+                    ("x-amz-decoded-content-length", length),
+                ],
+            )
+        };
+        assert_eq!(
+            all(of("3").expect("well announced")).await,
+            Ok(b"abc".to_vec())
+        );
+        let longer = all(of("4").expect("well announced")).await;
+        assert_eq!(longer, Err(PayloadError::Chunked(ChunkedError::Length)));
+    }
+
+    #[test]
+    fn what_is_not_announced_is_refused() {
+        assert_eq!(payload("", &[]).err(), Some(PayloadError::NoLength));
+        let huge = payload("", &[("content-length", "5368709121")]);
+        assert_eq!(huge.err(), Some(PayloadError::TooLong(5_368_709_121)));
+        let nonsense = payload(
+            "",
+            &[("content-length", "1"), ("x-amz-content-sha256", "xyz")],
+        );
+        assert_eq!(
+            nonsense.err(),
+            Some(PayloadError::Header("x-amz-content-sha256"))
+        );
+        let unsigned = payload(
+            "",
+            &[
+                ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+                ("x-amz-decoded-content-length", "1"),
+                ("x-amz-date", "20260101T000000Z"),
+            ],
+        );
+        assert_eq!(
+            unsigned.err(),
+            Some(PayloadError::Header("x-amz-content-sha256"))
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Which bytes of an object are asked for.
+
+use std::ops::Range;
+
+use s3d_bucket::Object;
+
+/// Why there are no such bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeError {
+    /// The range begins behind the end, or holds no byte.
+    #[error("the range is not satisfiable: the object has {size} bytes")]
+    Unsatisfiable {
+        /// Length of the object in bytes.
+        size: u64,
+    },
+    /// The object has no such part.
+    #[error("the object has no part {0}")]
+    NoSuchPart(i32),
+    /// A range and a part were asked for.
+    #[error("ask for a range or for a part number, not for both")]
+    Both,
+}
+
+/// What is asked for of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The bytes.
+    pub bytes: Range<u64>,
+    /// Whether the answer is 206 with a `Content-Range`.
+    pub partial: bool,
+    /// How many parts the object has, if a part was asked for and it has parts.
+    pub parts: Option<i32>,
+}
+
+impl Wanted {
+    /// What a `Range` and a `partNumber` ask of an object.
+    pub fn of(
+        object: &Object,
+        range: Option<s3s::dto::Range>,
+        part: Option<i32>,
+    ) -> Result<Self, RangeError> {
+        match (range, part) {
+            (Some(_), Some(_)) => Err(RangeError::Both),
+            (Some(range), None) => {
+                let bytes = resolve(range, object.size)?;
+                Ok(Self {
+                    bytes,
+                    partial: true,
+                    parts: None,
+                })
+            }
+            (None, Some(number)) => part_of(object, number),
+            (None, None) => Ok(Self {
+                bytes: 0..object.size,
+                partial: false,
+                parts: None,
+            }),
+        }
+    }
+
+    /// The `Content-Range` of the answer.
+    pub fn content_range(&self, size: u64) -> Option<String> {
+        let Range { start, end } = self.bytes;
+        (self.partial && end > start).then(|| format!("bytes {start}-{}/{size}", end - 1))
+    }
+}
+
+fn resolve(range: s3s::dto::Range, size: u64) -> Result<Range<u64>, RangeError> {
+    let bytes = match range {
+        s3s::dto::Range::Int { first, last } => {
+            first..last.map_or(size, |last| last.saturating_add(1).min(size))
+        }
+        s3s::dto::Range::Suffix { length } => size.saturating_sub(length)..size,
+    };
+    if bytes.start < bytes.end {
+        Ok(bytes)
+    } else {
+        Err(RangeError::Unsatisfiable { size })
+    }
+}
+
+fn part_of(object: &Object, number: i32) -> Result<Wanted, RangeError> {
+    if object.parts.is_empty() && number == 1 {
+        return Ok(Wanted {
+            bytes: 0..object.size,
+            partial: object.size > 0,
+            parts: None,
+        });
+    }
+    let mut start = 0;
+    for part in &object.parts {
+        if i32::from(part.number) == number {
+            let parts = i32::try_from(object.parts.len()).ok();
+            return Ok(Wanted {
+                bytes: start..start + part.size,
+                partial: true,
+                parts,
+            });
+        }
+        start += part.size;
+    }
+    Err(RangeError::NoSuchPart(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use s3d_bucket::{Attributes, Blob, ObjectPart, Timestamp};
+
+    use super::*;
+
+    fn object(size: u64, parts: &[u64]) -> Object {
+        let parts = (1..)
+            .zip(parts)
+            .map(|(number, size)| ObjectPart {
+                number,
+                size: *size,
+                checksum: None,
+            })
+            .collect();
+        let (attributes, blob) = (Attributes::default(), Blob::default());
+        Object {
+            size,
+            modified: Timestamp(0),
+            attributes,
+            parts,
+            blob,
+        }
+    }
+
+    fn wanted(size: u64, header: &str) -> Result<Range<u64>, RangeError> {
+        let range = s3s::dto::Range::parse(header).expect("a range");
+        Wanted::of(&object(size, &[]), Some(range), None).map(|wanted| wanted.bytes)
+    }
+
+    #[test]
+    fn ranges_are_cut_to_the_object() {
+        assert_eq!(wanted(10, "bytes=0-0"), Ok(0..1));
+        assert_eq!(wanted(10, "bytes=4-"), Ok(4..10));
+        assert_eq!(wanted(10, "bytes=4-99"), Ok(4..10));
+        assert_eq!(wanted(10, "bytes=-3"), Ok(7..10));
+        assert_eq!(wanted(10, "bytes=-99"), Ok(0..10));
+        assert_eq!(
+            wanted(10, "bytes=10-"),
+            Err(RangeError::Unsatisfiable { size: 10 })
+        );
+        assert_eq!(
+            wanted(10, "bytes=-0"),
+            Err(RangeError::Unsatisfiable { size: 10 })
+        );
+        assert_eq!(
+            wanted(0, "bytes=0-"),
+            Err(RangeError::Unsatisfiable { size: 0 })
+        );
+        assert_eq!(
+            wanted(0, "bytes=-1"),
+            Err(RangeError::Unsatisfiable { size: 0 })
+        );
+    }
+
+    #[test]
+    fn parts_are_found_by_number() {
+        let object = object(12, &[5, 5, 2]);
+        let of = |part| Wanted::of(&object, None, Some(part));
+        let second = of(2).expect("there is a second part");
+        assert_eq!((second.bytes.clone(), second.parts), (5..10, Some(3)));
+        assert_eq!(second.content_range(12).as_deref(), Some("bytes 5-9/12"));
+        assert_eq!(of(4), Err(RangeError::NoSuchPart(4)));
+        assert_eq!(of(-1), Err(RangeError::NoSuchPart(-1)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_lies_in_the_object(size: u64, first: u64, last: Option<u64>, suffix: u64) {
+            let ranges = [s3s::dto::Range::Int { first, last }, s3s::dto::Range::Suffix { length: suffix }];
+            for range in ranges {
+                if let Ok(bytes) = resolve(range, size) {
+                    prop_assert!(bytes.start < bytes.end && bytes.end <= size);
+                }
+            }
+        }
+    }
+}
