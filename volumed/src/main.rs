@@ -73,9 +73,22 @@ fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 }
 
 fn print_manual() -> anyhow::Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    Ok(std::io::stdout().write_all(&page)?)
+    let mut pages = Vec::new();
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    render_manual(&command, "volumed", &mut pages)?;
+    Ok(std::io::stdout().write_all(&pages)?)
+}
+
+/// A page for the command, then one for each command below it.
+fn render_manual(command: &clap::Command, title: &str, pages: &mut Vec<u8>) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone())
+        .title(title)
+        .render(pages)?;
+    for below in command.get_subcommands() {
+        render_manual(below, &format!("{title}-{}", below.get_name()), pages)?;
+    }
+    Ok(())
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

@@ -110,7 +110,8 @@ fn completions_and_the_manual_are_printed() {
     let output = volumed().args(["completions", "bash"]).output().unwrap();
     assert!(text(&output.stdout).contains("complete -F _volumed"));
     let output = volumed().arg("man").output().unwrap();
-    assert!(text(&output.stdout).contains(".SH NAME"));
+    let pages = text(&output.stdout);
+    assert!(pages.contains(".TH volumed-volume-create 1"), "{pages}");
 }
 
 #[test]
