@@ -1,0 +1,140 @@
+//! The open buckets of this process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+use s3d_bucket::{Bucket, BucketId};
+
+/// Least and most memory for the index of one bucket, in bytes.
+const CACHE: (usize, usize) = (1 << 20, 32 << 20);
+
+/// An open bucket and what it was opened on.
+pub struct OpenBucket {
+    pub id: BucketId,
+    pub bucket: Arc<Bucket>,
+    pub volume: String,
+    /// Whether its connection is gone.
+    pub lost: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Bytes of memory for its index.
+    pub index_cache: usize,
+    /// Milliseconds from the set's start to the last time it was asked for.
+    used: AtomicU64,
+}
+
+impl OpenBucket {
+    pub fn new(
+        id: BucketId,
+        bucket: Bucket,
+        volume: String,
+        lost: Arc<dyn Fn() -> bool + Send + Sync>,
+        index_cache: usize,
+    ) -> Self {
+        Self {
+            id,
+            bucket: Arc::new(bucket),
+            volume,
+            lost,
+            index_cache,
+            used: AtomicU64::new(0),
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.bucket.closed().is_none() && !(self.lost)()
+    }
+
+    /// Whether nobody but the set holds it. Who holds it can come by it only through the set.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.bucket) == 1
+    }
+}
+
+/// The open buckets, by name.
+pub struct OpenSet {
+    start: Instant,
+    buckets: RwLock<HashMap<String, OpenBucket>>,
+}
+
+impl OpenSet {
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            buckets: RwLock::default(),
+        }
+    }
+
+    /// The bucket, if it is open and of use. Every request comes by here.
+    pub fn get(&self, name: &str, id: BucketId) -> Option<Arc<Bucket>> {
+        let buckets = self.buckets.read();
+        let open = buckets
+            .get(name)
+            .filter(|open| open.id == id && open.is_usable())?;
+        open.used.store(self.now(), Ordering::Relaxed);
+        Some(open.bucket.clone())
+    }
+
+    pub fn insert(&self, name: &str, open: OpenBucket) -> Arc<Bucket> {
+        open.used.store(self.now(), Ordering::Relaxed);
+        let bucket = open.bucket.clone();
+        self.buckets.write().insert(name.to_owned(), open);
+        bucket
+    }
+
+    /// Takes a bucket out, however it is used.
+    pub fn take(&self, name: &str) -> Option<OpenBucket> {
+        self.buckets.write().remove(name)
+    }
+
+    /// Takes a bucket out, if nobody uses it.
+    pub fn take_idle(&self, name: &str) -> Option<OpenBucket> {
+        let mut buckets = self.buckets.write();
+        buckets.get(name).filter(|open| open.is_idle())?;
+        buckets.remove(name)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.buckets.read().keys().cloned().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.buckets.read().len()
+    }
+
+    /// The buckets that were not asked for since `idle` ago, and beyond `most` open ones those
+    /// that were not asked for the longest.
+    pub fn closable(&self, idle: Duration, most: usize) -> Vec<String> {
+        let buckets = self.buckets.read();
+        let mut unused: Vec<(u64, &String)> = buckets
+            .iter()
+            .filter(|(_, open)| open.is_idle())
+            .map(|(name, open)| (open.used.load(Ordering::Relaxed), name))
+            .collect();
+        unused.sort_unstable();
+        let excess = buckets.len().saturating_sub(most);
+        let long_ago = self.now().saturating_sub(idle.as_millis() as u64);
+        unused
+            .into_iter()
+            .enumerate()
+            .filter(|(rank, (used, _))| *rank < excess || *used < long_ago)
+            .map(|(_, (_, name))| name.clone())
+            .collect()
+    }
+
+    /// Memory for the index of one more bucket: half of what is left of the budget, in bytes.
+    pub fn index_cache(&self, budget: usize) -> usize {
+        let taken: usize = self
+            .buckets
+            .read()
+            .values()
+            .map(|open| open.index_cache)
+            .sum();
+        (budget.saturating_sub(taken) / 2).clamp(CACHE.0, CACHE.1)
+    }
+
+    fn now(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+}
