@@ -86,7 +86,9 @@ impl S3Access for Access {
         };
         check_endpoint(context, &name)?;
         if need == Need::Namespace {
-            let whole = key.as_ref().is_some_and(|key| key.scope == Scope::Namespace);
+            let whole = key
+                .as_ref()
+                .is_some_and(|key| key.scope == Scope::Namespace);
             return admit(context, Caller { key, owns: false }, whole);
         }
         let found = self.buckets.find(&name).await?;

@@ -5,8 +5,8 @@ use s3s::dto::{
     Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
     DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput,
     GetBucketLocationOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
-    HeadBucketInput, HeadBucketOutput, PutBucketAclInput, PutBucketAclOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
-    Type,
+    HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
+    PutBucketAclInput, PutBucketAclOutput, Type,
 };
 use s3s::{S3Request, S3Response, S3Result};
 

@@ -157,9 +157,15 @@ impl Decoder {
         let State::Data { signature, .. } = state else {
             return Ok(());
         };
-        let Some(signer) = &mut self.announced.signer else { return Ok(()) };
+        let Some(signer) = &mut self.announced.signer else {
+            return Ok(());
+        };
         let holds = signature.is_some_and(|signature| signer.chunk_has(&signature));
-        if holds { Ok(()) } else { Err(ChunkedError::Signature) }
+        if holds {
+            Ok(())
+        } else {
+            Err(ChunkedError::Signature)
+        }
     }
 
     /// The next line without its end, once it is there whole.
@@ -403,7 +409,9 @@ mod tests {
             run(Decoder::new(announced), body.as_bytes(), 9).map(drop)
         };
         let signed = |value: &str, signature: &str| {
-            of(&format!("a:{value}\r\nx-amz-trailer-signature:{signature}\r\n"))
+            of(&format!(
+                "a:{value}\r\nx-amz-trailer-signature:{signature}\r\n"
+            ))
         };
         assert_eq!(signed("b", &trailer), Ok(()));
         assert_eq!(signed("c", &trailer), Err(ChunkedError::Signature));

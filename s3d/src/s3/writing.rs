@@ -100,7 +100,11 @@ impl Operations {
             ));
         }
         let open = self.buckets.open(bucket(&request)?).await?;
-        let deletes: Vec<_> = wanted.objects.iter().map(|it| delete_one(&open, it)).collect();
+        let deletes: Vec<_> = wanted
+            .objects
+            .iter()
+            .map(|it| delete_one(&open, it))
+            .collect();
         let deletes = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE);
         let outcomes: Vec<_> = deletes.collect().await;
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
