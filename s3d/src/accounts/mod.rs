@@ -70,3 +70,6 @@ impl Accounts {
         self.records.check().await
     }
 }
+
+#[cfg(test)]
+mod tests;
