@@ -48,6 +48,18 @@ pub enum StartError {
         /// Where the store is.
         revision: u64,
     },
+    /// The disk belongs to another store.
+    #[error(
+        "the disk {} holds volumes, but the metadata store does not know it: use the store that it \
+         was used with, or an empty directory", .0.display()
+    )]
+    ForeignDisk(PathBuf),
+    /// The numbers of disks are used up.
+    #[error("the pool cannot have more than 65536 disks")]
+    TooManyDisks,
+    /// The system refused a thread.
+    #[error("a thread could not be started: {0}")]
+    Threads(std::io::Error),
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

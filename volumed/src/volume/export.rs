@@ -1,27 +1,87 @@
 //! A volume as one connection sees it.
 
-use volumed_core::{ByteCount, Reply, Request};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use volumed_core::{ByteCount, Epoch, Reply, Request};
+
+use super::machine::Machine;
+use super::name::OwnerId;
 
 /// A volume as one connection sees it; the volume's owner changes only when every earlier export
 /// is dropped (V2), so a connection holds it until its last request is answered.
-pub struct Export {}
+pub struct Export {
+    machine: Arc<Machine>,
+    size: ByteCount,
+    revoked: watch::Receiver<bool>,
+    /// Its end tells that the export is dropped.
+    _held: mpsc::Sender<()>,
+}
 
 impl Export {
     /// The volume's virtual size.
     pub fn size(&self) -> ByteCount {
-        ByteCount(0)
+        self.size
     }
 
     /// Resolves when the volume gets another owner: the connection must stop reading requests,
     /// let those in flight be answered, close and drop its export.
     pub fn revoked(&self) -> impl Future<Output = ()> + Send + 'static {
-        std::future::pending()
+        let mut revoked = self.revoked.clone();
+        async move {
+            // An error says that the session is gone, which is as good as revoked.
+            let _ = revoked.wait_for(|revoked| *revoked).await;
+        }
     }
 
     /// Starts a request; `answer` is called once, before this returns or later from any thread,
     /// and must not block.
     pub fn submit(&self, request: Request, answer: impl FnOnce(Reply) + Send + 'static) {
-        let _ = request;
-        answer(Err(volumed_core::IoError::Gone));
+        self.machine.submit(request, Box::new(answer));
+    }
+}
+
+/// The time for which a volume has one owner, or none but connections all the same.
+pub(super) struct Session {
+    pub epoch: Epoch,
+    pub owner: Option<OwnerId>,
+    size: ByteCount,
+    revoke: watch::Sender<bool>,
+    held: mpsc::Sender<()>,
+    dropped: mpsc::Receiver<()>,
+}
+
+impl Session {
+    pub fn new(epoch: Epoch, owner: Option<OwnerId>, size: ByteCount) -> Self {
+        let (held, dropped) = mpsc::channel(1);
+        Self {
+            epoch,
+            owner,
+            size,
+            revoke: watch::Sender::new(false),
+            held,
+            dropped,
+        }
+    }
+
+    pub fn export(&self, machine: &Arc<Machine>) -> Arc<Export> {
+        Arc::new(Export {
+            machine: Arc::clone(machine),
+            size: self.size,
+            revoked: self.revoke.subscribe(),
+            _held: self.held.clone(),
+        })
+    }
+
+    /// Whether anybody holds an export.
+    pub fn in_use(&self) -> bool {
+        self.held.strong_count() > 1
+    }
+
+    /// V2: revokes every export and waits until all are dropped.
+    pub async fn end(mut self) {
+        let _ = self.revoke.send(true);
+        drop(self.held);
+        while self.dropped.recv().await.is_some() {}
     }
 }

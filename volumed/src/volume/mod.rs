@@ -2,13 +2,27 @@
 
 mod error;
 mod export;
+mod machine;
 mod name;
+mod placements;
+mod placer;
+mod pool;
+mod records;
+mod start;
+#[cfg(test)]
+mod tests;
 mod view;
+#[expect(clippy::module_inception, reason = "one volume among the volumes")]
+mod volume;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use volumed_core::ByteCount;
-use volumed_meta::MetaStore;
+use parking_lot::RwLock;
+use volumed_core::{BLOCK_SIZE, ByteCount, MAX_VOLUME_SIZE, VolumeId};
+use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
 pub use error::{
     AttachError, CreateVolumeError, DeleteVolumeError, DetachError, OpenExportError, RecordError,
@@ -20,21 +34,50 @@ pub use name::{
 };
 pub use view::{Attachment, DiskSettings, DiskView, PoolView, VolumeView};
 
+use machine::{Machine, Node};
+use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
+use volume::Volume;
+use volumed_core::format::Slots;
+use volumed_core::replica::{Recovered, Replica};
+
+/// How often idle regions are cleaned and disks are measured.
+const TICK: Duration = Duration::from_secs(1);
+
 /// Every volume of this node. Cheap to clone: clones are the same volumes.
 #[derive(Clone)]
 pub struct Volumes {
-    store: Arc<dyn MetaStore>,
+    shared: Arc<Shared>,
 }
 
+struct Shared {
+    node: Arc<Node>,
+    volumes: RwLock<BTreeMap<VolumeName, Arc<Volume>>>,
+    stopping: AtomicBool,
+}
+
+#[expect(clippy::unused_async, reason = "with several nodes these ask others")]
 impl Volumes {
     /// Opens the disks, checks them against the store, and removes the files of what was deleted.
     pub async fn start(
         store: Arc<dyn MetaStore>,
         disks: Vec<DiskSettings>,
     ) -> Result<Self, StartError> {
-        let _ = disks;
-        store.revision().await?;
-        Ok(Self { store })
+        let (node, volumes) = start::start(store, disks).await?;
+        let (volumes, stopping) = (RwLock::new(volumes), AtomicBool::new(false));
+        let shared = Arc::new(Shared {
+            node,
+            volumes,
+            stopping,
+        });
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                let Some(shared) = weak.upgrade() else { return };
+                shared.tick();
+            }
+        });
+        Ok(Self { shared })
     }
 
     /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space.
@@ -44,33 +87,122 @@ impl Volumes {
         size: ByteCount,
         replicas: u8,
     ) -> Result<VolumeView, CreateVolumeError> {
-        let _ = (size, replicas);
-        Err(CreateVolumeError::Exists(name.clone()))
+        if self.stopping() {
+            return Err(CreateVolumeError::Stopping);
+        }
+        if size > MAX_VOLUME_SIZE || !size.0.is_multiple_of(BLOCK_SIZE) {
+            return Err(CreateVolumeError::Size);
+        }
+        if replicas != 1 {
+            return Err(CreateVolumeError::Replicas(replicas));
+        }
+        let record = VolumeRecord {
+            version: VERSION,
+            name: name.as_str().to_owned(),
+            size: size.0,
+            replicas,
+            epoch: 0,
+            owner: None,
+        };
+        let id = self.record_volume(name, &record).await?;
+        let volume = self.shared.new_volume(id, name, record);
+        let view = volume.view();
+        self.shared.volumes.write().insert(name.clone(), volume);
+        Ok(view)
+    }
+
+    /// Takes the next id and writes the record; both or neither.
+    async fn record_volume(
+        &self,
+        name: &VolumeName,
+        record: &VolumeRecord,
+    ) -> Result<VolumeId, CreateVolumeError> {
+        let store = &self.shared.node.store;
+        let counter = VOLUME_COUNTER.to_vec();
+        loop {
+            let (last, same) = match store.get(VOLUME_COUNTER).await? {
+                None => (0, Compare::Absent(counter.clone())),
+                Some(entry) => {
+                    let text = String::from_utf8_lossy(&entry.value).into_owned();
+                    let last = text.parse::<u64>();
+                    let last = last.map_err(|error| unreadable(VOLUME_COUNTER, error))?;
+                    (last, Compare::Unchanged(counter.clone(), entry.modified))
+                }
+            };
+            let id = VolumeId(last + 1);
+            let compares = vec![same, Compare::Absent(name_key(name.as_str()))];
+            let changes = vec![
+                Change::Put(counter.clone(), (last + 1).to_string().into_bytes()),
+                Change::Put(name_key(name.as_str()), id.to_string().into_bytes()),
+                Change::Put(volume_key(id), encode(record)),
+            ];
+            if let Outcome::Committed(_) = store.transact(compares, changes).await? {
+                return Ok(id);
+            }
+            if store.get(&name_key(name.as_str())).await?.is_some() {
+                return Err(CreateVolumeError::Exists(name.clone()));
+            }
+        }
     }
 
     /// All volumes, by name.
     pub async fn list(&self) -> Result<Vec<VolumeView>, ShowVolumeError> {
-        Ok(Vec::new())
+        Ok(self
+            .shared
+            .all()
+            .iter()
+            .map(|volume| volume.view())
+            .collect())
     }
 
     /// One volume.
     pub async fn show(&self, name: &VolumeName) -> Result<VolumeView, ShowVolumeError> {
-        Err(ShowVolumeError::NotFound(name.clone()))
+        let volume = self
+            .find(name)
+            .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
+        Ok(volume.view())
     }
 
     /// Deletes a volume that nobody is connected to; its space returns.
     pub async fn delete(&self, name: &VolumeName) -> Result<(), DeleteVolumeError> {
-        Err(DeleteVolumeError::NotFound(name.clone()))
+        let volume = self
+            .find(name)
+            .ok_or_else(|| DeleteVolumeError::NotFound(name.clone()))?;
+        volume.delete().await?;
+        let mut volumes = self.shared.volumes.write();
+        // Another volume may have got the name since the record went.
+        if volumes.get(name).is_some_and(|found| found.id == volume.id) {
+            volumes.remove(name);
+        }
+        Ok(())
     }
 
     /// All disks together.
     pub async fn pool(&self) -> Result<PoolView, ShowVolumeError> {
-        Ok(PoolView::default())
+        let mut pool = PoolView::default();
+        for disk in self.disks().await {
+            pool.capacity.0 += disk.capacity.0;
+            pool.used.0 += disk.used.0;
+            pool.free.0 += if disk.failed { 0 } else { disk.free.0 };
+            pool.disks += 1;
+        }
+        pool.volumes = self.shared.volumes.read().len() as u32;
+        Ok(pool)
     }
 
     /// Every disk.
     pub async fn disks(&self) -> Vec<DiskView> {
-        Vec::new()
+        let disks = self.shared.node.disks.values();
+        disks
+            .map(|disk| DiskView {
+                id: disk.id(),
+                path: disk.path().to_owned(),
+                failed: disk.failed(),
+                capacity: disk.capacity(),
+                used: disk.space().used(),
+                free: disk.space().free(),
+            })
+            .collect()
     }
 
     /// Makes `owner` the only owner (V1, V2): waits until the exports of whoever was it before
@@ -80,23 +212,84 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        let _ = owner;
-        Err(AttachError::NotFound(name.clone()))
+        if self.stopping() {
+            return Err(AttachError::Stopping);
+        }
+        let volume = self
+            .find(name)
+            .ok_or_else(|| AttachError::NotFound(name.clone()))?;
+        let epoch = volume.attach(owner).await?;
+        Ok(Attachment {
+            epoch,
+            size: volume.view().size,
+        })
     }
 
     /// Gives the volume up: waits for its exports to be dropped and makes everything durable.
     pub async fn detach(&self, name: &VolumeName, owner: &OwnerId) -> Result<(), DetachError> {
-        let _ = owner;
-        Err(DetachError::NotFound(name.clone()))
+        let volume = self
+            .find(name)
+            .ok_or_else(|| DetachError::NotFound(name.clone()))?;
+        volume.detach(owner).await
     }
 
     /// Opens a volume for one connection.
     pub async fn open(&self, export: &ExportName) -> Result<Arc<Export>, OpenExportError> {
-        Err(OpenExportError::NotFound(export.volume.clone()))
+        if self.stopping() {
+            return Err(AttachError::Stopping.into());
+        }
+        let found = self.find(&export.volume);
+        let volume = found.ok_or_else(|| OpenExportError::NotFound(export.volume.clone()))?;
+        volume.open(export.epoch).await
     }
 
     /// Stops: revokes every export, waits for them, makes everything durable.
     pub async fn stop(&self) {
-        let _ = self.store.revision().await;
+        self.shared.stopping.store(true, Ordering::Release);
+        let mut stopping = tokio::task::JoinSet::new();
+        for volume in self.shared.all() {
+            stopping.spawn(async move { volume.stop().await });
+        }
+        stopping.join_all().await;
+    }
+
+    fn stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    fn find(&self, name: &VolumeName) -> Option<Arc<Volume>> {
+        self.shared.volumes.read().get(name).cloned()
+    }
+}
+
+impl Shared {
+    fn all(&self) -> Vec<Arc<Volume>> {
+        self.volumes.read().values().cloned().collect()
+    }
+
+    fn tick(&self) {
+        for disk in self.node.disks.values() {
+            if let Err(error) = disk.measure() {
+                tracing::warn!(%error, "a disk's free space cannot be read");
+            }
+        }
+        for volume in self.all() {
+            volume.machine.tick();
+        }
+    }
+
+    fn new_volume(&self, id: VolumeId, name: &VolumeName, record: VolumeRecord) -> Arc<Volume> {
+        let nothing = || Recovered {
+            promise: Slots::Fresh,
+            log: Slots::Fresh,
+            extents: Vec::new(),
+        };
+        let replicas = self.node.disks.iter().filter_map(|(&number, disk)| {
+            let space = Arc::clone(disk.space());
+            Some((number, Replica::recover(id, number, space, nothing()).ok()?))
+        });
+        let replicas = replicas.collect();
+        let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);
+        Volume::new(id, name.clone(), record, machine)
     }
 }

@@ -25,7 +25,9 @@ impl FromStr for VolumeName {
         let valid = (1..=128).contains(&text.len())
             && text.bytes().all(allowed)
             && !text.starts_with(['.', '-']);
-        valid.then(|| Self(text.to_owned())).ok_or(InvalidVolumeName)
+        valid
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidVolumeName)
     }
 }
 
@@ -93,12 +95,16 @@ impl FromStr for ExportName {
 
     fn from_str(text: &str) -> Result<Self, InvalidExportName> {
         let (name, epoch) = match text.split_once('@') {
-            Some((name, epoch)) => {
-                (name, Some(Epoch(epoch.parse().map_err(|_| InvalidExportName)?)))
-            }
+            Some((name, epoch)) => (
+                name,
+                Some(Epoch(epoch.parse().map_err(|_| InvalidExportName)?)),
+            ),
             None => (text, None),
         };
-        Ok(Self { volume: name.parse().map_err(|_| InvalidExportName)?, epoch })
+        Ok(Self {
+            volume: name.parse().map_err(|_| InvalidExportName)?,
+            epoch,
+        })
     }
 }
 
@@ -121,7 +127,17 @@ mod tests {
         for good in ["a", "A.b_c-9", "_x"] {
             assert!(good.parse::<VolumeName>().is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "-a", "a/b", "a@1", "a b", "ä", &"x".repeat(129)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "-a",
+            "a/b",
+            "a@1",
+            "a b",
+            "ä",
+            &"x".repeat(129),
+        ] {
             assert!(bad.parse::<VolumeName>().is_err(), "{bad}");
         }
         assert!("s3d-1".parse::<OwnerId>().is_ok());
@@ -131,7 +147,10 @@ mod tests {
     #[test]
     fn an_export_is_a_name_with_or_without_an_epoch() {
         let export: ExportName = "photos@7".parse().unwrap();
-        assert_eq!((export.volume.as_str(), export.epoch), ("photos", Some(Epoch(7))));
+        assert_eq!(
+            (export.volume.as_str(), export.epoch),
+            ("photos", Some(Epoch(7)))
+        );
         assert_eq!(export.to_string(), "photos@7");
         assert_eq!("photos".parse::<ExportName>().unwrap().epoch, None);
         assert!("photos@".parse::<ExportName>().is_err());

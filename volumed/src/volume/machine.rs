@@ -1,0 +1,380 @@
+//! Runs the core's machines of one volume: its head, and its replicas on this node's disks.
+//!
+//! Messages between them are handed over under one lock, so they arrive in the order in which they
+//! were sent; disks, store and answers to clients are dealt with outside of it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::message::{Answer, Message, ReplicaError};
+use volumed_core::placement::Placement;
+use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::{
+    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
+};
+use volumed_disk::Disk;
+use volumed_meta::MetaStore;
+
+use super::pool::Pool;
+
+/// What all volumes of the node share.
+pub(super) struct Node {
+    pub store: Arc<dyn MetaStore>,
+    pub disks: BTreeMap<DiskNumber, Arc<Disk>>,
+    pub pool: Pool,
+    pub runtime: tokio::runtime::Handle,
+    pub started: Instant,
+}
+
+type Answered = Box<dyn FnOnce(Reply) + Send>;
+type Outcome = Result<(), IoError>;
+
+/// One volume's machines.
+pub(super) struct Machine {
+    pub volume: VolumeId,
+    pub replicas: u8,
+    pub node: Arc<Node>,
+    state: Mutex<State>,
+    /// Something ended.
+    progress: Notify,
+}
+
+struct State {
+    head: Option<Head>,
+    replicas: BTreeMap<DiskNumber, Replica>,
+    answers: HashMap<RequestId, Answered>,
+    next_request: u64,
+    /// Placements and removals under way.
+    placing: usize,
+    started: Option<oneshot::Sender<Outcome>>,
+    settled: Option<oneshot::Sender<Outcome>>,
+}
+
+/// What is to be done outside of the lock.
+enum Deed {
+    Disk(DiskNumber, DiskOpId, DiskOp),
+    Reply(Answered, Reply),
+    Place(Vec<ExtentIndex>),
+    Unplace(ExtentIndex, Alloc),
+    Tell(oneshot::Sender<Outcome>, Outcome),
+}
+
+enum Input {
+    Head(HeadEvent),
+    Replica(DiskNumber, ReplicaEvent),
+}
+
+impl Machine {
+    pub fn new(
+        volume: VolumeId,
+        replicas: u8,
+        node: Arc<Node>,
+        held: BTreeMap<DiskNumber, Replica>,
+    ) -> Arc<Self> {
+        let state = State {
+            head: None,
+            replicas: held,
+            answers: HashMap::new(),
+            next_request: 0,
+            placing: 0,
+            started: None,
+            settled: None,
+        };
+        let (state, progress) = (Mutex::new(state), Notify::new());
+        Arc::new(Self {
+            volume,
+            replicas,
+            node,
+            state,
+            progress,
+        })
+    }
+
+    /// Makes a head in place of the one before, which must be quiet, and waits until every replica
+    /// has promised its epoch (V1).
+    pub async fn start_head(
+        self: &Arc<Self>,
+        epoch: Epoch,
+        size: ByteCount,
+        extents: BTreeMap<ExtentIndex, Placement>,
+    ) -> Outcome {
+        let (tell, told) = oneshot::channel();
+        let deeds = {
+            let mut state = self.state.lock();
+            let dirty = state
+                .replicas
+                .values()
+                .flat_map(|replica| replica.dirty().iter().copied());
+            state.head = Some(Head::new(HeadStart {
+                volume: self.volume,
+                epoch,
+                size,
+                settings: HeadSettings::for_replicas(self.replicas),
+                disks: state.replicas.keys().copied().collect(),
+                extents,
+                dirty: dirty.collect(),
+            }));
+            state.started = Some(tell);
+            state.feed(self.now(), Input::Head(HeadEvent::Start))
+        };
+        self.perform(deeds);
+        let outcome = told.await.unwrap_or(Err(IoError::Io));
+        if outcome.is_err() {
+            self.drop_head();
+        }
+        outcome
+    }
+
+    /// Makes everything durable and clean.
+    pub async fn settle(self: &Arc<Self>) -> Outcome {
+        let (tell, told) = oneshot::channel();
+        let deeds = {
+            let mut state = self.state.lock();
+            if state.head.is_none() {
+                return Ok(());
+            }
+            state.settled = Some(tell);
+            state.feed(self.now(), Input::Head(HeadEvent::Settle))
+        };
+        self.perform(deeds);
+        told.await.unwrap_or(Err(IoError::Io))
+    }
+
+    pub fn drop_head(&self) {
+        self.state.lock().head = None;
+    }
+
+    /// Waits until no request is unanswered and no extent is being placed; with `disks`, also until
+    /// nothing runs on the volume's disks.
+    pub async fn quiet(&self, disks: bool) {
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            if self.is_quiet(disks) {
+                return;
+            }
+            progress.await;
+        }
+    }
+
+    fn is_quiet(&self, disks: bool) -> bool {
+        let state = self.state.lock();
+        state.placing == 0
+            && state.answers.is_empty()
+            && (!disks || state.replicas.values().all(Replica::is_idle))
+    }
+
+    /// What the volume holds, one replica counted.
+    pub fn used(&self) -> ByteCount {
+        ByteCount(self.allocated().values().sum::<u64>() * BLOCK_SIZE / u64::from(self.replicas))
+    }
+
+    /// Blocks that the volume holds on each disk.
+    pub fn allocated(&self) -> BTreeMap<DiskNumber, u64> {
+        let state = self.state.lock();
+        state
+            .replicas
+            .iter()
+            .map(|(&disk, replica)| (disk, replica.allocated()))
+            .collect()
+    }
+
+    pub fn submit(self: &Arc<Self>, request: Request, answer: Answered) {
+        let deeds = {
+            let mut state = self.state.lock();
+            let id = RequestId(state.next_request);
+            state.next_request += 1;
+            state.answers.insert(id, answer);
+            state.feed(self.now(), Input::Head(HeadEvent::Request(id, request)))
+        };
+        self.perform(deeds);
+    }
+
+    /// Time went by.
+    pub fn tick(self: &Arc<Self>) {
+        self.head_event(HeadEvent::Tick);
+    }
+
+    /// Tells the head how a placement or a removal ended.
+    pub fn placing_ended(self: &Arc<Self>, events: Vec<HeadEvent>) {
+        for event in events {
+            self.head_event(event);
+        }
+        self.state.lock().placing -= 1;
+        self.progress.notify_waiters();
+    }
+
+    fn head_event(self: &Arc<Self>, event: HeadEvent) {
+        let deeds = self.state.lock().feed(self.now(), Input::Head(event));
+        self.perform(deeds);
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.node.started.elapsed().as_millis() as u64)
+    }
+
+    fn perform(self: &Arc<Self>, mut deeds: VecDeque<Deed>) {
+        while let Some(deed) = deeds.pop_front() {
+            match deed {
+                Deed::Disk(number, id, op) => {
+                    let disk = &self.node.disks[&number];
+                    if let Some(result) = disk.try_now(self.volume, &op) {
+                        let event = ReplicaEvent::Done(id, result);
+                        deeds.extend(
+                            self.state
+                                .lock()
+                                .feed(self.now(), Input::Replica(number, event)),
+                        );
+                    } else {
+                        self.run_in_pool(number, id, op);
+                    }
+                }
+                Deed::Reply(answer, reply) => {
+                    answer(reply);
+                    self.progress.notify_waiters();
+                }
+                Deed::Place(extents) => {
+                    let machine = Arc::clone(self);
+                    self.node
+                        .runtime
+                        .spawn(super::placer::place(machine, extents));
+                }
+                Deed::Unplace(extent, alloc) => {
+                    let machine = Arc::clone(self);
+                    self.node
+                        .runtime
+                        .spawn(super::placer::unplace(machine, extent, alloc));
+                }
+                Deed::Tell(tell, outcome) => {
+                    // Whoever asked may have gone.
+                    let _ = tell.send(outcome);
+                }
+            }
+        }
+    }
+
+    fn run_in_pool(self: &Arc<Self>, number: DiskNumber, id: DiskOpId, op: DiskOp) {
+        let machine = Arc::clone(self);
+        self.node.pool.run(move || {
+            let result = machine.node.disks[&number].run(machine.volume, &op);
+            let event = ReplicaEvent::Done(id, result);
+            let deeds = machine
+                .state
+                .lock()
+                .feed(machine.now(), Input::Replica(number, event));
+            machine.perform(deeds);
+            machine.progress.notify_waiters();
+        });
+    }
+}
+
+impl State {
+    /// Takes an input to its end among the machines; answers what is left to do outside.
+    fn feed(&mut self, now: Moment, input: Input) -> VecDeque<Deed> {
+        let mut deeds = VecDeque::new();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            match input {
+                Input::Head(event) => self.feed_head(now, event, &mut inputs, &mut deeds),
+                Input::Replica(disk, event) => {
+                    self.feed_replica(disk, event, &mut inputs, &mut deeds);
+                }
+            }
+        }
+        deeds
+    }
+
+    fn feed_head(
+        &mut self,
+        now: Moment,
+        event: HeadEvent,
+        inputs: &mut VecDeque<Input>,
+        deeds: &mut VecDeque<Deed>,
+    ) {
+        let Some(head) = &mut self.head else {
+            if let HeadEvent::Request(id, _) = event {
+                self.reply(id, Err(IoError::Gone), deeds);
+            }
+            return;
+        };
+        let mut effects = Vec::new();
+        head.handle(now, event, &mut effects);
+        for effect in effects {
+            match effect {
+                HeadEffect::Send(message) => {
+                    let disk = message.disk;
+                    inputs.push_back(Input::Replica(disk, ReplicaEvent::Message(message)));
+                }
+                HeadEffect::Reply(id, reply) => self.reply(id, reply, deeds),
+                HeadEffect::Place(extents) => {
+                    self.placing += 1;
+                    deeds.push_back(Deed::Place(extents));
+                }
+                HeadEffect::Unplace(extent, alloc) => {
+                    self.placing += 1;
+                    deeds.push_back(Deed::Unplace(extent, alloc));
+                }
+                HeadEffect::Started(outcome) => {
+                    deeds.extend(self.started.take().map(|tell| Deed::Tell(tell, outcome)));
+                }
+                HeadEffect::Settled(outcome) => {
+                    deeds.extend(self.settled.take().map(|tell| Deed::Tell(tell, outcome)));
+                }
+            }
+        }
+    }
+
+    fn feed_replica(
+        &mut self,
+        disk: DiskNumber,
+        event: ReplicaEvent,
+        inputs: &mut VecDeque<Input>,
+        deeds: &mut VecDeque<Deed>,
+    ) {
+        let Some(replica) = self.replicas.get_mut(&disk) else {
+            if let ReplicaEvent::Message(message) = event {
+                inputs.push_back(Input::Head(HeadEvent::Answer(absent(&message))));
+            }
+            return;
+        };
+        let mut effects = Vec::new();
+        replica.handle(event, &mut effects);
+        for effect in effects {
+            match effect {
+                ReplicaEffect::Answer(answer) => {
+                    inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
+                }
+                ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
+            }
+        }
+    }
+
+    fn reply(&mut self, id: RequestId, reply: Reply, deeds: &mut VecDeque<Deed>) {
+        if let Some(answer) = self.answers.remove(&id) {
+            deeds.push_back(Deed::Reply(answer, reply));
+        }
+    }
+}
+
+/// What a disk that is not here answers.
+fn absent(message: &Message) -> Answer {
+    let &Message {
+        volume,
+        disk,
+        epoch,
+        op,
+        ..
+    } = message;
+    Answer {
+        volume,
+        disk,
+        epoch,
+        op,
+        result: Err(ReplicaError::Disk),
+    }
+}

@@ -1,0 +1,118 @@
+//! What the metadata store holds of volumes and disks.
+//!
+//! | key | value |
+//! |---|---|
+//! | `volumes/<volume>` | [`VolumeRecord`] as JSON |
+//! | `volume-names/<name>` | the volume's id |
+//! | `volume-counter` | the last volume's id, decimal |
+//! | `disks/<disk>` | [`DiskRecord`] as JSON |
+//! | `disk-numbers/<number>` | the disk's id |
+//! | `extents/<volume>/<page>` | a placement page (`volumed_core::format`), page in 16 hex digits |
+
+use serde::{Deserialize, Serialize};
+use volumed_core::{DiskId, DiskNumber, VolumeId};
+use volumed_meta::{Entry, MetaStore, StoreError};
+
+use super::error::RecordError;
+
+pub(super) const VERSION: u32 = 1;
+pub(super) const VOLUMES: &[u8] = b"volumes/";
+pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
+
+/// Entries read at once.
+const PAGE: usize = 1000;
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct VolumeRecord {
+    pub version: u32,
+    pub name: String,
+    /// Virtual size in bytes.
+    pub size: u64,
+    pub replicas: u8,
+    /// V1.
+    pub epoch: u64,
+    /// V2.
+    pub owner: Option<String>,
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DiskRecord {
+    pub version: u32,
+    pub number: u16,
+}
+
+pub(super) fn volume_key(volume: VolumeId) -> Vec<u8> {
+    format!("volumes/{volume}").into_bytes()
+}
+
+pub(super) fn name_key(name: &str) -> Vec<u8> {
+    format!("volume-names/{name}").into_bytes()
+}
+
+pub(super) fn disk_key(disk: DiskId) -> Vec<u8> {
+    format!("disks/{disk}").into_bytes()
+}
+
+pub(super) fn disk_number_key(number: DiskNumber) -> Vec<u8> {
+    format!("disk-numbers/{number}").into_bytes()
+}
+
+pub(super) fn extents_prefix(volume: VolumeId) -> Vec<u8> {
+    format!("extents/{volume}/").into_bytes()
+}
+
+pub(super) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
+    format!("extents/{volume}/{page:016x}").into_bytes()
+}
+
+/// What follows the last slash of a key.
+pub(super) fn last_part(key: &[u8]) -> &str {
+    std::str::from_utf8(key)
+        .ok()
+        .and_then(|key| key.rsplit('/').next())
+        .unwrap_or("")
+}
+
+pub(super) fn encode<R: Serialize>(record: &R) -> Vec<u8> {
+    serde_json::to_vec(record).expect("a record is plain data")
+}
+
+pub(super) fn unreadable(key: &[u8], why: impl std::fmt::Display) -> RecordError {
+    RecordError {
+        key: String::from_utf8_lossy(key).into_owned(),
+        why: why.to_string(),
+    }
+}
+
+pub(super) fn decode<R: for<'a> Deserialize<'a>>(entry: &Entry) -> Result<R, RecordError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let read = |error: serde_json::Error| unreadable(&entry.key, error);
+    let found: Versioned = serde_json::from_slice(&entry.value).map_err(read)?;
+    if found.version > VERSION {
+        let newer = format!("it has version {}, use a newer program", found.version);
+        return Err(unreadable(&entry.key, newer));
+    }
+    serde_json::from_slice(&entry.value).map_err(read)
+}
+
+/// Everything under a prefix.
+pub(super) async fn read_all(
+    store: &dyn MetaStore,
+    prefix: &[u8],
+) -> Result<Vec<Entry>, StoreError> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let after = all.last().map(|entry| entry.key.clone());
+        let (_, entries) = store.range(prefix, after.as_deref(), PAGE).await?;
+        let last = entries.len() < PAGE;
+        all.extend(entries);
+        if last {
+            return Ok(all);
+        }
+    }
+}

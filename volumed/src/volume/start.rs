@@ -1,0 +1,254 @@
+//! Starting: disks opened and numbered, volumes recovered, leftovers removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use volumed_core::message::ExtentFile;
+use volumed_core::placement::Placement;
+use volumed_core::replica::Replica;
+use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
+use volumed_disk::{Disk, DiskError, SpaceSettings};
+use volumed_meta::{Change, Compare, MetaStore, Outcome};
+
+use super::error::StartError;
+use super::machine::{Machine, Node};
+use super::name::VolumeName;
+use super::placements::{self, PlacementsError};
+use super::pool::Pool;
+use super::records::{
+    DiskRecord, VERSION, VOLUMES, VolumeRecord, decode, disk_key, disk_number_key, encode,
+    last_part, read_all, unreadable,
+};
+use super::view::DiskSettings;
+use super::volume::Volume;
+
+type Placed = BTreeMap<ExtentIndex, Placement>;
+
+struct Recorded {
+    name: VolumeName,
+    record: VolumeRecord,
+    placed: Placed,
+}
+
+pub(super) async fn start(
+    store: Arc<dyn MetaStore>,
+    settings: Vec<DiskSettings>,
+) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
+    let opened = open_disks(settings).await?;
+    let mut recorded = BTreeMap::new();
+    for entry in read_all(&*store, VOLUMES).await? {
+        let unreadable = |why: &str| unreadable(&entry.key, why);
+        let id: VolumeId = last_part(&entry.key)
+            .parse()
+            .map_err(|_| unreadable("its key is no volume's"))?;
+        let record: VolumeRecord = decode(&entry)?;
+        let name = record
+            .name
+            .parse()
+            .map_err(|_| unreadable("its name is no volume's"))?;
+        let placed = placements::load(&*store, id)
+            .await
+            .map_err(|error| match error {
+                PlacementsError::Record(error) => StartError::Record(error),
+                PlacementsError::Store(error) => StartError::Store(error),
+                PlacementsError::Gone => StartError::Record(unreadable("it is gone")),
+            })?;
+        recorded.insert(
+            id,
+            Recorded {
+                name,
+                record,
+                placed,
+            },
+        );
+    }
+    let revision = store.revision().await?;
+    let mut disks = BTreeMap::new();
+    for disk in opened {
+        let number = number_disk(&*store, &disk).await?;
+        disks.insert(number, Arc::new(disk));
+    }
+    let pool = Pool::start().map_err(StartError::Threads)?;
+    let runtime = tokio::runtime::Handle::current();
+    let node = Arc::new(Node {
+        store,
+        disks,
+        pool,
+        runtime,
+        started: Instant::now(),
+    });
+    let recovering = Arc::clone(&node);
+    let recovered = tokio::task::spawn_blocking(move || recover(&recovering, recorded, revision));
+    let volumes = recovered
+        .await
+        .map_err(|error| StartError::Threads(error.into()))??;
+    Ok((node, volumes))
+}
+
+async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
+    if settings.is_empty() {
+        return Err(StartError::NoDisks);
+    }
+    let open = move || {
+        let mut opened: Vec<Disk> = Vec::new();
+        for DiskSettings {
+            path,
+            capacity,
+            reserve,
+        } in settings
+        {
+            let space = SpaceSettings { capacity, reserve };
+            let same = path
+                .canonicalize()
+                .ok()
+                .and_then(|real| opened.iter().find(|other| other.path() == real));
+            if let Some(other) = same {
+                return Err(StartError::SameDisk(path, other.path().to_owned()));
+            }
+            let settings = volumed_disk::DiskSettings {
+                path: path.clone(),
+                space,
+            };
+            let disk = Disk::open(settings).map_err(disk_error(&path))?;
+            if let Some(other) = opened.iter().find(|other| other.id() == disk.id()) {
+                return Err(StartError::SameDisk(path, other.path().to_owned()));
+            }
+            opened.push(disk);
+        }
+        Ok(opened)
+    };
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.map_err(|error| StartError::Threads(error.into()))?
+}
+
+fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> StartError {
+    let path = path.to_owned();
+    move |source| StartError::Disk { path, source }
+}
+
+/// The disk's number in placement records. A disk that the store does not know joins the pool, but
+/// only an empty one: the volumes on any other belong to another store.
+async fn number_disk(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, StartError> {
+    let key = disk_key(disk.id());
+    if let Some(entry) = store.get(&key).await? {
+        let record: DiskRecord = decode(&entry)?;
+        return Ok(DiskNumber(record.number));
+    }
+    if !disk.scan().map_err(disk_error(disk.path()))?.is_empty() {
+        return Err(StartError::ForeignDisk(disk.path().to_owned()));
+    }
+    for number in 0..=u16::MAX {
+        let number_key = disk_number_key(DiskNumber(number));
+        let record = DiskRecord {
+            version: VERSION,
+            number,
+        };
+        let absent = vec![
+            Compare::Absent(number_key.clone()),
+            Compare::Absent(key.clone()),
+        ];
+        let puts = vec![
+            Change::Put(number_key, disk.id().to_string().into_bytes()),
+            Change::Put(key.clone(), encode(&record)),
+        ];
+        if let Outcome::Committed(_) = store.transact(absent, puts).await? {
+            return Ok(DiskNumber(number));
+        }
+    }
+    Err(StartError::TooManyDisks)
+}
+
+fn recover(
+    node: &Arc<Node>,
+    recorded: BTreeMap<VolumeId, Recorded>,
+    revision: u64,
+) -> Result<BTreeMap<VolumeName, Arc<Volume>>, StartError> {
+    for (&number, disk) in &node.disks {
+        check_and_collect(number, disk, &recorded, revision)?;
+    }
+    let mut volumes = BTreeMap::new();
+    for (
+        id,
+        Recorded {
+            name,
+            record,
+            placed,
+        },
+    ) in recorded
+    {
+        let mut replicas = BTreeMap::new();
+        for (&number, disk) in &node.disks {
+            let found = disk.recover(id, on_disk(&placed, number));
+            let found = found.map_err(disk_error(disk.path()))?;
+            match Replica::recover(id, number, Arc::clone(disk.space()), found) {
+                Ok(replica) => {
+                    replicas.insert(number, replica);
+                }
+                Err(error) => {
+                    tracing::error!(volume = %name, disk = %disk.id(), %error, "the promise is damaged");
+                }
+            }
+        }
+        let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
+        volumes.insert(name.clone(), Volume::new(id, name, record, machine));
+    }
+    // Only now is known what the volumes hold.
+    for disk in node.disks.values() {
+        disk.measure().map_err(disk_error(disk.path()))?;
+    }
+    Ok(volumes)
+}
+
+fn on_disk(placed: &Placed, number: DiskNumber) -> BTreeSet<ExtentFile> {
+    let here = placed
+        .iter()
+        .filter(|(_, placement)| placement.replicas.iter().any(|(disk, _)| *disk == number));
+    here.map(|(&extent, placement)| ExtentFile {
+        extent,
+        alloc: placement.alloc,
+    })
+    .collect()
+}
+
+/// V11: a file newer than the store says that the store was rolled back; then nothing is touched.
+/// Every other file without a record was not yet placed or already removed.
+fn check_and_collect(
+    number: DiskNumber,
+    disk: &Disk,
+    recorded: &BTreeMap<VolumeId, Recorded>,
+    revision: u64,
+) -> Result<(), StartError> {
+    let found = disk.scan().map_err(disk_error(disk.path()))?;
+    let files = found
+        .iter()
+        .flat_map(|found| found.extents.iter().map(|file| (found.volume, file)));
+    if let Some((volume, file)) = files.max_by_key(|(_, file)| file.alloc)
+        && file.alloc.0 > revision
+    {
+        let path = disk.path().join(format!(
+            "volumes/{volume}/{}.{}.data",
+            file.extent, file.alloc
+        ));
+        return Err(StartError::RolledBack {
+            path,
+            alloc: file.alloc.0,
+            revision,
+        });
+    }
+    for found in found {
+        let Some(known) = recorded.get(&found.volume) else {
+            tracing::info!(volume = %found.volume, "removing the files of a deleted volume");
+            disk.remove_volume(found.volume)
+                .map_err(disk_error(disk.path()))?;
+            continue;
+        };
+        let placed = on_disk(&known.placed, number);
+        for &file in found.extents.difference(&placed) {
+            tracing::info!(volume = %found.volume, extent = %file.extent, "removing an orphan's files");
+            disk.remove_extent(found.volume, file)
+                .map_err(disk_error(disk.path()))?;
+        }
+    }
+    Ok(())
+}

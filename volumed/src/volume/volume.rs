@@ -1,0 +1,237 @@
+//! One volume: its record, its machines and its session.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use volumed_core::{ByteCount, Epoch, VolumeId};
+use volumed_meta::{Change, Compare, Entry, Outcome};
+
+use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
+use super::export::{Export, Session};
+use super::machine::{Machine, Node};
+use super::name::{OwnerId, VolumeName};
+use super::placements::{self, PlacementsError};
+use super::records::{VolumeRecord, decode, encode, extents_prefix, name_key, volume_key};
+use super::view::VolumeView;
+
+pub(super) struct Volume {
+    pub id: VolumeId,
+    pub name: VolumeName,
+    pub machine: Arc<Machine>,
+    /// As it was last read or written.
+    record: Mutex<VolumeRecord>,
+    /// Held through every change of owner.
+    seat: tokio::sync::Mutex<Seat>,
+}
+
+#[derive(Default)]
+struct Seat {
+    session: Option<Session>,
+    deleted: bool,
+}
+
+impl Volume {
+    pub fn new(
+        id: VolumeId,
+        name: VolumeName,
+        record: VolumeRecord,
+        machine: Arc<Machine>,
+    ) -> Arc<Self> {
+        let (record, seat) = (Mutex::new(record), tokio::sync::Mutex::default());
+        Arc::new(Self {
+            id,
+            name,
+            machine,
+            record,
+            seat,
+        })
+    }
+
+    pub fn view(&self) -> VolumeView {
+        let record = self.record.lock();
+        VolumeView {
+            id: self.id,
+            name: self.name.clone(),
+            size: ByteCount(record.size),
+            replicas: record.replicas,
+            used: self.machine.used(),
+            epoch: Epoch(record.epoch),
+            owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
+        }
+    }
+
+    /// V1, V2: ends the session before and begins one for `owner`.
+    pub async fn attach(&self, owner: OwnerId) -> Result<Epoch, AttachError> {
+        let mut seat = self.seat.lock().await;
+        self.begin(&mut seat, Some(owner)).await
+    }
+
+    async fn begin(&self, seat: &mut Seat, owner: Option<OwnerId>) -> Result<Epoch, AttachError> {
+        if seat.deleted {
+            return Err(AttachError::NotFound(self.name.clone()));
+        }
+        self.end(seat).await;
+        let record = self
+            .change_record(|record| {
+                record.epoch += 1;
+                record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
+            })
+            .await?;
+        let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
+        let extents = placements::load(&*self.node().store, self.id)
+            .await
+            .map_err(|error| match error {
+                PlacementsError::Record(error) => AttachError::Record(error),
+                PlacementsError::Store(error) => AttachError::Store(error),
+                PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
+            })?;
+        let started = self.machine.start_head(epoch, size, extents).await;
+        started.map_err(|_| AttachError::Io(self.name.clone()))?;
+        seat.session = Some(Session::new(epoch, owner, size));
+        Ok(epoch)
+    }
+
+    /// Ends the session, if there is one; what its connections sent is finished.
+    async fn end(&self, seat: &mut Seat) {
+        if let Some(session) = seat.session.take() {
+            session.end().await;
+        }
+        self.machine.quiet(false).await;
+        self.machine.drop_head();
+    }
+
+    pub async fn detach(&self, owner: &OwnerId) -> Result<(), DetachError> {
+        let mut seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(DetachError::NotFound(self.name.clone()));
+        }
+        if self.record.lock().owner.as_deref() != Some(owner.as_str()) {
+            return Err(DetachError::NotOwner(self.name.clone(), owner.clone()));
+        }
+        if self.settle(&mut seat).await.is_err() {
+            return Err(DetachError::Io(self.name.clone()));
+        }
+        self.change_record(|record| record.owner = None)
+            .await
+            .map_err(|error| match error {
+                AttachError::Record(error) => DetachError::Record(error),
+                AttachError::Store(error) => DetachError::Store(error),
+                _ => DetachError::NotFound(self.name.clone()),
+            })?;
+        Ok(())
+    }
+
+    /// Ends the session cleanly: everything durable, the dirty logs empty.
+    pub async fn stop(&self) {
+        let mut seat = self.seat.lock().await;
+        if self.settle(&mut seat).await.is_err() {
+            tracing::error!(volume = %self.name, "the volume could not be flushed");
+        }
+    }
+
+    async fn settle(&self, seat: &mut Seat) -> Result<(), volumed_core::IoError> {
+        if let Some(session) = seat.session.take() {
+            session.end().await;
+        }
+        self.machine.quiet(false).await;
+        let settled = self.machine.settle().await;
+        self.machine.quiet(true).await;
+        self.machine.drop_head();
+        settled
+    }
+
+    /// Opens the volume for a connection: of the attachment `epoch`, or of nobody in particular.
+    pub async fn open(&self, epoch: Option<Epoch>) -> Result<Arc<Export>, OpenExportError> {
+        let mut seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(OpenExportError::NotFound(self.name.clone()));
+        }
+        if let Some(epoch) = epoch {
+            let current = |session: &&Session| session.epoch == epoch && session.owner.is_some();
+            let session = seat.session.as_ref().filter(current);
+            let session = session.ok_or(OpenExportError::Epoch(self.name.clone(), epoch))?;
+            return Ok(session.export(&self.machine));
+        }
+        if self.record.lock().owner.is_some() {
+            return Err(OpenExportError::Owned(self.name.clone()));
+        }
+        if seat.session.is_none() {
+            self.begin(&mut seat, None).await?;
+        }
+        let session = seat.session.as_ref();
+        let session = session.ok_or_else(|| OpenExportError::NotFound(self.name.clone()))?;
+        Ok(session.export(&self.machine))
+    }
+
+    /// Removes the record, then the files.
+    pub async fn delete(&self) -> Result<(), DeleteVolumeError> {
+        let mut seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(DeleteVolumeError::NotFound(self.name.clone()));
+        }
+        if seat.session.as_ref().is_some_and(Session::in_use) {
+            return Err(DeleteVolumeError::Attached(self.name.clone()));
+        }
+        self.end(&mut seat).await;
+        let entry = self.entry().await?;
+        if let Some(entry) = entry {
+            let same = Compare::Unchanged(entry.key.clone(), entry.modified);
+            let changes = vec![
+                Change::Delete(entry.key),
+                Change::Delete(name_key(self.name.as_str())),
+                Change::DeletePrefix(extents_prefix(self.id)),
+            ];
+            match self.node().store.transact(vec![same], changes).await? {
+                Outcome::Committed(_) => {}
+                Outcome::Refused => return Err(DeleteVolumeError::Attached(self.name.clone())),
+            }
+        }
+        seat.deleted = true;
+        self.machine.quiet(true).await;
+        self.release();
+        Ok(())
+    }
+
+    /// Gives the space back and unlinks the files; what a crash leaves is collected at the start.
+    fn release(&self) {
+        for (number, blocks) in self.machine.allocated() {
+            let disk = Arc::clone(&self.node().disks[&number]);
+            let volume = self.id;
+            disk.space()
+                .release(u32::try_from(blocks).unwrap_or(u32::MAX));
+            self.node().pool.run(move || {
+                if let Err(error) = disk.remove_volume(volume) {
+                    tracing::warn!(%volume, %error, "a deleted volume's files could not be removed");
+                }
+            });
+        }
+    }
+
+    fn node(&self) -> &Node {
+        &self.machine.node
+    }
+
+    async fn entry(&self) -> Result<Option<Entry>, volumed_meta::StoreError> {
+        self.node().store.get(&volume_key(self.id)).await
+    }
+
+    /// Changes the record by compare-and-swap.
+    async fn change_record(
+        &self,
+        edit: impl Fn(&mut VolumeRecord),
+    ) -> Result<VolumeRecord, AttachError> {
+        loop {
+            let entry = self.entry().await?;
+            let entry = entry.ok_or_else(|| AttachError::NotFound(self.name.clone()))?;
+            let mut record: VolumeRecord = decode(&entry)?;
+            edit(&mut record);
+            let same = Compare::Unchanged(entry.key.clone(), entry.modified);
+            let put = Change::Put(entry.key, encode(&record));
+            if let Outcome::Committed(_) = self.node().store.transact(vec![same], vec![put]).await?
+            {
+                *self.record.lock() = record.clone();
+                return Ok(record);
+            }
+        }
+    }
+}
