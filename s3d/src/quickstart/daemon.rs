@@ -13,9 +13,20 @@ use tokio::process::{Child, Command};
 
 use super::settings::Settings;
 
+/// One of the two.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// The volume daemon.
+    Volumed,
+    /// The S3 server.
+    S3d,
+}
+
 /// How to start one of the daemons.
 #[derive(Debug)]
 pub struct Recipe {
+    /// Which one.
+    pub which: Which,
     /// Its name for people.
     pub name: &'static str,
     launcher: OsString,
@@ -27,6 +38,7 @@ impl Recipe {
     /// volumed over the one disk.
     pub fn volumed(settings: &Settings) -> Self {
         Self {
+            which: Which::Volumed,
             name: "volumed",
             launcher: settings.s3d.clone().into(),
             program: settings.volumed.clone().into(),
@@ -43,6 +55,7 @@ impl Recipe {
     /// s3d over that volumed.
     pub fn s3d(settings: &Settings) -> Self {
         Self {
+            which: Which::S3d,
             name: "s3d",
             launcher: settings.s3d.clone().into(),
             program: settings.s3d.clone().into(),

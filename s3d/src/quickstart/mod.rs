@@ -4,6 +4,7 @@
 mod console;
 mod daemon;
 mod env_file;
+mod health;
 mod http;
 mod provision;
 mod settings;

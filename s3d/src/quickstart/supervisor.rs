@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tokio::time::{sleep, timeout};
-use volumed_client::admin::AdminClient;
 
-use super::daemon::{Daemon, Recipe};
+use super::daemon::{Daemon, Recipe, Which};
 use super::env_file::EnvFile;
-use super::http;
-use super::settings::{Settings, reachable};
+use super::health::Health;
+use super::settings::Settings;
 use super::signals::Signals;
 
-/// Two deaths within this time have one cause.
+/// Two deaths within this time have one cause, unless the first daemon answers again already.
 const TOGETHER: Duration = Duration::from_millis(300);
 /// A daemon that lived shorter than this died quickly.
 const QUICK: Duration = Duration::from_secs(2);
@@ -39,12 +38,7 @@ struct Supervised {
 pub struct Supervisor {
     volumed: Supervised,
     s3d: Supervised,
-}
-
-#[derive(Clone, Copy)]
-enum Which {
-    Volumed,
-    S3d,
+    health: Health,
 }
 
 impl Supervised {
@@ -58,11 +52,12 @@ impl Supervised {
         })
     }
 
-    /// Waits for `healthy`, or says that the daemon ended first.
-    async fn until(&mut self, healthy: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+    /// Waits until it answers, or says that it ended first.
+    async fn until_it_answers(&mut self, health: &Health) -> anyhow::Result<()> {
         let name = self.recipe.name;
+        let which = self.recipe.which;
         let answered = async {
-            while !healthy().await {
+            while !health.answers(which).await {
                 sleep(HEALTH_INTERVAL).await;
             }
         };
@@ -99,28 +94,19 @@ impl Supervisor {
     /// # Errors
     /// When one of them ended or did not answer; then none is left running.
     pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let health = Health::of(settings);
         let mut volumed = Supervised::start(Recipe::volumed(settings))?;
-        let admin = AdminClient::new(settings.admin_socket());
-        if let Err(error) = volumed.until(async || admin.pool().await.is_ok()).await {
+        if let Err(error) = volumed.until_it_answers(&health).await {
             end(&mut volumed.daemon).await;
             return Err(error);
         }
+        let s3d = Supervised::start(Recipe::s3d(settings))?;
         let mut supervisor = Self {
             volumed,
-            s3d: Supervised::start(Recipe::s3d(settings))?,
+            s3d,
+            health,
         };
-        let (s3, api) = (
-            reachable(settings.s3_listen),
-            reachable(settings.api_listen),
-        );
-        let answers = async |address, path| http::request(address, path, None, None).await;
-        let healthy = async || {
-            answers(s3, "/").await.is_ok()
-                && answers(api, "/healthz")
-                    .await
-                    .is_ok_and(|answer| answer.status.is_success())
-        };
-        if let Err(error) = supervisor.s3d.until(healthy).await {
+        if let Err(error) = supervisor.s3d.until_it_answers(&supervisor.health).await {
             supervisor.kill().await;
             return Err(error);
         }
@@ -170,7 +156,8 @@ impl Supervisor {
             Which::S3d => (&mut self.s3d, &self.volumed),
         };
         dead.died = Some(Instant::now());
-        if other.died.is_some_and(|died| died.elapsed() < TOGETHER) {
+        let together = other.died.is_some_and(|died| died.elapsed() < TOGETHER);
+        if together && !self.health.answers(other.recipe.which).await {
             bail!(
                 "Both daemons ended together ({} last, {status}); start again to continue with the same data.",
                 dead.recipe.name
