@@ -25,6 +25,7 @@ use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
 use super::operations::Operations;
 use super::payload::RawBody;
+use super::reading::Answered;
 use super::{query, signed};
 use crate::accounts::Accounts;
 use crate::buckets::Buckets;
@@ -107,7 +108,12 @@ impl Front {
         let body = body_for_s3s(&mut parts, aim, body).await?;
         let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
         match answer {
-            Ok(response) => Ok(response.map(Body::new)),
+            Ok(mut response) => {
+                if let Some(Answered(status)) = response.extensions().get().copied() {
+                    *response.status_mut() = status;
+                }
+                Ok(response.map(Body::new))
+            }
             Err(error) => {
                 tracing::error!(?error, "an answer could not be written");
                 Ok(status(StatusCode::INTERNAL_SERVER_ERROR))

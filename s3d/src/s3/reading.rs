@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::BoxStream;
+use http::header::CONTENT_RANGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
-use s3d_bucket::{BlobReader, Bucket, CannedAcl, Found, Key, ReadError};
+use s3d_bucket::{BlobReader, Bucket, CannedAcl, Found, Key, Object, ReadError};
 use s3s::dto::{
     ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
     StreamingBlob, Timestamp,
@@ -23,6 +24,10 @@ use super::conditions::{ReadConditions, Verdict};
 use super::error::{self, Refusal};
 use super::operations::Operations;
 use super::range::Wanted;
+
+/// The status of an answer, which travels past s3s: it knows 200 and 206 only.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered(pub StatusCode);
 
 /// What both operations ask.
 struct Question {
@@ -97,7 +102,7 @@ impl Operations {
             output.content_length = i64::try_from(answer.length()).ok();
         }
         let mut response = S3Response::with_headers(output, answer.headers);
-        response.status = Some(status);
+        response.extensions.insert(Answered(status));
         Ok(response)
     }
 
@@ -127,7 +132,7 @@ impl Operations {
         }
         let status = answer.status();
         let mut response = S3Response::with_headers(output, answer.headers);
-        response.status = Some(status);
+        response.extensions.insert(Answered(status));
         Ok(response)
     }
 }
@@ -160,28 +165,38 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
         Verdict::NotModified => true,
         Verdict::Give => false,
     };
-    let wanted = Wanted::of(&object, question.range, question.part)?;
     let mut headers = attributes::write(&object, query);
-    if let Some(range) = wanted.content_range(object.size)
-        && let Ok(range) = HeaderValue::try_from(range)
-    {
-        headers.insert(http::header::CONTENT_RANGE, range);
-    }
-    if let Some(parts) = wanted.parts {
-        headers.insert("x-amz-mp-parts-count", parts.into());
-    }
-    if question.checksum
-        && wanted.bytes == (0..object.size)
-        && let Some(checksum) = &object.attributes.checksum
-    {
-        attributes::write_checksum(&mut headers, checksum);
-    }
+    let wanted = if not_modified {
+        Wanted::of(&object, None, None)?
+    } else {
+        let wanted = Wanted::of(&object, question.range, question.part)?;
+        describe(&wanted, &object, question.checksum, &mut headers);
+        wanted
+    };
     Ok(Answer {
         object,
         wanted,
         headers,
         not_modified,
     })
+}
+
+/// Adds what describes the bytes that are given.
+fn describe(wanted: &Wanted, object: &Object, with_checksum: bool, headers: &mut HeaderMap) {
+    if let Some(range) = wanted.content_range(object.size)
+        && let Ok(range) = HeaderValue::try_from(range)
+    {
+        headers.insert(CONTENT_RANGE, range);
+    }
+    if let Some(parts) = wanted.parts {
+        headers.insert("x-amz-mp-parts-count", parts.into());
+    }
+    if with_checksum
+        && wanted.bytes == (0..object.size)
+        && let Some(checksum) = &object.attributes.checksum
+    {
+        attributes::write_checksum(headers, checksum);
+    }
 }
 
 /// The bytes. The first of them are read before the answer begins, so that damage there is an
