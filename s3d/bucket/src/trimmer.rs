@@ -14,6 +14,7 @@ use volumed_client::{DeviceError, Durability};
 
 use crate::change::Change;
 use crate::committer::{Message, Submission};
+use crate::cursor::Cursor;
 use crate::index::IndexError;
 use crate::layout::{BLOCK, DATA_ZONE, RESERVE, SMALL_BODY, whole_blocks};
 use crate::object::SpanId;
@@ -119,16 +120,23 @@ fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<(SpanId, Span)>, Ind
 /// The addresses of whole blocks in which everything is dead once `freed` is, joined where they
 /// touch.
 fn dead_blocks(reader: &Reader, freed: &[(SpanId, Span)]) -> Result<Vec<Range<u64>>, IndexError> {
+    let mut neighbours = Neighbours {
+        cursor: reader.cursor(Table::Spans)?,
+        known: BTreeMap::new(),
+    };
     let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
     for (_, span) in freed {
-        let mut range = span.place / BLOCK * BLOCK..whole_blocks(span.place + span.length);
-        // A larger body has its blocks for itself; small ones share their first and last block.
-        if span.length <= SMALL_BODY as u64 {
-            if is_shared(reader, range.start)? {
-                range.start += BLOCK;
-            }
-            if range.end > range.start && is_shared(reader, range.end - BLOCK)? {
-                range.end -= BLOCK;
+        let end = span.place + span.length;
+        let mut range = span.place / BLOCK * BLOCK..whole_blocks(end);
+        // A larger body has its blocks for itself; small ones share those that they do not fill.
+        let small = span.length <= SMALL_BODY as u64;
+        if small && range.start != span.place && neighbours.live_in(range.start)? {
+            range.start += BLOCK;
+        }
+        if small && range.end != end && range.start < range.end {
+            let last = range.end - BLOCK;
+            if neighbours.live_in(last)? {
+                range.end = last;
             }
         }
         if range.start < range.end {
@@ -149,22 +157,38 @@ fn dead_blocks(reader: &Reader, freed: &[(SpanId, Span)]) -> Result<Vec<Range<u6
         .collect())
 }
 
-/// Whether a span that lives lies, in part, in the block at `place`.
-fn is_shared(reader: &Reader, place: u64) -> Result<bool, IndexError> {
-    // Spans lie in the order of their ids, and one that shares a block is no longer than a small
-    // body.
-    let mut cursor = reader.cursor(Table::Spans)?;
-    cursor.seek(span_key(SpanId(place.saturating_sub(SMALL_BODY as u64))));
-    while let Some((_, value)) = cursor.next()? {
-        let span = Span::decode(&value)?;
-        if span.place >= place + BLOCK {
-            return Ok(false);
+/// Says whether a span that lives lies, in part, in a block; each block is looked at once.
+struct Neighbours<'r> {
+    cursor: Cursor<'r>,
+    known: BTreeMap<u64, bool>,
+}
+
+impl Neighbours<'_> {
+    fn live_in(&mut self, block: u64) -> Result<bool, IndexError> {
+        if let Some(live) = self.known.get(&block) {
+            return Ok(*live);
         }
-        if span.place + span.length > place {
-            return Ok(true);
-        }
+        let live = self.look(block)?;
+        self.known.insert(block, live);
+        Ok(live)
     }
-    Ok(false)
+
+    fn look(&mut self, block: u64) -> Result<bool, IndexError> {
+        // Spans lie in the order of their ids, and one that shares a block is no longer than a
+        // small body.
+        self.cursor
+            .seek(span_key(SpanId(block.saturating_sub(SMALL_BODY as u64))));
+        while let Some((_, value)) = self.cursor.next()? {
+            let span = Span::decode(&value)?;
+            if span.place >= block + BLOCK {
+                return Ok(false);
+            }
+            if span.place + span.length > block {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Takes the reserve, so that it can be given up when the pool is full: what frees space has to be
