@@ -116,6 +116,11 @@ impl Daemon {
         self.child.wait().await
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> std::io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Asks it to finish what is in flight and end.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);

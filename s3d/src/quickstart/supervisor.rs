@@ -12,6 +12,8 @@ use super::health::Health;
 use super::settings::Settings;
 use super::signals::Signals;
 
+/// Two that are killed at once are seen to be dead within this time.
+const AT_ONCE: Duration = Duration::from_millis(20);
 /// Two deaths within this time have one cause, unless the first daemon answers again already.
 const TOGETHER: Duration = Duration::from_millis(300);
 /// A daemon that lived shorter than this died quickly.
@@ -152,12 +154,18 @@ impl Supervisor {
         env: &mut EnvFile,
     ) -> anyhow::Result<()> {
         let (dead, other) = match which {
-            Which::Volumed => (&mut self.volumed, &self.s3d),
-            Which::S3d => (&mut self.s3d, &self.volumed),
+            Which::Volumed => (&mut self.volumed, &mut self.s3d),
+            Which::S3d => (&mut self.s3d, &mut self.volumed),
         };
         dead.died = Some(Instant::now());
-        let together = other.died.is_some_and(|died| died.elapsed() < TOGETHER);
-        if together && !self.health.answers(other.recipe.which).await {
+        sleep(AT_ONCE).await;
+        let together = match other.died {
+            Some(died) if died.elapsed() < TOGETHER => {
+                !self.health.answers(other.recipe.which).await
+            }
+            _ => other.daemon.has_ended()?,
+        };
+        if together {
             bail!(
                 "Both daemons ended together ({} last, {status}); start again to continue with the same data.",
                 dead.recipe.name

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hayrack_e2e::http::{Answer, Connection, Request, exchange, percent_encode};
+use hayrack_e2e::http::{Answer, Connection, Request, element, exchange, percent_encode};
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::s3::S3;
 
@@ -38,8 +38,9 @@ fn assert_refused(answer: &Answer, status: u16, code: &str) {
         "{}",
         answer.text()
     );
+    let sentence = element(&answer.text(), "Message");
     assert!(
-        answer.text().contains("<Message>"),
+        sentence.is_some_and(|text| text.len() > 10),
         "no sentence: {}",
         answer.text()
     );
@@ -196,7 +197,10 @@ fn keys() {
             "a\nb",
             "%2e",
         ] {
-            let path = format!("{bucket}/{}", percent_encode(key.as_bytes()));
+            let path = format!(
+                "{bucket}/{}",
+                percent_encode(key.as_bytes()).replace("%2F", "/")
+            );
             let stored = s3.put(&path, key);
             if stored.status == 200 {
                 assert_eq!(s3.get(&path).text(), key, "{key:?} came back different");
@@ -225,8 +229,9 @@ fn documents() {
         let post = |query: &str, body: &str| {
             s3.send(Request::new("POST", format!("{bucket}{query}")).body(body))
         };
+        let empty = post("?delete=", "");
+        assert_refused(&empty, 400, "MissingRequestBodyError");
         for body in [
-            "",
             "no XML",
             "<Delete>",
             "<Delete><Object></Delete>",
@@ -241,7 +246,7 @@ fn documents() {
             "MalformedXML",
         );
         let created = s3.send(Request::new("POST", format!("{bucket}/refused?uploads=")));
-        let upload = hayrack_e2e::http::element(&created.text(), "UploadId").expect("an id");
+        let upload = element(&created.text(), "UploadId").expect("an id");
         let complete = |body: &str| post(&format!("/refused?uploadId={upload}"), body);
         assert_refused(&complete("<CompleteMultipartUpload>"), 400, "MalformedXML");
         let part = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"x\"</ETag>\
