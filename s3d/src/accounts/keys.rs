@@ -70,7 +70,7 @@ impl Accounts {
         scope: Scope,
         guard: Option<Compare>,
     ) -> Result<Key, CreateKeyError> {
-        if self.keys_of(namespace).await?.len() >= MAX_KEYS {
+        if self.records.list::<Scope>(&keys_of(namespace)).await?.len() >= MAX_KEYS {
             return Err(CreateKeyError::TooMany);
         }
         let key = Key::random(namespace.clone(), scope, clock::now());

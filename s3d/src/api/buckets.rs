@@ -77,7 +77,14 @@ pub async fn create(
         .buckets
         .create(&namespace, &name, CannedAcl::Private)
         .await?;
-    let key = state.buckets.create_key(&name).await?;
+    let key = match state.buckets.create_key(&name).await {
+        Ok(key) => key,
+        Err(error) => {
+            // The call as a whole has failed: a bucket without a key is not what was asked for.
+            state.buckets.delete(&name, false).await?;
+            return Err(error.into());
+        }
+    };
     let bucket = BucketAnswer::new(&record, &state.endpoint);
     Ok((StatusCode::CREATED, Json(CreatedBucket::new(bucket, key))))
 }

@@ -248,6 +248,9 @@ impl From<CreateBucketError> for ApiError {
                 Self::conflict("BucketAlreadyOwnedByYou", error).about("name")
             }
             CreateBucketError::Taken => Self::conflict("BucketAlreadyExists", error).about("name"),
+            CreateBucketError::BeingDeleted => {
+                Self::conflict("BucketBeingDeleted", error).about("name")
+            }
             CreateBucketError::NoSuchNamespace => Self::no_such_namespace(),
             CreateBucketError::TooMany => Self::conflict("TooManyBuckets", error),
             CreateBucketError::NoSpace => {

@@ -24,6 +24,9 @@ pub enum CreateBucketError {
     /// Another namespace has it.
     #[error("This name is taken: bucket names are unique in the whole rack; choose another.")]
     Taken,
+    /// The one that had it is still being deleted.
+    #[error("The last bucket of this name is still being deleted; try again in a moment.")]
+    BeingDeleted,
     /// There is no such namespace.
     #[error("There is no such namespace.")]
     NoSuchNamespace,
@@ -68,6 +71,9 @@ impl Buckets {
         ];
         if !self.records.commit(conditions, changes).await? {
             return Err(match self.read(name).await? {
+                Some(taken) if taken.record.status == Status::Deleting => {
+                    CreateBucketError::BeingDeleted
+                }
                 Some(taken) if taken.record.namespace == *namespace => {
                     CreateBucketError::AlreadyYours
                 }

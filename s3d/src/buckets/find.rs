@@ -38,14 +38,14 @@ pub enum CreateBucketKeyError {
 impl Buckets {
     /// The bucket of a name. Asked for each S3 request: it comes from memory.
     pub async fn find(&self, name: &str) -> Result<Option<Arc<BucketRecord>>, RecordError> {
-        let Ok(name) = BucketName::new(name) else {
-            return Ok(None);
-        };
         let read = async {
+            let Ok(name) = BucketName::new(name) else {
+                return Ok(None);
+            };
             let stored = self.read(&name).await?;
             Ok::<_, RecordError>(stored.map(|stored| stored.record))
         };
-        let found = self.known.get_or_read(name.as_str(), read).await?;
+        let found = self.known.get_or_read(name, read).await?;
         Ok(found.filter(|record| record.status != Status::Deleting))
     }
 

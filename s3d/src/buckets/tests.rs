@@ -261,7 +261,7 @@ async fn deletion_goes_on_when_the_daemon_is_back() {
         .buckets
         .create(&rack.home, &name("first"), CannedAcl::Private)
         .await;
-    assert!(matches!(taken, Err(CreateBucketError::AlreadyYours)));
+    assert!(matches!(taken, Err(CreateBucketError::BeingDeleted)));
     let rack = rack.restart();
     rack.volumes.away.store(false, SeqCst);
     rack.until_settled().await;

@@ -183,6 +183,7 @@ impl From<CreateBucketError> for S3Error {
         let code = match refusal {
             CreateBucketError::AlreadyYours => S3ErrorCode::BucketAlreadyOwnedByYou,
             CreateBucketError::Taken => S3ErrorCode::BucketAlreadyExists,
+            CreateBucketError::BeingDeleted => S3ErrorCode::OperationAborted,
             CreateBucketError::NoSuchNamespace => S3ErrorCode::AccessDenied,
             CreateBucketError::TooMany => S3ErrorCode::TooManyBuckets,
             CreateBucketError::NoSpace => return no_space(),

@@ -1,6 +1,8 @@
 //! Two processes change one store and are killed in the middle of it, again and again: every
 //! acknowledged transaction is there, whole, and no revision is given twice.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

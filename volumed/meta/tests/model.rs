@@ -1,5 +1,7 @@
 //! Any sequence of transactions does to the store what it does to a map.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! The conformance suite on SQLite, and what is particular to it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod conformance;
 
 use std::path::Path;
