@@ -5,6 +5,7 @@ use std::io::{Error, ErrorKind, IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use volumed_core::format::{SUMS_FILE_SIZE, SumsHeader, decode_sums, encode_sums, sums_offset};
@@ -20,9 +21,8 @@ use crate::slots::read_up_to;
 pub(crate) struct OpenExtent {
     data: File,
     sums: File,
-    /// Data may be written that no sync covers.
-    data_unsynced: AtomicBool,
-    sums_unsynced: AtomicBool,
+    data_syncs: Syncs,
+    sums_syncs: Syncs,
 }
 
 impl OpenExtent {
@@ -64,17 +64,16 @@ impl OpenExtent {
     }
 
     fn new(data: File, sums: File, unsynced: bool) -> Self {
-        let (data_unsynced, sums_unsynced) = (AtomicBool::new(unsynced), AtomicBool::new(unsynced));
         Self {
             data,
             sums,
-            data_unsynced,
-            sums_unsynced,
+            data_syncs: Syncs::new(unsynced),
+            sums_syncs: Syncs::new(unsynced),
         }
     }
 
     pub fn unsynced(&self) -> bool {
-        self.data_unsynced.load(Ordering::Acquire) || self.sums_unsynced.load(Ordering::Acquire)
+        self.data_syncs.needed() || self.sums_syncs.needed()
     }
 
     /// Reads whole blocks; `None` if that would have to wait for the disk.
@@ -92,13 +91,13 @@ impl OpenExtent {
         if durable {
             return write_durably(&self.data, bytes, offset.into());
         }
-        self.data_unsynced.store(true, Ordering::Release);
+        self.data_syncs.need();
         self.data.write_all_at(bytes, offset.into())
     }
 
     /// Gives blocks back to the file system; they read zero.
     pub fn punch(&self, offset: u32, length: u32) -> std::io::Result<()> {
-        self.data_unsynced.store(true, Ordering::Release);
+        self.data_syncs.need();
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         Ok(rustix::fs::fallocate(
             &self.data,
@@ -110,7 +109,7 @@ impl OpenExtent {
 
     /// Makes blocks zero that keep their space.
     pub fn zero(&self, offset: u32, length: u32) -> std::io::Result<()> {
-        self.data_unsynced.store(true, Ordering::Release);
+        self.data_syncs.need();
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.data, flags, offset.into(), length.into()) {
             Ok(()) => Ok(()),
@@ -132,7 +131,7 @@ impl OpenExtent {
 
     /// Notes sums from the extent's `first` block on; never durable before the extent is settled.
     pub fn store_sums(&self, file: ExtentFile, first: u32, sums: &[u32]) -> std::io::Result<()> {
-        self.sums_unsynced.store(true, Ordering::Release);
+        self.sums_syncs.need();
         let (mut block, mut left) = (first as usize, sums);
         while !left.is_empty() {
             let region = RegionIndex::of(file.extent.start() + block as u64 * BLOCK_SIZE);
@@ -147,16 +146,16 @@ impl OpenExtent {
     }
 
     pub fn store_header(&self, header: &SumsHeader) -> std::io::Result<()> {
-        self.sums_unsynced.store(true, Ordering::Release);
+        self.sums_syncs.need();
         self.sums.write_all_at(&header.encode(), 0)
     }
 
     pub fn sync_data(&self) -> std::io::Result<()> {
-        sync(&self.data, &self.data_unsynced)
+        self.data_syncs.run(|| self.data.sync_data())
     }
 
     pub fn sync_sums(&self) -> std::io::Result<()> {
-        sync(&self.sums, &self.sums_unsynced)
+        self.sums_syncs.run(|| self.sums.sync_data())
     }
 
     /// Drops a range from the page cache, so that the next read sees what the disk has (V8).
@@ -171,15 +170,49 @@ impl OpenExtent {
     }
 }
 
-fn sync(file: &File, unsynced: &AtomicBool) -> std::io::Result<()> {
-    // Cleared first: a write that comes meanwhile sets it again.
-    if unsynced.swap(false, Ordering::AcqRel)
-        && let Err(error) = file.sync_data()
-    {
-        unsynced.store(true, Ordering::Release);
-        return Err(error);
+/// The syncs of one file, one at a time.
+#[derive(Debug)]
+struct Syncs {
+    /// Something may be written that no sync covers.
+    needed: AtomicBool,
+    /// Held while a sync runs; whether one failed.
+    failed: Mutex<bool>,
+}
+
+impl Syncs {
+    fn new(needed: bool) -> Self {
+        Self {
+            needed: AtomicBool::new(needed),
+            failed: Mutex::new(false),
+        }
     }
-    Ok(())
+
+    fn needed(&self) -> bool {
+        self.needed.load(Ordering::Acquire)
+    }
+
+    fn need(&self) {
+        self.needed.store(true, Ordering::Release);
+    }
+
+    /// Runs `sync` if it is needed. A sync under way is waited for, since it may cover what the
+    /// caller wants durable (V3); after one that failed none is tried again, since the next would
+    /// answer well for bytes that are lost (V8).
+    fn run(&self, sync: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut failed = self.failed.lock();
+        if *failed {
+            return Err(Error::other("an earlier sync of the file failed"));
+        }
+        // Cleared first: a write that comes meanwhile sets it again.
+        if self.needed.swap(false, Ordering::AcqRel)
+            && let Err(error) = sync()
+        {
+            *failed = true;
+            self.need();
+            return Err(error);
+        }
+        Ok(())
+    }
 }
 
 fn read_now(file: &File, offset: u64, length: usize) -> std::io::Result<Option<Vec<u8>>> {
@@ -208,4 +241,54 @@ pub(crate) fn write_durably(file: &File, mut bytes: &[u8], mut offset: u64) -> s
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    use super::Syncs;
+
+    #[test]
+    fn a_sync_waits_for_the_one_that_runs() {
+        let syncs = Syncs::new(true);
+        let ended = AtomicBool::new(false);
+        let (begun, begins) = channel();
+        let (go_on, goes_on) = channel();
+        std::thread::scope(|scope| {
+            let (syncs, ended) = (&syncs, &ended);
+            scope.spawn(move || {
+                syncs.run(|| {
+                    begun.send(()).expect("the test waits");
+                    goes_on.recv().expect("the test goes on");
+                    ended.store(true, Ordering::SeqCst);
+                    Ok(())
+                })
+            });
+            begins.recv().expect("the first sync begins");
+            let second = scope.spawn(|| {
+                syncs.run(|| Ok(())).expect("nothing failed");
+                ended.load(Ordering::SeqCst)
+            });
+            go_on.send(()).expect("the first sync waits");
+            assert!(
+                second.join().expect("no panic"),
+                "answered before the bytes were durable"
+            );
+        });
+    }
+
+    #[test]
+    fn after_a_failed_sync_none_answers_well() {
+        let syncs = Syncs::new(true);
+        syncs
+            .run(|| Err(Error::other("lost")))
+            .expect_err("the sync failed");
+        syncs
+            .run(|| Ok(()))
+            .expect_err("a second sync says nothing about what was lost");
+        assert!(syncs.needed());
+    }
 }
