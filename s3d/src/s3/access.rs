@@ -84,7 +84,6 @@ impl S3Access for Access {
         let Some(name) = context.s3_path().get_bucket_name().map(str::to_owned) else {
             return admit(context, Caller { key, owns: false }, need == Need::Key);
         };
-        check_endpoint(context, &name)?;
         if need == Need::Namespace {
             let whole = key
                 .as_ref()
@@ -128,16 +127,6 @@ pub fn covers(key: &Key, bucket: &BucketRecord) -> bool {
         Scope::Bucket(only) => *only == bucket.name,
     };
     scope && key.namespace == bucket.namespace
-}
-
-/// Behind the endpoint of a bucket there is no other.
-fn check_endpoint(context: &mut S3AccessContext<'_>, name: &str) -> Result<(), Refusal> {
-    match context.extensions_mut().get::<Addressing>() {
-        Some(Addressing::Endpoint { bucket, .. }) if bucket != name => Err(Refusal::OtherBucket {
-            endpoint: bucket.clone(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 fn check_namespace(context: &mut S3AccessContext<'_>, found: &BucketRecord) -> Result<(), Refusal> {

@@ -152,7 +152,6 @@ impl Operations {
 
     /// Who may list a bucket.
     pub(super) fn bucket_acl(
-        &self,
         request: &S3Request<GetBucketAclInput>,
     ) -> S3Result<S3Response<GetBucketAclOutput>> {
         let bucket = bucket(request)?;

@@ -133,11 +133,11 @@ mod tests {
             "20130524/us-east-1/s3/aws4_request",
             "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
         );
-        signer.update(&[b'a'; 65536]);
+        signer.update(&vec![b'a'; 65536]);
         assert!(
             signer.chunk_has("ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648")
         );
-        signer.update(&[b'a'; 1024]);
+        signer.update(&vec![b'a'; 1024]);
         assert!(
             signer.chunk_has("0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497")
         );

@@ -128,11 +128,13 @@ impl Decoder {
         if let Some(mut signer) = self.announced.signer
             && !self.trailers.is_empty()
         {
-            let lines: String = self
-                .trailers
-                .iter()
-                .map(|(name, value)| format!("{name}:{value}\n"))
-                .collect();
+            let mut lines = String::new();
+            for (name, value) in &self.trailers {
+                lines.extend([
+                    name, ":", value, "
+",
+                ]);
+            }
             let signature = self.trailer_signature.ok_or(ChunkedError::Signature)?;
             if !signer.trailers_have(&lines, &signature) {
                 return Err(ChunkedError::Signature);

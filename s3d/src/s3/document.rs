@@ -16,7 +16,7 @@ use super::payload::PayloadError;
 const MAX_LENGTH: usize = 8 << 20;
 
 /// How long a document may take to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -102,6 +102,7 @@ impl Front {
         }
         let signed = signed::read(&mut parts)?;
         let aim = aim(&parts, &addressing)?;
+        check_endpoint(&parts, &addressing)?;
         built::check(&parts.method, aim, parts.uri.query(), &parts.headers)?;
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
@@ -171,6 +172,21 @@ fn aim(parts: &Parts, addressing: &Addressing) -> Result<Aim, Refusal> {
         (_, _) if path.is_empty() => Aim::Service,
         (_, None | Some((_, ""))) => Aim::Bucket,
         (_, Some(_)) => Aim::Object,
+    })
+}
+
+/// Behind the endpoint of a bucket there is no other. A client in virtual-host style, which sends
+/// the key alone, would otherwise be told of a bucket that it never meant.
+fn check_endpoint(parts: &Parts, addressing: &Addressing) -> Result<(), Refusal> {
+    let Addressing::Endpoint { bucket, .. } = addressing else {
+        return Ok(());
+    };
+    let first = parts.uri.path().split('/').nth(1).unwrap_or_default();
+    if first.is_empty() || first == bucket {
+        return Ok(());
+    }
+    Err(Refusal::OtherBucket {
+        endpoint: bucket.clone(),
     })
 }
 

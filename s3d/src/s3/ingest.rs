@@ -7,6 +7,7 @@ use http::HeaderMap;
 use md5::Md5;
 use s3d_bucket::{Body, Bucket, ChangeError, Checksum, ChecksumAlgorithm, ChecksumKind};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
 
 use super::checksum::{self, Hasher};
 use super::payload::{Payload, PayloadError};
@@ -148,7 +149,7 @@ pub async fn ingest(
     let mut writer = bucket.writer(Some(payload.length()));
     let mut hashing = Hashing::new(Digests::new(&claims, sha256));
     while let Some(bytes) = payload.next().await? {
-        hashing.push(bytes.clone()).await;
+        hashing = hashing.push(bytes.clone()).await;
         writer.write(bytes).await?;
     }
     for (name, value) in payload.finish()? {
@@ -232,47 +233,47 @@ struct Hashing {
 }
 
 enum State {
-    Here(Digests),
-    There(tokio::task::JoinHandle<Digests>),
+    Here(Box<Digests>),
+    There(JoinHandle<Box<Digests>>),
 }
 
 impl Hashing {
     fn new(digests: Digests) -> Self {
         Self {
-            state: State::Here(digests),
+            state: State::Here(Box::new(digests)),
             batch: Vec::new(),
             length: 0,
         }
     }
 
-    async fn push(&mut self, bytes: Bytes) {
+    async fn push(mut self, bytes: Bytes) -> Self {
         self.length += bytes.len();
         self.batch.push(bytes);
-        if self.length >= BATCH {
-            let batch = std::mem::take(&mut self.batch);
-            self.length = 0;
-            take_mut(&mut self.state, batch).await;
+        if self.length < BATCH {
+            return self;
+        }
+        let digests = self.state.here().await;
+        Self {
+            state: State::There(hash(digests, self.batch)),
+            batch: Vec::new(),
+            length: 0,
         }
     }
 
     async fn finish(self) -> Digests {
         let mut digests = self.state.here().await;
-        if self.length <= INLINE {
-            self.batch.iter().for_each(|bytes| digests.update(bytes));
-            return digests;
+        if self.length > INLINE {
+            return *State::There(hash(digests, self.batch)).here().await;
         }
-        State::There(hash(digests, self.batch)).here().await
+        for bytes in &self.batch {
+            digests.update(bytes);
+        }
+        *digests
     }
 }
 
-async fn take_mut(state: &mut State, batch: Vec<Bytes>) {
-    let empty = State::Here(Digests::new(&Claims::default(), None));
-    let digests = std::mem::replace(state, empty).here().await;
-    *state = State::There(hash(digests, batch));
-}
-
 impl State {
-    async fn here(self) -> Digests {
+    async fn here(self) -> Box<Digests> {
         match self {
             Self::Here(digests) => digests,
             Self::There(running) => match running.await {
@@ -287,9 +288,11 @@ impl State {
     }
 }
 
-fn hash(mut digests: Digests, batch: Vec<Bytes>) -> tokio::task::JoinHandle<Digests> {
+fn hash(mut digests: Box<Digests>, batch: Vec<Bytes>) -> JoinHandle<Box<Digests>> {
     tokio::task::spawn_blocking(move || {
-        batch.iter().for_each(|bytes| digests.update(bytes));
+        for bytes in &batch {
+            digests.update(bytes);
+        }
         digests
     })
 }
@@ -357,7 +360,7 @@ mod tests {
         whole.update(&bytes);
         let mut hashing = Hashing::new(Digests::new(&claims, None));
         for piece in bytes.chunks(300_000) {
-            hashing.push(Bytes::copy_from_slice(piece)).await;
+            hashing = hashing.push(Bytes::copy_from_slice(piece)).await;
         }
         let pieces = hashing.finish().await.finish(&claims, None);
         assert_eq!(pieces, whole.finish(&claims, None));

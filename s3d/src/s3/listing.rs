@@ -1,6 +1,6 @@
 //! ListObjects, ListObjectsV2, ListParts and ListMultipartUploads.
 
-use s3d_bucket::{ChecksumAlgorithm, Key, ListEntry, ListPage, ListRequest, Part};
+use s3d_bucket::{ChecksumAlgorithm, Key, ListEntry, ListPage, ListRequest, Part, UploadPage};
 use s3s::dto::{
     CommonPrefix, ETag, EncodingType, ListMultipartUploadsInput, ListMultipartUploadsOutput,
     ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
@@ -259,7 +259,7 @@ impl Operations {
         };
         let open = self.buckets.open(bucket(&request)?).await?;
         let page = match limit {
-            0 => Default::default(),
+            0 => UploadPage::default(),
             _ => open
                 .list_uploads(
                     &prefix,

@@ -27,4 +27,7 @@ mod signed;
 mod token;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 pub use front::Front;

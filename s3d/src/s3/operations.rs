@@ -3,7 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
+    GetObjectAclInput, GetObjectAclOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
+    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutBucketAclInput,
+    PutBucketAclOutput, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+};
 use s3s::region::Region;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
@@ -17,7 +28,6 @@ pub struct Operations {
 }
 
 #[async_trait]
-#[expect(clippy::wildcard_imports, reason = "two types for each operation")]
 impl S3 for Operations {
     async fn put_object(
         &self,
@@ -149,7 +159,7 @@ impl S3 for Operations {
         &self,
         request: S3Request<GetBucketAclInput>,
     ) -> S3Result<S3Response<GetBucketAclOutput>> {
-        self.bucket_acl(&request)
+        Self::bucket_acl(&request)
     }
 
     async fn put_bucket_acl(

@@ -21,7 +21,7 @@ use super::signed::Seed;
 pub const MAX_LENGTH: u64 = 5 << 30;
 
 /// How long a client may send nothing in the middle of a body.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The body of a request, which travels past s3s in the request's extensions.
 #[derive(Clone)]
@@ -88,15 +88,17 @@ impl Payload {
             None => Ok(None),
         };
         let number = |name: &'static str| {
-            let number = text(name)?.map(|text| text.parse::<u64>());
+            let number = text(name)?.map(str::parse::<u64>);
             number.transpose().map_err(|_| PayloadError::Header(name))
         };
         let hash = text("x-amz-content-sha256")?.unwrap_or("UNSIGNED-PAYLOAD");
         let chunked = hash.starts_with("STREAMING-");
-        let length = match chunked {
-            true => number("x-amz-decoded-content-length")?,
-            false => number("content-length")?,
+        let announced = if chunked {
+            "x-amz-decoded-content-length"
+        } else {
+            "content-length"
         };
+        let length = number(announced)?;
         let length = length.ok_or(PayloadError::NoLength)?;
         if length > MAX_LENGTH {
             return Err(PayloadError::TooLong(length));
@@ -107,10 +109,10 @@ impl Payload {
             hash => Some(unhex(hash).ok_or(PayloadError::Header("x-amz-content-sha256"))?),
         };
         let decoder = if chunked {
-            let trailers = match hash.ends_with("-TRAILER") {
-                true => text("x-amz-trailer")?.unwrap_or_default(),
-                false => "",
-            };
+            let announces = hash.ends_with("-TRAILER");
+            let trailers = text("x-amz-trailer")?
+                .filter(|_| announces)
+                .unwrap_or_default();
             let trailers = trailers
                 .split(',')
                 .map(|name| name.trim().to_ascii_lowercase());

@@ -1,0 +1,9 @@
+//! The front as a whole, in one process: real accounts, buckets and signatures over volumes in
+//! memory.
+
+mod holes;
+mod hosts;
+mod multipart;
+mod objects;
+mod rack;
+mod tenants;
