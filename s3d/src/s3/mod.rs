@@ -10,6 +10,7 @@ mod built;
 mod checksum;
 mod chunk_signer;
 mod chunked;
+mod completion;
 mod conditions;
 mod document;
 mod error;
