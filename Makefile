@@ -31,7 +31,7 @@ test: check
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
 	cargo build --locked -p volumed -p s3d
-	cargo test --locked -p hayrack-e2e -- --test-threads=1
+	cargo test --locked -p hayrack-e2e -- --test-threads=2
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench

@@ -199,11 +199,9 @@ impl Worker<'_> {
             }
             Work::List => {
                 let page = work::read_page(&response.body).context("LIST")?;
-                ensure!(
-                    page.keys > 0,
-                    "LIST answered no key under {:?}",
-                    load.prefix
-                );
+                // The last page may be empty, the first may not.
+                let empty = page.keys == 0 && self.token.is_none();
+                ensure!(!empty, "LIST answered no key under {:?}", load.prefix);
                 tally.keys += page.keys;
                 self.token = page.next;
             }
