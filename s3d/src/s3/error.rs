@@ -24,6 +24,32 @@ use crate::buckets::{
 };
 use crate::records::RecordError;
 
+/// What a refusal of s3s lacks: a sentence for people, and the request's id.
+pub fn complete(document: &str, id: &str) -> Option<String> {
+    let body = document.strip_suffix("</Error>")?;
+    let (_, code) = body.split_once("<Code>")?;
+    let sentence = match code.split_once("</Code>")?.0 {
+        _ if body.contains("<Message>") => None,
+        "SignatureDoesNotMatch" => Some(
+            "the signature is not the one computed here: check the secret access key, the clock, \
+             and that nothing between changes the request",
+        ),
+        "InvalidBucketName" => Some("the specified bucket is not valid"),
+        "InvalidURI" => Some("the specified URI could not be parsed: a path is UTF-8"),
+        "KeyTooLongError" => Some("a key has at most 1,024 bytes"),
+        "MalformedXML" => Some("the document is not well-formed, or not what this operation takes"),
+        "MethodNotAllowed" => Some("this method is not allowed here"),
+        "MissingContentLength" => Some("say in Content-Length how long the body is"),
+        _ => None,
+    };
+    let sentence = sentence
+        .map(|it| format!("<Message>{it}</Message>"))
+        .unwrap_or_default();
+    Some(format!(
+        "{body}{sentence}<RequestId>{id}</RequestId></Error>"
+    ))
+}
+
 /// Why the front itself refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 use super::access::{Access, Secrets};
 use super::built::{self, Aim};
 use super::document;
-use super::error::Refusal;
+use super::error::{self, Refusal};
 use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
 use super::operations::Operations;
@@ -79,7 +79,7 @@ impl Front {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:08X}{number:08X}", self.0.start as u32);
-        let mut response = match self.route(request).await {
+        let mut response = match self.route(request, &id).await {
             Ok(response) => response,
             Err(mut error) => {
                 error.set_request_id(id.as_str());
@@ -92,7 +92,7 @@ impl Front {
         response
     }
 
-    async fn route(&self, request: Request<Body>) -> S3Result<Response<Body>> {
+    async fn route(&self, request: Request<Body>, id: &str) -> S3Result<Response<Body>> {
         let (mut parts, body) = request.into_parts();
         let addressing = self.0.hosts.read(host(&parts))?;
         if addressing == Addressing::Api {
@@ -112,6 +112,9 @@ impl Front {
             Ok(mut response) => {
                 if let Some(Answered(status)) = response.extensions().get().copied() {
                     *response.status_mut() = status;
+                }
+                if response.status().is_client_error() || response.status().is_server_error() {
+                    response = completed(response, id);
                 }
                 Ok(response.map(Body::new))
             }
@@ -187,6 +190,18 @@ fn check_endpoint(parts: &Parts, addressing: &Addressing) -> Result<(), Refusal>
     }
     Err(Refusal::OtherBucket {
         endpoint: bucket.clone(),
+    })
+}
+
+/// A refusal of s3s, with what it lacks.
+fn completed(response: Response<s3s::Body>, id: &str) -> Response<s3s::Body> {
+    response.map(|mut body| {
+        let document = body.take_bytes().unwrap_or_default();
+        let text = std::str::from_utf8(&document).ok();
+        match text.and_then(|text| error::complete(text, id)) {
+            Some(text) => text.into(),
+            None => document.into(),
+        }
     })
 }
 

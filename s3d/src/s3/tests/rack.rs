@@ -68,7 +68,14 @@ impl Answer {
     pub fn refuses(self, status: u16, code: &str) -> Self {
         let found = (self.status.as_u16(), self.element("Code"));
         assert_eq!(found, (status, Some(code.to_owned())), "{}", self.text());
-        assert!(self.headers.contains_key("x-amz-request-id"));
+        let id = self.headers["x-amz-request-id"].to_str().unwrap();
+        assert_eq!(
+            self.element("RequestId").as_deref(),
+            Some(id),
+            "{}",
+            self.text()
+        );
+        assert!(self.element("Message").is_some(), "{}", self.text());
         self
     }
 }
