@@ -38,7 +38,11 @@ pub struct ExtentFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// Durably promise the message's epoch (V1).
-    Promise,
+    Promise {
+        /// What the store places on the disk: what a fenced head placed or freed and did not come
+        /// to tell is made up for.
+        held: BTreeSet<ExtentFile>,
+    },
     /// Read checked bytes.
     Read {
         /// Where.

@@ -52,7 +52,7 @@ pub type Reply = Result<Bytes, IoError>;
 /// where it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IoError {
-    /// The pool has no room; nothing was changed.
+    /// The pool has no room; nothing was changed in any extent that had none.
     #[error("the pool has no space left")]
     NoSpace,
     /// A disk failed, or bytes did not match their checksum (V8, V10).

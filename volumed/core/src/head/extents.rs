@@ -1,12 +1,15 @@
 //! Which extents are placed, and placing them: ahead of a sequential writer one, two, four, eight.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
 use crate::message::{Ask, ExtentFile};
 use crate::placement::Placement;
-use crate::{ByteCount, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT, RegionIndex};
+use crate::{
+    ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT, RegionIndex,
+};
 
 use super::piece::{Stage, Work};
 use super::round::Then;
@@ -42,21 +45,21 @@ impl Extents {
         self.placed.get(&extent)
     }
 
+    /// The files that a disk should hold.
+    pub fn on(&self, disk: DiskNumber) -> BTreeSet<ExtentFile> {
+        let placed = self.placed.iter();
+        let here = placed.filter(|(_, placed)| placed.replicas.iter().any(|(on, _)| *on == disk));
+        here.map(|(&extent, placed)| ExtentFile {
+            extent,
+            alloc: placed.alloc,
+        })
+        .collect()
+    }
+
     /// The extents of a range that are placed or being placed.
-    pub fn known_in(&self, offset: u64, end: u64) -> Vec<ExtentIndex> {
-        if offset >= end {
-            return Vec::new();
-        }
-        let range = ExtentIndex::of(offset)..=ExtentIndex::of(end - 1);
-        let mut known: Vec<_> = self
-            .placed
-            .range(range.clone())
-            .map(|(&extent, _)| extent)
-            .collect();
-        known.extend(self.placing.range(range));
-        known.sort_unstable();
-        known.dedup();
-        known
+    pub fn known_in(&self, range: RangeInclusive<ExtentIndex>) -> BTreeSet<ExtentIndex> {
+        let placed = self.placed.range(range.clone()).map(|(&extent, _)| extent);
+        placed.chain(self.placing.range(range).copied()).collect()
     }
 
     /// The extents to place now for a writer of `extent`.

@@ -2,6 +2,7 @@
 //! writes too: a read then never sees a block half written, or data and sum of two writes.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::ExtentIndex;
 use crate::message::OpId;
@@ -69,6 +70,11 @@ impl Lanes {
             self.0.remove(&extent);
         }
         freed
+    }
+
+    /// The extents of a range in which something is under way.
+    pub fn busy_in(&self, range: RangeInclusive<ExtentIndex>) -> impl Iterator<Item = ExtentIndex> {
+        self.0.range(range).map(|(&extent, _)| extent)
     }
 
     /// The pieces of an extent.

@@ -32,11 +32,15 @@ pub(super) struct Round {
 
 impl Head {
     pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
-        let asks = self
-            .disks
-            .iter()
-            .map(|&disk| (disk, Ask::Promise))
-            .collect();
+        let promise = |&disk: &DiskNumber| {
+            (
+                disk,
+                Ask::Promise {
+                    held: self.extents.on(disk),
+                },
+            )
+        };
+        let asks = self.disks.iter().map(promise).collect();
         self.begin_round(Then::Promise, asks, effects);
     }
 

@@ -74,7 +74,14 @@ impl Head {
     /// What is not placed is a hole already; what is covered whole goes by removing its record.
     fn hole_works(&self, offset: u64, end: u64, durable: bool) -> Vec<(ExtentIndex, Work)> {
         let mut works = Vec::new();
-        for extent in self.extents.known_in(offset, end) {
+        if offset == end {
+            return works;
+        }
+        let range = ExtentIndex::of(offset)..=ExtentIndex::of(end - 1);
+        let mut known = self.extents.known_in(range.clone());
+        // One that is being freed may be written again by what came before this.
+        known.extend(self.lanes.busy_in(range));
+        for extent in known {
             let (from, to) = clip(extent, offset, end);
             let whole = from == 0 && (to == EXTENT_SIZE || extent.start() + to == self.size.0);
             if whole {

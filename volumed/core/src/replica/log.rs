@@ -65,7 +65,11 @@ impl Replica {
 
     /// Writes everything that waits as one.
     fn write_log(&mut self, effects: &mut Vec<ReplicaEffect>) {
-        let messages = std::mem::take(&mut self.log.waiting);
+        let mut messages = std::mem::take(&mut self.log.waiting);
+        // V1: a newer head counts on the marks as they were when it was promised.
+        for fenced in messages.extract_if(.., |message| message.epoch < self.promised) {
+            self.finish(&fenced, Ok(Bytes::new()), effects);
+        }
         for message in &messages {
             match &message.ask {
                 Ask::Mark { regions } => self.log.marked.extend(regions),

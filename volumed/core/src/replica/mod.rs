@@ -82,6 +82,7 @@ enum Doing {
     Plain {
         message: Message,
     },
+    Unlink,
 }
 
 /// The state machine of one volume's replicas on one disk.
@@ -99,6 +100,8 @@ pub struct Replica {
     waiting: Vec<Message>,
     doing: BTreeMap<DiskOpId, Doing>,
     next_op: u64,
+    /// A promise that waits for what the head before began.
+    promising: Option<Message>,
     /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
     failed: bool,
 }
@@ -142,6 +145,7 @@ impl Replica {
             waiting: Vec::new(),
             doing: BTreeMap::new(),
             next_op: 0,
+            promising: None,
             failed: false,
         })
     }
@@ -186,7 +190,7 @@ impl Replica {
             return answer(&message, Err(refusal), effects);
         }
         match &message.ask {
-            Ask::Promise => self.promise(message, effects),
+            Ask::Promise { .. } => self.promise(message, effects),
             Ask::Read { .. } | Ask::Write { .. } | Ask::Zero { .. } => self.touch(message, effects),
             Ask::Settle { regions } => {
                 if self.load_suspects(&regions.clone(), effects) {
@@ -201,11 +205,7 @@ impl Replica {
             }
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
             Ask::Adopt { file } => {
-                let held = HeldExtent {
-                    alloc: file.alloc,
-                    allocated: 0,
-                };
-                self.extents.insert(file.extent, held);
+                self.adopt(*file);
                 answer(&message, Ok(Bytes::new()), effects);
             }
             Ask::Remove { file } => self.remove(*file, message, effects),
@@ -215,7 +215,7 @@ impl Replica {
     /// V1: a lower epoch is refused; a higher one must be promised first.
     fn fence(&self, message: &Message) -> Result<(), ReplicaError> {
         let fenced = match message.ask {
-            Ask::Promise => message.epoch < self.promised,
+            Ask::Promise { .. } => message.epoch < self.promised,
             _ => message.epoch != self.promised,
         };
         if fenced {
@@ -231,6 +231,14 @@ impl Replica {
     fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
         // From here on the older epoch is refused, whether or not the write comes to its end.
         self.promised = message.epoch;
+        // What an older head began must not change anything once the new one reads.
+        if !self.doing.is_empty() {
+            self.promising = Some(message);
+            return;
+        }
+        if let Ask::Promise { held } = &message.ask {
+            self.reconcile(held, effects);
+        }
         self.promise_sequence += 1;
         let record = PromiseRecord {
             sequence: self.promise_sequence,
@@ -242,6 +250,36 @@ impl Replica {
             DiskOp::WritePromise(record),
             effects,
         );
+    }
+
+    /// Holds what the store places here and nothing else; nothing is under way.
+    fn reconcile(&mut self, placed: &BTreeSet<ExtentFile>, effects: &mut Vec<ReplicaEffect>) {
+        let held = self.files(self.extents.keys().copied());
+        for file in held.into_iter().filter(|file| !placed.contains(file)) {
+            self.forget(file);
+            self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
+        }
+        for &file in placed {
+            if !self.holds(file) {
+                self.adopt(file);
+            }
+        }
+    }
+
+    /// The extent's files are there, and empty.
+    fn adopt(&mut self, file: ExtentFile) {
+        let held = HeldExtent {
+            alloc: file.alloc,
+            allocated: 0,
+        };
+        self.extents.insert(file.extent, held);
+    }
+
+    fn forget(&mut self, file: ExtentFile) {
+        if let Some(held) = self.extents.remove(&file.extent) {
+            self.space.release(held.allocated);
+        }
+        self.regions.forget(file.extent);
     }
 
     /// Reads, writes and zeroes wait until the sums of every region they touch are known and count.
@@ -333,10 +371,7 @@ impl Replica {
     }
 
     fn remove(&mut self, file: ExtentFile, message: Message, effects: &mut Vec<ReplicaEffect>) {
-        if let Some(held) = self.extents.remove(&file.extent) {
-            self.space.release(held.allocated);
-        }
-        self.regions.forget(file.extent);
+        self.forget(file);
         self.log.forget(file.extent);
         self.plain(message, DiskOp::Remove { file }, effects);
     }
@@ -382,6 +417,7 @@ impl Replica {
                 let outcome = result.map(|_| Bytes::new()).map_err(DiskFault::to_replica);
                 self.finish(&message, outcome, effects);
             }
+            Doing::Unlink => {}
             Doing::Log { messages } => self.logged(messages, &result, effects),
             Doing::Load { file, region } => {
                 if self.holds(file) {
@@ -413,6 +449,11 @@ impl Replica {
             } => {
                 self.changed(&message, pinned, reserved, result, effects);
             }
+        }
+        if self.doing.is_empty()
+            && let Some(message) = self.promising.take()
+        {
+            self.message(message, effects);
         }
     }
 

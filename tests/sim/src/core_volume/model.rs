@@ -1,0 +1,203 @@
+//! What a volume may hold, sector by sector: the model that the simulation is checked against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The unit of the model, in bytes.
+pub(super) const SECTOR: u64 = 512;
+
+/// Fills a sector; 0 is zeroes.
+pub(super) type Stamp = u32;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not answered.
+    Open,
+    /// Answered at this time.
+    Answered(u64),
+    /// Answered and durable.
+    Durable,
+    /// Failed: it may have happened or not.
+    Failed,
+}
+
+#[derive(Debug, Clone)]
+struct Write {
+    request: u64,
+    stamp: Stamp,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+struct Sector {
+    /// What it may have held before the writes; one value unless a crash left a choice.
+    before: BTreeSet<Stamp>,
+    /// In the order in which they were submitted, which is the order in which they happen (V3).
+    writes: Vec<Write>,
+}
+
+impl Default for Sector {
+    fn default() -> Self {
+        Self {
+            before: BTreeSet::from([0]),
+            writes: Vec::new(),
+        }
+    }
+}
+
+impl Sector {
+    /// What a read that was submitted as `request` may return.
+    fn readable(&self, request: u64) -> BTreeSet<Stamp> {
+        let mut readable = BTreeSet::new();
+        for write in self
+            .writes
+            .iter()
+            .rev()
+            .filter(|write| write.request < request)
+        {
+            readable.insert(write.stamp);
+            if write.state != State::Failed {
+                return readable;
+            }
+        }
+        readable.extend(&self.before);
+        readable
+    }
+
+    /// A read has shown which of the writes happened that nobody was told of.
+    fn settle_on(&mut self, stamp: Stamp) {
+        let shown = self.writes.iter().rposition(|write| write.stamp == stamp);
+        self.writes.truncate(shown.map_or(0, |at| at + 1));
+        if let Some(write) = self.writes.last_mut() {
+            if write.state == State::Failed {
+                write.state = State::Answered(0);
+            }
+        } else {
+            self.before = BTreeSet::from([stamp]);
+        }
+    }
+
+    /// Only what is durable surely lasts; any later write may have lasted.
+    fn cut_power(&mut self) {
+        let durable = |write: &Write| write.state == State::Durable;
+        if let Some(at) = self.writes.iter().rposition(durable) {
+            self.before = BTreeSet::from([self.writes[at].stamp]);
+            self.writes.drain(..=at);
+        }
+        self.before
+            .extend(self.writes.drain(..).map(|write| write.stamp));
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Model {
+    sectors: BTreeMap<u64, Sector>,
+}
+
+impl Model {
+    pub fn write(&mut self, request: u64, sectors: std::ops::Range<u64>, stamp: Stamp) {
+        for sector in sectors {
+            let write = Write {
+                request,
+                stamp,
+                state: State::Open,
+            };
+            self.sectors.entry(sector).or_default().writes.push(write);
+        }
+    }
+
+    /// A sector that was never written is zero anyway.
+    pub fn clear(&mut self, request: u64, sectors: std::ops::Range<u64>) {
+        for (_, sector) in self.sectors.range_mut(sectors) {
+            sector.writes.push(Write {
+                request,
+                stamp: 0,
+                state: State::Open,
+            });
+        }
+    }
+
+    /// The sectors that were ever written.
+    pub fn written(&self) -> Vec<u64> {
+        self.sectors.keys().copied().collect()
+    }
+
+    pub fn answered(
+        &mut self,
+        request: u64,
+        sectors: std::ops::Range<u64>,
+        durable: bool,
+        well: bool,
+        time: u64,
+    ) {
+        for (_, sector) in self.sectors.range_mut(sectors) {
+            for write in sector
+                .writes
+                .iter_mut()
+                .filter(|write| write.request == request)
+            {
+                write.state = match (well, durable) {
+                    (false, _) => State::Failed,
+                    (true, true) => State::Durable,
+                    (true, false) => State::Answered(time),
+                };
+            }
+        }
+    }
+
+    /// A flush that was submitted at `since` was answered.
+    pub fn flushed(&mut self, since: u64) {
+        for sector in self.sectors.values_mut() {
+            for write in &mut sector.writes {
+                if matches!(write.state, State::Answered(time) if time < since) {
+                    write.state = State::Durable;
+                }
+            }
+        }
+    }
+
+    /// Checks what a read returned, and remembers it: what was read once is read again (V6).
+    pub fn read(&mut self, request: u64, first: u64, bytes: &[u8]) -> Result<(), String> {
+        for (at, bytes) in (first..).zip(bytes.chunks(SECTOR as usize)) {
+            let stamp = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            if bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .any(|word| *word != stamp.to_le_bytes())
+            {
+                return Err(format!("sector {at} is torn"));
+            }
+            let sector = self.sectors.entry(at).or_default();
+            let readable = sector.readable(request);
+            if !readable.contains(&stamp) {
+                return Err(format!(
+                    "sector {at} holds {stamp}, not one of {readable:?}"
+                ));
+            }
+            let settled = |write: &Write| write.request < request && write.state != State::Open;
+            if sector.writes.iter().all(settled) {
+                sector.settle_on(stamp);
+            }
+        }
+        Ok(())
+    }
+
+    /// The power went: only what is durable surely lasts.
+    pub fn cut_power(&mut self) {
+        for sector in self.sectors.values_mut() {
+            sector.cut_power();
+        }
+    }
+
+    /// The head went, the disks did not: what was not answered happened or not, and what was not
+    /// durable still is not.
+    pub fn change_head(&mut self) {
+        for sector in self.sectors.values_mut() {
+            for write in &mut sector.writes {
+                if write.state == State::Open {
+                    write.state = State::Failed;
+                }
+            }
+        }
+    }
+}
