@@ -24,14 +24,14 @@ test-packages: build-packages
 check: test-packages
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked --exclude hayrack-e2e
+	cargo test --workspace --locked --no-fail-fast --exclude hayrack-e2e
 
 test: check
 	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
 	cargo build --locked -p volumed -p s3d
-	cargo test --locked -p hayrack-e2e -- --test-threads=2
+	cargo test --locked --no-fail-fast -p hayrack-e2e -- --test-threads=2
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
