@@ -6,169 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use volumed_core::ExtentIndex;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
-use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sums, verify};
-use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
+use volumed_core::sums::HOLE;
 
 use super::Fault;
-
-const BLOCK: usize = BLOCK_SIZE as usize;
-
-/// A value that is written in place, of which the newest durable version and those after it are
-/// known.
-#[derive(Debug, Clone, Default)]
-struct Cell<T> {
-    durable: T,
-    unsynced: Vec<T>,
-}
-
-impl<T: Clone> Cell<T> {
-    fn now(&self) -> &T {
-        self.unsynced.last().unwrap_or(&self.durable)
-    }
-
-    fn write(&mut self, value: T, durable: bool) {
-        if durable {
-            self.durable = value;
-            self.unsynced.clear();
-        } else {
-            self.unsynced.push(value);
-        }
-    }
-
-    fn sync(&mut self) {
-        if let Some(newest) = self.unsynced.pop() {
-            self.write(newest, true);
-        }
-    }
-
-    /// Any version since the last sync may be the one that is left.
-    fn cut(&mut self, rng: &mut SmallRng, tear: impl Fn(&T, &T, &mut SmallRng) -> T) {
-        for version in std::mem::take(&mut self.unsynced) {
-            if rng.random_bool(0.5) {
-                self.durable = tear(&self.durable, &version, rng);
-            }
-        }
-    }
-}
-
-/// `None` is a block of zeroes.
-type Block = Option<Bytes>;
-
-/// One extent's files.
-#[derive(Debug, Clone, Default)]
-struct Extent {
-    data: BTreeMap<u32, Cell<Block>>,
-    sums: BTreeMap<u32, Cell<u32>>,
-    header: Cell<u32>,
-}
-
-impl Extent {
-    fn read(&self, block: u32) -> Bytes {
-        let zeroes = || Bytes::from(vec![0; BLOCK]);
-        self.data
-            .get(&block)
-            .and_then(|cell| cell.now().clone())
-            .unwrap_or_else(zeroes)
-    }
-
-    fn sum(&self, block: u32) -> u32 {
-        self.sums.get(&block).map_or(HOLE, |cell| *cell.now())
-    }
-
-    fn page(&self, region: RegionIndex) -> Box<SumsPage> {
-        let mut page = Box::new([HOLE; BLOCKS_PER_REGION]);
-        for (&block, cell) in self.sums.range(blocks_of(region)) {
-            page[block as usize % BLOCKS_PER_REGION] = *cell.now();
-        }
-        page
-    }
-
-    fn put(&mut self, first: u32, blocks: &[Block], marks: &[u32], durable: bool) {
-        for ((at, block), &mark) in (first..).zip(blocks).zip(marks) {
-            self.data
-                .entry(at)
-                .or_default()
-                .write(block.clone(), durable);
-            self.sums.entry(at).or_default().write(mark, false);
-        }
-    }
-
-    fn write(
-        &mut self,
-        offset: u32,
-        data: &Bytes,
-        durable: bool,
-        (first, last): (Option<u32>, Option<u32>),
-    ) -> DiskResult {
-        let start = offset / BLOCK as u32;
-        let end = (offset + data.len() as u32).div_ceil(BLOCK as u32);
-        let old = |at, expected: Option<u32>| {
-            let Some(expected) = expected else {
-                return Ok(None);
-            };
-            let block = self.read(at);
-            verify(&block, &[expected]).map_err(|_| DiskFault::Corrupt)?;
-            Ok(Some(block))
-        };
-        let (first, last) = (old(start, first)?, old(end - 1, last)?);
-        let merged = merge(
-            data,
-            offset as usize % BLOCK,
-            first.as_deref(),
-            last.as_deref(),
-        );
-        let marks = sums(&merged);
-        let block = |at: usize| Some(merged.slice(at * BLOCK..(at + 1) * BLOCK));
-        let blocks: Vec<Block> = (0..marks.len()).map(block).collect();
-        self.put(start, &blocks, &marks, durable);
-        Ok(DiskAnswer::Sums(marks))
-    }
-
-    fn sync_data(&mut self) {
-        self.data.values_mut().for_each(Cell::sync);
-    }
-
-    fn sync_sums(&mut self) {
-        self.sums.values_mut().for_each(Cell::sync);
-        self.header.sync();
-    }
-
-    fn cut(&mut self, rng: &mut SmallRng) {
-        for cell in self.data.values_mut() {
-            cell.cut(rng, torn);
-        }
-        for cell in self.sums.values_mut() {
-            cell.cut(rng, |_, new, _| *new);
-        }
-        self.header.cut(rng, |_, new, _| *new);
-    }
-}
-
-fn blocks_of(region: RegionIndex) -> std::ops::Range<u32> {
-    let blocks = BLOCKS_PER_REGION as u32;
-    let first = (region.0 % REGIONS_PER_EXTENT) as u32 * blocks;
-    first..first + blocks
-}
-
-fn region_of(extent: ExtentIndex, block: u32) -> RegionIndex {
-    RegionIndex(extent.0 * REGIONS_PER_EXTENT + u64::from(block) / BLOCKS_PER_REGION as u64)
-}
-
-/// A block of which only the first half arrived, now and then.
-fn torn(old: &Block, new: &Block, rng: &mut SmallRng) -> Block {
-    if rng.random_bool(0.8) {
-        return new.clone();
-    }
-    let zeroes = Bytes::from(vec![0; BLOCK]);
-    let (old, new) = (
-        old.as_ref().unwrap_or(&zeroes),
-        new.as_ref().unwrap_or(&zeroes),
-    );
-    Some(Bytes::from([&new[..BLOCK / 2], &old[BLOCK / 2..]].concat()))
-}
+use super::extent::{Extent, region_of};
 
 /// One disk with one volume on it.
 #[derive(Debug, Clone, Default)]
@@ -215,16 +60,7 @@ impl SimDisk {
                 file,
                 offset,
                 expected,
-            } => {
-                let extent = self.extents.get(file).ok_or(DiskFault::Io)?;
-                let first = offset / BLOCK as u32;
-                let mut blocks = Vec::with_capacity(expected.len() * BLOCK);
-                for block in first..first + expected.len() as u32 {
-                    blocks.extend_from_slice(&extent.read(block));
-                }
-                verify(&blocks, expected).map_err(|_| DiskFault::Corrupt)?;
-                Ok(DiskAnswer::Data(Bytes::from(blocks)))
-            }
+            } => self.extent(file)?.read_checked(*offset, expected),
             DiskOp::Write {
                 file,
                 offset,
@@ -233,36 +69,26 @@ impl SimDisk {
                 first,
                 last,
             } => {
-                let extent = self.extents.get_mut(file).ok_or(DiskFault::Io)?;
                 let durable = *durable && self.fault != Fault::AnswersDurableWritesEarly;
-                extent.write(*offset, data, durable, (*first, *last))
+                self.extent(file)?
+                    .write(*offset, data, durable, (*first, *last))
             }
-            DiskOp::Zero {
+            &DiskOp::Zero {
                 file,
                 offset,
                 length,
                 durable,
                 keep,
-            } => {
-                let extent = self.extents.get_mut(file).ok_or(DiskFault::Io)?;
-                let count = *length as usize / BLOCK;
-                let mark = if *keep { sum(&[0; BLOCK]) } else { HOLE };
-                let marks = vec![mark; count];
-                extent.put(offset / BLOCK as u32, &vec![None; count], &marks, *durable);
-                Ok(DiskAnswer::Sums(marks))
-            }
-            DiskOp::LoadSums { file, region } => {
-                let extent = self.extents.get(file).ok_or(DiskFault::Io)?;
-                Ok(DiskAnswer::Page {
-                    page: extent.page(*region),
-                    before: None,
-                })
-            }
+            } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
+            DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
+                page: self.extent(file)?.page(*region),
+                before: None,
+            }),
             DiskOp::Resum {
                 file,
                 region,
                 before,
-            } => self.resum(*file, *region, before.as_deref()),
+            } => Ok(self.extent(file)?.resum(*region, before.as_deref())),
             DiskOp::Sync { files } => {
                 for file in files.iter().filter(|_| self.fault != Fault::SkipsFlush) {
                     self.extents.get_mut(file).map(Extent::sync_data);
@@ -300,34 +126,8 @@ impl SimDisk {
         }
     }
 
-    fn resum(
-        &mut self,
-        file: ExtentFile,
-        region: RegionIndex,
-        before: Option<&SumsPage>,
-    ) -> DiskResult {
-        let extent = self.extents.get_mut(&file).ok_or(DiskFault::Io)?;
-        extent.sync_data();
-        let before = before.map_or_else(|| extent.page(region), |page| Box::new(*page));
-        let mut page = before.clone();
-        for (block, mark) in blocks_of(region).zip(page.iter_mut()) {
-            let there = extent.data.get(&block).and_then(|cell| cell.now().as_ref());
-            let bytes = there.filter(|bytes| bytes.iter().any(|&byte| byte != 0));
-            *mark = match bytes {
-                Some(bytes) => sum(bytes),
-                None if *mark == HOLE => HOLE,
-                None => sum(&[0; BLOCK]),
-            };
-        }
-        for (block, &mark) in blocks_of(region).zip(page.iter()) {
-            if extent.sum(block) != mark {
-                extent.sums.entry(block).or_default().write(mark, false);
-            }
-        }
-        Ok(DiskAnswer::Page {
-            page,
-            before: Some(allocated(&before[..])),
-        })
+    fn extent(&mut self, file: &ExtentFile) -> Result<&mut Extent, DiskFault> {
+        self.extents.get_mut(file).ok_or(DiskFault::Io)
     }
 
     /// The power goes while `under_way` is being carried out.

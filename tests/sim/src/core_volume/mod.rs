@@ -2,6 +2,7 @@
 //! volume may hold.
 
 mod disk;
+mod extent;
 mod life;
 mod model;
 mod world;

@@ -1,0 +1,169 @@
+//! Reads, writes and zeroes wait until the sums of every region they touch are known and count.
+
+use crate::RegionIndex;
+use crate::message::{Ask, ExtentFile, Message, ReplicaError};
+
+use super::regions::{Span, Touch};
+use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
+
+impl Replica {
+    /// Reads, writes and zeroes wait until the sums of every region they touch are known and count.
+    pub(super) fn touch(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        let (file, offset, length) = match &message.ask {
+            Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Zero {
+                file,
+                offset,
+                length,
+                ..
+            } => (*file, *offset, *length),
+            Ask::Write {
+                file, offset, data, ..
+            } => (*file, *offset, data.len() as u32),
+            _ => return,
+        };
+        if !self.holds(file) {
+            return answer(&message, Err(ReplicaError::NoExtent), effects);
+        }
+        let span = Span::new(file.extent, offset, length);
+        let mut ready = true;
+        for region in span.regions() {
+            match self.regions.touch(region) {
+                Touch::Ready => {}
+                Touch::Wait => ready = false,
+                Touch::Load { suspect } => {
+                    ready = false;
+                    self.load(file, region, suspect, effects);
+                }
+            }
+        }
+        if !ready {
+            self.waiting.push(message);
+            return;
+        }
+        match &message.ask {
+            Ask::Read { .. } => self.read(file, span, offset, length, message, effects),
+            _ => self.change(file, span, message, effects),
+        }
+    }
+
+    pub(super) fn load(
+        &mut self,
+        file: ExtentFile,
+        region: RegionIndex,
+        suspect: bool,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let op = if suspect {
+            DiskOp::Resum {
+                file,
+                region,
+                before: self.regions.known(region),
+            }
+        } else {
+            DiskOp::LoadSums { file, region }
+        };
+        self.start(Doing::Load { file, region }, op, effects);
+    }
+
+    pub(super) fn read(
+        &mut self,
+        file: ExtentFile,
+        span: Span,
+        offset: u32,
+        length: u32,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let expected = self.regions.pin(span);
+        let op = DiskOp::Read {
+            file,
+            offset: span.start(),
+            expected,
+        };
+        let skip = (offset - span.start()) as usize;
+        let doing = Doing::Read {
+            message,
+            skip,
+            length: length as usize,
+            pinned: span,
+        };
+        self.start(doing, op, effects);
+    }
+
+    pub(super) fn loaded(
+        &mut self,
+        region: RegionIndex,
+        result: DiskResult,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let Ok(DiskAnswer::Page { page, before }) = result else {
+            self.regions.load_failed(region);
+            return self.fail_waiting(region, effects);
+        };
+        let now = crate::sums::allocated(&page[..]);
+        if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
+            // Summing anew may find blocks that were written and not counted, or trimmed.
+            self.space.add(now.saturating_sub(before));
+            self.space.release(before.saturating_sub(now));
+            held.allocated = (held.allocated + now).saturating_sub(before);
+        }
+        self.regions.loaded(region, page);
+    }
+
+    /// A region whose sums cannot be read fails those who wait for it; the next one tries again.
+    pub(super) fn fail_waiting(&mut self, region: RegionIndex, effects: &mut Vec<ReplicaEffect>) {
+        let waits = |message: &Message| message.touches(region);
+        let (failed, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(waits);
+        self.waiting = waiting;
+        let failed: Vec<Message> = failed;
+        for message in failed {
+            answer(&message, Err(ReplicaError::Disk), effects);
+        }
+    }
+
+    /// A region that is to be summed anew waits until nobody uses it.
+    pub(super) fn retry_if_freed(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        if !self.waiting.is_empty() {
+            self.retry(effects);
+        }
+    }
+
+    pub(super) fn retry(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        for message in std::mem::take(&mut self.waiting) {
+            self.message(message, effects);
+        }
+    }
+}
+
+impl Message {
+    fn touches(&self, region: RegionIndex) -> bool {
+        let (file, offset, length) = match &self.ask {
+            Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Zero {
+                file,
+                offset,
+                length,
+                ..
+            } => (file, *offset, *length),
+            Ask::Write {
+                file, offset, data, ..
+            } => (file, *offset, data.len() as u32),
+            Ask::Settle { regions } => return regions.contains(&region),
+            _ => return false,
+        };
+        Span::new(file.extent, offset, length)
+            .regions()
+            .any(|touched| touched == region)
+    }
+}

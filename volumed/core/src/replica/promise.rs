@@ -1,0 +1,79 @@
+//! Promising an epoch (V1), and which extents are held.
+
+use std::collections::BTreeSet;
+
+use crate::format::PromiseRecord;
+use crate::message::{Ask, ExtentFile, Message};
+
+use super::{DiskOp, Doing, HeldExtent, Replica, ReplicaEffect};
+
+impl Replica {
+    pub(super) fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        // From here on the older epoch is refused, whether or not the write comes to its end.
+        self.promised = message.epoch;
+        // What an older head began must not change anything once the new one reads.
+        if !self.doing.is_empty() {
+            self.promising = Some(message);
+            return;
+        }
+        if let Ask::Promise { held } = &message.ask {
+            self.reconcile(held, effects);
+        }
+        self.promise_sequence += 1;
+        let record = PromiseRecord {
+            sequence: self.promise_sequence,
+            volume: self.volume,
+            epoch: message.epoch,
+        };
+        self.start(
+            Doing::Promise { message },
+            DiskOp::WritePromise(record),
+            effects,
+        );
+    }
+
+    /// Holds what the store places here and nothing else; nothing is under way.
+    pub(super) fn reconcile(
+        &mut self,
+        placed: &BTreeSet<ExtentFile>,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let held = self.files(self.extents.keys().copied());
+        for file in held.into_iter().filter(|file| !placed.contains(file)) {
+            self.forget(file);
+            self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
+        }
+        for &file in placed {
+            if !self.holds(file) {
+                self.adopt(file);
+            }
+        }
+    }
+
+    /// The extent's files are there, and empty.
+    pub(super) fn adopt(&mut self, file: ExtentFile) {
+        let held = HeldExtent {
+            alloc: file.alloc,
+            allocated: 0,
+        };
+        self.extents.insert(file.extent, held);
+    }
+
+    pub(super) fn forget(&mut self, file: ExtentFile) {
+        if let Some(held) = self.extents.remove(&file.extent) {
+            self.space.release(held.allocated);
+        }
+        self.regions.forget(file.extent);
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        file: ExtentFile,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        self.forget(file);
+        self.log.forget(file.extent);
+        self.plain(message, DiskOp::Remove { file }, effects);
+    }
+}
