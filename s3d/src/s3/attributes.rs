@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use s3d_bucket::{Attributes, CannedAcl, Checksum, Object, Timestamp};
 
-use super::{checksum, query};
+use super::checksum;
 
 /// Most bytes of user metadata, names and values together, as in S3.
 const MAX_METADATA: usize = 2048;
@@ -134,7 +134,9 @@ pub fn has_overrides(query: Option<&str>) -> bool {
 }
 
 fn overrides(query: Option<&str>) -> impl Iterator<Item = (HeaderName, String)> {
-    query::pairs(query.unwrap_or_default()).filter_map(|(name, value)| {
+    // Most queries have none: they are not decoded.
+    let query = query.filter(|query| query.contains("response-"));
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter_map(|(name, value)| {
         let name = name.strip_prefix("response-")?;
         let name = KEPT.into_iter().find(|kept| kept.as_str() == name)?;
         Some((name, value.into_owned()))

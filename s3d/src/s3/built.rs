@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, Method};
 
-use super::query;
+use super::query::Query;
 
 /// At what a request is aimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,28 +113,37 @@ const HEADERS: [&str; 21] = [
 pub fn check(
     method: &Method,
     aim: Aim,
-    query: Option<&str>,
+    query: &Query<'_>,
+    presigned: bool,
     headers: &HeaderMap,
 ) -> Result<(), NotBuilt> {
-    let query = query.unwrap_or_default();
+    // Those of a presigned URL are headers, or were used up by its signature.
+    let is_header = |name: &str| {
+        presigned
+            && name
+                .get(..6)
+                .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+    };
     match *method {
         Method::GET | Method::HEAD => check_read(method, aim, query)?,
-        Method::PUT | Method::POST | Method::DELETE => check_write(method, aim, query, headers)?,
+        Method::PUT | Method::POST | Method::DELETE => {
+            check_write(method, aim, query, is_header, headers)?;
+        }
         _ => return Err(NotBuilt::Operation),
     }
     check_headers(headers)
 }
 
-fn check_read(method: &Method, aim: Aim, query: &str) -> Result<(), NotBuilt> {
-    for (name, value) in query::pairs(query) {
-        let alien = READS_NOT_BUILT.contains(&&*name)
+fn check_read(method: &Method, aim: Aim, query: &Query<'_>) -> Result<(), NotBuilt> {
+    for (name, value) in query.pairs() {
+        let alien = READS_NOT_BUILT.contains(&name)
             || (name == "list-type" && value != "2")
             || (name == "uploads" && aim != Aim::Bucket)
             || (name == "location" && aim != Aim::Bucket)
             // s3s would answer HeadObject to `HEAD ?acl` and `HEAD ?uploadId`.
-            || (*method == Method::HEAD && matches!(&*name, "acl" | "uploadId" | "uploads" | "location"));
+            || (*method == Method::HEAD && matches!(name, "acl" | "uploadId" | "uploads" | "location"));
         if alien {
-            return Err(NotBuilt::Query(name.into_owned()));
+            return Err(NotBuilt::Query(name.to_owned()));
         }
     }
     Ok(())
@@ -143,19 +152,17 @@ fn check_read(method: &Method, aim: Aim, query: &str) -> Result<(), NotBuilt> {
 fn check_write(
     method: &Method,
     aim: Aim,
-    query: &str,
+    query: &Query<'_>,
+    is_header: impl Fn(&str) -> bool,
     headers: &HeaderMap,
 ) -> Result<(), NotBuilt> {
     let known = write_queries(method, aim);
-    for (name, _) in query::pairs(query) {
-        let signs = name
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
-        if !signs && !known.contains(&&*name) {
-            return Err(NotBuilt::Query(name.into_owned()));
+    for (name, _) in query.pairs() {
+        if !is_header(name) && !known.contains(&name) {
+            return Err(NotBuilt::Query(name.to_owned()));
         }
     }
-    let has = |wanted: &str| query::pairs(query).any(|(name, _)| name == wanted);
+    let has = |wanted: &str| query.has(wanted);
     match (method, aim) {
         // With one of the two alone, s3s would make a PutObject of it.
         (&Method::PUT, Aim::Object) if has("partNumber") != has("uploadId") => {
@@ -222,7 +229,8 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().expect("a header value"));
         }
-        check(method, aim, Some(query), &map)
+        let presigned = query.contains("X-Amz-Signature");
+        check(method, aim, &Query::parse(Some(query)), presigned, &map)
     }
 
     #[test]
@@ -280,6 +288,7 @@ mod tests {
             (Method::PUT, Aim::Object, "uploadId=x"),
             (Method::PUT, Aim::Object, "partNumber=1"),
             (Method::PUT, Aim::Object, "whatever"),
+            (Method::PUT, Aim::Object, "X-Amz-Acl=private"),
             (Method::PUT, Aim::Bucket, "versioning"),
             (Method::PUT, Aim::Bucket, "policy"),
             (Method::PUT, Aim::Bucket, "publicAccessBlock"),

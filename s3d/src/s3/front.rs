@@ -25,8 +25,9 @@ use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
 use super::operations::Operations;
 use super::payload::RawBody;
+use super::query::Query;
 use super::reading::Answered;
-use super::{query, signed};
+use super::signed::{self, Signed};
 use crate::accounts::Accounts;
 use crate::buckets::Buckets;
 
@@ -100,13 +101,16 @@ impl Front {
             let answer = api.oneshot(Request::from_parts(parts, body)).await;
             return Ok(answer.unwrap_or_else(|never| match never {}));
         }
-        let signed = signed::read(&mut parts)?;
+        let query = Query::parse(parts.uri.query());
+        let signed = signed::read(&query, &mut parts.headers)?;
         let aim = aim(&parts, &addressing)?;
         check_endpoint(&parts, &addressing)?;
-        built::check(&parts.method, aim, parts.uri.query(), &parts.headers)?;
+        let presigned = signed == Signed::InQuery;
+        built::check(&parts.method, aim, &query, presigned, &parts.headers)?;
+        let completes = aim == Aim::Object && query.has("uploadId");
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
-        let body = body_for_s3s(&mut parts, aim, body).await?;
+        let body = body_for_s3s(&mut parts, aim, completes, body).await?;
         let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
         match answer {
             Ok(mut response) => {
@@ -127,8 +131,13 @@ impl Front {
 }
 
 /// What s3s gets as the body: nothing for bytes of objects, which travel past it, and whole
-/// documents, which were checked.
-async fn body_for_s3s(parts: &mut Parts, aim: Aim, body: Body) -> S3Result<s3s::Body> {
+/// documents, which were checked. `completes`: it is the document of a CompleteMultipartUpload.
+async fn body_for_s3s(
+    parts: &mut Parts,
+    aim: Aim,
+    completes: bool,
+    body: Body,
+) -> S3Result<s3s::Body> {
     match parts.method {
         Method::PUT if aim == Aim::Object => {
             parts.extensions.insert(RawBody::new(body));
@@ -136,7 +145,6 @@ async fn body_for_s3s(parts: &mut Parts, aim: Aim, body: Body) -> S3Result<s3s::
         }
         Method::PUT | Method::POST => {
             let claims = Claims::read(&parts.headers).map_err(S3Error::from)?;
-            let completes = aim == Aim::Object && has(parts, "uploadId");
             let claims = if completes {
                 claims.without_checksum()
             } else {
@@ -146,10 +154,6 @@ async fn body_for_s3s(parts: &mut Parts, aim: Aim, body: Body) -> S3Result<s3s::
         }
         _ => Ok(s3s::Body::empty()),
     }
-}
-
-fn has(parts: &Parts, wanted: &str) -> bool {
-    query::pairs(parts.uri.query().unwrap_or_default()).any(|(name, _)| name == wanted)
 }
 
 fn host(parts: &Parts) -> &str {
@@ -165,7 +169,7 @@ fn host(parts: &Parts) -> &str {
 /// At what a request is aimed, as s3s will read it too.
 fn aim(parts: &Parts, addressing: &Addressing) -> Result<Aim, Refusal> {
     let path = parts.uri.path();
-    if percent_encoding::percent_decode_str(path).any(|byte| byte == 0) {
+    if path.contains("%00") {
         return Err(Refusal::Path);
     }
     let path = path.strip_prefix('/').ok_or(Refusal::Path)?;

@@ -5,8 +5,24 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The decoded names and values of a query.
-pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    form_urlencoded::parse(query.as_bytes())
+pub struct Query<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+
+impl<'q> Query<'q> {
+    /// Decodes a query.
+    pub fn parse(query: Option<&'q str>) -> Self {
+        let query = query.unwrap_or_default();
+        Self(form_urlencoded::parse(query.as_bytes()).collect())
+    }
+
+    /// The names and values in their order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Whether there is a parameter of this name.
+    pub fn has(&self, wanted: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == wanted)
+    }
 }
 
 const LISTED: &AsciiSet = &NON_ALPHANUMERIC
@@ -33,10 +49,9 @@ mod tests {
 
     #[test]
     fn names_and_values_are_decoded() {
-        let query: Vec<_> = pairs("a%62=c+d&e").collect();
-        assert_eq!(
-            query,
-            [("ab".into(), "c d".into()), ("e".into(), "".into())]
-        );
+        let query = Query::parse(Some("a%62=c+d&e"));
+        let pairs: Vec<_> = query.pairs().collect();
+        assert_eq!(pairs, [("ab", "c d"), ("e", "")]);
+        assert!(query.has("e") && !query.has("c d"));
     }
 }

@@ -3,11 +3,11 @@
 //! s3s verifies what the client says that it signed. Here is asked that the client signed all that
 //! matters: a header that nobody signed was perhaps added on the way.
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use s3d_bucket::ChecksumAlgorithm;
 
-use super::{checksum, query};
+use super::checksum;
+use super::query::Query;
 
 /// Longest life of a presigned URL, in seconds: seven days.
 const MAX_EXPIRES: u64 = 7 * 24 * 3600;
@@ -62,12 +62,11 @@ pub struct Seed {
 
 /// Reads how a request is signed, and takes the headers that a presigned URL carries in its query
 /// over into the headers.
-pub fn read(parts: &mut Parts) -> Result<Signed, SignedError> {
-    let authorization = parts.headers.get(header::AUTHORIZATION);
-    let query = parts.uri.query().unwrap_or_default();
+pub fn read(query: &Query<'_>, headers: &mut HeaderMap) -> Result<Signed, SignedError> {
+    let authorization = headers.get(header::AUTHORIZATION);
     let mut presigned = false;
-    for (name, _) in query::pairs(query) {
-        match &*name {
+    for (name, _) in query.pairs() {
+        match name {
             "X-Amz-Signature" | "X-Amz-Algorithm" | "X-Amz-Credential" => presigned = true,
             "Signature" | "AWSAccessKeyId" => return Err(SignedError::Mechanism),
             _ => {}
@@ -78,12 +77,12 @@ pub fn read(parts: &mut Parts) -> Result<Signed, SignedError> {
         (Some(_), true) => Err(SignedError::Both),
         (Some(value), false) => {
             let value = value.to_str().map_err(|_| SignedError::Header)?;
-            in_header(value, &parts.headers).map(Signed::InHeader)
+            in_header(value, headers).map(Signed::InHeader)
         }
         (None, true) => {
-            let hoisted = in_query(query, &parts.headers)?;
+            let hoisted = in_query(query, headers)?;
             for (name, value) in hoisted {
-                parts.headers.append(name, value);
+                headers.append(name, value);
             }
             Ok(Signed::InQuery)
         }
@@ -122,19 +121,19 @@ fn scope(credential: &str) -> Option<&str> {
 }
 
 fn in_query(
-    query: &str,
+    query: &Query<'_>,
     headers: &HeaderMap,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, SignedError> {
     let mut hoisted: Vec<(HeaderName, HeaderValue)> = Vec::new();
     let (mut signed_headers, mut expires, mut credential) = (None, None, None);
-    for (name, value) in query::pairs(query) {
-        let before = match &*name {
+    for (name, value) in query.pairs() {
+        let before = match name {
             "X-Amz-SignedHeaders" => signed_headers.replace(value),
             "X-Amz-Expires" => expires.replace(value),
             "X-Amz-Credential" => credential.replace(value),
             "X-Amz-Algorithm" | "X-Amz-Date" | "X-Amz-Signature" => None,
             _ => {
-                hoisted.extend(as_header(&name, &value, headers)?);
+                hoisted.extend(as_header(name, value, headers)?);
                 None
             }
         };
@@ -147,14 +146,14 @@ fn in_query(
     else {
         return Err(SignedError::Query);
     };
-    scope(&credential).ok_or(SignedError::Query)?;
+    scope(credential).ok_or(SignedError::Query)?;
     if expires
         .parse::<u64>()
         .map_or(true, |seconds| seconds > MAX_EXPIRES)
     {
         return Err(SignedError::Expires);
     }
-    check_signed(&signed_headers, headers)?;
+    check_signed(signed_headers, headers)?;
     Ok(hoisted)
 }
 
@@ -204,6 +203,8 @@ fn check_signed(signed: &str, headers: &HeaderMap) -> Result<(), SignedError> {
 
 #[cfg(test)]
 mod tests {
+    use http::request::Parts;
+
     use super::*;
 
     const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AK/20260101/eu-1/s3/aws4_request, \
@@ -218,6 +219,10 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).expect("a request").into_parts().0
+    }
+
+    fn read(parts: &mut Parts) -> Result<Signed, SignedError> {
+        super::read(&Query::parse(parts.uri.query()), &mut parts.headers)
     }
 
     fn refusal(uri: &str, headers: &[(&str, &str)]) -> SignedError {
