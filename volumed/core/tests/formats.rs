@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::TestCaseResult;
 use volumed_core::format::{
     DirtyLogRecord, FormatError, PlacementPage, PromiseRecord, SlotRecord, SumsHeader, decode_sums,
@@ -13,23 +14,23 @@ use volumed_core::format::{
 use volumed_core::placement::{Placement, ReplicaState};
 use volumed_core::{Alloc, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
 
-/// Where to flip a byte, as a share of the length, and how.
-fn flip() -> impl Strategy<Value = (f64, u8)> {
-    (0.0..1.0, 1..=255_u8)
+/// Where to flip a byte, and how.
+fn flip() -> impl Strategy<Value = (Index, u8)> {
+    (any::<Index>(), 1..=255_u8)
 }
 
 fn check<R: PartialEq + Debug>(
     record: &R,
     bytes: &[u8],
-    (at, how): (f64, u8),
+    (at, how): (Index, u8),
     decode: impl Fn(&[u8]) -> Result<R, FormatError>,
 ) -> TestCaseResult {
     let read = decode(bytes);
     prop_assert_eq!(read.as_ref(), Ok(record));
     let mut flipped = bytes.to_vec();
-    flipped[(at * bytes.len() as f64) as usize] ^= how;
+    flipped[at.index(bytes.len())] ^= how;
     prop_assert!(decode(&flipped).is_err());
-    let cut = (at * bytes.len() as f64) as usize;
+    let cut = at.index(bytes.len());
     prop_assert!(decode(&bytes[..cut]).is_err());
     Ok(())
 }
@@ -72,7 +73,7 @@ proptest! {
         prop_assert_eq!(page.len(), 4096);
         prop_assert_eq!(SumsHeader::decode(&page), Ok(header));
         let mut flipped = page.clone();
-        flipped[(flip.0 * page.len() as f64) as usize] ^= flip.1;
+        flipped[flip.0.index(page.len())] ^= flip.1;
         prop_assert!(SumsHeader::decode(&flipped).is_err());
     }
 
