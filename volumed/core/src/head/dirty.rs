@@ -13,8 +13,12 @@ use super::{Head, HeadEffect, HeadSettings, Moment};
 /// How many regions are marked at once for a sequential writer.
 const AHEAD: u64 = 8;
 
-/// The most regions that are cleaned at once.
+/// The most regions that are cleaned at once when the head settles.
 const CLEANED_AT_ONCE: usize = 512;
+
+/// The same of idle regions, each time that the clock ticks: after an unclean stop every one of them
+/// is read whole, and clients' requests must not wait long behind that.
+const IDLE_AT_ONCE: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -239,7 +243,7 @@ impl Head {
         let now = self.now.0;
         let mut idle = self.dirty.cleanable(&BTreeSet::new());
         idle.retain(|(used, _)| used.0 + clean_after <= now);
-        self.begin_cleaning(idle, CLEANED_AT_ONCE, effects);
+        self.begin_cleaning(idle, IDLE_AT_ONCE, effects);
     }
 
     /// Cleans when the bound is near, or everything when the head settles.
