@@ -91,16 +91,14 @@ fn answer(
     effects
 }
 
-fn well() -> Result<Bytes, ReplicaError> {
-    Ok(Bytes::new())
-}
+const WELL: Result<Bytes, ReplicaError> = Ok(Bytes::new());
 
 fn asks(effects: &[HeadEffect]) -> Vec<&Ask> {
-    let ask = |effect| match effect {
-        &HeadEffect::Send(ref message) => Some(&message.ask),
+    let sent = effects.iter().filter_map(|effect| match effect {
+        HeadEffect::Send(message) => Some(&message.ask),
         _ => None,
-    };
-    effects.iter().filter_map(ask).collect()
+    });
+    sent.collect()
 }
 
 fn replies(effects: &[HeadEffect]) -> BTreeMap<u64, Result<Bytes, IoError>> {
@@ -124,7 +122,7 @@ fn extents_are_taken_ahead_of_a_sequential_writer() {
         taken.push(extents.len());
         for &extent in extents {
             let sent = tell(&mut head, HeadEvent::Placed(extent, placement()));
-            answer(&mut head, &sent, &well());
+            answer(&mut head, &sent, &WELL);
             next = extent.0 + 1;
         }
     }
@@ -139,7 +137,7 @@ fn a_region_is_marked_before_it_is_written_and_eight_ahead_of_a_sequential_write
         panic!("{sent:?}")
     };
     assert_eq!(regions.len(), 1);
-    let sent = answer(&mut head, &sent, &well());
+    let sent = answer(&mut head, &sent, &WELL);
     assert!(matches!(asks(&sent)[..], [Ask::Write { .. }]), "{sent:?}");
     let sent = ask(&mut head, 2, write(REGION_SIZE));
     let [Ask::Mark { regions }] = asks(&sent)[..] else {
@@ -157,8 +155,8 @@ fn a_region_is_marked_before_it_is_written_and_eight_ahead_of_a_sequential_write
 fn a_flush_waits_for_a_running_sync_and_a_failed_one_is_done_again() {
     let mut head = head(1);
     let mark = ask(&mut head, 1, write(0));
-    let sent = answer(&mut head, &mark, &well());
-    answer(&mut head, &sent, &well());
+    let sent = answer(&mut head, &mark, &WELL);
+    answer(&mut head, &sent, &WELL);
     let sync = ask(&mut head, 2, Request::Flush);
     assert!(matches!(asks(&sync)[..], [Ask::Sync { .. }]));
     // Nothing new was written, but what was is not durable yet.
@@ -173,7 +171,7 @@ fn a_flush_waits_for_a_running_sync_and_a_failed_one_is_done_again() {
         matches!(asks(&sync)[..], [Ask::Sync { .. }]),
         "its dirty set was put back"
     );
-    let done = answer(&mut head, &sync, &well());
+    let done = answer(&mut head, &sync, &WELL);
     assert_eq!(replies(&done), BTreeMap::from([(4, Ok(Bytes::new()))]));
     assert_eq!(replies(&ask(&mut head, 5, Request::Flush)).len(), 1);
 }
@@ -215,7 +213,7 @@ fn what_another_head_was_told_means_nothing() {
         disk,
         epoch: Epoch(0),
         op,
-        result: well(),
+        result: WELL,
     };
     assert!(tell(&mut head, HeadEvent::Answer(stale)).is_empty());
 }
@@ -233,7 +231,7 @@ fn replica(blocks: u64) -> (Replica, Arc<DiskSpace>) {
         log: Slots::Fresh,
         extents: vec![(FILE, 0)],
     };
-    let replica = Replica::recover(VOLUME, DISK, Arc::clone(&space), found).unwrap();
+    let replica = Replica::recover(VOLUME, DISK, Arc::clone(&space), found).expect("a fresh disk");
     (replica, space)
 }
 
@@ -286,7 +284,7 @@ fn promised(blocks: u64) -> (Replica, Arc<DiskSpace>) {
     let (op, _) = the_op(&promise(&mut replica, 2));
     assert_eq!(
         the_answer(&done(&mut replica, op, Ok(DiskAnswer::Done))),
-        &well()
+        &WELL
     );
     let (load, _) = the_op(&send(&mut replica, 2, read(0)));
     let page = DiskAnswer::Page {

@@ -37,9 +37,10 @@ async fn start(folder: &TempDir) -> Volumes {
 
 /// Lets go of the disks as a killed process would: nothing is flushed or cleaned.
 async fn kill(volumes: Volumes) {
-    let shared = Arc::downgrade(&volumes.shared);
+    let disks = volumes.shared.node.disks.values();
+    let disks: Vec<_> = disks.map(Arc::downgrade).collect();
     drop(volumes);
-    while shared.upgrade().is_some() {
+    while disks.iter().any(|disk| disk.strong_count() > 0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
