@@ -18,6 +18,10 @@ use crate::space::Claim;
 /// Runs of one body that may be in flight.
 const IN_FLIGHT: usize = 4;
 
+/// Runs of all bodies together that may be in flight: more than keep a disk busy would only take
+/// memory, here and in the volume daemon.
+pub const IN_FLIGHT_TOGETHER: usize = 12;
+
 /// Pieces of a run that are worth writing as they are; more are joined first.
 const MAX_PIECES: usize = 256;
 
@@ -120,11 +124,13 @@ impl BodyWriter {
             run.push(Bytes::from_static(&ZEROES[odd..]));
         }
         let device = self.shared.data.clone();
+        let turn = self.shared.runs.clone().acquire_owned().await;
+        let turn = turn.expect("the semaphore is never closed");
         // A task of its own: it goes on while the body comes in, and when the writer is dropped the
         // space is not given up before the write has ended.
         self.writes.push(tokio::spawn(async move {
             let written = device.write(address, &run, Durability::Durable).await;
-            drop(claim);
+            drop((claim, turn));
             written
         }));
         while self.writes.len() > IN_FLIGHT {

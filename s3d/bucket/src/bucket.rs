@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use volumed_client::BlockDevice;
 
 use crate::blob_reader::BlobReader;
-use crate::body::BodyWriter;
+use crate::body::{BodyWriter, IN_FLIGHT_TOGETHER};
 use crate::change::{Change, Done, PartAttributes};
 use crate::committer::{Committer, Fold, Message, Submission};
 use crate::index::{Index, IndexError};
@@ -180,6 +180,7 @@ impl Bucket {
             offload,
             folded: Notify::new(),
             pins: Pins::default(),
+            runs: Arc::new(Semaphore::new(IN_FLIGHT_TOGETHER)),
             closed: OnceLock::new(),
             reserve_held: AtomicBool::new(false),
         });

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use volumed_client::BlockDevice;
 
 use crate::index::{Index, IndexError};
@@ -24,6 +24,8 @@ pub struct Shared {
     /// Told each time rows were folded.
     pub folded: Notify,
     pub pins: Pins,
+    /// Turns to write a run of a body.
+    pub runs: Arc<Semaphore>,
     pub closed: OnceLock<ClosedError>,
     pub reserve_held: AtomicBool,
 }
