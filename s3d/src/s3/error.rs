@@ -39,6 +39,7 @@ pub fn complete(document: &str, id: &str) -> Option<String> {
         "KeyTooLongError" => Some("a key has at most 1,024 bytes"),
         "MalformedXML" => Some("the document is not well-formed, or not what this operation takes"),
         "MethodNotAllowed" => Some("this method is not allowed here"),
+        "MissingRequestBodyError" => Some("this operation takes a document, and the body is empty"),
         "MissingContentLength" => Some("say in Content-Length how long the body is"),
         _ => None,
     };
