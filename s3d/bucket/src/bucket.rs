@@ -26,12 +26,13 @@ use crate::requests::{
     Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
     ReadError, Stored, UploadPage, UploadState,
 };
+use crate::reserve::hold_reserve;
 use crate::rows::{Row, Span, Table, object_key, span_key, upload_key};
 use crate::shared::{Clock, Shared};
 use crate::space::Space;
 use crate::superblock::{BucketId, Fields, Superblock};
 use crate::sweep;
-use crate::trimmer::{self, hold_reserve};
+use crate::trimmer;
 
 /// Changes that may wait for the committer.
 const QUEUE: usize = 1024;

@@ -17,8 +17,8 @@ use crate::layout::SEGMENT;
 use crate::log::{Log, Position};
 use crate::offload::Offload;
 use crate::requests::{ChangeError, ClosedError};
+use crate::reserve::release_reserve;
 use crate::shared::{Clock, Shared};
-use crate::trimmer::release_reserve;
 
 /// Most changes in a group.
 const MAX_CHANGES: usize = 256;

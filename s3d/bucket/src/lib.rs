@@ -25,6 +25,7 @@ mod offload;
 mod pins;
 mod reader;
 mod requests;
+mod reserve;
 mod row_cache;
 mod rows;
 mod shared;

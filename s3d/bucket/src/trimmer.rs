@@ -10,16 +10,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use volumed_client::{DeviceError, Durability};
+use volumed_client::DeviceError;
 
 use crate::change::Change;
 use crate::committer::{Message, Submission};
 use crate::cursor::Cursor;
 use crate::index::IndexError;
-use crate::layout::{BLOCK, DATA_ZONE, RESERVE, SMALL_BODY, whole_blocks};
+use crate::layout::{BLOCK, DATA_ZONE, SMALL_BODY, whole_blocks};
 use crate::object::SpanId;
 use crate::reader::Reader;
 use crate::requests::ClosedError;
+use crate::reserve::hold_reserve;
 use crate::rows::{Row, Span, Table, span_id, span_key};
 use crate::shared::Shared;
 
@@ -189,36 +190,4 @@ impl Neighbours<'_> {
         }
         Ok(false)
     }
-}
-
-/// Takes the reserve, so that it can be given up when the pool is full: what frees space has to be
-/// recorded too.
-pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
-    if shared.reserve_held() {
-        return Ok(());
-    }
-    let filling = vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into();
-    match shared
-        .data
-        .write(RESERVE.start, &[filling], Durability::Volatile)
-        .await
-    {
-        Ok(()) => shared.set_reserve_held(true),
-        Err(DeviceError::NoSpace) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
-/// Gives the reserve up; answers whether there was one.
-pub async fn release_reserve(shared: &Shared) -> Result<bool, DeviceError> {
-    if !shared.reserve_held() {
-        return Ok(false);
-    }
-    shared.set_reserve_held(false);
-    shared
-        .data
-        .trim(RESERVE.start, RESERVE.end - RESERVE.start)
-        .await?;
-    Ok(true)
 }

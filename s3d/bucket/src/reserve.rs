@@ -1,0 +1,38 @@
+//! The reserve: blocks that are held so that they can be given up when the pool is full. What frees
+//! space has to be recorded in the log, and that takes some.
+
+use volumed_client::{DeviceError, Durability};
+
+use crate::layout::RESERVE;
+use crate::shared::Shared;
+
+/// Takes the reserve, if there is room and it is not held already.
+pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
+    if shared.reserve_held() {
+        return Ok(());
+    }
+    let filling = vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into();
+    match shared
+        .data
+        .write(RESERVE.start, &[filling], Durability::Volatile)
+        .await
+    {
+        Ok(()) => shared.set_reserve_held(true),
+        Err(DeviceError::NoSpace) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Gives the reserve up; answers whether there was one.
+pub async fn release_reserve(shared: &Shared) -> Result<bool, DeviceError> {
+    if !shared.reserve_held() {
+        return Ok(false);
+    }
+    shared.set_reserve_held(false);
+    shared
+        .data
+        .trim(RESERVE.start, RESERVE.end - RESERVE.start)
+        .await?;
+    Ok(true)
+}
