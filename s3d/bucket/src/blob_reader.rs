@@ -99,10 +99,12 @@ impl BlobReader {
 }
 
 async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadError> {
-    let mut row = shared.index.get(Table::Spans, span_key(slice.span)).await?;
+    let spans = shared.index.get(Table::Spans, span_key(slice.span));
+    let mut row = shared.looked(spans.await)?;
     if row.is_none() {
         // The object was changed since it was found; the pin keeps its bytes where they were.
-        row = shared.index.get(Table::Freed, span_key(slice.span)).await?;
+        let freed = shared.index.get(Table::Freed, span_key(slice.span));
+        row = shared.looked(freed.await)?;
     }
     let damaged = ReadError::Damaged {
         address: DATA_ZONE + slice.span.0,

@@ -135,7 +135,7 @@ impl Bucket {
             ..
         } = options.clone();
         offload
-            .run(move || Index::create(zone, &start, index_cache, offload).map(drop))
+            .run(move || Index::create(zone, &start, index_cache, offload).map(Index::close))
             .await
             .map_err(|error| OpenError::Index(error.0))?;
         // The index is whole; both slots now make the bucket.
@@ -261,11 +261,12 @@ impl Bucket {
         if let Some(Known::Removed) = index.known(Table::Objects, &row) {
             return Ok(None);
         }
-        let found = match in_memory(index, &row)? {
-            Some(found) => Some(found),
+        let mut found = in_memory(index, &row)?;
+        if found.is_none() {
             // Who asks for an object mostly wants its bytes next: one trip for both rows.
-            None => index.read(move |reader| stored(reader, &row)).await?,
-        };
+            let stored = index.read(move |reader| stored(reader, &row));
+            found = self.shared.looked(stored.await)?;
+        }
         Ok(found.map(|(object, span)| Found { object, span, pin }))
     }
 
@@ -287,17 +288,18 @@ impl Bucket {
     /// A page of keys and common prefixes.
     pub async fn list(&self, request: ListRequest) -> Result<ListPage, ReadError> {
         self.check()?;
-        Ok(self
+        let page = self
             .shared
             .index
-            .read(move |reader| listing::list(reader, &request))
-            .await?)
+            .read(move |reader| listing::list(reader, &request));
+        self.shared.looked(page.await)
     }
 
     /// Whether the bucket holds no object.
     pub async fn is_empty(&self) -> Result<bool, ReadError> {
         self.check()?;
-        Ok(self.shared.index.read(listing::is_empty).await?)
+        self.shared
+            .looked(self.shared.index.read(listing::is_empty).await)
     }
 
     /// Begins a multipart upload.
@@ -346,8 +348,8 @@ impl Bucket {
         let parts = self
             .shared
             .index
-            .read(move |reader| listing::list_parts(reader, &id))
-            .await?;
+            .read(move |reader| listing::list_parts(reader, &id));
+        let parts = self.shared.looked(parts.await)?;
         Ok(Some(UploadState {
             upload: found,
             parts,
@@ -390,12 +392,13 @@ impl Bucket {
         let page = self.shared.index.read(move |reader| {
             listing::list_uploads(reader, &prefix, delimiter.as_deref(), after.as_ref(), limit)
         });
-        Ok(page.await?)
+        self.shared.looked(page.await)
     }
 
     async fn row<R: Row>(&self, table: Table, key: Bytes) -> Result<Option<R>, ReadError> {
         self.check()?;
-        let Some(row) = self.shared.index.get(table, key).await? else {
+        let row = self.shared.index.get(table, key).await;
+        let Some(row) = self.shared.looked(row)? else {
             return Ok(None);
         };
         Ok(Some(decode(&row)?))

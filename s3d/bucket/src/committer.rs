@@ -84,6 +84,7 @@ impl Fold {
 impl Committer {
     /// Runs until the bucket is closed or something fails.
     pub async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let _guard = CloseAtEnd(self.shared.clone());
         let mut end = None;
         let failure = loop {
             match self.next(&mut messages).await {
@@ -171,29 +172,35 @@ impl Committer {
         changes: Vec<Change>,
         answers: Vec<oneshot::Sender<Outcome>>,
     ) -> Result<(), ClosedError> {
-        let mut answers = answers;
-        let (outcomes, written) = match self.write(changes).await {
-            Ok(written) => written,
-            Err(error) => {
-                for answer in answers.drain(..) {
-                    let _ = answer.send(Err(ChangeError::Closed(error.clone())));
+        // Batches that wait, the next one last.
+        let mut batches = vec![(changes, answers)];
+        while let Some((changes, answers)) = batches.pop() {
+            match self.write(changes).await {
+                Ok(Written::Group(outcomes)) => {
+                    answer_all(answers, outcomes);
+                    self.fold_if_due().await?;
                 }
-                return Err(error);
+                Ok(Written::Nothing(outcomes)) => answer_all(answers, outcomes),
+                Ok(Written::TooLong(mut changes)) => {
+                    let mut answers = answers;
+                    let later = changes.split_off(changes.len() / 2);
+                    batches.push((later, answers.split_off(changes.len())));
+                    batches.push((changes, answers));
+                }
+                Err(error) => {
+                    batches.push((Vec::new(), answers));
+                    for answer in batches.into_iter().flat_map(|(_, answers)| answers) {
+                        let _ = answer.send(Err(ChangeError::Closed(error.clone())));
+                    }
+                    return Err(error);
+                }
             }
-        };
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A client that went away needs no answer; its change stands.
-            let _ = answer.send(outcome);
-        }
-        if written {
-            self.fold_if_due().await?;
         }
         Ok(())
     }
 
-    /// Judges and writes a batch; answers what became of each change, and whether anything was
-    /// written. Only a group that is durable is applied and reported done.
-    async fn write(&mut self, changes: Vec<Change>) -> Result<(Vec<Outcome>, bool), ClosedError> {
+    /// Judges and writes a batch. Only a group that is durable is applied and reported done.
+    async fn write(&mut self, changes: Vec<Change>) -> Result<Written, ClosedError> {
         let changes = Arc::new(changes);
         let mut verdict = self.judge(&changes, |_| true).await?;
         if !self.log.fits(verdict.group.length()) {
@@ -201,11 +208,14 @@ impl Committer {
             verdict = self.judge(&changes, |_| true).await?;
         }
         if verdict.mutations.is_empty() {
-            return Ok((verdict.outcomes, false));
+            return Ok(Written::Nothing(verdict.outcomes));
         }
         if verdict.group.length() > SEGMENT {
-            let outcomes = changes.iter().map(|_| Err(ChangeError::TooLarge)).collect();
-            return Ok((outcomes, false));
+            return Ok(match Arc::try_unwrap(changes) {
+                Ok(changes) if changes.len() > 1 => Written::TooLong(changes),
+                Ok(changes) => Written::refused(changes.len()),
+                Err(shared) => Written::refused(shared.len()),
+            });
         }
         let began = verdict
             .outcomes
@@ -225,15 +235,12 @@ impl Committer {
         }
         self.shared.index.apply(&verdict.mutations);
         self.fold.oldest.get_or_insert_with(Instant::now);
-        Ok((verdict.outcomes, true))
+        Ok(Written::Group(verdict.outcomes))
     }
 
     /// The pool is full: what needs space is refused, what only frees some is written at the cost
     /// of the reserve.
-    async fn write_frees(
-        &mut self,
-        changes: &Arc<Vec<Change>>,
-    ) -> Result<(Vec<Outcome>, bool), ClosedError> {
+    async fn write_frees(&mut self, changes: &Arc<Vec<Change>>) -> Result<Written, ClosedError> {
         let refused = || {
             changes
                 .iter()
@@ -241,7 +248,7 @@ impl Committer {
                 .collect::<Vec<_>>()
         };
         if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
-            return Ok((refused(), false));
+            return Ok(Written::Nothing(refused()));
         }
         let Verdict {
             group,
@@ -250,7 +257,7 @@ impl Committer {
         } = self.judge(changes, Change::frees).await?;
         match self.log.write(group, (self.clock)()).await {
             Ok(()) => {}
-            Err(DeviceError::NoSpace) => return Ok((refused(), false)),
+            Err(DeviceError::NoSpace) => return Ok(Written::Nothing(refused())),
             Err(error) => return Err(error.into()),
         }
         self.shared.index.apply(&mutations);
@@ -261,7 +268,7 @@ impl Committer {
             let judged = if change.frees() { freed.next() } else { None };
             judged.unwrap_or(Err(ChangeError::NoSpace))
         };
-        Ok((changes.iter().map(outcome).collect(), true))
+        Ok(Written::Group(changes.iter().map(outcome).collect()))
     }
 
     async fn judge(
@@ -347,6 +354,40 @@ impl Committer {
             self.fold_ended(finished)?;
         }
         Ok(())
+    }
+}
+
+/// What became of a batch.
+enum Written {
+    /// A durable group holds it.
+    Group(Vec<Outcome>),
+    /// There was nothing to write.
+    Nothing(Vec<Outcome>),
+    /// It does not fit one group; nothing was done.
+    TooLong(Vec<Change>),
+}
+
+impl Written {
+    fn refused(changes: usize) -> Self {
+        Self::Nothing((0..changes).map(|_| Err(ChangeError::TooLarge)).collect())
+    }
+}
+
+fn answer_all(answers: Vec<oneshot::Sender<Outcome>>, outcomes: Vec<Outcome>) {
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        // A client that went away needs no answer; its change stands.
+        let _ = answer.send(outcome);
+    }
+}
+
+/// Closes the bucket however its committer ends, a panic included: whoever holds the handle then
+/// opens it again.
+struct CloseAtEnd(Arc<Shared>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        let unsaid = "the committer ended without a word".to_owned();
+        self.0.close(ClosedError::Index(unsaid));
     }
 }
 

@@ -134,6 +134,11 @@ impl Index {
         }
     }
 
+    /// Closes redb on the caller's thread: when this returns, nothing of it is written any more.
+    pub fn close(mut self) {
+        drop(self.database.take());
+    }
+
     /// Makes the rows of a durable group visible (B2).
     pub fn apply(&self, mutations: &[Mutation]) {
         self.tables.read().active.apply(mutations);

@@ -39,6 +39,16 @@ impl Shared {
         self.reserve_held.store(held, Ordering::Release);
     }
 
+    /// What a look at the index came to. When it failed the bucket ends: redb does not recover but
+    /// by being opened again.
+    pub fn looked<T>(&self, looked: Result<T, IndexError>) -> Result<T, ReadError> {
+        looked.map_err(|error| {
+            let error = ClosedError::from(error);
+            self.close(error.clone());
+            ReadError::Closed(error)
+        })
+    }
+
     /// Ends the bucket for this reason, unless it has ended for another.
     pub fn close(&self, error: ClosedError) {
         self.closed.get_or_init(|| error);
@@ -50,11 +60,5 @@ impl Shared {
 impl From<IndexError> for ClosedError {
     fn from(error: IndexError) -> Self {
         Self::Index(error.0)
-    }
-}
-
-impl From<IndexError> for ReadError {
-    fn from(error: IndexError) -> Self {
-        Self::Closed(error.into())
     }
 }

@@ -76,12 +76,14 @@ async fn round(
     if freed.is_empty() {
         return Ok(false);
     }
-    shared.pins.wait_for_earlier().await;
     let spans = freed.clone();
     let dead = shared
         .index
         .read(move |reader| dead_blocks(reader, &spans))
         .await?;
+    // In this order: what lives now keeps its block, however it is deleted during the wait, when a
+    // later read may have pinned it.
+    shared.pins.wait_for_earlier().await;
     for range in dead {
         shared
             .data

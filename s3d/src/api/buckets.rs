@@ -77,11 +77,11 @@ pub async fn create(
         .buckets
         .create(&namespace, &name, CannedAcl::Private)
         .await?;
-    let key = match state.buckets.create_key(&name).await {
+    let key = match state.buckets.create_key(&record).await {
         Ok(key) => key,
         Err(error) => {
             // The call as a whole has failed: a bucket without a key is not what was asked for.
-            state.buckets.delete(&name, false).await?;
+            state.buckets.delete(&record, false).await?;
             return Err(error.into());
         }
     };
@@ -142,7 +142,7 @@ pub async fn delete(
     let record = bucket_of(&state, &user, &name).await?;
     state
         .buckets
-        .delete(&record.name, force.unwrap_or(false))
+        .delete(&record, force.unwrap_or(false))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -60,7 +60,7 @@ pub async fn create(
         if wished.is_some_and(|wished| wished != record.namespace) {
             return Err(ApiError::no_such_bucket());
         }
-        state.buckets.create_key(&record.name).await?
+        state.buckets.create_key(&record).await?
     } else {
         let namespace = namespace_of(&state, &user, wished, &mut fields).await?;
         fields.finish()?;

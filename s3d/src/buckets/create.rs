@@ -95,6 +95,10 @@ impl Buckets {
     ) -> Result<BucketRecord, CreateBucketError> {
         let turn = self.turns.of(record.name.as_str());
         let _turn = turn.lock().await;
+        if self.read_living(&record).await?.is_none() {
+            // Somebody deleted it meanwhile: it was there. The name may be another's by now.
+            return Ok(record);
+        }
         match self.provision(&record.name).await {
             Ok(Some(provisioned)) => Ok(provisioned),
             // Somebody deleted it meanwhile: it was there.

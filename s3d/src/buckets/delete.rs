@@ -44,11 +44,11 @@ impl Buckets {
     /// daemon has deleted the volume.
     pub async fn delete(
         self: &Arc<Self>,
-        name: &BucketName,
+        bucket: &BucketRecord,
         force: bool,
     ) -> Result<(), DeleteBucketError> {
-        let (buckets, name) = (self.clone(), name.clone());
-        let deleting = tokio::spawn(async move { buckets.delete_in_turn(&name, force).await });
+        let (buckets, bucket) = (self.clone(), bucket.clone());
+        let deleting = tokio::spawn(async move { buckets.delete_in_turn(&bucket, force).await });
         deleting
             .await
             .unwrap_or_else(|error| Err(RecordError::Unavailable(error.to_string()).into()))
@@ -56,16 +56,14 @@ impl Buckets {
 
     async fn delete_in_turn(
         &self,
-        name: &BucketName,
+        bucket: &BucketRecord,
         force: bool,
     ) -> Result<(), DeleteBucketError> {
+        let name = &bucket.name;
         let turn = self.turns.of(name.as_str());
         let _turn = turn.lock().await;
-        let stored = self.read(name).await?;
-        let record = match stored.map(|stored| stored.record) {
-            Some(record) if record.status != Status::Deleting => record,
-            _ => return Err(DeleteBucketError::NoSuchBucket),
-        };
+        let stored = self.read_living(bucket).await?;
+        let record = stored.ok_or(DeleteBucketError::NoSuchBucket)?.record;
         if !force && record.status == Status::Provisioned {
             self.check_empty(&record).await?;
         }

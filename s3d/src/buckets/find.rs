@@ -62,10 +62,11 @@ impl Buckets {
     }
 
     /// Sets who may list the bucket.
-    pub async fn set_acl(&self, name: &BucketName, acl: CannedAcl) -> Result<(), SetAclError> {
+    pub async fn set_acl(&self, bucket: &BucketRecord, acl: CannedAcl) -> Result<(), SetAclError> {
+        let name = &bucket.name;
         loop {
             let stored = self
-                .read_living(name)
+                .read_living(bucket)
                 .await?
                 .ok_or(SetAclError::NoSuchBucket)?;
             let record = BucketRecord {
@@ -82,9 +83,10 @@ impl Buckets {
     }
 
     /// Makes a key to one bucket.
-    pub async fn create_key(&self, name: &BucketName) -> Result<Key, CreateBucketKeyError> {
+    pub async fn create_key(&self, bucket: &BucketRecord) -> Result<Key, CreateBucketKeyError> {
+        let name = &bucket.name;
         loop {
-            let stored = self.read_living(name).await?;
+            let stored = self.read_living(bucket).await?;
             let stored = stored.ok_or(CreateBucketKeyError::NoSuchBucket)?;
             // Deleting a bucket changes its record before its keys are deleted: no key is left.
             let guard = unchanged(bucket_key(name), &stored);
@@ -108,11 +110,15 @@ impl Buckets {
         self.records.get(&bucket_key(name)).await
     }
 
-    async fn read_living(
+    /// The record of this very bucket as it is now. Its name may be another's by now, who may
+    /// do with that one what the caller may not.
+    pub(super) async fn read_living(
         &self,
-        name: &BucketName,
+        bucket: &BucketRecord,
     ) -> Result<Option<Stored<BucketRecord>>, RecordError> {
-        let stored = self.read(name).await?;
-        Ok(stored.filter(|stored| stored.record.status != Status::Deleting))
+        let stored = self.read(&bucket.name).await?;
+        Ok(stored.filter(|stored| {
+            stored.record.id == bucket.id && stored.record.status != Status::Deleting
+        }))
     }
 }

@@ -143,18 +143,14 @@ async fn a_bucket_is_made_used_and_deleted() {
     assert_eq!(record.status, Status::Provisioned);
     assert_eq!(*rack.buckets.find("first").await.unwrap().unwrap(), record);
     assert_eq!(rack.buckets.list(&rack.home).await.unwrap().len(), 1);
-    let key = rack.buckets.create_key(&name("first")).await.unwrap();
+    let key = rack.buckets.create_key(&record).await.unwrap();
     assert!(rack.has_key(&key).await);
     rack.put(&record).await;
 
-    let refused = rack
-        .buckets
-        .delete(&name("first"), false)
-        .await
-        .unwrap_err();
+    let refused = rack.buckets.delete(&record, false).await.unwrap_err();
     assert!(matches!(refused, DeleteBucketError::NotEmpty));
     assert!(rack.holds(&record).await);
-    rack.buckets.delete(&name("first"), true).await.unwrap();
+    rack.buckets.delete(&record, true).await.unwrap();
     assert!(rack.buckets.find("first").await.unwrap().is_none());
     assert!(rack.buckets.list(&rack.home).await.unwrap().is_empty());
     assert!(!rack.has_key(&key).await);
@@ -162,7 +158,7 @@ async fn a_bucket_is_made_used_and_deleted() {
     let gone = rack.refusal(&record).await;
     assert_eq!(gone, OpenBucketError::NoSuchBucket);
     assert!(matches!(
-        rack.buckets.delete(&name("first"), true).await,
+        rack.buckets.delete(&record, true).await,
         Err(DeleteBucketError::NoSuchBucket)
     ));
 
@@ -208,14 +204,14 @@ async fn an_empty_bucket_is_deleted_also_when_it_is_closed() {
     let record = rack.create("first").await;
     rack.put(&record).await;
     rack.buckets.close_all().await;
-    let refused = rack.buckets.delete(&name("first"), false).await;
+    let refused = rack.buckets.delete(&record, false).await;
     assert!(matches!(refused, Err(DeleteBucketError::NotEmpty)));
     let bucket = rack.buckets.open(&record).await.unwrap();
     bucket
         .delete(ObjectKey::new("an/object").unwrap(), Condition::default())
         .await
         .unwrap();
-    rack.buckets.delete(&name("first"), false).await.unwrap();
+    rack.buckets.delete(&record, false).await.unwrap();
     assert_eq!(rack.volumes.count(), 0);
     // Who had it open can do nothing more with it.
     assert!(bucket.closed().is_some());
@@ -253,9 +249,9 @@ async fn provisioning_goes_on_when_the_daemon_is_back() {
 #[tokio::test]
 async fn deletion_goes_on_when_the_daemon_is_back() {
     let rack = Rack::new().await;
-    rack.create("first").await;
+    let record = rack.create("first").await;
     rack.volumes.away.store(true, SeqCst);
-    rack.buckets.delete(&name("first"), true).await.unwrap();
+    rack.buckets.delete(&record, true).await.unwrap();
     assert!(rack.buckets.find("first").await.unwrap().is_none());
     let taken = rack
         .buckets
@@ -347,11 +343,30 @@ async fn unused_buckets_are_closed_and_used_ones_are_not() {
 }
 
 #[tokio::test]
+async fn a_name_that_passed_to_another_gives_no_right_to_the_bucket() {
+    let rack = Rack::new().await;
+    let old = rack.create("first").await;
+    rack.buckets.delete(&old, false).await.unwrap();
+    let new = rack.create("first").await;
+    rack.put(&new).await;
+    assert!(matches!(
+        rack.buckets.delete(&old, true).await,
+        Err(DeleteBucketError::NoSuchBucket)
+    ));
+    assert!(rack.buckets.create_key(&old).await.is_err());
+    let refused = rack.buckets.set_acl(&old, CannedAcl::PublicRead).await;
+    assert!(matches!(refused, Err(SetAclError::NoSuchBucket)));
+    assert!(rack.holds(&new).await);
+}
+
+#[tokio::test]
 async fn an_acl_is_kept() {
     let rack = Rack::new().await;
-    rack.create("first").await;
+    let first = rack.create("first").await;
+    let second = rack.create("second").await;
+    rack.buckets.delete(&second, false).await.unwrap();
     rack.buckets
-        .set_acl(&name("first"), CannedAcl::PublicRead)
+        .set_acl(&first, CannedAcl::PublicRead)
         .await
         .unwrap();
     let record = rack.buckets.find("first").await.unwrap().unwrap();
@@ -359,10 +374,7 @@ async fn an_acl_is_kept() {
         (record.acl, record.status),
         (CannedAcl::PublicRead, Status::Provisioned)
     );
-    let missing = rack
-        .buckets
-        .set_acl(&name("second"), CannedAcl::PublicRead)
-        .await;
+    let missing = rack.buckets.set_acl(&second, CannedAcl::PublicRead).await;
     assert!(matches!(missing, Err(SetAclError::NoSuchBucket)));
 }
 

@@ -120,7 +120,7 @@ impl Operations {
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.buckets.delete(&bucket(&request)?.name, false).await?;
+        self.buckets.delete(bucket(&request)?, false).await?;
         Ok(S3Response::new(DeleteBucketOutput {}))
     }
 
@@ -170,7 +170,7 @@ impl Operations {
             return Err(Refusal::NotBuilt("set an ACL with the header x-amz-acl alone").into());
         }
         let acl = attributes::acl(&request.headers)?;
-        self.buckets.set_acl(&bucket(&request)?.name, acl).await?;
+        self.buckets.set_acl(bucket(&request)?, acl).await?;
         Ok(S3Response::new(PutBucketAclOutput {}))
     }
 

@@ -106,7 +106,7 @@ impl Rack {
         Self {
             key: accounts.create_namespace_key(&ours).await.unwrap(),
             narrow: buckets
-                .create_key(&BucketName::new("bucket").unwrap())
+                .create_key(&buckets.find("bucket").await.unwrap().unwrap())
                 .await
                 .unwrap(),
             foreign: accounts.create_namespace_key(&theirs).await.unwrap(),
