@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -91,10 +92,14 @@ async fn make_ready(
 /// Makes the data folder, and makes sure that nobody else uses it while the file is open.
 fn claim(settings: &Settings) -> anyhow::Result<File> {
     let data = settings.data.display();
-    fs::create_dir_all(settings.disk()).map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull => disk_is_full(&settings.data),
-        _ => anyhow::Error::new(error).context(format!("could not create {data}")),
-    })?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(settings.disk())
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => disk_is_full(&settings.data),
+            _ => anyhow::Error::new(error).context(format!("could not create {data}")),
+        })?;
     let path = settings.data.join("quickstart.lock");
     let lock = File::options()
         .create(true)

@@ -106,11 +106,12 @@ impl Front {
         let aim = aim(&parts, &addressing)?;
         check_endpoint(&parts, &addressing)?;
         let presigned = signed == Signed::InQuery;
+        let anonymous = signed == Signed::Not;
         built::check(&parts.method, aim, &query, presigned, &parts.headers)?;
         let completes = aim == Aim::Object && query.has("uploadId");
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
-        let body = body_for_s3s(&mut parts, aim, completes, body).await?;
+        let body = body_for_s3s(&mut parts, aim, completes, anonymous, body).await?;
         let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
         match answer {
             Ok(mut response) => {
@@ -136,6 +137,7 @@ async fn body_for_s3s(
     parts: &mut Parts,
     aim: Aim,
     completes: bool,
+    anonymous: bool,
     body: Body,
 ) -> S3Result<s3s::Body> {
     match parts.method {
@@ -143,6 +145,8 @@ async fn body_for_s3s(
             parts.extensions.insert(RawBody::new(body));
             Ok(s3s::Body::empty())
         }
+        // Nobody in particular may send a document, so nobody's is read into memory.
+        Method::PUT | Method::POST if anonymous => Err(Refusal::Denied.into()),
         Method::PUT | Method::POST => {
             let claims = Claims::read(&parts.headers).map_err(S3Error::from)?;
             let claims = if completes {

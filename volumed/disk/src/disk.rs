@@ -1,6 +1,7 @@
 //! A directory that is given to the pool.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,7 +44,7 @@ impl Disk {
     /// Takes a directory into use.
     pub fn open(settings: DiskSettings) -> Result<Self, DiskError> {
         let root = settings.path;
-        std::fs::create_dir_all(&root).map_err(DiskError::io(&root))?;
+        make_private(&root).map_err(DiskError::io(&root))?;
         let root = root.canonicalize().map_err(DiskError::io(&root))?;
         let layout = Layout::new(root);
         let id = identity::load_or_create(&layout)?;
@@ -52,7 +53,7 @@ impl Disk {
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| DiskError::InUse)?;
         let volumes = layout.volumes();
-        std::fs::create_dir_all(&volumes).map_err(DiskError::io(&volumes))?;
+        make_private(&volumes).map_err(DiskError::io(&volumes))?;
         sync_parent(&volumes).map_err(DiskError::io(&volumes))?;
         let disk = Self {
             files: OpenFiles::new(layout.clone()),
@@ -129,7 +130,7 @@ impl Disk {
 
     pub(crate) fn make_folder(&self, volume: VolumeId) -> std::io::Result<()> {
         let folder = self.layout.volume(volume);
-        match std::fs::create_dir(&folder) {
+        match DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => sync_parent(&folder),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
@@ -163,6 +164,49 @@ impl Disk {
                 Err(DiskError::io(folder)(error))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Makes a folder that only this daemon's user may look into: tenants' bytes lie below it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use volumed_core::{Alloc, ExtentIndex};
+
+    use super::*;
+
+    #[test]
+    fn nobody_else_may_look_at_what_tenants_stored() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("disk");
+        let space = SpaceSettings::default();
+        let disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+        let file = ExtentFile {
+            extent: ExtentIndex(0),
+            alloc: Alloc(1),
+        };
+        disk.create_extents(VolumeId(7), &[file])
+            .expect("an extent");
+        let layout = &disk.layout;
+        let volume = VolumeId(7);
+        for path in [
+            disk.path().to_owned(),
+            layout.volumes(),
+            layout.volume(volume),
+            layout.data(volume, file),
+            layout.sums(volume, file),
+        ] {
+            let mode = std::fs::metadata(&path)
+                .expect("it is there")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
         }
     }
 }
