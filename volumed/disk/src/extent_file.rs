@@ -108,27 +108,26 @@ impl OpenExtent {
             }
             return write_durably(&self.data, bytes, offset.into());
         }
-        self.data_syncs.need();
-        self.data.write_all_at(bytes, offset.into())
+        self.data_syncs
+            .change(|| self.data.write_all_at(bytes, offset.into()))
     }
 
     /// Gives blocks back to the file system; they read zero.
     pub fn punch(&self, offset: u32, length: u32) -> std::io::Result<()> {
-        self.data_syncs.need();
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(rustix::fs::fallocate(
-            &self.data,
-            flags,
-            offset.into(),
-            length.into(),
-        )?)
+        self.data_syncs.change(|| {
+            let (offset, length) = (offset.into(), length.into());
+            Ok(rustix::fs::fallocate(&self.data, flags, offset, length)?)
+        })
     }
 
     /// Makes blocks zero that keep their space.
     pub fn zero(&self, offset: u32, length: u32) -> std::io::Result<()> {
-        self.data_syncs.need();
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.data, flags, offset.into(), length.into()) {
+        let zeroed = self
+            .data_syncs
+            .change(|| rustix::fs::fallocate(&self.data, flags, offset.into(), length.into()));
+        match zeroed {
             Ok(()) => Ok(()),
             // tmpfs knows no such thing.
             Err(Errno::OPNOTSUPP) => self.write(offset, &vec![0; length as usize], false),
@@ -148,14 +147,14 @@ impl OpenExtent {
 
     /// Notes sums from the extent's `first` block on; never durable before the extent is settled.
     pub fn store_sums(&self, file: ExtentFile, first: u32, sums: &[u32]) -> std::io::Result<()> {
-        self.sums_syncs.need();
         let (mut block, mut left) = (first as usize, sums);
         while !left.is_empty() {
             let region = RegionIndex::of(file.extent.start() + block as u64 * BLOCK_SIZE);
             let at = block % BLOCKS_PER_REGION;
             let (now, rest) = left.split_at(left.len().min(BLOCKS_PER_REGION - at));
-            self.sums
-                .write_all_at(&encode_sums(now), sums_offset(region, at))?;
+            let place = sums_offset(region, at);
+            self.sums_syncs
+                .change(|| self.sums.write_all_at(&encode_sums(now), place))?;
             block += now.len();
             left = rest;
         }
@@ -163,8 +162,8 @@ impl OpenExtent {
     }
 
     pub fn store_header(&self, header: &SumsHeader) -> std::io::Result<()> {
-        self.sums_syncs.need();
-        self.sums.write_all_at(&header.encode(), 0)
+        self.sums_syncs
+            .change(|| self.sums.write_all_at(&header.encode(), 0))
     }
 
     pub fn sync_data(&self) -> std::io::Result<()> {
@@ -212,6 +211,15 @@ impl Syncs {
         self.needed.store(true, Ordering::Release);
     }
 
+    /// Runs a change of the file. A sync is needed from its beginning, so that the file is not
+    /// closed, and again from its end: one that ran meanwhile may not have covered it.
+    fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+        self.need();
+        let changed = change();
+        self.need();
+        changed
+    }
+
     /// Runs `sync` if it is needed. A sync under way is waited for, since it may cover what the
     /// caller wants durable (V3); after one that failed none is tried again, since the next would
     /// answer well for bytes that are lost (V8).
@@ -220,7 +228,7 @@ impl Syncs {
         if *failed {
             return Err(Error::other("an earlier sync of the file failed"));
         }
-        // Cleared first: a write that comes meanwhile sets it again.
+        // Cleared first: a change that ends meanwhile sets it again.
         if self.needed.swap(false, Ordering::AcqRel)
             && let Err(error) = sync()
         {
@@ -295,6 +303,13 @@ mod tests {
                 "answered before the bytes were durable"
             );
         });
+    }
+
+    #[test]
+    fn a_sync_during_a_change_does_not_count_for_it() {
+        let syncs = Syncs::new(false);
+        syncs.change(|| syncs.run(|| Ok(())).expect("nothing failed"));
+        assert!(syncs.needed());
     }
 
     #[test]

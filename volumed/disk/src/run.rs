@@ -73,7 +73,7 @@ impl Disk {
                     .and_then(|()| slots::write(&path, LOG_SLOT_SIZE, record));
                 written
                     .map(|()| DiskAnswer::Done)
-                    .map_err(|error| self.fault(&error))
+                    .map_err(|error| self.durable_fault(&error))
             }
             DiskOp::WritePromise(record) => {
                 let path = self.layout.promise(volume);
@@ -82,7 +82,7 @@ impl Disk {
                     .and_then(|()| slots::write(&path, PROMISE_SLOT_SIZE, record));
                 written
                     .map(|()| DiskAnswer::Done)
-                    .map_err(|error| self.fault(&error))
+                    .map_err(|error| self.durable_fault(&error))
             }
             DiskOp::Remove { file } => match self.remove_extent(volume, *file) {
                 Ok(()) => Ok(DiskAnswer::Done),

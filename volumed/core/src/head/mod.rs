@@ -9,7 +9,7 @@ mod piece;
 mod round;
 mod split;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -143,6 +143,9 @@ pub struct Head {
     requests: BTreeMap<RequestId, Pending>,
     pieces: BTreeMap<OpId, Piece>,
     rounds: BTreeMap<OpId, Round>,
+    /// Pieces that may be able to go on. A queue and not a call: as many as a client sent could
+    /// otherwise lie on the stack at once.
+    ready: VecDeque<OpId>,
     next_op: u64,
     settling: bool,
 }
@@ -163,6 +166,7 @@ impl Head {
             requests: BTreeMap::new(),
             pieces: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            ready: VecDeque::new(),
             next_op: 0,
             settling: false,
         }
@@ -208,6 +212,9 @@ impl Head {
                 self.settling = true;
                 self.clean(effects);
             }
+        }
+        while let Some(op) = self.ready.pop_front() {
+            self.advance(op, effects);
         }
     }
 

@@ -180,11 +180,8 @@ impl Head {
                 self.flushes.wrote(piece.extent);
             }
         }
-        let freed = self.lanes.leave(piece.extent, op);
+        self.ready.extend(self.lanes.leave(piece.extent, op));
         self.finish_part(&piece, result, effects);
-        for later in freed {
-            self.advance(later, effects);
-        }
         if piece.writes {
             self.writer_left(effects);
         }
