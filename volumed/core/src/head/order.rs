@@ -52,7 +52,7 @@ impl Lanes {
             .any(|earlier| earlier.conflicts(&lane[at]))
     }
 
-    /// Takes a piece out; answers those for which it was in the way.
+    /// Takes a piece out; answers those for which nothing else is in the way now.
     pub fn leave(&mut self, extent: ExtentIndex, op: OpId) -> Vec<OpId> {
         let Some(lane) = self.0.get_mut(&extent) else {
             return Vec::new();
@@ -61,11 +61,12 @@ impl Lanes {
             return Vec::new();
         };
         let left = lane.remove(at);
-        let freed = lane[at..]
-            .iter()
-            .filter(|later| later.conflicts(&left))
-            .map(|later| later.op)
-            .collect();
+        let goes_on = |&later: &usize| {
+            let entry = &lane[later];
+            entry.conflicts(&left) && !lane[..later].iter().any(|other| other.conflicts(entry))
+        };
+        let freed = (at..lane.len()).filter(goes_on);
+        let freed = freed.map(|later| lane[later].op).collect();
         if lane.is_empty() {
             self.0.remove(&extent);
         }
@@ -108,7 +109,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(blocked(&lanes), [false, false, true, true, false]);
-        assert_eq!(lanes.leave(extent, OpId(2)), [OpId(3), OpId(4)]);
+        assert_eq!(lanes.leave(extent, OpId(2)), [OpId(4)]);
         assert_eq!(blocked(&lanes), [false, false, true, false, false]);
         assert_eq!(lanes.leave(extent, OpId(1)), [OpId(3)]);
         assert!(!lanes.blocked(extent, OpId(3)));
