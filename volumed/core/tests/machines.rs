@@ -395,3 +395,23 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
         &Err(ReplicaError::Disk)
     );
 }
+
+#[test]
+fn as_many_pieces_as_a_client_sends_may_wait_for_one() {
+    const TRIMS: u64 = 20_000;
+    let mut head = head(0);
+    ask(&mut head, 0, write(0));
+    for id in 1..=TRIMS {
+        let trim = Request::Trim {
+            offset: 0,
+            length: 4096,
+            fua: false,
+        };
+        assert!(replies(&ask(&mut head, id, trim)).is_empty());
+    }
+    let failed = HeadEvent::PlaceFailed(ExtentIndex(0), PlaceFailure::NoSpace);
+    let replies = replies(&tell(&mut head, failed));
+    assert_eq!(replies.len() as u64, TRIMS + 1);
+    assert_eq!(replies[&0], Err(IoError::NoSpace));
+    assert_eq!(replies[&TRIMS], Ok(Bytes::new()));
+}
