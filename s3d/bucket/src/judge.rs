@@ -169,7 +169,7 @@ impl Judge<'_> {
             modified: self.circumstances.now,
             attributes: attributes.clone(),
             parts: Vec::new(),
-            blob: self.take_body(body),
+            blob: self.take_body(body)?,
         };
         self.replace(row, old, object)
     }
@@ -226,7 +226,7 @@ impl Judge<'_> {
             modified: self.circumstances.now,
             etag: attributes.etag.clone(),
             checksum: attributes.checksum.clone(),
-            blob: self.take_body(body),
+            blob: self.take_body(body)?,
         };
         self.set(Table::Parts, row, Some(part.encode()));
         if let Some(old) = old {
@@ -332,7 +332,7 @@ impl Judge<'_> {
     }
 
     /// Names the spans of a body, each with one reference.
-    fn take_body(&mut self, body: &Body) -> Blob {
+    fn take_body(&mut self, body: &Body) -> Judged<Blob> {
         let mut slices = Vec::new();
         match body {
             Body::Small(bytes) if bytes.is_empty() => {}
@@ -340,32 +340,48 @@ impl Judge<'_> {
                 let place = self.circumstances.address - DATA_ZONE + self.group.body(bytes.clone());
                 let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
                 let length = bytes.len() as u64;
-                slices.push(self.take_span(SpanId(place), place, length, sums));
+                slices.push(self.take_span(SpanId(place), place, length, sums)?);
             }
             Body::Stored(spans) => {
                 for span in spans {
                     let place = span.claim.address() - DATA_ZONE;
                     let sums = span.sums.clone();
-                    slices.push(self.take_span(SpanId(place), place, span.length, sums));
+                    slices.push(self.take_span(SpanId(place), place, span.length, sums)?);
                 }
             }
         }
-        Blob { slices }
+        Ok(Blob { slices })
     }
 
-    fn take_span(&mut self, id: SpanId, place: u64, length: u64, sums: Vec<u32>) -> SpanSlice {
+    fn take_span(
+        &mut self,
+        id: SpanId,
+        place: u64,
+        length: u64,
+        sums: Vec<u32>,
+    ) -> Judged<SpanSlice> {
+        let key = span_key(id);
+        // No address is ever given out twice (B8): better no bucket than one that writes over what
+        // it acknowledged. Only memory is asked; redb would cost a read a body.
+        if self.overlay.contains_key(&(Table::Spans, key.clone()))
+            || self.reader.known(Table::Spans, &key).is_some()
+        {
+            return Err(Stop::Failed(IndexError(format!(
+                "the address {place} was given out twice"
+            ))));
+        }
         let span = Span {
             place,
             length,
             references: 1,
             sums,
         };
-        self.set(Table::Spans, span_key(id), Some(span.encode()));
-        SpanSlice {
+        self.set(Table::Spans, key, Some(span.encode()));
+        Ok(SpanSlice {
             span: id,
             offset: 0,
             length,
-        }
+        })
     }
 
     /// Takes back a blob's references (B6). What nothing names any more is freed (B7).

@@ -103,8 +103,9 @@ pub struct Log {
     space: Arc<Space>,
     epoch: u64,
     position: Position,
-    /// End of the segment that `position.address` lies in.
-    segment_end: u64,
+    /// What is left of the segment behind `position.address`. Counted, not told from addresses: the
+    /// next segment may begin just where this one ends.
+    room: u64,
 }
 
 impl Log {
@@ -120,7 +121,7 @@ impl Log {
             space,
             epoch,
             position,
-            segment_end: position.address,
+            room: 0,
         }
     }
 
@@ -130,7 +131,7 @@ impl Log {
 
     /// Where the next group would begin.
     pub fn next_address(&self) -> u64 {
-        if self.position.address < self.segment_end {
+        if self.room > 0 {
             self.position.address
         } else {
             self.position.next_segment
@@ -139,24 +140,21 @@ impl Log {
 
     /// Whether a group of `length` bytes fits where the next one would begin.
     pub fn fits(&self, length: u64) -> bool {
-        self.next_address() != self.position.address
-            || self.position.address + length <= self.segment_end
+        self.room == 0 || length <= self.room
     }
 
     /// Gives up what is left of the segment: the next group begins in the one taken ahead.
     pub fn skip_segment(&mut self) {
-        self.segment_end = self.position.address;
+        self.room = 0;
     }
 
     /// Writes a group where [`Log::next_address`] said. When this returns, it is durable; when it
     /// fails, the log stands where it stood.
     pub async fn write(&mut self, group: Builder, time: Timestamp) -> Result<(), DeviceError> {
         let address = self.next_address();
-        let begins_segment = address != self.position.address;
-        let next_segment = if begins_segment {
-            self.space.allocate(SEGMENT).await?
-        } else {
-            self.position.next_segment
+        let (room, next_segment) = match self.room {
+            0 => (SEGMENT, self.space.allocate(SEGMENT).await?),
+            room => (room, self.position.next_segment),
         };
         let link = Link {
             sequence: self.position.sequence + 1,
@@ -168,6 +166,7 @@ impl Log {
         };
         let next_record = link.first_record + u64::from(group.records());
         let length = group.length();
+        assert!(length <= room, "a group must end within its segment");
         let (pieces, crc) = group.finish(&link);
         self.device
             .write(address, &pieces, Durability::Durable)
@@ -180,9 +179,7 @@ impl Log {
             floor: self.position.floor,
             crc,
         };
-        if begins_segment {
-            self.segment_end = address + SEGMENT;
-        }
+        self.room = room - length;
         Ok(())
     }
 }

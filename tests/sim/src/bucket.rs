@@ -19,6 +19,13 @@ const BUCKET: BucketId = BucketId(0x5eed);
 const CLIENTS: u64 = 4;
 const KEYS_A_CLIENT: u64 = 5;
 
+/// One seed of so many begins with a log that is nearly at its first segment's end …
+const FILLED_SEED: u64 = 8;
+
+/// … by this many puts of the largest body that travels in the log, each 18 blocks of 4,096.
+const FILLING_PUTS: std::ops::RangeInclusive<u64> = 218..=227;
+const FILLING: usize = 64 * 1024;
+
 /// What a key holds: the length and the byte that fills it, or nothing.
 type Value = Option<(usize, u8)>;
 
@@ -46,13 +53,18 @@ fn live_on(seed: u64, lives: u32, fault: Fault) -> Result<(), String> {
     let mut made = false;
     for life in 0..lives {
         let last = life + 1 == lives;
-        let power = (!last).then(|| rng.random_range(5..400));
+        let filling = if life == 0 && seed.is_multiple_of(FILLED_SEED) {
+            rng.random_range(FILLING_PUTS)
+        } else {
+            0
+        };
+        let power = (!last).then(|| filling + rng.random_range(5..400));
         let device = SimDevice::new(image, rng.random(), power, fault);
         let epoch = u64::from(life) + 1;
         let local = tokio::task::LocalSet::new();
         let lived = local.block_on(
             &runtime,
-            one_life(&device, epoch, &mut made, model, &mut rng),
+            one_life(&device, epoch, filling, &mut made, model, &mut rng),
         );
         model = lived.map_err(|wrong| format!("life {epoch}: {wrong}"))?;
         image = device.cut_power();
@@ -63,6 +75,7 @@ fn live_on(seed: u64, lives: u32, fault: Fault) -> Result<(), String> {
 async fn one_life(
     device: &Arc<SimDevice>,
     epoch: u64,
+    filling: u64,
     made: &mut bool,
     model: Model,
     rng: &mut SmallRng,
@@ -94,6 +107,7 @@ async fn one_life(
         Err(wrong) => return Err(wrong),
     };
     let model = Rc::new(RefCell::new(model));
+    fill(&bucket, filling, &model).await?;
     let changes = rng.random_range(1..30);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
@@ -110,6 +124,29 @@ async fn one_life(
         Err(_) if !device.is_on() => Ok(model),
         Err(wrong) => Err(wrong),
     }
+}
+
+/// Fills the log, one group a put, until the power goes.
+async fn fill(bucket: &Bucket, puts: u64, model: &RefCell<Model>) -> Result<(), String> {
+    let mut before = None;
+    for number in 0..puts {
+        let value = (FILLING, number as u8);
+        model
+            .borrow_mut()
+            .insert("fill".to_owned(), vec![before, Some(value)]);
+        let name = Key::new("fill").map_err(|error| error.to_string())?;
+        let body = Body::Small(bytes(value));
+        match bucket
+            .put(name, attributes(value), body, Condition::None)
+            .await
+        {
+            Ok(_) => before = Some(value),
+            Err(ChangeError::Closed(_)) => return Ok(()),
+            Err(error) => return Err(format!("fill: {error}")),
+        }
+        model.borrow_mut().insert("fill".to_owned(), vec![before]);
+    }
+    Ok(())
 }
 
 /// One client: it changes its own keys, one after the other, until the power goes.

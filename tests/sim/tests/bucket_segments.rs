@@ -1,0 +1,69 @@
+//! Objects in more groups than one segment of the log holds: no address is given out twice (B8).
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use bytes::Bytes;
+use hayrack_sim::device::{Fault, Image, SimDevice};
+use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+
+const SEGMENT: u64 = 16 << 20;
+const BLOCK: u64 = 4096;
+
+async fn bucket(image: Image, epoch: u64) -> (Bucket, std::sync::Arc<SimDevice>) {
+    let device = SimDevice::new(image, epoch, None, Fault::None);
+    let devices = Devices {
+        data: device.clone(),
+        index: device.clone(),
+    };
+    let options = Options {
+        offload: Offload::Inline,
+        index_cache: 1 << 20,
+        ..Options::new(epoch)
+    };
+    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    (bucket, device)
+}
+
+/// The name of an object, and its bytes: no two objects have the same.
+fn object(number: usize, length: usize) -> (Key, Bytes) {
+    let name = format!("{number:08}");
+    let bytes = name.bytes().cycle().take(length).collect();
+    (Key::new(name).unwrap(), bytes)
+}
+
+async fn put(bucket: &Bucket, number: usize, length: usize) {
+    let (key, bytes) = object(number, length);
+    bucket
+        .put(
+            key,
+            Attributes::default(),
+            Body::Small(bytes),
+            Condition::None,
+        )
+        .await
+        .unwrap();
+}
+
+async fn assert_there(bucket: &Bucket, number: usize, length: usize) {
+    let (key, bytes) = object(number, length);
+    let found = bucket.find(&key).await.unwrap().unwrap();
+    let read = bucket.read(&found, 0..found.size).next().await.unwrap();
+    assert_eq!(read.unwrap(), bytes, "object {number} of {length} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_fill_a_segment_to_its_end_are_all_kept() {
+    let (first, device) = bucket(Image::default(), 1).await;
+    // One at a time, each in a group of one block.
+    let count = (2 * SEGMENT / BLOCK + 10) as usize;
+    for number in 0..count {
+        put(&first, number, 100).await;
+    }
+    for number in 0..count {
+        assert_there(&first, number, 100).await;
+    }
+    let (second, _) = bucket(device.cut_power(), 2).await;
+    for number in 0..count {
+        assert_there(&second, number, 100).await;
+    }
+}
