@@ -93,7 +93,8 @@ pub enum Ask {
         /// The regions.
         regions: BTreeSet<RegionIndex>,
     },
-    /// Note durably that these regions are clean; they were settled and not written since.
+    /// Note durably that these regions are clean; they were settled and not written since. One that
+    /// the replica could not settle stays noted.
     Unmark {
         /// The regions.
         regions: BTreeSet<RegionIndex>,

@@ -16,8 +16,8 @@ use volumed_core::replica::{
 };
 use volumed_core::space::DiskSpace;
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, REGION_SIZE, Request,
-    VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, REGION_SIZE,
+    RegionIndex, Request, VolumeId,
 };
 
 const VOLUME: VolumeId = VolumeId(1);
@@ -377,6 +377,38 @@ fn a_write_that_failed_half_way_makes_its_region_suspect() {
     assert_eq!(space.used(), ByteCount(0));
     let effects = send(&mut replica, 2, read(0));
     assert!(matches!(the_op(&effects), (_, DiskOp::Resum { .. })));
+}
+
+#[test]
+fn a_region_that_cannot_be_summed_anew_stays_marked_and_fails_no_other() {
+    let (mut replica, _) = promised(10);
+    let regions = BTreeSet::from([RegionIndex(0), RegionIndex(1)]);
+    let mark = Ask::Mark {
+        regions: regions.clone(),
+    };
+    let (op, _) = the_op(&send(&mut replica, 2, mark));
+    done(&mut replica, op, Ok(DiskAnswer::Done));
+    let (op, _) = the_op(&send(&mut replica, 2, put(1)));
+    done(&mut replica, op, Err(DiskFault::Io));
+
+    let settle = Ask::Settle {
+        regions: regions.clone(),
+    };
+    let effects = send(&mut replica, 2, settle);
+    let (op, resum) = the_op(&effects);
+    assert!(matches!(resum, DiskOp::Resum { .. }), "{resum:?}");
+    let effects = done(&mut replica, op, Err(DiskFault::Io));
+    let (op, settle) = the_op(&effects);
+    assert!(matches!(settle, DiskOp::Settle { .. }), "{settle:?}");
+    assert_eq!(
+        the_answer(&done(&mut replica, op, Ok(DiskAnswer::Done))),
+        &WELL
+    );
+    let effects = send(&mut replica, 2, Ask::Unmark { regions });
+    let (_, DiskOp::WriteLog(record)) = the_op(&effects) else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(record.regions, Some(BTreeSet::from([RegionIndex(0)])));
 }
 
 #[test]

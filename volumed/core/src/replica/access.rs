@@ -115,8 +115,14 @@ impl Replica {
         self.regions.loaded(region, page);
     }
 
-    /// A region whose sums cannot be read fails those who wait for it; the next one tries again.
+    /// A region whose sums cannot be read fails those who wait for it; the next one tries again. The
+    /// others of a settle are settled without it: it stays suspect, and so in the log (V5).
     pub(super) fn fail_waiting(&mut self, region: RegionIndex, effects: &mut Vec<ReplicaEffect>) {
+        for message in &mut self.waiting {
+            if let Ask::Settle { regions } = &mut message.ask {
+                regions.remove(&region);
+            }
+        }
         let waits = |message: &Message| message.touches(region);
         let (failed, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
@@ -159,7 +165,6 @@ impl Message {
             Ask::Write {
                 file, offset, data, ..
             } => (file, *offset, data.len() as u32),
-            Ask::Settle { regions } => return regions.contains(&region),
             _ => return false,
         };
         Span::new(file.extent, offset, length)

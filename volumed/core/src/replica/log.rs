@@ -73,7 +73,14 @@ impl Replica {
         for message in &messages {
             match &message.ask {
                 Ask::Mark { regions } => self.log.marked.extend(regions),
-                Ask::Unmark { regions } => self.log.marked.retain(|r| !regions.contains(r)),
+                Ask::Unmark { regions } => {
+                    let (held, suspect) = (&self.extents, &self.regions);
+                    self.log.marked.retain(|region| {
+                        let unsettled =
+                            suspect.is_suspect(*region) && held.contains_key(&region.extent());
+                        unsettled || !regions.contains(region)
+                    });
+                }
                 _ => {}
             }
         }
