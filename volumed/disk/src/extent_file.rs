@@ -65,13 +65,18 @@ impl OpenExtent {
         Ok(Self::new(data, Direct::new(path), sums, false))
     }
 
-    /// Opens an extent's files. What an earlier process wrote may not be synced yet.
-    pub fn open(layout: &Layout, volume: VolumeId, file: ExtentFile) -> std::io::Result<Self> {
+    /// Opens an extent's files; `unsynced` says that no sync may cover what an earlier process wrote.
+    pub fn open(
+        layout: &Layout,
+        volume: VolumeId,
+        file: ExtentFile,
+        unsynced: bool,
+    ) -> std::io::Result<Self> {
         let open = |path| OpenOptions::new().read(true).write(true).open(path);
         let path = layout.data(volume, file);
         let data = open(path.clone())?;
         let sums = open(layout.sums(volume, file))?;
-        Ok(Self::new(data, Direct::new(path), sums, true))
+        Ok(Self::new(data, Direct::new(path), sums, unsynced))
     }
 
     fn new(data: File, direct: Direct, sums: File, unsynced: bool) -> Self {

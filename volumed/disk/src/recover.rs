@@ -57,7 +57,11 @@ impl Disk {
         let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
         let mut held = Vec::new();
         for file in extents {
-            match self.count(volume, file, unclean(&log, file)) {
+            let unclean = unclean(&log, file);
+            if unclean {
+                self.files.found_unclean(volume, file);
+            }
+            match self.count(volume, file, unclean) {
                 Ok(allocated) => held.push((file, allocated)),
                 Err(DiskError::Io { path, source })
                     if source.kind() == std::io::ErrorKind::NotFound =>
@@ -125,4 +129,57 @@ fn names(folder: &std::path::Path) -> Result<Vec<String>, DiskError> {
             Ok(name.to_string_lossy().into_owned())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::replica::DiskOp;
+    use volumed_core::{Alloc, ExtentIndex, RegionIndex};
+
+    use super::*;
+    use crate::{DiskSettings, SpaceSettings};
+
+    const VOLUME: VolumeId = VolumeId(7);
+
+    fn file(extent: u64) -> ExtentFile {
+        ExtentFile {
+            extent: ExtentIndex(extent),
+            alloc: Alloc(1),
+        }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Disk {
+        let path = folder.path().join("disk");
+        let space = SpaceSettings::default();
+        Disk::open(DiskSettings { path, space }).expect("a disk")
+    }
+
+    /// Which of three extents count as unsynced after a start that found this log.
+    fn unsynced(regions: Option<&[u64]>) -> Vec<u64> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let extents = [file(0), file(1), file(2)];
+        let disk = open(&folder);
+        disk.create_extents(VOLUME, &extents).expect("extents");
+        let record = DirtyLogRecord {
+            sequence: 1,
+            volume: VOLUME,
+            regions: regions.map(|found| found.iter().copied().map(RegionIndex).collect()),
+        };
+        disk.run(VOLUME, &DiskOp::WriteLog(record)).expect("a log");
+        drop(disk);
+        let disk = open(&folder);
+        disk.recover(VOLUME, extents).expect("what is there");
+        let unsynced = extents.into_iter().filter(|&file| {
+            let extent = disk.files.get(VOLUME, file).expect("an extent");
+            extent.unsynced()
+        });
+        unsynced.map(|file| file.extent.0).collect()
+    }
+
+    #[test]
+    fn only_what_the_dirty_log_names_may_be_unsynced() {
+        assert!(unsynced(Some(&[])).is_empty());
+        assert_eq!(unsynced(Some(&[17, 18])), [1]);
+        assert_eq!(unsynced(None), [0, 1, 2]);
+    }
 }

@@ -305,6 +305,7 @@ impl Disk {
                 .map(|other| other.join().unwrap_or(Err(DiskFault::Io)));
             joined.fold(own, Result::and)
         });
+        self.files.close_surplus();
         synced.map(|()| DiskAnswer::Done)
     }
 
