@@ -106,15 +106,24 @@ impl OpenExtent {
 
     pub fn write(&self, offset: u32, bytes: &[u8], durable: bool) -> std::io::Result<()> {
         if durable {
-            if bytes.len() >= DIRECT_FROM
-                && let Some(written) = self.direct.write(bytes, offset.into())
-            {
-                return written;
+            let written = self.write_durably(offset, bytes);
+            if written.is_err() {
+                // V8: a part may be in the page cache alone.
+                self.data_syncs.need();
             }
-            return write_durably(&self.data, bytes, offset.into());
+            return written;
         }
         self.data_syncs
             .change(|| self.data.write_all_at(bytes, offset.into()))
+    }
+
+    fn write_durably(&self, offset: u32, bytes: &[u8]) -> std::io::Result<()> {
+        if bytes.len() >= DIRECT_FROM
+            && let Some(written) = self.direct.write(bytes, offset.into())
+        {
+            return written;
+        }
+        write_durably(&self.data, bytes, offset.into())
     }
 
     /// Gives blocks back to the file system; they read zero.
@@ -279,7 +288,22 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
 
-    use super::Syncs;
+    use super::{Direct, File, OpenExtent, Syncs};
+
+    #[test]
+    fn what_a_failed_durable_write_left_is_unsynced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("data");
+        // As a full disk does, a file that is open for reading only refuses the write.
+        let refusing = || File::create(&path).and_then(|_| File::open(&path));
+        let (data, sums) = (refusing().expect("a file"), refusing().expect("a file"));
+        let extent = OpenExtent::new(data, Direct::new(path.clone()), sums, false);
+        assert!(!extent.unsynced());
+        extent
+            .write(0, &[7; 4096], true)
+            .expect_err("the write fails");
+        assert!(extent.unsynced(), "the page cache may hold a part of it");
+    }
 
     #[test]
     fn a_sync_waits_for_the_one_that_runs() {
