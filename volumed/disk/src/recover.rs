@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 use volumed_core::format::{
     DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SUMS_FILE_SIZE, Slots, SumsHeader,
     decode_sums,
@@ -63,9 +67,7 @@ impl Disk {
             }
             match self.count(volume, file, unclean) {
                 Ok(allocated) => held.push((file, allocated)),
-                Err(DiskError::Io { path, source })
-                    if source.kind() == std::io::ErrorKind::NotFound =>
-                {
+                Err(DiskError::Io { path, source }) if source.kind() == ErrorKind::NotFound => {
                     tracing::error!(
                         disk = %self.id(), path = %path.display(),
                         "an extent's file is missing: what it held is lost"
@@ -101,13 +103,46 @@ impl Disk {
                 _ => tracing::warn!(path = %path.display(), "a damaged header: blocks are counted"),
             }
         }
-        let pages = read_up_to(&sums, BLOCK_SIZE, SUMS_FILE_SIZE as usize - page);
-        let pages = pages.map_err(DiskError::io(&path))?;
-        Ok(pages
-            .chunks(page)
-            .map(|page| allocated(&decode_sums(page)[..]))
-            .sum())
+        summed(&sums).map_err(DiskError::io(&path))
     }
+
+    /// Whether anything was ever written into an extent's files, as far as they tell: data that
+    /// takes space, or sums.
+    pub fn holds_anything(&self, volume: VolumeId, file: ExtentFile) -> Result<bool, DiskError> {
+        let data = self.layout.data(volume, file);
+        let sums = self.layout.sums(volume, file);
+        let in_data =
+            open_if_there(&data).and_then(|file| file.map_or(Ok(false), |f| has_data(&f)));
+        if in_data.map_err(DiskError::io(data))? {
+            return Ok(true);
+        }
+        let in_sums = open_if_there(&sums).and_then(|file| file.map_or(Ok(0), |f| summed(&f)));
+        Ok(in_sums.map_err(DiskError::io(sums))? > 0)
+    }
+}
+
+fn open_if_there(path: &Path) -> std::io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file is more than a hole.
+fn has_data(file: &File) -> std::io::Result<bool> {
+    match rustix::fs::seek(file, SeekFrom::Data(0)) {
+        Ok(_) => Ok(true),
+        Err(Errno::NXIO) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many blocks of an extent take space by its sums.
+fn summed(sums: &File) -> std::io::Result<u32> {
+    let pages = read_up_to(sums, BLOCK_SIZE, (SUMS_FILE_SIZE - BLOCK_SIZE) as usize)?;
+    let pages = pages.chunks(BLOCK_SIZE as usize);
+    Ok(pages.map(|page| allocated(&decode_sums(page)[..])).sum())
 }
 
 fn unclean(log: &Slots<DirtyLogRecord>, file: ExtentFile) -> bool {
@@ -121,7 +156,7 @@ fn unclean(log: &Slots<DirtyLogRecord>, file: ExtentFile) -> bool {
     }
 }
 
-fn names(folder: &std::path::Path) -> Result<Vec<String>, DiskError> {
+fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
     let entries = std::fs::read_dir(folder).map_err(DiskError::io(folder))?;
     entries
         .map(|entry| {
@@ -174,6 +209,28 @@ mod tests {
             extent.unsynced()
         });
         unsynced.map(|file| file.extent.0).collect()
+    }
+
+    #[test]
+    fn an_extent_holds_something_once_it_was_written_into() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        let extents = [file(0), file(1), file(2)];
+        disk.create_extents(VOLUME, &extents).expect("extents");
+        let written = disk.files.get(VOLUME, file(1)).expect("an extent");
+        written.write(1 << 20, &[0; 4096], true).expect("a write");
+        // The sums may reach the disk before the data does.
+        let summed = disk.files.get(VOLUME, file(2)).expect("an extent");
+        summed.store_sums(file(2), 5000, &[7]).expect("a sum");
+        let holds = |extent| {
+            disk.holds_anything(VOLUME, file(extent))
+                .expect("an answer")
+        };
+        // The last one's files were not even made.
+        assert_eq!([0, 1, 2, 3].map(holds), [false, true, true, false]);
+        let made_in_part = disk.layout.sums(VOLUME, file(3));
+        File::create(made_in_part).expect("a file");
+        assert!(!holds(3));
     }
 
     #[test]

@@ -48,6 +48,21 @@ pub enum StartError {
         /// Where the store is.
         revision: u64,
     },
+    /// A file holds data, and the store is too old to have removed its record (V11).
+    #[error(
+        "{} holds data and was placed at the metadata store's revision {alloc}, but the store, now \
+         at {revision}, has no record of it: it was rolled back to an older copy; bring the newest \
+         copy back, or move this file and the .sums file beside it away to do without what they hold",
+        path.display()
+    )]
+    Unrecorded {
+        /// The file without a record.
+        path: PathBuf,
+        /// When the file was placed.
+        alloc: u64,
+        /// Where the store is.
+        revision: u64,
+    },
     /// The disk belongs to another store.
     #[error(
         "the disk {} holds volumes, but the metadata store does not know it: use the store that it \

@@ -2,6 +2,7 @@
 
 mod error;
 mod export;
+mod leftovers;
 mod machine;
 mod name;
 mod placements;

@@ -12,6 +12,7 @@ use volumed_disk::{Disk, DiskError, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
 use super::error::StartError;
+use super::leftovers::Leftovers;
 use super::machine::{Machine, Node};
 use super::name::VolumeName;
 use super::placements::{self, PlacementsError};
@@ -36,8 +37,54 @@ pub(super) async fn start(
     settings: Vec<DiskSettings>,
 ) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
     let opened = open_disks(settings).await?;
+    let recorded = read_volumes(&*store).await?;
+    let revision = store.revision().await?;
+    let (mut disks, mut new) = (BTreeMap::new(), Vec::new());
+    for disk in opened {
+        match number_of(&*store, &disk).await? {
+            Some(number) => {
+                disks.insert(number, Arc::new(disk));
+            }
+            None => new.push(disk),
+        }
+    }
+    // V11: nothing is changed on any disk or in the store before all disks agree with the store. A
+    // refused start that took a revision would bring the store nearer to what it was refused for.
+    let found = disks.clone();
+    let (recorded, leftovers) = blocking(move || {
+        let leftovers = find_leftovers(&found, &recorded, revision)?;
+        Ok((recorded, leftovers))
+    })
+    .await?;
+    for disk in new {
+        let number = join(&*store, &disk).await?;
+        disks.insert(number, Arc::new(disk));
+    }
+    let node = Arc::new(Node {
+        store,
+        disks,
+        pool: Pool::start().map_err(StartError::Threads)?,
+        runtime: tokio::runtime::Handle::current(),
+        started: Instant::now(),
+    });
+    let recovering = Arc::clone(&node);
+    let volumes = blocking(move || {
+        leftovers.into_iter().try_for_each(Leftovers::collect)?;
+        recover(&recovering, recorded)
+    });
+    Ok((node, volumes.await?))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StartError::Threads(error.into()))?
+}
+
+async fn read_volumes(store: &dyn MetaStore) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
     let mut recorded = BTreeMap::new();
-    for entry in read_all(&*store, VOLUMES).await? {
+    for entry in read_all(store, VOLUMES).await? {
         let unreadable = |why: &str| unreadable(&entry.key, why);
         let id: VolumeId = last_part(&entry.key)
             .parse()
@@ -47,50 +94,28 @@ pub(super) async fn start(
             .name
             .parse()
             .map_err(|_| unreadable("its name is no volume's"))?;
-        let placed = placements::load(&*store, id)
+        let placed = placements::load(store, id)
             .await
             .map_err(|error| match error {
                 PlacementsError::Record(error) => StartError::Record(error),
                 PlacementsError::Store(error) => StartError::Store(error),
                 PlacementsError::Gone => StartError::Record(unreadable("it is gone")),
             })?;
-        recorded.insert(
-            id,
-            Recorded {
-                name,
-                record,
-                placed,
-            },
-        );
+        let volume = Recorded {
+            name,
+            record,
+            placed,
+        };
+        recorded.insert(id, volume);
     }
-    let revision = store.revision().await?;
-    let mut disks = BTreeMap::new();
-    for disk in opened {
-        let number = number_disk(&*store, &disk).await?;
-        disks.insert(number, Arc::new(disk));
-    }
-    let pool = Pool::start().map_err(StartError::Threads)?;
-    let runtime = tokio::runtime::Handle::current();
-    let node = Arc::new(Node {
-        store,
-        disks,
-        pool,
-        runtime,
-        started: Instant::now(),
-    });
-    let recovering = Arc::clone(&node);
-    let recovered = tokio::task::spawn_blocking(move || recover(&recovering, recorded, revision));
-    let volumes = recovered
-        .await
-        .map_err(|error| StartError::Threads(error.into()))??;
-    Ok((node, volumes))
+    Ok(recorded)
 }
 
 async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let open = move || {
+    blocking(move || {
         let mut opened: Vec<Disk> = Vec::new();
         for DiskSettings {
             path,
@@ -117,27 +142,31 @@ async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError
             opened.push(disk);
         }
         Ok(opened)
-    };
-    let opened = tokio::task::spawn_blocking(open).await;
-    opened.map_err(|error| StartError::Threads(error.into()))?
+    })
+    .await
 }
 
-fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> StartError {
+pub(super) fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> StartError {
     let path = path.to_owned();
     move |source| StartError::Disk { path, source }
 }
 
-/// The disk's number in placement records. A disk that the store does not know joins the pool, but
-/// only an empty one: the volumes on any other belong to another store.
-async fn number_disk(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, StartError> {
-    let key = disk_key(disk.id());
-    if let Some(entry) = store.get(&key).await? {
+/// The disk's number in placement records. One that the store does not know must be empty: the
+/// volumes on any other belong to another store.
+async fn number_of(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumber>, StartError> {
+    if let Some(entry) = store.get(&disk_key(disk.id())).await? {
         let record: DiskRecord = decode(&entry)?;
-        return Ok(DiskNumber(record.number));
+        return Ok(Some(DiskNumber(record.number)));
     }
     if !disk.scan().map_err(disk_error(disk.path()))?.is_empty() {
         return Err(StartError::ForeignDisk(disk.path().to_owned()));
     }
+    Ok(None)
+}
+
+/// Takes a disk into the pool; answers its number.
+async fn join(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, StartError> {
+    let key = disk_key(disk.id());
     for number in 0..=u16::MAX {
         let number_key = disk_number_key(DiskNumber(number));
         let record = DiskRecord {
@@ -159,14 +188,25 @@ async fn number_disk(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, S
     Err(StartError::TooManyDisks)
 }
 
+fn find_leftovers(
+    disks: &BTreeMap<DiskNumber, Arc<Disk>>,
+    recorded: &BTreeMap<VolumeId, Recorded>,
+    revision: u64,
+) -> Result<Vec<Leftovers>, StartError> {
+    let find = |(&number, disk): (&DiskNumber, &Arc<Disk>)| {
+        let placed = |volume| {
+            let known: &Recorded = recorded.get(&volume)?;
+            Some(on_disk(&known.placed, number))
+        };
+        Leftovers::find(disk, placed, revision)
+    };
+    disks.iter().map(find).collect()
+}
+
 fn recover(
     node: &Arc<Node>,
     recorded: BTreeMap<VolumeId, Recorded>,
-    revision: u64,
 ) -> Result<BTreeMap<VolumeName, Arc<Volume>>, StartError> {
-    for (&number, disk) in &node.disks {
-        check_and_collect(number, disk, &recorded, revision)?;
-    }
     let mut volumes = BTreeMap::new();
     for (
         id,
@@ -209,46 +249,4 @@ fn on_disk(placed: &Placed, number: DiskNumber) -> BTreeSet<ExtentFile> {
         alloc: placement.alloc,
     })
     .collect()
-}
-
-/// V11: a file newer than the store says that the store was rolled back; then nothing is touched.
-/// Every other file without a record was not yet placed or already removed.
-fn check_and_collect(
-    number: DiskNumber,
-    disk: &Disk,
-    recorded: &BTreeMap<VolumeId, Recorded>,
-    revision: u64,
-) -> Result<(), StartError> {
-    let found = disk.scan().map_err(disk_error(disk.path()))?;
-    let files = found
-        .iter()
-        .flat_map(|found| found.extents.iter().map(|file| (found.volume, file)));
-    if let Some((volume, file)) = files.max_by_key(|(_, file)| file.alloc)
-        && file.alloc.0 > revision
-    {
-        let path = disk.path().join(format!(
-            "volumes/{volume}/{}.{}.data",
-            file.extent, file.alloc
-        ));
-        return Err(StartError::RolledBack {
-            path,
-            alloc: file.alloc.0,
-            revision,
-        });
-    }
-    for found in found {
-        let Some(known) = recorded.get(&found.volume) else {
-            tracing::info!(volume = %found.volume, "removing the files of a deleted volume");
-            disk.remove_volume(found.volume)
-                .map_err(disk_error(disk.path()))?;
-            continue;
-        };
-        let placed = on_disk(&known.placed, number);
-        for &file in found.extents.difference(&placed) {
-            tracing::info!(volume = %found.volume, extent = %file.extent, "removing an orphan's files");
-            disk.remove_extent(found.volume, file)
-                .map_err(disk_error(disk.path()))?;
-        }
-    }
-    Ok(())
 }

@@ -1,18 +1,20 @@
 //! The node's volumes on real files and a real store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
 use volumed_core::{ByteCount, IoError, Reply, Request};
-use volumed_meta::SqliteStore;
+use volumed_meta::{MetaStore, SqliteStore};
 
 use super::{
     AttachError, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
     OpenExportError, OwnerId, StartError, VolumeName, Volumes,
 };
+
+mod leftovers;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);
@@ -168,7 +170,7 @@ async fn trims_and_zeroes_read_zero_and_space_returns() {
     assert_eq!(read(&export, 0, 10).await.unwrap(), &b"\0\0\0\0\0again"[..]);
 }
 
-fn extent_files(folder: &TempDir) -> Vec<std::path::PathBuf> {
+fn extent_files(folder: &TempDir) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for volume in std::fs::read_dir(folder.path().join("disk/volumes")).unwrap() {
         for file in std::fs::read_dir(volume.unwrap().path()).unwrap() {
@@ -341,32 +343,4 @@ async fn what_cannot_be_created_is_refused() {
         create("w", 4096, 0).await,
         CreateVolumeError::Replicas(0)
     ));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orphans_are_collected_and_foreign_disks_refused() {
-    let folder = TempDir::new().unwrap();
-    let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
-    let export = open(&volumes, "v").await.unwrap();
-    write(&export, 0, b"data", true).await.unwrap();
-    drop(export);
-    kill(volumes).await;
-    let volume = extent_files(&folder)[0].parent().unwrap().to_owned();
-    std::fs::write(volume.join("7.1.data"), b"left by a crash").unwrap();
-    std::fs::create_dir(volume.with_file_name("v000000ff")).unwrap();
-    kill(start(&folder).await).await;
-    assert_eq!(extent_files(&folder).len(), 2);
-    assert!(!volume.with_file_name("v000000ff").exists());
-
-    std::fs::write(volume.join("7.999.data"), b"newer than the store").unwrap();
-    let refused = start_on(&folder, None).await.err().unwrap();
-    assert!(
-        matches!(refused, StartError::RolledBack { alloc: 999, .. }),
-        "{refused}"
-    );
-
-    std::fs::rename(folder.path().join("meta.db"), folder.path().join("old.db")).unwrap();
-    let refused = start_on(&folder, None).await.err().unwrap();
-    assert!(matches!(refused, StartError::ForeignDisk(_)), "{refused}");
 }
