@@ -66,6 +66,10 @@ pub struct Event {
 }
 
 /// The store.
+///
+/// What it answers is durable, reads as much as transactions: no power cut takes back what somebody
+/// was told, so that files may be removed by what the store says. (etcd's linearizable reads answer
+/// what a majority has synced.)
 #[async_trait]
 pub trait MetaStore: Send + Sync + 'static {
     /// The newest revision.

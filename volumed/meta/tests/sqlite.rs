@@ -61,6 +61,26 @@ async fn everything_is_there_after_reopening() {
     assert_eq!(again.get(b"a").await.unwrap().unwrap().value, b"1");
 }
 
+/// A process that is killed between writing a commit and its sync leaves one that is seen and not
+/// durable. Every commit syncs all of the log, so the one that opening makes covers it.
+#[tokio::test]
+async fn what_a_killed_process_committed_is_durable_once_the_store_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    let log = killed.path().join("meta.db-wal");
+    let running = store(folder.path());
+    let put = vec![Change::Put(b"a".to_vec(), b"1".to_vec())];
+    running.transact(vec![], put).await.unwrap();
+    for file in ["meta.db", "meta.db-wal"] {
+        std::fs::copy(folder.path().join(file), killed.path().join(file)).unwrap();
+    }
+    let before = log.metadata().unwrap().len();
+    let again = store(killed.path());
+    assert!(log.metadata().unwrap().len() > before, "no commit was made");
+    assert_eq!(again.revision().await.unwrap(), 1, "a revision was taken");
+    assert_eq!(again.get(b"a").await.unwrap().unwrap().value, b"1");
+}
+
 #[tokio::test]
 async fn a_watcher_too_far_behind_is_told_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -70,7 +70,8 @@ impl Leftovers {
         Ok(leftovers)
     }
 
-    /// Removes it.
+    /// Removes it. The store answers only what is durable, so no power cut brings back the record of
+    /// a file that was removed by it.
     pub fn collect(self) -> Result<(), StartError> {
         let disk = &self.disk;
         for (volume, file) in self.extents {

@@ -151,6 +151,10 @@ fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
     Ok((pragma("application_id")?, pragma("user_version")?, tables))
 }
 
+/// What is answered is durable, but after a process was killed between writing a commit into the log
+/// and syncing the log, the next to open the file reads that commit. So opening commits, which syncs
+/// all of the log, before anything is answered. Writing the format is a change also when it is the
+/// same, and takes no revision.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -159,8 +163,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     if format == 0 {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
     }
+    transaction.pragma_update(None, "user_version", format.max(FORMAT))?;
     leases::end_those_of_another_boot(&transaction)?;
     transaction.commit()
 }
