@@ -13,8 +13,8 @@ use volumed_core::space::DiskSpace;
 use volumed_core::{ByteCount, DiskId, VolumeId};
 
 use crate::layout::Layout;
+use crate::names::{DurableNames, sync_parent};
 use crate::open_files::OpenFiles;
-use crate::slots::sync_parent;
 use crate::{DiskError, SpaceSettings, identity};
 
 /// Which directory, and how much of it.
@@ -31,6 +31,7 @@ pub struct DiskSettings {
 pub struct Disk {
     pub(crate) layout: Layout,
     pub(crate) files: OpenFiles,
+    pub(crate) names: DurableNames,
     id: DiskId,
     settings: SpaceSettings,
     space: Arc<DiskSpace>,
@@ -57,6 +58,7 @@ impl Disk {
         sync_parent(&volumes).map_err(DiskError::io(&volumes))?;
         let disk = Self {
             files: OpenFiles::new(layout.clone()),
+            names: DurableNames::new(),
             layout,
             id,
             settings: settings.space,
@@ -124,17 +126,27 @@ impl Disk {
                 .create(volume, file)
                 .map_err(DiskError::io(self.layout.data(volume, file)))?;
         }
-        let synced = File::open(&folder).and_then(|folder| folder.sync_all());
-        synced.map_err(DiskError::io(folder))
+        let opened = File::open(&folder).map_err(DiskError::io(&folder))?;
+        opened.sync_all().map_err(|error| {
+            self.fail(&error);
+            DiskError::io(folder)(error)
+        })
     }
 
+    /// Makes a volume's folder if there is none; its name is durable.
     pub(crate) fn make_folder(&self, volume: VolumeId) -> std::io::Result<()> {
         let folder = self.layout.volume(volume);
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => sync_parent(&folder),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+        if self.names.knows(&folder) {
+            return Ok(());
         }
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // V8: the next sync may answer well for a name that is lost.
+        self.names.make_durable(&folder).inspect_err(|error| {
+            self.fail(error);
+        })
     }
 
     /// Unlinks an extent whose record is gone. Its name may come back after a power cut, and is
@@ -157,8 +169,9 @@ impl Disk {
 
     /// Removes everything of a volume whose record is gone.
     pub fn remove_volume(&self, volume: VolumeId) -> Result<(), DiskError> {
-        self.files.forget_volume(volume);
         let folder = self.layout.volume(volume);
+        self.files.forget_volume(volume);
+        self.names.forget(&folder);
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(DiskError::io(folder)(error))
@@ -180,6 +193,40 @@ mod tests {
     use volumed_core::{Alloc, ExtentIndex};
 
     use super::*;
+
+    #[test]
+    fn each_process_syncs_the_name_of_a_folder() {
+        use crate::names::tests::{just_started, take_synced};
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("disk");
+        let space = SpaceSettings::default();
+        for _ in 0..2 {
+            let path = path.clone();
+            let mut disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+            disk.names = just_started();
+            for extent in 0..2 {
+                let extent = ExtentIndex(extent);
+                let alloc = Alloc(1);
+                disk.create_extents(VolumeId(7), &[ExtentFile { extent, alloc }])
+                    .expect("an extent");
+            }
+            let named = disk.layout.volume(VolumeId(7));
+            assert_eq!(take_synced(), [(named, Vec::new())]);
+        }
+    }
+
+    #[test]
+    fn a_folder_whose_name_is_not_durable_fails_the_disk() {
+        use crate::names::tests::{just_started, syncs_fail};
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("disk");
+        let space = SpaceSettings::default();
+        let mut disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+        disk.names = just_started();
+        syncs_fail(true);
+        disk.make_folder(VolumeId(7)).expect_err("the sync failed");
+        assert!(disk.failed());
+    }
 
     #[test]
     fn nobody_else_may_look_at_what_tenants_stored() {

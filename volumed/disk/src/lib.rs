@@ -7,6 +7,7 @@ mod disk;
 mod extent_file;
 mod identity;
 mod layout;
+mod names;
 mod open_files;
 mod recover;
 mod run;

@@ -70,7 +70,7 @@ impl Disk {
                 let path = self.layout.dirty_log(volume);
                 let written = self
                     .make_folder(volume)
-                    .and_then(|()| slots::write(&path, LOG_SLOT_SIZE, record));
+                    .and_then(|()| slots::write(&self.names, &path, LOG_SLOT_SIZE, record));
                 written
                     .map(|()| DiskAnswer::Done)
                     .map_err(|error| self.durable_fault(&error))
@@ -79,7 +79,7 @@ impl Disk {
                 let path = self.layout.promise(volume);
                 let written = self
                     .make_folder(volume)
-                    .and_then(|()| slots::write(&path, PROMISE_SLOT_SIZE, record));
+                    .and_then(|()| slots::write(&self.names, &path, PROMISE_SLOT_SIZE, record));
                 written
                     .map(|()| DiskAnswer::Done)
                     .map_err(|error| self.durable_fault(&error))

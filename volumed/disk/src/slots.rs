@@ -8,6 +8,7 @@ use volumed_core::format::{SlotRecord, Slots, newest};
 
 use crate::DiskError;
 use crate::extent_file::write_durably;
+use crate::names::DurableNames;
 
 /// Reads the newest record.
 pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R>, DiskError> {
@@ -24,25 +25,23 @@ pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R
 }
 
 /// Writes a record into its slot; when this returns it is durable, and so is the file's name.
-pub(crate) fn write<R: SlotRecord>(path: &Path, slot_size: u64, record: &R) -> std::io::Result<()> {
+pub(crate) fn write<R: SlotRecord>(
+    names: &DurableNames,
+    path: &Path,
+    slot_size: u64,
+    record: &R,
+) -> std::io::Result<()> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)?;
-    let named = file.metadata()?.len() > 0;
-    write_durably(&file, &record.encode(), record.sequence() % 2 * slot_size)?;
-    if !named {
+    if !names.knows(path) {
+        // What a killed process wrote last may not be durable, and counts if this write tears.
         file.sync_all()?;
-        sync_parent(path)?;
+        names.make_durable(path)?;
     }
-    Ok(())
-}
-
-/// Makes a file's name durable.
-pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
-    let parent = path.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
-    File::open(parent)?.sync_all()
+    write_durably(&file, &record.encode(), record.sequence() % 2 * slot_size)
 }
 
 /// Reads up to `length` bytes at `offset`; what lies beyond the end is missing.
@@ -57,4 +56,47 @@ pub(crate) fn read_up_to(file: &File, offset: u64, length: usize) -> std::io::Re
     }
     bytes.truncate(filled);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::format::{PROMISE_SLOT_SIZE, PromiseRecord};
+    use volumed_core::{Epoch, VolumeId};
+
+    use super::*;
+    use crate::names::tests::{just_started, syncs_fail, take_synced};
+
+    fn record(sequence: u64) -> PromiseRecord {
+        PromiseRecord {
+            sequence,
+            volume: VolumeId(7),
+            epoch: Epoch(sequence),
+        }
+    }
+
+    #[test]
+    fn each_process_syncs_the_name_before_its_first_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("promise");
+        let write = |names: &DurableNames, sequence| {
+            write(names, &path, PROMISE_SLOT_SIZE, &record(sequence))
+        };
+        let first = just_started();
+        syncs_fail(true);
+        write(&first, 1).expect_err("the name is not durable");
+        write(&first, 1).expect_err("and not taken for it");
+        syncs_fail(false);
+        write(&first, 1).expect("a write");
+        write(&first, 2).expect("a write");
+        assert_eq!(take_synced(), [(path.clone(), Vec::new())]);
+
+        // The process before may have been killed before it synced the name, or its last slot.
+        let left = std::fs::read(&path).expect("the file");
+        let second = just_started();
+        write(&second, 3).expect("a write");
+        write(&second, 4).expect("a write");
+        assert_eq!(take_synced(), [(path.clone(), left)]);
+        let found: Slots<PromiseRecord> = read(&path, PROMISE_SLOT_SIZE).expect("the file");
+        assert_eq!(found, Slots::Newest(record(4)));
+    }
 }
