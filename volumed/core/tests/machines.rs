@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use volumed_core::format::Slots;
+use volumed_core::format::{DirtyLogRecord, Slots};
 use volumed_core::head::{
     Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, PlaceFailure, RequestId,
 };
@@ -409,6 +409,31 @@ fn a_region_that_cannot_be_summed_anew_stays_marked_and_fails_no_other() {
         panic!("{effects:?}")
     };
     assert_eq!(record.regions, Some(BTreeSet::from([RegionIndex(0)])));
+}
+
+#[test]
+fn a_new_extent_is_not_suspect_by_what_the_log_says_of_an_older_one() {
+    let regions = BTreeSet::from([RegionIndex(0)]);
+    let record = DirtyLogRecord {
+        sequence: 1,
+        volume: VOLUME,
+        regions: Some(regions.clone()),
+    };
+    let found = Recovered {
+        promise: Slots::Fresh,
+        log: Slots::Newest(record),
+        extents: Vec::new(),
+    };
+    let mut replica = Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a disk");
+    let held = BTreeSet::new();
+    let (op, _) = the_op(&send(&mut replica, 2, Ask::Promise { held }));
+    done(&mut replica, op, Ok(DiskAnswer::Done));
+    send(&mut replica, 2, Ask::Adopt { file: FILE });
+    let effects = send(&mut replica, 2, Ask::Unmark { regions });
+    let (_, DiskOp::WriteLog(record)) = the_op(&effects) else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(record.regions, Some(BTreeSet::new()));
 }
 
 #[test]

@@ -50,8 +50,12 @@ impl Replica {
         }
     }
 
-    /// The extent's files are there, and empty.
+    /// The extent's files are there, and empty: what the log says of an older extent in this place
+    /// makes no region of it suspect.
     pub(super) fn adopt(&mut self, file: ExtentFile) {
+        if !self.holds(file) {
+            self.regions.forget(file.extent);
+        }
         let held = HeldExtent {
             alloc: file.alloc,
             allocated: 0,
