@@ -12,6 +12,7 @@ use volumed_core::replica::DiskFault;
 use volumed_core::space::DiskSpace;
 use volumed_core::{ByteCount, DiskId, VolumeId};
 
+use crate::buffers::Buffers;
 use crate::layout::Layout;
 use crate::names::{DurableNames, sync_parent};
 use crate::open_files::OpenFiles;
@@ -32,6 +33,7 @@ pub struct Disk {
     pub(crate) layout: Layout,
     pub(crate) files: OpenFiles,
     pub(crate) names: DurableNames,
+    pub(crate) buffers: Buffers,
     id: DiskId,
     settings: SpaceSettings,
     space: Arc<DiskSpace>,
@@ -59,6 +61,7 @@ impl Disk {
         let disk = Self {
             files: OpenFiles::new(layout.clone()),
             names: DurableNames::new(),
+            buffers: Buffers::default(),
             layout,
             id,
             settings: settings.space,

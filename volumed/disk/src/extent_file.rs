@@ -93,15 +93,13 @@ impl OpenExtent {
         self.data_syncs.needed() || self.sums_syncs.needed()
     }
 
-    /// Reads whole blocks; `None` if that would have to wait for the disk.
-    pub fn read_now(&self, offset: u32, length: usize) -> std::io::Result<Option<Vec<u8>>> {
-        read_now(&self.data, offset.into(), length)
+    /// Fills `bytes` with whole blocks; false if that would have to wait for the disk.
+    pub fn read_now(&self, offset: u32, bytes: &mut [u8]) -> std::io::Result<bool> {
+        read_now(&self.data, offset.into(), bytes)
     }
 
-    pub fn read(&self, offset: u32, length: usize) -> std::io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        self.data.read_exact_at(&mut bytes, offset.into())?;
-        Ok(bytes)
+    pub fn read(&self, offset: u32, bytes: &mut [u8]) -> std::io::Result<()> {
+        self.data.read_exact_at(bytes, offset.into())
     }
 
     pub fn write(&self, offset: u32, bytes: &[u8], durable: bool) -> std::io::Result<()> {
@@ -150,8 +148,9 @@ impl OpenExtent {
     }
 
     pub fn load_sums_now(&self, region: RegionIndex) -> std::io::Result<Option<Box<SumsPage>>> {
-        let page = read_now(&self.sums, sums_offset(region, 0), BLOCK_SIZE as usize)?;
-        Ok(page.map(|page| decode_sums(&page)))
+        let mut page = [0; BLOCK_SIZE as usize];
+        let read = read_now(&self.sums, sums_offset(region, 0), &mut page)?;
+        Ok(read.then(|| decode_sums(&page)))
     }
 
     pub fn load_sums(&self, region: RegionIndex) -> std::io::Result<Box<SumsPage>> {
@@ -254,12 +253,12 @@ impl Syncs {
     }
 }
 
-fn read_now(file: &File, offset: u64, length: usize) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = vec![0; length];
-    let mut slices = [IoSliceMut::new(&mut bytes)];
+fn read_now(file: &File, offset: u64, bytes: &mut [u8]) -> std::io::Result<bool> {
+    let length = bytes.len();
+    let mut slices = [IoSliceMut::new(bytes)];
     match rustix::io::preadv2(file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
-        Ok(count) if count == length => Ok(Some(bytes)),
-        Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(None),
+        Ok(count) => Ok(count == length),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -158,7 +158,7 @@ mod tests {
 
     fn read(files: &OpenFiles, extent: u64) {
         let extent = files.get(VOLUME, file(extent)).expect("an extent");
-        extent.read(0, 4096).expect("a block");
+        extent.read(0, &mut [0; 4096]).expect("a block");
     }
 
     fn sync(files: &OpenFiles, extent: u64) {

@@ -10,6 +10,7 @@ use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sum_anew, sums, verify};
 use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
 
+use crate::buffers::Buffer;
 use crate::extent_file::OpenExtent;
 use crate::{Disk, slots};
 
@@ -170,15 +171,15 @@ impl Disk {
         offset: u32,
         expected: &[u32],
         wait: Wait,
-    ) -> Result<Option<Vec<u8>>, DiskFault> {
-        let length = expected.len() * BLOCK_SIZE as usize;
+    ) -> Result<Option<Buffer>, DiskFault> {
+        let mut blocks = self.buffers.take(expected.len() * BLOCK_SIZE as usize);
         let read = match wait {
-            Wait::Never => extent.read_now(offset, length),
-            Wait::AsLongAsItTakes => extent.read(offset, length).map(Some),
+            Wait::Never => extent.read_now(offset, &mut blocks),
+            Wait::AsLongAsItTakes => extent.read(offset, &mut blocks).map(|()| true),
         };
-        let Some(blocks) = read.map_err(|error| self.fault(&error))? else {
+        if !read.map_err(|error| self.fault(&error))? {
             return Ok(None);
-        };
+        }
         match verify(&blocks, expected) {
             Ok(()) => Ok(Some(blocks)),
             Err(mismatch) => {
@@ -232,7 +233,8 @@ impl Disk {
         let offset = region.0 * REGION_SIZE % EXTENT_SIZE;
         let read = || {
             extent.forget_cached(offset, REGION_SIZE)?;
-            let blocks = extent.read(offset as u32, REGION_SIZE as usize)?;
+            let mut blocks = vec![0; REGION_SIZE as usize];
+            extent.read(offset as u32, &mut blocks)?;
             let before = match before {
                 Some(before) => before,
                 None => extent.load_sums(region)?,

@@ -12,7 +12,7 @@ use super::connection::serve;
 use super::exports::Exports;
 
 /// What a socket may hold on its way, in bytes, as far as the system allows.
-const SOCKET_BUFFER: usize = 4 << 20;
+const SOCKET_BUFFER: usize = 512 << 10;
 
 /// How long accepting rests after it failed, say for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use volumed_nbd::Violation;
 use volumed_nbd::client::{Established, Handshake, Refused, Step};
 
 /// What a socket may hold on its way, in bytes, as far as the system allows.
-const SOCKET_BUFFER: usize = 4 << 20;
+const SOCKET_BUFFER: usize = 512 << 10;
 
 /// Why an export could not be opened.
 #[derive(Debug, thiserror::Error)]
