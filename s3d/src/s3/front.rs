@@ -21,6 +21,7 @@ use super::access::{Access, Secrets};
 use super::built::{self, Aim};
 use super::document;
 use super::error::{self, Refusal};
+use super::hashing::Hashers;
 use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
 use super::operations::Operations;
@@ -57,6 +58,7 @@ impl Front {
     ) -> Self {
         let hosts = Hosts::new(domain);
         let operations = Operations {
+            hashers: Hashers::default(),
             buckets: buckets.clone(),
             region,
         };

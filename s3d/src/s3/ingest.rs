@@ -2,22 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::HeaderMap;
-use md5::Md5;
-use s3d_bucket::{Body, Bucket, ChangeError, Checksum, ChecksumAlgorithm, ChecksumKind};
-use sha2::{Digest, Sha256};
-use tokio::task::JoinHandle;
+use s3d_bucket::{Body, Bucket, ChangeError, Checksum, ChecksumAlgorithm};
 
-use super::checksum::{self, Hasher};
+use super::checksum;
+use super::hashing::{Digests, Hashers, Hashing};
 use super::payload::{Payload, PayloadError};
-
-/// Bytes that are hashed in one go. A batch of this size goes to a thread for blocking work, and is
-/// hashed while the next one comes in.
-const BATCH: usize = 1 << 20;
-
-/// What is hashed at the end of a body without changing threads: cheaper than the change.
-const INLINE: usize = 64 << 10;
 
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +41,9 @@ pub enum IngestError {
 /// What a client said of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Claims {
-    md5: Option<[u8; 16]>,
-    algorithm: Option<ChecksumAlgorithm>,
-    value: Option<String>,
+    pub(super) md5: Option<[u8; 16]>,
+    pub(super) algorithm: Option<ChecksumAlgorithm>,
+    pub(super) value: Option<String>,
 }
 
 impl Claims {
@@ -142,12 +132,13 @@ pub struct Ingested {
 /// Takes in a body. When this answers, every claim was found true.
 pub async fn ingest(
     bucket: &Bucket,
+    hashers: &Hashers,
     mut payload: Payload,
     mut claims: Claims,
 ) -> Result<Ingested, IngestError> {
     let sha256 = payload.sha256();
     let mut writer = bucket.writer(Some(payload.length()));
-    let mut hashing = Hashing::new(Digests::new(&claims, sha256));
+    let mut hashing = Hashing::new(hashers.clone(), Digests::new(&claims, sha256));
     while let Some(bytes) = payload.next().await? {
         hashing = hashing.push(bytes.clone()).await;
         writer.write(bytes).await?;
@@ -167,133 +158,6 @@ pub async fn ingest(
         body,
         etag,
         checksum,
-    })
-}
-
-struct Digests {
-    md5: Md5,
-    sha256: Option<Sha256>,
-    checksum: Option<Hasher>,
-}
-
-impl Digests {
-    fn new(claims: &Claims, sha256: Option<[u8; 32]>) -> Self {
-        Self {
-            md5: Md5::new(),
-            sha256: sha256.map(|_| Sha256::new()),
-            checksum: claims.algorithm.map(Hasher::new),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
-        if let Some(sha256) = &mut self.sha256 {
-            sha256.update(bytes);
-        }
-        if let Some(checksum) = &mut self.checksum {
-            checksum.update(bytes);
-        }
-    }
-
-    fn finish(
-        self,
-        claims: &Claims,
-        sha256: Option<[u8; 32]>,
-    ) -> Result<(String, Option<Checksum>), IngestError> {
-        let md5: [u8; 16] = self.md5.finalize().into();
-        if claims.md5.is_some_and(|claimed| claimed != md5) {
-            return Err(IngestError::BadDigest("Content-MD5"));
-        }
-        let computed: Option<[u8; 32]> = self.sha256.map(|sha256| sha256.finalize().into());
-        if computed != sha256 {
-            return Err(IngestError::Sha256Mismatch);
-        }
-        let checksum = claims
-            .algorithm
-            .zip(self.checksum)
-            .map(|(algorithm, hasher)| Checksum {
-                algorithm,
-                value: hasher.finish(),
-                kind: ChecksumKind::FullObject,
-            });
-        if let (Some(checksum), Some(claimed)) = (&checksum, &claims.value)
-            && checksum.value != *claimed
-        {
-            return Err(IngestError::BadDigest(checksum::header(checksum.algorithm)));
-        }
-        Ok((super::chunk_signer::hex(&md5), checksum))
-    }
-}
-
-/// Digests under way: a batch at a time on a thread for blocking work.
-struct Hashing {
-    state: State,
-    batch: Vec<Bytes>,
-    length: usize,
-}
-
-enum State {
-    Here(Box<Digests>),
-    There(JoinHandle<Box<Digests>>),
-}
-
-impl Hashing {
-    fn new(digests: Digests) -> Self {
-        Self {
-            state: State::Here(Box::new(digests)),
-            batch: Vec::new(),
-            length: 0,
-        }
-    }
-
-    async fn push(mut self, bytes: Bytes) -> Self {
-        self.length += bytes.len();
-        self.batch.push(bytes);
-        if self.length < BATCH {
-            return self;
-        }
-        let digests = self.state.here().await;
-        Self {
-            state: State::There(hash(digests, self.batch)),
-            batch: Vec::new(),
-            length: 0,
-        }
-    }
-
-    async fn finish(self) -> Digests {
-        let mut digests = self.state.here().await;
-        if self.length > INLINE {
-            return *State::There(hash(digests, self.batch)).here().await;
-        }
-        for bytes in &self.batch {
-            digests.update(bytes);
-        }
-        *digests
-    }
-}
-
-impl State {
-    async fn here(self) -> Box<Digests> {
-        match self {
-            Self::Here(digests) => digests,
-            Self::There(running) => match running.await {
-                Ok(digests) => digests,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime is shutting down, and this task with it.
-                    Err(_) => std::future::pending().await,
-                },
-            },
-        }
-    }
-}
-
-fn hash(mut digests: Box<Digests>, batch: Vec<Bytes>) -> JoinHandle<Box<Digests>> {
-    tokio::task::spawn_blocking(move || {
-        for bytes in &batch {
-            digests.update(bytes);
-        }
-        digests
     })
 }
 
@@ -350,19 +214,5 @@ mod tests {
         assert_eq!(claims(&[named("MD4")]), Err(IngestError::UnknownAlgorithm));
         assert!(claims(&[crc, named("CRC32")]).is_ok());
         assert!(claims(&[trailer, named("crc32")]).is_ok());
-    }
-
-    #[tokio::test]
-    async fn digests_do_not_depend_on_the_batches() {
-        let claims = claims(&[("x-amz-sdk-checksum-algorithm", "CRC64NVME")]).expect("fine");
-        let bytes: Vec<u8> = (0..3 * BATCH + 5).map(|at| (at % 251) as u8).collect();
-        let mut whole = Digests::new(&claims, None);
-        whole.update(&bytes);
-        let mut hashing = Hashing::new(Digests::new(&claims, None));
-        for piece in bytes.chunks(300_000) {
-            hashing = hashing.push(Bytes::copy_from_slice(piece)).await;
-        }
-        let pieces = hashing.finish().await.finish(&claims, None);
-        assert_eq!(pieces, whole.finish(&claims, None));
     }
 }

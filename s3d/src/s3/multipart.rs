@@ -152,7 +152,7 @@ impl Operations {
         let claims = Claims::read(&request.headers)?;
         let payload = payload(&request)?;
         let open = self.buckets.open(bucket(&request)?).await?;
-        let taken = ingest(&open, payload, claims).await?;
+        let taken = ingest(&open, &self.hashers, payload, claims).await?;
         let (etag, checksum) = (taken.etag.clone(), taken.checksum.clone());
         let stored = open
             .put_part(key, id, number, taken.etag, taken.checksum, taken.body)

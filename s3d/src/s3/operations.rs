@@ -18,11 +18,13 @@ use s3s::dto::{
 use s3s::region::Region;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
+use super::hashing::Hashers;
 use crate::buckets::Buckets;
 
 /// The operations.
 pub struct Operations {
     pub(super) buckets: Arc<Buckets>,
+    pub(super) hashers: Hashers,
     /// What clients are told; they may sign for any.
     pub(super) region: Region,
 }

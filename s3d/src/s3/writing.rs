@@ -54,7 +54,7 @@ impl Operations {
         let claims = Claims::read(&request.headers)?;
         let payload = payload(&request)?;
         let open = self.buckets.open(bucket(&request)?).await?;
-        let taken = ingest(&open, payload, claims).await?;
+        let taken = ingest(&open, &self.hashers, payload, claims).await?;
         let attributes = Attributes {
             etag: taken.etag,
             checksum: taken.checksum,

@@ -1,0 +1,248 @@
+//! The digests of bodies, computed while they come in, on threads that may be busy.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use s3d_bucket::{Checksum, ChecksumKind};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::checksum::{self, Hasher};
+use super::chunk_signer::hex;
+use super::ingest::{Claims, IngestError};
+use super::md5::{LANES, Md5, Stream, update_together};
+
+/// Bytes that are hashed in one go: while they are, the next ones come in.
+const BATCH: usize = 1 << 20;
+
+/// What is hashed at the end of a body without changing threads: cheaper than the change.
+const INLINE: usize = 64 << 10;
+
+/// Every digest that is wanted of a body.
+pub struct Digests {
+    md5: Md5,
+    sha256: Option<Sha256>,
+    checksum: Option<Hasher>,
+}
+
+impl Digests {
+    /// MD5 always, the others if they are claimed.
+    pub fn new(claims: &Claims, sha256: Option<[u8; 32]>) -> Self {
+        Self {
+            md5: Md5::new(),
+            sha256: sha256.map(|_| Sha256::new()),
+            checksum: claims.algorithm.map(Hasher::new),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.update_others(bytes);
+    }
+
+    fn update_others(&mut self, bytes: &[u8]) {
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(bytes);
+        }
+    }
+
+    /// The ETag and the checksum of the body, if every claim is true.
+    pub fn finish(
+        self,
+        claims: &Claims,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<(String, Option<Checksum>), IngestError> {
+        let md5 = self.md5.finish();
+        if claims.md5.is_some_and(|claimed| claimed != md5) {
+            return Err(IngestError::BadDigest("Content-MD5"));
+        }
+        let computed: Option<[u8; 32]> = self.sha256.map(|sha256| sha256.finalize().into());
+        if computed != sha256 {
+            return Err(IngestError::Sha256Mismatch);
+        }
+        let checksum = claims
+            .algorithm
+            .zip(self.checksum)
+            .map(|(algorithm, hasher)| Checksum {
+                algorithm,
+                value: hasher.finish(),
+                kind: ChecksumKind::FullObject,
+            });
+        if let (Some(checksum), Some(claimed)) = (&checksum, &claims.value)
+            && checksum.value != *claimed
+        {
+            return Err(IngestError::BadDigest(checksum::header(checksum.algorithm)));
+        }
+        Ok((hex(&md5), checksum))
+    }
+}
+
+/// Hashes the batches of all bodies: those that wait at the same time side by side.
+#[derive(Clone, Default)]
+pub struct Hashers(Arc<Mutex<Queue>>);
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Job>,
+    /// Threads that take from it.
+    busy: usize,
+}
+
+struct Job {
+    digests: Box<Digests>,
+    batch: Vec<Bytes>,
+    done: oneshot::Sender<Box<Digests>>,
+}
+
+impl Hashers {
+    /// Hashes a batch. Another thread begins only when those that are busy have their lanes full.
+    fn hash(&self, digests: Box<Digests>, batch: Vec<Bytes>) -> oneshot::Receiver<Box<Digests>> {
+        let (done, answer) = oneshot::channel();
+        let mut queue = self.0.lock();
+        queue.waiting.push_back(Job {
+            digests,
+            batch,
+            done,
+        });
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        if queue.busy == 0 || queue.busy < most && queue.waiting.len() > LANES {
+            queue.busy += 1;
+            let hashers = self.clone();
+            tokio::task::spawn_blocking(move || while hashers.hash_what_waits() {});
+        }
+        answer
+    }
+
+    /// Hashes what waits, as far as there are lanes; false when nothing did.
+    fn hash_what_waits(&self) -> bool {
+        let mut jobs: Vec<Job> = {
+            let mut queue = self.0.lock();
+            let count = queue.waiting.len().min(LANES);
+            if count == 0 {
+                queue.busy -= 1;
+            }
+            queue.waiting.drain(..count).collect()
+        };
+        let streams = jobs
+            .iter_mut()
+            .map(|job| Stream::new(&mut job.digests.md5, &job.batch));
+        update_together(streams.collect());
+        let some = !jobs.is_empty();
+        for mut job in jobs {
+            for bytes in &job.batch {
+                job.digests.update_others(bytes);
+            }
+            // The client may have gone meanwhile.
+            let _ = job.done.send(job.digests);
+        }
+        some
+    }
+}
+
+/// The digests of one body under way: a batch at a time.
+pub struct Hashing {
+    hashers: Hashers,
+    state: State,
+    batch: Vec<Bytes>,
+    length: usize,
+}
+
+enum State {
+    Here(Box<Digests>),
+    There(oneshot::Receiver<Box<Digests>>),
+}
+
+impl Hashing {
+    /// Nothing is hashed yet.
+    pub fn new(hashers: Hashers, digests: Digests) -> Self {
+        Self {
+            hashers,
+            state: State::Here(Box::new(digests)),
+            batch: Vec::new(),
+            length: 0,
+        }
+    }
+
+    /// Takes the next bytes; waits while the batch before is being hashed.
+    pub async fn push(mut self, bytes: Bytes) -> Self {
+        self.length += bytes.len();
+        self.batch.push(bytes);
+        if self.length >= BATCH {
+            self.send_off().await
+        } else {
+            self
+        }
+    }
+
+    /// The digests of all bytes.
+    pub async fn finish(mut self) -> Digests {
+        if self.length > INLINE {
+            self = self.send_off().await;
+        }
+        let mut digests = self.state.here().await;
+        for bytes in &self.batch {
+            digests.update(bytes);
+        }
+        *digests
+    }
+
+    async fn send_off(self) -> Self {
+        let digests = self.state.here().await;
+        Self {
+            state: State::There(self.hashers.hash(digests, self.batch)),
+            hashers: self.hashers,
+            batch: Vec::new(),
+            length: 0,
+        }
+    }
+}
+
+impl State {
+    async fn here(self) -> Box<Digests> {
+        match self {
+            Self::Here(digests) => digests,
+            Self::There(answer) => answer.await.expect("a thread that hashes does not panic"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn digests_do_not_depend_on_the_batches() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-amz-sdk-checksum-algorithm",
+            "CRC64NVME".parse().expect("a value"),
+        );
+        let claims = Claims::read(&headers).expect("fine");
+        let hashers = Hashers::default();
+        let body = |seed: usize| {
+            let bytes = (0..3 * BATCH + 5 * seed).map(move |at| (at * seed % 251) as u8);
+            bytes.collect::<Vec<u8>>()
+        };
+        let hash = async |seed: usize| {
+            let mut hashing = Hashing::new(hashers.clone(), Digests::new(&claims, None));
+            for piece in body(seed).chunks(300_001) {
+                hashing = hashing.push(Bytes::copy_from_slice(piece)).await;
+            }
+            hashing.finish().await.finish(&claims, None)
+        };
+        let together = futures::future::join_all((1..2 * LANES).map(hash)).await;
+        for (seed, digests) in (1..).zip(together) {
+            let mut whole = Digests::new(&claims, None);
+            whole.update(&body(seed));
+            assert_eq!(digests, whole.finish(&claims, None));
+        }
+    }
+}
