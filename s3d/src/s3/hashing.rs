@@ -83,13 +83,17 @@ impl Digests {
     }
 }
 
-/// Hashes the batches of all bodies: those that wait at the same time side by side.
+/// Hashes the batches of all bodies, as many as there are lanes side by side.
 #[derive(Clone, Default)]
 pub struct Hashers(Arc<Mutex<Queue>>);
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Job>,
+    /// Bodies that have sent a batch and may send more.
+    bodies: usize,
+    /// Somebody can do nothing before what waits is hashed.
+    urgent: bool,
     /// Threads that take from it.
     busy: usize,
 }
@@ -100,48 +104,92 @@ struct Job {
     done: oneshot::Sender<Box<Digests>>,
 }
 
+impl Queue {
+    /// A lane that stays empty is lost, so what waits goes on waiting while a body that may fill
+    /// one is still coming in, unless somebody needs an answer.
+    fn is_ready(&self) -> bool {
+        let filled = self.waiting.len() >= self.bodies.min(LANES);
+        !self.waiting.is_empty() && (filled || self.urgent)
+    }
+
+    /// What is hashed next; nothing ends the thread that asks.
+    fn take(&mut self) -> Vec<Job> {
+        if !self.is_ready() {
+            self.busy -= 1;
+            return Vec::new();
+        }
+        let count = self.waiting.len().min(LANES);
+        let jobs = self.waiting.drain(..count).collect();
+        self.urgent &= !self.waiting.is_empty();
+        jobs
+    }
+}
+
 impl Hashers {
-    /// Hashes a batch. Another thread begins only when those that are busy have their lanes full.
     fn hash(&self, digests: Box<Digests>, batch: Vec<Bytes>) -> oneshot::Receiver<Box<Digests>> {
         let (done, answer) = oneshot::channel();
-        let mut queue = self.0.lock();
-        queue.waiting.push_back(Job {
+        let job = Job {
             digests,
             batch,
             done,
-        });
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        if queue.busy == 0 || queue.busy < most && queue.waiting.len() > LANES {
-            queue.busy += 1;
-            let hashers = self.clone();
-            tokio::task::spawn_blocking(move || while hashers.hash_what_waits() {});
-        }
+        };
+        self.change(|queue| queue.waiting.push_back(job));
         answer
     }
 
-    /// Hashes what waits, as far as there are lanes; false when nothing did.
-    fn hash_what_waits(&self) -> bool {
-        let mut jobs: Vec<Job> = {
-            let mut queue = self.0.lock();
-            let count = queue.waiting.len().min(LANES);
-            if count == 0 {
-                queue.busy -= 1;
-            }
-            queue.waiting.drain(..count).collect()
-        };
-        let streams = jobs
-            .iter_mut()
-            .map(|job| Stream::new(&mut job.digests.md5, &job.batch));
-        update_together(streams.collect());
-        let some = !jobs.is_empty();
-        for mut job in jobs {
-            for bytes in &job.batch {
-                job.digests.update_others(bytes);
-            }
-            // The client may have gone meanwhile.
-            let _ = job.done.send(job.digests);
+    /// Changes the queue, and has it worked off if it is ready then. Another thread begins only
+    /// when there is work for all lanes of one more.
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
+        let mut queue = self.0.lock();
+        change(&mut queue);
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        let more = queue.busy == 0 || queue.busy < most && queue.waiting.len() > LANES;
+        if more && queue.is_ready() {
+            queue.busy += 1;
+            let hashers = self.clone();
+            tokio::task::spawn_blocking(move || hashers.work());
         }
-        some
+    }
+
+    fn work(&self) {
+        loop {
+            let jobs = self.0.lock().take();
+            if jobs.is_empty() {
+                return;
+            }
+            hash_together(jobs);
+        }
+    }
+}
+
+fn hash_together(mut jobs: Vec<Job>) {
+    // The client may have gone meanwhile.
+    jobs.retain(|job| !job.done.is_closed());
+    let streams = jobs
+        .iter_mut()
+        .map(|job| Stream::new(&mut job.digests.md5, &job.batch));
+    update_together(streams.collect());
+    for mut job in jobs {
+        for bytes in &job.batch {
+            job.digests.update_others(bytes);
+        }
+        let _ = job.done.send(job.digests);
+    }
+}
+
+/// A body that is counted among [`Queue::bodies`].
+struct Counted(Hashers);
+
+impl Counted {
+    fn new(hashers: &Hashers) -> Self {
+        hashers.change(|queue| queue.bodies += 1);
+        Self(hashers.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.change(|queue| queue.bodies -= 1);
     }
 }
 
@@ -151,6 +199,7 @@ pub struct Hashing {
     state: State,
     batch: Vec<Bytes>,
     length: usize,
+    counted: Option<Counted>,
 }
 
 enum State {
@@ -166,6 +215,7 @@ impl Hashing {
             state: State::Here(Box::new(digests)),
             batch: Vec::new(),
             length: 0,
+            counted: None,
         }
     }
 
@@ -173,11 +223,13 @@ impl Hashing {
     pub async fn push(mut self, bytes: Bytes) -> Self {
         self.length += bytes.len();
         self.batch.push(bytes);
-        if self.length >= BATCH {
-            self.send_off().await
-        } else {
-            self
+        if self.length < BATCH {
+            return self;
         }
+        if self.counted.is_none() {
+            self.counted = Some(Counted::new(&self.hashers));
+        }
+        self.send_off().await
     }
 
     /// The digests of all bytes.
@@ -185,7 +237,8 @@ impl Hashing {
         if self.length > INLINE {
             self = self.send_off().await;
         }
-        let mut digests = self.state.here().await;
+        self.counted = None;
+        let mut digests = self.state.here(&self.hashers).await;
         for bytes in &self.batch {
             digests.update(bytes);
         }
@@ -193,22 +246,27 @@ impl Hashing {
     }
 
     async fn send_off(self) -> Self {
-        let digests = self.state.here().await;
+        let digests = self.state.here(&self.hashers).await;
         Self {
             state: State::There(self.hashers.hash(digests, self.batch)),
-            hashers: self.hashers,
             batch: Vec::new(),
             length: 0,
+            ..self
         }
     }
 }
 
 impl State {
-    async fn here(self) -> Box<Digests> {
-        match self {
-            Self::Here(digests) => digests,
-            Self::There(answer) => answer.await.expect("a thread that hashes does not panic"),
+    async fn here(self, hashers: &Hashers) -> Box<Digests> {
+        let mut answer = match self {
+            Self::Here(digests) => return digests,
+            Self::There(answer) => answer,
+        };
+        if let Ok(digests) = answer.try_recv() {
+            return digests;
         }
+        hashers.change(|queue| queue.urgent = !queue.waiting.is_empty());
+        answer.await.expect("a thread that hashes does not panic")
     }
 }
 
@@ -244,5 +302,24 @@ mod tests {
             whole.update(&body(seed));
             assert_eq!(digests, whole.finish(&claims, None));
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_waits_for_no_other() {
+        let claims = Claims::default();
+        let hashers = Hashers::default();
+        let batch = || Bytes::from(vec![1; BATCH]);
+        let begin = || Hashing::new(hashers.clone(), Digests::new(&claims, None));
+        // Two that are slow: one has sent a batch, the other goes away.
+        let slow = begin().push(batch()).await.push(Bytes::new()).await;
+        let gone = begin().push(batch()).await;
+        let mut quick = begin();
+        for _ in 0..3 {
+            quick = quick.push(batch()).await;
+        }
+        quick.finish().await;
+        drop(gone);
+        slow.finish().await;
+        assert_eq!(hashers.0.lock().bodies, 0);
     }
 }
