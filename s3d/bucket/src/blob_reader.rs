@@ -99,13 +99,9 @@ impl BlobReader {
 }
 
 async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadError> {
-    let spans = shared.index.get(Table::Spans, span_key(slice.span));
-    let mut row = shared.looked(spans.await)?;
-    if row.is_none() {
-        // The object was changed since it was found; the pin keeps its bytes where they were.
-        let freed = shared.index.get(Table::Freed, span_key(slice.span));
-        row = shared.looked(freed.await)?;
-    }
+    // However the object was changed since it was found, the pin keeps this row and its bytes.
+    let row = shared.index.get(Table::Spans, span_key(slice.span));
+    let row = shared.looked(row.await)?;
     let damaged = ReadError::Damaged {
         address: DATA_ZONE + slice.span.0,
     };

@@ -476,3 +476,6 @@ fn stored(reader: &Reader, key: &[u8]) -> Result<Option<ObjectAndSpan>, IndexErr
     }
     Ok(Some((object, span)))
 }
+
+#[cfg(test)]
+mod tests;

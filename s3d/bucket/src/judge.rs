@@ -19,7 +19,7 @@ use crate::object::{
 use crate::reader::Reader;
 use crate::requests::{Body, ChangeError, Completion, Condition};
 use crate::rows::{
-    Mutation, Row, Span, Table, object_key, part_key, part_number, span_key, upload_key,
+    Freed, Mutation, Row, Span, Table, object_key, part_key, part_number, span_key, upload_key,
 };
 
 /// A judged batch.
@@ -326,7 +326,9 @@ impl Judge<'_> {
 
     fn forget(&mut self, spans: &[SpanId]) -> Done {
         for span in spans {
-            self.set(Table::Freed, span_key(*span), None);
+            let key = span_key(*span);
+            self.set(Table::Spans, key.clone(), None);
+            self.set(Table::Freed, key, None);
         }
         Done::Nothing
     }
@@ -362,10 +364,8 @@ impl Judge<'_> {
     ) -> Judged<SpanSlice> {
         let key = span_key(id);
         // No address is ever given out twice (B8): better no bucket than one that writes over what
-        // it acknowledged. Only memory is asked; redb would cost a read a body.
-        if self.overlay.contains_key(&(Table::Spans, key.clone()))
-            || self.reader.known(Table::Spans, &key).is_some()
-        {
+        // it acknowledged.
+        if self.remembers(Table::Spans, &key) {
             return Err(Stop::Failed(IndexError(format!(
                 "the address {place} was given out twice"
             ))));
@@ -391,18 +391,31 @@ impl Judge<'_> {
             let span = self
                 .get::<Span>(Table::Spans, &key)?
                 .ok_or_else(|| IndexError("an object names a span that is not there".into()))?;
-            let span = Span {
-                references: span.references - 1,
-                ..span
-            };
-            if span.references > 0 {
+            if span.references > 1 {
+                let span = Span {
+                    references: span.references - 1,
+                    ..span
+                };
                 self.set(Table::Spans, key, Some(span.encode()));
             } else {
-                self.set(Table::Spans, key.clone(), None);
-                self.set(Table::Freed, key, Some(span.encode()));
+                self.free(key)?;
             }
         }
         Ok(())
+    }
+
+    /// Marks a span freed; its own row stays as it is until it is forgotten.
+    fn free(&mut self, key: Bytes) -> Judged<()> {
+        if self.remembers(Table::Freed, &key) {
+            return Err(Stop::Failed(IndexError("a span was freed twice".into())));
+        }
+        self.set(Table::Freed, key, Some(Freed.encode()));
+        Ok(())
+    }
+
+    /// Whether a row is there, or was, as far as memory knows: redb would cost a read each time.
+    fn remembers(&self, table: Table, key: &Bytes) -> bool {
+        self.overlay.contains_key(&(table, key.clone())) || self.reader.known(table, key).is_some()
     }
 }
 

@@ -6,7 +6,7 @@
 //! | uploads | the key's bytes, NUL, 32 bytes of upload id | [`Upload`] |
 //! | parts | 32 bytes of upload id, number (u16, big-endian) | [`Part`] |
 //! | spans | span id (u64, big-endian) | [`Span`] |
-//! | freed | span id (u64, big-endian) | [`Span`] that nothing names any more and that waits for its TRIM (B7) |
+//! | freed | span id (u64, big-endian) | [`Freed`]: nothing names the span any more, and it waits for its TRIM (B7) |
 //!
 //! A value is a version byte (1) and then postcard's encoding of the struct.
 
@@ -63,11 +63,18 @@ pub struct Span {
     pub place: u64,
     /// Length in bytes.
     pub length: u64,
-    /// How many slices of objects and parts name it; 0 in the freed table only.
+    /// How many slices of objects and parts name it; 1 still when it is freed, as its row then
+    /// stays as it was.
     pub references: u32,
     /// CRC32C of each [`CHECKED_RUN`](crate::CHECKED_RUN) bytes.
     pub sums: Vec<u32>,
 }
+
+/// Marks a span that nothing names any more. The span's own row stays until both go: freeing costs
+/// the log a few bytes, however many sums the span has, and a read that began before finds it
+/// where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freed;
 
 /// A change of one row: its new value, or `None` when it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +114,7 @@ impl Row for Object {}
 impl Row for Upload {}
 impl Row for Part {}
 impl Row for Span {}
+impl Row for Freed {}
 
 pub fn object_key(key: &Key) -> Bytes {
     Bytes::copy_from_slice(key.as_str().as_bytes())

@@ -39,18 +39,16 @@ async fn sweep(
     Ok(shared.data.flush().await?)
 }
 
-/// The blocks of every span that lies at or behind `address`, freed ones too: those are the
+/// The blocks of every span that lies at or behind `address`, those marked freed too: they are the
 /// trimmer's.
 fn spans_from(reader: &Reader, address: u64) -> Result<Vec<Range<u64>>, IndexError> {
     let mut ranges = Vec::new();
-    for table in [Table::Spans, Table::Freed] {
-        let mut cursor = reader.cursor(table)?;
-        cursor.seek(span_key(SpanId(address - DATA_ZONE)));
-        while let Some((_, value)) = cursor.next()? {
-            let span = Span::decode(&value)?;
-            let end = DATA_ZONE + whole_blocks(span.place + span.length);
-            ranges.push(DATA_ZONE + span.place / BLOCK * BLOCK..end);
-        }
+    let mut cursor = reader.cursor(Table::Spans)?;
+    cursor.seek(span_key(SpanId(address - DATA_ZONE)));
+    while let Some((_, value)) = cursor.next()? {
+        let span = Span::decode(&value)?;
+        let end = DATA_ZONE + whole_blocks(span.place + span.length);
+        ranges.push(DATA_ZONE + span.place / BLOCK * BLOCK..end);
     }
     Ok(ranges)
 }

@@ -1,9 +1,10 @@
 //! The trimmer: gives the space of freed spans back to the pool, in the background (B7).
 //!
-//! A freed span is one that a durable record took the last reference from; its row waits in the
-//! freed table. Only rows that redb holds are looked at: their groups, and the groups their bodies
+//! A freed span is one that a durable record took the last reference from, and marked in the freed
+//! table. Only marks that redb holds are looked at: their groups, and the groups their bodies
 //! travelled in, are then never read by a replay again. When no read that began before can still
-//! need them, the blocks that hold nothing else are TRIMmed and flushed, and the rows go.
+//! need them, the blocks that hold nothing else are TRIMmed and flushed, and the mark goes together
+//! with the span's own row.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,11 +22,19 @@ use crate::object::SpanId;
 use crate::reader::Reader;
 use crate::requests::ClosedError;
 use crate::reserve::hold_reserve;
-use crate::rows::{Row, Span, Table, span_id, span_key};
+use crate::rows::{Freed, Row, Span, Table, span_id, span_key};
 use crate::shared::Shared;
 
 /// Freed spans handled at once.
 const BATCH: usize = 2_000;
+
+/// A freed span, and where it lies.
+#[derive(Debug, Clone, Copy)]
+struct FreedSpan {
+    id: SpanId,
+    place: u64,
+    length: u64,
+}
 
 /// Runs until the bucket closes.
 pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
@@ -92,7 +101,7 @@ async fn round(
     }
     shared.data.flush().await?;
     let full = freed.len() == BATCH;
-    let spans = freed.into_iter().map(|(id, _)| id).collect();
+    let spans = freed.into_iter().map(|span| span.id).collect();
     let Some(messages) = messages.upgrade() else {
         return Ok(false);
     };
@@ -106,29 +115,38 @@ async fn round(
     Ok(full && forgotten)
 }
 
-/// Freed spans whose rows redb holds, and that nobody forgot since.
-fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<(SpanId, Span)>, IndexError> {
-    let mut spans = Vec::new();
+/// Freed spans whose marks redb holds, and that nobody forgot since.
+fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<FreedSpan>, IndexError> {
+    let mut freed = Vec::new();
+    // Not by way of the row cache: nobody asks for these rows again.
+    let mut spans = reader.cursor(Table::Spans)?;
     for (key, value) in reader.stored_rows(Table::Freed)? {
-        if spans.len() == limit {
+        if freed.len() == limit {
             break;
         }
-        if reader.known_change(Table::Freed, &key).is_none() {
-            spans.push((span_id(&key)?, Span::decode(&value)?));
+        if reader.known_change(Table::Freed, &key).is_some() {
+            continue;
         }
+        let Freed = Freed::decode(&value)?;
+        spans.seek(key.clone());
+        let row = spans.next()?.filter(|(found, _)| *found == key);
+        let (_, row) = row.ok_or_else(|| IndexError("a span without a row was freed".into()))?;
+        let Span { place, length, .. } = Span::decode(&row)?;
+        let id = span_id(&key)?;
+        freed.push(FreedSpan { id, place, length });
     }
-    Ok(spans)
+    Ok(freed)
 }
 
-/// The addresses of whole blocks in which everything is dead once `freed` is, joined where they
-/// touch.
-fn dead_blocks(reader: &Reader, freed: &[(SpanId, Span)]) -> Result<Vec<Range<u64>>, IndexError> {
+/// The addresses of whole blocks of `freed` in which everything is dead, joined where they touch.
+fn dead_blocks(reader: &Reader, freed: &[FreedSpan]) -> Result<Vec<Range<u64>>, IndexError> {
     let mut neighbours = Neighbours {
-        cursor: reader.cursor(Table::Spans)?,
+        reader,
+        spans: reader.cursor(Table::Spans)?,
         known: BTreeMap::new(),
     };
     let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
-    for (_, span) in freed {
+    for span in freed {
         let end = span.place + span.length;
         let mut range = span.place / BLOCK * BLOCK..whole_blocks(end);
         // A larger body has its blocks for itself; small ones share those that they do not fill.
@@ -162,7 +180,8 @@ fn dead_blocks(reader: &Reader, freed: &[(SpanId, Span)]) -> Result<Vec<Range<u6
 
 /// Says whether a span that lives lies, in part, in a block; each block is looked at once.
 struct Neighbours<'r> {
-    cursor: Cursor<'r>,
+    reader: &'r Reader,
+    spans: Cursor<'r>,
     known: BTreeMap<u64, bool>,
 }
 
@@ -179,17 +198,23 @@ impl Neighbours<'_> {
     fn look(&mut self, block: u64) -> Result<bool, IndexError> {
         // Spans lie in the order of their ids, and one that shares a block is no longer than a
         // small body.
-        self.cursor
+        self.spans
             .seek(span_key(SpanId(block.saturating_sub(SMALL_BODY as u64))));
-        while let Some((_, value)) = self.cursor.next()? {
+        while let Some((key, value)) = self.spans.next()? {
             let span = Span::decode(&value)?;
             if span.place >= block + BLOCK {
                 return Ok(false);
             }
-            if span.place + span.length > block {
+            if span.place + span.length > block && !self.is_freed(&key)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Whether a durable record freed the span, folded or not: it is dead from then on, and only a
+    /// read that began before may still need it.
+    fn is_freed(&self, key: &[u8]) -> Result<bool, IndexError> {
+        Ok(self.reader.get(Table::Freed, key)?.is_some())
     }
 }
