@@ -356,7 +356,8 @@ impl Bucket {
         }))
     }
 
-    /// Makes an object of an upload's parts; no byte moves (B6).
+    /// Makes an object of an upload's parts; no byte moves (B6). When that was done before and the
+    /// object is still there, answers as it did then, whatever the condition.
     pub async fn complete_upload(
         &self,
         key: Key,

@@ -168,6 +168,7 @@ impl Judge<'_> {
             size: body.length(),
             modified: self.circumstances.now,
             attributes: attributes.clone(),
+            upload: None,
             parts: Vec::new(),
             blob: self.take_body(body)?,
         };
@@ -247,14 +248,21 @@ impl Judge<'_> {
         completion: &Completion,
         condition: &Condition,
     ) -> Judged<Done> {
-        self.upload(key, upload)?;
         let row = object_key(key);
         let old = self.get::<Object>(Table::Objects, &row)?;
+        match self.upload(key, upload) {
+            // The condition held when the object was made, and would be met by that object now.
+            Err(Stop::Refused(ChangeError::NoSuchUpload)) => {
+                return repeated(old, upload, completion);
+            }
+            found => found?,
+        };
         check(condition, old.as_ref())?;
         let mut object = Object {
             size: 0,
             modified: self.circumstances.now,
             attributes: completion.attributes.clone(),
+            upload: Some(upload.clone()),
             parts: Vec::with_capacity(completion.parts.len()),
             blob: Blob::default(),
         };
@@ -417,6 +425,17 @@ impl Judge<'_> {
     fn remembers(&self, table: Table, key: &Bytes) -> bool {
         self.overlay.contains_key(&(table, key.clone())) || self.reader.known(table, key).is_some()
     }
+}
+
+/// What a completion answers whose upload is no more: what it answered before, if the object that it
+/// made is still there.
+fn repeated(object: Option<Object>, upload: &UploadId, completion: &Completion) -> Judged<Done> {
+    let made = |object: &Object| {
+        object.upload.as_ref() == Some(upload)
+            && object.attributes.etag == completion.attributes.etag
+    };
+    let object = object.filter(made).ok_or(ChangeError::NoSuchUpload)?;
+    Ok(Done::Stored(Box::new(object)))
 }
 
 fn check(condition: &Condition, object: Option<&Object>) -> Result<(), ChangeError> {

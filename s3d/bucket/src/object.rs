@@ -138,6 +138,9 @@ pub struct Object {
     pub modified: Timestamp,
     /// What came with its bytes.
     pub attributes: Attributes,
+    /// The upload that it was completed from, if it was: a completion that is repeated because its
+    /// answer was lost is known by it.
+    pub upload: Option<UploadId>,
     /// The parts that it was completed from; empty when it was put in one piece.
     pub parts: Vec<ObjectPart>,
     /// Its bytes.

@@ -197,6 +197,7 @@ mod tests {
                         kind: ChecksumKind::FullObject,
                     }),
                 },
+                upload: public.then(|| UploadId("0f".repeat(16))),
                 parts: Vec::new(),
                 blob: Blob {
                     slices: slices

@@ -216,6 +216,7 @@ mod tests {
             size: 0,
             modified: Timestamp(1_700_000_000_123),
             attributes,
+            upload: None,
             parts,
             blob,
         }

@@ -1,7 +1,7 @@
 //! What becomes of an upload's parts when it is completed.
 
 use md5::{Digest, Md5};
-use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, NamedPart, Part, UploadState};
+use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, NamedPart, Object, Part, UploadState};
 use s3s::dto::{CompleteMultipartUploadInput, CompletedPart};
 
 use super::checksum;
@@ -61,13 +61,7 @@ pub fn finished(
     input: &CompleteMultipartUploadInput,
 ) -> Result<Attributes, MultipartError> {
     let parts = found(state, named)?;
-    let size = parts.iter().map(|(_, part)| part.size).sum();
-    if input
-        .mpu_object_size
-        .is_some_and(|claimed| u64::try_from(claimed) != Ok(size))
-    {
-        return Err(MultipartError::Size { size });
-    }
+    check_size(input, parts.iter().map(|(_, part)| part.size).sum())?;
     let checksum = match state.upload.checksum {
         Some((algorithm, kind)) => {
             let parts = parts.iter();
@@ -77,12 +71,35 @@ pub fn finished(
         None => None,
     };
     check_claims(input, checksum.as_ref())?;
-    let etag = etag_of(&parts)?;
+    let etag = etag_of(named)?;
     Ok(Attributes {
         etag,
         checksum,
         ..state.upload.attributes.clone()
     })
+}
+
+/// Whether a completion is the one that made `object`, which its upload did: its answer was lost,
+/// and it is sent again.
+pub fn check_repeated(
+    object: &Object,
+    named: &[NamedPart],
+    input: &CompleteMultipartUploadInput,
+) -> Result<(), MultipartError> {
+    let numbers = named.iter().map(|part| part.number);
+    let same = numbers.eq(object.parts.iter().map(|part| part.number));
+    if !same || etag_of(named).as_ref() != Ok(&object.attributes.etag) {
+        return Err(MultipartError::NoSuchUpload);
+    }
+    check_size(input, object.size)?;
+    check_claims(input, object.attributes.checksum.as_ref())
+}
+
+fn check_size(input: &CompleteMultipartUploadInput, size: u64) -> Result<(), MultipartError> {
+    match input.mpu_object_size {
+        Some(claimed) if u64::try_from(claimed) != Ok(size) => Err(MultipartError::Size { size }),
+        _ => Ok(()),
+    }
 }
 
 fn found<'s>(
@@ -141,14 +158,14 @@ fn check_claims(
 }
 
 /// The MD5 of the parts' MD5s, and how many there are.
-fn etag_of(parts: &[(u16, &Part)]) -> Result<String, MultipartError> {
+fn etag_of(parts: &[NamedPart]) -> Result<String, MultipartError> {
     let mut md5 = Md5::new();
-    for (number, part) in parts {
+    for part in parts {
         let digits = part.etag.as_bytes().chunks_exact(2);
         let bytes: Option<Vec<u8>> = digits
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect();
-        md5.update(bytes.ok_or(MultipartError::InvalidPart(*number))?);
+        md5.update(bytes.ok_or(MultipartError::InvalidPart(part.number))?);
     }
     Ok(format!("{}-{}", hex(&md5.finalize()), parts.len()))
 }

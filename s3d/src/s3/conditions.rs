@@ -107,6 +107,7 @@ mod tests {
             size: 0,
             modified: Timestamp(5_500),
             attributes,
+            upload: None,
             parts: Vec::new(),
             blob: Blob::default(),
         }

@@ -1,6 +1,9 @@
 //! Multipart uploads.
 
-use s3d_bucket::{ChecksumAlgorithm, ChecksumKind, Completion, Key, Timestamp, Upload, UploadId};
+use s3d_bucket::{
+    Attributes, Bucket, ChecksumAlgorithm, ChecksumKind, Completion, Key, NamedPart, Timestamp,
+    Upload, UploadId,
+};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag,
@@ -11,7 +14,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::access::bucket;
 use super::attributes;
 use super::checksum::{self, CombineError};
-use super::completion::{finished, named_parts};
+use super::completion::{check_repeated, finished, named_parts};
 use super::conditions::write_condition;
 use super::error;
 use super::ingest::{Claims, ingest};
@@ -190,7 +193,10 @@ impl Operations {
             .upload(&key, &id)
             .await
             .map_err(|refusal| error::read(&refusal))?;
-        let state = state.ok_or(MultipartError::NoSuchUpload)?;
+        let Some(state) = state else {
+            let attributes = completed_before(&open, &key, &id, &named, input).await?;
+            return Ok(S3Response::new(completed(input, attributes)));
+        };
         let attributes = finished(&state, &named, input)?;
         let completion = Completion {
             parts: named,
@@ -198,18 +204,7 @@ impl Operations {
         };
         let stored = open.complete_upload(key, id, completion, condition).await;
         let stored = stored.map_err(|refusal| error::change(&refusal))?.object;
-        let mut output = CompleteMultipartUploadOutput {
-            bucket: Some(input.bucket.clone()),
-            key: Some(input.key.clone()),
-            location: Some(format!("/{}/{}", input.bucket, input.key)),
-            e_tag: Some(ETag::Strong(stored.attributes.etag)),
-            ..CompleteMultipartUploadOutput::default()
-        };
-        if let Some(checksum) = stored.attributes.checksum {
-            output.checksum_type = Some(checksum::kind_name(checksum.kind).to_owned().into());
-            *output_field(&mut output, checksum.algorithm) = Some(checksum.value);
-        }
-        Ok(S3Response::new(output))
+        Ok(S3Response::new(completed(input, stored.attributes)))
     }
 
     /// Forgets an upload.
@@ -226,6 +221,40 @@ impl Operations {
             .map_err(|refusal| error::change(&refusal))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
+}
+
+/// The attributes of the object that this very completion made before, if it is still there.
+async fn completed_before(
+    open: &Bucket,
+    key: &Key,
+    id: &UploadId,
+    named: &[NamedPart],
+    input: &CompleteMultipartUploadInput,
+) -> S3Result<Attributes> {
+    let found = open.find(key).await;
+    let found = found.map_err(|refusal| error::read(&refusal))?;
+    let object = found.filter(|object| object.upload.as_ref() == Some(id));
+    let object = object.ok_or(MultipartError::NoSuchUpload)?;
+    check_repeated(&object, named, input)?;
+    Ok(object.attributes.clone())
+}
+
+fn completed(
+    input: &CompleteMultipartUploadInput,
+    attributes: Attributes,
+) -> CompleteMultipartUploadOutput {
+    let mut output = CompleteMultipartUploadOutput {
+        bucket: Some(input.bucket.clone()),
+        key: Some(input.key.clone()),
+        location: Some(format!("/{}/{}", input.bucket, input.key)),
+        e_tag: Some(ETag::Strong(attributes.etag)),
+        ..CompleteMultipartUploadOutput::default()
+    };
+    if let Some(checksum) = attributes.checksum {
+        output.checksum_type = Some(checksum::kind_name(checksum.kind).to_owned().into());
+        *output_field(&mut output, checksum.algorithm) = Some(checksum.value);
+    }
+    output
 }
 
 fn output_field(

@@ -123,6 +123,7 @@ mod tests {
             size,
             modified: Timestamp(0),
             attributes,
+            upload: None,
             parts,
             blob,
         }

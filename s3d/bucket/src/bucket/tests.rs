@@ -1,5 +1,5 @@
-//! Objects as large as S3 knows them: their spans are named without their bytes having been
-//! written, on a device that holds nothing but what was.
+//! Multipart uploads, up to objects as large as S3 knows them: their spans are named without their
+//! bytes having been written, on a device that holds nothing but what was.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +84,14 @@ async fn bucket(device: &Arc<Sparse>) -> Bucket {
     Bucket::create(devices, BucketId(1), options).await.unwrap()
 }
 
-/// An object of `parts` parts of as many spans as `spans` says, each with so many sums.
-async fn complete(bucket: &Bucket, key: &Key, parts: u16, spans: u64, sums: usize) -> Object {
+/// An upload of `parts` parts of as many spans as `spans` says, each with so many sums.
+async fn upload(
+    bucket: &Bucket,
+    key: &Key,
+    parts: u16,
+    spans: u64,
+    sums: usize,
+) -> (UploadId, Completion) {
     let upload = bucket.create_upload(key.clone(), Upload::default()).await;
     let upload = upload.unwrap();
     let mut named = Vec::new();
@@ -111,8 +117,16 @@ async fn complete(bucket: &Bucket, key: &Key, parts: u16, spans: u64, sums: usiz
     }
     let completion = Completion {
         parts: named,
-        attributes: Attributes::default(),
+        attributes: Attributes {
+            etag: format!("9e107d9d372bb6826bd81d3542a419d6-{parts}"),
+            ..Attributes::default()
+        },
     };
+    (upload, completion)
+}
+
+async fn complete(bucket: &Bucket, key: &Key, parts: u16, spans: u64, sums: usize) -> Object {
+    let (upload, completion) = upload(bucket, key, parts, spans, sums).await;
     let completed = bucket.complete_upload(key.clone(), upload, completion, Condition::None);
     completed.await.unwrap().object
 }
@@ -160,4 +174,39 @@ async fn the_largest_object_of_s3_can_be_completed_replaced_and_deleted() {
         assert!(object.size > 5 << 40);
     }
     assert_eq!(bucket.delete(key, Condition::None).await, Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_completion_answers_as_the_first_did() {
+    let device = Arc::default();
+    let first = bucket(&device).await;
+    let key = Key::new("k").unwrap();
+    let (id, completion) = upload(&first, &key, 2, 1, 0).await;
+    let complete = async |bucket: &Bucket, completion: &Completion| {
+        let (key, id, completion) = (key.clone(), id.clone(), completion.clone());
+        let completed = bucket.complete_upload(key, id, completion, Condition::Absent);
+        completed.await.map(|stored| stored.object)
+    };
+    // The second one may be judged in one batch with the first.
+    let (made, repeated) =
+        tokio::join!(complete(&first, &completion), complete(&first, &completion));
+    let made = made.unwrap();
+    assert_eq!(repeated, Ok(made.clone()));
+    first.close().await;
+    let second = bucket(&device).await;
+    assert_eq!(complete(&second, &completion).await, Ok(made));
+
+    let mut other = completion.clone();
+    other.attributes.etag = "of other parts".into();
+    let unknown = Err(ChangeError::NoSuchUpload);
+    assert_eq!(complete(&second, &other).await, unknown);
+    let body = Body::Small(Bytes::from_static(b"new"));
+    let put = second.put(
+        key.clone(),
+        completion.attributes.clone(),
+        body,
+        Condition::None,
+    );
+    put.await.unwrap();
+    assert_eq!(complete(&second, &completion).await, unknown);
 }

@@ -97,10 +97,38 @@ async fn parts_become_an_object_with_the_checksum_of_all_bytes() {
     rack.get("/bucket/k?partNumber=1")
         .await
         .refuses(416, "InvalidPartNumber");
-    upload
-        .complete(&parts, &[])
-        .await
-        .refuses(404, "NoSuchUpload");
+}
+
+#[tokio::test]
+async fn a_completion_whose_answer_was_lost_can_be_repeated() {
+    let rack = Rack::new().await;
+    let upload = Upload::begin(&rack, &[("x-amz-checksum-algorithm", "CRC32")]).await;
+    let etags = [
+        upload.part(2, &bytes(PART, 1)).await,
+        upload.part(7, b"last").await,
+    ];
+    let parts = [(2, etags[0].as_str()), (7, etags[1].as_str())];
+    let told = |answer: &super::rack::Answer| {
+        ["ETag", "ChecksumCRC32", "ChecksumType", "Location"].map(|it| answer.element(it))
+    };
+    // The condition held when the object was made, which is what is asked again.
+    let absent = [("if-none-match", "*")];
+    let first = told(&upload.complete(&parts, &absent).await.succeeds());
+    for headers in [&absent[..], &[]] {
+        let again = upload.complete(&parts, headers).await.succeeds();
+        assert_eq!(told(&again), first);
+    }
+
+    for others in [&parts[..1], &[(1, parts[0].1), (2, parts[1].1)]] {
+        let other = upload.complete(others, &[]).await;
+        other.refuses(404, "NoSuchUpload");
+    }
+    let wrong = [("x-amz-mp-object-size", "4")];
+    let wrong = upload.complete(&parts, &wrong).await;
+    wrong.refuses(400, "InvalidRequest");
+    rack.put("/bucket/k", b"new").await.succeeds();
+    let replaced = upload.complete(&parts, &[]).await;
+    replaced.refuses(404, "NoSuchUpload");
 }
 
 #[tokio::test]
