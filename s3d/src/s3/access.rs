@@ -8,6 +8,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Request, S3Result};
 
+use super::document::Document;
 use super::error::Refusal;
 use super::host::Addressing;
 use crate::accounts::{Accounts, Key, Scope};
@@ -73,6 +74,18 @@ pub struct Access {
 #[async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        self.decide(context).await?;
+        // Not before: whoever may not send a document must not have it read.
+        let document = context.extensions_mut().get::<Document>().cloned();
+        if let Some(document) = document {
+            document.read().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Access {
+    async fn decide(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let key = match context.credentials() {
             Some(credentials) => {
                 let key = self.accounts.key(&credentials.access_key).await?;

@@ -39,6 +39,7 @@ pub fn complete(document: &str, id: &str) -> Option<String> {
         "KeyTooLongError" => Some("a key has at most 1,024 bytes"),
         "MalformedXML" => Some("the document is not well-formed, or not what this operation takes"),
         "MethodNotAllowed" => Some("this method is not allowed here"),
+        "MalformedPOSTRequest" => Some("objects cannot be posted in forms here"),
         "MissingRequestBodyError" => Some("this operation takes a document, and the body is empty"),
         "MissingContentLength" => Some("say in Content-Length how long the body is"),
         _ => None,
@@ -368,7 +369,8 @@ impl From<DocumentError> for S3Error {
     fn from(refusal: DocumentError) -> Self {
         let code = match &refusal {
             DocumentError::Ingest(ingest) => return ingest.clone().into(),
-            DocumentError::TooLong => S3ErrorCode::MaxMessageLengthExceeded,
+            DocumentError::Busy => return passing(&refusal),
+            DocumentError::TooLong { .. } => S3ErrorCode::MaxMessageLengthExceeded,
         };
         error(code, &refusal)
     }

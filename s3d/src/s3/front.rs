@@ -19,7 +19,7 @@ use tower::{Service, ServiceExt};
 
 use super::access::{Access, Secrets};
 use super::built::{self, Aim};
-use super::document;
+use super::document::{self, Document, Room};
 use super::error::{self, Refusal};
 use super::hashing::Hashers;
 use super::host::{Addressing, Hosts};
@@ -40,6 +40,7 @@ struct Inner {
     hosts: Hosts,
     s3: S3Service,
     api: Router,
+    documents: Room,
     /// Sets the request ids of this process apart from those of others.
     start: u64,
     requests: AtomicU64,
@@ -74,6 +75,7 @@ impl Front {
             hosts,
             s3,
             api,
+            documents: Room::default(),
             start,
             requests,
         }))
@@ -113,7 +115,7 @@ impl Front {
         let completes = aim == Aim::Object && query.has("uploadId");
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
-        let body = body_for_s3s(&mut parts, aim, completes, anonymous, body).await?;
+        let body = self.body_for_s3s(&mut parts, aim, completes, anonymous, body)?;
         let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
         match answer {
             Ok(mut response) => {
@@ -131,34 +133,47 @@ impl Front {
             }
         }
     }
-}
 
-/// What s3s gets as the body: nothing for bytes of objects, which travel past it, and whole
-/// documents, which were checked. `completes`: it is the document of a CompleteMultipartUpload.
-async fn body_for_s3s(
-    parts: &mut Parts,
-    aim: Aim,
-    completes: bool,
-    anonymous: bool,
-    body: Body,
-) -> S3Result<s3s::Body> {
-    match parts.method {
-        Method::PUT if aim == Aim::Object => {
-            parts.extensions.insert(RawBody::new(body));
-            Ok(s3s::Body::empty())
+    /// What s3s gets as the body: nothing for bytes of objects, which travel past it, and documents,
+    /// which are read once the request was let in. `completes`: it is the document of a
+    /// CompleteMultipartUpload.
+    fn body_for_s3s(
+        &self,
+        parts: &mut Parts,
+        aim: Aim,
+        completes: bool,
+        anonymous: bool,
+        body: Body,
+    ) -> S3Result<s3s::Body> {
+        match parts.method {
+            Method::PUT if aim == Aim::Object => {
+                parts.extensions.insert(RawBody::new(body));
+                Ok(s3s::Body::empty())
+            }
+            // Nobody in particular may send a document.
+            Method::PUT | Method::POST if anonymous => Err(Refusal::Denied.into()),
+            Method::PUT | Method::POST => {
+                let claims = Claims::read(&parts.headers).map_err(S3Error::from)?;
+                let claims = if completes {
+                    claims.without_checksum()
+                } else {
+                    claims
+                };
+                // Of a bucket, only a list of keys to delete is posted.
+                let lists = completes || (parts.method == Method::POST && aim == Aim::Bucket);
+                let most = if lists {
+                    document::LIST
+                } else {
+                    document::SETTING
+                };
+                let room = &self.0.documents;
+                let document = Document::new(body, most, &parts.headers, claims, room);
+                let for_s3s = document.for_s3s();
+                parts.extensions.insert(document);
+                Ok(for_s3s)
+            }
+            _ => Ok(s3s::Body::empty()),
         }
-        // Nobody in particular may send a document, so nobody's is read into memory.
-        Method::PUT | Method::POST if anonymous => Err(Refusal::Denied.into()),
-        Method::PUT | Method::POST => {
-            let claims = Claims::read(&parts.headers).map_err(S3Error::from)?;
-            let claims = if completes {
-                claims.without_checksum()
-            } else {
-                claims
-            };
-            Ok(document::read(body, &parts.headers, claims).await?.into())
-        }
-        _ => Ok(s3s::Body::empty()),
     }
 }
 

@@ -1,10 +1,18 @@
 //! What must not slip through: each of these would be a wrong answer that looks right.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderValue, Request};
+use sha2::{Digest as _, Sha256};
 
 use super::rack::{Ask, HOST, Rack};
 use crate::s3::chunk_signer::{ChunkSigner, hex};
-use sha2::{Digest as _, Sha256};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -186,9 +194,9 @@ async fn signed_chunks_keep_their_promises() {
         format!("5;chunk-signature={first}\r\n{sent}\r\n0;chunk-signature={last}\r\n\r\n")
     };
     let send = |body: String| {
-        let mut sent = http::Request::builder().method("PUT").uri("/bucket/k");
+        let mut sent = Request::builder().method("PUT").uri("/bucket/k");
         *sent.headers_mut().unwrap() = request.headers().clone();
-        rack.send(sent.body(axum::body::Body::from(body)).unwrap())
+        rack.send(sent.body(Body::from(body)).unwrap())
     };
     send(body(b"hello", "hallo"))
         .await
@@ -230,4 +238,47 @@ async fn wrong_signatures_are_refused() {
         .headers_mut()
         .insert("host", format!("bucket.{HOST}").parse().unwrap());
     rack.send(moved).await.refuses(403, "SignatureDoesNotMatch");
+}
+
+/// The request with the same bytes as its body, which tells when they are asked for.
+fn watched(request: Request<Body>, bytes: &'static str) -> (Request<Body>, Arc<AtomicBool>) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let told = asked.clone();
+    let body = Body::from_stream(stream::once(async move {
+        told.store(true, Ordering::SeqCst);
+        Ok::<_, Infallible>(Bytes::from_static(bytes.as_bytes()))
+    }));
+    (request.map(|_| body), asked)
+}
+
+#[tokio::test]
+async fn nobody_unknown_or_unwanted_has_a_document_read() {
+    const DELETE: &str = "<Delete><Object><Key>k</Key></Object></Delete>";
+    let rack = Rack::new().await;
+    let delete = Ask::new("POST", "/bucket?delete").body(DELETE);
+    let mut forged = delete.signed(&rack.key);
+    let signature = forged.headers()["authorization"].to_str().unwrap();
+    let other = if signature.ends_with('0') { '1' } else { '0' };
+    let signature = format!("{}{other}", &signature[..signature.len() - 1]);
+    let signature = HeaderValue::try_from(signature).unwrap();
+    forged.headers_mut().insert("authorization", signature);
+    let mut form = delete.signed(&rack.key);
+    form.headers_mut().insert(
+        "content-type",
+        HeaderValue::from_static("multipart/form-data; boundary=x"),
+    );
+    let refused = [
+        (delete.plain(), 403, "AccessDenied"),
+        (forged, 403, "SignatureDoesNotMatch"),
+        (delete.signed(&rack.foreign), 403, "AccessDenied"),
+        (form, 400, "MalformedPOSTRequest"),
+    ];
+    for (request, status, code) in refused {
+        let (request, asked) = watched(request, DELETE);
+        rack.send(request).await.refuses(status, code);
+        assert!(!asked.load(Ordering::SeqCst), "{code}");
+    }
+    let (request, asked) = watched(delete.signed(&rack.key), DELETE);
+    rack.send(request).await.succeeds();
+    assert!(asked.load(Ordering::SeqCst));
 }
