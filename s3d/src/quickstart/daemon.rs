@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::{Pid, getpid, getppid, gettid};
 use tokio::process::{Child, Command};
 
 use super::settings::Settings;
@@ -81,9 +81,13 @@ impl Recipe {
 
     /// Starts the daemon. It has a process group of its own, so that a Ctrl-C reaches only the
     /// supervisor, which stops the daemons in order.
+    ///
+    /// To be called on the main thread: the daemon ends when the thread that started it does.
     pub fn start(&self) -> anyhow::Result<Daemon> {
+        let supervisor = getpid();
+        assert_eq!(gettid(), supervisor, "not the main thread");
         let child = Command::new(&self.launcher)
-            .args(["quickstart", "--"])
+            .args(["quickstart", "--supervisor", &supervisor.to_string(), "--"])
             .arg(&self.program)
             .args(&self.arguments)
             .stdin(std::process::Stdio::null())
@@ -139,14 +143,15 @@ impl Daemon {
     }
 }
 
-/// Replaces the own process by `program`, which is asked to end when the process that started this
-/// one does. Returns only if that failed.
-pub fn become_child(program: &OsStr, arguments: &[OsString]) -> anyhow::Error {
-    let parent = getppid();
+/// Replaces the own process by `program`, which is asked to end when the process `supervisor`, which
+/// started this one, does. Returns only if that failed.
+pub fn become_child(supervisor: u32, program: &OsStr, arguments: &[OsString]) -> anyhow::Error {
     if let Err(error) = prctl::set_pdeathsig(Signal::SIGTERM) {
         return anyhow::Error::new(error).context("could not tie the daemon to its supervisor");
     }
-    if getppid() != parent {
+    // The tie tells only of an end that is still to come. The parent by now may be another process,
+    // which is why the supervisor says who it is.
+    if u32::try_from(getppid().as_raw()) != Ok(supervisor) {
         return anyhow::anyhow!("the supervisor ended before the daemon began");
     }
     let error = std::process::Command::new(program).args(arguments).exec();

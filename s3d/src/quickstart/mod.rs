@@ -34,8 +34,11 @@ const LEAST_FREE_BYTES: u64 = 64 << 20;
 /// `s3d quickstart`
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Become this program, and end when the process that started it does
-    #[arg(last = true, hide = true)]
+    /// The process with whose end that of the program comes
+    #[arg(long, hide = true, value_name = "PID", requires = "program")]
+    supervisor: Option<u32>,
+    /// Become this program, and end when the supervisor does
+    #[arg(last = true, hide = true, requires = "supervisor")]
     program: Vec<OsString>,
 }
 
@@ -44,15 +47,18 @@ pub struct Options {
 /// # Errors
 /// A sentence for people: what is wrong and what to do.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    if let Some((program, arguments)) = options.program.split_first() {
-        return Err(daemon::become_child(program, arguments));
+    if let (Some(supervisor), Some((program, arguments))) =
+        (options.supervisor, options.program.split_first())
+    {
+        return Err(daemon::become_child(supervisor, program, arguments));
     }
     let settings = Settings::from_environment()?;
     let _lock = claim(&settings)?;
     check_room(&settings.data)?;
     check_free(settings.s3_listen, "HAYRACK_S3_LISTEN")?;
     check_free(settings.api_listen, "HAYRACK_API_LISTEN")?;
-    // One thread: a child's tie to its parent is to the thread that started it.
+    // On this thread: a child's tie to its parent is to the thread that started it, and the main
+    // one lives as long as the process.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

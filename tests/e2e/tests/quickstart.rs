@@ -3,8 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use hayrack_e2e::binaries::binary;
 use hayrack_e2e::rack::{Rack, Site, kill_process, runs};
 use nix::sys::signal::Signal;
 
@@ -93,6 +95,22 @@ fn a_killed_quickstart_leaves_no_daemon_behind() {
     rack.started.signal(Signal::SIGKILL);
     rack.started.wait();
     until("the daemons have ended", || !pids.into_iter().any(runs));
+}
+
+#[test]
+fn a_daemon_whose_supervisor_died_before_it_began_does_not_begin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let begun = folder.path().join("begun");
+    // The shell is the supervisor, and has ended when its child wakes up.
+    let orphan = r#"(sleep 0.3; exec "$1" quickstart --supervisor $$ -- touch "$2") &"#;
+    let told = Command::new("sh")
+        .args(["-c", orphan, "sh"])
+        .args([binary("s3d"), begun.clone()])
+        .output()
+        .expect("a shell");
+    let told = String::from_utf8_lossy(&told.stderr);
+    assert!(told.contains("the supervisor ended"), "{told}");
+    assert!(!begun.exists());
 }
 
 #[test]
