@@ -110,7 +110,9 @@ async fn round(
         change: Box::new(Change::Forget { spans }),
         answer,
     };
-    let forgotten = messages.send(Message::Submit(submission)).await.is_ok() && done.await.is_ok();
+    // Refused, say for want of space, it is tried again once something changed.
+    let sent = messages.send(Message::Submit(submission)).await.is_ok();
+    let forgotten = sent && matches!(done.await, Ok(Ok(_)));
     hold_reserve(shared).await?;
     Ok(full && forgotten)
 }
