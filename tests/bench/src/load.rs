@@ -29,6 +29,8 @@ pub struct Load {
     pub limit: Duration,
     /// How many different keys.
     pub objects: usize,
+    /// Whether each of them has one turn only.
+    pub once: bool,
     /// What every key begins with.
     pub prefix: String,
 }
@@ -127,7 +129,7 @@ async fn work_until_done(shared: &Shared<'_>) {
 impl Shared<'_> {
     fn next_turn(&self) -> Option<usize> {
         let turn = self.turn.get();
-        let exhausted = self.load.work.is_once() && turn >= self.load.objects;
+        let exhausted = self.load.once && turn >= self.load.objects;
         if exhausted || self.started.elapsed() >= self.load.limit {
             return None;
         }

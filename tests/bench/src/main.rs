@@ -65,12 +65,15 @@ struct Run {
     /// Connections, each with one request in flight
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Stop after this time; put and delete also stop when every object had its turn
+    /// Stop after this time, or when every object had its turn if that comes once
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
     /// How many different keys
     #[arg(long, default_value_t = 20_000)]
     objects: usize,
+    /// Give every object one turn only; put and delete always do
+    #[arg(long)]
+    once: bool,
     /// What every key begins with
     #[arg(long, default_value = "bench/")]
     prefix: String,
@@ -107,6 +110,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         connections: run.connections,
         limit: Duration::try_from_secs_f64(run.seconds).context("--seconds is not a time")?,
         objects: run.objects,
+        once: run.once || run.work.is_once(),
         prefix: run.prefix,
     };
     let report = load::run(&target, &load)?;

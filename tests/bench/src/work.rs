@@ -41,7 +41,7 @@ impl Work {
         if self == Self::Delete { 204 } else { 200 }
     }
 
-    /// Whether every object has exactly one turn.
+    /// Whether an object can have one turn only.
     pub fn is_once(self) -> bool {
         matches!(self, Self::Put | Self::Delete)
     }
