@@ -11,6 +11,7 @@ use s3s::{S3Request, S3Result};
 use super::document::Document;
 use super::error::Refusal;
 use super::host::Addressing;
+use super::odd_region::{self, Verified};
 use crate::accounts::{Accounts, Key, Scope};
 use crate::buckets::{BucketRecord, Buckets};
 
@@ -20,6 +21,7 @@ pub struct Secrets(pub Arc<Accounts>);
 #[async_trait]
 impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key_id: &str) -> S3Result<SecretKey> {
+        odd_region::note(access_key_id);
         let key = self
             .0
             .key(access_key_id)
@@ -86,11 +88,13 @@ impl S3Access for Access {
 
 impl Access {
     async fn decide(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let key = match context.credentials() {
-            Some(credentials) => {
-                let key = self.accounts.key(&credentials.access_key).await?;
-                Some(key.ok_or(Refusal::UnknownKey)?)
-            }
+        let verified = context.extensions_mut().get::<Verified>().cloned();
+        let signer = match context.credentials() {
+            Some(credentials) => Some(credentials.access_key.clone()),
+            None => verified.map(|Verified(key)| key),
+        };
+        let key = match signer {
+            Some(id) => Some(self.accounts.key(&id).await?.ok_or(Refusal::UnknownKey)?),
             None => None,
         };
         let need = need(context.s3_op().name());

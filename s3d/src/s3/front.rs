@@ -14,7 +14,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::region::Region;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Error, S3Result};
+use s3s::{HttpError, S3Error, S3Result};
 use tower::{Service, ServiceExt};
 
 use super::access::{Access, Secrets};
@@ -24,6 +24,7 @@ use super::error::{self, Refusal};
 use super::hashing::Hashers;
 use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
+use super::odd_region;
 use super::operations::Operations;
 use super::payload::RawBody;
 use super::query::Query;
@@ -109,14 +110,19 @@ impl Front {
         let signed = signed::read(&query, &mut parts.headers)?;
         let aim = aim(&parts, &addressing)?;
         check_endpoint(&parts, &addressing)?;
-        let presigned = signed == Signed::InQuery;
+        let presigned = matches!(signed, Signed::InQuery { .. });
+        let odd = odd_region::is_odd(&signed);
         let anonymous = signed == Signed::Not;
         built::check(&parts.method, aim, &query, presigned, &parts.headers)?;
         let completes = aim == Aim::Object && query.has("uploadId");
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
         let body = self.body_for_s3s(&mut parts, aim, completes, anonymous, body)?;
-        let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
+        let answer = if odd {
+            odd_region::noting(self.ask_twice(parts, body)).await
+        } else {
+            self.0.s3.call(Request::from_parts(parts, body)).await
+        };
         match answer {
             Ok(mut response) => {
                 if let Some(Answered(status)) = response.extensions().get().copied() {
@@ -132,6 +138,21 @@ impl Front {
                 Ok(status(StatusCode::INTERNAL_SERVER_ERROR))
             }
         }
+    }
+
+    /// Asks s3s who signed a request for an odd region, and then for its answer.
+    async fn ask_twice(
+        &self,
+        mut parts: Parts,
+        body: s3s::Body,
+    ) -> Result<Response<s3s::Body>, HttpError> {
+        let question = Request::from_parts(parts.clone(), s3s::Body::empty());
+        let mut answer = self.0.s3.call(question).await?;
+        let Some(verified) = odd_region::verified(&mut answer) else {
+            return Ok(answer);
+        };
+        odd_region::strip(&mut parts, verified).map_err(|error| HttpError::new(error.into()))?;
+        self.0.s3.call(Request::from_parts(parts, body)).await
     }
 
     /// What s3s gets as the body: nothing for bytes of objects, which travel past it, and documents,

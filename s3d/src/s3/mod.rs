@@ -21,6 +21,7 @@ mod ingest;
 mod listing;
 mod md5;
 mod multipart;
+mod odd_region;
 mod operations;
 mod payload;
 mod query;

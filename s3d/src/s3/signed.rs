@@ -48,7 +48,21 @@ pub enum Signed {
     /// In its `Authorization` header.
     InHeader(Seed),
     /// In its query.
-    InQuery,
+    InQuery {
+        /// `<day>/<region>/s3/aws4_request`.
+        scope: String,
+    },
+}
+
+impl Signed {
+    /// The region that it is signed for.
+    pub fn region(&self) -> Option<&str> {
+        let scope = match self {
+            Self::Not => return None,
+            Self::InHeader(Seed { scope, .. }) | Self::InQuery { scope } => scope,
+        };
+        scope.split('/').nth(1)
+    }
 }
 
 /// What the signatures of chunks build on.
@@ -80,11 +94,11 @@ pub fn read(query: &Query<'_>, headers: &mut HeaderMap) -> Result<Signed, Signed
             in_header(value, headers).map(Signed::InHeader)
         }
         (None, true) => {
-            let hoisted = in_query(query, headers)?;
+            let (scope, hoisted) = in_query(query, headers)?;
             for (name, value) in hoisted {
                 headers.append(name, value);
             }
-            Ok(Signed::InQuery)
+            Ok(Signed::InQuery { scope })
         }
     }
 }
@@ -120,11 +134,11 @@ fn scope(credential: &str) -> Option<&str> {
     scope.ends_with("/s3/aws4_request").then_some(scope)
 }
 
-fn in_query(
-    query: &Query<'_>,
-    headers: &HeaderMap,
-) -> Result<Vec<(HeaderName, HeaderValue)>, SignedError> {
-    let mut hoisted: Vec<(HeaderName, HeaderValue)> = Vec::new();
+type Hoisted = Vec<(HeaderName, HeaderValue)>;
+
+/// The scope of a presigned URL, and the headers in its query.
+fn in_query(query: &Query<'_>, headers: &HeaderMap) -> Result<(String, Hoisted), SignedError> {
+    let mut hoisted = Hoisted::new();
     let (mut signed_headers, mut expires, mut credential) = (None, None, None);
     for (name, value) in query.pairs() {
         let before = match name {
@@ -146,7 +160,7 @@ fn in_query(
     else {
         return Err(SignedError::Query);
     };
-    scope(credential).ok_or(SignedError::Query)?;
+    let scope = scope(credential).ok_or(SignedError::Query)?;
     if expires
         .parse::<u64>()
         .map_or(true, |seconds| seconds > MAX_EXPIRES)
@@ -154,7 +168,7 @@ fn in_query(
         return Err(SignedError::Expires);
     }
     check_signed(signed_headers, headers)?;
-    Ok(hoisted)
+    Ok((scope.to_owned(), hoisted))
 }
 
 /// The header that a parameter of a presigned URL stands for, if it stands for one.
@@ -270,7 +284,8 @@ mod tests {
              &x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-checksum-sha1=x"
         );
         let mut parts = parts(&uri, &[]);
-        assert_eq!(read(&mut parts), Ok(Signed::InQuery));
+        let scope = "20260101/eu-1/s3/aws4_request".into();
+        assert_eq!(read(&mut parts), Ok(Signed::InQuery { scope }));
         assert_eq!(parts.headers["x-amz-acl"], "public-read");
         assert_eq!(parts.headers["x-amz-meta-a"], "b c");
         assert_eq!(parts.headers["x-amz-checksum-sha1"], "x");

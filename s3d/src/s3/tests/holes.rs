@@ -12,6 +12,7 @@ use http::{HeaderValue, Request};
 use sha2::{Digest as _, Sha256};
 
 use super::rack::{Ask, HOST, Rack};
+use crate::accounts::Key;
 use crate::s3::chunk_signer::{ChunkSigner, hex};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -51,6 +52,53 @@ async fn a_presigned_url_lives_as_long_as_it_says_and_a_week_at_most() {
         .refuses(403, "AccessDenied");
     let old = get.time(SystemTime::now() - 20 * MINUTE);
     rack.ask(old).await.refuses(403, "RequestTimeTooSkewed");
+}
+
+#[tokio::test]
+async fn any_region_may_be_signed_for_and_by_nobody_else() {
+    let rack = Rack::new().await;
+    for region in ["US", "Falkenstein 1", "eu_west", "eu.west", "us-east-1"] {
+        let put = Ask::new("PUT", "/bucket/k").region(region).body(region);
+        rack.ask(put).await.succeeds();
+        let get = Ask::new("GET", "/bucket/k").region(region);
+        let got = rack.send(get.presigned(&rack.key, MINUTE)).await.succeeds();
+        assert_eq!(got.text(), region);
+        let listed = rack.ask(Ask::new("GET", "/bucket?list-type=2&prefix=k").region(region));
+        assert_eq!(listed.await.succeeds().element("Key").as_deref(), Some("k"));
+        let delete = "<Delete><Object><Key>k</Key></Object></Delete>";
+        let delete = Ask::new("POST", "/bucket?delete")
+            .region(region)
+            .body(delete);
+        let digest = "x-amz-checksum-sha256";
+        let sum =
+            super::super::checksum::of_bytes(s3d_bucket::ChecksumAlgorithm::Sha256, &delete.body);
+        rack.ask(delete.header(digest, sum)).await.succeeds();
+        rack.get("/bucket/k").await.refuses(404, "NoSuchKey");
+    }
+    rack.put("/bucket/k", b"ours").await.succeeds();
+    let get = Ask::new("GET", "/bucket/k").region("US");
+    let forged = Key {
+        secret: rack.foreign.secret.clone(),
+        ..rack.key.clone()
+    };
+    for request in [get.signed(&forged), get.presigned(&forged, MINUTE)] {
+        rack.send(request)
+            .await
+            .refuses(403, "SignatureDoesNotMatch");
+    }
+    for request in [
+        get.signed(&rack.foreign),
+        get.presigned(&rack.foreign, MINUTE),
+    ] {
+        rack.send(request).await.refuses(403, "AccessDenied");
+    }
+    let old = get.time(SystemTime::now() - 2 * DAY);
+    rack.send(old.signed(&rack.key))
+        .await
+        .refuses(403, "RequestTimeTooSkewed");
+    rack.send(old.presigned(&rack.key, MINUTE))
+        .await
+        .refuses(403, "AccessDenied");
 }
 
 #[tokio::test]

@@ -163,6 +163,8 @@ pub struct Ask<'a> {
     pub headers: Vec<(&'a str, String)>,
     pub body: Vec<u8>,
     pub time: SystemTime,
+    /// The region that is signed for.
+    pub region: &'a str,
     /// What is signed as the payload's hash, if not the hash of the body.
     pub payload: Option<&'a str>,
 }
@@ -177,6 +179,7 @@ impl<'a> Ask<'a> {
             headers,
             body,
             time,
+            region: "anywhere-7",
             payload: None,
         }
     }
@@ -206,6 +209,10 @@ impl<'a> Ask<'a> {
 
     pub fn time(self, time: SystemTime) -> Self {
         Self { time, ..self }
+    }
+
+    pub fn region(self, region: &'a str) -> Self {
+        Self { region, ..self }
     }
 
     /// The request with nobody's signature.
@@ -263,7 +270,7 @@ impl<'a> Ask<'a> {
         let identity = Credentials::new(&key.id, &key.secret, None, None, "tests").into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
-            .region("anywhere-7")
+            .region(self.region)
             .name("s3")
             .time(self.time)
             .settings(settings)
