@@ -338,22 +338,15 @@ impl Bucket {
         key: &Key,
         upload: &UploadId,
     ) -> Result<Option<UploadState>, ReadError> {
-        let Some(found) = self
-            .row::<Upload>(Table::Uploads, upload_key(key, upload))
-            .await?
-        else {
-            return Ok(None);
-        };
         let id = upload.clone();
+        // The parts first: when the upload is still there after them, none of them was missing.
         let parts = self
             .shared
             .index
             .read(move |reader| listing::list_parts(reader, &id));
         let parts = self.shared.looked(parts.await)?;
-        Ok(Some(UploadState {
-            upload: found,
-            parts,
-        }))
+        let found = self.row::<Upload>(Table::Uploads, upload_key(key, upload));
+        Ok(found.await?.map(|upload| UploadState { upload, parts }))
     }
 
     /// Makes an object of an upload's parts; no byte moves (B6). When that was done before and the

@@ -225,7 +225,7 @@ impl Committer {
         match self.log.write(verdict.group, (self.clock)()).await {
             Ok(()) => {}
             Err(DeviceError::NoSpace) => return self.write_frees(&changes).await,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(self.unknown(error)),
         }
         self.uploads += began as u64;
         for (change, outcome) in changes.iter().zip(&verdict.outcomes) {
@@ -250,15 +250,20 @@ impl Committer {
         if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
             return Ok(Written::Nothing(refused()));
         }
+        let mut verdict = self.judge(changes, Change::frees).await?;
+        if !self.log.fits(verdict.group.length()) {
+            self.log.skip_segment();
+            verdict = self.judge(changes, Change::frees).await?;
+        }
         let Verdict {
             group,
             mutations,
             outcomes,
-        } = self.judge(changes, Change::frees).await?;
+        } = verdict;
         match self.log.write(group, (self.clock)()).await {
             Ok(()) => {}
             Err(DeviceError::NoSpace) => return Ok(Written::Nothing(refused())),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(self.unknown(error)),
         }
         self.shared.index.apply(&mutations);
         // Space comes back only behind a fold: no reason to wait for its time.
@@ -269,6 +274,14 @@ impl Committer {
             judged.unwrap_or(Err(ChangeError::NoSpace))
         };
         Ok(Written::Group(changes.iter().map(outcome).collect()))
+    }
+
+    /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
+    /// what their bodies claimed is given up then, and must not be TRIMmed if a replay may name it.
+    fn unknown(&self, error: DeviceError) -> ClosedError {
+        let error = ClosedError::from(error);
+        self.shared.close(error.clone());
+        error
     }
 
     async fn judge(

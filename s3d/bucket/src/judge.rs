@@ -296,10 +296,11 @@ impl Judge<'_> {
         Ok(Done::Nothing)
     }
 
-    /// Removes an upload with its parts, and releases the bytes of all but the `kept` ones.
+    /// Removes an upload with its parts, and releases the bytes of all but the `kept` ones, whose
+    /// numbers ascend.
     fn remove_upload(&mut self, key: &Key, upload: &UploadId, kept: &[u16]) -> Judged<()> {
         for (row, part) in self.parts(upload)? {
-            if !kept.contains(&part_number(&row)?) {
+            if kept.binary_search(&part_number(&row)?).is_err() {
                 self.release(&part.blob)?;
             }
             self.set(Table::Parts, row, None);

@@ -8,14 +8,14 @@
 //! | spans | span id (u64, big-endian) | [`Span`] |
 //! | freed | span id (u64, big-endian) | [`Freed`]: nothing names the span any more, and it waits for its TRIM (B7) |
 //!
-//! A value is a version byte (1) and then postcard's encoding of the struct.
+//! A value is a version byte (2) and then postcard's encoding of the struct.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Length of an upload id's text.
 pub const UPLOAD_ID_LENGTH: usize = 32;
@@ -84,10 +84,10 @@ pub struct Mutation {
     pub value: Option<Bytes>,
 }
 
-/// A row that cannot be decoded: damaged, or written by a newer version.
+/// A row that cannot be decoded: damaged, or of another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    #[error("a row was written by a newer version ({0})")]
+    #[error("a row is in the format of another version ({0})")]
     Version(u8),
     #[error("a row is damaged")]
     Damaged,
@@ -103,7 +103,10 @@ pub trait Row: Serialize + DeserializeOwned {
 
     fn decode(bytes: &[u8]) -> Result<Self, RowError> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| RowError::Damaged),
+            Some((&VERSION, rest)) => match postcard::take_from_bytes(rest) {
+                Ok((row, [])) => Ok(row),
+                _ => Err(RowError::Damaged),
+            },
             Some((&version, _)) => Err(RowError::Version(version)),
             None => Err(RowError::Damaged),
         }
@@ -237,7 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_refused() {
-        assert_eq!(Span::decode(&[2, 0]), Err(RowError::Version(2)));
+    fn another_version_is_refused() {
+        for version in [VERSION - 1, VERSION + 1] {
+            let refused = Err(RowError::Version(version));
+            assert_eq!(Span::decode(&[version, 0]), refused);
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What becomes of an upload's parts when it is completed.
 
-use md5::{Digest, Md5};
 use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, NamedPart, Object, Part, UploadState};
 use s3s::dto::{CompleteMultipartUploadInput, CompletedPart};
 
 use super::checksum;
 use super::chunk_signer::hex;
+use super::md5::Md5;
 use super::multipart::{MultipartError, kind, number};
 
 /// Least bytes of a part that is not the last.
@@ -165,13 +165,14 @@ fn etag_of(parts: &[NamedPart]) -> Result<String, MultipartError> {
         let bytes: Option<Vec<u8>> = digits
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect();
-        md5.update(bytes.ok_or(MultipartError::InvalidPart(part.number))?);
+        md5.update(&bytes.ok_or(MultipartError::InvalidPart(part.number))?);
     }
-    Ok(format!("{}-{}", hex(&md5.finalize()), parts.len()))
+    Ok(format!("{}-{}", hex(&md5.finish()), parts.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use md5::Digest as _;
     use s3d_bucket::{Blob, ChecksumKind, Timestamp, Upload};
     use s3s::dto::ETag;
 
@@ -225,9 +226,8 @@ mod tests {
         // md5(md5("a") md5("a")) computed with coreutils.
         let attributes = finished(&state(&[MIN_PART, 1], None), &named(&[1, 2]), &input());
         let etag = attributes.map(|attributes| attributes.etag);
-        let digest = hex(&Md5::digest(
-            [Md5::digest(b"a"), Md5::digest(b"a")].concat(),
-        ));
+        let of_one = md5::Md5::digest(b"a");
+        let digest = hex(&md5::Md5::digest([of_one, of_one].concat()));
         assert_eq!(etag, Ok(format!("{digest}-2")));
     }
 

@@ -1,7 +1,7 @@
 //! The digests of bodies, computed while they come in, on threads that may be busy.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -19,6 +19,9 @@ const BATCH: usize = 1 << 20;
 
 /// What is hashed at the end of a body without changing threads: cheaper than the change.
 const INLINE: usize = 64 << 10;
+
+static CORES: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 /// Every digest that is wanted of a body.
 pub struct Digests {
@@ -41,6 +44,12 @@ impl Digests {
     pub fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.update_others(bytes);
+    }
+
+    /// Whether there is a digest that takes about as long as MD5.
+    fn has_slow_others(&self) -> bool {
+        let slow = |hasher: &Hasher| !matches!(hasher, Hasher::Crc(..));
+        self.sha256.is_some() || self.checksum.as_ref().is_some_and(slow)
     }
 
     fn update_others(&mut self, bytes: &[u8]) {
@@ -142,8 +151,7 @@ impl Hashers {
     fn change(&self, change: impl FnOnce(&mut Queue)) {
         let mut queue = self.0.lock();
         change(&mut queue);
-        let most = std::thread::available_parallelism().map_or(1, usize::from);
-        let more = queue.busy == 0 || queue.busy < most && queue.waiting.len() > LANES;
+        let more = queue.busy == 0 || queue.busy < *CORES && queue.waiting.len() > LANES;
         if more && queue.is_ready() {
             queue.busy += 1;
             let hashers = self.clone();
@@ -169,12 +177,21 @@ fn hash_together(mut jobs: Vec<Job>) {
         .iter_mut()
         .map(|job| Stream::new(&mut job.digests.md5, &job.batch));
     update_together(streams.collect());
-    for mut job in jobs {
-        for bytes in &job.batch {
-            job.digests.update_others(bytes);
+    for job in jobs {
+        if job.digests.has_slow_others() {
+            // Nothing is gained side by side: the processor's other cores may help.
+            tokio::task::spawn_blocking(|| finish(job));
+        } else {
+            finish(job);
         }
-        let _ = job.done.send(job.digests);
     }
+}
+
+fn finish(mut job: Job) {
+    for bytes in &job.batch {
+        job.digests.update_others(bytes);
+    }
+    let _ = job.done.send(job.digests);
 }
 
 /// A body that is counted among [`Queue::bodies`].

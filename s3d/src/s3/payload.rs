@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -19,6 +19,12 @@ use super::signed::Seed;
 
 /// Longest put or part, in bytes: 5 GiB, as in S3.
 pub const MAX_LENGTH: u64 = 5 << 30;
+
+/// Bytes that come in smaller pieces are gathered: a piece costs memory and time of its own.
+const SMALL_PIECE: usize = 4 << 10;
+
+/// As many of them are given at once.
+const GATHERED: usize = 64 << 10;
 
 /// How long a client may send nothing in the middle of a body.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -151,6 +157,21 @@ impl Payload {
 
     /// The next bytes. They are to be believed only once [`Payload::finish`] answered well.
     pub async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        let first = match self.piece().await? {
+            Some(piece) if piece.len() < SMALL_PIECE => piece,
+            whole => return Ok(whole),
+        };
+        let mut gathered = BytesMut::from(first);
+        while gathered.len() < GATHERED {
+            match self.piece().await? {
+                Some(piece) => gathered.extend_from_slice(&piece),
+                None => break,
+            }
+        }
+        Ok(Some(gathered.freeze()))
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, PayloadError> {
         loop {
             if let Some(decoder) = &mut self.decoder
                 && let Some(bytes) = decoder.decode(&mut self.pending)?
@@ -259,6 +280,29 @@ mod tests {
         );
         let longer = all(of("4").expect("well announced")).await;
         assert_eq!(longer, Err(PayloadError::Chunked(ChunkedError::Length)));
+    }
+
+    #[tokio::test]
+    async fn small_pieces_are_gathered() {
+        let length = 3 * GATHERED + 5;
+        let chunks = "1\r\nx\r\n".repeat(length) + "0\r\n\r\n";
+        let length = length.to_string();
+        let headers = [
+            ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+            ("x-amz-decoded-content-length", length.as_str()),
+        ];
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, value.parse().expect("a header value"));
+        }
+        let mut payload = Payload::new(Body::from(chunks), &map, None).expect("well announced");
+        let mut pieces = Vec::new();
+        while let Some(piece) = payload.next().await.expect("well framed") {
+            assert!(piece.iter().all(|byte| *byte == b'x'));
+            pieces.push(piece.len());
+        }
+        assert_eq!(pieces, [GATHERED, GATHERED, GATHERED, 5]);
+        assert_eq!(payload.finish(), Ok(Vec::new()));
     }
 
     #[test]

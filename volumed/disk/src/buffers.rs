@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 /// The length of a kept buffer: the read that s3d asks for.
 const LENGTH: usize = 1 << 20;
 
-/// A read from this length on takes a kept buffer.
-const LEAST: usize = 128 << 10;
+/// A read from this length on takes a kept buffer, and so at most twice the memory that it needs.
+const LEAST: usize = LENGTH / 2;
 
 /// Buffers that are kept while nobody uses them.
 const KEPT: usize = 8;

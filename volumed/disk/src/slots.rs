@@ -1,9 +1,11 @@
 //! Files of two slots that are written in turn, durably.
 
 use std::fs::{File, OpenOptions};
+use std::io::Read as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::Advice;
 use volumed_core::format::{SlotRecord, Slots, newest};
 
 use crate::DiskError;
@@ -12,7 +14,7 @@ use crate::names::DurableNames;
 
 /// Reads the newest record.
 pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R>, DiskError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match read_from_disk(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(DiskError::io(path)(error)),
@@ -22,6 +24,16 @@ pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R
         path: path.to_owned(),
         source,
     })
+}
+
+/// V8: what the disk really holds, not what the page cache has: after a failed sync they differ.
+fn read_from_disk(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.sync_data()?;
+    rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a record into its slot; when this returns it is durable, and so is the file's name.
