@@ -8,14 +8,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use volumed_meta::{OpenError, SqliteStore};
 
-use crate::accounts::{Accounts, SecretFileError};
-use crate::api::{self, ApiState, Endpoint};
-use crate::buckets::{BucketSettings, Buckets, NodeVolumes};
 use crate::config::Settings;
 use crate::listener::{ListenError, Listener};
-use crate::random;
-use crate::s3::Front;
 use crate::state_folder::{StateFolder, StateFolderError};
+use s3d_accounts::random;
+use s3d_accounts::{Accounts, SecretFileError};
+use s3d_api::{ApiState, Endpoint};
+use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
+use s3d_front::Front;
 
 /// What a process that a signal ends at once answers.
 const SIGNALLED: i32 = 130;
@@ -97,7 +97,7 @@ fn routers(
         buckets: buckets.clone(),
         endpoint,
     };
-    let api = api::router(state);
+    let api = s3d_api::router(state);
     let start = random::id() as u64;
     let front = Front::new(
         accounts,

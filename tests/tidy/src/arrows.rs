@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     (
         "volumed",
         &[
@@ -21,8 +21,57 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("volumed-disk", &["volumed-core"]),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
-    ("s3d", &["s3d-bucket", "volumed-client", "volumed-meta"]),
+    (
+        "s3d",
+        &[
+            "s3d-accounts",
+            "s3d-api",
+            "s3d-bucket",
+            "s3d-buckets",
+            "s3d-front",
+            "s3d-names",
+            "volumed-client",
+            "volumed-meta",
+        ],
+    ),
+    (
+        "s3d-accounts",
+        &["s3d-bucket", "s3d-names", "s3d-records", "volumed-meta"],
+    ),
+    (
+        "s3d-api",
+        &[
+            "s3d-accounts",
+            "s3d-bucket",
+            "s3d-buckets",
+            "s3d-names",
+            "s3d-records",
+        ],
+    ),
     ("s3d-bucket", &["volumed-client"]),
+    (
+        "s3d-buckets",
+        &[
+            "s3d-accounts",
+            "s3d-bucket",
+            "s3d-names",
+            "s3d-records",
+            "volumed-client",
+            "volumed-meta",
+        ],
+    ),
+    (
+        "s3d-front",
+        &[
+            "s3d-accounts",
+            "s3d-bucket",
+            "s3d-buckets",
+            "s3d-names",
+            "s3d-records",
+        ],
+    ),
+    ("s3d-names", &[]),
+    ("s3d-records", &["volumed-meta"]),
 ];
 
 /// All that a pure crate may use: nothing here does I/O, reads a clock or draws random numbers.

@@ -1,0 +1,167 @@
+//! Making buckets.
+
+use std::sync::Arc;
+
+use s3d_bucket::{BucketId, CannedAcl};
+
+use super::Buckets;
+use super::open::How;
+use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, buckets_of, unsettled_key};
+use s3d_accounts::namespace_key;
+use s3d_accounts::{clock, random};
+use s3d_names::BucketName;
+use s3d_names::NamespaceName;
+use s3d_records::{RecordError, absent, delete, present, put, unchanged};
+
+/// Buckets that a namespace may have.
+const MAX_BUCKETS: usize = 1_000;
+
+/// Why a bucket could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateBucketError {
+    /// The namespace has this bucket already.
+    #[error("You have a bucket of this name already.")]
+    AlreadyYours,
+    /// Another namespace has it.
+    #[error("This name is taken: bucket names are unique in the whole rack; choose another.")]
+    Taken,
+    /// The one that had it is still being deleted.
+    #[error("The last bucket of this name is still being deleted; try again in a moment.")]
+    BeingDeleted,
+    /// There is no such namespace.
+    #[error("There is no such namespace.")]
+    NoSuchNamespace,
+    /// The namespace has as many as a namespace may have.
+    #[error("A namespace has at most {MAX_BUCKETS} buckets; delete some that are not used.")]
+    TooMany,
+    /// The pool is full.
+    #[error("The pool has no space left; add a disk or delete something.")]
+    NoSpace,
+    /// The metadata store failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+}
+
+impl Buckets {
+    /// Makes a bucket. Its status in the answer is `Provisioned`, and then it can be used, unless
+    /// the volume daemon is away: then it is `Provisioning` and is finished as soon as may be.
+    pub async fn create(
+        self: &Arc<Self>,
+        namespace: &NamespaceName,
+        name: &BucketName,
+        acl: CannedAcl,
+    ) -> Result<BucketRecord, CreateBucketError> {
+        if self.records.list::<()>(&buckets_of(namespace)).await?.len() >= MAX_BUCKETS {
+            return Err(CreateBucketError::TooMany);
+        }
+        let id = BucketId(random::id());
+        let record = BucketRecord {
+            id,
+            name: name.clone(),
+            namespace: namespace.clone(),
+            volume: format!("bucket-{:032x}", id.0),
+            status: Status::Provisioning,
+            created: clock::now(),
+            acl,
+        };
+        let conditions = vec![absent(bucket_key(name)), present(namespace_key(namespace))];
+        let changes = vec![
+            put(bucket_key(name), &record),
+            put(bucket_of_key(&record), &()),
+            put(unsettled_key(name), &()),
+        ];
+        if !self.records.commit(conditions, changes).await? {
+            return Err(match self.read(name).await? {
+                Some(taken) if taken.record.status == Status::Deleting => {
+                    CreateBucketError::BeingDeleted
+                }
+                Some(taken) if taken.record.namespace == *namespace => {
+                    CreateBucketError::AlreadyYours
+                }
+                Some(_) => CreateBucketError::Taken,
+                None => CreateBucketError::NoSuchNamespace,
+            });
+        }
+        let buckets = self.clone();
+        // The bucket is finished also when nobody waits for it any more.
+        let provisioning = tokio::spawn(async move { buckets.finish_creation(record).await });
+        provisioning
+            .await
+            .unwrap_or_else(|error| Err(RecordError::Unavailable(error.to_string()).into()))
+    }
+
+    async fn finish_creation(
+        &self,
+        record: BucketRecord,
+    ) -> Result<BucketRecord, CreateBucketError> {
+        let turn = self.turns.of(record.name.as_str());
+        let _turn = turn.lock().await;
+        if self.read_living(&record).await?.is_none() {
+            // Somebody deleted it meanwhile: it was there. The name may be another's by now.
+            return Ok(record);
+        }
+        match self.provision(&record.name).await {
+            Ok(Some(provisioned)) => Ok(provisioned),
+            // Somebody deleted it meanwhile: it was there.
+            Ok(None) => Ok(record),
+            Err(ProvisionError::NoSpace) => {
+                self.begin_deletion(&record.name).await?;
+                Err(CreateBucketError::NoSpace)
+            }
+            Err(error) => {
+                tracing::warn!(bucket = %record.name, %error, "cannot provision yet");
+                Ok(record)
+            }
+        }
+    }
+
+    /// Makes what a bucket that is being provisioned lacks; answers its record if there is such
+    /// a bucket. The caller has the bucket's turn.
+    pub(super) async fn provision(
+        &self,
+        name: &BucketName,
+    ) -> Result<Option<BucketRecord>, ProvisionError> {
+        let Some(stored) = self.read(name).await? else {
+            return Ok(None);
+        };
+        if stored.record.status != Status::Provisioning {
+            return Ok(Some(stored.record).filter(|record| record.status == Status::Provisioned));
+        }
+        let open = match self.open_patiently(&stored.record, How::Create).await {
+            Err(super::OpenBucketError::NoSpace) => return Err(ProvisionError::NoSpace),
+            opened => opened?,
+        };
+        // An ACL may be set meanwhile: the change is of the record as it is then.
+        while let Some(stored) = self.read(name).await? {
+            if stored.record.status == Status::Deleting {
+                break;
+            }
+            let record = BucketRecord {
+                status: Status::Provisioned,
+                ..stored.record.clone()
+            };
+            let changes = vec![put(bucket_key(name), &record), delete(unsettled_key(name))];
+            let conditions = vec![unchanged(bucket_key(name), &stored)];
+            if self.records.commit(conditions, changes).await? {
+                self.known.remove(name.as_str());
+                self.open.insert(name.as_str(), open);
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Why a bucket could not be provisioned.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The pool is full.
+    #[error("the pool has no space left")]
+    NoSpace,
+    /// Its volume could not be made or opened.
+    #[error(transparent)]
+    Open(#[from] super::OpenBucketError),
+    /// The metadata store failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+}

@@ -1,0 +1,105 @@
+//! The rack's buckets: their records, their provisioning, and the open ones.
+
+mod create;
+mod delete;
+mod find;
+mod index_io;
+mod open;
+mod open_set;
+mod record;
+mod settle;
+mod turns;
+mod volumes;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod fake_volumes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use volumed_meta::MetaStore;
+
+use open_set::OpenSet;
+use s3d_accounts::Accounts;
+use s3d_records::{Cache, Records};
+use turns::Turns;
+
+pub use create::CreateBucketError;
+pub use delete::DeleteBucketError;
+pub use find::{CreateBucketKeyError, SetAclError};
+pub use open::OpenBucketError;
+pub use record::{BucketRecord, Status};
+pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
+
+/// Records that are kept in memory, some 300 bytes each.
+const CACHED_RECORDS: usize = 10_000;
+
+/// How buckets are kept open.
+#[derive(Debug, Clone, Copy)]
+pub struct BucketSettings {
+    /// Buckets that are open at most, unless more are in use at one time.
+    pub max_open: usize,
+    /// A bucket that was not asked for so long is closed.
+    pub idle: Duration,
+    /// How long a request waits for a volume daemon that is away.
+    pub patience: Duration,
+    /// Memory for the indexes of all open buckets, in bytes.
+    pub index_memory: usize,
+    /// How often buckets that are being made or deleted are looked after.
+    pub settle_every: Duration,
+}
+
+impl Default for BucketSettings {
+    fn default() -> Self {
+        Self {
+            max_open: 64,
+            idle: Duration::from_mins(5),
+            patience: Duration::from_secs(5),
+            index_memory: 96 << 20,
+            settle_every: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The rack's buckets.
+pub struct Buckets {
+    records: Records,
+    known: Arc<Cache<BucketRecord>>,
+    accounts: Arc<Accounts>,
+    volumes: Arc<dyn Volumes>,
+    settings: BucketSettings,
+    open: OpenSet,
+    turns: Turns,
+}
+
+impl Buckets {
+    /// Starts looking after the buckets in a store; those that a crash left half made or half
+    /// deleted are finished. Call it on the runtime that shall carry the buckets' I/O.
+    pub fn start(
+        store: Arc<dyn MetaStore>,
+        accounts: Arc<Accounts>,
+        volumes: Arc<dyn Volumes>,
+        settings: BucketSettings,
+    ) -> Arc<Self> {
+        let buckets = Arc::new(Self {
+            known: Cache::following(store.clone(), record::PREFIX, CACHED_RECORDS),
+            records: Records::new(store),
+            accounts,
+            volumes,
+            settings,
+            open: OpenSet::new(),
+            turns: Turns::default(),
+        });
+        tokio::spawn(settle::run(Arc::downgrade(&buckets)));
+        tokio::spawn(open::close_unused(Arc::downgrade(&buckets)));
+        buckets
+    }
+}
+
+impl std::fmt::Debug for Buckets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Buckets").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! Opening buckets, once however many ask, and closing those that nobody uses.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use s3d_bucket::{Bucket, OpenError, Options};
+
+use super::Buckets;
+use super::open_set::OpenBucket;
+use super::record::{BucketRecord, Status};
+use super::volumes::{Attachment, VolumeError};
+use s3d_records::RecordError;
+
+/// Pauses between attempts, doubled from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
+
+const CLOSE_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a bucket could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenBucketError {
+    /// Its volume is still being made: worth another try.
+    #[error("the bucket is being provisioned")]
+    Provisioning,
+    /// It was deleted.
+    #[error("there is no such bucket")]
+    NoSuchBucket,
+    /// The volume daemon is away: worth another try.
+    #[error("the bucket is not available: {0}")]
+    Unavailable(String),
+    /// The pool is full.
+    #[error("the pool has no space left")]
+    NoSpace,
+    /// What is on the volume is not a whole bucket.
+    #[error("the bucket is damaged: {0}")]
+    Damaged(String),
+    /// The metadata store failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+}
+
+impl OpenBucketError {
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<VolumeError> for OpenBucketError {
+    fn from(error: VolumeError) -> Self {
+        match error {
+            VolumeError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            VolumeError::NoSpace => Self::NoSpace,
+            VolumeError::Gone | VolumeError::Refused(_) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for OpenBucketError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Device(volumed_client::DeviceError::NoSpace) => Self::NoSpace,
+            // The index fails, too, when the device under it does.
+            OpenError::Device(_) | OpenError::Index(_) => Self::Unavailable(error.to_string()),
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// How a bucket comes to be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It is there.
+    Open,
+    /// It may not be there yet.
+    Create,
+}
+
+impl Buckets {
+    /// The bucket, open. Hold it as long as it is used, answers under way included: a bucket that
+    /// somebody holds is not closed for being idle. Ask anew for each request: one that had to be
+    /// closed is opened again (B5), with some patience for a volume daemon that is away.
+    pub async fn open(
+        self: &Arc<Self>,
+        record: &BucketRecord,
+    ) -> Result<Arc<Bucket>, OpenBucketError> {
+        if let Some(bucket) = self.open.get(record.name.as_str(), record.id) {
+            return Ok(bucket);
+        }
+        let (buckets, record) = (self.clone(), record.clone());
+        // Who asked may go away in the middle; the others still wait.
+        let opening = tokio::spawn(async move { buckets.open_in_turn(&record).await });
+        match opening.await {
+            Ok(opened) => opened,
+            Err(error) => Err(OpenBucketError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn open_in_turn(&self, asked: &BucketRecord) -> Result<Arc<Bucket>, OpenBucketError> {
+        let since = Instant::now();
+        let name = asked.name.as_str();
+        let turn = self.turns.of(name);
+        let mut last_failure = turn.lock().await;
+        if let Some(bucket) = self.open.get(name, asked.id) {
+            return Ok(bucket);
+        }
+        if let Some((at, error)) = &*last_failure
+            && *at >= since
+        {
+            return Err(error.clone());
+        }
+        let stored = self.read(&asked.name).await?;
+        let record = match stored.map(|stored| stored.record) {
+            Some(record) if record.id == asked.id => record,
+            _ => return Err(OpenBucketError::NoSuchBucket),
+        };
+        match record.status {
+            Status::Provisioning => return Err(OpenBucketError::Provisioning),
+            Status::Deleting => return Err(OpenBucketError::NoSuchBucket),
+            Status::Provisioned => {}
+        }
+        // What is left of an earlier opening can do no more than stand in the way.
+        drop(self.open.take(name));
+        let opened = self.open_patiently(&record, How::Open).await;
+        match opened {
+            Ok(open) => Ok(self.open.insert(name, open)),
+            Err(error) => {
+                tracing::warn!(bucket = name, %error, "cannot open the bucket");
+                *last_failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn open_patiently(
+        &self,
+        record: &BucketRecord,
+        how: How,
+    ) -> Result<OpenBucket, OpenBucketError> {
+        let deadline = Instant::now() + self.settings.patience;
+        let mut pause = PAUSES.0;
+        loop {
+            match self.open_once(record, how).await {
+                Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn open_once(
+        &self,
+        record: &BucketRecord,
+        how: How,
+    ) -> Result<OpenBucket, OpenBucketError> {
+        if how == How::Create {
+            self.volumes.create(&record.volume).await?;
+        }
+        let Attachment {
+            devices,
+            epoch,
+            lost,
+        } = self.volumes.attach(&record.volume).await?;
+        let index_cache = self.open.index_cache(self.settings.index_memory);
+        let options = Options {
+            index_cache,
+            ..Options::new(epoch)
+        };
+        let bucket = match how {
+            How::Create => Bucket::create(devices, record.id, options).await?,
+            How::Open => Bucket::open(devices, record.id, options).await?,
+        };
+        let volume = record.volume.clone();
+        Ok(OpenBucket::new(
+            record.id,
+            bucket,
+            volume,
+            lost,
+            index_cache,
+        ))
+    }
+
+    /// Closes every bucket. What is asked for afterwards opens again: stop the front first.
+    pub async fn close_all(&self) {
+        for name in self.open.names() {
+            let turn = self.turns.of(&name);
+            let _turn = turn.lock().await;
+            if let Some(open) = self.open.take(&name) {
+                self.close(&name, open).await;
+            }
+        }
+    }
+
+    /// How many buckets are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) async fn close(&self, name: &str, open: OpenBucket) {
+        open.bucket.close().await;
+        let volume = open.volume.clone();
+        drop(open);
+        if let Err(error) = self.volumes.detach(&volume).await {
+            // It stays attached, and the next to attach it takes it over.
+            tracing::warn!(bucket = name, %error, "cannot detach the bucket's volume");
+        }
+    }
+
+    async fn close_if_idle(&self, name: &str) {
+        let turn = self.turns.of(name);
+        let _turn = turn.lock().await;
+        if let Some(open) = self.open.take_idle(name) {
+            self.close(name, open).await;
+        }
+    }
+}
+
+pub async fn close_unused(buckets: Weak<Buckets>) {
+    loop {
+        let Some(buckets) = buckets.upgrade() else {
+            return;
+        };
+        let settings = buckets.settings;
+        for name in buckets.open.closable(settings.idle, settings.max_open) {
+            buckets.close_if_idle(&name).await;
+        }
+        drop(buckets);
+        tokio::time::sleep(CLOSE_EVERY).await;
+    }
+}

@@ -1,0 +1,390 @@
+use std::sync::atomic::Ordering::SeqCst;
+
+use s3d_bucket::{Attributes, Body, CannedAcl, Condition, Key as ObjectKey};
+use tempfile::TempDir;
+use volumed_meta::SqliteStore;
+
+use s3d_names::BucketName;
+
+use super::fake_volumes::FakeVolumes;
+use super::record::UNSETTLED;
+use super::*;
+use s3d_accounts::{Key, Password, SignUp};
+use s3d_names::{Email, NamespaceName};
+
+struct Rack {
+    folder: TempDir,
+    volumes: Arc<FakeVolumes>,
+    accounts: Arc<Accounts>,
+    buckets: Arc<Buckets>,
+    home: NamespaceName,
+}
+
+fn settings() -> BucketSettings {
+    BucketSettings {
+        patience: Duration::from_millis(200),
+        settle_every: Duration::from_millis(20),
+        ..BucketSettings::default()
+    }
+}
+
+impl Rack {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let volumes = Arc::new(FakeVolumes::default());
+        let (accounts, buckets) = start(&folder, &volumes, settings());
+        let home = NamespaceName::new("home").unwrap();
+        let sign_up = SignUp {
+            email: Email::new("ada@example.com").unwrap(),
+            password: Password::new("correct horse").unwrap(),
+            namespace: Some(home.clone()),
+        };
+        accounts.sign_up(sign_up, None).await.unwrap();
+        Self {
+            folder,
+            volumes,
+            accounts,
+            buckets,
+            home,
+        }
+    }
+
+    /// Another process on the same store and volumes, after this one was killed.
+    fn restart(self) -> Self {
+        self.volumes.crash();
+        let Self {
+            folder,
+            volumes,
+            home,
+            ..
+        } = self;
+        let (accounts, buckets) = start(&folder, &volumes, settings());
+        Self {
+            folder,
+            volumes,
+            accounts,
+            buckets,
+            home,
+        }
+    }
+
+    async fn create(&self, name: &str) -> BucketRecord {
+        let name = BucketName::new(name).unwrap();
+        self.buckets
+            .create(&self.home, &name, CannedAcl::Private)
+            .await
+            .unwrap()
+    }
+
+    async fn put(&self, record: &BucketRecord) {
+        let bucket = self.buckets.open(record).await.unwrap();
+        let key = ObjectKey::new("an/object").unwrap();
+        let mut writer = bucket.writer(Some(5));
+        writer.write("hello".into()).await.unwrap();
+        let body: Body = writer.finish().await.unwrap();
+        let attributes = Attributes::default();
+        bucket
+            .put(key, attributes, body, Condition::default())
+            .await
+            .unwrap();
+    }
+
+    async fn refusal(&self, record: &BucketRecord) -> OpenBucketError {
+        self.buckets
+            .open(record)
+            .await
+            .err()
+            .expect("the bucket does not open")
+    }
+
+    async fn holds(&self, record: &BucketRecord) -> bool {
+        let bucket = self.buckets.open(record).await.unwrap();
+        bucket
+            .find(&ObjectKey::new("an/object").unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    }
+
+    async fn until_settled(&self) {
+        while !self
+            .buckets
+            .records
+            .list::<()>(UNSETTLED)
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn has_key(&self, key: &Key) -> bool {
+        self.accounts.key(&key.id).await.unwrap().is_some()
+    }
+}
+
+fn start(
+    folder: &TempDir,
+    volumes: &Arc<FakeVolumes>,
+    settings: BucketSettings,
+) -> (Arc<Accounts>, Arc<Buckets>) {
+    let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
+    let accounts = Arc::new(Accounts::open(store.clone(), folder.path()).unwrap());
+    let buckets = Buckets::start(store, accounts.clone(), volumes.clone(), settings);
+    (accounts, buckets)
+}
+
+fn name(text: &str) -> BucketName {
+    BucketName::new(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_bucket_is_made_used_and_deleted() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    assert_eq!(record.status, Status::Provisioned);
+    assert_eq!(*rack.buckets.find("first").await.unwrap().unwrap(), record);
+    assert_eq!(rack.buckets.list(&rack.home).await.unwrap().len(), 1);
+    let key = rack.buckets.create_key(&record).await.unwrap();
+    assert!(rack.has_key(&key).await);
+    rack.put(&record).await;
+
+    let refused = rack.buckets.delete(&record, false).await.unwrap_err();
+    assert!(matches!(refused, DeleteBucketError::NotEmpty));
+    assert!(rack.holds(&record).await);
+    rack.buckets.delete(&record, true).await.unwrap();
+    assert!(rack.buckets.find("first").await.unwrap().is_none());
+    assert!(rack.buckets.list(&rack.home).await.unwrap().is_empty());
+    assert!(!rack.has_key(&key).await);
+    assert_eq!(rack.volumes.count(), 0);
+    let gone = rack.refusal(&record).await;
+    assert_eq!(gone, OpenBucketError::NoSuchBucket);
+    assert!(matches!(
+        rack.buckets.delete(&record, true).await,
+        Err(DeleteBucketError::NoSuchBucket)
+    ));
+
+    let again = rack.create("first").await;
+    assert_ne!(again.id, record.id);
+    assert!(!rack.holds(&again).await);
+    assert_eq!(rack.refusal(&record).await, OpenBucketError::NoSuchBucket);
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_namespace() {
+    let rack = Rack::new().await;
+    rack.create("first").await;
+    let first = name("first");
+    let mine = rack
+        .buckets
+        .create(&rack.home, &first, CannedAcl::Private)
+        .await;
+    assert!(matches!(mine, Err(CreateBucketError::AlreadyYours)));
+    let sign_up = SignUp {
+        email: Email::new("eve@example.com").unwrap(),
+        password: Password::new("correct horse").unwrap(),
+        namespace: None,
+    };
+    let (_, other) = rack.accounts.sign_up(sign_up, None).await.unwrap();
+    let taken = rack
+        .buckets
+        .create(&other, &first, CannedAcl::Private)
+        .await;
+    assert!(matches!(taken, Err(CreateBucketError::Taken)));
+    let nobody = NamespaceName::new("nobody").unwrap();
+    let lost = rack
+        .buckets
+        .create(&nobody, &name("second"), CannedAcl::Private)
+        .await;
+    assert!(matches!(lost, Err(CreateBucketError::NoSuchNamespace)));
+    assert_eq!(rack.volumes.count(), 1);
+}
+
+#[tokio::test]
+async fn an_empty_bucket_is_deleted_also_when_it_is_closed() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.put(&record).await;
+    rack.buckets.close_all().await;
+    let refused = rack.buckets.delete(&record, false).await;
+    assert!(matches!(refused, Err(DeleteBucketError::NotEmpty)));
+    let bucket = rack.buckets.open(&record).await.unwrap();
+    bucket
+        .delete(ObjectKey::new("an/object").unwrap(), Condition::default())
+        .await
+        .unwrap();
+    rack.buckets.delete(&record, false).await.unwrap();
+    assert_eq!(rack.volumes.count(), 0);
+    // Who had it open can do nothing more with it.
+    assert!(bucket.closed().is_some());
+}
+
+#[tokio::test]
+async fn a_full_pool_leaves_no_bucket() {
+    let rack = Rack::new().await;
+    rack.volumes.full.store(true, SeqCst);
+    let full = rack
+        .buckets
+        .create(&rack.home, &name("first"), CannedAcl::Private)
+        .await;
+    assert!(matches!(full, Err(CreateBucketError::NoSpace)));
+    rack.until_settled().await;
+    rack.volumes.full.store(false, SeqCst);
+    rack.create("first").await;
+}
+
+#[tokio::test]
+async fn provisioning_goes_on_when_the_daemon_is_back() {
+    let rack = Rack::new().await;
+    rack.volumes.away.store(true, SeqCst);
+    let record = rack.create("first").await;
+    assert_eq!(record.status, Status::Provisioning);
+    assert_eq!(rack.refusal(&record).await, OpenBucketError::Provisioning);
+    let rack = rack.restart();
+    rack.volumes.away.store(false, SeqCst);
+    rack.until_settled().await;
+    let record = rack.buckets.find("first").await.unwrap().unwrap();
+    assert_eq!(record.status, Status::Provisioned);
+    rack.put(&record).await;
+}
+
+#[tokio::test]
+async fn deletion_goes_on_when_the_daemon_is_back() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.volumes.away.store(true, SeqCst);
+    rack.buckets.delete(&record, true).await.unwrap();
+    assert!(rack.buckets.find("first").await.unwrap().is_none());
+    let taken = rack
+        .buckets
+        .create(&rack.home, &name("first"), CannedAcl::Private)
+        .await;
+    assert!(matches!(taken, Err(CreateBucketError::BeingDeleted)));
+    let rack = rack.restart();
+    rack.volumes.away.store(false, SeqCst);
+    rack.until_settled().await;
+    assert_eq!(rack.volumes.count(), 0);
+    rack.create("first").await;
+}
+
+#[tokio::test]
+async fn what_was_put_is_there_after_a_restart() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.put(&record).await;
+    let rack = rack.restart();
+    assert!(rack.holds(&record).await);
+}
+
+#[tokio::test]
+async fn a_bucket_is_opened_once_however_many_ask() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.buckets.close_all().await;
+    let before = rack.volumes.attached.load(SeqCst);
+    let asking: Vec<_> = (0..20)
+        .map(|_| {
+            let (buckets, record) = (rack.buckets.clone(), record.clone());
+            tokio::spawn(async move { buckets.open(&record).await.unwrap() })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    assert_eq!(rack.volumes.attached.load(SeqCst), before + 1);
+}
+
+#[tokio::test]
+async fn a_bucket_opens_again_when_its_connection_was_lost() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.put(&record).await;
+    let old = rack.buckets.open(&record).await.unwrap();
+    rack.volumes.crash();
+    assert!(rack.holds(&record).await);
+    let new = rack.buckets.open(&record).await.unwrap();
+    assert!(!Arc::ptr_eq(&old, &new));
+}
+
+#[tokio::test]
+async fn a_request_waits_for_a_daemon_that_comes_back() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    rack.volumes.away.store(true, SeqCst);
+    rack.volumes.crash();
+    let (buckets, asked) = (rack.buckets.clone(), record.clone());
+    let waiting = tokio::spawn(async move { buckets.open(&asked).await });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    rack.volumes.away.store(false, SeqCst);
+    waiting.await.unwrap().unwrap();
+
+    rack.volumes.away.store(true, SeqCst);
+    rack.volumes.crash();
+    let refused = rack.refusal(&record).await;
+    assert!(
+        matches!(refused, OpenBucketError::Unavailable(_)),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn unused_buckets_are_closed_and_used_ones_are_not() {
+    let rack = Rack::new().await;
+    let first = rack.create("first").await;
+    let second = rack.create("second").await;
+    let held = rack.buckets.open(&second).await.unwrap();
+    let open = &rack.buckets.open;
+    assert!(open.closable(Duration::from_mins(5), 2).is_empty());
+    assert_eq!(open.closable(Duration::from_mins(5), 1), ["first"]);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(open.closable(Duration::ZERO, 2), ["first"]);
+    rack.buckets.close_all().await;
+    assert_eq!(rack.buckets.open_count(), 0);
+    assert!(held.closed().is_some());
+    rack.put(&first).await;
+}
+
+#[tokio::test]
+async fn a_name_that_passed_to_another_gives_no_right_to_the_bucket() {
+    let rack = Rack::new().await;
+    let old = rack.create("first").await;
+    rack.buckets.delete(&old, false).await.unwrap();
+    let new = rack.create("first").await;
+    rack.put(&new).await;
+    assert!(matches!(
+        rack.buckets.delete(&old, true).await,
+        Err(DeleteBucketError::NoSuchBucket)
+    ));
+    assert!(rack.buckets.create_key(&old).await.is_err());
+    let refused = rack.buckets.set_acl(&old, CannedAcl::PublicRead).await;
+    assert!(matches!(refused, Err(SetAclError::NoSuchBucket)));
+    assert!(rack.holds(&new).await);
+}
+
+#[tokio::test]
+async fn an_acl_is_kept() {
+    let rack = Rack::new().await;
+    let first = rack.create("first").await;
+    let second = rack.create("second").await;
+    rack.buckets.delete(&second, false).await.unwrap();
+    rack.buckets
+        .set_acl(&first, CannedAcl::PublicRead)
+        .await
+        .unwrap();
+    let record = rack.buckets.find("first").await.unwrap().unwrap();
+    assert_eq!(
+        (record.acl, record.status),
+        (CannedAcl::PublicRead, Status::Provisioned)
+    );
+    let missing = rack.buckets.set_acl(&second, CannedAcl::PublicRead).await;
+    assert!(matches!(missing, Err(SetAclError::NoSuchBucket)));
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_are_not_found() {
+    let rack = Rack::new().await;
+    for name in ["", "..", "a/b", "A", "nobody-has-this"] {
+        assert!(rack.buckets.find(name).await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,144 @@
+//! PutObject, DeleteObject and DeleteObjects.
+
+use futures::StreamExt;
+use s3d_bucket::{Attributes, Bucket, Condition, Key};
+use s3s::dto::{
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
+    ObjectIdentifier, PutObjectInput, PutObjectOutput,
+};
+use s3s::{S3Error, S3Request, S3Response, S3Result};
+
+use super::attributes;
+use super::conditions::{etag_is, write_condition};
+use super::error::{self, Refusal};
+use super::ingest::{Claims, ingest};
+use super::operations::Operations;
+use super::payload::{Payload, RawBody};
+use super::signed::Signed;
+
+/// Most keys in one DeleteObjects.
+const MAX_DELETES: usize = 1000;
+
+/// Deletes of one request that may wait at once: enough to fill a log group.
+const DELETES_AT_ONCE: usize = 64;
+
+/// The body of a put or a part, which came past s3s.
+pub fn payload<T>(request: &S3Request<T>) -> S3Result<Payload> {
+    let body = request
+        .extensions
+        .get::<RawBody>()
+        .map(RawBody::take)
+        .unwrap_or_default();
+    let secret = request
+        .credentials
+        .as_ref()
+        .map(|it| it.secret_key.expose());
+    let signature = match request.extensions.get::<Signed>() {
+        Some(Signed::InHeader(seed)) => secret.map(|secret| (seed, secret)),
+        _ => None,
+    };
+    Ok(Payload::new(body, &request.headers, signature)?)
+}
+
+impl Operations {
+    /// Stores an object.
+    pub(super) async fn put(
+        &self,
+        mut request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = &mut request.input;
+        let key = Key::new(std::mem::take(&mut input.key)).map_err(error::key)?;
+        let condition = write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let attributes = attributes::read(&request.headers)?;
+        let claims = Claims::read(&request.headers)?;
+        let payload = payload(&request)?;
+        let open = self.open(&request).await?;
+        let taken = ingest(&open, &self.hashers, payload, claims).await?;
+        let attributes = Attributes {
+            etag: taken.etag,
+            checksum: taken.checksum,
+            ..attributes
+        };
+        let stored = open.put(key, attributes, taken.body, condition).await;
+        let stored = stored.map_err(|refusal| error::change(&refusal))?.object;
+        let mut response = S3Response::new(PutObjectOutput {
+            e_tag: Some(s3s::dto::ETag::Strong(stored.attributes.etag)),
+            ..PutObjectOutput::default()
+        });
+        if let Some(checksum) = &stored.attributes.checksum {
+            attributes::write_checksum(&mut response.headers, checksum);
+        }
+        Ok(response)
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    pub(super) async fn delete(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
+        let condition = write_condition(request.input.if_match.as_ref(), None)?;
+        let open = self.open(&request).await?;
+        open.delete(key, condition)
+            .await
+            .map_err(|refusal| error::change(&refusal))?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    /// Deletes many objects, each on its own.
+    pub(super) async fn delete_many(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let wanted = &request.input.delete;
+        if wanted.objects.is_empty() || wanted.objects.len() > MAX_DELETES {
+            let sentence = "a request deletes between one and 1,000 objects";
+            return Err(S3Error::with_message(
+                s3s::S3ErrorCode::MalformedXML,
+                sentence,
+            ));
+        }
+        let open = self.open(&request).await?;
+        let deletes: Vec<_> = wanted
+            .objects
+            .iter()
+            .map(|it| delete_one(&open, it))
+            .collect();
+        let deletes = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE);
+        let outcomes: Vec<_> = deletes.collect().await;
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for (object, outcome) in wanted.objects.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => deleted.push(DeletedObject {
+                    key: Some(object.key.clone()),
+                    ..DeletedObject::default()
+                }),
+                Err(refusal) => errors.push(s3s::dto::Error {
+                    code: Some(refusal.code().as_str().to_owned()),
+                    key: Some(object.key.clone()),
+                    message: refusal.message().map(str::to_owned),
+                    version_id: object.version_id.clone(),
+                }),
+            }
+        }
+        let quiet = wanted.quiet.unwrap_or_default();
+        Ok(S3Response::new(DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            errors: (!errors.is_empty()).then_some(errors),
+            request_charged: None,
+        }))
+    }
+}
+
+async fn delete_one(open: &Bucket, object: &ObjectIdentifier) -> S3Result<()> {
+    if object.version_id.is_some() || object.last_modified_time.is_some() || object.size.is_some() {
+        let sentence = "only keys and ETags can be named: versions, times and sizes cannot";
+        return Err(Refusal::NotBuilt(sentence).into());
+    }
+    let key = Key::new(object.key.as_str()).map_err(error::key)?;
+    let condition = object.e_tag.as_ref().map_or(Condition::None, etag_is);
+    open.delete(key, condition)
+        .await
+        .map_err(|refusal| error::change(&refusal))?;
+    Ok(())
+}
