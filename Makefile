@@ -2,13 +2,16 @@
 # make test    everything that CI runs
 # make bench   measure it; PEER=/path/to/minio measures MinIO beside it
 # make check   the fast part of the tests: format, lints, unit and property tests
+#
+# By hand, since they take long:
+# make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run test check bench build-packages test-packages
+.PHONY: run test check bench s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -36,3 +39,8 @@ test: check
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
 	$(TARGET)/release/hayrack-bench compare --data $(BENCH_DATA) $(if $(PEER),--peer-command $(PEER))
+
+s3-tests: build-packages
+	@.ci/install-packages python3-venv
+	cargo build --release --locked -p volumed -p s3d
+	tests/s3-tests/run $(S3_TESTS) --bin $(TARGET)/release $(if $(WRITE),--write s3d/CONFORMANCE.md)
