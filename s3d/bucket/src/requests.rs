@@ -6,9 +6,9 @@ use bytes::Bytes;
 use volumed_client::DeviceError;
 
 use crate::object::{Attributes, Key, Object, Part, Upload, UploadId};
-use crate::space::Claim;
+use crate::space::allocator::Claim;
 
-/// What must hold of the current object for a change to happen; judged and applied as one (B2).
+/// What must hold of the current object for a change to happen; planned and applied as one (B2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Condition {
     /// Nothing.

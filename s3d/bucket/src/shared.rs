@@ -9,9 +9,9 @@ use volumed_client::BlockDevice;
 use crate::index::{Index, IndexError};
 use crate::object::Timestamp;
 use crate::offload::Offload;
-use crate::pins::Pins;
 use crate::requests::{ClosedError, ReadError};
-use crate::space::Space;
+use crate::space::allocator::Space;
+use crate::space::pins::Pins;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

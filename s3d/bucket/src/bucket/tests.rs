@@ -10,7 +10,7 @@ use volumed_client::{DeviceError, Durability};
 
 use super::*;
 use crate::CHECKED_RUN;
-use crate::layout::{BLOCK, MAX_SPAN};
+use crate::format::layout::{BLOCK, MAX_SPAN};
 use crate::requests::{NamedPart, StoredSpan};
 
 const WHOLE_SUMS: usize = (MAX_SPAN / CHECKED_RUN) as usize;
@@ -187,7 +187,7 @@ async fn a_repeated_completion_answers_as_the_first_did() {
         let completed = bucket.complete_upload(key, id, completion, Condition::Absent);
         completed.await.map(|stored| stored.object)
     };
-    // The second one may be judged in one batch with the first.
+    // The second one may be planned in one batch with the first.
     let (made, repeated) =
         tokio::join!(complete(&first, &completion), complete(&first, &completion));
     let made = made.unwrap();

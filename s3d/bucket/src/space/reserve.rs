@@ -3,7 +3,7 @@
 
 use volumed_client::{DeviceError, Durability};
 
-use crate::layout::RESERVE;
+use crate::format::layout::RESERVE;
 use crate::shared::Shared;
 
 /// Takes the reserve, if there is room and it is not held already.

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use redb::ReadTransaction;
 
-use crate::cursor::Cursor;
+use crate::format::rows::Table;
+use crate::index::cursor::Cursor;
+use crate::index::memtable::Lookup;
 use crate::index::{Index, IndexError, Tables, definition};
-use crate::memtable::Known;
-use crate::rows::Table;
 
 /// A view of the index on a thread that may block.
 pub struct Reader {
@@ -36,10 +36,10 @@ impl Reader {
     }
 
     /// What memory knows of a row: `None` means that redb must be asked.
-    pub fn known(&self, table: Table, key: &[u8]) -> Option<Known> {
+    pub fn known(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.tables
             .get(table, key)
-            .or_else(|| self.index.cache().get(table, key).map(Known::Value))
+            .or_else(|| self.index.cache().get(table, key).map(Lookup::Value))
     }
 
     /// One row; blocks.
@@ -76,7 +76,7 @@ impl Reader {
     }
 
     /// What the memtables know of a row; `None` when redb has the newest.
-    pub fn known_change(&self, table: Table, key: &[u8]) -> Option<Known> {
+    pub fn known_change(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.tables.get(table, key)
     }
 

@@ -8,31 +8,33 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use volumed_client::BlockDevice;
 
-use crate::blob_reader::BlobReader;
-use crate::body::{BodyWriter, IN_FLIGHT_TOGETHER};
-use crate::change::{Change, Done, PartAttributes};
-use crate::committer::{Committer, Fold, Message, Submission};
+use crate::blob::reader::BlobReader;
+use crate::blob::writer::{BodyWriter, IN_FLIGHT_TOGETHER};
+use crate::commit::change::{Change, Done, PartAttributes};
+use crate::commit::committer::{Committer, Fold, Message, Submission};
+use crate::format::layout::{DATA_ZONE, SEGMENT};
+use crate::format::rows::{Row, Span, Table, object_key, span_key, upload_key};
+use crate::format::superblock::{BucketId, Fields, Superblock};
+use crate::index::listing;
+use crate::index::memtable::Lookup;
+use crate::index::reader::Reader;
+use crate::index::zone::IndexZone;
 use crate::index::{Index, IndexError};
-use crate::index_zone::IndexZone;
-use crate::layout::{DATA_ZONE, SEGMENT};
-use crate::listing;
-use crate::log::{Log, Position, replay};
-use crate::memtable::Known;
+use crate::log::position::Position;
+use crate::log::replay::replay;
+use crate::log::writer::Log;
 use crate::object::{Attributes, Checksum, Key, Object, Timestamp, Upload, UploadId};
 use crate::offload::Offload;
-use crate::pins::{Pin, Pins};
-use crate::reader::Reader;
 use crate::requests::{
     Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
     ReadError, Stored, UploadPage, UploadState,
 };
-use crate::reserve::hold_reserve;
-use crate::rows::{Row, Span, Table, object_key, span_key, upload_key};
 use crate::shared::{Clock, Shared};
-use crate::space::Space;
-use crate::superblock::{BucketId, Fields, Superblock};
-use crate::sweep;
-use crate::trimmer;
+use crate::space::allocator::Space;
+use crate::space::pins::{Pin, Pins};
+use crate::space::reserve::hold_reserve;
+use crate::space::sweep;
+use crate::space::trimmer;
 
 /// Changes that may wait for the committer.
 const QUEUE: usize = 1024;
@@ -258,7 +260,7 @@ impl Bucket {
         self.check()?;
         let row = object_key(key);
         let index = &self.shared.index;
-        if let Some(Known::Removed) = index.known(Table::Objects, &row) {
+        if let Some(Lookup::Removed) = index.known(Table::Objects, &row) {
             return Ok(None);
         }
         let mut found = in_memory(index, &row)?;
@@ -444,7 +446,7 @@ type ObjectAndSpan = (Object, Option<Arc<Span>>);
 
 /// An object of which memory knows every row that a read begins with.
 fn in_memory(index: &Index, key: &[u8]) -> Result<Option<ObjectAndSpan>, ReadError> {
-    let Some(Known::Value(row)) = index.known(Table::Objects, key) else {
+    let Some(Lookup::Value(row)) = index.known(Table::Objects, key) else {
         return Ok(None);
     };
     let object = decode::<Object>(&row)?;
@@ -452,7 +454,7 @@ fn in_memory(index: &Index, key: &[u8]) -> Result<Option<ObjectAndSpan>, ReadErr
         return Ok(Some((object, None)));
     };
     match index.known(Table::Spans, &span_key(slice.span)) {
-        Some(Known::Value(span)) => Ok(Some((object, Some(Arc::new(decode(&span)?))))),
+        Some(Lookup::Value(span)) => Ok(Some((object, Some(Arc::new(decode(&span)?))))),
         _ => Ok(None),
     }
 }

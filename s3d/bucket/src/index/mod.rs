@@ -3,19 +3,26 @@
 //! A row is what the newest of these knows: the active memtable, the frozen one (which is being
 //! folded), redb. The row cache only ever holds what redb holds.
 
+pub mod cursor;
+pub mod listing;
+pub mod memtable;
+pub mod reader;
+pub mod row_cache;
+pub mod zone;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition};
 
-use crate::index_zone::IndexZone;
-use crate::log::Position;
-use crate::memtable::{Known, Memtable, Size};
+use crate::format::rows::{Mutation, RowError, Table};
+use crate::index::memtable::{Lookup, Memtable, Size};
+use crate::index::reader::Reader;
+use crate::index::row_cache::RowCache;
+use crate::index::zone::IndexZone;
+use crate::log::position::Position;
 use crate::offload::Offload;
-use crate::reader::Reader;
-use crate::row_cache::RowCache;
-use crate::rows::{Mutation, RowError, Table};
 
 /// A table as redb knows it.
 pub const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -58,7 +65,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub fn get(&self, table: Table, key: &[u8]) -> Option<Known> {
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.active.get(table, key).or_else(|| {
             self.frozen
                 .as_ref()
@@ -150,9 +157,9 @@ impl Index {
     }
 
     /// What memory knows of a row: `None` means that redb must be asked.
-    pub fn known(&self, table: Table, key: &[u8]) -> Option<Known> {
+    pub fn known(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         let known = self.tables.read().get(table, key);
-        known.or_else(|| self.cache.get(table, key).map(Known::Value))
+        known.or_else(|| self.cache.get(table, key).map(Lookup::Value))
     }
 
     /// One row. Runs on the caller's thread when memory knows it, elsewhere when redb must be
@@ -216,8 +223,8 @@ impl Index {
             for memtable in folded {
                 memtable.for_each(table, self.offload, |key, known| {
                     match known {
-                        Known::Value(value) => rows.insert(&key[..], &value[..])?,
-                        Known::Removed => rows.remove(&key[..])?,
+                        Lookup::Value(value) => rows.insert(&key[..], &value[..])?,
+                        Lookup::Removed => rows.remove(&key[..])?,
                     };
                     Ok::<(), redb::Error>(())
                 })?;

@@ -6,19 +6,19 @@ use std::ops::Bound;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use crate::format::rows::{Mutation, Table};
 use crate::offload::Offload;
-use crate::rows::{Mutation, Table};
 
 /// What a memtable knows of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum Lookup {
     /// It has this value.
     Value(Bytes),
     /// It is gone.
     Removed,
 }
 
-impl Known {
+impl Lookup {
     /// The value as redb would answer it.
     pub fn value(self) -> Option<Bytes> {
         match self {
@@ -28,7 +28,7 @@ impl Known {
     }
 }
 
-type Rows = BTreeMap<Bytes, Known>;
+type Rows = BTreeMap<Bytes, Lookup>;
 
 /// Ordered rows of every table, with what they amount to.
 #[derive(Debug, Default)]
@@ -57,8 +57,8 @@ impl Memtable {
         let mut inner = self.inner.write();
         for mutation in mutations {
             let value = match &mutation.value {
-                Some(value) => Known::Value(value.clone()),
-                None => Known::Removed,
+                Some(value) => Lookup::Value(value.clone()),
+                None => Lookup::Removed,
             };
             inner.size.mutations += 1;
             inner.size.bytes +=
@@ -68,12 +68,12 @@ impl Memtable {
     }
 
     /// What is known of one row.
-    pub fn get(&self, table: Table, key: &[u8]) -> Option<Known> {
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.inner.read().tables[table as usize].get(key).cloned()
     }
 
     /// The first row at or behind `key`.
-    pub fn first_from(&self, table: Table, key: &[u8]) -> Option<(Bytes, Known)> {
+    pub fn first_from(&self, table: Table, key: &[u8]) -> Option<(Bytes, Lookup)> {
         self.inner.read().tables[table as usize]
             .range::<[u8], _>((Bound::Included(key), Bound::Unbounded))
             .next()
@@ -86,7 +86,7 @@ impl Memtable {
         &self,
         table: Table,
         offload: Offload,
-        mut each: impl FnMut(&Bytes, &Known) -> Result<(), E>,
+        mut each: impl FnMut(&Bytes, &Lookup) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut after = None;
         loop {
@@ -103,7 +103,7 @@ impl Memtable {
     }
 
     /// Up to `limit` rows behind `after`, in order.
-    fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Known)> {
+    fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Lookup)> {
         let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&key[..]));
         self.inner.read().tables[table as usize]
             .range::<[u8], _>((from, Bound::Unbounded))
@@ -139,12 +139,12 @@ mod tests {
     fn the_last_mutation_counts_and_removals_are_remembered() {
         let table = Memtable::default();
         table.apply(&[put("a", Some("1")), put("b", Some("2")), put("a", None)]);
-        assert_eq!(table.get(Table::Objects, b"a"), Some(Known::Removed));
+        assert_eq!(table.get(Table::Objects, b"a"), Some(Lookup::Removed));
         assert_eq!(table.get(Table::Objects, b"c"), None);
         assert_eq!(table.get(Table::Uploads, b"a"), None);
         assert_eq!(
             table.first_from(Table::Objects, b"aa"),
-            Some(("b".into(), Known::Value("2".into())))
+            Some(("b".into(), Lookup::Value("2".into())))
         );
         assert_eq!(table.size().mutations, 3);
     }

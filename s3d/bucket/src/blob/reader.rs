@@ -11,13 +11,13 @@ use futures::stream::FuturesOrdered;
 use volumed_client::DeviceError;
 
 use crate::CHECKED_RUN;
-use crate::crc::crc32c;
-use crate::layout::{DATA_ZONE, RUN};
+use crate::format::crc::crc32c;
+use crate::format::layout::{DATA_ZONE, RUN};
+use crate::format::rows::{Row, Span, Table, span_key};
 use crate::object::{Blob, SpanSlice};
-use crate::pins::Pin;
 use crate::requests::{ClosedError, ReadError};
-use crate::rows::{Row, Span, Table, span_key};
 use crate::shared::Shared;
+use crate::space::pins::Pin;
 
 /// Chunks asked of the volume ahead of the one that is given.
 const AHEAD: usize = 2;
@@ -121,7 +121,7 @@ async fn read_checked(
 ) -> Result<Bytes, ReadError> {
     let first = range.start / CHECKED_RUN * CHECKED_RUN;
     let end = range.end.next_multiple_of(CHECKED_RUN).min(span.length);
-    let address = DATA_ZONE + span.place + first;
+    let address = DATA_ZONE + span.offset + first;
     let bytes = match shared.data.read(address, (end - first) as usize).await {
         Ok(bytes) => bytes,
         Err(DeviceError::Io) => return Err(ReadError::Damaged { address }),

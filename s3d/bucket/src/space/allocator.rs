@@ -9,15 +9,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use volumed_client::DeviceError;
 
-use crate::layout::{MARK_STEP, whole_blocks};
-use crate::superblock::Superblock;
+use crate::format::layout::{MARK_STEP, whole_blocks};
+use crate::format::superblock::Superblock;
 
 pub struct Space {
     superblock: Arc<Superblock>,
     state: Mutex<State>,
     raising: tokio::sync::Mutex<()>,
     /// Told when a claim was given up.
-    pub given_up: Notify,
+    pub abandoned: Notify,
 }
 
 struct State {
@@ -25,7 +25,7 @@ struct State {
     mark: u64,
     /// Where claims begin that no record names yet, and those that were given up and not TRIMmed.
     claimed: BTreeSet<u64>,
-    given_up: Vec<Range<u64>>,
+    abandoned: Vec<Range<u64>>,
 }
 
 /// Space for a body until a record names it (B8). Dropped before that, it is TRIMmed.
@@ -42,13 +42,13 @@ impl Space {
             next: mark,
             mark,
             claimed: BTreeSet::new(),
-            given_up: Vec::new(),
+            abandoned: Vec::new(),
         };
         Self {
             superblock,
             state: Mutex::new(state),
             raising: tokio::sync::Mutex::new(()),
-            given_up: Notify::new(),
+            abandoned: Notify::new(),
         }
     }
 
@@ -112,8 +112,8 @@ impl Space {
     }
 
     /// Claims that were given up since the last call.
-    pub fn take_given_up(&self) -> Vec<Range<u64>> {
-        std::mem::take(&mut self.state.lock().given_up)
+    pub fn take_abandoned(&self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.state.lock().abandoned)
     }
 
     /// What was given up was TRIMmed.
@@ -131,7 +131,7 @@ impl Claim {
     }
 
     /// A durable record names it.
-    pub fn name(&self) {
+    pub fn mark_committed(&self) {
         self.named.store(true, Ordering::Release);
     }
 }
@@ -142,8 +142,8 @@ impl Drop for Claim {
         if *self.named.get_mut() {
             state.claimed.remove(&self.range.start);
         } else {
-            state.given_up.push(self.range.clone());
-            self.space.given_up.notify_one();
+            state.abandoned.push(self.range.clone());
+            self.space.abandoned.notify_one();
         }
     }
 }

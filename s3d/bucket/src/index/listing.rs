@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 
-use crate::cursor::Cursor;
+use crate::format::rows::{Row, RowError, Table, split_upload_key, upload_key};
 use crate::index::IndexError;
+use crate::index::cursor::Cursor;
+use crate::index::reader::Reader;
 use crate::object::{Key, Object, Upload, UploadId};
-use crate::reader::Reader;
 use crate::requests::{ListEntry, ListPage, ListRequest, UploadPage};
-use crate::rows::{Row, RowError, Table, split_upload_key, upload_key};
 
 /// The objects that `request` asks for; blocks on the index.
 pub fn list(reader: &Reader, request: &ListRequest) -> Result<ListPage, IndexError> {
@@ -108,7 +108,10 @@ pub fn list_parts(
         if !row.starts_with(upload.0.as_bytes()) {
             break;
         }
-        parts.push((crate::rows::part_number(&row)?, Row::decode(&value)?));
+        parts.push((
+            crate::format::rows::part_number(&row)?,
+            Row::decode(&value)?,
+        ));
     }
     Ok(parts)
 }

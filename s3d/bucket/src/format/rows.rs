@@ -60,7 +60,7 @@ impl Table {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Byte address on the volume, counted from the start of the data zone.
-    pub place: u64,
+    pub offset: u64,
     /// Length in bytes.
     pub length: u64,
     /// How many slices of objects and parts name it; 1 still when it is freed, as its row then

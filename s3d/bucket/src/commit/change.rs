@@ -3,7 +3,7 @@
 use crate::object::{Attributes, Checksum, Key, Object, SpanId, Upload, UploadId};
 use crate::requests::{Body, ChangeError, Completion, Condition};
 
-/// A change as it waits to be judged.
+/// A change as it waits to be planned.
 #[derive(Debug)]
 pub enum Change {
     Put {
@@ -45,13 +45,13 @@ pub enum Change {
 
 impl Change {
     /// A durable record names the spans of its body now.
-    pub fn name_spans(&self) {
+    pub fn mark_committed(&self) {
         let (Self::Put { body, .. } | Self::PutPart { body, .. }) = self else {
             return;
         };
         if let Body::Stored(spans) = body {
             for span in spans {
-                span.claim.name();
+                span.claim.mark_committed();
             }
         }
     }

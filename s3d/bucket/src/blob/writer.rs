@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 use volumed_client::{DeviceError, Durability};
 
 use crate::CHECKED_RUN;
-use crate::crc::crc32c_of_runs;
-use crate::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
+use crate::format::crc::crc32c_of_runs;
+use crate::format::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
 use crate::requests::{Body, ChangeError, ClosedError, StoredSpan};
 use crate::shared::Shared;
-use crate::space::Claim;
+use crate::space::allocator::Claim;
 
 /// Runs of one body that may be in flight.
 const IN_FLIGHT: usize = 4;

@@ -21,8 +21,8 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
-use crate::crc::crc32c;
-use crate::layout::{BLOCK, SUPERBLOCK_SLOTS};
+use crate::format::crc::crc32c;
+use crate::format::layout::{BLOCK, SUPERBLOCK_SLOTS};
 use crate::requests::OpenError;
 
 /// Names a bucket for ever, whatever it is called.

@@ -1,6 +1,6 @@
 //! The committer: the one task through which a bucket changes (B2).
 //!
-//! It takes what waits, judges it as one batch, writes it as one group, and only when that is
+//! It takes what waits, plans it as one batch, writes it as one group, and only when that is
 //! durable makes it visible and answers, in order. One group is in flight.
 
 use std::sync::Arc;
@@ -10,15 +10,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use volumed_client::DeviceError;
 
-use crate::change::{Change, Done, Outcome};
+use crate::commit::change::{Change, Done, Outcome};
+use crate::commit::plan::{CommitContext, CommitPlan, plan};
+use crate::format::layout::SEGMENT;
 use crate::index::IndexError;
-use crate::judge::{Circumstances, Verdict, judge};
-use crate::layout::SEGMENT;
-use crate::log::{Log, Position};
+use crate::log::position::Position;
+use crate::log::writer::Log;
 use crate::offload::Offload;
 use crate::requests::{ChangeError, ClosedError};
-use crate::reserve::release_reserve;
 use crate::shared::{Clock, Shared};
+use crate::space::reserve::release_reserve;
 
 /// Most changes in a group.
 const MAX_CHANGES: usize = 256;
@@ -116,7 +117,7 @@ impl Committer {
         tokio::select! {
             biased;
             finished = finished(&mut self.fold.running) => {
-                self.fold_ended(finished)?;
+                self.flush_completed(finished)?;
                 return Ok(Step::On);
             }
             message = messages.recv() => match message {
@@ -199,48 +200,51 @@ impl Committer {
         Ok(())
     }
 
-    /// Judges and writes a batch. Only a group that is durable is applied and reported done.
+    /// Plans and writes a batch. Only a group that is durable is applied and reported done.
     async fn write(&mut self, changes: Vec<Change>) -> Result<Written, ClosedError> {
         let changes = Arc::new(changes);
-        let mut verdict = self.judge(&changes, |_| true).await?;
-        if !self.log.fits(verdict.group.length()) {
+        let mut plan = self.plan(&changes, |_| true).await?;
+        if !self.log.fits(plan.group.length()) {
             self.log.skip_segment();
-            verdict = self.judge(&changes, |_| true).await?;
+            plan = self.plan(&changes, |_| true).await?;
         }
-        if verdict.mutations.is_empty() {
-            return Ok(Written::Nothing(verdict.outcomes));
+        if plan.mutations.is_empty() {
+            return Ok(Written::Nothing(plan.outcomes));
         }
-        if verdict.group.length() > SEGMENT {
+        if plan.group.length() > SEGMENT {
             return Ok(match Arc::try_unwrap(changes) {
                 Ok(changes) if changes.len() > 1 => Written::TooLong(changes),
                 Ok(changes) => Written::refused(changes.len()),
                 Err(shared) => Written::refused(shared.len()),
             });
         }
-        let began = verdict
+        let began = plan
             .outcomes
             .iter()
             .filter(|it| matches!(it, Ok(Done::Began(_))))
             .count();
-        match self.log.write(verdict.group, (self.clock)()).await {
+        match self.log.write(plan.group, (self.clock)()).await {
             Ok(()) => {}
-            Err(DeviceError::NoSpace) => return self.write_frees(&changes).await,
-            Err(error) => return Err(self.unknown(error)),
+            Err(DeviceError::NoSpace) => return self.commit_deletes_only(&changes).await,
+            Err(error) => return Err(self.close_indeterminate(error)),
         }
         self.uploads += began as u64;
-        for (change, outcome) in changes.iter().zip(&verdict.outcomes) {
+        for (change, outcome) in changes.iter().zip(&plan.outcomes) {
             if outcome.is_ok() {
-                change.name_spans();
+                change.mark_committed();
             }
         }
-        self.shared.index.apply(&verdict.mutations);
+        self.shared.index.apply(&plan.mutations);
         self.fold.oldest.get_or_insert_with(Instant::now);
-        Ok(Written::Group(verdict.outcomes))
+        Ok(Written::Group(plan.outcomes))
     }
 
     /// The pool is full: what needs space is refused, what only frees some is written at the cost
     /// of the reserve.
-    async fn write_frees(&mut self, changes: &Arc<Vec<Change>>) -> Result<Written, ClosedError> {
+    async fn commit_deletes_only(
+        &mut self,
+        changes: &Arc<Vec<Change>>,
+    ) -> Result<Written, ClosedError> {
         let refused = || {
             changes
                 .iter()
@@ -250,65 +254,65 @@ impl Committer {
         if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
             return Ok(Written::Nothing(refused()));
         }
-        let mut verdict = self.judge(changes, Change::frees).await?;
-        if !self.log.fits(verdict.group.length()) {
+        let mut plan = self.plan(changes, Change::frees).await?;
+        if !self.log.fits(plan.group.length()) {
             self.log.skip_segment();
-            verdict = self.judge(changes, Change::frees).await?;
+            plan = self.plan(changes, Change::frees).await?;
         }
-        let Verdict {
+        let CommitPlan {
             group,
             mutations,
             outcomes,
-        } = verdict;
+        } = plan;
         match self.log.write(group, (self.clock)()).await {
             Ok(()) => {}
             Err(DeviceError::NoSpace) => return Ok(Written::Nothing(refused())),
-            Err(error) => return Err(self.unknown(error)),
+            Err(error) => return Err(self.close_indeterminate(error)),
         }
         self.shared.index.apply(&mutations);
         // Space comes back only behind a fold: no reason to wait for its time.
         self.begin_fold()?;
         let mut freed = outcomes.into_iter();
         let outcome = |change: &Change| {
-            let judged = if change.frees() { freed.next() } else { None };
-            judged.unwrap_or(Err(ChangeError::NoSpace))
+            let planned = if change.frees() { freed.next() } else { None };
+            planned.unwrap_or(Err(ChangeError::NoSpace))
         };
         Ok(Written::Group(changes.iter().map(outcome).collect()))
     }
 
     /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
     /// what their bodies claimed is given up then, and must not be TRIMmed if a replay may name it.
-    fn unknown(&self, error: DeviceError) -> ClosedError {
+    fn close_indeterminate(&self, error: DeviceError) -> ClosedError {
         let error = ClosedError::from(error);
         self.shared.close(error.clone());
         error
     }
 
-    async fn judge(
+    async fn plan(
         &self,
         changes: &Arc<Vec<Change>>,
         which: fn(&Change) -> bool,
-    ) -> Result<Verdict, ClosedError> {
-        let circumstances = Circumstances {
+    ) -> Result<CommitPlan, ClosedError> {
+        let context = CommitContext {
             address: self.log.next_address(),
             now: (self.clock)(),
             epoch: self.epoch,
             uploads: self.uploads,
         };
         let changes = changes.clone();
-        let verdict = self
+        let plan = self
             .shared
             .index
-            .read(move |reader| judge(changes.iter().filter(|it| which(it)), reader, circumstances))
+            .read(move |reader| plan(changes.iter().filter(|it| which(it)), reader, context))
             .await?;
-        Ok(verdict)
+        Ok(plan)
     }
 
     async fn fold_if_due(&mut self) -> Result<(), ClosedError> {
         let size = self.shared.index.unfolded();
         if size.bytes > MAX_MEMTABLE && self.fold.running.is_some() {
             let finished = finished(&mut self.fold.running).await;
-            self.fold_ended(finished)?;
+            self.flush_completed(finished)?;
         }
         if size.mutations >= FOLD_MUTATIONS || size.bytes >= FOLD_BYTES {
             self.begin_fold()?;
@@ -343,7 +347,7 @@ impl Committer {
         Ok(())
     }
 
-    fn fold_ended(
+    fn flush_completed(
         &mut self,
         result: Result<Result<(), IndexError>, oneshot::error::RecvError>,
     ) -> Result<(), ClosedError> {
@@ -359,12 +363,12 @@ impl Committer {
     async fn checkpoint(&mut self) -> Result<(), ClosedError> {
         if self.fold.running.is_some() {
             let finished = finished(&mut self.fold.running).await;
-            self.fold_ended(finished)?;
+            self.flush_completed(finished)?;
         }
         self.begin_fold()?;
         if self.fold.running.is_some() {
             let finished = finished(&mut self.fold.running).await;
-            self.fold_ended(finished)?;
+            self.flush_completed(finished)?;
         }
         Ok(())
     }

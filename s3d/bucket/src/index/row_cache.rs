@@ -4,9 +4,9 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 
-use crate::memtable::{Known, Memtable};
+use crate::format::rows::Table;
+use crate::index::memtable::{Lookup, Memtable};
 use crate::offload::Offload;
-use crate::rows::Table;
 
 /// Rows of redb that were asked for or folded lately.
 pub struct RowCache {
@@ -65,9 +65,9 @@ impl RowCache {
     pub fn folded(&self, memtable: &Memtable, offload: Offload) {
         *self.folds.write() += 1;
         for table in Table::ALL {
-            let update = |key: &Bytes, known: &Known| {
+            let update = |key: &Bytes, known: &Lookup| {
                 match known {
-                    Known::Value(value) if matches!(table, Table::Objects | Table::Spans) => {
+                    Lookup::Value(value) if matches!(table, Table::Objects | Table::Spans) => {
                         self.rows.insert((table, key.clone()), value.clone());
                     }
                     _ => {

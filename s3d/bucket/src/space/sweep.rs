@@ -6,12 +6,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::format::layout::{BLOCK, DATA_ZONE, whole_blocks};
+use crate::format::rows::{Row, Span, Table, span_key};
 use crate::index::IndexError;
-use crate::layout::{BLOCK, DATA_ZONE, whole_blocks};
+use crate::index::reader::Reader;
 use crate::object::SpanId;
-use crate::reader::Reader;
 use crate::requests::ClosedError;
-use crate::rows::{Row, Span, Table, span_key};
 use crate::shared::Shared;
 
 /// TRIMs what lies in `zone` and is neither in `live` nor in a span.
@@ -47,8 +47,8 @@ fn spans_from(reader: &Reader, address: u64) -> Result<Vec<Range<u64>>, IndexErr
     cursor.seek(span_key(SpanId(address - DATA_ZONE)));
     while let Some((_, value)) = cursor.next()? {
         let span = Span::decode(&value)?;
-        let end = DATA_ZONE + whole_blocks(span.place + span.length);
-        ranges.push(DATA_ZONE + span.place / BLOCK * BLOCK..end);
+        let end = DATA_ZONE + whole_blocks(span.offset + span.length);
+        ranges.push(DATA_ZONE + span.offset / BLOCK * BLOCK..end);
     }
     Ok(ranges)
 }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::format::rows::Table;
 use crate::index::IndexError;
-use crate::memtable::Known;
-use crate::reader::Reader;
-use crate::rows::Table;
+use crate::index::memtable::Lookup;
+use crate::index::reader::Reader;
 
 type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type StoredRange = redb::Range<'static, &'static [u8], &'static [u8]>;
@@ -44,13 +44,13 @@ impl<'r> Cursor<'r> {
                 return Ok(None);
             };
             self.from = successor(&key);
-            if let Known::Value(value) = known {
+            if let Lookup::Value(value) = known {
                 return Ok(Some((key, value)));
             }
         }
     }
 
-    fn step(&mut self) -> Result<Option<(Bytes, Known)>, IndexError> {
+    fn step(&mut self) -> Result<Option<(Bytes, Lookup)>, IndexError> {
         let tables = self.reader.tables();
         let frozen = tables
             .frozen
@@ -59,7 +59,7 @@ impl<'r> Cursor<'r> {
         let active = tables.active.first_from(self.table, &self.from);
         let stored = self
             .peek_stored()?
-            .map(|(key, value)| (key, Known::Value(value)));
+            .map(|(key, value)| (key, Lookup::Value(value)));
         // Of equal keys the first in this order is the newest: `min_by_key` keeps it.
         Ok([active, frozen, stored]
             .into_iter()

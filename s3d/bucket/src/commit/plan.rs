@@ -1,29 +1,29 @@
-//! Judges changes: what must hold does or does not, and what becomes of the rows if it does.
+//! Plans changes: what must hold does or does not, and what becomes of the rows if it does.
 //!
-//! A batch is judged in order, each change on what those before it left. Judging reads and
-//! computes; it changes nothing outside itself, so a batch can be judged again at another address.
+//! A batch is planned in order, each change on what those before it left. Planning reads and
+//! computes; it changes nothing outside itself, so a batch can be planned again at another address.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::CHECKED_RUN;
-use crate::change::{Change, Done, Outcome, PartAttributes};
-use crate::crc::crc32c_of_runs;
-use crate::group::Builder;
+use crate::commit::change::{Change, Done, Outcome, PartAttributes};
+use crate::format::crc::crc32c_of_runs;
+use crate::format::group::Builder;
+use crate::format::layout::DATA_ZONE;
+use crate::format::rows::{
+    Freed, Mutation, Row, Span, Table, object_key, part_key, part_number, span_key, upload_key,
+};
 use crate::index::IndexError;
-use crate::layout::DATA_ZONE;
+use crate::index::reader::Reader;
 use crate::object::{
     Attributes, Blob, Key, Object, ObjectPart, Part, SpanId, SpanSlice, Timestamp, Upload, UploadId,
 };
-use crate::reader::Reader;
 use crate::requests::{Body, ChangeError, Completion, Condition};
-use crate::rows::{
-    Freed, Mutation, Row, Span, Table, object_key, part_key, part_number, span_key, upload_key,
-};
 
-/// A judged batch.
-pub struct Verdict {
+/// A planned batch.
+pub struct CommitPlan {
     pub group: Builder,
     pub mutations: Vec<Mutation>,
     pub outcomes: Vec<Outcome>,
@@ -31,7 +31,7 @@ pub struct Verdict {
 
 /// What all changes of a batch share.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub struct CommitContext {
     /// Where the group will begin.
     pub address: u64,
     pub now: Timestamp,
@@ -40,15 +40,15 @@ pub struct Circumstances {
     pub uploads: u64,
 }
 
-/// Judges `changes` in order; blocks on the index.
-pub fn judge<'c>(
+/// Plans `changes` in order; blocks on the index.
+pub fn plan<'c>(
     changes: impl IntoIterator<Item = &'c Change>,
     reader: &Reader,
-    circumstances: Circumstances,
-) -> Result<Verdict, IndexError> {
-    let mut judge = Judge {
+    context: CommitContext,
+) -> Result<CommitPlan, IndexError> {
+    let mut planner = BatchPlanner {
         reader,
-        circumstances,
+        context,
         overlay: BTreeMap::new(),
         draft: Vec::new(),
         group: Builder::default(),
@@ -56,21 +56,21 @@ pub fn judge<'c>(
     };
     let outcomes = changes
         .into_iter()
-        .map(|change| judge.change(change))
+        .map(|change| planner.change(change))
         .collect::<Result<_, _>>()?;
-    Ok(Verdict {
-        group: judge.group,
-        mutations: judge.mutations,
+    Ok(CommitPlan {
+        group: planner.group,
+        mutations: planner.mutations,
         outcomes,
     })
 }
 
-struct Judge<'r> {
+struct BatchPlanner<'r> {
     reader: &'r Reader,
-    circumstances: Circumstances,
-    /// Rows as the changes judged so far leave them.
+    context: CommitContext,
+    /// Rows as the changes planned so far leave them.
     overlay: BTreeMap<(Table, Bytes), Option<Bytes>>,
-    /// Mutations of the change being judged.
+    /// Mutations of the change being planned.
     draft: Vec<Mutation>,
     group: Builder,
     mutations: Vec<Mutation>,
@@ -94,12 +94,12 @@ impl<E: Into<IndexError>> From<E> for Stop {
     }
 }
 
-type Judged<T> = Result<T, Stop>;
+type Planned<T> = Result<T, Stop>;
 
-impl Judge<'_> {
+impl BatchPlanner<'_> {
     fn change(&mut self, change: &Change) -> Result<Outcome, IndexError> {
         debug_assert!(self.draft.is_empty(), "every change takes its draft along");
-        let judged = match change {
+        let planned = match change {
             Change::Put {
                 key,
                 attributes,
@@ -124,7 +124,7 @@ impl Judge<'_> {
             Change::Abort { key, upload } => self.abort(key, upload),
             Change::Forget { spans } => Ok(self.forget(spans)),
         };
-        match judged {
+        match planned {
             Ok(done) => {
                 if !self.draft.is_empty() {
                     self.group.record(&self.draft);
@@ -141,7 +141,7 @@ impl Judge<'_> {
         }
     }
 
-    fn get<R: Row>(&self, table: Table, key: &Bytes) -> Judged<Option<R>> {
+    fn get<R: Row>(&self, table: Table, key: &Bytes) -> Planned<Option<R>> {
         let value = match self.overlay.get(&(table, key.clone())) {
             Some(value) => value.clone(),
             None => self.reader.get(table, key)?,
@@ -160,13 +160,13 @@ impl Judge<'_> {
         attributes: &Attributes,
         body: &Body,
         condition: &Condition,
-    ) -> Judged<Done> {
+    ) -> Planned<Done> {
         let row = object_key(key);
         let old = self.get::<Object>(Table::Objects, &row)?;
         check(condition, old.as_ref())?;
         let object = Object {
             size: body.length(),
-            modified: self.circumstances.now,
+            modified: self.context.now,
             attributes: attributes.clone(),
             upload: None,
             parts: Vec::new(),
@@ -175,7 +175,7 @@ impl Judge<'_> {
         self.replace(row, old, object)
     }
 
-    fn replace(&mut self, row: Bytes, old: Option<Object>, object: Object) -> Judged<Done> {
+    fn replace(&mut self, row: Bytes, old: Option<Object>, object: Object) -> Planned<Done> {
         self.set(Table::Objects, row, Some(object.encode()));
         if let Some(old) = old {
             self.release(&old.blob)?;
@@ -183,7 +183,7 @@ impl Judge<'_> {
         Ok(Done::Stored(Box::new(object)))
     }
 
-    fn delete(&mut self, key: &Key, condition: &Condition) -> Judged<Done> {
+    fn delete(&mut self, key: &Key, condition: &Condition) -> Planned<Done> {
         let row = object_key(key);
         let old = self.get::<Object>(Table::Objects, &row)?;
         check(condition, old.as_ref())?;
@@ -200,11 +200,11 @@ impl Judge<'_> {
         // made, which is the order in which S3 lists the uploads of a key.
         let id = UploadId(format!(
             "{:016x}{:016x}",
-            self.circumstances.epoch, self.circumstances.uploads
+            self.context.epoch, self.context.uploads
         ));
-        self.circumstances.uploads += 1;
+        self.context.uploads += 1;
         let upload = Upload {
-            initiated: self.circumstances.now,
+            initiated: self.context.now,
             ..upload.clone()
         };
         self.set(Table::Uploads, upload_key(key, &id), Some(upload.encode()));
@@ -218,13 +218,13 @@ impl Judge<'_> {
         number: u16,
         attributes: &PartAttributes,
         body: &Body,
-    ) -> Judged<Done> {
+    ) -> Planned<Done> {
         self.upload(key, upload)?;
         let row = part_key(upload, number);
         let old = self.get::<Part>(Table::Parts, &row)?;
         let part = Part {
             size: body.length(),
-            modified: self.circumstances.now,
+            modified: self.context.now,
             etag: attributes.etag.clone(),
             checksum: attributes.checksum.clone(),
             blob: self.take_body(body)?,
@@ -236,7 +236,7 @@ impl Judge<'_> {
         Ok(Done::Nothing)
     }
 
-    fn upload(&self, key: &Key, upload: &UploadId) -> Judged<Upload> {
+    fn upload(&self, key: &Key, upload: &UploadId) -> Planned<Upload> {
         let found = self.get::<Upload>(Table::Uploads, &upload_key(key, upload))?;
         found.ok_or(Stop::Refused(ChangeError::NoSuchUpload))
     }
@@ -247,7 +247,7 @@ impl Judge<'_> {
         upload: &UploadId,
         completion: &Completion,
         condition: &Condition,
-    ) -> Judged<Done> {
+    ) -> Planned<Done> {
         let row = object_key(key);
         let old = self.get::<Object>(Table::Objects, &row)?;
         match self.upload(key, upload) {
@@ -260,7 +260,7 @@ impl Judge<'_> {
         check(condition, old.as_ref())?;
         let mut object = Object {
             size: 0,
-            modified: self.circumstances.now,
+            modified: self.context.now,
             attributes: completion.attributes.clone(),
             upload: Some(upload.clone()),
             parts: Vec::with_capacity(completion.parts.len()),
@@ -290,7 +290,7 @@ impl Judge<'_> {
         self.replace(row, old, object)
     }
 
-    fn abort(&mut self, key: &Key, upload: &UploadId) -> Judged<Done> {
+    fn abort(&mut self, key: &Key, upload: &UploadId) -> Planned<Done> {
         self.upload(key, upload)?;
         self.remove_upload(key, upload, &[])?;
         Ok(Done::Nothing)
@@ -298,7 +298,7 @@ impl Judge<'_> {
 
     /// Removes an upload with its parts, and releases the bytes of all but the `kept` ones, whose
     /// numbers ascend.
-    fn remove_upload(&mut self, key: &Key, upload: &UploadId, kept: &[u16]) -> Judged<()> {
+    fn remove_upload(&mut self, key: &Key, upload: &UploadId, kept: &[u16]) -> Planned<()> {
         for (row, part) in self.parts(upload)? {
             if kept.binary_search(&part_number(&row)?).is_err() {
                 self.release(&part.blob)?;
@@ -310,7 +310,7 @@ impl Judge<'_> {
     }
 
     /// The parts of an upload, as the index and the changes before this one have them.
-    fn parts(&self, upload: &UploadId) -> Judged<BTreeMap<Bytes, Part>> {
+    fn parts(&self, upload: &UploadId) -> Planned<BTreeMap<Bytes, Part>> {
         let first = part_key(upload, 0);
         let mut rows = BTreeMap::new();
         let mut cursor = self.reader.cursor(Table::Parts)?;
@@ -343,21 +343,21 @@ impl Judge<'_> {
     }
 
     /// Names the spans of a body, each with one reference.
-    fn take_body(&mut self, body: &Body) -> Judged<Blob> {
+    fn take_body(&mut self, body: &Body) -> Planned<Blob> {
         let mut slices = Vec::new();
         match body {
             Body::Small(bytes) if bytes.is_empty() => {}
             Body::Small(bytes) => {
-                let place = self.circumstances.address - DATA_ZONE + self.group.body(bytes.clone());
+                let offset = self.context.address - DATA_ZONE + self.group.body(bytes.clone());
                 let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
                 let length = bytes.len() as u64;
-                slices.push(self.take_span(SpanId(place), place, length, sums)?);
+                slices.push(self.take_span(SpanId(offset), offset, length, sums)?);
             }
             Body::Stored(spans) => {
                 for span in spans {
-                    let place = span.claim.address() - DATA_ZONE;
+                    let offset = span.claim.address() - DATA_ZONE;
                     let sums = span.sums.clone();
-                    slices.push(self.take_span(SpanId(place), place, span.length, sums)?);
+                    slices.push(self.take_span(SpanId(offset), offset, span.length, sums)?);
                 }
             }
         }
@@ -367,20 +367,20 @@ impl Judge<'_> {
     fn take_span(
         &mut self,
         id: SpanId,
-        place: u64,
+        offset: u64,
         length: u64,
         sums: Vec<u32>,
-    ) -> Judged<SpanSlice> {
+    ) -> Planned<SpanSlice> {
         let key = span_key(id);
         // No address is ever given out twice (B8): better no bucket than one that writes over what
         // it acknowledged.
         if self.remembers(Table::Spans, &key) {
             return Err(Stop::Failed(IndexError(format!(
-                "the address {place} was given out twice"
+                "the address {offset} was given out twice"
             ))));
         }
         let span = Span {
-            place,
+            offset,
             length,
             references: 1,
             sums,
@@ -394,7 +394,7 @@ impl Judge<'_> {
     }
 
     /// Takes back a blob's references (B6). What nothing names any more is freed (B7).
-    fn release(&mut self, blob: &Blob) -> Judged<()> {
+    fn release(&mut self, blob: &Blob) -> Planned<()> {
         for slice in &blob.slices {
             let key = span_key(slice.span);
             let span = self
@@ -414,7 +414,7 @@ impl Judge<'_> {
     }
 
     /// Marks a span freed; its own row stays as it is until it is forgotten.
-    fn free(&mut self, key: Bytes) -> Judged<()> {
+    fn free(&mut self, key: Bytes) -> Planned<()> {
         if self.remembers(Table::Freed, &key) {
             return Err(Stop::Failed(IndexError("a span was freed twice".into())));
         }
@@ -430,7 +430,7 @@ impl Judge<'_> {
 
 /// What a completion answers whose upload is no more: what it answered before, if the object that it
 /// made is still there.
-fn repeated(object: Option<Object>, upload: &UploadId, completion: &Completion) -> Judged<Done> {
+fn repeated(object: Option<Object>, upload: &UploadId, completion: &Completion) -> Planned<Done> {
     let made = |object: &Object| {
         object.upload.as_ref() == Some(upload)
             && object.attributes.etag == completion.attributes.etag

@@ -20,8 +20,8 @@ use parking_lot::{Mutex, MutexGuard};
 use redb::StorageBackend;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
-use crate::layout::{DATA_ZONE, INDEX_ZONE};
-use crate::superblock::Superblock;
+use crate::format::layout::{DATA_ZONE, INDEX_ZONE};
+use crate::format::superblock::Superblock;
 
 /// The queue is sent when it holds this many bytes, to bound memory.
 const MAX_QUEUED: usize = 4 << 20;

@@ -13,17 +13,17 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use volumed_client::DeviceError;
 
-use crate::change::Change;
-use crate::committer::{Message, Submission};
-use crate::cursor::Cursor;
+use crate::commit::change::Change;
+use crate::commit::committer::{Message, Submission};
+use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, whole_blocks};
+use crate::format::rows::{Freed, Row, Span, Table, span_id, span_key};
 use crate::index::IndexError;
-use crate::layout::{BLOCK, DATA_ZONE, SMALL_BODY, whole_blocks};
+use crate::index::cursor::Cursor;
+use crate::index::reader::Reader;
 use crate::object::SpanId;
-use crate::reader::Reader;
 use crate::requests::ClosedError;
-use crate::reserve::hold_reserve;
-use crate::rows::{Freed, Row, Span, Table, span_id, span_key};
 use crate::shared::Shared;
+use crate::space::reserve::hold_reserve;
 
 /// Freed spans handled at once.
 const BATCH: usize = 2_000;
@@ -32,7 +32,7 @@ const BATCH: usize = 2_000;
 #[derive(Debug, Clone, Copy)]
 struct FreedSpan {
     id: SpanId,
-    place: u64,
+    offset: u64,
     length: u64,
 }
 
@@ -41,7 +41,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
     while shared.closed.get().is_none() {
         let folded = shared.folded.notified();
         let done = async {
-            trim_given_up(&shared).await?;
+            trim_abandoned(&shared).await?;
             round(&shared, &messages).await
         };
         match done.await {
@@ -51,15 +51,15 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
         }
         tokio::select! {
             () = folded => {}
-            () = shared.space.given_up.notified() => {}
+            () = shared.space.abandoned.notified() => {}
         }
     }
 }
 
 /// Trims the space of bodies that no record came to name. Nothing ever knew of them, so nothing
 /// has to be waited for.
-async fn trim_given_up(shared: &Shared) -> Result<(), DeviceError> {
-    let ranges = shared.space.take_given_up();
+async fn trim_abandoned(shared: &Shared) -> Result<(), DeviceError> {
+    let ranges = shared.space.take_abandoned();
     if shared.closed.get().is_some() {
         // Perhaps a record names them after all; the sweep of the next open knows.
         return Ok(());
@@ -137,9 +137,9 @@ fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<FreedSpan>, IndexErr
         spans.seek(key.clone());
         let row = spans.next()?.filter(|(found, _)| *found == key);
         let (_, row) = row.ok_or_else(|| IndexError("a span without a row was freed".into()))?;
-        let Span { place, length, .. } = Span::decode(&row)?;
+        let Span { offset, length, .. } = Span::decode(&row)?;
         let id = span_id(&key)?;
-        freed.push(FreedSpan { id, place, length });
+        freed.push(FreedSpan { id, offset, length });
     }
     Ok(freed)
 }
@@ -153,11 +153,11 @@ fn dead_blocks(reader: &Reader, freed: &[FreedSpan]) -> Result<Vec<Range<u64>>, 
     };
     let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
     for span in freed {
-        let end = span.place + span.length;
-        let mut range = span.place / BLOCK * BLOCK..whole_blocks(end);
+        let end = span.offset + span.length;
+        let mut range = span.offset / BLOCK * BLOCK..whole_blocks(end);
         // A larger body has its blocks for itself; small ones share those that they do not fill.
         let small = span.length <= SMALL_BODY as u64;
-        if small && range.start != span.place && neighbours.live_in(range.start)? {
+        if small && range.start != span.offset && neighbours.live_in(range.start)? {
             range.start += BLOCK;
         }
         if small && range.end != end && range.start < range.end {
@@ -208,10 +208,10 @@ impl Neighbours<'_> {
             .seek(span_key(SpanId(block.saturating_sub(SMALL_BODY as u64))));
         while let Some((key, value)) = self.spans.next()? {
             let span = Span::decode(&value)?;
-            if span.place >= block + BLOCK {
+            if span.offset >= block + BLOCK {
                 return Ok(false);
             }
-            if span.place + span.length > block && !self.is_freed(&key)? {
+            if span.offset + span.length > block && !self.is_freed(&key)? {
                 return Ok(true);
             }
         }

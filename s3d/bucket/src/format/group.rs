@@ -25,9 +25,9 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::crc::crc32c_of_pieces;
-use crate::layout::{BLOCK, SEGMENT, whole_blocks};
-use crate::rows::{Mutation, Table};
+use crate::format::crc::crc32c_of_pieces;
+use crate::format::layout::{BLOCK, SEGMENT, whole_blocks};
+use crate::format::rows::{Mutation, Table};
 
 const MAGIC: &[u8; 4] = b"HRLG";
 const VERSION: u32 = 1;
@@ -262,7 +262,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::crc::crc32c;
+    use crate::format::crc::crc32c;
 
     const LINK: Link = Link {
         sequence: 9,

@@ -1,0 +1,5 @@
+//! Changes: what is asked, what becomes of the rows, and the one task that makes them durable (B2).
+
+pub mod change;
+pub mod committer;
+pub mod plan;

@@ -1,0 +1,7 @@
+//! The space of the volume: handed out once, and given back (B7, B8).
+
+pub mod allocator;
+pub mod pins;
+pub mod reserve;
+pub mod sweep;
+pub mod trimmer;
