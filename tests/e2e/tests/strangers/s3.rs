@@ -1,0 +1,200 @@
+//! S3: refused, with nothing given away and nothing changed.
+
+use std::collections::BTreeSet;
+
+use hayrack_e2e::http::{Answer, Request, element};
+use hayrack_e2e::rack::{Rack, Site};
+use hayrack_e2e::s3::S3;
+
+use crate::operations::{Operation, Subject, routed};
+use crate::stranger::{OtherTenant, Stranger, all};
+
+/// Answers about a bucket that name no operation: it is not built, or S3 has no such method.
+const UNBUILT: [&str; 2] = ["NotImplemented", "MethodNotAllowed"];
+
+#[test]
+fn every_operation_of_s3_is_covered() {
+    let covered: BTreeSet<String> = Operation::all()
+        .into_iter()
+        .map(|operation| operation.name)
+        .collect();
+    assert_eq!(covered, routed());
+}
+
+#[test]
+fn strangers_are_refused_every_operation_and_learn_nothing() {
+    let site = Site::new();
+    let rack = site.start();
+    let owner = rack.s3();
+    let subject = prepare(&rack, &owner);
+    let other = OtherTenant::sign_up(&rack);
+    let strangers = all(&rack, &other);
+    let before = state(&owner, &subject);
+    for operation in Operation::all() {
+        for stranger in &strangers {
+            assert_refused(stranger, &operation, &subject);
+        }
+    }
+    for stranger in &strangers {
+        if let Some(own) = stranger.own {
+            assert_no_copies(stranger, own, &subject);
+        }
+    }
+    assert_eq!(
+        state(&owner, &subject),
+        before,
+        "a stranger changed something"
+    );
+    for operation in Operation::all() {
+        assert_served(&owner, &operation, &subject);
+    }
+    assert!(rack.stop().success());
+}
+
+/// The objects `secret` and `source`, and an upload of `secret` with one part.
+fn prepare(rack: &Rack<'_>, owner: &S3) -> Subject {
+    let path = |key: &str| format!("{}/{key}", rack.bucket());
+    assert_eq!(owner.put(&path("source"), "source").status, 200);
+    assert_eq!(owner.put(&path("secret"), "secret").status, 200);
+    let created = owner.send(Request::new("POST", path("secret?uploads")));
+    let upload = element(&created.text(), "UploadId").expect("an upload has an id");
+    let part = owner.put(
+        &path(&format!("secret?partNumber=1&uploadId={upload}")),
+        "part",
+    );
+    Subject {
+        bucket: rack.var("HAYRACK_BUCKET"),
+        key: "secret".into(),
+        upload,
+        part: part.header("etag").expect("a part has an ETag").into(),
+    }
+}
+
+fn assert_refused(stranger: &Stranger, operation: &Operation, subject: &Subject) {
+    let what = format!("{}: {}", stranger.name, operation.name);
+    let answer = stranger.ask(operation.request(subject));
+    match (operation.name.as_str(), answer.status) {
+        // Everyone has a list of buckets, and may ask for a name: it tells that the name is taken.
+        ("list_buckets" | "list_directory_buckets", 200) if stranger.own.is_some() => {
+            let listed = answer.text();
+            assert!(
+                !listed.contains(&format!("<Name>{}<", subject.bucket)),
+                "{what}: {listed}"
+            );
+            return;
+        }
+        ("create_bucket", 409) if stranger.own.is_some() => return,
+        _ => {}
+    }
+    assert!(
+        [403, 405, 501].contains(&answer.status),
+        "{what}: {} {}",
+        answer.status,
+        answer.text()
+    );
+    if operation.method != "HEAD" {
+        let code = answer.code();
+        let expected = stranger.codes.contains(&code.as_str()) || UNBUILT.contains(&code.as_str());
+        assert!(expected, "{what}: {code}");
+    }
+    if operation.names_key() {
+        let absent = Subject {
+            key: "absent".into(),
+            ..subject.clone()
+        };
+        let other = stranger.ask(operation.request(&absent));
+        assert_eq!(
+            essence(&answer),
+            essence(&other),
+            "{what} says whether the key exists"
+        );
+    }
+}
+
+/// All of an answer that does not differ from request to request.
+fn essence(answer: &Answer) -> (u16, Vec<String>, Option<String>, Option<String>) {
+    let names = answer
+        .headers
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let text = answer.text();
+    (
+        answer.status,
+        names,
+        element(&text, "Code"),
+        element(&text, "Message"),
+    )
+}
+
+/// Copies into an own bucket and into this one, and as parts; of a key that exists and one that does not.
+fn assert_no_copies(stranger: &Stranger, own: &str, subject: &Subject) {
+    let bucket = &subject.bucket;
+    let mine =
+        |method, target: &str| stranger.ask(Request::new(method, format!("/{own}/{target}")));
+    assert_eq!(mine("PUT", "mine").status, 200);
+    let upload =
+        element(&mine("POST", "copied?uploads").text(), "UploadId").expect("an upload has an id");
+    let part = format!("/{own}/copied?partNumber=1&uploadId={upload}");
+    for (target, source) in [
+        (format!("/{own}/copied"), format!("{bucket}/secret")),
+        (format!("/{own}/copied"), format!("/{bucket}/absent")),
+        (part.clone(), format!("{bucket}/secret")),
+        (part, format!("/{bucket}/absent")),
+        (format!("/{bucket}/secret"), format!("{own}/mine")),
+    ] {
+        let copy = Request::new("PUT", &target).header("x-amz-copy-source", source.as_str());
+        let answer = stranger.ask(copy);
+        let refusal = (answer.status, answer.code());
+        let refused = refusal == (403, "AccessDenied".into()) || answer.status == 501;
+        assert!(
+            refused,
+            "{}: {source} to {target}: {refusal:?}",
+            stranger.name
+        );
+    }
+    assert_eq!(mine("GET", "copied").status, 404);
+    assert_eq!(mine("DELETE", "mine").status, 204);
+    assert_eq!(
+        mine("DELETE", &format!("copied?uploadId={upload}")).status,
+        204
+    );
+}
+
+/// All that the owner sees of the bucket.
+fn state(owner: &S3, subject: &Subject) -> Vec<(String, u16, Option<String>, String)> {
+    let reads = Operation::all();
+    let reads = reads
+        .iter()
+        .filter(|operation| operation.method == "GET" && operation.target.contains("{bucket}"));
+    reads
+        .map(|read| {
+            let answer = owner.send(read.request(subject));
+            let etag = answer.header("etag").map(str::to_owned);
+            let text = if answer.status < 300 {
+                answer.text()
+            } else {
+                answer.code()
+            };
+            (read.name.clone(), answer.status, etag, text)
+        })
+        .collect()
+}
+
+/// Shows that the request is one that its owner may make, so that strangers were refused for who they are.
+fn assert_served(owner: &S3, operation: &Operation, subject: &Subject) {
+    // The posted form has no signature of its own.
+    if operation.name == "post_object" {
+        return;
+    }
+    let answer = owner.send(operation.request(subject));
+    let served = matches!(answer.status, 200..=299 | 404 | 409 | 501);
+    let elsewhere = operation.name == "write_get_object_response";
+    assert!(
+        served || elsewhere,
+        "{}: {} {}",
+        operation.name,
+        answer.status,
+        answer.text()
+    );
+}
