@@ -1,20 +1,22 @@
-//! What a bucket itself costs: small puts, finds, reads and deletes on a device in memory that
-//! answers at once. Run with `cargo bench -p s3d-bucket`.
+//! What a bucket itself costs: small puts, finds, reads and deletes, copies of something large and the
+//! change feed, on a device in memory that answers at once. Run with `cargo bench -p s3d-bucket`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use s3d_bucket::{
-    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, ListRequest, Options,
+    Attributes, Body, Bucket, BucketId, Condition, CopyAttributes, CopySource, Devices, Key,
+    ListRequest, Options,
 };
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
 const BLOCK: u64 = 4096;
 const OBJECTS: usize = 100_000;
 const CONNECTIONS: usize = 32;
+const COPIES: usize = 200;
 
 #[derive(Default)]
 struct Memory(Mutex<BTreeMap<u64, Box<[u8; BLOCK as usize]>>>);
@@ -48,11 +50,18 @@ impl BlockDevice for Memory {
             while !piece.is_empty() {
                 let within = (at % BLOCK) as usize;
                 let take = piece.len().min(BLOCK as usize - within);
+                let (bytes, rest) = piece.split_at(take);
+                // What was never written reads zero, and takes no memory.
+                if bytes.iter().all(|byte| *byte == 0) && !blocks.contains_key(&(at / BLOCK)) {
+                    piece = rest;
+                    at += take as u64;
+                    continue;
+                }
                 let block = blocks
                     .entry(at / BLOCK)
                     .or_insert_with(|| Box::new([0; 4096]));
-                block[within..within + take].copy_from_slice(&piece[..take]);
-                piece = &piece[take..];
+                block[within..within + take].copy_from_slice(bytes);
+                piece = rest;
                 at += take as u64;
             }
         }
@@ -98,6 +107,56 @@ async fn measure<F>(
     );
 }
 
+/// Copies an object of 5 GiB again and again.
+async fn measure_copies(bucket: &Bucket) {
+    const SIZE: u64 = 5 << 30;
+    let mut writer = bucket.writer(Some(SIZE));
+    let run = Bytes::from(vec![0; 1 << 20]);
+    for _ in 0..SIZE >> 20 {
+        writer.write(run.clone()).await.expect("a run");
+    }
+    let body = writer.finish().await.expect("a body");
+    let large = Key::new("large").expect("a key");
+    let put = bucket.put(
+        large.clone(),
+        Attributes::default(),
+        body,
+        Condition::default(),
+    );
+    put.await.expect("a put");
+    let mut slowest = Duration::ZERO;
+    for n in 0..COPIES {
+        let source = CopySource {
+            key: large.clone(),
+            condition: Condition::default(),
+        };
+        let begun = Instant::now();
+        let attributes = CopyAttributes::default();
+        let copied = bucket.copy(source, key(n), attributes, Condition::default());
+        copied.await.expect("a copy");
+        slowest = slowest.max(begun.elapsed());
+    }
+    println!("copy of 5 GiB: {slowest:?} at most, of {COPIES}");
+}
+
+/// Reads the whole change feed.
+async fn measure_feed(bucket: &Bucket) {
+    let begun = Instant::now();
+    let (mut through, mut events) = (0, 0);
+    loop {
+        let page = bucket.changes(through, "", 1000).await.expect("a page");
+        events += page.events.len();
+        through = page.through;
+        if !page.more {
+            break;
+        }
+    }
+    println!(
+        "changes: {:.0} events a second, of {events}",
+        events as f64 / begun.elapsed().as_secs_f64()
+    );
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let memory = Arc::new(Memory::default());
@@ -121,7 +180,7 @@ async fn main() {
             };
             let body = Body::Small(body.clone());
             bucket
-                .put(key(n), attributes, body, Condition::None)
+                .put(key(n), attributes, body, Condition::default())
                 .await
                 .expect("a put");
         })
@@ -170,9 +229,11 @@ async fn main() {
     );
     measure("delete", &bucket, |bucket, n| async move {
         bucket
-            .delete(key(n), Condition::None)
+            .delete(key(n), Condition::default())
             .await
             .expect("a delete");
     })
     .await;
+    measure_copies(&bucket).await;
+    measure_feed(&bucket).await;
 }

@@ -5,9 +5,13 @@
 //! background its rows are folded from memory into a redb database on the same volume (B3).
 //! Where each rule is kept is said in `s3d/ARCHITECTURE.md`.
 
+mod acl;
+mod attributes;
 mod blob;
 mod bucket;
 mod commit;
+mod condition;
+mod errors;
 mod format;
 mod index;
 mod log;
@@ -16,15 +20,22 @@ mod offload;
 mod requests;
 mod shared;
 mod space;
+mod totals;
 
+pub use acl::{Acl, CannedAcl, Grant, Grantee, Permission};
+pub use attributes::*;
 pub use blob::reader::BlobReader;
 pub use blob::writer::BodyWriter;
 pub use bucket::{Bucket, Devices, Found, Options};
+pub use condition::{Condition, EtagMatch, Precondition, Unmet};
+pub use errors::*;
 pub use format::superblock::BucketId;
+pub use index::feed::{ChangePage, ChangesError, Event, EventKind, FeedRetention};
 pub use object::*;
 pub use offload::Offload;
 pub use requests::*;
 pub use shared::Clock;
+pub use totals::Totals;
 
 /// Bytes of a span under one checksum.
 pub const CHECKED_RUN: u64 = 64 * 1024;

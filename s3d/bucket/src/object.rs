@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind};
+use crate::format::rows::UPLOAD_ID_LENGTH;
+
 /// Longest key, in bytes, as in S3.
 pub const MAX_KEY_LENGTH: usize = 1024;
 
@@ -43,63 +46,6 @@ pub enum KeyError {
 )]
 pub struct Timestamp(pub u64);
 
-/// What the S3 front gives with an object's bytes and gets back with them. The bucket stores it
-/// whole and reads only `etag`, for conditions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Attributes {
-    /// The ETag without quotes, such as `9e107d9d372bb6826bd81d3542a419d6` or `…-3`.
-    pub etag: String,
-    /// Standard headers to return (`content-type`, `cache-control`, …), names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// User metadata: the names after `x-amz-meta-`, in lower case.
-    pub metadata: Vec<(String, String)>,
-    /// Who may read it.
-    pub acl: CannedAcl,
-    /// The checksum stored with it, if any.
-    pub checksum: Option<Checksum>,
-}
-
-/// The canned ACLs that are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum CannedAcl {
-    /// Only the namespace's keys.
-    #[default]
-    Private,
-    /// Anyone may read.
-    PublicRead,
-}
-
-/// A checksum in S3's sense (`x-amz-checksum-*`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checksum {
-    /// The algorithm.
-    pub algorithm: ChecksumAlgorithm,
-    /// The value as S3 writes it: base64, with `-N` behind it for a composite one.
-    pub value: String,
-    /// What it was computed over.
-    pub kind: ChecksumKind,
-}
-
-/// The algorithms S3 knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are S3's")]
-pub enum ChecksumAlgorithm {
-    Crc32,
-    Crc32c,
-    Crc64Nvme,
-    Sha1,
-    Sha256,
-}
-
-/// What a checksum was computed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChecksumKind {
-    /// All bytes of the object.
-    FullObject,
-    /// The checksums of its parts.
-    Composite,
-}
-
 /// Names a span; never used twice in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SpanId(pub u64);
@@ -115,27 +61,51 @@ pub struct SpanSlice {
     pub length: u64,
 }
 
-/// The bytes of an object or a part: slices of spans, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Blob {
-    /// The slices in order.
-    pub slices: Vec<SpanSlice>,
+/// Names a blob whose slices are rows of their own; never used twice in a bucket. It is the sequence
+/// number of the record that made the blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BlobId(pub u64);
+
+/// A blob of more slices than this has rows of its own for them, so that deleting or copying its
+/// object costs the log a few bytes, and reading the object's row does not read them.
+pub const MAX_INLINE_SLICES: usize = 1024;
+
+/// The bytes of an object or a part: slices of spans, one after the other. A span is kept whole as
+/// long as any slice names it, however small the slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Blob {
+    /// The slices, at most [`MAX_INLINE_SLICES`].
+    Inline(Vec<SpanSlice>),
+    /// The slices are found under this id.
+    Stored(BlobId),
+}
+
+impl Default for Blob {
+    fn default() -> Self {
+        Self::Inline(Vec::new())
+    }
 }
 
 impl Blob {
-    /// Length in bytes.
-    pub fn length(&self) -> u64 {
-        self.slices.iter().map(|slice| slice.length).sum()
+    /// The span in which its bytes begin, if the blob itself says so.
+    pub(crate) fn first_span(&self) -> Option<SpanId> {
+        match self {
+            Self::Inline(slices) => slices.first().map(|slice| slice.span),
+            Self::Stored(_) => None,
+        }
     }
 }
 
 /// An object as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Object {
     /// Length in bytes.
     pub size: u64,
     /// When it was written.
     pub modified: Timestamp,
+    /// Sequence number of the record that made it: no two objects of a bucket share one, under the
+    /// same key or not.
+    pub sequence: u64,
     /// What came with its bytes.
     pub attributes: Attributes,
     /// The upload that it was completed from, if it was: a completion that is repeated because its
@@ -158,9 +128,20 @@ pub struct ObjectPart {
     pub checksum: Option<String>,
 }
 
-/// Names a multipart upload; what S3 calls `UploadId` is its text form.
+/// Names a multipart upload: the letter `u` and 32 hex digits. Some clients take an id of digits only
+/// for a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UploadId(pub String);
+
+impl UploadId {
+    /// The upload id that `text` is, if a bucket can have given it out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('u')?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let whole = text.len() == UPLOAD_ID_LENGTH && digits.bytes().all(is_digit);
+        whole.then(|| Self(text.to_owned()))
+    }
+}
 
 /// A multipart upload under way.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -186,4 +167,26 @@ pub struct Part {
     pub checksum: Option<Checksum>,
     /// Its bytes.
     pub blob: Blob,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_bucket_gives_out_is_an_upload_id() {
+        let id = format!("u{}", "0f".repeat(16));
+        assert_eq!(UploadId::parse(&id), Some(UploadId(id.clone())));
+        let (digits, capital) = ("0f".repeat(16), id.to_uppercase());
+        for text in [
+            "",
+            "u",
+            &digits,
+            &capital,
+            &format!("{id}0"),
+            &format!("x{digits}"),
+        ] {
+            assert_eq!(UploadId::parse(text), None, "{text}");
+        }
+    }
 }

@@ -1,26 +1,14 @@
-//! What a bucket is asked, what it answers, and why it refuses.
+//! What a bucket is asked and what it answers.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use volumed_client::DeviceError;
 
-use crate::object::{Attributes, Key, Object, Part, Upload, UploadId};
+use crate::acl::Acl;
+use crate::attributes::{Attributes, Checksum};
+use crate::condition::Condition;
+use crate::object::{Key, Object, Part, Upload, UploadId};
 use crate::space::allocator::Claim;
-
-/// What must hold of the current object for a change to happen; planned and applied as one (B2).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Condition {
-    /// Nothing.
-    #[default]
-    None,
-    /// No object has this key (`If-None-Match: *`).
-    Absent,
-    /// An object has this key (`If-Match: *`).
-    Present,
-    /// The object has this ETag (`If-Match`), without quotes.
-    EtagIs(String),
-}
 
 /// The bytes of a put or a part, ready to be named by a record.
 #[derive(Debug)]
@@ -49,6 +37,55 @@ pub struct StoredSpan {
     pub(crate) length: u64,
     /// CRC32C of each [`CHECKED_RUN`](crate::CHECKED_RUN) bytes.
     pub(crate) sums: Vec<u32>,
+}
+
+/// Where a copy comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySource {
+    /// The object's key.
+    pub key: Key,
+    /// What must hold of it when it is copied.
+    pub condition: Condition,
+}
+
+/// What a copied object has. A `None` is as the source has it at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CopyAttributes {
+    /// The ETag, without quotes.
+    pub etag: Option<String>,
+    /// Standard headers.
+    pub headers: Option<Vec<(String, String)>>,
+    /// User metadata.
+    pub metadata: Option<Vec<(String, String)>>,
+    /// Tags.
+    pub tags: Option<Vec<(String, String)>>,
+    /// The ACL, which a copy never takes from its source.
+    pub acl: Option<Acl>,
+    /// The namespace that owns it; `None`: the bucket's.
+    pub owner: Option<String>,
+    /// The checksum; when it was computed over the source's bytes, the source's condition must name
+    /// the very object that was read.
+    pub checksum: Option<Checksum>,
+}
+
+/// Which part of which upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartName {
+    /// The key that the upload is for.
+    pub key: Key,
+    /// The upload.
+    pub upload: UploadId,
+    /// The part's number, 1 to 10,000.
+    pub number: u16,
+}
+
+/// What comes with a part's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartAttributes {
+    /// The ETag, without quotes.
+    pub etag: String,
+    /// The checksum, if any.
+    pub checksum: Option<Checksum>,
 }
 
 /// A part as the client names it to complete an upload.
@@ -127,89 +164,4 @@ pub struct Completion {
     pub parts: Vec<NamedPart>,
     /// The finished object's attributes.
     pub attributes: Attributes,
-}
-
-/// Why a change was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
-    /// The condition does not hold.
-    #[error("the condition does not hold")]
-    ConditionFailed,
-    /// `If-Match` on a key that no object has.
-    #[error("there is no object with this key")]
-    NoSuchKey,
-    /// No such upload for this key.
-    #[error("there is no such upload")]
-    NoSuchUpload,
-    /// A part that was named is not there, or has another ETag.
-    #[error("part {0} is missing or has another ETag")]
-    InvalidPart(u16),
-    /// The pool is full; nothing was changed.
-    #[error("the pool has no space left")]
-    NoSpace,
-    /// The change touches more rows than one log group holds; nothing was changed.
-    #[error("the change is too large to be made at once")]
-    TooLarge,
-    /// The bucket has to be opened again; whether the change was made is unknown.
-    #[error("the bucket was closed: {0}")]
-    Closed(ClosedError),
-}
-
-/// Why bytes or rows could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// What was read does not match its checksum, or the volume could not read it (V10).
-    #[error("stored bytes are damaged at {address}")]
-    Damaged {
-        /// Byte address on the volume.
-        address: u64,
-    },
-    /// The bucket has to be opened again.
-    #[error("the bucket was closed: {0}")]
-    Closed(ClosedError),
-}
-
-/// Why a bucket can no longer be used through this handle.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClosedError {
-    /// It was closed on purpose.
-    #[error("it was closed by its owner")]
-    OnPurpose,
-    /// The device failed.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The index failed.
-    #[error("the index failed: {0}")]
-    Index(String),
-}
-
-/// Why a bucket could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The device failed.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// Both superblock slots are damaged.
-    #[error("both superblocks of the bucket are damaged")]
-    Superblock,
-    /// A newer version wrote this bucket.
-    #[error("the bucket was written by a newer version (format {found}, this one knows {known})")]
-    Version {
-        /// The version found.
-        found: u32,
-        /// The newest version known here.
-        known: u32,
-    },
-    /// The volume holds another bucket.
-    #[error("the volume holds another bucket")]
-    OtherBucket,
-    /// The index failed.
-    #[error("the index failed: {0}")]
-    Index(String),
-    /// A log group that the index does not yet hold cannot be read.
-    #[error("the log is damaged at {address}")]
-    Log {
-        /// Byte address on the volume.
-        address: u64,
-    },
 }

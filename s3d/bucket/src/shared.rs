@@ -3,15 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
 use volumed_client::BlockDevice;
 
+use crate::errors::{ClosedError, ReadError};
 use crate::index::{Index, IndexError};
 use crate::object::Timestamp;
 use crate::offload::Offload;
-use crate::requests::{ClosedError, ReadError};
 use crate::space::allocator::Space;
 use crate::space::pins::Pins;
+use crate::totals::Totals;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -28,6 +30,11 @@ pub struct Shared {
     pub runs: Arc<Semaphore>,
     pub closed: OnceLock<ClosedError>,
     pub reserve_held: AtomicBool,
+    /// What the bucket holds and may hold.
+    pub totals: Mutex<Totals>,
+    pub quota: Mutex<Option<u64>>,
+    /// Sequence number of the last record that is visible.
+    pub last_record: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -37,6 +44,22 @@ impl Shared {
 
     pub fn set_reserve_held(&self, held: bool) {
         self.reserve_held.store(held, Ordering::Release);
+    }
+
+    pub fn totals(&self) -> Totals {
+        *self.totals.lock()
+    }
+
+    pub fn set_totals(&self, totals: Totals) {
+        *self.totals.lock() = totals;
+    }
+
+    pub fn quota(&self) -> Option<u64> {
+        *self.quota.lock()
+    }
+
+    pub fn set_quota(&self, quota: Option<u64>) {
+        *self.quota.lock() = quota;
     }
 
     /// What a look at the index came to. When it failed the bucket ends: redb does not recover but
@@ -52,7 +75,8 @@ impl Shared {
     /// Ends the bucket for this reason, unless it has ended for another.
     pub fn close(&self, error: ClosedError) {
         self.closed.get_or_init(|| error);
-        // Whoever waits for a fold waits no longer.
+        // Whoever waits for a change or a fold waits no longer.
+        self.last_record.send_modify(|_| ());
         self.folded.notify_waiters();
     }
 }

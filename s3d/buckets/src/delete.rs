@@ -82,7 +82,7 @@ impl Buckets {
     async fn check_empty(&self, record: &BucketRecord) -> Result<(), DeleteBucketError> {
         let name = record.name.as_str();
         if let Some(bucket) = self.open.get(name, record.id)
-            && !is_empty(&bucket).await?
+            && !is_empty(&bucket)?
         {
             return Err(DeleteBucketError::NotEmpty);
         }
@@ -90,7 +90,7 @@ impl Buckets {
             self.close(name, open).await;
         }
         let open = self.open_patiently(record, How::Open).await?;
-        if is_empty(&open.bucket).await? {
+        if is_empty(&open.bucket)? {
             self.close(name, open).await;
             Ok(())
         } else {
@@ -151,7 +151,7 @@ impl Buckets {
     }
 }
 
-async fn is_empty(bucket: &s3d_bucket::Bucket) -> Result<bool, OpenBucketError> {
-    let empty = bucket.is_empty().await;
+fn is_empty(bucket: &s3d_bucket::Bucket) -> Result<bool, OpenBucketError> {
+    let empty = bucket.is_empty();
     empty.map_err(|error| OpenBucketError::Unavailable(error.to_string()))
 }

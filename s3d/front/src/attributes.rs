@@ -7,7 +7,9 @@ use http::header::{
     CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use s3d_bucket::{Attributes, CannedAcl, Checksum, Object, Timestamp};
+use s3d_bucket::{
+    Acl, Attributes, CannedAcl, Checksum, Grant, Grantee, Object, Permission, Timestamp,
+};
 
 use super::checksum;
 
@@ -44,7 +46,7 @@ pub enum AttributesError {
 /// What headers say of an object; without ETag and checksum.
 pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
     let mut attributes = Attributes {
-        acl: acl(headers)?,
+        acl: grants(acl(headers)?),
         ..Attributes::default()
     };
     for name in KEPT {
@@ -87,6 +89,20 @@ pub fn acl(headers: &HeaderMap) -> Result<CannedAcl, AttributesError> {
             String::from_utf8_lossy(other).into_owned(),
         )),
     }
+}
+
+fn grants(acl: CannedAcl) -> Option<Acl> {
+    let read = Grant {
+        grantee: Grantee::AllUsers,
+        permission: Permission::Read,
+    };
+    (acl == CannedAcl::PublicRead).then(|| Acl { grants: vec![read] })
+}
+
+/// Whether anyone may read.
+pub fn is_public(attributes: &Attributes) -> bool {
+    let mut grants = attributes.acl.iter().flat_map(|acl| &acl.grants);
+    grants.any(|grant| grant.grantee == Grantee::AllUsers)
 }
 
 fn text<'v>(name: &HeaderName, value: &'v HeaderValue) -> Result<&'v str, AttributesError> {
@@ -195,8 +211,6 @@ fn http_date(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use s3d_bucket::Blob;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -211,14 +225,10 @@ mod tests {
     }
 
     fn object(attributes: Attributes) -> Object {
-        let (blob, parts) = (Blob::default(), Vec::new());
         Object {
-            size: 0,
             modified: Timestamp(1_700_000_000_123),
             attributes,
-            upload: None,
-            parts,
-            blob,
+            ..Object::default()
         }
     }
 
@@ -234,7 +244,7 @@ mod tests {
             ("x-other", "gone"),
         ]);
         let attributes = read(&sent).expect("fine");
-        assert_eq!(attributes.acl, CannedAcl::PublicRead);
+        assert!(is_public(&attributes));
         let back = write(
             &object(Attributes {
                 etag: "e".into(),

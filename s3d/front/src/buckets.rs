@@ -27,8 +27,8 @@ fn owner(namespace: &str) -> Owner {
     }
 }
 
-/// The grants that a canned ACL stands for.
-fn grants(acl: CannedAcl, namespace: &str) -> Vec<Grant> {
+/// The grants of what only its namespace may use, or anyone may read, too.
+fn grants(is_public: bool, namespace: &str) -> Vec<Grant> {
     let grant = |grantee, permission| Grant {
         grantee: Some(grantee),
         permission: Some(Permission::from_static(permission)),
@@ -48,7 +48,7 @@ fn grants(acl: CannedAcl, namespace: &str) -> Vec<Grant> {
         uri: Some("http://acs.amazonaws.com/groups/global/AllUsers".to_owned()),
     };
     let mut grants = vec![grant(user, Permission::FULL_CONTROL)];
-    if acl == CannedAcl::PublicRead {
+    if is_public {
         grants.push(grant(anyone, Permission::READ));
     }
     grants
@@ -166,7 +166,10 @@ impl Operations {
     ) -> S3Result<S3Response<GetBucketAclOutput>> {
         let bucket = bucket(request)?;
         Ok(S3Response::new(GetBucketAclOutput {
-            grants: Some(grants(bucket.acl, bucket.namespace.as_str())),
+            grants: Some(grants(
+                bucket.acl == CannedAcl::PublicRead,
+                bucket.namespace.as_str(),
+            )),
             owner: Some(owner(bucket.namespace.as_str())),
         }))
     }
@@ -199,9 +202,10 @@ impl Operations {
             .find(&key)
             .await
             .map_err(|refusal| error::read(&refusal))?;
-        let acl = found.ok_or(Refusal::NoSuchKey)?.attributes.acl;
+        let object = found.ok_or(Refusal::NoSuchKey)?;
+        let is_public = attributes::is_public(&object.attributes);
         Ok(S3Response::new(GetObjectAclOutput {
-            grants: Some(grants(acl, bucket.namespace.as_str())),
+            grants: Some(grants(is_public, bucket.namespace.as_str())),
             owner: Some(owner(bucket.namespace.as_str())),
             request_charged: None,
         }))

@@ -78,10 +78,10 @@ pub fn write_condition(
     differs: Option<&ETagCondition>,
 ) -> Result<Condition, WriteConditionError> {
     match (matches, differs) {
-        (None, None) => Ok(Condition::None),
-        (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
+        (None, None) => Ok(Condition::default()),
+        (None, Some(ETagCondition::Any)) => Ok(Condition::absent()),
         (None, Some(ETagCondition::ETag(_))) => Err(WriteConditionError::NoneMatchEtag),
-        (Some(ETagCondition::Any), None) => Ok(Condition::Present),
+        (Some(ETagCondition::Any), None) => Ok(Condition::present()),
         (Some(ETagCondition::ETag(etag)), None) => Ok(etag_is(etag)),
         (Some(_), Some(_)) => Err(WriteConditionError::Both),
     }
@@ -89,12 +89,12 @@ pub fn write_condition(
 
 /// The object has this ETag.
 pub fn etag_is(etag: &ETag) -> Condition {
-    Condition::EtagIs(etag.value().to_owned())
+    Condition::etag(etag.value())
 }
 
 #[cfg(test)]
 mod tests {
-    use s3d_bucket::{Attributes, Blob};
+    use s3d_bucket::Attributes;
 
     use super::*;
 
@@ -104,12 +104,9 @@ mod tests {
             ..Attributes::default()
         };
         Object {
-            size: 0,
             modified: Timestamp(5_500),
             attributes,
-            upload: None,
-            parts: Vec::new(),
-            blob: Blob::default(),
+            ..Object::default()
         }
     }
 
@@ -169,10 +166,10 @@ mod tests {
         let of = |matches: &str, differs: &str| {
             write_condition(condition(matches).as_ref(), condition(differs).as_ref())
         };
-        assert_eq!(of("", ""), Ok(Condition::None));
-        assert_eq!(of("", "*"), Ok(Condition::Absent));
-        assert_eq!(of("*", ""), Ok(Condition::Present));
-        assert_eq!(of("\"abc\"", ""), Ok(Condition::EtagIs("abc".into())));
+        assert_eq!(of("", ""), Ok(Condition::default()));
+        assert_eq!(of("", "*"), Ok(Condition::absent()));
+        assert_eq!(of("*", ""), Ok(Condition::present()));
+        assert_eq!(of("\"abc\"", ""), Ok(Condition::etag("abc")));
         assert_eq!(of("", "\"abc\""), Err(WriteConditionError::NoneMatchEtag));
         assert_eq!(of("*", "*"), Err(WriteConditionError::Both));
     }

@@ -148,8 +148,12 @@ fn internal(cause: &dyn std::fmt::Display) -> S3Error {
 /// Why a change was not made.
 pub fn change(refusal: &ChangeError) -> S3Error {
     match refusal {
-        ChangeError::ConditionFailed => Refusal::Precondition.into(),
-        ChangeError::NoSuchKey => Refusal::NoSuchKey.into(),
+        ChangeError::ConditionFailed(_) | ChangeError::SourceConditionFailed(_) => {
+            Refusal::Precondition.into()
+        }
+        ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
+        ChangeError::InvalidRange => error(S3ErrorCode::InvalidArgument, refusal),
+        ChangeError::Quota => error(S3ErrorCode::AccessDenied, refusal),
         ChangeError::NoSuchUpload => MultipartError::NoSuchUpload.into(),
         ChangeError::InvalidPart(number) => MultipartError::InvalidPart(*number).into(),
         ChangeError::NoSpace => no_space(),

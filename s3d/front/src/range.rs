@@ -105,7 +105,7 @@ fn part_of(object: &Object, number: i32) -> Result<Wanted, RangeError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use s3d_bucket::{Attributes, Blob, ObjectPart, Timestamp};
+    use s3d_bucket::ObjectPart;
 
     use super::*;
 
@@ -118,14 +118,10 @@ mod tests {
                 checksum: None,
             })
             .collect();
-        let (attributes, blob) = (Attributes::default(), Blob::default());
         Object {
             size,
-            modified: Timestamp(0),
-            attributes,
-            upload: None,
             parts,
-            blob,
+            ..Object::default()
         }
     }
 

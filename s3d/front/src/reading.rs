@@ -154,7 +154,7 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
         let listed = bucket(request)?.acl == CannedAcl::PublicRead;
         let public = found
             .as_ref()
-            .map_or(listed, |it| it.attributes.acl == CannedAcl::PublicRead);
+            .map_or(listed, |it| attributes::is_public(&it.attributes));
         if !public {
             return Err(Refusal::Denied.into());
         }

@@ -136,7 +136,10 @@ async fn delete_one(open: &Bucket, object: &ObjectIdentifier) -> S3Result<()> {
         return Err(Refusal::NotBuilt(sentence).into());
     }
     let key = Key::new(object.key.as_str()).map_err(error::key)?;
-    let condition = object.e_tag.as_ref().map_or(Condition::None, etag_is);
+    let condition = object
+        .e_tag
+        .as_ref()
+        .map_or_else(Condition::default, etag_is);
     open.delete(key, condition)
         .await
         .map_err(|refusal| error::change(&refusal))?;

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use s3d_bucket::{
-    Attributes, Body, Bucket, BucketId, ChangeError, Completion, Condition, Devices, Key,
-    ListEntry, ListRequest, NamedPart, Offload, Options, Timestamp, Upload,
+    AttributeChange, Attributes, Body, Bucket, BucketId, ChangeError, Completion, Condition,
+    CopyAttributes, CopySource, Devices, Key, NamedPart, Offload, Options, PartAttributes,
+    PartName, Timestamp, Upload,
 };
 
+use crate::bucket_check::check;
 use crate::device::{Fault, Image, SimDevice};
 
 const BUCKET: BucketId = BucketId(0x5eed);
@@ -27,10 +29,10 @@ const FILLING_PUTS: std::ops::RangeInclusive<u64> = 218..=227;
 const FILLING: usize = 64 * 1024;
 
 /// What a key holds: the length and the byte that fills it, or nothing.
-type Value = Option<(usize, u8)>;
+pub type Value = Option<(usize, u8)>;
 
 /// A key may hold any of these; one when nothing was in flight.
-type Model = BTreeMap<String, Vec<Value>>;
+pub type Model = BTreeMap<String, Vec<Value>>;
 
 /// Lives `lives` lives of one bucket, each ended by a power cut, under the seed.
 ///
@@ -137,7 +139,7 @@ async fn fill(bucket: &Bucket, puts: u64, model: &RefCell<Model>) -> Result<(), 
         let name = Key::new("fill").map_err(|error| error.to_string())?;
         let body = Body::Small(bytes(value));
         match bucket
-            .put(name, attributes(value), body, Condition::None)
+            .put(name, attributes(value), body, Condition::default())
             .await
         {
             Ok(_) => before = Some(value),
@@ -159,12 +161,11 @@ async fn change(
 ) -> Result<(), String> {
     for _ in 0..changes {
         let key = format!("{client}/{}", rng.random_range(0..KEYS_A_CLIENT));
-        let before = model
-            .borrow()
-            .get(&key)
-            .and_then(|it| it.first().copied())
-            .flatten();
+        let before = settled_value(&model, &key);
+        let other = format!("{client}/{}", rng.random_range(0..KEYS_A_CLIENT));
+        let source = settled_value(&model, &other).filter(|_| rng.random_bool(0.2));
         let after = match rng.random_range(0..10) {
+            _ if source.is_some() => source,
             0..3 => None,
             3..8 => Some((rng.random_range(0..9000), rng.random())),
             _ => Some((rng.random_range(60_000..2_500_000), rng.random())),
@@ -173,7 +174,8 @@ async fn change(
         model.borrow_mut().insert(key.clone(), vec![before, after]);
         let name = Key::new(key.clone()).map_err(|error| error.to_string())?;
         let done = match after {
-            None => bucket.delete(name, Condition::None).await.map(|_| ()),
+            None => bucket.delete(name, Condition::default()).await.map(|_| ()),
+            Some(value) if source.is_some() => copy(&bucket, &other, name, value, &mut rng).await,
             Some(value) if rng.random_bool(0.2) => multipart(&bucket, name, value).await,
             Some(value) => put(&bucket, name, value, &mut rng).await,
         };
@@ -182,6 +184,9 @@ async fn change(
             Err(ChangeError::Closed(_)) => return Ok(()),
             Err(error) => return Err(format!("{key}: {error}")),
         };
+        if rng.random_bool(0.1) {
+            relabel(&bucket, &other, &mut rng).await?;
+        }
         if rng.random_bool(0.02) && bucket.checkpoint().await.is_err() {
             return Ok(());
         }
@@ -189,7 +194,74 @@ async fn change(
     Ok(())
 }
 
-fn bytes((length, fill): (usize, u8)) -> Bytes {
+/// What a key holds; a client asks about its own keys while none of them changes.
+fn settled_value(model: &RefCell<Model>, key: &str) -> Value {
+    let model = model.borrow();
+    model.get(key).and_then(|it| it.first().copied()).flatten()
+}
+
+/// Copies an object whole, or in two parts of any length.
+async fn copy(
+    bucket: &Bucket,
+    from: &str,
+    to: Key,
+    value: (usize, u8),
+    rng: &mut SmallRng,
+) -> Result<(), ChangeError> {
+    let source = || CopySource {
+        key: Key::new(from).expect("a key of the model"),
+        condition: Condition::etag(attributes(value).etag),
+    };
+    if rng.random() {
+        let copied = CopyAttributes::default();
+        let copied = bucket.copy(source(), to, copied, Condition::default());
+        return copied.await.map(|_| ());
+    }
+    let upload = bucket.create_upload(to.clone(), Upload::default()).await?;
+    let length = value.0 as u64;
+    let middle = rng.random_range(0..=length);
+    let mut parts = Vec::new();
+    for (number, range) in [(1, 0..middle), (2, middle..length)] {
+        let etag = format!("part {number}");
+        let part = PartName {
+            key: to.clone(),
+            upload: upload.clone(),
+            number,
+        };
+        let attributes = PartAttributes {
+            etag: etag.clone(),
+            checksum: None,
+        };
+        let copied = bucket.copy_part(source(), Some(range), part, attributes);
+        copied.await?;
+        parts.push(NamedPart {
+            number,
+            etag,
+            checksum: None,
+        });
+    }
+    let completion = Completion {
+        parts,
+        attributes: attributes(value),
+    };
+    let completed = bucket.complete_upload(to, upload, completion, Condition::default());
+    completed.await.map(|_| ())
+}
+
+/// Changes tags, which must leave the bytes alone.
+async fn relabel(bucket: &Bucket, key: &str, rng: &mut SmallRng) -> Result<(), String> {
+    let tags = vec![("n".to_owned(), rng.random::<u8>().to_string())];
+    let name = Key::new(key).map_err(|error| error.to_string())?;
+    let change = AttributeChange::Tags(tags);
+    let changed = bucket.change_attributes(name, change, Condition::default());
+    match changed.await {
+        Ok(_) | Err(ChangeError::NoSuchKey | ChangeError::Closed(_)) => Ok(()),
+        Err(error) => Err(format!("{key}: {error}")),
+    }
+}
+
+/// The bytes of a value.
+pub fn bytes((length, fill): (usize, u8)) -> Bytes {
     (0..length)
         .map(|at| fill.wrapping_add((at / 512) as u8))
         .collect::<Vec<_>>()
@@ -219,7 +291,7 @@ async fn put(
 ) -> Result<(), ChangeError> {
     let body = body(bucket, bytes(value), rng.random()).await?;
     bucket
-        .put(key, attributes(value), body, Condition::None)
+        .put(key, attributes(value), body, Condition::default())
         .await
         .map(|_| ())
 }
@@ -253,69 +325,7 @@ async fn multipart(bucket: &Bucket, key: Key, value: (usize, u8)) -> Result<(), 
         attributes: attributes(value),
     };
     bucket
-        .complete_upload(key, upload, completion, Condition::None)
+        .complete_upload(key, upload, completion, Condition::default())
         .await
         .map(|_| ())
-}
-
-/// Compares the bucket with the model; where a key may hold several values, settles on what it
-/// holds.
-async fn check(bucket: &Bucket, model: Model) -> Result<Model, String> {
-    let mut settled = Model::new();
-    let mut held = Vec::new();
-    for (key, allowed) in model {
-        let found = read(bucket, &key).await?;
-        if !allowed.contains(&found) {
-            return Err(format!("{key} holds {found:?}, and may hold {allowed:?}"));
-        }
-        if found.is_some() {
-            held.push(key.clone());
-        }
-        settled.insert(key, vec![found]);
-    }
-    let request = ListRequest {
-        limit: 1000,
-        ..ListRequest::default()
-    };
-    let page = bucket
-        .list(request)
-        .await
-        .map_err(|error| error.to_string())?;
-    let listed: Vec<String> = page
-        .entries
-        .into_iter()
-        .map(|entry| match entry {
-            ListEntry::Object(key, _) => key.as_str().to_owned(),
-            ListEntry::Prefix(prefix) => prefix,
-        })
-        .collect();
-    if listed != held {
-        return Err(format!("listed {listed:?}, held {held:?}"));
-    }
-    Ok(settled)
-}
-
-async fn read(bucket: &Bucket, key: &str) -> Result<Value, String> {
-    let name = Key::new(key).map_err(|error| error.to_string())?;
-    let found = bucket
-        .find(&name)
-        .await
-        .map_err(|error| format!("{key}: {error}"))?;
-    let Some(object) = found else { return Ok(None) };
-    let mut reader = bucket.read(&object, 0..object.size);
-    let mut held = Vec::new();
-    while let Some(chunk) = reader.next().await {
-        held.extend_from_slice(&chunk.map_err(|error| format!("{key}: {error}"))?);
-    }
-    let value = (held.len(), held.first().copied().unwrap_or_default());
-    let etag = &object.attributes.etag;
-    let (length, fill) = etag.split_once('-').ok_or("an ETag that no put gave")?;
-    let told = (
-        length.parse().map_err(|_| "length")?,
-        fill.parse().map_err(|_| "fill")?,
-    );
-    if held != bytes(told) {
-        return Err(format!("{key}: half an object: {value:?} under {etag}"));
-    }
-    Ok(Some(told))
 }

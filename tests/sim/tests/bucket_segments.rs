@@ -38,7 +38,7 @@ async fn put(bucket: &Bucket, number: usize, length: usize) {
             key,
             Attributes::default(),
             Body::Small(bytes),
-            Condition::None,
+            Condition::default(),
         )
         .await
         .unwrap();

@@ -33,7 +33,7 @@ async fn put(bucket: &Bucket, key: &str, length: usize) {
     let body = writer.finish().await.unwrap();
     let key = Key::new(key).unwrap();
     bucket
-        .put(key, Attributes::default(), body, Condition::None)
+        .put(key, Attributes::default(), body, Condition::default())
         .await
         .unwrap();
 }
@@ -55,12 +55,15 @@ async fn deleted_objects_give_their_space_back() {
     let full = device.allocated(DATA_ZONE..u64::MAX);
     for n in 0..60 {
         bucket
-            .delete(Key::new(format!("small/{n}")).unwrap(), Condition::None)
+            .delete(
+                Key::new(format!("small/{n}")).unwrap(),
+                Condition::default(),
+            )
             .await
             .unwrap();
     }
     bucket
-        .delete(Key::new("large").unwrap(), Condition::None)
+        .delete(Key::new("large").unwrap(), Condition::default())
         .await
         .unwrap();
     settle(&bucket).await;
@@ -86,7 +89,7 @@ async fn a_neighbour_in_the_same_block_is_left_alone() {
     }
     for n in (0..20).filter(|n| n % 3 != 0) {
         bucket
-            .delete(Key::new(format!("{n:02}")).unwrap(), Condition::None)
+            .delete(Key::new(format!("{n:02}")).unwrap(), Condition::default())
             .await
             .unwrap();
     }
@@ -107,7 +110,7 @@ async fn delete_numbered(bucket: &Arc<Bucket>, numbers: impl Iterator<Item = usi
     let deletes = numbers.map(|n| {
         let bucket = bucket.clone();
         let key = Key::new(format!("{n}")).unwrap();
-        tokio::spawn(async move { bucket.delete(key, Condition::None).await })
+        tokio::spawn(async move { bucket.delete(key, Condition::default()).await })
     });
     for delete in deletes.collect::<Vec<_>>() {
         assert!(delete.await.unwrap().unwrap());
@@ -151,13 +154,18 @@ async fn a_read_that_began_before_a_delete_gets_its_bytes() {
     let body = writer.finish().await.unwrap();
     let key = Key::new("large").unwrap();
     bucket
-        .put(key.clone(), Attributes::default(), body, Condition::None)
+        .put(
+            key.clone(),
+            Attributes::default(),
+            body,
+            Condition::default(),
+        )
         .await
         .unwrap();
     let found = bucket.find(&key).await.unwrap().unwrap();
     let body = Body::Small(Bytes::from_static(b"new"));
     bucket
-        .put(key, Attributes::default(), body, Condition::None)
+        .put(key, Attributes::default(), body, Condition::default())
         .await
         .unwrap();
     settle(&bucket).await;
@@ -191,7 +199,7 @@ async fn a_body_that_is_given_up_gives_its_space_back() {
     let mut writer = bucket.writer(None);
     writer.write(Bytes::from(vec![7; 5_000_000])).await.unwrap();
     let body = writer.finish().await.unwrap();
-    let refused = Condition::EtagIs("none".into());
+    let refused = Condition::etag("none");
     let key = Key::new("refused").unwrap();
     bucket
         .put(key, Attributes::default(), body, refused)
@@ -244,7 +252,7 @@ async fn a_block_that_a_later_read_pins_is_not_trimmed_with_its_neighbour() {
     let find = async |key: &str| bucket.find(&Key::new(key).unwrap()).await.unwrap().unwrap();
     let delete = async |key: &str| {
         bucket
-            .delete(Key::new(key).unwrap(), Condition::None)
+            .delete(Key::new(key).unwrap(), Condition::default())
             .await
             .unwrap();
     };
@@ -275,7 +283,9 @@ async fn changes_that_are_too_long_together_are_made_apart() {
             };
             let body = Body::Small(Bytes::from_static(b"short"));
             let key = Key::new(format!("{n}")).unwrap();
-            bucket.put(key, attributes, body, Condition::None).await
+            bucket
+                .put(key, attributes, body, Condition::default())
+                .await
         })
     });
     for put in puts.collect::<Vec<_>>() {
@@ -292,7 +302,7 @@ async fn changes_that_are_too_long_together_are_made_apart() {
             Key::new("alone").unwrap(),
             attributes,
             body,
-            Condition::None,
+            Condition::default(),
         )
         .await;
     assert_eq!(alone.unwrap_err(), s3d_bucket::ChangeError::TooLarge);

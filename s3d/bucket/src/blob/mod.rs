@@ -1,4 +1,5 @@
 //! The bytes of objects and parts, on their way in and out (B1, B6).
 
 pub mod reader;
+pub mod slices;
 pub mod writer;

@@ -11,11 +11,13 @@ use futures::stream::FuturesOrdered;
 use volumed_client::DeviceError;
 
 use crate::CHECKED_RUN;
+use crate::blob::slices::{cut, total};
+use crate::errors::{ClosedError, ReadError};
 use crate::format::crc::crc32c;
 use crate::format::layout::{DATA_ZONE, RUN};
 use crate::format::rows::{Row, Span, Table, span_key};
-use crate::object::{Blob, SpanSlice};
-use crate::requests::{ClosedError, ReadError};
+use crate::index::listing;
+use crate::object::{Blob, BlobId, SpanId, SpanSlice};
 use crate::shared::Shared;
 use crate::space::pins::Pin;
 
@@ -26,11 +28,19 @@ const AHEAD: usize = 2;
 pub struct BlobReader {
     shared: Arc<Shared>,
     _pin: Pin,
-    /// What was not asked for yet.
+    /// What was not asked for yet …
     slices: VecDeque<SpanSlice>,
+    /// … and what lies behind that.
+    rest: Option<StoredRange>,
     /// The span of the first slice, once it was looked up.
     span: Option<Arc<Span>>,
     reads: FuturesOrdered<BoxFuture<'static, Result<Bytes, ReadError>>>,
+}
+
+/// A range of a stored blob whose slices were not looked up yet.
+struct StoredRange {
+    blob: BlobId,
+    range: Range<u64>,
 }
 
 impl BlobReader {
@@ -42,14 +52,16 @@ impl BlobReader {
         pin: Pin,
         range: Range<u64>,
     ) -> Self {
-        let slices = cut(&blob.slices, range);
-        let begins_there =
-            slices.front().map(|slice| slice.span) == blob.slices.first().map(|slice| slice.span);
-        let span = first.filter(|_| begins_there);
+        let (slices, rest) = match blob {
+            Blob::Inline(slices) => (cut(slices, range).into(), None),
+            Blob::Stored(blob) => (VecDeque::new(), Some(StoredRange { blob: *blob, range })),
+        };
+        let span = first.filter(|_| begins(&slices) == blob.first_span());
         Self {
             shared,
             _pin: pin,
             slices,
+            rest: rest.filter(|rest| !rest.range.is_empty()),
             span,
             reads: FuturesOrdered::new(),
         }
@@ -57,11 +69,13 @@ impl BlobReader {
 
     /// The next bytes, at most 1 MiB; `None` behind the last.
     pub async fn next(&mut self) -> Option<Result<Bytes, ReadError>> {
-        while self.reads.len() < AHEAD && !self.slices.is_empty() {
+        while self.reads.len() < AHEAD {
             match self.next_chunk().await {
-                Ok(read) => self.reads.push_back(read),
+                Ok(Some(read)) => self.reads.push_back(read),
+                Ok(None) => break,
                 Err(error) => {
                     self.slices.clear();
+                    self.rest = None;
                     self.reads.clear();
                     return Some(Err(error));
                 }
@@ -70,13 +84,18 @@ impl BlobReader {
         self.reads.next().await
     }
 
-    async fn next_chunk(
-        &mut self,
-    ) -> Result<BoxFuture<'static, Result<Bytes, ReadError>>, ReadError> {
-        let slice = self
-            .slices
-            .front_mut()
-            .expect("called while there are slices");
+    async fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
+        if self.slices.is_empty()
+            && let Some(rest) = &mut self.rest
+        {
+            self.slices = rest.next(&self.shared).await?.into();
+            if rest.range.is_empty() {
+                self.rest = None;
+            }
+        }
+        let Some(slice) = self.slices.front_mut() else {
+            return Ok(None);
+        };
         let span = match self.span.take() {
             Some(span) => span,
             None => Arc::new(look_up(&self.shared, slice).await?),
@@ -90,13 +109,38 @@ impl BlobReader {
         } else {
             self.span = Some(span.clone());
         }
-        Ok(Box::pin(read_checked(
+        Ok(Some(Box::pin(read_checked(
             self.shared.clone(),
             span,
             offset..offset + length,
-        )))
+        ))))
     }
 }
+
+impl StoredRange {
+    /// The slices that one row holds of the range, which then begins behind them.
+    async fn next(&mut self, shared: &Arc<Shared>) -> Result<Vec<SpanSlice>, ReadError> {
+        let (blob, start) = (self.blob, self.range.start);
+        let row = shared
+            .index
+            .read(move |reader| listing::slices_from(reader, blob, start));
+        let damaged = ReadError::Damaged {
+            address: DATA_ZONE + blob.0,
+        };
+        let (end, slices) = shared.looked(row.await)?.ok_or(damaged)?;
+        let first = end - total(&slices);
+        let to = self.range.end.min(end);
+        let slices = cut(&slices, start - first..to - first);
+        self.range.start = to;
+        Ok(slices)
+    }
+}
+
+fn begins(slices: &VecDeque<SpanSlice>) -> Option<SpanId> {
+    slices.front().map(|slice| slice.span)
+}
+
+type Chunk = BoxFuture<'static, Result<Bytes, ReadError>>;
 
 async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadError> {
     // However the object was changed since it was found, the pin keeps this row and its bytes.
@@ -134,56 +178,4 @@ async fn read_checked(
         }
     }
     Ok(bytes.slice((range.start - first) as usize..(range.end - first) as usize))
-}
-
-/// The slices that hold `range` of the bytes that `slices` hold.
-fn cut(slices: &[SpanSlice], range: Range<u64>) -> VecDeque<SpanSlice> {
-    let mut start = 0;
-    let mut cut = VecDeque::new();
-    for slice in slices {
-        let end = start + slice.length;
-        let (from, to) = (range.start.max(start), range.end.min(end));
-        if from < to {
-            cut.push_back(SpanSlice {
-                span: slice.span,
-                offset: slice.offset + (from - start),
-                length: to - from,
-            });
-        }
-        start = end;
-    }
-    cut
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::object::SpanId;
-
-    proptest! {
-        #[test]
-        fn a_cut_holds_the_range(
-            lengths in proptest::collection::vec(1u64..50, 0..8),
-            start in 0u64..300,
-            length in 0u64..300,
-        ) {
-            let slices: Vec<_> = lengths
-                .iter()
-                .enumerate()
-                .map(|(n, length)| SpanSlice { span: SpanId(n as u64), offset: 5, length: *length })
-                .collect();
-            let bytes = |slices: &mut dyn Iterator<Item = &SpanSlice>| {
-                slices
-                    .flat_map(|it| (it.offset..it.offset + it.length).map(|at| (it.span, at)))
-                    .collect::<Vec<_>>()
-            };
-            let all = bytes(&mut slices.iter());
-            let end = (start + length).min(all.len() as u64) as usize;
-            let start = (start as usize).min(end);
-            let cut = cut(&slices, start as u64..end as u64);
-            prop_assert_eq!(bytes(&mut cut.iter()), all[start..end].to_vec());
-        }
-    }
 }

@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 use volumed_client::{DeviceError, Durability};
 
 use crate::CHECKED_RUN;
+use crate::errors::{ChangeError, ClosedError};
 use crate::format::crc::crc32c_of_runs;
 use crate::format::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
-use crate::requests::{Body, ChangeError, ClosedError, StoredSpan};
+use crate::requests::{Body, StoredSpan};
 use crate::shared::Shared;
 use crate::space::allocator::Claim;
 

@@ -1,43 +1,29 @@
 //! An open bucket.
 
-use std::ops::Range;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+mod changes;
+mod objects;
+mod open;
+#[cfg(test)]
+pub mod tests;
+mod uploads;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use volumed_client::BlockDevice;
 
-use crate::blob::reader::BlobReader;
-use crate::blob::writer::{BodyWriter, IN_FLIGHT_TOGETHER};
-use crate::commit::change::{Change, Done, PartAttributes};
-use crate::commit::committer::{Committer, Fold, Message, Submission};
-use crate::format::layout::{DATA_ZONE, SEGMENT};
-use crate::format::rows::{Row, Span, Table, object_key, span_key, upload_key};
-use crate::format::superblock::{BucketId, Fields, Superblock};
-use crate::index::listing;
-use crate::index::memtable::Lookup;
-use crate::index::reader::Reader;
-use crate::index::zone::IndexZone;
-use crate::index::{Index, IndexError};
-use crate::log::position::Position;
-use crate::log::replay::replay;
-use crate::log::writer::Log;
-use crate::object::{Attributes, Checksum, Key, Object, Timestamp, Upload, UploadId};
+pub use self::objects::Found;
+use crate::commit::change::{Change, Done};
+use crate::commit::committer::{Message, Submission};
+use crate::errors::{ChangeError, ClosedError, ReadError};
+use crate::format::rows::{Row, Table};
+use crate::index::feed::FeedRetention;
+use crate::object::Timestamp;
 use crate::offload::Offload;
-use crate::requests::{
-    Body, ChangeError, ClosedError, Completion, Condition, ListPage, ListRequest, OpenError,
-    ReadError, Stored, UploadPage, UploadState,
-};
+use crate::requests::Stored;
 use crate::shared::{Clock, Shared};
-use crate::space::allocator::Space;
-use crate::space::pins::{Pin, Pins};
-use crate::space::reserve::hold_reserve;
-use crate::space::sweep;
-use crate::space::trimmer;
-
-/// Changes that may wait for the committer.
-const QUEUE: usize = 1024;
+use crate::totals::Totals;
 
 /// The volume, twice: the I/O of `index` must run on a thread that never blocks on it (B9).
 #[derive(Clone)]
@@ -53,6 +39,10 @@ pub struct Devices {
 pub struct Options {
     /// The epoch under which the volume was attached; greater than any earlier owner's.
     pub epoch: u64,
+    /// Most bytes that it may hold; see [`Bucket::set_quota`].
+    pub quota: Option<u64>,
+    /// How much of the change feed is kept.
+    pub feed: FeedRetention,
     /// Bytes of memory for the index's pages; half as much again is for rows.
     pub index_cache: usize,
     /// Where work that blocks on the index runs.
@@ -70,6 +60,8 @@ impl Options {
         };
         Self {
             epoch,
+            quota: None,
+            feed: FeedRetention::default(),
             index_cache: 24 << 20,
             offload: Offload::default(),
             clock: Arc::new(clock),
@@ -84,126 +76,7 @@ pub struct Bucket {
     messages: mpsc::Sender<Message>,
 }
 
-/// An object whose bytes can be read as long as this lives (B7).
-#[derive(Debug, Clone)]
-pub struct Found {
-    object: Object,
-    /// The span in which its bytes begin, when it was met on the way.
-    span: Option<Arc<Span>>,
-    pin: Pin,
-}
-
-impl std::ops::Deref for Found {
-    type Target = Object;
-
-    fn deref(&self) -> &Object {
-        &self.object
-    }
-}
-
 impl Bucket {
-    /// Makes a bucket on an empty volume, or opens it if it was made already: making is repeated
-    /// after a crash.
-    pub async fn create(
-        devices: Devices,
-        id: BucketId,
-        options: Options,
-    ) -> Result<Self, OpenError> {
-        if Superblock::read(&devices.data).await?.is_some() {
-            return Self::open(devices, id, options).await;
-        }
-        let fields = Fields {
-            bucket: id,
-            generation: 0,
-            epoch: options.epoch,
-            index_length: 0,
-            mark: DATA_ZONE + 2 * SEGMENT,
-        };
-        let start = Position {
-            sequence: 0,
-            next_record: 1,
-            address: DATA_ZONE,
-            next_segment: DATA_ZONE + SEGMENT,
-            floor: DATA_ZONE,
-            crc: 0,
-        };
-        // What an attempt before this one left in the index zone is not the start of an index.
-        let device = devices.index.clone();
-        let staged = Arc::new(Superblock::staged(devices.data.clone(), fields));
-        let zone = IndexZone::new(device, staged.clone(), 0);
-        let Options {
-            index_cache,
-            offload,
-            ..
-        } = options.clone();
-        offload
-            .run(move || Index::create(zone, &start, index_cache, offload).map(Index::close))
-            .await
-            .map_err(|error| OpenError::Index(error.0))?;
-        // The index is whole; both slots now make the bucket.
-        staged.publish().await?;
-        Self::open(devices, id, options).await
-    }
-
-    /// Opens a bucket: reads the superblock, opens the index, replays the log (B4).
-    pub async fn open(devices: Devices, id: BucketId, options: Options) -> Result<Self, OpenError> {
-        let fields = Superblock::read(&devices.data)
-            .await?
-            .ok_or(OpenError::Superblock)?;
-        if fields.bucket != id {
-            return Err(OpenError::OtherBucket);
-        }
-        let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
-        superblock
-            .change(|fields| fields.epoch = options.epoch)
-            .await?;
-        let zone = IndexZone::new(devices.index, superblock.clone(), fields.index_length);
-        let Options {
-            index_cache,
-            offload,
-            ..
-        } = options;
-        let (index, applied) = offload
-            .run(move || Index::open(zone, index_cache, offload))
-            .await
-            .map_err(|error| OpenError::Index(error.0))?;
-        let mut live = Vec::new();
-        let position = replay(&devices.data, applied, options.epoch, |address, group| {
-            live.push(address..address + group.length);
-            for mutations in &group.records {
-                index.apply(mutations);
-            }
-        })
-        .await?;
-        let space = Arc::new(Space::new(superblock, fields.mark));
-        let shared = Arc::new(Shared {
-            data: devices.data.clone(),
-            index: Arc::new(index),
-            space: space.clone(),
-            offload,
-            folded: Notify::new(),
-            pins: Pins::default(),
-            runs: Arc::new(Semaphore::new(IN_FLIGHT_TOGETHER)),
-            closed: OnceLock::new(),
-            reserve_held: AtomicBool::new(false),
-        });
-        let (messages, received) = mpsc::channel(QUEUE);
-        let committer = Committer {
-            shared: shared.clone(),
-            log: Log::new(devices.data, space, options.epoch, position),
-            epoch: options.epoch,
-            clock: options.clock,
-            uploads: 0,
-            fold: Fold::default(),
-        };
-        tokio::spawn(committer.run(received));
-        hold_reserve(&shared).await?;
-        live.push(position.next_segment..position.next_segment + SEGMENT);
-        tokio::spawn(sweep::run(shared.clone(), applied.floor..fields.mark, live));
-        tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
-        Ok(Self { shared, messages })
-    }
-
     /// Why this handle is of no more use, if it is not.
     pub fn closed(&self) -> Option<ClosedError> {
         self.shared.closed.get().cloned()
@@ -232,163 +105,15 @@ impl Bucket {
         Err(self.ended())
     }
 
-    /// Begins a body. `length`: how long it will be, when that is known.
-    pub fn writer(&self, length: Option<u64>) -> BodyWriter {
-        BodyWriter::new(self.shared.clone(), length)
+    /// What the bucket holds, as of the last change that was answered.
+    pub fn totals(&self) -> Totals {
+        self.shared.totals()
     }
 
-    /// Puts an object; when this answers, it is durable and visible.
-    pub async fn put(
-        &self,
-        key: Key,
-        attributes: Attributes,
-        body: Body,
-        condition: Condition,
-    ) -> Result<Stored, ChangeError> {
-        self.store(Change::Put {
-            key,
-            attributes,
-            body,
-            condition,
-        })
-        .await
-    }
-
-    /// The object that has this key.
-    pub async fn find(&self, key: &Key) -> Result<Option<Found>, ReadError> {
-        let pin = self.shared.pins.pin();
-        self.check()?;
-        let row = object_key(key);
-        let index = &self.shared.index;
-        if let Some(Lookup::Removed) = index.known(Table::Objects, &row) {
-            return Ok(None);
-        }
-        let mut found = in_memory(index, &row)?;
-        if found.is_none() {
-            // Who asks for an object mostly wants its bytes next: one trip for both rows.
-            let stored = index.read(move |reader| stored(reader, &row));
-            found = self.shared.looked(stored.await)?;
-        }
-        Ok(found.map(|(object, span)| Found { object, span, pin }))
-    }
-
-    /// Reads a range of a found object's bytes, however it is changed meanwhile.
-    pub fn read(&self, found: &Found, range: Range<u64>) -> BlobReader {
-        let Found { object, span, pin } = found;
-        let shared = self.shared.clone();
-        BlobReader::new(shared, &object.blob, span.clone(), pin.clone(), range)
-    }
-
-    /// Deletes an object; answers whether there was one.
-    pub async fn delete(&self, key: Key, condition: Condition) -> Result<bool, ChangeError> {
-        match self.submit(Change::Delete { key, condition }).await? {
-            Done::Deleted { existed } => Ok(existed),
-            _ => unreachable!("a delete answers whether there was one"),
-        }
-    }
-
-    /// A page of keys and common prefixes.
-    pub async fn list(&self, request: ListRequest) -> Result<ListPage, ReadError> {
-        self.check()?;
-        let page = self
-            .shared
-            .index
-            .read(move |reader| listing::list(reader, &request));
-        self.shared.looked(page.await)
-    }
-
-    /// Whether the bucket holds no object.
-    pub async fn is_empty(&self) -> Result<bool, ReadError> {
-        self.check()?;
-        self.shared
-            .looked(self.shared.index.read(listing::is_empty).await)
-    }
-
-    /// Begins a multipart upload.
-    pub async fn create_upload(&self, key: Key, upload: Upload) -> Result<UploadId, ChangeError> {
-        match self.submit(Change::CreateUpload { key, upload }).await? {
-            Done::Began(id) => Ok(id),
-            _ => unreachable!("beginning an upload answers its id"),
-        }
-    }
-
-    /// Stores a part, in place of an earlier one of that number.
-    pub async fn put_part(
-        &self,
-        key: Key,
-        upload: UploadId,
-        number: u16,
-        etag: String,
-        checksum: Option<Checksum>,
-        body: Body,
-    ) -> Result<(), ChangeError> {
-        let part = PartAttributes { etag, checksum };
-        self.submit(Change::PutPart {
-            key,
-            upload,
-            number,
-            part,
-            body,
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// An upload with all its parts.
-    pub async fn upload(
-        &self,
-        key: &Key,
-        upload: &UploadId,
-    ) -> Result<Option<UploadState>, ReadError> {
-        let id = upload.clone();
-        // The parts first: when the upload is still there after them, none of them was missing.
-        let parts = self
-            .shared
-            .index
-            .read(move |reader| listing::list_parts(reader, &id));
-        let parts = self.shared.looked(parts.await)?;
-        let found = self.row::<Upload>(Table::Uploads, upload_key(key, upload));
-        Ok(found.await?.map(|upload| UploadState { upload, parts }))
-    }
-
-    /// Makes an object of an upload's parts; no byte moves (B6). When that was done before and the
-    /// object is still there, answers as it did then, whatever the condition.
-    pub async fn complete_upload(
-        &self,
-        key: Key,
-        upload: UploadId,
-        completion: Completion,
-        condition: Condition,
-    ) -> Result<Stored, ChangeError> {
-        self.store(Change::Complete {
-            key,
-            upload,
-            completion,
-            condition,
-        })
-        .await
-    }
-
-    /// Forgets an upload and its parts.
-    pub async fn abort_upload(&self, key: Key, upload: UploadId) -> Result<(), ChangeError> {
-        self.submit(Change::Abort { key, upload }).await?;
-        Ok(())
-    }
-
-    /// A page of the uploads under way.
-    pub async fn list_uploads(
-        &self,
-        prefix: &str,
-        delimiter: Option<&str>,
-        after: Option<(String, Option<UploadId>)>,
-        limit: usize,
-    ) -> Result<UploadPage, ReadError> {
-        self.check()?;
-        let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
-        let page = self.shared.index.read(move |reader| {
-            listing::list_uploads(reader, &prefix, delimiter.as_deref(), after.as_ref(), limit)
-        });
-        self.shared.looked(page.await)
+    /// Sets the most bytes that the bucket may hold from now on; what waits to be written meets it
+    /// already. A bucket that holds more keeps it, and what does not let it grow still works.
+    pub fn set_quota(&self, quota: Option<u64>) {
+        self.shared.set_quota(quota);
     }
 
     async fn row<R: Row>(&self, table: Table, key: Bytes) -> Result<Option<R>, ReadError> {
@@ -440,38 +165,3 @@ impl Bucket {
 fn decode<R: Row>(row: &[u8]) -> Result<R, ReadError> {
     R::decode(row).map_err(|error| ReadError::Closed(ClosedError::Index(error.to_string())))
 }
-
-/// An object, and the span in which its bytes begin.
-type ObjectAndSpan = (Object, Option<Arc<Span>>);
-
-/// An object of which memory knows every row that a read begins with.
-fn in_memory(index: &Index, key: &[u8]) -> Result<Option<ObjectAndSpan>, ReadError> {
-    let Some(Lookup::Value(row)) = index.known(Table::Objects, key) else {
-        return Ok(None);
-    };
-    let object = decode::<Object>(&row)?;
-    let Some(slice) = object.blob.slices.first() else {
-        return Ok(Some((object, None)));
-    };
-    match index.known(Table::Spans, &span_key(slice.span)) {
-        Some(Lookup::Value(span)) => Ok(Some((object, Some(Arc::new(decode(&span)?))))),
-        _ => Ok(None),
-    }
-}
-
-/// The same from redb; blocks.
-fn stored(reader: &Reader, key: &[u8]) -> Result<Option<ObjectAndSpan>, IndexError> {
-    let Some(row) = reader.get(Table::Objects, key)? else {
-        return Ok(None);
-    };
-    let object = Object::decode(&row)?;
-    let mut span = None;
-    if let Some(slice) = object.blob.slices.first() {
-        let row = reader.get(Table::Spans, &span_key(slice.span))?;
-        span = row.map(|row| Span::decode(&row)).transpose()?.map(Arc::new);
-    }
-    Ok(Some((object, span)))
-}
-
-#[cfg(test)]
-mod tests;

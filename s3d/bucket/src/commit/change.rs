@@ -1,7 +1,13 @@
 //! What can be changed in a bucket.
 
-use crate::object::{Attributes, Checksum, Key, Object, SpanId, Upload, UploadId};
-use crate::requests::{Body, ChangeError, Completion, Condition};
+use std::ops::Range;
+
+use crate::attributes::{AttributeChange, Attributes};
+use crate::condition::Condition;
+use crate::errors::ChangeError;
+use crate::format::rows::Doomed;
+use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
+use crate::requests::{Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName};
 
 /// A change as it waits to be planned.
 #[derive(Debug)]
@@ -12,8 +18,19 @@ pub enum Change {
         body: Body,
         condition: Condition,
     },
+    Copy {
+        source: CopySource,
+        key: Key,
+        attributes: CopyAttributes,
+        condition: Condition,
+    },
     Delete {
         key: Key,
+        condition: Condition,
+    },
+    Attributes {
+        key: Key,
+        change: AttributeChange,
         condition: Condition,
     },
     CreateUpload {
@@ -21,11 +38,15 @@ pub enum Change {
         upload: Upload,
     },
     PutPart {
-        key: Key,
-        upload: UploadId,
-        number: u16,
-        part: PartAttributes,
+        part: PartName,
+        attributes: PartAttributes,
         body: Body,
+    },
+    CopyPart {
+        source: CopySource,
+        range: Option<Range<u64>>,
+        part: PartName,
+        attributes: PartAttributes,
     },
     Complete {
         key: Key,
@@ -36,6 +57,10 @@ pub enum Change {
     Abort {
         key: Key,
         upload: UploadId,
+    },
+    /// Some of what a doomed blob or upload names is released.
+    Release {
+        doomed: Doomed,
     },
     /// Spans that were TRIMmed leave the index (B7).
     Forget {
@@ -60,7 +85,7 @@ impl Change {
     pub fn frees(&self) -> bool {
         matches!(
             self,
-            Self::Delete { .. } | Self::Abort { .. } | Self::Forget { .. }
+            Self::Delete { .. } | Self::Abort { .. } | Self::Release { .. } | Self::Forget { .. }
         )
     }
 
@@ -80,18 +105,19 @@ impl Change {
     }
 }
 
-#[derive(Debug)]
-pub struct PartAttributes {
-    pub etag: String,
-    pub checksum: Option<Checksum>,
-}
-
 /// What a change did.
 #[derive(Debug)]
 pub enum Done {
     Stored(Box<Object>),
-    Deleted { existed: bool },
+    StoredPart(Box<Part>),
+    Deleted {
+        existed: bool,
+    },
     Began(UploadId),
+    /// Whether there is more to release.
+    Released {
+        more: bool,
+    },
     Nothing,
 }
 

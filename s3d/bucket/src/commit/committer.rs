@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use volumed_client::DeviceError;
 
-use crate::commit::change::{Change, Done, Outcome};
+use crate::commit::change::{Change, Outcome};
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
+use crate::errors::{ChangeError, ClosedError};
 use crate::format::layout::SEGMENT;
 use crate::index::IndexError;
 use crate::log::position::Position;
 use crate::log::writer::Log;
 use crate::offload::Offload;
-use crate::requests::{ChangeError, ClosedError};
 use crate::shared::{Clock, Shared};
 use crate::space::reserve::release_reserve;
 
@@ -208,34 +208,25 @@ impl Committer {
             self.log.skip_segment();
             plan = self.plan(&changes, |_| true).await?;
         }
-        if plan.mutations.is_empty() {
+        if plan.records.is_empty() {
             return Ok(Written::Nothing(plan.outcomes));
         }
         if plan.group.length() > SEGMENT {
-            return Ok(match Arc::try_unwrap(changes) {
-                Ok(changes) if changes.len() > 1 => Written::TooLong(changes),
-                Ok(changes) => Written::refused(changes.len()),
-                Err(shared) => Written::refused(shared.len()),
-            });
+            return Ok(too_long(changes, &ChangeError::TooLarge));
         }
-        let began = plan
-            .outcomes
-            .iter()
-            .filter(|it| matches!(it, Ok(Done::Began(_))))
-            .count();
-        match self.log.write(plan.group, (self.clock)()).await {
+        let group = std::mem::take(&mut plan.group);
+        match self.log.write(group, plan.now).await {
             Ok(()) => {}
-            Err(DeviceError::NoSpace) => return self.commit_deletes_only(&changes).await,
+            Err(DeviceError::NoSpace) => return self.commit_deletes_only(changes).await,
             Err(error) => return Err(self.close_indeterminate(error)),
         }
-        self.uploads += began as u64;
+        self.uploads = plan.uploads;
         for (change, outcome) in changes.iter().zip(&plan.outcomes) {
             if outcome.is_ok() {
                 change.mark_committed();
             }
         }
-        self.shared.index.apply(&plan.mutations);
-        self.fold.oldest.get_or_insert_with(Instant::now);
+        self.publish(&plan);
         Ok(Written::Group(plan.outcomes))
     }
 
@@ -243,41 +234,46 @@ impl Committer {
     /// of the reserve.
     async fn commit_deletes_only(
         &mut self,
-        changes: &Arc<Vec<Change>>,
+        changes: Arc<Vec<Change>>,
     ) -> Result<Written, ClosedError> {
-        let refused = || {
-            changes
-                .iter()
-                .map(|_| Err(ChangeError::NoSpace))
-                .collect::<Vec<_>>()
-        };
         if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
-            return Ok(Written::Nothing(refused()));
+            return Ok(Written::refused(changes.len(), &ChangeError::NoSpace));
         }
-        let mut plan = self.plan(changes, Change::frees).await?;
+        let mut plan = self.plan(&changes, Change::frees).await?;
         if !self.log.fits(plan.group.length()) {
             self.log.skip_segment();
-            plan = self.plan(changes, Change::frees).await?;
+            plan = self.plan(&changes, Change::frees).await?;
         }
-        let CommitPlan {
-            group,
-            mutations,
-            outcomes,
-        } = plan;
-        match self.log.write(group, (self.clock)()).await {
+        let group = std::mem::take(&mut plan.group);
+        match self.log.write(group, plan.now).await {
             Ok(()) => {}
-            Err(DeviceError::NoSpace) => return Ok(Written::Nothing(refused())),
+            // One by one they may fit.
+            Err(DeviceError::NoSpace) => return Ok(too_long(changes, &ChangeError::NoSpace)),
             Err(error) => return Err(self.close_indeterminate(error)),
         }
-        self.shared.index.apply(&mutations);
+        self.publish(&plan);
         // Space comes back only behind a fold: no reason to wait for its time.
         self.begin_fold()?;
-        let mut freed = outcomes.into_iter();
+        let mut freed = plan.outcomes.into_iter();
         let outcome = |change: &Change| {
             let planned = if change.frees() { freed.next() } else { None };
             planned.unwrap_or(Err(ChangeError::NoSpace))
         };
         Ok(Written::Group(changes.iter().map(outcome).collect()))
+    }
+
+    /// Makes a durable group visible.
+    fn publish(&mut self, plan: &CommitPlan) {
+        let CommitPlan {
+            first_record, now, ..
+        } = *plan;
+        self.shared.index.apply(first_record, now, &plan.records);
+        self.shared.set_totals(plan.totals);
+        let last = first_record + plan.records.len() as u64 - 1;
+        self.shared.last_record.send_replace(last);
+        // Noted also when a fold runs, which does not take these rows: the next one is due in its
+        // time.
+        self.fold.oldest.get_or_insert_with(Instant::now);
     }
 
     /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
@@ -295,9 +291,12 @@ impl Committer {
     ) -> Result<CommitPlan, ClosedError> {
         let context = CommitContext {
             address: self.log.next_address(),
+            first_record: self.log.position().next_record,
             now: (self.clock)(),
             epoch: self.epoch,
             uploads: self.uploads,
+            totals: self.shared.totals(),
+            quota: self.shared.quota(),
         };
         let changes = changes.clone();
         let plan = self
@@ -380,13 +379,22 @@ enum Written {
     Group(Vec<Outcome>),
     /// There was nothing to write.
     Nothing(Vec<Outcome>),
-    /// It does not fit one group; nothing was done.
+    /// It must be made in smaller batches; nothing was done.
     TooLong(Vec<Change>),
 }
 
 impl Written {
-    fn refused(changes: usize) -> Self {
-        Self::Nothing((0..changes).map(|_| Err(ChangeError::TooLarge)).collect())
+    fn refused(changes: usize, error: &ChangeError) -> Self {
+        Self::Nothing((0..changes).map(|_| Err(error.clone())).collect())
+    }
+}
+
+/// Changes that cannot be made together are made apart; a single one is refused.
+fn too_long(changes: Arc<Vec<Change>>, refusal: &ChangeError) -> Written {
+    match Arc::try_unwrap(changes) {
+        Ok(changes) if changes.len() > 1 => Written::TooLong(changes),
+        Ok(_) => Written::refused(1, refusal),
+        Err(shared) => Written::refused(shared.len(), refusal),
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod change;
 pub mod committer;
 pub mod plan;
+pub mod view;

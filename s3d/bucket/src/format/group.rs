@@ -275,13 +275,16 @@ mod tests {
 
     fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         let bytes = |n| proptest::collection::vec(any::<u8>(), 0..n);
-        let one = (0u8..5, bytes(40), proptest::option::of(bytes(100))).prop_map(
-            |(table, key, value)| Mutation {
+        let one = (
+            0..Table::ALL.len() as u8,
+            bytes(40),
+            proptest::option::of(bytes(100)),
+        )
+            .prop_map(|(table, key, value)| Mutation {
                 table: Table::from_number(table).unwrap(),
                 key: key.into(),
                 value: value.map(Bytes::from),
-            },
-        );
+            });
         proptest::collection::vec(one, 0..5)
     }
 

@@ -3,22 +3,33 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | objects | the key's bytes | [`Object`] |
-//! | uploads | the key's bytes, NUL, 32 bytes of upload id | [`Upload`] |
-//! | parts | 32 bytes of upload id, number (u16, big-endian) | [`Part`] |
+//! | uploads | the key's bytes, NUL, upload id | [`Upload`] |
+//! | parts | upload id, number (u16, big-endian) | [`Part`] |
 //! | spans | span id (u64, big-endian) | [`Span`] |
 //! | freed | span id (u64, big-endian) | [`Freed`]: nothing names the span any more, and it waits for its TRIM (B7) |
+//! | shares | span id (u64, big-endian) | [`Shares`]: how many slices name the span, when it is not one |
+//! | slices | blob id (u64, big-endian), end (u64, big-endian) | [`Slices`]: the slices of a stored blob that end at or before this byte of it, behind those of the row before |
+//! | blob shares | blob id (u64, big-endian) | [`Shares`]: how many objects have the blob, when it is not one |
+//! | doomed | see [`Doomed`] | empty: nothing names a blob or an upload any more, and what it names waits to be released |
+//! | totals | nothing | [`Totals`] |
+//! | events | sequence number of the last (u64, big-endian) | [`EventChunk`](crate::index::feed::EventChunk): a piece of the change feed |
+//! | feed state | nothing | [`FeedState`](crate::index::feed::FeedState): what the chunks amount to |
 //!
-//! A value is a version byte (2) and then postcard's encoding of the struct.
+//! The last two are no part of a record: a fold makes them of the records that it folds.
+//!
+//! An upload id is 33 bytes. A value is a version byte (3) and then postcard's encoding of the
+//! struct.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
+use crate::object::{BlobId, Key, Object, Part, SpanId, SpanSlice, Upload, UploadId};
+use crate::totals::Totals;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Length of an upload id's text.
-pub const UPLOAD_ID_LENGTH: usize = 32;
+pub const UPLOAD_ID_LENGTH: usize = 33;
 
 /// A table of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,15 +40,29 @@ pub enum Table {
     Parts = 2,
     Spans = 3,
     Freed = 4,
+    Shares = 5,
+    Slices = 6,
+    BlobShares = 7,
+    Doomed = 8,
+    Totals = 9,
+    Events = 10,
+    FeedState = 11,
 }
 
 impl Table {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 12] = [
         Self::Objects,
         Self::Uploads,
         Self::Parts,
         Self::Spans,
         Self::Freed,
+        Self::Shares,
+        Self::Slices,
+        Self::BlobShares,
+        Self::Doomed,
+        Self::Totals,
+        Self::Events,
+        Self::FeedState,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -52,20 +77,24 @@ impl Table {
             Self::Parts => "parts",
             Self::Spans => "spans",
             Self::Freed => "freed",
+            Self::Shares => "shares",
+            Self::Slices => "slices",
+            Self::BlobShares => "blob shares",
+            Self::Doomed => "doomed",
+            Self::Totals => "totals",
+            Self::Events => "events",
+            Self::FeedState => "feed state",
         }
     }
 }
 
-/// Where a span lies, and who still needs it (B6).
+/// Where a span lies (B6).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Byte address on the volume, counted from the start of the data zone.
     pub offset: u64,
     /// Length in bytes.
     pub length: u64,
-    /// How many slices of objects and parts name it; 1 still when it is freed, as its row then
-    /// stays as it was.
-    pub references: u32,
     /// CRC32C of each [`CHECKED_RUN`](crate::CHECKED_RUN) bytes.
     pub sums: Vec<u32>,
 }
@@ -75,6 +104,44 @@ pub struct Span {
 /// where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freed;
+
+/// How many name a span or a blob: two or more, as one is what the absence of a row means. Apart
+/// from the span's row, so that a copy rewrites no sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shares(pub u64);
+
+/// Slices of a stored blob, one after the other; at most
+/// [`MAX_INLINE_SLICES`](crate::object::MAX_INLINE_SLICES).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slices(pub Vec<SpanSlice>);
+
+/// Marks what is gone for everyone, while what it names is released a bounded number of rows at a
+/// time: neither a full pool nor the changes of others wait for the deletion of something huge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doomed {
+    /// Its slices are still there. Key: `b`, blob id (u64, big-endian).
+    Blob(BlobId),
+    /// Its parts are still there. Key: `p`, upload id.
+    Upload(UploadId),
+}
+
+impl Doomed {
+    pub fn key(&self) -> Bytes {
+        match self {
+            Self::Blob(id) => [b"b", &id.0.to_be_bytes()[..]].concat().into(),
+            Self::Upload(id) => [b"p", id.0.as_bytes()].concat().into(),
+        }
+    }
+
+    /// Undoes [`Doomed::key`].
+    pub fn from_key(row: &[u8]) -> Result<Self, RowError> {
+        match row.split_first() {
+            Some((b'b', id)) => Ok(Self::Blob(BlobId(number(id)?))),
+            Some((b'p', id)) => Ok(Self::Upload(UploadId(text(id)?))),
+            _ => Err(RowError::Damaged),
+        }
+    }
+}
 
 /// A change of one row: its new value, or `None` when it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +185,10 @@ impl Row for Upload {}
 impl Row for Part {}
 impl Row for Span {}
 impl Row for Freed {}
+impl Row for () {}
+impl Row for Shares {}
+impl Row for Slices {}
+impl Row for Totals {}
 
 pub fn object_key(key: &Key) -> Bytes {
     Bytes::copy_from_slice(key.as_str().as_bytes())
@@ -137,7 +208,6 @@ pub fn split_upload_key(row: &[u8]) -> Result<(String, UploadId), RowError> {
         .ok_or(RowError::Damaged)?;
     let (key, id) = row.split_at(id_at);
     let key = key.strip_suffix(&[0]).ok_or(RowError::Damaged)?;
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| RowError::Damaged);
     Ok((text(key)?, UploadId(text(id)?)))
 }
 
@@ -158,9 +228,32 @@ pub fn span_key(span: SpanId) -> Bytes {
 
 /// Undoes [`span_key`].
 pub fn span_id(row: &[u8]) -> Result<SpanId, RowError> {
-    row.try_into()
-        .map(|id| SpanId(u64::from_be_bytes(id)))
+    number(row).map(SpanId)
+}
+
+pub fn blob_key(blob: BlobId) -> Bytes {
+    Bytes::copy_from_slice(&blob.0.to_be_bytes())
+}
+
+/// `end`: where the row's last slice ends, in bytes from the blob's start.
+pub fn slices_key(blob: BlobId, end: u64) -> Bytes {
+    [blob.0.to_be_bytes(), end.to_be_bytes()].concat().into()
+}
+
+/// The end in a [`slices_key`].
+pub fn slices_end(row: &[u8]) -> Result<u64, RowError> {
+    number(row.get(8..).unwrap_or_default())
+}
+
+fn number(bytes: &[u8]) -> Result<u64, RowError> {
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
         .map_err(|_| RowError::Damaged)
+}
+
+fn text(bytes: &[u8]) -> Result<String, RowError> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| RowError::Damaged)
 }
 
 #[cfg(test)]
@@ -168,8 +261,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::object::{Attributes, Blob, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind};
-    use crate::object::{SpanSlice, Timestamp};
+    use crate::acl::Acl;
+    use crate::attributes::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind};
+    use crate::object::{Blob, Timestamp};
 
     fn objects() -> impl Strategy<Value = Object> {
         let pairs = || proptest::collection::vec((".{0,20}", ".{0,20}"), 0..4);
@@ -185,15 +279,14 @@ mod tests {
             .prop_map(|(size, time, headers, metadata, slices, public)| Object {
                 size,
                 modified: Timestamp(time),
+                sequence: time,
                 attributes: Attributes {
                     etag: "9e107d9d372bb6826bd81d3542a419d6".into(),
                     headers,
                     metadata,
-                    acl: if public {
-                        CannedAcl::PublicRead
-                    } else {
-                        CannedAcl::Private
-                    },
+                    tags: vec![("a".into(), "1".into())],
+                    acl: public.then(Acl::default),
+                    owner: public.then(|| "another".into()),
                     checksum: public.then(|| Checksum {
                         algorithm: ChecksumAlgorithm::Crc64Nvme,
                         value: "AAAAAAAAAAA=".into(),
@@ -202,8 +295,8 @@ mod tests {
                 },
                 upload: public.then(|| UploadId("0f".repeat(16))),
                 parts: Vec::new(),
-                blob: Blob {
-                    slices: slices
+                blob: Blob::Inline(
+                    slices
                         .into_iter()
                         .map(|(span, offset, length)| SpanSlice {
                             span: SpanId(span),
@@ -211,7 +304,7 @@ mod tests {
                             length,
                         })
                         .collect(),
-                },
+                ),
             })
     }
 
@@ -228,14 +321,26 @@ mod tests {
             let _ = Part::decode(&bytes);
             let _ = split_upload_key(&bytes);
             let _ = part_number(&bytes);
+            let _ = slices_end(&bytes);
+            let _ = Doomed::from_key(&bytes);
         }
 
         #[test]
-        fn upload_keys_round_trip(key in "[^/]{1,100}", id in "[0-9a-f]{32}") {
+        fn upload_keys_round_trip(key in "[^/]{1,100}", id in "u[0-9a-f]{32}") {
             let key = Key::new(key).unwrap();
             let upload = UploadId(id);
             let row = upload_key(&key, &upload);
             prop_assert_eq!(split_upload_key(&row).unwrap(), (key.as_str().to_owned(), upload));
+        }
+    }
+
+    #[test]
+    fn doomed_keys_round_trip() {
+        for doomed in [
+            Doomed::Blob(BlobId(7)),
+            Doomed::Upload(UploadId(format!("u{:032x}", 1))),
+        ] {
+            assert_eq!(Doomed::from_key(&doomed.key()), Ok(doomed));
         }
     }
 

@@ -21,9 +21,9 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
+use crate::errors::OpenError;
 use crate::format::crc::crc32c;
 use crate::format::layout::{BLOCK, SUPERBLOCK_SLOTS};
-use crate::requests::OpenError;
 
 /// Names a bucket for ever, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

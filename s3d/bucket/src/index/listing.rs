@@ -3,11 +3,13 @@
 
 use bytes::Bytes;
 
-use crate::format::rows::{Row, RowError, Table, split_upload_key, upload_key};
+use crate::format::rows::{
+    Row, RowError, Slices, Table, blob_key, slices_end, slices_key, split_upload_key, upload_key,
+};
 use crate::index::IndexError;
 use crate::index::cursor::Cursor;
 use crate::index::reader::Reader;
-use crate::object::{Key, Object, Upload, UploadId};
+use crate::object::{BlobId, Key, Object, SpanSlice, Upload, UploadId};
 use crate::requests::{ListEntry, ListPage, ListRequest, UploadPage};
 
 /// The objects that `request` asks for; blocks on the index.
@@ -116,9 +118,23 @@ pub fn list_parts(
     Ok(parts)
 }
 
-/// Whether the bucket holds no object; blocks on the index.
-pub fn is_empty(reader: &Reader) -> Result<bool, IndexError> {
-    Ok(reader.cursor(Table::Objects)?.next()?.is_none())
+/// The row of a stored blob's slices that holds byte `at` of it, and where that row ends; blocks on
+/// the index.
+pub fn slices_from(
+    reader: &Reader,
+    blob: BlobId,
+    at: u64,
+) -> Result<Option<(u64, Vec<SpanSlice>)>, IndexError> {
+    let mut cursor = reader.cursor(Table::Slices)?;
+    cursor.seek(slices_key(blob, at + 1));
+    let Some((row, value)) = cursor.next()? else {
+        return Ok(None);
+    };
+    if !row.starts_with(&blob_key(blob)) {
+        return Ok(None);
+    }
+    let Slices(slices) = Slices::decode(&value)?;
+    Ok(Some((slices_end(&row)?, slices)))
 }
 
 struct Walk<'a> {

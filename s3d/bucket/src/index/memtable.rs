@@ -7,6 +7,8 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::format::rows::{Mutation, Table};
+use crate::index::feed::RawEvent;
+use crate::object::Timestamp;
 use crate::offload::Offload;
 
 /// What a memtable knows of a row.
@@ -39,6 +41,7 @@ pub struct Memtable {
 #[derive(Debug, Default)]
 struct Inner {
     tables: [Rows; Table::ALL.len()],
+    events: Vec<RawEvent>,
     size: Size,
 }
 
@@ -51,20 +54,50 @@ pub struct Size {
     pub bytes: usize,
 }
 
-impl Memtable {
-    /// Applies mutations in their order.
-    pub fn apply<'a>(&self, mutations: impl IntoIterator<Item = &'a Mutation>) {
-        let mut inner = self.inner.write();
+impl Inner {
+    fn apply<'a>(&mut self, mutations: impl IntoIterator<Item = &'a Mutation>) {
         for mutation in mutations {
             let value = match &mutation.value {
                 Some(value) => Lookup::Value(value.clone()),
                 None => Lookup::Removed,
             };
-            inner.size.mutations += 1;
-            inner.size.bytes +=
+            self.size.mutations += 1;
+            self.size.bytes +=
                 mutation.key.len() + mutation.value.as_ref().map_or(0, Bytes::len) + ROW_OVERHEAD;
-            inner.tables[mutation.table as usize].insert(mutation.key.clone(), value);
+            self.tables[mutation.table as usize].insert(mutation.key.clone(), value);
         }
+    }
+}
+
+impl Memtable {
+    /// Applies mutations in their order.
+    #[cfg(test)]
+    fn apply<'a>(&self, mutations: impl IntoIterator<Item = &'a Mutation>) {
+        self.inner.write().apply(mutations);
+    }
+
+    /// Applies the record of this sequence number, which became durable at `time`.
+    pub fn apply_record(&self, sequence: u64, time: Timestamp, record: &[Mutation]) {
+        let mut inner = self.inner.write();
+        inner.apply(record);
+        if let Some(event) = RawEvent::of_record(sequence, time, record) {
+            inner.size.bytes += size_of::<RawEvent>();
+            inner.events.push(event);
+        }
+    }
+
+    /// The events behind a sequence number that are no rows yet.
+    pub fn events_after(&self, sequence: u64) -> Vec<RawEvent> {
+        let inner = self.inner.read();
+        let from = inner.events.partition_point(|it| it.sequence <= sequence);
+        inner.events[from..].to_vec()
+    }
+
+    /// Applies rows that hold all events so far.
+    pub fn replace_events(&self, rows: &[Mutation]) {
+        let mut inner = self.inner.write();
+        inner.apply(rows);
+        inner.events = Vec::new();
     }
 
     /// What is known of one row.

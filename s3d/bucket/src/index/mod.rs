@@ -4,6 +4,7 @@
 //! folded), redb. The row cache only ever holds what redb holds.
 
 pub mod cursor;
+pub mod feed;
 pub mod listing;
 pub mod memtable;
 pub mod reader;
@@ -17,11 +18,13 @@ use parking_lot::RwLock;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use crate::format::rows::{Mutation, RowError, Table};
+use crate::index::feed::{FeedRetention, RawEvent, seal};
 use crate::index::memtable::{Lookup, Memtable, Size};
 use crate::index::reader::Reader;
 use crate::index::row_cache::RowCache;
 use crate::index::zone::IndexZone;
 use crate::log::position::Position;
+use crate::object::Timestamp;
 use crate::offload::Offload;
 
 /// A table as redb knows it.
@@ -55,6 +58,7 @@ pub struct Index {
     tables: RwLock<Tables>,
     cache: RowCache,
     offload: Offload,
+    retention: FeedRetention,
 }
 
 /// The memtables, newest first.
@@ -65,6 +69,15 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The events behind a sequence number that are no rows yet, in order.
+    pub fn events_after(&self, sequence: u64) -> Vec<RawEvent> {
+        let frozen = self.frozen.iter();
+        frozen
+            .chain([&self.active])
+            .flat_map(|memtable| memtable.events_after(sequence))
+            .collect()
+    }
+
     pub fn get(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.active.get(table, key).or_else(|| {
             self.frozen
@@ -112,7 +125,14 @@ impl Index {
             }),
             cache: RowCache::new(cache / 2),
             offload,
+            retention: FeedRetention::default(),
         })
+    }
+
+    /// The same index, with another limit on the change feed.
+    pub fn retaining(mut self, retention: FeedRetention) -> Self {
+        self.retention = retention;
+        self
     }
 
     pub fn begin_read(&self) -> Result<ReadTransaction, redb::Error> {
@@ -146,9 +166,12 @@ impl Index {
         drop(self.database.take());
     }
 
-    /// Makes the rows of a durable group visible (B2).
-    pub fn apply(&self, mutations: &[Mutation]) {
-        self.tables.read().active.apply(mutations);
+    /// Makes the records of a durable group visible (B2). `first`: the sequence number of the first.
+    pub fn apply(&self, first: u64, time: Timestamp, records: &[Vec<Mutation>]) {
+        let tables = self.tables.read();
+        for (sequence, record) in (first..).zip(records) {
+            tables.active.apply_record(sequence, time, record);
+        }
     }
 
     /// What the active memtable holds.
@@ -206,7 +229,12 @@ impl Index {
     }
 
     /// The second half of [`Index::freeze`].
-    pub fn fold(&self, frozen: &Arc<Memtable>, position: &Position) -> Result<(), IndexError> {
+    pub fn fold(
+        self: &Arc<Self>,
+        frozen: &Arc<Memtable>,
+        position: &Position,
+    ) -> Result<(), IndexError> {
+        seal(&self.reader(), frozen, self.retention, self.offload)?;
         self.commit(&[frozen], position)?;
         self.cache.folded(frozen, self.offload);
         self.tables.write().frozen = None;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use redb::ReadTransaction;
 
+use crate::commit::view::{KeyValue, RowView};
 use crate::format::rows::Table;
 use crate::index::cursor::Cursor;
 use crate::index::memtable::Lookup;
@@ -107,5 +108,27 @@ impl Reader {
                 .map_err(redb::Error::from)
         })?;
         Ok(Cursor::new(self, table, rows))
+    }
+}
+
+impl RowView for Reader {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
+        Self::get(self, table, key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<KeyValue>, IndexError> {
+        let mut cursor = self.cursor(table)?;
+        cursor.seek(Bytes::copy_from_slice(prefix));
+        let mut rows = Vec::new();
+        while rows.len() < limit
+            && let Some(row) = cursor.next()?.filter(|(key, _)| key.starts_with(prefix))
+        {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    fn remembers(&self, table: Table, key: &[u8]) -> bool {
+        self.known(table, key).is_some()
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use volumed_client::{BlockDevice, Durability};
 
+use crate::errors::OpenError;
 use crate::format::group::{Group, HEADER, Start, start};
 use crate::format::layout::BLOCK;
 use crate::log::position::Position;
-use crate::requests::OpenError;
 
 /// Reads the groups behind `position` up to the first that does not fit the chain (B4), hands
 /// each with its address to `apply`, and writes the last one again, durably: it may have been in flight, and what

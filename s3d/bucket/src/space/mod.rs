@@ -2,6 +2,7 @@
 
 pub mod allocator;
 pub mod pins;
+pub mod release;
 pub mod reserve;
 pub mod sweep;
 pub mod trimmer;

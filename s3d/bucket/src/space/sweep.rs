@@ -6,12 +6,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::errors::ClosedError;
 use crate::format::layout::{BLOCK, DATA_ZONE, whole_blocks};
 use crate::format::rows::{Row, Span, Table, span_key};
 use crate::index::IndexError;
 use crate::index::reader::Reader;
 use crate::object::SpanId;
-use crate::requests::ClosedError;
 use crate::shared::Shared;
 
 /// TRIMs what lies in `zone` and is neither in `live` nor in a span.

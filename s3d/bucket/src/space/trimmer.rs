@@ -15,14 +15,15 @@ use volumed_client::DeviceError;
 
 use crate::commit::change::Change;
 use crate::commit::committer::{Message, Submission};
+use crate::errors::ClosedError;
 use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, whole_blocks};
 use crate::format::rows::{Freed, Row, Span, Table, span_id, span_key};
 use crate::index::IndexError;
 use crate::index::cursor::Cursor;
 use crate::index::reader::Reader;
 use crate::object::SpanId;
-use crate::requests::ClosedError;
 use crate::shared::Shared;
+use crate::space::release::release;
 use crate::space::reserve::hold_reserve;
 
 /// Freed spans handled at once.
@@ -42,6 +43,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
         let folded = shared.folded.notified();
         let done = async {
             trim_abandoned(&shared).await?;
+            release(&shared, &messages).await?;
             round(&shared, &messages).await
         };
         match done.await {

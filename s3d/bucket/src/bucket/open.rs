@@ -1,0 +1,149 @@
+//! Making a bucket, and opening it.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use super::{Bucket, Devices, Options};
+use crate::blob::writer::IN_FLIGHT_TOGETHER;
+use crate::commit::committer::{Committer, Fold};
+use crate::errors::OpenError;
+use crate::format::layout::{DATA_ZONE, SEGMENT};
+use crate::format::rows::{Row, Table};
+use crate::format::superblock::{BucketId, Fields, Superblock};
+use crate::index::reader::Reader;
+use crate::index::zone::IndexZone;
+use crate::index::{Index, IndexError};
+use crate::log::position::Position;
+use crate::log::replay::replay;
+use crate::log::writer::Log;
+use crate::object::Timestamp;
+use crate::shared::Shared;
+use crate::space::allocator::Space;
+use crate::space::pins::Pins;
+use crate::space::reserve::hold_reserve;
+use crate::space::{sweep, trimmer};
+use crate::totals::Totals;
+
+/// Changes that may wait for the committer.
+const QUEUE: usize = 1024;
+
+impl Bucket {
+    /// Makes a bucket on an empty volume, or opens it if it was made already: making is repeated
+    /// after a crash.
+    pub async fn create(
+        devices: Devices,
+        id: BucketId,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        if Superblock::read(&devices.data).await?.is_some() {
+            return Self::open(devices, id, options).await;
+        }
+        let fields = Fields {
+            bucket: id,
+            generation: 0,
+            epoch: options.epoch,
+            index_length: 0,
+            mark: DATA_ZONE + 2 * SEGMENT,
+        };
+        let start = Position {
+            sequence: 0,
+            next_record: 1,
+            address: DATA_ZONE,
+            next_segment: DATA_ZONE + SEGMENT,
+            floor: DATA_ZONE,
+            crc: 0,
+        };
+        // What an attempt before this one left in the index zone is not the start of an index.
+        let device = devices.index.clone();
+        let staged = Arc::new(Superblock::staged(devices.data.clone(), fields));
+        let zone = IndexZone::new(device, staged.clone(), 0);
+        let Options {
+            index_cache,
+            offload,
+            ..
+        } = options.clone();
+        offload
+            .run(move || Index::create(zone, &start, index_cache, offload).map(Index::close))
+            .await
+            .map_err(|error| OpenError::Index(error.0))?;
+        // The index is whole; both slots now make the bucket.
+        staged.publish().await?;
+        Self::open(devices, id, options).await
+    }
+
+    /// Opens a bucket: reads the superblock, opens the index, replays the log (B4).
+    pub async fn open(devices: Devices, id: BucketId, options: Options) -> Result<Self, OpenError> {
+        let fields = Superblock::read(&devices.data)
+            .await?
+            .ok_or(OpenError::Superblock)?;
+        if fields.bucket != id {
+            return Err(OpenError::OtherBucket);
+        }
+        let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
+        superblock
+            .change(|fields| fields.epoch = options.epoch)
+            .await?;
+        let zone = IndexZone::new(devices.index, superblock.clone(), fields.index_length);
+        let Options {
+            index_cache,
+            offload,
+            quota,
+            feed,
+            ..
+        } = options;
+        let (index, applied) = offload
+            .run(move || Index::open(zone, index_cache, offload))
+            .await
+            .map_err(|error| OpenError::Index(error.0))?;
+        let mut live = Vec::new();
+        let position = replay(&devices.data, applied, options.epoch, |address, group| {
+            live.push(address..address + group.length);
+            let time = Timestamp(group.link.time);
+            index.apply(group.link.first_record, time, &group.records);
+        })
+        .await?;
+        let index = Arc::new(index.retaining(feed));
+        let totals = index.read(totals).await;
+        let totals = totals.map_err(|error| OpenError::Index(error.0))?;
+        let space = Arc::new(Space::new(superblock, fields.mark));
+        let shared = Arc::new(Shared {
+            data: devices.data.clone(),
+            index,
+            space: space.clone(),
+            offload,
+            folded: Notify::new(),
+            pins: Pins::default(),
+            runs: Arc::new(Semaphore::new(IN_FLIGHT_TOGETHER)),
+            closed: OnceLock::new(),
+            reserve_held: AtomicBool::new(false),
+            totals: Mutex::new(totals),
+            quota: Mutex::new(quota),
+            last_record: watch::Sender::new(position.next_record - 1),
+        });
+        let (messages, received) = mpsc::channel(QUEUE);
+        let committer = Committer {
+            shared: shared.clone(),
+            log: Log::new(devices.data, space, options.epoch, position),
+            epoch: options.epoch,
+            clock: options.clock,
+            uploads: 0,
+            fold: Fold::default(),
+        };
+        tokio::spawn(committer.run(received));
+        hold_reserve(&shared).await?;
+        live.push(position.next_segment..position.next_segment + SEGMENT);
+        tokio::spawn(sweep::run(shared.clone(), applied.floor..fields.mark, live));
+        tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
+        Ok(Self { shared, messages })
+    }
+}
+
+/// A bucket in which nothing was counted yet has no row for it.
+fn totals(reader: &Reader) -> Result<Totals, IndexError> {
+    let row = reader.get(Table::Totals, &[])?;
+    let totals = row.map(|row| Totals::decode(&row)).transpose()?;
+    Ok(totals.unwrap_or_default())
+}

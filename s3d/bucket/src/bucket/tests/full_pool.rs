@@ -1,0 +1,66 @@
+//! A pool that is full, where deletes still work.
+
+use std::time::Duration;
+
+use super::multipart::complete;
+use super::*;
+use crate::errors::ChangeError;
+use crate::offload::Offload;
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_object_of_s3_can_be_deleted_in_a_full_pool() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = bucket(&device).await;
+    complete(&bucket, &key("a"), 10_000, 9, 0).await;
+    device.full.store(true, Ordering::Relaxed);
+    let refused = bucket.put(
+        key("b"),
+        Attributes::default(),
+        Body::Small(Bytes::from_static(b"b")),
+        Condition::default(),
+    );
+    assert_eq!(refused.await.unwrap_err(), ChangeError::NoSpace);
+    let deleted = bucket.delete(key("a"), Condition::default()).await;
+    assert_eq!(deleted, Ok(true));
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(rows(&bucket, Table::Spans).await, 0);
+}
+
+/// A delete in a full pool is committed while a fold runs that does not take its rows.
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
+    let device = Arc::new(Sparse {
+        flushes: Some(Semaphore::new(1)),
+        ..Sparse::default()
+    });
+    let devices = Devices {
+        data: device.clone(),
+        index: device.clone(),
+    };
+    let options = Options {
+        offload: Offload::Threads,
+        ..Options::new(1)
+    };
+    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    put(&bucket, "a", 3_000_000).await;
+    let flushes = device.flushes.as_ref().unwrap();
+    let held = flushes.acquire().await.unwrap();
+    // The memtable is large enough then: a fold begins, and waits for its flush.
+    let attributes = Attributes {
+        metadata: vec![("long".into(), "x".repeat(9 << 20))],
+        ..Attributes::default()
+    };
+    let body = Body::Small(Bytes::new());
+    let put = bucket.put(key("b"), attributes, body, Condition::default());
+    put.await.unwrap();
+    let is_folding = |reader: &Reader| reader.tables().frozen.is_some();
+    assert!(bucket.shared.index.read(is_folding).await);
+    device.full.store(true, Ordering::Relaxed);
+    let deleted = bucket.delete(key("a"), Condition::default()).await;
+    assert_eq!(deleted, Ok(true));
+    assert!(bucket.shared.index.read(is_folding).await);
+    let before = *device.trimmed.lock();
+    drop(held);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(*device.trimmed.lock() - before >= 3_000_000);
+}

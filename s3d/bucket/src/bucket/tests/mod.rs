@@ -1,0 +1,161 @@
+//! A bucket on a device in memory.
+
+mod copies;
+mod full_pool;
+mod multipart;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use volumed_client::{DeviceError, Durability};
+
+use super::*;
+use crate::attributes::Attributes;
+use crate::condition::Condition;
+use crate::format::layout::{BLOCK, DATA_ZONE, RESERVE};
+use crate::format::superblock::BucketId;
+use crate::index::reader::Reader;
+use crate::object::{Key, Object};
+use crate::requests::Body;
+
+/// A device in memory that holds nothing but what was written.
+#[derive(Default)]
+pub struct Sparse {
+    blocks: Mutex<BTreeMap<u64, Box<[u8]>>>,
+    pub trimmed: Mutex<u64>,
+    /// Writes of data are refused until the reserve is given up.
+    pub full: AtomicBool,
+    /// Flushes wait while this has no permit.
+    pub flushes: Option<Semaphore>,
+}
+
+impl Sparse {
+    /// Another device that holds the same.
+    pub fn snapshot(&self) -> Self {
+        Self {
+            blocks: Mutex::new(self.blocks.lock().clone()),
+            ..Self::default()
+        }
+    }
+}
+
+#[async_trait]
+impl BlockDevice for Sparse {
+    fn size(&self) -> u64 {
+        1 << 60
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
+        let first = offset / BLOCK;
+        let end = (offset + length as u64).div_ceil(BLOCK);
+        let mut bytes = BytesMut::zeroed(((end - first) * BLOCK) as usize);
+        for (block, held) in self.blocks.lock().range(first..end) {
+            let at = ((block - first) * BLOCK) as usize;
+            bytes[at..at + held.len()].copy_from_slice(held);
+        }
+        let within = (offset % BLOCK) as usize;
+        Ok(bytes.freeze().slice(within..within + length))
+    }
+
+    async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
+        if self.full.load(Ordering::Relaxed) && offset >= DATA_ZONE {
+            return Err(DeviceError::NoSpace);
+        }
+        let bytes = pieces.concat();
+        let mut blocks = self.blocks.lock();
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            let within = (at % BLOCK) as usize;
+            let length = (bytes.len() - done).min(BLOCK as usize - within);
+            let block = blocks
+                .entry(at / BLOCK)
+                .or_insert_with(|| vec![0; BLOCK as usize].into());
+            block[within..within + length].copy_from_slice(&bytes[done..done + length]);
+            done += length;
+        }
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), DeviceError> {
+        if let Some(flushes) = &self.flushes {
+            drop(flushes.acquire().await);
+        }
+        Ok(())
+    }
+
+    async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
+        if RESERVE.contains(&offset) {
+            self.full.store(false, Ordering::Relaxed);
+        }
+        *self.trimmed.lock() += length;
+        let blocks = offset.div_ceil(BLOCK)..(offset + length) / BLOCK;
+        let mut held = self.blocks.lock();
+        let gone: Vec<u64> = held.range(blocks).map(|it| *it.0).collect();
+        for block in gone {
+            held.remove(&block);
+        }
+        Ok(())
+    }
+}
+
+pub async fn bucket(device: &Arc<Sparse>) -> Bucket {
+    open_with(device, Options::new(1)).await
+}
+
+/// Makes the bucket, or opens it, on the caller's thread.
+pub async fn open_with(device: &Arc<Sparse>, options: Options) -> Bucket {
+    let devices = Devices {
+        data: device.clone(),
+        index: device.clone(),
+    };
+    let options = Options {
+        offload: Offload::Inline,
+        ..options
+    };
+    Bucket::create(devices, BucketId(1), options).await.unwrap()
+}
+
+pub fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+/// Puts `length` bytes, each its place in them, as the front does.
+pub async fn put(bucket: &Bucket, name: &str, length: usize) -> Object {
+    let mut writer = bucket.writer(Some(length as u64));
+    writer.write(pattern(length)).await.unwrap();
+    let body: Body = writer.finish().await.unwrap();
+    let (attributes, condition) = (Attributes::default(), Condition::default());
+    let stored = bucket.put(key(name), attributes, body, condition).await;
+    stored.unwrap().object
+}
+
+pub fn pattern(length: usize) -> Bytes {
+    (0..length).map(|at| (at / 3) as u8).collect()
+}
+
+pub async fn read(bucket: &Bucket, name: &str) -> Bytes {
+    let found = bucket.find(&key(name)).await.unwrap().unwrap();
+    let mut reader = bucket.read(&found, 0..found.size);
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = reader.next().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    bytes.freeze()
+}
+
+pub async fn rows(bucket: &Bucket, table: Table) -> usize {
+    let count = move |reader: &Reader| {
+        let mut cursor = reader.cursor(table).unwrap();
+        let mut count = 0;
+        while cursor.next().unwrap().is_some() {
+            count += 1;
+        }
+        count
+    };
+    bucket.shared.index.read(count).await
+}

@@ -1,0 +1,112 @@
+//! Blobs: which spans a body takes, and where the slices of a blob are kept.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{BatchPlanner, Planned, Stop};
+use crate::CHECKED_RUN;
+use crate::blob::slices::{cut, total};
+use crate::commit::view::RowView;
+use crate::format::crc::crc32c_of_runs;
+use crate::format::layout::DATA_ZONE;
+use crate::format::rows::{Row, Slices, Span, Table, blob_key, slices_end, slices_key, span_key};
+use crate::index::IndexError;
+use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, SpanId, SpanSlice};
+use crate::requests::Body;
+
+impl<V: RowView> BatchPlanner<'_, V> {
+    /// Names the spans of a body.
+    pub(super) fn take_body(&mut self, body: &Body) -> Planned<Blob> {
+        let mut slices = Vec::new();
+        match body {
+            Body::Small(bytes) if bytes.is_empty() => {}
+            Body::Small(bytes) => {
+                let offset = self.context.address - DATA_ZONE + self.group.body(bytes.clone());
+                let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
+                let length = bytes.len() as u64;
+                slices.push(self.take_span(offset, length, sums)?);
+            }
+            Body::Stored(spans) => {
+                for span in spans {
+                    let offset = span.claim.address() - DATA_ZONE;
+                    slices.push(self.take_span(offset, span.length, span.sums.clone())?);
+                }
+            }
+        }
+        Ok(self.keep(slices))
+    }
+
+    fn take_span(&mut self, offset: u64, length: u64, sums: Vec<u32>) -> Planned<SpanSlice> {
+        let id = SpanId(offset);
+        let key = span_key(id);
+        // No address is ever given out twice (B8): better no bucket than one that writes over what
+        // it acknowledged.
+        if self.rows.remembers(Table::Spans, &key) {
+            return Err(Stop::Failed(IndexError(format!(
+                "the address {offset} was given out twice"
+            ))));
+        }
+        let span = Span {
+            offset,
+            length,
+            sums,
+        };
+        self.set(Table::Spans, key, Some(span.encode()));
+        Ok(SpanSlice {
+            span: id,
+            offset: 0,
+            length,
+        })
+    }
+
+    /// A blob of these slices, whose references are counted already.
+    pub(super) fn keep(&mut self, slices: Vec<SpanSlice>) -> Blob {
+        if slices.len() <= MAX_INLINE_SLICES {
+            return Blob::Inline(slices);
+        }
+        let id = BlobId(self.sequence());
+        let mut end = 0;
+        for row in slices.chunks(MAX_INLINE_SLICES) {
+            end += total(row);
+            let value = Slices(row.to_vec()).encode();
+            self.set(Table::Slices, slices_key(id, end), Some(value));
+        }
+        Blob::Stored(id)
+    }
+
+    /// The slices that hold `range` of a blob's bytes.
+    pub(super) fn slices(&self, blob: &Blob, range: Range<u64>) -> Planned<Vec<SpanSlice>> {
+        let id = match blob {
+            Blob::Inline(slices) => return Ok(cut(slices, range)),
+            Blob::Stored(id) => *id,
+        };
+        let mut slices = Vec::new();
+        for (row, Slices(held)) in self.stored_rows(id)? {
+            let end = slices_end(&row)?;
+            let start = end - total(&held);
+            let within = |at: u64| at.clamp(start, end) - start;
+            slices.extend(cut(&held, within(range.start)..within(range.end)));
+        }
+        Ok(slices)
+    }
+
+    /// The slices of a blob that only one part has, which goes: they are the caller's then, with
+    /// their references.
+    pub(super) fn take_over(&mut self, blob: Blob) -> Planned<Vec<SpanSlice>> {
+        let id = match blob {
+            Blob::Inline(slices) => return Ok(slices),
+            Blob::Stored(id) => id,
+        };
+        let mut slices = Vec::new();
+        for (row, Slices(held)) in self.stored_rows(id)? {
+            slices.extend(held);
+            self.set(Table::Slices, row, None);
+        }
+        Ok(slices)
+    }
+
+    fn stored_rows(&self, id: BlobId) -> Planned<Vec<(Bytes, Slices)>> {
+        Ok(self.rows.scan(Table::Slices, &blob_key(id), usize::MAX)?)
+    }
+}
