@@ -60,11 +60,18 @@ pub fn membership_key(user: &UserId, namespace: &NamespaceName) -> String {
     format!("s3d/member/{user}/{namespace}")
 }
 
-pub fn new_namespace(namespace: &NamespaceName) -> Change {
+fn id_key(id: &str) -> String {
+    format!("s3d/namespace-id/{id}")
+}
+
+pub fn new_namespace(namespace: &NamespaceName) -> [Change; 2] {
     let record = NamespaceRecord {
         created: clock::now(),
     };
-    put(namespace_key(namespace), &record)
+    [
+        put(namespace_key(namespace), &record),
+        put(id_key(&namespace.canonical_id()), namespace),
+    ]
 }
 
 impl Accounts {
@@ -78,10 +85,8 @@ impl Accounts {
             return Err(CreateNamespaceError::TooMany);
         }
         let conditions = vec![absent(namespace_key(namespace)), present(user_key(user))];
-        let changes = vec![
-            new_namespace(namespace),
-            put(membership_key(user, namespace), &Role::Owner),
-        ];
+        let mut changes = vec![put(membership_key(user, namespace), &Role::Owner)];
+        changes.extend(new_namespace(namespace));
         if !self.records.commit(conditions, changes).await? {
             return Err(CreateNamespaceError::Taken);
         }
@@ -89,6 +94,16 @@ impl Accounts {
             namespace: namespace.clone(),
             role: Role::Owner,
         })
+    }
+
+    /// The namespace that has a canonical id.
+    pub async fn namespace_of_id(&self, id: &str) -> Result<Option<NamespaceName>, RecordError> {
+        let possible = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !possible {
+            return Ok(None);
+        }
+        let stored = self.records.get(&id_key(id)).await?;
+        Ok(stored.map(|stored| stored.record))
     }
 
     /// The namespaces that a user belongs to, by name.

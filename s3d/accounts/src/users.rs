@@ -151,12 +151,12 @@ impl Accounts {
             absent(user_key(&user.id)),
             absent(namespace_key(&namespace)),
         ];
-        let changes = vec![
+        let mut changes = vec![
             put(user_key(&user.id), record),
             put(email, &user.id),
-            new_namespace(&namespace),
             put(membership_key(&user.id, &namespace), &Role::Owner),
         ];
+        changes.extend(new_namespace(&namespace));
         if self.records.commit(conditions, changes).await? {
             return Ok((user, namespace));
         }

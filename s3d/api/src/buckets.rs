@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use s3d_bucket::CannedAcl;
 use serde::Serialize;
 
 use super::auth::{Caller, namespace_of};
@@ -15,7 +14,7 @@ use super::path::Name;
 use super::{ApiState, Endpoint};
 use s3d_accounts::clock;
 use s3d_accounts::{Key, User};
-use s3d_buckets::{BucketRecord, Status};
+use s3d_buckets::{BucketRecord, Settings, Status};
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
 
@@ -77,7 +76,7 @@ pub async fn create(
     };
     let record = state
         .buckets
-        .create(&namespace, &name, CannedAcl::Private)
+        .create(&namespace, &name, None, Settings::default())
         .await?;
     let key = match state.buckets.create_key(&record).await {
         Ok(key) => key,

@@ -15,12 +15,16 @@ use s3d_names::NamespaceName;
 #[derive(Serialize)]
 pub struct NamespaceAnswer {
     name: String,
+    /// The id by which S3 names the namespace.
+    #[serde(rename = "canonicalId")]
+    canonical_id: String,
     role: Role,
 }
 
 impl From<Membership> for NamespaceAnswer {
     fn from(membership: Membership) -> Self {
         Self {
+            canonical_id: membership.namespace.canonical_id(),
             name: membership.namespace.into(),
             role: membership.role,
         }

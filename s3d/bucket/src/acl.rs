@@ -42,13 +42,3 @@ pub enum Permission {
     WriteAcp,
     FullControl,
 }
-
-/// The canned ACLs that a bucket record can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum CannedAcl {
-    /// The owner alone.
-    #[default]
-    Private,
-    /// Anyone may read.
-    PublicRead,
-}

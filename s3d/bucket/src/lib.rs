@@ -22,7 +22,7 @@ mod shared;
 mod space;
 mod totals;
 
-pub use acl::{Acl, CannedAcl, Grant, Grantee, Permission};
+pub use acl::{Acl, Grant, Grantee, Permission};
 pub use attributes::*;
 pub use blob::reader::BlobReader;
 pub use blob::writer::BodyWriter;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use s3d_bucket::{BucketId, CannedAcl};
+use s3d_bucket::{Acl, BucketId};
 
 use super::Buckets;
 use super::open::How;
 use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, buckets_of, unsettled_key};
+use super::settings::Settings;
 use s3d_accounts::namespace_key;
 use s3d_accounts::{clock, random};
 use s3d_names::BucketName;
@@ -49,7 +50,8 @@ impl Buckets {
         self: &Arc<Self>,
         namespace: &NamespaceName,
         name: &BucketName,
-        acl: CannedAcl,
+        acl: Option<Acl>,
+        settings: Settings,
     ) -> Result<BucketRecord, CreateBucketError> {
         if self.records.list::<()>(&buckets_of(namespace)).await?.len() >= MAX_BUCKETS {
             return Err(CreateBucketError::TooMany);
@@ -63,6 +65,7 @@ impl Buckets {
             status: Status::Provisioning,
             created: clock::now(),
             acl,
+            settings,
         };
         let conditions = vec![absent(bucket_key(name)), present(namespace_key(namespace))];
         let changes = vec![

@@ -2,25 +2,12 @@
 
 use std::sync::Arc;
 
-use s3d_bucket::CannedAcl;
-
 use super::Buckets;
 use super::record::{BucketRecord, Status, bucket_key, buckets_of};
 use s3d_accounts::{CreateKeyError, Key, Scope};
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
-use s3d_records::{RecordError, Stored, put, unchanged};
-
-/// Why a bucket's ACL could not be set.
-#[derive(Debug, thiserror::Error)]
-pub enum SetAclError {
-    /// There is no such bucket.
-    #[error("there is no such bucket")]
-    NoSuchBucket,
-    /// The metadata store failed.
-    #[error(transparent)]
-    Records(#[from] RecordError),
-}
+use s3d_records::{RecordError, Stored, unchanged};
 
 /// Why a key to a bucket could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -60,27 +47,6 @@ impl Buckets {
             records.extend(self.find(&name).await?);
         }
         Ok(records)
-    }
-
-    /// Sets who may list the bucket.
-    pub async fn set_acl(&self, bucket: &BucketRecord, acl: CannedAcl) -> Result<(), SetAclError> {
-        let name = &bucket.name;
-        loop {
-            let stored = self
-                .read_living(bucket)
-                .await?
-                .ok_or(SetAclError::NoSuchBucket)?;
-            let record = BucketRecord {
-                acl,
-                ..stored.record.clone()
-            };
-            let changes = vec![put(bucket_key(name), &record)];
-            let conditions = vec![unchanged(bucket_key(name), &stored)];
-            if self.records.commit(conditions, changes).await? {
-                self.known.remove(name.as_str());
-                return Ok(());
-            }
-        }
     }
 
     /// Makes a key to one bucket.

@@ -1,5 +1,6 @@
 //! The rack's buckets: their records, their provisioning, and the open ones.
 
+mod configure;
 mod create;
 mod delete;
 mod find;
@@ -7,6 +8,7 @@ mod index_io;
 mod open;
 mod open_set;
 mod record;
+mod settings;
 mod settle;
 mod turns;
 mod volumes;
@@ -26,11 +28,13 @@ use s3d_accounts::Accounts;
 use s3d_records::{Cache, Records};
 use turns::Turns;
 
+pub use configure::ConfigureError;
 pub use create::CreateBucketError;
 pub use delete::DeleteBucketError;
-pub use find::{CreateBucketKeyError, SetAclError};
+pub use find::CreateBucketKeyError;
 pub use open::OpenBucketError;
 pub use record::{BucketRecord, Status};
+pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
 
 /// Records that are kept in memory, some 300 bytes each.

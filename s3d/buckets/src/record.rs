@@ -1,7 +1,9 @@
 //! What the rack knows of a bucket.
 
-use s3d_bucket::{BucketId, CannedAcl, Timestamp};
+use s3d_bucket::{Acl, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
 
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
@@ -25,8 +27,12 @@ pub struct BucketRecord {
     pub status: Status,
     /// When it was created.
     pub created: Timestamp,
-    /// Who may list it.
-    pub acl: CannedAcl,
+    /// Who may do what with it; `None`: its namespace alone.
+    #[serde(default, deserialize_with = "acl::read")]
+    pub acl: Option<Acl>,
+    /// What else its owner set on it.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 /// Whether a bucket can be used.
@@ -63,6 +69,38 @@ pub fn unsettled_key(name: &BucketName) -> String {
     format!("{UNSETTLED}{name}")
 }
 
+mod acl {
+    use s3d_bucket::{Acl, Grant, Grantee, Permission};
+    use serde::{Deserialize, Deserializer};
+
+    /// The first records named one of two canned ACLs.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Canned(Canned),
+        Acl(Option<Acl>),
+    }
+
+    #[derive(Deserialize)]
+    enum Canned {
+        Private,
+        PublicRead,
+    }
+
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acl>, D::Error> {
+        Ok(match Stored::deserialize(deserializer)? {
+            Stored::Acl(acl) => acl,
+            Stored::Canned(Canned::Private) => None,
+            Stored::Canned(Canned::PublicRead) => Some(Acl {
+                grants: vec![Grant {
+                    grantee: Grantee::AllUsers,
+                    permission: Permission::Read,
+                }],
+            }),
+        })
+    }
+}
+
 mod hex {
     use s3d_bucket::BucketId;
     use serde::de::Error as _;
@@ -82,7 +120,34 @@ mod hex {
 
 #[cfg(test)]
 mod tests {
+    use s3d_bucket::{Grant, Grantee, Permission};
+
     use super::*;
+
+    fn readable_by(grantee: Grantee) -> Acl {
+        let permission = Permission::Read;
+        Acl {
+            grants: vec![Grant {
+                grantee,
+                permission,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_record_of_the_first_format_is_read() {
+        let read = |acl: &str| {
+            let json = format!(
+                r#"{{"id":"7","name":"my-bucket","namespace":"home","volume":"bucket-7",
+                "status":"Provisioned","created":7,"acl":{acl}}}"#
+            );
+            serde_json::from_str::<BucketRecord>(&json).unwrap()
+        };
+        let private = read(r#""Private""#);
+        assert_eq!((private.acl, private.settings), (None, Settings::default()));
+        let public = read(r#""PublicRead""#);
+        assert_eq!(public.acl, Some(readable_by(Grantee::AllUsers)));
+    }
 
     #[test]
     fn a_record_reads_back() {
@@ -93,7 +158,11 @@ mod tests {
             volume: "bucket-1".into(),
             status: Status::Provisioned,
             created: Timestamp(7),
-            acl: CannedAcl::PublicRead,
+            acl: Some(readable_by(Grantee::Namespace("friend".into()))),
+            settings: Settings {
+                tags: vec![("a".into(), "b".into())],
+                ..Settings::default()
+            },
         };
         let json = serde_json::to_string(&record).unwrap();
         assert!(json.contains("fffffffffffffffffffffffffffffffe"), "{json}");

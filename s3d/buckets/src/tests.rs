@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
-use s3d_bucket::{Attributes, Body, CannedAcl, Condition, Key as ObjectKey};
+use s3d_bucket::{Acl, Attributes, Body, Condition, Grant, Grantee, Key as ObjectKey, Permission};
 use tempfile::TempDir;
 use volumed_meta::SqliteStore;
 
@@ -71,7 +71,7 @@ impl Rack {
     async fn create(&self, name: &str) -> BucketRecord {
         let name = BucketName::new(name).unwrap();
         self.buckets
-            .create(&self.home, &name, CannedAcl::Private)
+            .create(&self.home, &name, None, Settings::default())
             .await
             .unwrap()
     }
@@ -178,7 +178,7 @@ async fn a_name_belongs_to_one_namespace() {
     let first = name("first");
     let mine = rack
         .buckets
-        .create(&rack.home, &first, CannedAcl::Private)
+        .create(&rack.home, &first, None, Settings::default())
         .await;
     assert!(matches!(mine, Err(CreateBucketError::AlreadyYours)));
     let sign_up = SignUp {
@@ -189,13 +189,13 @@ async fn a_name_belongs_to_one_namespace() {
     let (_, other) = rack.accounts.sign_up(sign_up, None).await.unwrap();
     let taken = rack
         .buckets
-        .create(&other, &first, CannedAcl::Private)
+        .create(&other, &first, None, Settings::default())
         .await;
     assert!(matches!(taken, Err(CreateBucketError::Taken)));
     let nobody = NamespaceName::new("nobody").unwrap();
     let lost = rack
         .buckets
-        .create(&nobody, &name("second"), CannedAcl::Private)
+        .create(&nobody, &name("second"), None, Settings::default())
         .await;
     assert!(matches!(lost, Err(CreateBucketError::NoSuchNamespace)));
     assert_eq!(rack.volumes.count(), 1);
@@ -226,7 +226,7 @@ async fn a_full_pool_leaves_no_bucket() {
     rack.volumes.full.store(true, SeqCst);
     let full = rack
         .buckets
-        .create(&rack.home, &name("first"), CannedAcl::Private)
+        .create(&rack.home, &name("first"), None, Settings::default())
         .await;
     assert!(matches!(full, Err(CreateBucketError::NoSpace)));
     rack.until_settled().await;
@@ -258,7 +258,7 @@ async fn deletion_goes_on_when_the_daemon_is_back() {
     assert!(rack.buckets.find("first").await.unwrap().is_none());
     let taken = rack
         .buckets
-        .create(&rack.home, &name("first"), CannedAcl::Private)
+        .create(&rack.home, &name("first"), None, Settings::default())
         .await;
     assert!(matches!(taken, Err(CreateBucketError::BeingDeleted)));
     let rack = rack.restart();
@@ -357,28 +357,37 @@ async fn a_name_that_passed_to_another_gives_no_right_to_the_bucket() {
         Err(DeleteBucketError::NoSuchBucket)
     ));
     assert!(rack.buckets.create_key(&old).await.is_err());
-    let refused = rack.buckets.set_acl(&old, CannedAcl::PublicRead).await;
-    assert!(matches!(refused, Err(SetAclError::NoSuchBucket)));
+    let refused = rack.buckets.configure(&old, |_| ()).await;
+    assert!(matches!(refused, Err(ConfigureError::NoSuchBucket)));
     assert!(rack.holds(&new).await);
 }
 
 #[tokio::test]
-async fn an_acl_is_kept() {
+async fn settings_are_kept() {
     let rack = Rack::new().await;
     let first = rack.create("first").await;
     let second = rack.create("second").await;
     rack.buckets.delete(&second, false).await.unwrap();
-    rack.buckets
-        .set_acl(&first, CannedAcl::PublicRead)
-        .await
-        .unwrap();
-    let record = rack.buckets.find("first").await.unwrap().unwrap();
-    assert_eq!(
-        (record.acl, record.status),
-        (CannedAcl::PublicRead, Status::Provisioned)
+    let acl = Acl {
+        grants: vec![Grant {
+            grantee: Grantee::AllUsers,
+            permission: Permission::Read,
+        }],
+    };
+    let tags = vec![("colour".to_owned(), "green".to_owned())];
+    let (public, tagged) = (Some(acl.clone()), tags.clone());
+    let buckets = &rack.buckets;
+    let (one, other) = tokio::join!(
+        buckets.configure(&first, |record| record.acl.clone_from(&public)),
+        buckets.configure(&first, |record| record.settings.tags.clone_from(&tagged)),
     );
-    let missing = rack.buckets.set_acl(&second, CannedAcl::PublicRead).await;
-    assert!(matches!(missing, Err(SetAclError::NoSuchBucket)));
+    assert!(one.is_ok() && other.is_ok());
+    let record = rack.buckets.find("first").await.unwrap().unwrap();
+    assert_eq!(record.acl, Some(acl));
+    assert_eq!(record.settings.tags, tags);
+    assert_eq!(record.status, Status::Provisioned);
+    let missing = rack.buckets.configure(&second, |_| ()).await;
+    assert!(matches!(missing, Err(ConfigureError::NoSuchBucket)));
 }
 
 #[tokio::test]

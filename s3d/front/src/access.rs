@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use s3d_bucket::CannedAcl;
+use s3d_bucket::{Bucket, Found, Key as ObjectKey, Permission, Upload};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Request, S3Result};
 
+use super::acl::{self, Requester};
 use super::document::Document;
 use super::error::{self, Refusal};
 use super::host::Addressing;
@@ -40,10 +41,10 @@ enum Need {
     /// A key of a whole namespace: the bucket does not exist yet.
     Namespace,
     /// The bucket is the caller's.
-    Own,
-    /// The bucket is the caller's, or anyone may list it.
-    List,
-    /// The bucket is the caller's, or the object shows that anyone may read it.
+    Owner,
+    /// The bucket is the caller's, or its ACL grants this.
+    Bucket(Permission),
+    /// The object decides, once it is found.
     Object,
 }
 
@@ -51,9 +52,28 @@ fn need(operation: &str) -> Need {
     match operation {
         "ListBuckets" => Need::Key,
         "CreateBucket" => Need::Namespace,
-        "ListObjects" | "ListObjectsV2" | "HeadBucket" => Need::List,
-        "GetObject" | "HeadObject" => Need::Object,
-        _ => Need::Own,
+        "HeadBucket"
+        | "ListMultipartUploads"
+        | "ListObjectVersions"
+        | "ListObjects"
+        | "ListObjectsV2" => Need::Bucket(Permission::Read),
+        "GetBucketAcl" => Need::Bucket(Permission::ReadAcp),
+        "PutBucketAcl" => Need::Bucket(Permission::WriteAcp),
+        "AbortMultipartUpload"
+        | "CompleteMultipartUpload"
+        | "CopyObject"
+        | "CreateMultipartUpload"
+        | "DeleteObject"
+        | "DeleteObjects"
+        | "ListParts"
+        | "PostObject"
+        | "PutObject"
+        | "UploadPart"
+        | "UploadPartCopy" => Need::Bucket(Permission::Write),
+        "GetObject" | "GetObjectAcl" | "GetObjectAttributes" | "HeadObject" | "PutObjectAcl" => {
+            Need::Object
+        }
+        _ => Need::Owner,
     }
 }
 
@@ -62,8 +82,24 @@ fn need(operation: &str) -> Need {
 pub struct Caller {
     /// The key that signed the request.
     pub key: Option<Arc<Key>>,
-    /// Whether the bucket that is asked for is theirs.
-    pub owns: bool,
+}
+
+impl Caller {
+    /// Whether a bucket is the caller's.
+    pub fn owns(&self, bucket: &BucketRecord) -> bool {
+        self.key.as_ref().is_some_and(|key| covers(key, bucket))
+    }
+
+    /// In whose name the caller acts on a bucket.
+    pub fn requester<'a>(&'a self, bucket: &BucketRecord) -> Requester<'a> {
+        match self.key.as_deref() {
+            None => Requester::Anonymous,
+            Some(key) if scope_covers(&key.scope, bucket) => {
+                Requester::Namespace(key.namespace.as_str())
+            }
+            Some(_) => Requester::Stranger,
+        }
+    }
 }
 
 /// Decides who may do what, before the operation begins.
@@ -103,27 +139,28 @@ impl Access {
         };
         let need = need(context.s3_op().name());
         let Some(name) = context.s3_path().get_bucket_name().map(str::to_owned) else {
-            return admit(context, Caller { key, owns: false }, need == Need::Key);
+            return admit(context, Caller { key }, need == Need::Key);
         };
         if need == Need::Namespace {
             let whole = key
                 .as_ref()
                 .is_some_and(|key| key.scope == Scope::Namespace);
-            return admit(context, Caller { key, owns: false }, whole);
+            return admit(context, Caller { key }, whole);
         }
         let found = self.buckets.find(&name).await.map_err(error::record)?;
         let bucket = found.ok_or(Refusal::NoSuchBucket)?;
         check_namespace(context, &bucket)?;
-        let owns = key.as_ref().is_some_and(|key| covers(key, &bucket));
-        let may = owns
+        let caller = Caller { key };
+        let may = caller.owns(&bucket)
             || match need {
-                Need::List => bucket.acl == CannedAcl::PublicRead,
-                // The object decides, once it is found.
+                Need::Bucket(permission) => {
+                    acl::bucket_allows(&bucket, caller.requester(&bucket), permission)
+                }
                 Need::Object => true,
                 _ => false,
             };
         context.extensions_mut().insert(bucket);
-        admit_as(context, Caller { key, owns }, may)
+        admit_as(context, caller, may)
     }
 }
 
@@ -143,11 +180,14 @@ fn admit_as(context: &mut S3AccessContext<'_>, caller: Caller, may: bool) -> S3R
 
 /// Whether a key may touch a bucket.
 pub fn covers(key: &Key, bucket: &BucketRecord) -> bool {
-    let scope = match &key.scope {
+    scope_covers(&key.scope, bucket) && key.namespace == bucket.namespace
+}
+
+fn scope_covers(scope: &Scope, bucket: &BucketRecord) -> bool {
+    match scope {
         Scope::Namespace => true,
         Scope::Bucket(only) => *only == bucket.name,
-    };
-    scope && key.namespace == bucket.namespace
+    }
 }
 
 fn check_namespace(context: &mut S3AccessContext<'_>, found: &BucketRecord) -> Result<(), Refusal> {
@@ -173,4 +213,52 @@ pub fn bucket<T>(request: &S3Request<T>) -> Result<&Arc<BucketRecord>, Refusal> 
         .extensions
         .get::<Arc<BucketRecord>>()
         .ok_or(Refusal::Denied)
+}
+
+/// An upload is looked at and aborted by the bucket's owner and by whoever began it.
+pub fn check_upload<T>(request: &S3Request<T>, upload: &Upload) -> Result<(), Refusal> {
+    let bucket = bucket(request)?;
+    let caller = caller(request)?;
+    let owner = acl::object_owner(bucket, upload.attributes.owner.as_deref());
+    if caller.owns(bucket) || caller.requester(bucket) == Requester::Namespace(owner) {
+        Ok(())
+    } else {
+        Err(Refusal::Denied)
+    }
+}
+
+/// An object of a bucket that is the caller's.
+pub async fn find_own(open: &Bucket, key: &ObjectKey) -> S3Result<Found> {
+    let found = open.find(key).await;
+    let found = found.map_err(|refusal| error::read(&refusal))?;
+    Ok(found.ok_or(Refusal::NoSuchKey)?)
+}
+
+/// The object of a request, if its ACL allows the caller this.
+pub async fn find<T>(
+    open: &Bucket,
+    request: &S3Request<T>,
+    key: &ObjectKey,
+    permission: Permission,
+) -> S3Result<Found> {
+    find_as(open, bucket(request)?, caller(request)?, key, permission).await
+}
+
+/// The same in a bucket that the request names beside its own. A stranger learns whether an object
+/// is there only where it may list.
+pub async fn find_as(
+    open: &Bucket,
+    bucket: &BucketRecord,
+    caller: &Caller,
+    key: &ObjectKey,
+    permission: Permission,
+) -> S3Result<Found> {
+    let found = open.find(key).await;
+    let found = found.map_err(|refusal| error::read(&refusal))?;
+    let who = caller.requester(bucket);
+    match found {
+        Some(object) if acl::allows(bucket, &object, who, permission) => Ok(object),
+        None if acl::bucket_allows(bucket, who, Permission::Read) => Err(Refusal::NoSuchKey.into()),
+        _ => Err(Refusal::Denied.into()),
+    }
 }

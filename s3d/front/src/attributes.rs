@@ -7,9 +7,7 @@ use http::header::{
     CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use s3d_bucket::{
-    Acl, Attributes, CannedAcl, Checksum, Grant, Grantee, Object, Permission, Timestamp,
-};
+use s3d_bucket::{Attributes, Checksum, Object, Timestamp};
 
 use super::checksum;
 
@@ -38,17 +36,11 @@ pub enum AttributesError {
     /// A value that is not UTF-8.
     #[error("the header {0} is not UTF-8")]
     NotUtf8(String),
-    /// A canned ACL that is not built.
-    #[error("the ACL {0} is not implemented here: use private or public-read")]
-    Acl(String),
 }
 
-/// What headers say of an object; without ETag and checksum.
+/// What headers say of an object; without ETag, checksum, owner, ACL and tags.
 pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
-    let mut attributes = Attributes {
-        acl: grants(acl(headers)?),
-        ..Attributes::default()
-    };
+    let mut attributes = Attributes::default();
     for name in KEPT {
         let Some(value) = headers.get(&name) else {
             continue;
@@ -80,31 +72,6 @@ pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
     Ok(attributes)
 }
 
-/// The canned ACL that headers ask for.
-pub fn acl(headers: &HeaderMap) -> Result<CannedAcl, AttributesError> {
-    match headers.get("x-amz-acl").map(HeaderValue::as_bytes) {
-        None | Some(b"private") => Ok(CannedAcl::Private),
-        Some(b"public-read") => Ok(CannedAcl::PublicRead),
-        Some(other) => Err(AttributesError::Acl(
-            String::from_utf8_lossy(other).into_owned(),
-        )),
-    }
-}
-
-fn grants(acl: CannedAcl) -> Option<Acl> {
-    let read = Grant {
-        grantee: Grantee::AllUsers,
-        permission: Permission::Read,
-    };
-    (acl == CannedAcl::PublicRead).then(|| Acl { grants: vec![read] })
-}
-
-/// Whether anyone may read.
-pub fn is_public(attributes: &Attributes) -> bool {
-    let mut grants = attributes.acl.iter().flat_map(|acl| &acl.grants);
-    grants.any(|grant| grant.grantee == Grantee::AllUsers)
-}
-
 fn text<'v>(name: &HeaderName, value: &'v HeaderValue) -> Result<&'v str, AttributesError> {
     std::str::from_utf8(value.as_bytes())
         .map_err(|_| AttributesError::NotUtf8(name.as_str().to_owned()))
@@ -125,6 +92,7 @@ pub fn write(object: &Object, query: Option<&str>) -> HeaderMap {
         etag,
         headers,
         metadata,
+        tags,
         ..
     } = &object.attributes;
     let mut map = HeaderMap::with_capacity(8 + headers.len() + metadata.len());
@@ -137,6 +105,9 @@ pub fn write(object: &Object, query: Option<&str>) -> HeaderMap {
     }
     for (name, value) in metadata {
         put_named(&mut map, &format!("x-amz-meta-{name}"), value);
+    }
+    if !tags.is_empty() {
+        map.insert("x-amz-tagging-count", tags.len().into());
     }
     for (name, value) in overrides(query) {
         put(&mut map, name, &value);
@@ -240,11 +211,9 @@ mod tests {
             ("x-amz-meta-name", "Zoë"),
             ("x-amz-meta-twice", "a"),
             ("x-amz-meta-twice", "b"),
-            ("x-amz-acl", "public-read"),
             ("x-other", "gone"),
         ]);
         let attributes = read(&sent).expect("fine");
-        assert!(is_public(&attributes));
         let back = write(
             &object(Attributes {
                 etag: "e".into(),
@@ -280,8 +249,6 @@ mod tests {
             refusal,
             Err(AttributesError::MetadataTooLarge(MAX_METADATA + 1))
         );
-        let acl = read(&headers(&[("x-amz-acl", "public-read-write")]));
-        assert_eq!(acl, Err(AttributesError::Acl("public-read-write".into())));
     }
 
     #[test]

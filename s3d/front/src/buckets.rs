@@ -1,58 +1,27 @@
-//! Operations on buckets, and what ACLs show.
+//! Buckets as a whole: listing, making, finding and deleting them.
 
-use s3d_bucket::{CannedAcl, Key};
+use s3d_buckets::{CreateBucketError, Ownership, Settings};
+use s3d_names::BucketName;
 use s3s::dto::{
     Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput,
-    GetBucketLocationOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
-    HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
-    PutBucketAclInput, PutBucketAclOutput, Type,
+    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
+    HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::access::{bucket, caller, covers};
-use super::attributes::{self, timestamp};
+use super::acl;
+use super::attributes::timestamp;
 use super::error::{self, Refusal};
 use super::operations::Operations;
+use super::ownership::ownership;
 use super::token;
-use s3d_names::BucketName;
+
+/// S3's oldest region, which differs from the others in some answers.
+const FIRST_REGION: &str = "us-east-1";
 
 /// Most buckets of a page.
 const MAX_BUCKETS: usize = 10_000;
-
-fn owner(namespace: &str) -> Owner {
-    Owner {
-        display_name: Some(namespace.to_owned()),
-        id: Some(namespace.to_owned()),
-    }
-}
-
-/// The grants of what only its namespace may use, or anyone may read, too.
-fn grants(is_public: bool, namespace: &str) -> Vec<Grant> {
-    let grant = |grantee, permission| Grant {
-        grantee: Some(grantee),
-        permission: Some(Permission::from_static(permission)),
-    };
-    let user = Grantee {
-        display_name: Some(namespace.to_owned()),
-        email_address: None,
-        id: Some(namespace.to_owned()),
-        type_: Type::from_static(Type::CANONICAL_USER),
-        uri: None,
-    };
-    let anyone = Grantee {
-        display_name: None,
-        email_address: None,
-        id: None,
-        type_: Type::from_static(Type::GROUP),
-        uri: Some("http://acs.amazonaws.com/groups/global/AllUsers".to_owned()),
-    };
-    let mut grants = vec![grant(user, Permission::FULL_CONTROL)];
-    if is_public {
-        grants.push(grant(anyone, Permission::READ));
-    }
-    grants
-}
 
 impl Operations {
     /// The buckets that the caller's key may touch.
@@ -100,26 +69,62 @@ impl Operations {
         Ok(S3Response::new(ListBucketsOutput {
             buckets: Some(buckets.collect()),
             continuation_token: next,
-            owner: Some(owner(key.namespace.as_str())),
+            owner: Some(acl::owner(key.namespace.as_str())),
             prefix: input.prefix.clone(),
         }))
     }
 
-    /// Creates a bucket in the namespace of the caller's key.
+    /// Creates a bucket in the namespace of the caller's key. In us-east-1 creating it again is no
+    /// error, as on AWS.
     pub(super) async fn create(
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        let acl = attributes::acl(&request.headers)?;
+        let input = &request.input;
         let key = caller(&request)?.key.clone().ok_or(Refusal::Denied)?;
-        let name = BucketName::new(request.input.bucket.as_str()).map_err(error::bucket_name)?;
-        self.buckets
-            .create(&key.namespace, &name, acl)
+        let name = BucketName::new(input.bucket.as_str()).map_err(error::bucket_name)?;
+        let constraint = input.create_bucket_configuration.as_ref();
+        let constraint = constraint.and_then(|it| it.location_constraint.as_ref());
+        self.check_location(constraint)?;
+        if input.object_lock_enabled_for_bucket == Some(true) {
+            return Err(Refusal::NotBuilt("object lock is not implemented here").into());
+        }
+        let ownership = input.object_ownership.as_ref().map(ownership).transpose()?;
+        let owner = key.namespace.as_str();
+        let requested = acl::read_headers(&request.headers)?;
+        let acl = self.resolve(requested).await?.acl(owner, owner);
+        if ownership == Some(Ownership::BucketOwnerEnforced) && acl.is_some() {
+            return Err(Refusal::GrantsInTheWay.into());
+        }
+        let settings = Settings {
+            ownership,
+            ..Settings::default()
+        };
+        match self
+            .buckets
+            .create(&key.namespace, &name, acl, settings)
             .await
-            .map_err(error::create)?;
+        {
+            Err(CreateBucketError::AlreadyYours) if self.region.as_str() == FIRST_REGION => {}
+            created => drop(created.map_err(error::create)?),
+        }
         Ok(S3Response::new(CreateBucketOutput {
             location: Some(format!("/{name}")),
         }))
+    }
+
+    /// Whether a bucket may be made where a client wants it: here. S3's oldest region has no
+    /// name, and clients that know no better name it all the same.
+    fn check_location(&self, wanted: Option<&BucketLocationConstraint>) -> Result<(), Refusal> {
+        let here = self.region.as_str();
+        match wanted.map(BucketLocationConstraint::as_str) {
+            None | Some("") => Ok(()),
+            Some(named) if named == here => Ok(()),
+            Some(named) => Err(Refusal::Location {
+                named: named.to_owned(),
+                here: here.to_owned(),
+            }),
+        }
     }
 
     /// Deletes an empty bucket.
@@ -153,61 +158,10 @@ impl Operations {
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         bucket(request)?;
         // S3's oldest region has no name here.
-        let named = self.region.as_str() != "us-east-1";
+        let named = self.region.as_str() != FIRST_REGION;
         let region = named.then(|| BucketLocationConstraint::from(self.region.as_str().to_owned()));
         Ok(S3Response::new(GetBucketLocationOutput {
             location_constraint: region,
-        }))
-    }
-
-    /// Who may list a bucket.
-    pub(super) fn bucket_acl(
-        request: &S3Request<GetBucketAclInput>,
-    ) -> S3Result<S3Response<GetBucketAclOutput>> {
-        let bucket = bucket(request)?;
-        Ok(S3Response::new(GetBucketAclOutput {
-            grants: Some(grants(
-                bucket.acl == CannedAcl::PublicRead,
-                bucket.namespace.as_str(),
-            )),
-            owner: Some(owner(bucket.namespace.as_str())),
-        }))
-    }
-
-    /// Sets who may list a bucket.
-    pub(super) async fn set_bucket_acl(
-        &self,
-        request: S3Request<PutBucketAclInput>,
-    ) -> S3Result<S3Response<PutBucketAclOutput>> {
-        if request.input.access_control_policy.is_some() || request.input.acl.is_none() {
-            return Err(Refusal::NotBuilt("set an ACL with the header x-amz-acl alone").into());
-        }
-        let acl = attributes::acl(&request.headers)?;
-        self.buckets
-            .set_acl(bucket(&request)?, acl)
-            .await
-            .map_err(error::set_acl)?;
-        Ok(S3Response::new(PutBucketAclOutput {}))
-    }
-
-    /// Who may read an object.
-    pub(super) async fn object_acl(
-        &self,
-        request: S3Request<GetObjectAclInput>,
-    ) -> S3Result<S3Response<GetObjectAclOutput>> {
-        let bucket = bucket(&request)?;
-        let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
-        let open = self.buckets.open(bucket).await.map_err(error::open)?;
-        let found = open
-            .find(&key)
-            .await
-            .map_err(|refusal| error::read(&refusal))?;
-        let object = found.ok_or(Refusal::NoSuchKey)?;
-        let is_public = attributes::is_public(&object.attributes);
-        Ok(S3Response::new(GetObjectAclOutput {
-            grants: Some(grants(is_public, bucket.namespace.as_str())),
-            owner: Some(owner(bucket.namespace.as_str())),
-            request_charged: None,
         }))
     }
 }

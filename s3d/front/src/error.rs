@@ -1,8 +1,10 @@
 //! From our refusals to S3's codes: the one place where that is decided.
 
+mod settings;
+
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use s3d_bucket::{ChangeError, KeyError, ReadError};
+use s3d_bucket::{ChangeError, KeyError, Precondition, ReadError};
 use s3s::{S3Error, S3ErrorCode};
 
 use super::attributes::AttributesError;
@@ -19,7 +21,7 @@ use super::range::RangeError;
 use super::signed::SignedError;
 use super::token::TokenError;
 use s3d_accounts::AccountsError;
-use s3d_buckets::{CreateBucketError, DeleteBucketError, OpenBucketError, SetAclError};
+use s3d_buckets::{ConfigureError, CreateBucketError, DeleteBucketError, OpenBucketError};
 use s3d_names::BucketNameError;
 use s3d_records::RecordError;
 
@@ -93,6 +95,20 @@ pub enum Refusal {
     /// Something S3 has and that is not built.
     #[error("{0}")]
     NotBuilt(&'static str),
+    /// A document that says something impossible.
+    #[error("{0}")]
+    Document(&'static str),
+    /// ACLs are to mean nothing while the bucket's ACL grants something.
+    #[error("the bucket's ACL grants access to others: set it to private first")]
+    GrantsInTheWay,
+    /// A bucket is wanted elsewhere.
+    #[error("the location constraint {named} is not {here}, where this is")]
+    Location {
+        /// The region that is wanted.
+        named: String,
+        /// The region that this is.
+        here: String,
+    },
 }
 
 impl From<Refusal> for S3Error {
@@ -107,6 +123,9 @@ impl From<Refusal> for S3Error {
             Refusal::NoSuchBucket | Refusal::OtherNamespace => S3ErrorCode::NoSuchBucket,
             Refusal::Path => S3ErrorCode::InvalidURI,
             Refusal::NotBuilt(_) => S3ErrorCode::NotImplemented,
+            Refusal::Document(_) => S3ErrorCode::MalformedXML,
+            Refusal::GrantsInTheWay => S3ErrorCode::InvalidBucketAclWithObjectOwnership,
+            Refusal::Location { .. } => S3ErrorCode::IllegalLocationConstraintException,
         };
         error(code, &refusal)
     }
@@ -148,12 +167,22 @@ fn internal(cause: &dyn std::fmt::Display) -> S3Error {
 /// Why a change was not made.
 pub fn change(refusal: &ChangeError) -> S3Error {
     match refusal {
+        ChangeError::SourceConditionFailed(Precondition::Sequence)
+        | ChangeError::ConditionFailed(Precondition::Sequence) => error(
+            S3ErrorCode::OperationAborted,
+            &"the object was changed by another request meanwhile: repeat this one",
+        ),
         ChangeError::ConditionFailed(_) | ChangeError::SourceConditionFailed(_) => {
             Refusal::Precondition.into()
         }
         ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
         ChangeError::InvalidRange => error(S3ErrorCode::InvalidArgument, refusal),
-        ChangeError::Quota => error(S3ErrorCode::AccessDenied, refusal),
+        ChangeError::Quota => {
+            let code = S3ErrorCode::Custom("QuotaExceeded".into());
+            let mut error = error(code, refusal);
+            error.set_status_code(StatusCode::FORBIDDEN);
+            error
+        }
         ChangeError::NoSuchUpload => MultipartError::NoSuchUpload.into(),
         ChangeError::InvalidPart(number) => MultipartError::InvalidPart(*number).into(),
         ChangeError::NoSpace => no_space(),
@@ -231,11 +260,11 @@ pub fn delete(refusal: DeleteBucketError) -> S3Error {
     }
 }
 
-/// Why a bucket's ACL cannot be set.
-pub fn set_acl(refusal: SetAclError) -> S3Error {
+/// Why a bucket cannot be configured.
+pub fn configure(refusal: ConfigureError) -> S3Error {
     match refusal {
-        SetAclError::NoSuchBucket => Refusal::NoSuchBucket.into(),
-        SetAclError::Records(refusal) => record(refusal),
+        ConfigureError::NoSuchBucket => Refusal::NoSuchBucket.into(),
+        ConfigureError::Records(refusal) => record(refusal),
     }
 }
 
@@ -302,7 +331,6 @@ impl From<AttributesError> for S3Error {
         let code = match refusal {
             AttributesError::MetadataTooLarge(_) => S3ErrorCode::MetadataTooLarge,
             AttributesError::NotUtf8(_) => S3ErrorCode::InvalidArgument,
-            AttributesError::Acl(_) => S3ErrorCode::NotImplemented,
         };
         error(code, &refusal)
     }

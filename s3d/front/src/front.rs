@@ -24,6 +24,7 @@ use super::error::{self, Refusal};
 use super::hashing::Hashers;
 use super::host::{Addressing, Hosts};
 use super::ingest::Claims;
+use super::object_attributes::BareEtag;
 use super::odd_region;
 use super::operations::Operations;
 use super::payload::RawBody;
@@ -61,6 +62,7 @@ impl Front {
         let hosts = Hosts::new(domain);
         let operations = Operations {
             hashers: Hashers::default(),
+            accounts: accounts.clone(),
             buckets: buckets.clone(),
             region,
         };
@@ -115,9 +117,10 @@ impl Front {
         let anonymous = signed == Signed::Not;
         built::check(&parts.method, aim, &query, presigned, &parts.headers)?;
         let completes = aim == Aim::Object && query.has("uploadId");
+        let describes = query.has("acl") || query.has("tagging");
         parts.extensions.insert(addressing);
         parts.extensions.insert(signed);
-        let body = self.body_for_s3s(&mut parts, aim, completes, anonymous, body)?;
+        let body = self.body_for_s3s(&mut parts, aim, (completes, describes), anonymous, body)?;
         let answer = if odd {
             odd_region::noting(self.ask_twice(parts, body)).await
         } else {
@@ -125,6 +128,9 @@ impl Front {
         };
         match answer {
             Ok(mut response) => {
+                if response.extensions().get::<BareEtag>().is_some() {
+                    response = BareEtag::apply(response);
+                }
                 if let Some(Answered(status)) = response.extensions().get().copied() {
                     *response.status_mut() = status;
                 }
@@ -157,17 +163,17 @@ impl Front {
 
     /// What s3s gets as the body: nothing for bytes of objects, which travel past it, and documents,
     /// which are read once the request was let in. `completes`: it is the document of a
-    /// CompleteMultipartUpload.
+    /// CompleteMultipartUpload; `describes`: of an ACL or of tags.
     fn body_for_s3s(
         &self,
         parts: &mut Parts,
         aim: Aim,
-        completes: bool,
+        (completes, describes): (bool, bool),
         anonymous: bool,
         body: Body,
     ) -> S3Result<s3s::Body> {
         match parts.method {
-            Method::PUT if aim == Aim::Object => {
+            Method::PUT if aim == Aim::Object && !describes => {
                 parts.extensions.insert(RawBody::new(body));
                 Ok(s3s::Body::empty())
             }

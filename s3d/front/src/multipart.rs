@@ -11,6 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::{bucket, caller, check_upload};
 use super::attributes;
 use super::checksum::{self, CombineError};
 use super::completion::{check_repeated, finished, named_parts};
@@ -118,7 +119,7 @@ impl Operations {
         let input = &request.input;
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let checksum = upload_checksum(input)?;
-        let attributes = attributes::read(&request.headers)?;
+        let attributes = self.new_attributes(&request).await?;
         let open = self.open(&request).await?;
         // The bucket sets the time.
         let upload = Upload {
@@ -211,6 +212,12 @@ impl Operations {
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let id = upload_id(&input.upload_id)?;
         let open = self.open(&request).await?;
+        if !caller(&request)?.owns(bucket(&request)?) {
+            let found = open.upload(&key, &id).await;
+            let state = found.map_err(|refusal| error::read(&refusal))?;
+            let state = state.ok_or(MultipartError::NoSuchUpload)?;
+            check_upload(&request, &state.upload)?;
+        }
         open.abort_upload(key, id)
             .await
             .map_err(|refusal| error::change(&refusal))?;

@@ -3,29 +3,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use s3d_accounts::Accounts;
 use s3d_bucket::Bucket;
-use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
-    CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-    GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
-    GetObjectAclInput, GetObjectAclOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
-    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutBucketAclInput,
-    PutBucketAclOutput, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
-};
+use s3d_buckets::{BucketRecord, Buckets};
 use s3s::region::Region;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, dto};
 
 use super::access::bucket;
 use super::error;
 use super::hashing::Hashers;
-use s3d_buckets::Buckets;
 
 /// The operations.
 pub struct Operations {
+    pub(super) accounts: Arc<Accounts>,
     pub(super) buckets: Arc<Buckets>,
     pub(super) hashers: Hashers,
     /// What clients are told; they may sign for any.
@@ -38,154 +28,138 @@ impl Operations {
         let open = self.buckets.open(bucket(request)?).await;
         open.map_err(error::open)
     }
+
+    /// Changes what is set on the bucket that a request is about.
+    pub(super) async fn configure<T: Sync>(
+        &self,
+        request: &S3Request<T>,
+        change: impl Fn(&mut BucketRecord) + Send + Sync,
+    ) -> S3Result<()> {
+        let configured = self.buckets.configure(bucket(request)?, change).await;
+        configured.map_err(error::configure)
+    }
 }
 
-#[async_trait]
-impl S3 for Operations {
-    async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
-        self.put(request).await
-    }
+/// Each line: the operation, what it takes and gives, and the method here that does it. One that
+/// `waits` takes the request over, one that `looks` needs the rack, a `fixed` one the bucket alone.
+macro_rules! operations {
+    ($($name:ident($input:ident) -> $output:ident: $($method:ident)+;)*) => {
+        #[async_trait]
+        impl S3 for Operations {
+            $(async fn $name(
+                &self,
+                request: S3Request<dto::$input>,
+            ) -> S3Result<S3Response<dto::$output>> {
+                operations!(@do self request $($method)+)
+            })*
+        }
+    };
+    (@do $self:ident $request:ident waits $method:ident) => { $self.$method($request).await };
+    (@do $self:ident $request:ident looks $method:ident) => { $self.$method(&$request) };
+    (@do $self:ident $request:ident fixed $method:ident) => { Self::$method(&$request) };
+}
 
-    async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
-        self.read_object(request).await
-    }
+operations! {
+    list_buckets(ListBucketsInput) -> ListBucketsOutput: waits buckets;
+    create_bucket(CreateBucketInput) -> CreateBucketOutput: waits create;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput: waits delete_whole;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput: looks head;
+    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput: looks location;
 
-    async fn head_object(
-        &self,
-        request: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
-        self.read_head(request).await
-    }
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput: fixed bucket_acl;
+    put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput: waits set_bucket_acl;
+    get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput:
+        fixed policy_status;
+    get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput: fixed cors;
+    put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput: waits set_cors;
+    delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput: waits delete_cors;
+    get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput: fixed bucket_tags;
+    put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput: waits set_bucket_tags;
+    delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput:
+        waits delete_bucket_tags;
+    get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
+        -> GetBucketOwnershipControlsOutput: fixed ownership;
+    put_bucket_ownership_controls(PutBucketOwnershipControlsInput)
+        -> PutBucketOwnershipControlsOutput: waits set_ownership;
+    delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput)
+        -> DeleteBucketOwnershipControlsOutput: waits delete_ownership;
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput:
+        fixed public_access_block;
+    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput:
+        waits set_public_access_block;
+    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput:
+        waits delete_public_access_block;
 
-    async fn delete_object(
-        &self,
-        request: S3Request<DeleteObjectInput>,
-    ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.delete(request).await
-    }
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput: fixed policy;
+    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput: fixed delete_policy;
+    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+        -> GetBucketLifecycleConfigurationOutput: fixed lifecycle;
+    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput:
+        fixed delete_lifecycle;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput: fixed encryption;
+    delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput:
+        fixed delete_encryption;
+    get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput: fixed website;
+    delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput:
+        fixed delete_website;
+    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput:
+        fixed replication;
+    delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput:
+        fixed delete_replication;
+    get_object_lock_configuration(GetObjectLockConfigurationInput)
+        -> GetObjectLockConfigurationOutput: fixed object_lock;
+    get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput: fixed retention;
+    get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput: fixed legal_hold;
+    get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
+        -> GetBucketAccelerateConfigurationOutput: fixed acceleration;
+    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput: fixed logging;
+    put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput: fixed set_logging;
+    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput)
+        -> GetBucketNotificationConfigurationOutput: fixed notification;
+    put_bucket_notification_configuration(PutBucketNotificationConfigurationInput)
+        -> PutBucketNotificationConfigurationOutput: fixed set_notification;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput: fixed versioning;
+    put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput:
+        fixed set_versioning;
+    get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput:
+        fixed request_payment;
+    put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput:
+        fixed set_request_payment;
+    list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput)
+        -> ListBucketAnalyticsConfigurationsOutput: fixed analytics;
+    list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput)
+        -> ListBucketInventoryConfigurationsOutput: fixed inventories;
+    list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput)
+        -> ListBucketMetricsConfigurationsOutput: fixed metrics;
+    list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput)
+        -> ListBucketIntelligentTieringConfigurationsOutput: fixed tiering;
 
-    async fn delete_objects(
-        &self,
-        request: S3Request<DeleteObjectsInput>,
-    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        self.delete_many(request).await
-    }
+    put_object(PutObjectInput) -> PutObjectOutput: waits put;
+    copy_object(CopyObjectInput) -> CopyObjectOutput: waits copy;
+    get_object(GetObjectInput) -> GetObjectOutput: waits read_object;
+    head_object(HeadObjectInput) -> HeadObjectOutput: waits read_head;
+    get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput:
+        waits object_attributes;
+    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput: waits object_acl;
+    put_object_acl(PutObjectAclInput) -> PutObjectAclOutput: waits set_object_acl;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput: waits object_tags;
+    put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput: waits set_object_tags;
+    delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput:
+        waits delete_object_tags;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput: waits delete;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput: waits delete_many;
+    list_objects(ListObjectsInput) -> ListObjectsOutput: waits list_v1;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output: waits list_v2;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput: waits versions;
 
-    async fn list_objects(
-        &self,
-        request: S3Request<ListObjectsInput>,
-    ) -> S3Result<S3Response<ListObjectsOutput>> {
-        self.list_v1(request).await
-    }
-
-    async fn list_objects_v2(
-        &self,
-        request: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        self.list_v2(request).await
-    }
-
-    async fn create_multipart_upload(
-        &self,
-        request: S3Request<CreateMultipartUploadInput>,
-    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        self.begin_upload(request).await
-    }
-
-    async fn upload_part(
-        &self,
-        request: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
-        self.store_part(request).await
-    }
-
-    async fn complete_multipart_upload(
-        &self,
-        request: S3Request<CompleteMultipartUploadInput>,
-    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        self.complete(request).await
-    }
-
-    async fn abort_multipart_upload(
-        &self,
-        request: S3Request<AbortMultipartUploadInput>,
-    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-        self.abort(request).await
-    }
-
-    async fn list_parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
-        self.parts(request).await
-    }
-
-    async fn list_multipart_uploads(
-        &self,
-        request: S3Request<ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        self.uploads(request).await
-    }
-
-    async fn list_buckets(
-        &self,
-        request: S3Request<ListBucketsInput>,
-    ) -> S3Result<S3Response<ListBucketsOutput>> {
-        self.buckets(request).await
-    }
-
-    async fn create_bucket(
-        &self,
-        request: S3Request<CreateBucketInput>,
-    ) -> S3Result<S3Response<CreateBucketOutput>> {
-        self.create(request).await
-    }
-
-    async fn delete_bucket(
-        &self,
-        request: S3Request<DeleteBucketInput>,
-    ) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.delete_whole(request).await
-    }
-
-    async fn head_bucket(
-        &self,
-        request: S3Request<HeadBucketInput>,
-    ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.head(&request)
-    }
-
-    async fn get_bucket_location(
-        &self,
-        request: S3Request<GetBucketLocationInput>,
-    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        self.location(&request)
-    }
-
-    async fn get_bucket_acl(
-        &self,
-        request: S3Request<GetBucketAclInput>,
-    ) -> S3Result<S3Response<GetBucketAclOutput>> {
-        Self::bucket_acl(&request)
-    }
-
-    async fn put_bucket_acl(
-        &self,
-        request: S3Request<PutBucketAclInput>,
-    ) -> S3Result<S3Response<PutBucketAclOutput>> {
-        self.set_bucket_acl(request).await
-    }
-
-    async fn get_object_acl(
-        &self,
-        request: S3Request<GetObjectAclInput>,
-    ) -> S3Result<S3Response<GetObjectAclOutput>> {
-        self.object_acl(request).await
-    }
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput:
+        waits begin_upload;
+    upload_part(UploadPartInput) -> UploadPartOutput: waits store_part;
+    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput: waits copy_part;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput:
+        waits complete;
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput: waits abort;
+    list_parts(ListPartsInput) -> ListPartsOutput: waits parts;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput:
+        waits uploads;
 }

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use http::header::CONTENT_RANGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
-use s3d_bucket::{BlobReader, Bucket, CannedAcl, Found, Key, Object, ReadError};
+use s3d_bucket::{BlobReader, Bucket, Found, Key, Object, Permission, ReadError};
 use s3s::dto::{
     ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
     StreamingBlob, Timestamp,
@@ -18,12 +18,13 @@ use s3s::dto::{
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{Body, S3Request, S3Response, S3Result, StdError};
 
-use super::access::{bucket, caller};
+use super::access::{self, caller};
 use super::attributes;
 use super::conditions::{ReadConditions, Verdict};
 use super::error::{self, Refusal};
 use super::operations::Operations;
 use super::range::Wanted;
+use super::versions;
 
 /// The status of an answer, which travels past s3s: it knows 200 and 206 only.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +94,7 @@ impl Operations {
             part: input.part_number,
             checksum: input.checksum_mode.is_some(),
         };
+        versions::check(request.input.version_id.as_deref())?;
         let open = self.open(&request).await?;
         let answer = find(&open, &request, question).await?;
         let status = answer.status();
@@ -124,6 +126,7 @@ impl Operations {
             part: input.part_number,
             checksum: input.checksum_mode.is_some(),
         };
+        versions::check(request.input.version_id.as_deref())?;
         let open = self.open(&request).await?;
         let answer = find(&open, &request, question).await?;
         let mut output = HeadObjectOutput::default();
@@ -138,34 +141,23 @@ impl Operations {
 }
 
 async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S3Result<Answer> {
-    let caller = caller(request)?;
     let query = request.uri.query();
-    if caller.key.is_none() && attributes::has_overrides(query) {
+    if caller(request)?.key.is_none() && attributes::has_overrides(query) {
         let sentence = "headers of the answer can be overridden in signed requests only";
         return Err(Refusal::Unsigned(sentence).into());
     }
     let key = Key::new(question.key).map_err(error::key)?;
-    let found = open
-        .find(&key)
-        .await
-        .map_err(|refusal| error::read(&refusal))?;
-    if !caller.owns {
-        // A stranger learns what is there only where anyone may list.
-        let listed = bucket(request)?.acl == CannedAcl::PublicRead;
-        let public = found
-            .as_ref()
-            .map_or(listed, |it| attributes::is_public(&it.attributes));
-        if !public {
-            return Err(Refusal::Denied.into());
-        }
-    }
-    let object = found.ok_or(Refusal::NoSuchKey)?;
+    let object = access::find(open, request, &key, Permission::Read).await?;
     let not_modified = match question.conditions.judge(&object) {
         Verdict::Failed => return Err(Refusal::Precondition.into()),
         Verdict::NotModified => true,
         Verdict::Give => false,
     };
     let mut headers = attributes::write(&object, query);
+    if !caller(request)?.owns(access::bucket(request)?) {
+        // Tags are the owner's, and so is how many there are.
+        headers.remove("x-amz-tagging-count");
+    }
     let wanted = if not_modified {
         Wanted::of(&object, None, None)?
     } else {

@@ -15,6 +15,7 @@ use super::ingest::{Claims, ingest};
 use super::operations::Operations;
 use super::payload::{Payload, RawBody};
 use super::signed::Signed;
+use super::versions;
 
 /// Most keys in one DeleteObjects.
 const MAX_DELETES: usize = 1000;
@@ -49,7 +50,7 @@ impl Operations {
         let input = &mut request.input;
         let key = Key::new(std::mem::take(&mut input.key)).map_err(error::key)?;
         let condition = write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let attributes = attributes::read(&request.headers)?;
+        let attributes = self.new_attributes(&request).await?;
         let claims = Claims::read(&request.headers)?;
         let payload = payload(&request)?;
         let open = self.open(&request).await?;
@@ -78,11 +79,14 @@ impl Operations {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
         let condition = write_condition(request.input.if_match.as_ref(), None)?;
+        if !versions::check_deleted(request.input.version_id.as_deref())? {
+            return Ok(S3Response::new(deleted(&request.input)));
+        }
         let open = self.open(&request).await?;
         open.delete(key, condition)
             .await
             .map_err(|refusal| error::change(&refusal))?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        Ok(S3Response::new(deleted(&request.input)))
     }
 
     /// Deletes many objects, each on its own.
@@ -111,6 +115,7 @@ impl Operations {
             match outcome {
                 Ok(()) => deleted.push(DeletedObject {
                     key: Some(object.key.clone()),
+                    version_id: object.version_id.clone(),
                     ..DeletedObject::default()
                 }),
                 Err(refusal) => errors.push(s3s::dto::Error {
@@ -130,9 +135,19 @@ impl Operations {
     }
 }
 
+fn deleted(input: &DeleteObjectInput) -> DeleteObjectOutput {
+    DeleteObjectOutput {
+        version_id: input.version_id.clone(),
+        ..DeleteObjectOutput::default()
+    }
+}
+
 async fn delete_one(open: &Bucket, object: &ObjectIdentifier) -> S3Result<()> {
-    if object.version_id.is_some() || object.last_modified_time.is_some() || object.size.is_some() {
-        let sentence = "only keys and ETags can be named: versions, times and sizes cannot";
+    if !versions::check_deleted(object.version_id.as_deref())? {
+        return Ok(());
+    }
+    if object.last_modified_time.is_some() || object.size.is_some() {
+        let sentence = "only keys and ETags can be named: times and sizes cannot";
         return Err(Refusal::NotBuilt(sentence).into());
     }
     let key = Key::new(object.key.as_str()).map_err(error::key)?;

@@ -1,8 +1,9 @@
 //! The names of namespaces.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::Email;
 
@@ -153,6 +154,24 @@ impl NamespaceName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The id by which S3 names the namespace: 64 hex digits, always the same for a name.
+    pub fn canonical_id(&self) -> String {
+        Self::canonical_id_of(&self.0)
+    }
+
+    /// The same for a name that was stored as text.
+    pub fn canonical_id_of(name: &str) -> String {
+        let digest = Sha256::new()
+            .chain_update("hayrack namespace ")
+            .chain_update(name)
+            .finalize();
+        digest.iter().fold(String::new(), |mut id, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(id, "{byte:02x}");
+            id
+        })
+    }
 }
 
 impl TryFrom<String> for NamespaceName {
@@ -207,6 +226,13 @@ mod tests {
         for name in ["abc", "a1-b", "123", &"a".repeat(63), "home"] {
             assert!(NamespaceName::new(name).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_canonical_id_stays_the_same() {
+        // `printf 'hayrack namespace home' | sha256sum`
+        let id = "83ca27727acd55b2733d513ae61f8a43418b7c46e1dcc5ef4e8a6ed03db077c3";
+        assert_eq!(NamespaceName::new("home").unwrap().canonical_id(), id);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The front as a whole, in one process: real accounts, buckets and signatures over volumes in
 //! memory.
 
+mod copying;
 mod holes;
 mod hosts;
 mod multipart;
 mod objects;
 mod rack;
+mod settings;
+mod shared;
+mod tagging;
 mod tenants;

@@ -14,7 +14,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use s3d_bucket::CannedAcl;
 use s3s::region::Region;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -23,7 +22,7 @@ use volumed_meta::SqliteStore;
 use crate::Front;
 use s3d_accounts::{Accounts, Key, Password, SignUp};
 use s3d_buckets::fake_volumes::FakeVolumes;
-use s3d_buckets::{BucketSettings, Buckets};
+use s3d_buckets::{BucketSettings, Buckets, Settings};
 use s3d_names::BucketName;
 use s3d_names::{Email, NamespaceName};
 
@@ -99,7 +98,7 @@ impl Rack {
         for (namespace, name) in [(&ours, "bucket"), (&ours, "other"), (&theirs, "foreign")] {
             let name = BucketName::new(name).unwrap();
             buckets
-                .create(namespace, &name, CannedAcl::Private)
+                .create(namespace, &name, None, Settings::default())
                 .await
                 .unwrap();
         }

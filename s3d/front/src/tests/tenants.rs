@@ -60,12 +60,14 @@ async fn a_public_bucket_is_listed_by_anyone_and_its_objects_stay_private() {
     anyone("/bucket").await.succeeds();
     anyone("/bucket/k").await.refuses(403, "AccessDenied");
     anyone("/bucket/never").await.refuses(404, "NoSuchKey");
-    acl("authenticated-read")
-        .await
-        .refuses(501, "NotImplemented");
+    acl("authenticated-read").await.succeeds();
+    anyone("/bucket").await.refuses(403, "AccessDenied");
+    let foreign = Ask::new("GET", "/bucket").signed(&rack.foreign);
+    rack.send(foreign).await.succeeds();
+    acl("public-ready").await.refuses(400, "InvalidArgument");
     rack.ask(Ask::new("PUT", "/bucket?acl"))
         .await
-        .refuses(501, "NotImplemented");
+        .refuses(400, "InvalidRequest");
     acl("private").await.succeeds();
     anyone("/bucket").await.refuses(403, "AccessDenied");
 }

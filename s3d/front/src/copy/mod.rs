@@ -1,0 +1,8 @@
+//! CopyObject and UploadPartCopy.
+
+mod object;
+mod part;
+mod source;
+mod transfer;
+
+pub use source::CopyError;

@@ -1,0 +1,168 @@
+//! What is copied: which object, whether the caller may read it, and whether it is the one meant.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use s3d_bucket::{Bucket, Condition, Found, Key, Permission};
+use s3d_buckets::BucketRecord;
+use s3s::dto::{CopySource, ETagCondition, Timestamp};
+use s3s::{S3Request, S3Result};
+
+use crate::access::{self, caller};
+use crate::attributes::time;
+use crate::conditions::{ReadConditions, Verdict};
+use crate::error::{self, Refusal};
+use crate::operations::Operations;
+use crate::versions;
+
+/// Why nothing is copied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CopyError {
+    /// It would change nothing.
+    #[error(
+        "this copy request is illegal because it is trying to copy an object to itself without \
+         changing the object's metadata, storage class, website redirect location or encryption \
+         attributes"
+    )]
+    ToItself,
+    /// The range is none of `bytes=first-last`.
+    #[error("the x-amz-copy-source-range value must be of the form bytes=first-last")]
+    Range,
+    /// The range ends behind the object's end.
+    #[error("the range is not valid for the source object of size {size}")]
+    Outside {
+        /// Length of the source in bytes.
+        size: u64,
+    },
+    /// A directive that S3 does not know.
+    #[error("the directive must be COPY or REPLACE")]
+    Directive,
+    /// The source is no object in a bucket.
+    #[error("the source of a copy is a bucket and a key: there are no access points")]
+    AccessPoint,
+}
+
+/// What a request asks of its source.
+pub struct Wanted<'r> {
+    /// Bucket and key.
+    pub source: &'r CopySource,
+    /// `x-amz-copy-source-if-match`.
+    pub matches: Option<ETagCondition>,
+    /// `x-amz-copy-source-if-none-match`.
+    pub differs: Option<ETagCondition>,
+    /// `x-amz-copy-source-if-modified-since`.
+    pub modified_since: Option<&'r Timestamp>,
+    /// `x-amz-copy-source-if-unmodified-since`.
+    pub unmodified_since: Option<&'r Timestamp>,
+}
+
+/// An object that may be copied, and where it is.
+pub struct Source {
+    /// Its bucket.
+    pub record: Arc<BucketRecord>,
+    /// The same, open.
+    pub open: Arc<Bucket>,
+    /// Its key.
+    pub key: Key,
+    /// The object.
+    pub object: Found,
+}
+
+impl Source {
+    /// The source as its bucket knows it: this very object.
+    pub fn seen(&self) -> s3d_bucket::CopySource {
+        s3d_bucket::CopySource {
+            key: self.key.clone(),
+            condition: Condition::seen(&self.object),
+        }
+    }
+}
+
+impl Operations {
+    /// Finds the source of a copy, if the caller may read it and its conditions hold.
+    pub(super) async fn source<T: Sync>(
+        &self,
+        request: &S3Request<T>,
+        wanted: Wanted<'_>,
+    ) -> S3Result<Source> {
+        let CopySource::Bucket {
+            bucket,
+            key,
+            version_id,
+        } = wanted.source
+        else {
+            return Err(CopyError::AccessPoint.into());
+        };
+        versions::check(version_id.as_deref())?;
+        let key = Key::new(&**key).map_err(error::key)?;
+        let found = self.buckets.find(bucket).await.map_err(error::record)?;
+        let record = found.ok_or(Refusal::NoSuchBucket)?;
+        let open = self.buckets.open(&record).await.map_err(error::open)?;
+        let caller = caller(request)?;
+        let object = access::find_as(&open, &record, caller, &key, Permission::Read).await?;
+        let conditions = ReadConditions {
+            matches: wanted.matches,
+            differs: wanted.differs,
+            modified_since: wanted.modified_since.map(time),
+            unmodified_since: wanted.unmodified_since.map(time),
+        };
+        match conditions.judge(&object) {
+            Verdict::Give => Ok(Source {
+                record,
+                open,
+                key,
+                object,
+            }),
+            Verdict::NotModified | Verdict::Failed => Err(Refusal::Precondition.into()),
+        }
+    }
+}
+
+/// The bytes that an `x-amz-copy-source-range` names in an object of `size` bytes. Unlike other
+/// ranges it has both ends, and both lie in the object.
+pub fn range(header: Option<&str>, size: u64) -> Result<Range<u64>, CopyError> {
+    let Some(header) = header else {
+        return Ok(0..size);
+    };
+    let ends = header
+        .strip_prefix("bytes=")
+        .and_then(|ends| ends.split_once('-'));
+    let (first, last) = ends.ok_or(CopyError::Range)?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(first) || !digits(last) {
+        return Err(CopyError::Range);
+    }
+    let (first, last): (u64, u64) = match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last),
+        _ => return Err(CopyError::Range),
+    };
+    if last >= size {
+        return Err(CopyError::Outside { size });
+    }
+    Ok(first..last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_both_ends_in_the_object() {
+        assert_eq!(range(None, 10), Ok(0..10));
+        assert_eq!(range(Some("bytes=0-9"), 10), Ok(0..10));
+        assert_eq!(range(Some("bytes=3-3"), 10), Ok(3..4));
+        let outside = Err(CopyError::Outside { size: 10 });
+        assert_eq!(range(Some("bytes=0-10"), 10), outside);
+        for header in [
+            "bytes=-3",
+            "bytes=3-",
+            "bytes=4-3",
+            "bytes=a-b",
+            "0-2",
+            "bytes=+0-2",
+            "bytes=0-2,4-5",
+        ] {
+            assert_eq!(range(Some(header), 10), Err(CopyError::Range), "{header}");
+        }
+    }
+}

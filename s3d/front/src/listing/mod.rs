@@ -1,0 +1,61 @@
+//! Listings: of objects, of versions, of uploads and of their parts.
+
+mod objects;
+mod uploads;
+
+use s3s::dto::EncodingType;
+
+use super::error::Refusal;
+use super::query;
+
+pub use objects::lines;
+
+/// Most lines of a page.
+const MAX_LINES: i32 = 1000;
+
+/// How many lines a page may have: what the client asks for, at most [`MAX_LINES`].
+pub fn limit(asked: Option<i32>) -> Result<i32, Refusal> {
+    match asked {
+        Some(asked) if asked < 0 => Err(Refusal::Argument(
+            "the number of lines of a page must not be negative",
+        )),
+        asked => Ok(asked.unwrap_or(MAX_LINES).min(MAX_LINES)),
+    }
+}
+
+/// How names are written: as they are, or percent-encoded.
+#[derive(Clone, Copy)]
+pub struct Names {
+    encoded: bool,
+}
+
+impl Names {
+    pub fn of(encoding: Option<&EncodingType>) -> Result<Self, Refusal> {
+        match encoding.map(EncodingType::as_str) {
+            None => Ok(Self { encoded: false }),
+            Some(EncodingType::URL) => Ok(Self { encoded: true }),
+            Some(_) => Err(Refusal::Argument("the encoding-type must be url")),
+        }
+    }
+
+    pub fn write(self, name: &str) -> String {
+        if self.encoded {
+            query::encode(name)
+        } else {
+            name.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_limited() {
+        assert_eq!(limit(None), Ok(1000));
+        assert_eq!(limit(Some(5000)), Ok(1000));
+        assert_eq!(limit(Some(0)), Ok(0));
+        assert!(limit(Some(-1)).is_err());
+    }
+}
