@@ -13,6 +13,8 @@ mod commit;
 mod condition;
 mod errors;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod log;
 mod object;

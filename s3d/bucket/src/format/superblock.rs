@@ -61,7 +61,7 @@ impl Fields {
         block.into()
     }
 
-    fn decode(block: &[u8]) -> Slot {
+    pub fn decode(block: &[u8]) -> Slot {
         if block.iter().all(|byte| *byte == 0) {
             return Slot::Empty;
         }
@@ -88,7 +88,7 @@ impl Fields {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Slot {
+pub enum Slot {
     Empty,
     Damaged,
     Version(u32),

@@ -1,0 +1,30 @@
+//! What is fuzzed: each target takes any bytes, and must neither panic, nor hang, nor take memory
+//! beyond their size by more than a bound, nor give an answer that no input may get.
+
+mod disk_formats;
+mod forms;
+mod nbd;
+mod requests;
+mod s3;
+mod sign;
+
+/// Something that reads what others wrote.
+pub type Target = fn(&[u8]);
+
+/// Every target, by name; each has its inputs in `corpus/NAME`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("s3_request", requests::request),
+    ("s3_form", forms::form),
+    ("log_group", s3d_bucket::fuzzing::group),
+    ("superblock", s3d_bucket::fuzzing::superblock),
+    ("rows", s3d_bucket::fuzzing::rows),
+    ("disk_formats", disk_formats::sealed),
+    ("nbd_server", nbd::server),
+    ("nbd_client", nbd::client),
+];
+
+/// The target of a name.
+pub fn target(name: &str) -> Option<Target> {
+    let found = TARGETS.iter().find(|(own, _)| *own == name);
+    found.map(|(_, target)| *target)
+}
