@@ -9,27 +9,20 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Request, S3Result};
 
 use super::acl::{self, Requester};
-use super::document::Document;
-use super::error::{self, Refusal};
+use super::context::{Content, RequestContext};
+use super::error;
 use super::host::Addressing;
-use super::odd_region::{self, Verified};
-use s3d_accounts::{Accounts, Key, Scope};
+use super::refusal::Refusal;
+use s3d_accounts::{Key, Scope};
 use s3d_buckets::{BucketRecord, Buckets};
 
-/// Gives s3s the secrets to verify signatures with.
-pub struct Secrets(pub Arc<Accounts>);
+/// s3s sees no signatures, and gets no secrets. It asks for access only if it could.
+pub struct NoSecrets;
 
 #[async_trait]
-impl S3Auth for Secrets {
-    async fn get_secret_key(&self, access_key_id: &str) -> S3Result<SecretKey> {
-        odd_region::note(access_key_id);
-        let key = self
-            .0
-            .key(access_key_id)
-            .await
-            .map_err(error::accounts)?
-            .ok_or(Refusal::UnknownKey)?;
-        Ok(SecretKey::from(key.secret.as_str()))
+impl S3Auth for NoSecrets {
+    async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
+        Err(Refusal::Denied.into())
     }
 }
 
@@ -77,7 +70,7 @@ fn need(operation: &str) -> Need {
     }
 }
 
-/// Who asks; put into the extensions of each request that may go on.
+/// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The key that signed the request.
@@ -104,52 +97,55 @@ impl Caller {
 
 /// Decides who may do what, before the operation begins.
 pub struct Access {
-    /// Knows keys.
-    pub accounts: Arc<Accounts>,
     /// Knows buckets.
     pub buckets: Arc<Buckets>,
 }
 
 #[async_trait]
 impl S3Access for Access {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        self.decide(context).await?;
+    async fn check(&self, access: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let operation = access.s3_op().name().to_owned();
+        let name = access.s3_path().get_bucket_name().map(str::to_owned);
+        let owner = access.headers().get("x-amz-expected-bucket-owner").cloned();
+        let context = RequestContext::of_access(access)?;
+        context.operation.set(&operation);
+        let (caller, bucket) = self.decide(context, &operation, name).await?;
+        if let (Some(expected), Some(bucket)) = (owner, &bucket)
+            && expected.as_bytes() != bucket.namespace.canonical_id().as_bytes()
+        {
+            return Err(Refusal::Denied.into());
+        }
+        (context.caller, context.bucket) = (Some(caller), bucket);
         // Not before: whoever may not send a document must not have it read.
-        let document = context.extensions_mut().get::<Document>().cloned();
-        if let Some(document) = document {
-            document.read().await?;
+        if let Content::Document(document) = &context.body {
+            document.clone().read().await?;
         }
         Ok(())
     }
 }
 
 impl Access {
-    async fn decide(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let verified = context.extensions_mut().get::<Verified>().cloned();
-        let signer = match context.credentials() {
-            Some(credentials) => Some(credentials.access_key.clone()),
-            None => verified.map(|Verified(key)| key),
+    /// Who asks and for which bucket, if they may.
+    async fn decide(
+        &self,
+        context: &RequestContext,
+        operation: &str,
+        bucket: Option<String>,
+    ) -> S3Result<(Caller, Option<Arc<BucketRecord>>)> {
+        let key = context.signer.as_ref().map(|signer| signer.key.clone());
+        let need = need(operation);
+        let Some(name) = bucket.filter(|_| need != Need::Namespace) else {
+            // A caller of an operation that is about no bucket must have signed.
+            let may = key.as_ref().is_some_and(|key| match need {
+                Need::Key => true,
+                Need::Namespace => key.scope == Scope::Namespace,
+                _ => false,
+            });
+            return admit(may, Caller { key }, None);
         };
-        let key = match signer {
-            Some(id) => {
-                let key = self.accounts.key(&id).await.map_err(error::accounts)?;
-                Some(key.ok_or(Refusal::UnknownKey)?)
-            }
-            None => None,
-        };
-        let need = need(context.s3_op().name());
-        let Some(name) = context.s3_path().get_bucket_name().map(str::to_owned) else {
-            return admit(context, Caller { key }, need == Need::Key);
-        };
-        if need == Need::Namespace {
-            let whole = key
-                .as_ref()
-                .is_some_and(|key| key.scope == Scope::Namespace);
-            return admit(context, Caller { key }, whole);
-        }
         let found = self.buckets.find(&name).await.map_err(error::record)?;
         let bucket = found.ok_or(Refusal::NoSuchBucket)?;
-        check_namespace(context, &bucket)?;
+        check_namespace(&context.addressing, &bucket)?;
         let caller = Caller { key };
         let may = caller.owns(&bucket)
             || match need {
@@ -159,23 +155,20 @@ impl Access {
                 Need::Object => true,
                 _ => false,
             };
-        context.extensions_mut().insert(bucket);
-        admit_as(context, caller, may)
+        admit(may, caller, Some(bucket))
     }
 }
 
-/// A caller of an operation that is about no bucket must have signed.
-fn admit(context: &mut S3AccessContext<'_>, caller: Caller, may: bool) -> S3Result<()> {
-    let signed = caller.key.is_some();
-    admit_as(context, caller, may && signed)
-}
-
-fn admit_as(context: &mut S3AccessContext<'_>, caller: Caller, may: bool) -> S3Result<()> {
-    if !may {
-        return Err(Refusal::Denied.into());
+fn admit(
+    may: bool,
+    caller: Caller,
+    bucket: Option<Arc<BucketRecord>>,
+) -> S3Result<(Caller, Option<Arc<BucketRecord>>)> {
+    if may {
+        Ok((caller, bucket))
+    } else {
+        Err(Refusal::Denied.into())
     }
-    context.extensions_mut().insert(caller);
-    Ok(())
 }
 
 /// Whether a key may touch a bucket.
@@ -190,10 +183,10 @@ fn scope_covers(scope: &Scope, bucket: &BucketRecord) -> bool {
     }
 }
 
-fn check_namespace(context: &mut S3AccessContext<'_>, found: &BucketRecord) -> Result<(), Refusal> {
-    let named = match context.extensions_mut().get::<Addressing>() {
-        Some(Addressing::Endpoint { namespace, .. }) => Some(namespace),
-        Some(Addressing::VirtualHost { namespace, .. }) => namespace.as_ref(),
+fn check_namespace(addressing: &Addressing, found: &BucketRecord) -> Result<(), Refusal> {
+    let named = match addressing {
+        Addressing::Endpoint { namespace, .. } => Some(namespace),
+        Addressing::VirtualHost { namespace, .. } => namespace.as_ref(),
         _ => None,
     };
     match named {
@@ -204,15 +197,14 @@ fn check_namespace(context: &mut S3AccessContext<'_>, found: &BucketRecord) -> R
 
 /// The caller of a request that was let in.
 pub fn caller<T>(request: &S3Request<T>) -> Result<&Caller, Refusal> {
-    request.extensions.get::<Caller>().ok_or(Refusal::Denied)
+    let caller = RequestContext::of(request)?.caller.as_ref();
+    caller.ok_or(Refusal::Denied)
 }
 
 /// The bucket that a request that was let in is about.
 pub fn bucket<T>(request: &S3Request<T>) -> Result<&Arc<BucketRecord>, Refusal> {
-    request
-        .extensions
-        .get::<Arc<BucketRecord>>()
-        .ok_or(Refusal::Denied)
+    let bucket = RequestContext::of(request)?.bucket.as_ref();
+    bucket.ok_or(Refusal::Denied)
 }
 
 /// An upload is looked at and aborted by the bucket's owner and by whoever began it.

@@ -1,28 +1,20 @@
 //! From headers to what a bucket keeps of an object, and back.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
-    CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
-};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use s3d_bucket::{Attributes, Checksum, Object, Timestamp};
 
 use super::checksum;
+use super::http_date;
+use super::lenient::{KEPT, LenientHeaders};
 
 /// Most bytes of user metadata, names and values together, as in S3.
 const MAX_METADATA: usize = 2048;
-
-/// The headers that are kept and returned as they came.
-const KEPT: [HeaderName; 6] = [
-    CACHE_CONTROL,
-    CONTENT_DISPOSITION,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_TYPE,
-    EXPIRES,
-];
 
 /// What an object is when nobody said.
 const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
@@ -38,8 +30,9 @@ pub enum AttributesError {
     NotUtf8(String),
 }
 
-/// What headers say of an object; without ETag, checksum, owner, ACL and tags.
-pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
+/// What a request says of an object; without ETag, checksum, owner, ACL and tags.
+pub fn read(lenient: &LenientHeaders) -> Result<Attributes, AttributesError> {
+    let headers = &lenient.object;
     let mut attributes = Attributes::default();
     for name in KEPT {
         let Some(value) = headers.get(&name) else {
@@ -61,8 +54,8 @@ pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
             continue;
         };
         // S3 joins a header that came more than once.
-        let values = headers.get_all(name).iter().map(|value| text(name, value));
-        let value = values.collect::<Result<Vec<_>, _>>()?.join(",");
+        let values = headers.get_all(name).iter().map(metadata_text);
+        let value = values.collect::<Vec<_>>().join(",");
         length += rest.len() + value.len();
         attributes.metadata.push((rest.to_owned(), value));
     }
@@ -70,6 +63,24 @@ pub fn read(headers: &HeaderMap) -> Result<Attributes, AttributesError> {
         return Err(AttributesError::MetadataTooLarge(length));
     }
     Ok(attributes)
+}
+
+/// The text of a value of user metadata: UTF-8, or else ISO 8859-1.
+fn metadata_text(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+/// A value of user metadata as a header: what is not ASCII is an encoded word (RFC 2047 §2), as in
+/// S3.
+fn metadata_value(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    format!("=?UTF-8?B?{}?=", STANDARD.encode(text)).into()
 }
 
 fn text<'v>(name: &HeaderName, value: &'v HeaderValue) -> Result<&'v str, AttributesError> {
@@ -83,7 +94,7 @@ fn without_chunks(encoding: &str) -> String {
     codings
         .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
         .collect::<Vec<_>>()
-        .join(",")
+        .join(", ")
 }
 
 /// The headers that describe an object, with what the query overrides (`response-…`).
@@ -98,13 +109,14 @@ pub fn write(object: &Object, query: Option<&str>) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(8 + headers.len() + metadata.len());
     map.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     put(&mut map, ETAG, &format!("\"{etag}\""));
-    put(&mut map, LAST_MODIFIED, &http_date(object.modified));
+    put(&mut map, LAST_MODIFIED, &http_date::write(object.modified));
     map.insert(CONTENT_TYPE, UNKNOWN_TYPE);
     for (name, value) in headers {
         put_named(&mut map, name, value);
     }
     for (name, value) in metadata {
-        put_named(&mut map, &format!("x-amz-meta-{name}"), value);
+        let value = metadata_value(value);
+        put_named(&mut map, &format!("x-amz-meta-{name}"), &value);
     }
     if !tags.is_empty() {
         map.insert("x-amz-tagging-count", tags.len().into());
@@ -156,30 +168,6 @@ pub fn timestamp(time: Timestamp) -> s3s::dto::Timestamp {
     (SystemTime::UNIX_EPOCH + Duration::from_millis(time.0)).into()
 }
 
-/// A time as s3s read it; what lies before 1970 is as good as 1970.
-pub fn time(timestamp: &s3s::dto::Timestamp) -> Timestamp {
-    let mut text = Vec::new();
-    let written = timestamp.format(s3s::dto::TimestampFormat::EpochSeconds, &mut text);
-    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
-    let (seconds, fraction) = match text.as_deref() {
-        Some(text) => text.split_once('.').unwrap_or((text, "")),
-        None => ("0", ""),
-    };
-    let millis = format!("{fraction:0<3}");
-    let millis = millis.get(..3).and_then(|digits| digits.parse().ok());
-    let seconds = seconds.parse::<u64>().unwrap_or_default();
-    Timestamp(seconds * 1000 + millis.unwrap_or(0))
-}
-
-fn http_date(time: Timestamp) -> String {
-    let mut text = Vec::with_capacity(32);
-    let whole = Timestamp(time.0 / 1000 * 1000);
-    match timestamp(whole).format(s3s::dto::TimestampFormat::HttpDate, &mut text) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +181,11 @@ mod tests {
             );
         }
         map
+    }
+
+    fn read_all(mut headers: HeaderMap) -> Result<Attributes, AttributesError> {
+        let lenient = LenientHeaders::take(&mut headers);
+        read(&lenient)
     }
 
     fn object(attributes: Attributes) -> Object {
@@ -213,7 +206,7 @@ mod tests {
             ("x-amz-meta-twice", "b"),
             ("x-other", "gone"),
         ]);
-        let attributes = read(&sent).expect("fine");
+        let attributes = read_all(sent).expect("fine");
         let back = write(
             &object(Attributes {
                 etag: "e".into(),
@@ -223,11 +216,42 @@ mod tests {
         );
         assert_eq!(back["content-type"], "text/plain");
         assert_eq!(back["content-encoding"], "gzip");
-        assert_eq!(back["x-amz-meta-name"].as_bytes(), "Zoë".as_bytes());
+        assert_eq!(back["x-amz-meta-name"], "=?UTF-8?B?Wm/Dqw==?=");
         assert_eq!(back["x-amz-meta-twice"], "a,b");
         assert_eq!(back["etag"], "\"e\"");
         assert_eq!(back["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT");
         assert!(!back.contains_key("x-other"));
+    }
+
+    #[test]
+    fn metadata_that_is_not_utf8_is_latin1() {
+        let mut sent = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"Zo\xeb").expect("a value");
+        sent.insert("x-amz-meta-name", value);
+        let attributes = read_all(sent).expect("fine");
+        assert_eq!(attributes.metadata, [("name".to_owned(), "Zoë".to_owned())]);
+    }
+
+    #[test]
+    fn only_aws_chunked_is_taken_out_of_the_encoding() {
+        for (sent, kept) in [
+            ("gzip", "gzip"),
+            ("deflate, gzip", "deflate, gzip"),
+            ("gzip,aws-chunked", "gzip"),
+            ("aws-chunked, deflate, gzip", "deflate, gzip"),
+            ("aws-chunked, AWS-Chunked", ""),
+        ] {
+            assert_eq!(without_chunks(sent), kept);
+        }
+    }
+
+    #[test]
+    fn expires_comes_back_as_it_was_sent() {
+        for expires in ["0", "2030-01-01T00:00:00Z", "Tue, 1 Jan 2030 00:00:00 GMT"] {
+            let attributes = read_all(headers(&[("expires", expires)])).expect("fine");
+            let back = write(&object(attributes), None);
+            assert_eq!(back["expires"], expires);
+        }
     }
 
     #[test]
@@ -242,18 +266,12 @@ mod tests {
     #[test]
     fn limits_hold() {
         let long = "x".repeat(MAX_METADATA - 1);
-        assert!(read(&headers(&[("x-amz-meta-a", &long)])).is_ok());
+        assert!(read_all(headers(&[("x-amz-meta-a", &long)])).is_ok());
         let longer = "x".repeat(MAX_METADATA);
-        let refusal = read(&headers(&[("x-amz-meta-a", &longer)]));
+        let refusal = read_all(headers(&[("x-amz-meta-a", &longer)]));
         assert_eq!(
             refusal,
             Err(AttributesError::MetadataTooLarge(MAX_METADATA + 1))
         );
-    }
-
-    #[test]
-    fn times_come_back() {
-        let sent = Timestamp(1_700_000_000_123);
-        assert_eq!(time(&timestamp(sent)), sent);
     }
 }

@@ -12,9 +12,10 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::access::{bucket, caller, covers};
 use super::acl;
 use super::attributes::timestamp;
-use super::error::{self, Refusal};
+use super::error;
 use super::operations::Operations;
 use super::ownership::ownership;
+use super::refusal::Refusal;
 use super::token;
 
 /// S3's oldest region, which differs from the others in some answers.

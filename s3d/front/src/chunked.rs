@@ -6,7 +6,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::chunk_signer::ChunkSigner;
+use super::signature::chunks::ChunkSigner;
 
 /// Longest line: a chunk's header or a trailer.
 const MAX_LINE: usize = 4096;
@@ -251,7 +251,9 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::chunk_signer::hex;
+    use crate::signature::Seed;
+    use crate::signature::key::hex;
+    use crate::signature::time::SigningTime;
 
     /// What the string to sign of an empty chunk ends with.
     const EMPTY_CHUNK: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
@@ -260,12 +262,12 @@ mod tests {
     const SCOPE: &str = "20130524/us-east-1/s3/aws4_request";
 
     fn signer() -> ChunkSigner {
-        ChunkSigner::new(
-            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            "20130524T000000Z",
-            SCOPE,
-            SEED,
-        )
+        let seed = Seed {
+            scope: SCOPE.into(),
+            time: SigningTime::parse("20130524T000000Z").expect("a time"),
+            signature: SEED.into(),
+        };
+        ChunkSigner::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &seed)
     }
 
     fn unsigned(length: u64, trailers: &[&str]) -> Decoder {

@@ -4,9 +4,9 @@ use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, NamedPart, Object, Par
 use s3s::dto::{CompleteMultipartUploadInput, CompletedPart};
 
 use super::checksum;
-use super::chunk_signer::hex;
 use super::md5::Md5;
-use super::multipart::{MultipartError, kind, number};
+use super::signature::key::hex;
+use super::upload::{MultipartError, kind, number};
 
 /// Least bytes of a part that is not the last.
 const MIN_PART: u64 = 5 << 20;

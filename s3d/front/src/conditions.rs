@@ -1,89 +1,83 @@
-//! `If-Match` and its kin.
+//! `If-Match` and its kin (RFC 9110 §13).
 
-use s3d_bucket::{Condition, Object, Timestamp};
-use s3s::dto::{ETag, ETagCondition};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderMap, HeaderName};
+use s3d_bucket::{Condition, Object, Precondition, Timestamp, Unmet};
+use s3s::dto::ETag;
 
-/// What a read asks of the object, as RFC 9110 §13 orders it.
-#[derive(Debug, Clone, Default)]
-pub struct ReadConditions {
-    /// `If-Match`.
-    pub matches: Option<ETagCondition>,
-    /// `If-None-Match`.
-    pub differs: Option<ETagCondition>,
-    /// `If-Modified-Since`.
-    pub modified_since: Option<Timestamp>,
-    /// `If-Unmodified-Since`.
-    pub unmodified_since: Option<Timestamp>,
-}
+use super::etag::{self, Comparison};
+use super::http_date;
 
 /// What comes of a read's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReadOutcome {
     /// The object is given.
-    Give,
+    Proceed,
     /// 304: the client has it.
     NotModified,
     /// 412: it is not the one that was meant.
-    Failed,
+    Failed(Precondition),
 }
 
-impl ReadConditions {
-    /// Judges an object.
-    pub fn judge(&self, object: &Object) -> Verdict {
-        let etag = &object.attributes.etag;
-        // HTTP dates have whole seconds.
-        let modified = object.modified.0 / 1000;
-        let failed = match (&self.matches, self.unmodified_since) {
-            (Some(condition), _) => !holds(condition, etag),
-            (None, Some(time)) => modified > time.0 / 1000,
-            (None, None) => false,
-        };
-        if failed {
-            return Verdict::Failed;
-        }
-        let had = match (&self.differs, self.modified_since) {
-            (Some(condition), _) => holds(condition, etag),
-            (None, Some(time)) => modified <= time.0 / 1000,
-            (None, None) => false,
-        };
-        if had {
-            Verdict::NotModified
-        } else {
-            Verdict::Give
-        }
+/// Takes the conditions of a request out of its headers.
+pub fn take(headers: &mut HeaderMap) -> Condition {
+    let names = [
+        IF_MATCH,
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+    ];
+    take_named(headers, names)
+}
+
+/// Takes those out of headers that are about the source of a copy.
+pub fn take_of_source(headers: &mut HeaderMap) -> Condition {
+    let names = [
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-none-match",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-unmodified-since",
+    ];
+    take_named(headers, names.map(HeaderName::from_static))
+}
+
+fn take_named(headers: &mut HeaderMap, names: [HeaderName; 4]) -> Condition {
+    let [matches, none_match, modified, unmodified] = names;
+    let condition = Condition {
+        if_match: etag::read(headers.get_all(&matches), Comparison::Strong),
+        if_none_match: etag::read(headers.get_all(&none_match), Comparison::Weak),
+        if_modified_since: take_date(headers, &modified),
+        if_unmodified_since: take_date(headers, &unmodified),
+        ..Condition::default()
+    };
+    headers.remove(matches);
+    headers.remove(none_match);
+    condition
+}
+
+/// A date that is none is as good as absent.
+fn take_date(headers: &mut HeaderMap, name: &HeaderName) -> Option<Timestamp> {
+    let date = headers.remove(name)?;
+    http_date::read(date.to_str().ok()?)
+}
+
+/// What comes of the conditions of a read.
+pub fn evaluate(condition: &Condition, object: &Object) -> ReadOutcome {
+    match condition.check(Some(object)) {
+        Ok(()) | Err(Unmet::NoObject) => ReadOutcome::Proceed,
+        Err(Unmet::Precondition(unmet)) => match unmet {
+            Precondition::IfNoneMatch | Precondition::IfModifiedSince => ReadOutcome::NotModified,
+            unmet => ReadOutcome::Failed(unmet),
+        },
     }
 }
 
-fn holds(condition: &ETagCondition, etag: &str) -> bool {
-    match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(wanted) => wanted.value() == etag,
-    }
-}
-
-/// Why a write's conditions cannot be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WriteConditionError {
-    /// Only `If-None-Match: *` means something for a write.
-    #[error("If-None-Match of a write must be *")]
-    NoneMatchEtag,
-    /// Both were given.
-    #[error("If-Match and If-None-Match exclude each other")]
-    Both,
-}
-
-/// What a write asks of the current object.
-pub fn write_condition(
-    matches: Option<&ETagCondition>,
-    differs: Option<&ETagCondition>,
-) -> Result<Condition, WriteConditionError> {
-    match (matches, differs) {
-        (None, None) => Ok(Condition::default()),
-        (None, Some(ETagCondition::Any)) => Ok(Condition::absent()),
-        (None, Some(ETagCondition::ETag(_))) => Err(WriteConditionError::NoneMatchEtag),
-        (Some(ETagCondition::Any), None) => Ok(Condition::present()),
-        (Some(ETagCondition::ETag(etag)), None) => Ok(etag_is(etag)),
-        (Some(_), Some(_)) => Err(WriteConditionError::Both),
+/// What a request asks of the current object before it is written or deleted. `If-Modified-Since` is
+/// a condition of reads alone (RFC 9110 §13.1.3).
+pub fn of_write(condition: &Condition) -> Condition {
+    Condition {
+        if_modified_since: None,
+        ..condition.clone()
     }
 }
 
@@ -94,7 +88,7 @@ pub fn etag_is(etag: &ETag) -> Condition {
 
 #[cfg(test)]
 mod tests {
-    use s3d_bucket::Attributes;
+    use s3d_bucket::{Attributes, EtagMatch};
 
     use super::*;
 
@@ -104,73 +98,82 @@ mod tests {
             ..Attributes::default()
         };
         Object {
-            modified: Timestamp(5_500),
+            modified: Timestamp(784_111_777_500),
             attributes,
             ..Object::default()
         }
     }
 
-    fn condition(text: &str) -> Option<ETagCondition> {
-        let parsed = ETagCondition::parse_http_header(text.as_bytes());
-        (!text.is_empty()).then(|| parsed.expect("a condition"))
+    fn conditions(pairs: &[(HeaderName, &str)]) -> Condition {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value.parse().expect("a value"));
+        }
+        let conditions = take(&mut headers);
+        assert!(headers.is_empty());
+        conditions
+    }
+
+    fn outcome(pairs: &[(HeaderName, &str)]) -> ReadOutcome {
+        evaluate(&conditions(pairs), &object())
     }
 
     #[test]
     fn etags_come_before_dates() {
-        let judge = |conditions: ReadConditions| conditions.judge(&object());
-        let none = ReadConditions::default;
-        assert_eq!(judge(none()), Verdict::Give);
-        let other = ReadConditions {
-            matches: condition("\"x\""),
-            ..none()
-        };
-        assert_eq!(judge(other), Verdict::Failed);
-        let both = ReadConditions {
-            matches: condition("\"abc\""),
-            unmodified_since: Some(Timestamp(0)),
-            ..none()
-        };
-        assert_eq!(judge(both), Verdict::Give);
-        let had = ReadConditions {
-            differs: condition("\"abc\""),
-            ..none()
-        };
-        assert_eq!(judge(had), Verdict::NotModified);
-        let differs = ReadConditions {
-            differs: condition("\"x\""),
-            modified_since: Some(Timestamp(9_000)),
-            ..none()
-        };
-        assert_eq!(judge(differs), Verdict::Give);
+        let old = "Sun, 06 Nov 1994 08:49:36 GMT";
+        assert_eq!(outcome(&[]), ReadOutcome::Proceed);
+        let failed = ReadOutcome::Failed(Precondition::IfMatch);
+        assert_eq!(outcome(&[(IF_MATCH, "\"x\"")]), failed);
+        let both = [(IF_MATCH, "\"x\", \"abc\""), (IF_UNMODIFIED_SINCE, old)];
+        assert_eq!(outcome(&both), ReadOutcome::Proceed);
+        let had = [(IF_NONE_MATCH, "W/\"abc\"")];
+        assert_eq!(outcome(&had), ReadOutcome::NotModified);
+        let differs = [
+            (IF_NONE_MATCH, "\"x\""),
+            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:38 GMT"),
+        ];
+        assert_eq!(outcome(&differs), ReadOutcome::Proceed);
     }
 
     #[test]
-    fn dates_have_whole_seconds() {
-        let judge = |conditions: ReadConditions| conditions.judge(&object());
-        let since = |time| ReadConditions {
-            modified_since: Some(Timestamp(time)),
-            ..Default::default()
-        };
-        assert_eq!(judge(since(5_000)), Verdict::NotModified);
-        assert_eq!(judge(since(4_000)), Verdict::Give);
-        let unless = |time| ReadConditions {
-            unmodified_since: Some(Timestamp(time)),
-            ..Default::default()
-        };
-        assert_eq!(judge(unless(5_000)), Verdict::Give);
-        assert_eq!(judge(unless(4_000)), Verdict::Failed);
+    fn dates_have_whole_seconds_and_many_forms() {
+        for same in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            let since = outcome(&[(IF_MODIFIED_SINCE, same)]);
+            assert_eq!(since, ReadOutcome::NotModified);
+            let unless = outcome(&[(IF_UNMODIFIED_SINCE, same)]);
+            assert_eq!(unless, ReadOutcome::Proceed);
+        }
+        let before = "Sun, 06 Nov 1994 08:49:36 GMT";
+        let since = outcome(&[(IF_MODIFIED_SINCE, before)]);
+        assert_eq!(since, ReadOutcome::Proceed);
+        let failed = ReadOutcome::Failed(Precondition::IfUnmodifiedSince);
+        assert_eq!(outcome(&[(IF_UNMODIFIED_SINCE, before)]), failed);
     }
 
     #[test]
-    fn a_write_asks_for_absence_presence_or_an_etag() {
-        let of = |matches: &str, differs: &str| {
-            write_condition(condition(matches).as_ref(), condition(differs).as_ref())
-        };
-        assert_eq!(of("", ""), Ok(Condition::default()));
-        assert_eq!(of("", "*"), Ok(Condition::absent()));
-        assert_eq!(of("*", ""), Ok(Condition::present()));
-        assert_eq!(of("\"abc\"", ""), Ok(Condition::etag("abc")));
-        assert_eq!(of("", "\"abc\""), Err(WriteConditionError::NoneMatchEtag));
-        assert_eq!(of("*", "*"), Err(WriteConditionError::Both));
+    fn what_is_no_date_is_passed_over() {
+        for text in ["", "0", "1994-11-06T08:49:37Z", "yesterday"] {
+            let both = [(IF_MODIFIED_SINCE, text), (IF_UNMODIFIED_SINCE, text)];
+            assert_eq!(outcome(&both), ReadOutcome::Proceed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_write_has_all_conditions_but_one() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let of = |pairs: &[(HeaderName, &str)]| of_write(&conditions(pairs));
+        assert_eq!(of(&[]), Condition::default());
+        assert_eq!(of(&[(IF_NONE_MATCH, "*")]), Condition::absent());
+        assert_eq!(of(&[(IF_MATCH, "*")]), Condition::present());
+        assert_eq!(of(&[(IF_MATCH, "\"abc\"")]), Condition::etag("abc"));
+        assert_eq!(of(&[(IF_MODIFIED_SINCE, date)]), Condition::default());
+        let both = of(&[(IF_NONE_MATCH, "\"a\", \"b\""), (IF_UNMODIFIED_SINCE, date)]);
+        let tags = EtagMatch::OneOf(vec!["a".into(), "b".into()]);
+        assert_eq!(both.if_none_match, Some(tags));
+        assert_eq!(both.if_unmodified_since, Some(Timestamp(784_111_777_000)));
     }
 }

@@ -1,25 +1,25 @@
 //! XML documents that come as bodies: read whole, because they are small, and checked against what
 //! the client claimed before anything acts on them.
 //!
-//! Whoever has no key must not fill the memory: a document is read only when s3s has verified the
-//! signature and the caller may do what is asked ([`Document::read`]). Whoever has one shares a
+//! Whoever has no key must not fill the memory: a document is read only when the signature
+//! was verified and the caller may do what is asked ([`Document::read`]). Whoever has one shares a
 //! bound with all others.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use bytes::Bytes;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http::HeaderMap;
-use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::chunk_signer::unhex;
 use super::ingest::{Claims, IngestError};
 use super::payload::PayloadError;
+use super::request_body::RequestBody;
+use super::signature::key::unhex;
 
 /// Longest document that lists things, in bytes: 1,000 keys of 1,024 bytes, each as six-byte
 /// entities.
@@ -47,6 +47,9 @@ pub enum DocumentError {
     /// Others left no room for it.
     #[error("too many long documents are being handled: repeat the request")]
     Busy,
+    /// Its CDATA sections hold more markup than there is room for as text.
+    #[error("there is too much markup in the CDATA sections of the document: escape it")]
+    Cdata,
     /// It is not what was announced.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -109,7 +112,7 @@ enum State {
 }
 
 struct Unread {
-    body: Body,
+    body: RequestBody,
     most: usize,
     sha256: Option<[u8; 32]>,
     claims: Claims,
@@ -123,16 +126,22 @@ struct NotRead;
 
 impl Document {
     /// Sets a body aside, which is a document of at most `most` bytes.
-    pub fn new(body: Body, most: usize, headers: &HeaderMap, claims: Claims, room: &Room) -> Self {
+    pub fn new(
+        body: RequestBody,
+        most: usize,
+        headers: &HeaderMap,
+        claims: Claims,
+        room: &Room,
+    ) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let length = match text("content-length") {
             Some(length) => length.parse().ok(),
-            None => body.size_hint().exact().and_then(|it| it.try_into().ok()),
+            None => body.length().and_then(|it| it.try_into().ok()),
         };
         let unread = Unread {
             body,
             most,
-            // What is no hash (UNSIGNED-PAYLOAD, STREAMING-…, nonsense) is for s3s to judge.
+            // Nonsense was refused with the signature.
             sha256: text("x-amz-content-sha256").and_then(unhex),
             claims,
             room: room.clone(),
@@ -185,7 +194,7 @@ impl Unread {
             return Err(DocumentError::TooLong { most });
         }
         let room = room.take(length).await?;
-        let bytes = collect(body, length).await?;
+        let bytes = collect(&body, length).await?;
         if let Some(claimed) = sha256 {
             let computed: [u8; 32] = Sha256::digest(&bytes).into();
             if claimed != computed {
@@ -194,20 +203,19 @@ impl Unread {
         }
         claims.check(&bytes)?;
         Ok(State::Read {
-            bytes: Some(bytes),
+            bytes: Some(cdata_as_text(bytes)?),
             _room: room,
         })
     }
 }
 
 /// Reads just as many bytes as were announced: no more room was taken.
-async fn collect(body: Body, length: usize) -> Result<Bytes, PayloadError> {
+async fn collect(body: &RequestBody, length: usize) -> Result<Bytes, PayloadError> {
     if length == 0 {
         return Ok(Bytes::new());
     }
-    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, length).collect());
-    let collected = collected.await.map_err(|_| PayloadError::TimedOut)?;
-    let bytes = collected.map_err(|_| PayloadError::Incomplete)?.to_bytes();
+    let collected = tokio::time::timeout(PATIENCE, collect_up_to(body, length)).await;
+    let bytes = collected.map_err(|_| PayloadError::TimedOut)??;
     if bytes.len() == length {
         Ok(bytes)
     } else {
@@ -215,11 +223,61 @@ async fn collect(body: Body, length: usize) -> Result<Bytes, PayloadError> {
     }
 }
 
+async fn collect_up_to(body: &RequestBody, length: usize) -> Result<Bytes, PayloadError> {
+    let mut reader = body.reader();
+    let mut bytes = BytesMut::new();
+    while bytes.len() <= length {
+        match reader.next().await.map_err(|_| PayloadError::Incomplete)? {
+            Some(more) => bytes.extend_from_slice(&more),
+            None => break,
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// A document without CDATA sections: s3s reads nothing in their place, and XML means text. It keeps
+/// its length, which was announced to s3s; so each section has room for three or four escapes.
+fn cdata_as_text(document: Bytes) -> Result<Bytes, DocumentError> {
+    const START: &str = "<![CDATA[";
+    let mut rest = match std::str::from_utf8(&document) {
+        Ok(text) if text.contains(START) => text,
+        _ => return Ok(document),
+    };
+    let mut plain = String::with_capacity(document.len());
+    while let Some((before, section)) = rest.split_once(START) {
+        // One that does not end is for s3s to refuse.
+        let Some((content, after)) = section.split_once("]]>") else {
+            break;
+        };
+        plain.push_str(before);
+        for letter in content.chars() {
+            match letter {
+                '&' => plain.push_str("&amp;"),
+                '<' => plain.push_str("&lt;"),
+                letter => plain.push(letter),
+            }
+            if plain.len() > document.len() {
+                return Err(DocumentError::Cdata);
+            }
+        }
+        rest = after;
+    }
+    plain.push_str(rest);
+    let room = document.len().checked_sub(plain.len());
+    let room = room.ok_or(DocumentError::Cdata)?;
+    plain.extend(std::iter::repeat_n(' ', room));
+    Ok(plain.into())
+}
+
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
 
     use super::*;
+
+    fn request_body(bytes: impl Into<Body>) -> RequestBody {
+        RequestBody::new(bytes.into())
+    }
 
     async fn ask(
         body: &'static str,
@@ -230,12 +288,12 @@ mod tests {
         headers.insert(name, value.parse().expect("a value"));
         let claims = Claims::read(&headers)?;
         let room = Room::default();
-        let document = Document::new(Body::from(body), SETTING, &headers, claims, &room);
+        let document = Document::new(request_body(body), SETTING, &headers, claims, &room);
         document.read().await.map(|()| document.take())
     }
 
     fn long(length: usize, room: &Room) -> Document {
-        let body = Body::from(vec![b' '; length]);
+        let body = request_body(vec![b' '; length]);
         let (headers, claims) = (HeaderMap::new(), Claims::default());
         Document::new(body, LIST, &headers, claims, room)
     }
@@ -255,6 +313,23 @@ mod tests {
             ask("hallo", "content-md5", "XUFAKrxLKna5cZ2REBfFkg==").await,
             digest
         );
+    }
+
+    #[test]
+    fn cdata_is_text() {
+        let of = |text: &'static str| {
+            let plain = cdata_as_text(Bytes::from_static(text.as_bytes()));
+            plain.map(|plain| {
+                assert_eq!(plain.len(), text.len());
+                String::from_utf8_lossy(&plain).trim_end().to_owned()
+            })
+        };
+        assert_eq!(of("<a>b</a>").as_deref(), Ok("<a>b</a>"));
+        let text = of("<a><![CDATA[<&>]]>c<![CDATA[]]></a>");
+        assert_eq!(text.as_deref(), Ok("<a>&lt;&amp;>c</a>"));
+        assert_eq!(of("<a><![CDATA[x").as_deref(), Ok("<a><![CDATA[x"));
+        let much = of("<a><![CDATA[&&&&&&]]></a>");
+        assert_eq!(much, Err(DocumentError::Cdata));
     }
 
     #[tokio::test]

@@ -2,114 +2,33 @@
 
 mod settings;
 
+use std::fmt::Display;
+
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3d_bucket::{ChangeError, KeyError, Precondition, ReadError};
 use s3s::{S3Error, S3ErrorCode};
 
 use super::attributes::AttributesError;
-use super::built::NotBuilt;
 use super::checksum::CombineError;
 use super::chunked::ChunkedError;
-use super::conditions::WriteConditionError;
+use super::details::with_details;
 use super::document::DocumentError;
+use super::form::{FormError, PolicyError};
 use super::host::HostError;
 use super::ingest::IngestError;
-use super::multipart::MultipartError;
 use super::payload::PayloadError;
 use super::range::RangeError;
-use super::signed::SignedError;
+use super::refusal::Refusal;
+use super::signature::SignatureError;
+use super::signature::time::MAX_SKEW;
+use super::supported::Unsupported;
 use super::token::TokenError;
+use super::upload::MultipartError;
 use s3d_accounts::AccountsError;
 use s3d_buckets::{ConfigureError, CreateBucketError, DeleteBucketError, OpenBucketError};
 use s3d_names::BucketNameError;
 use s3d_records::RecordError;
-
-/// What a refusal of s3s lacks: a sentence for people, and the request's id.
-pub fn complete(document: &str, id: &str) -> Option<String> {
-    let body = document.strip_suffix("</Error>")?;
-    let (_, code) = body.split_once("<Code>")?;
-    let sentence = match code.split_once("</Code>")?.0 {
-        _ if body.contains("<Message>") => None,
-        "SignatureDoesNotMatch" => Some(
-            "the signature is not the one computed here: check the secret access key, the clock, \
-             and that nothing between changes the request",
-        ),
-        "InvalidBucketName" => Some("the specified bucket is not valid"),
-        "InvalidURI" => Some("the specified URI could not be parsed: a path is UTF-8"),
-        "KeyTooLongError" => Some("a key has at most 1,024 bytes"),
-        "MalformedXML" => Some("the document is not well-formed, or not what this operation takes"),
-        "MethodNotAllowed" => Some("this method is not allowed here"),
-        "MalformedPOSTRequest" => Some("objects cannot be posted in forms here"),
-        "MissingRequestBodyError" => Some("this operation takes a document, and the body is empty"),
-        "MissingContentLength" => Some("say in Content-Length how long the body is"),
-        _ => None,
-    };
-    let sentence = sentence
-        .map(|it| format!("<Message>{it}</Message>"))
-        .unwrap_or_default();
-    Some(format!(
-        "{body}{sentence}<RequestId>{id}</RequestId></Error>"
-    ))
-}
-
-/// Why the front itself refuses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Nobody signed, or whoever did may not.
-    #[error("access denied")]
-    Denied,
-    /// No key has this id.
-    #[error("the access key id you provided does not exist")]
-    UnknownKey,
-    /// No such bucket.
-    #[error("the specified bucket does not exist")]
-    NoSuchBucket,
-    /// No such key in the bucket.
-    #[error("the specified key does not exist")]
-    NoSuchKey,
-    /// A condition does not hold.
-    #[error("at least one of the preconditions you specified did not hold")]
-    Precondition,
-    /// An argument is out of its range.
-    #[error("{0}")]
-    Argument(&'static str),
-    /// Only signed requests may do this.
-    #[error("{0}")]
-    Unsigned(&'static str),
-    /// The endpoint of one bucket was asked for another.
-    #[error(
-        "this is the endpoint of the bucket {endpoint}, in path style (set forcePathStyle: true): \
-         the path must begin with /{endpoint}/"
-    )]
-    OtherBucket {
-        /// The endpoint's bucket.
-        endpoint: String,
-    },
-    /// The host names a namespace that is not the bucket's.
-    #[error("the bucket does not belong to the namespace that the host names")]
-    OtherNamespace,
-    /// The path cannot be a key.
-    #[error("the path is no valid UTF-8, or has a NUL in it")]
-    Path,
-    /// Something S3 has and that is not built.
-    #[error("{0}")]
-    NotBuilt(&'static str),
-    /// A document that says something impossible.
-    #[error("{0}")]
-    Document(&'static str),
-    /// ACLs are to mean nothing while the bucket's ACL grants something.
-    #[error("the bucket's ACL grants access to others: set it to private first")]
-    GrantsInTheWay,
-    /// A bucket is wanted elsewhere.
-    #[error("the location constraint {named} is not {here}, where this is")]
-    Location {
-        /// The region that is wanted.
-        named: String,
-        /// The region that this is.
-        here: String,
-    },
-}
 
 impl From<Refusal> for S3Error {
     fn from(refusal: Refusal) -> Self {
@@ -117,7 +36,15 @@ impl From<Refusal> for S3Error {
             Refusal::Denied => S3ErrorCode::AccessDenied,
             Refusal::UnknownKey => S3ErrorCode::InvalidAccessKeyId,
             Refusal::NoSuchKey => S3ErrorCode::NoSuchKey,
-            Refusal::Precondition => S3ErrorCode::PreconditionFailed,
+            Refusal::Precondition(unmet) => {
+                let error = error(S3ErrorCode::PreconditionFailed, &refusal);
+                return with_details(error, &[("Condition", &unmet)]);
+            }
+            Refusal::SourcePrecondition(unmet) => {
+                let error = error(S3ErrorCode::PreconditionFailed, &refusal);
+                let condition = format!("x-amz-copy-source-{unmet}");
+                return with_details(error, &[("Condition", &condition)]);
+            }
             Refusal::Argument(_) => S3ErrorCode::InvalidArgument,
             Refusal::Unsigned(_) | Refusal::OtherBucket { .. } => S3ErrorCode::InvalidRequest,
             Refusal::NoSuchBucket | Refusal::OtherNamespace => S3ErrorCode::NoSuchBucket,
@@ -131,12 +58,19 @@ impl From<Refusal> for S3Error {
     }
 }
 
-fn error(code: S3ErrorCode, sentence: &dyn std::fmt::Display) -> S3Error {
+fn error(code: S3ErrorCode, sentence: &dyn Display) -> S3Error {
     S3Error::with_message(code, sentence.to_string())
 }
 
+/// With a code that s3s does not know.
+fn coded(code: &'static str, status: StatusCode, sentence: &dyn Display) -> S3Error {
+    let mut error = error(S3ErrorCode::Custom(code.into()), sentence);
+    error.set_status_code(status);
+    error
+}
+
 /// What is passing: the client should come back in a second.
-fn passing(sentence: &dyn std::fmt::Display) -> S3Error {
+fn passing(sentence: &dyn Display) -> S3Error {
     let mut error = error(S3ErrorCode::ServiceUnavailable, sentence);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
@@ -147,16 +81,16 @@ fn passing(sentence: &dyn std::fmt::Display) -> S3Error {
 
 /// S3 knows no full disk. 507 says it, and no SDK repeats a request for it.
 fn no_space() -> S3Error {
-    let mut error = error(
-        S3ErrorCode::Custom("InsufficientStorage".into()),
-        &"the pool is full: delete objects, or ask the operator to add a disk",
-    );
-    error.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
-    error
+    let sentence = "the pool is full: delete objects, or ask the operator to add a disk";
+    coded(
+        "InsufficientStorage",
+        StatusCode::INSUFFICIENT_STORAGE,
+        &sentence,
+    )
 }
 
 /// The cause goes into the log and not to the client.
-fn internal(cause: &dyn std::fmt::Display) -> S3Error {
+fn internal(cause: &dyn Display) -> S3Error {
     tracing::error!(%cause, "a request failed");
     error(
         S3ErrorCode::InternalError,
@@ -172,17 +106,11 @@ pub fn change(refusal: &ChangeError) -> S3Error {
             S3ErrorCode::OperationAborted,
             &"the object was changed by another request meanwhile: repeat this one",
         ),
-        ChangeError::ConditionFailed(_) | ChangeError::SourceConditionFailed(_) => {
-            Refusal::Precondition.into()
-        }
+        ChangeError::ConditionFailed(unmet) => Refusal::Precondition(*unmet).into(),
+        ChangeError::SourceConditionFailed(unmet) => Refusal::SourcePrecondition(*unmet).into(),
         ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
         ChangeError::InvalidRange => error(S3ErrorCode::InvalidArgument, refusal),
-        ChangeError::Quota => {
-            let code = S3ErrorCode::Custom("QuotaExceeded".into());
-            let mut error = error(code, refusal);
-            error.set_status_code(StatusCode::FORBIDDEN);
-            error
-        }
+        ChangeError::Quota => coded("QuotaExceeded", StatusCode::FORBIDDEN, refusal),
         ChangeError::NoSuchUpload => MultipartError::NoSuchUpload.into(),
         ChangeError::InvalidPart(number) => MultipartError::InvalidPart(*number).into(),
         ChangeError::NoSpace => no_space(),
@@ -279,22 +207,53 @@ impl From<HostError> for S3Error {
     }
 }
 
-impl From<NotBuilt> for S3Error {
-    fn from(refusal: NotBuilt) -> Self {
-        error(S3ErrorCode::NotImplemented, &refusal)
+impl From<Unsupported> for S3Error {
+    fn from(refusal: Unsupported) -> Self {
+        match &refusal {
+            Unsupported::Header(name) if name == "x-amz-security-token" => {
+                let sentence =
+                    "the provided token is invalid: there are no temporary credentials here";
+                coded("InvalidToken", StatusCode::BAD_REQUEST, &sentence)
+            }
+            Unsupported::Header(name) => {
+                let error = error(S3ErrorCode::NotImplemented, &refusal);
+                with_details(error, &[("Header", name)])
+            }
+            _ => error(S3ErrorCode::NotImplemented, &refusal),
+        }
     }
 }
 
-impl From<SignedError> for S3Error {
-    fn from(refusal: SignedError) -> Self {
-        let code = match refusal {
-            SignedError::Mechanism | SignedError::Contradiction(_) => S3ErrorCode::InvalidRequest,
-            SignedError::Both => S3ErrorCode::InvalidArgument,
-            SignedError::Header => S3ErrorCode::AuthorizationHeaderMalformed,
-            SignedError::Query | SignedError::Expires => {
-                S3ErrorCode::AuthorizationQueryParametersError
+impl From<SignatureError> for S3Error {
+    fn from(refusal: SignatureError) -> Self {
+        let code = match &refusal {
+            SignatureError::Version2
+            | SignatureError::NoPayloadHash
+            | SignatureError::Contradiction(_) => S3ErrorCode::InvalidRequest,
+            SignatureError::MalformedVersion2
+            | SignatureError::Mechanism
+            | SignatureError::Twice
+            | SignatureError::PayloadHash
+            | SignatureError::NoHeader(_) => S3ErrorCode::InvalidArgument,
+            SignatureError::Header(_) => S3ErrorCode::AuthorizationHeaderMalformed,
+            SignatureError::Query(_) => S3ErrorCode::AuthorizationQueryParametersError,
+            SignatureError::Expires => {
+                let code = S3ErrorCode::AuthorizationQueryParametersError;
+                let mut error = error(code, &refusal);
+                error.set_status_code(StatusCode::FORBIDDEN);
+                return error;
             }
-            SignedError::Unsigned(_) => S3ErrorCode::AccessDenied,
+            SignatureError::Expired
+            | SignatureError::NotYetValid
+            | SignatureError::NoDate
+            | SignatureError::Unsigned(_) => S3ErrorCode::AccessDenied,
+            SignatureError::Skewed => {
+                let error = error(S3ErrorCode::RequestTimeTooSkewed, &refusal);
+                let most = MAX_SKEW * 1000;
+                return with_details(error, &[("MaxAllowedSkewMilliseconds", &most)]);
+            }
+            SignatureError::Asymmetric => S3ErrorCode::NotImplemented,
+            SignatureError::Mismatch => S3ErrorCode::SignatureDoesNotMatch,
         };
         error(code, &refusal)
     }
@@ -306,20 +265,18 @@ impl From<TokenError> for S3Error {
     }
 }
 
-impl From<WriteConditionError> for S3Error {
-    fn from(refusal: WriteConditionError) -> Self {
-        error(S3ErrorCode::NotImplemented, &refusal)
-    }
-}
-
 impl From<RangeError> for S3Error {
     fn from(refusal: RangeError) -> Self {
         match refusal {
-            RangeError::Unsatisfiable { .. } => error(S3ErrorCode::InvalidRange, &refusal),
+            RangeError::Unsatisfiable { range, size } => {
+                let error = error(S3ErrorCode::InvalidRange, &refusal);
+                let details: [(_, &dyn Display); 2] =
+                    [("RangeRequested", &range), ("ActualObjectSize", &size)];
+                with_details(error, &details)
+            }
             RangeError::NoSuchPart(_) => {
-                let mut error = error(S3ErrorCode::Custom("InvalidPartNumber".into()), &refusal);
-                error.set_status_code(StatusCode::RANGE_NOT_SATISFIABLE);
-                error
+                let status = StatusCode::RANGE_NOT_SATISFIABLE;
+                coded("InvalidPartNumber", status, &refusal)
             }
             RangeError::Both => error(S3ErrorCode::InvalidRequest, &refusal),
         }
@@ -348,7 +305,8 @@ impl From<PayloadError> for S3Error {
     fn from(refusal: PayloadError) -> Self {
         let code = match &refusal {
             PayloadError::NoLength => S3ErrorCode::MissingContentLength,
-            PayloadError::TooLong(_) => S3ErrorCode::EntityTooLarge,
+            PayloadError::TooLong(_) | PayloadError::FileTooLong(_) => S3ErrorCode::EntityTooLarge,
+            PayloadError::FileTooShort(_) => S3ErrorCode::EntityTooSmall,
             PayloadError::Incomplete => S3ErrorCode::IncompleteBody,
             PayloadError::TimedOut => S3ErrorCode::RequestTimeout,
             PayloadError::Header(_) => S3ErrorCode::InvalidArgument,
@@ -356,17 +314,13 @@ impl From<PayloadError> for S3Error {
                 ChunkedError::Malformed => S3ErrorCode::InvalidRequest,
                 ChunkedError::Truncated | ChunkedError::Length => S3ErrorCode::IncompleteBody,
                 ChunkedError::Signature => S3ErrorCode::SignatureDoesNotMatch,
-                ChunkedError::Trailers => return malformed_trailer(&refusal),
+                ChunkedError::Trailers => {
+                    return coded("MalformedTrailerError", StatusCode::BAD_REQUEST, &refusal);
+                }
             },
         };
         error(code, &refusal)
     }
-}
-
-fn malformed_trailer(refusal: &PayloadError) -> S3Error {
-    let mut error = error(S3ErrorCode::Custom("MalformedTrailerError".into()), refusal);
-    error.set_status_code(StatusCode::BAD_REQUEST);
-    error
 }
 
 impl From<IngestError> for S3Error {
@@ -380,10 +334,8 @@ impl From<IngestError> for S3Error {
             | IngestError::UnknownAlgorithm => S3ErrorCode::InvalidRequest,
             IngestError::BadDigest(_) => S3ErrorCode::BadDigest,
             IngestError::Sha256Mismatch => {
-                let code = S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into());
-                let mut error = error(code, &refusal);
-                error.set_status_code(StatusCode::BAD_REQUEST);
-                return error;
+                let code = "XAmzContentSHA256Mismatch";
+                return coded(code, StatusCode::BAD_REQUEST, &refusal);
             }
         };
         error(code, &refusal)
@@ -396,6 +348,21 @@ impl From<DocumentError> for S3Error {
             DocumentError::Ingest(ingest) => return ingest.clone().into(),
             DocumentError::Busy => return passing(&refusal),
             DocumentError::TooLong { .. } => S3ErrorCode::MaxMessageLengthExceeded,
+            DocumentError::Cdata => S3ErrorCode::MalformedXML,
+        };
+        error(code, &refusal)
+    }
+}
+
+impl From<FormError> for S3Error {
+    fn from(refusal: FormError) -> Self {
+        let code = match &refusal {
+            FormError::Malformed => S3ErrorCode::MalformedPOSTRequest,
+            FormError::Missing(_) | FormError::Value => S3ErrorCode::InvalidArgument,
+            FormError::TooLong => S3ErrorCode::MaxPostPreDataLengthExceededError,
+            FormError::Tagging => S3ErrorCode::MalformedXML,
+            FormError::Policy(PolicyError::Malformed(_)) => S3ErrorCode::InvalidPolicyDocument,
+            FormError::Policy(_) => S3ErrorCode::AccessDenied,
         };
         error(code, &refusal)
     }

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::checksum::{self, Hasher};
-use super::chunk_signer::hex;
 use super::ingest::{Claims, IngestError};
 use super::md5::{LANES, Md5, Stream, update_together};
+use super::signature::key::hex;
 
 /// Bytes that are hashed in one go: while they are, the next ones come in.
 const BATCH: usize = 1 << 20;

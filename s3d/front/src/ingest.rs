@@ -137,7 +137,7 @@ pub async fn ingest(
     mut claims: Claims,
 ) -> Result<Ingested, IngestError> {
     let sha256 = payload.sha256();
-    let mut writer = bucket.writer(Some(payload.length()));
+    let mut writer = bucket.writer(payload.length());
     let mut hashing = Hashing::new(hashers.clone(), Digests::new(&claims, sha256));
     while let Some(bytes) = payload.next().await? {
         hashing = hashing.push(bytes.clone()).await;

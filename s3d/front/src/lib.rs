@@ -1,28 +1,36 @@
 //! The S3 front: from HTTP to buckets and back.
 //!
-//! s3s knows S3's operations, documents and signatures. What it only parses is done here:
-//! conditions, checksums, ACLs, limits, aws-chunked bodies, and saying no to what is not built.
+//! s3s knows S3's operations and documents. The rest is done here: signatures, conditions,
+//! checksums, ACLs, limits, aws-chunked bodies, and saying no to what is not built.
 
 mod access;
 mod acl;
+mod amz_headers;
+mod answer;
 mod attributes;
+mod authentication;
 mod bucket_acl;
 mod bucket_cors;
 mod bucket_tagging;
 mod buckets;
-mod built;
 mod checksum;
-mod chunk_signer;
 mod chunked;
 mod completion;
 mod conditions;
+mod context;
 mod copy;
+mod details;
 mod document;
+mod drain;
 mod error;
+mod etag;
+mod form;
 mod front;
 mod hashing;
 mod host;
+mod http_date;
 mod ingest;
+mod lenient;
 mod listing;
 mod md5;
 mod multipart;
@@ -30,17 +38,23 @@ mod new_object;
 mod object_acl;
 mod object_attributes;
 mod object_tagging;
-mod odd_region;
+mod observer;
 mod operations;
 mod ownership;
 mod payload;
 mod query;
 mod range;
+mod range_header;
 mod reading;
-mod signed;
+mod refusal;
+mod request_body;
+mod resource;
+mod signature;
+mod supported;
 mod tags;
 mod token;
 mod unset;
+mod upload;
 mod versions;
 mod writing;
 
@@ -48,3 +62,4 @@ mod writing;
 mod tests;
 
 pub use front::Front;
+pub use observer::{Observer, Served};

@@ -6,8 +6,9 @@ use s3s::{S3Request, S3Result};
 use super::access::{bucket, caller};
 use super::acl::{self, Belonging};
 use super::attributes;
-use super::error::Refusal;
+use super::context::RequestContext;
 use super::operations::Operations;
+use super::refusal::Refusal;
 use super::tags::{self, Tags};
 
 impl Operations {
@@ -21,7 +22,7 @@ impl Operations {
             owner,
             acl,
             tags: new_tags(request)?,
-            ..attributes::read(&request.headers)?
+            ..attributes::read(&RequestContext::of(request)?.headers)?
         })
     }
 

@@ -10,9 +10,10 @@ use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::attributes::timestamp;
 use super::checksum;
-use super::error::{self, Refusal};
+use super::error;
 use super::listing::limit;
 use super::operations::Operations;
+use super::refusal::Refusal;
 use super::{access, versions};
 
 /// The document shows the ETag without quotes, unlike every other one; s3s writes quotes.

@@ -12,8 +12,8 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::access::bucket;
-use super::error::Refusal;
 use super::operations::Operations;
+use super::refusal::Refusal;
 use super::unset::Unset;
 
 /// The ownership of S3's name.

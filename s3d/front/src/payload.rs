@@ -4,18 +4,17 @@
 //! would hold whole chunks in memory (one chunk may be 5 GiB), and does not compare the decoded
 //! length with the announced one.
 
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http_body_util::BodyExt;
-use parking_lot::Mutex;
 
-use super::chunk_signer::{ChunkSigner, unhex};
 use super::chunked::{Announced, ChunkedError, Decoder};
-use super::signed::Seed;
+use super::request_body::BodyReader;
+use super::signature::Seed;
+use super::signature::chunks::ChunkSigner;
+use super::signature::key::unhex;
 
 /// Longest put or part, in bytes: 5 GiB, as in S3.
 pub const MAX_LENGTH: u64 = 5 << 30;
@@ -29,22 +28,6 @@ const GATHERED: usize = 64 << 10;
 /// How long a client may send nothing in the middle of a body.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The body of a request, which travels past s3s in the request's extensions.
-#[derive(Clone)]
-pub struct RawBody(Arc<Mutex<Option<Body>>>);
-
-impl RawBody {
-    /// Wraps a body.
-    pub fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(Some(body))))
-    }
-
-    /// The body, once.
-    pub fn take(&self) -> Body {
-        self.0.lock().take().unwrap_or_default()
-    }
-}
-
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
@@ -54,6 +37,12 @@ pub enum PayloadError {
     /// The body is longer than a put may be.
     #[error("a put or a part has at most 5 GiB; this one has {0} bytes")]
     TooLong(u64),
+    /// The file of a form is longer than the policy allows.
+    #[error("the file is longer than the policy allows: {0} bytes at most")]
+    FileTooLong(u64),
+    /// The file of a form is shorter than the policy allows.
+    #[error("the file is shorter than the policy allows: {0} bytes at least")]
+    FileTooShort(u64),
     /// The body ended early, or the connection broke.
     #[error("the body ended before the announced number of bytes")]
     Incomplete,
@@ -70,19 +59,50 @@ pub enum PayloadError {
 
 /// A body under way.
 pub struct Payload {
-    body: Body,
+    body: BodyReader,
     decoder: Option<Decoder>,
     pending: Bytes,
-    length: u64,
+    length: Length,
     given: u64,
     sha256: Option<[u8; 32]>,
+}
+
+/// How long a body is.
+#[derive(Debug, Clone)]
+enum Length {
+    /// So many bytes, the client says.
+    Announced(u64),
+    /// A form does not say; its policy has bounds.
+    Bounded(RangeInclusive<u64>),
+}
+
+impl Length {
+    fn check_so_far(&self, given: u64) -> Result<(), PayloadError> {
+        match self {
+            Self::Announced(length) if given > *length => Err(PayloadError::Incomplete),
+            Self::Bounded(length) if given > *length.end() => {
+                Err(PayloadError::FileTooLong(*length.end()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_whole(&self, given: u64) -> Result<(), PayloadError> {
+        match self {
+            Self::Announced(length) if given != *length => Err(PayloadError::Incomplete),
+            Self::Bounded(length) if given < *length.start() => {
+                Err(PayloadError::FileTooShort(*length.start()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Payload {
     /// Reads from the headers what the body is. `signature`: that of a request signed in its
     /// header, with the secret that signed it.
     pub fn new(
-        body: Body,
+        body: BodyReader,
         headers: &HeaderMap,
         signature: Option<(&Seed, &str)>,
     ) -> Result<Self, PayloadError> {
@@ -125,7 +145,7 @@ impl Payload {
             let trailers = trailers.filter(|name| !name.is_empty()).collect();
             let signer = match hash {
                 "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => None,
-                _ => Some(signer(text("x-amz-date")?, signature)?),
+                _ => Some(signer(signature)?),
             };
             Some(Decoder::new(Announced {
                 length,
@@ -139,15 +159,31 @@ impl Payload {
             body,
             decoder,
             pending: Bytes::new(),
-            length,
+            length: Length::Announced(length),
             given: 0,
             sha256,
         })
     }
 
-    /// How many bytes were announced.
-    pub fn length(&self) -> u64 {
-        self.length
+    /// The file of a form, of so many bytes.
+    pub fn of_form(file: BodyReader, length: &RangeInclusive<u64>) -> Self {
+        let most = (*length.end()).min(MAX_LENGTH);
+        Self {
+            body: file,
+            decoder: None,
+            pending: Bytes::new(),
+            length: Length::Bounded(*length.start()..=most),
+            given: 0,
+            sha256: None,
+        }
+    }
+
+    /// How many bytes were announced; `None` in a form.
+    pub fn length(&self) -> Option<u64> {
+        match self.length {
+            Length::Announced(length) => Some(length),
+            Length::Bounded(_) => None,
+        }
     }
 
     /// The SHA-256 that the client signed, if it signed one.
@@ -186,50 +222,37 @@ impl Payload {
                 continue;
             }
             self.given += bytes.len() as u64;
-            if self.given > self.length {
-                return Err(PayloadError::Incomplete);
-            }
+            self.length.check_so_far(self.given)?;
             return Ok(Some(bytes));
         }
     }
 
     async fn frame(&mut self) -> Result<Option<Bytes>, PayloadError> {
-        loop {
-            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
-            match frame.map_err(|_| PayloadError::TimedOut)? {
-                None => return Ok(None),
-                Some(Err(_)) => return Err(PayloadError::Incomplete),
-                // HTTP's own trailers mean nothing in S3.
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
-                    _ => {}
-                },
-            }
-        }
+        let next = tokio::time::timeout(PATIENCE, self.body.next()).await;
+        let next = next.map_err(|_| PayloadError::TimedOut)?;
+        next.map_err(|_| PayloadError::Incomplete)
     }
 
     /// Ends the body behind its last byte. Answers the trailers, names in lower case.
     pub fn finish(self) -> Result<Vec<(String, String)>, PayloadError> {
         match self.decoder {
             Some(decoder) => Ok(decoder.finish()?),
-            None if self.given == self.length => Ok(Vec::new()),
-            None => Err(PayloadError::Incomplete),
+            None => self.length.check_whole(self.given).map(|()| Vec::new()),
         }
     }
 }
 
-fn signer(
-    date: Option<&str>,
-    signature: Option<(&Seed, &str)>,
-) -> Result<ChunkSigner, PayloadError> {
-    let date = date.ok_or(PayloadError::Header("x-amz-date"))?;
+fn signer(signature: Option<(&Seed, &str)>) -> Result<ChunkSigner, PayloadError> {
     let (seed, secret) = signature.ok_or(PayloadError::Header("x-amz-content-sha256"))?;
-    Ok(ChunkSigner::new(secret, date, &seed.scope, &seed.signature))
+    Ok(ChunkSigner::new(secret, seed))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
+    use crate::request_body::RequestBody;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -243,7 +266,8 @@ mod tests {
         body: &'static str,
         pairs: &[(&'static str, &'static str)],
     ) -> Result<Payload, PayloadError> {
-        Payload::new(Body::from(body), &headers(pairs), None)
+        let body = RequestBody::new(Body::from(body));
+        Payload::new(body.reader(), &headers(pairs), None)
     }
 
     async fn all(mut payload: Payload) -> Result<Vec<u8>, PayloadError> {
@@ -260,6 +284,18 @@ mod tests {
         assert_eq!(all(of("5")).await, Ok(b"hello".to_vec()));
         assert_eq!(all(of("6")).await, Err(PayloadError::Incomplete));
         assert_eq!(all(of("4")).await, Err(PayloadError::Incomplete));
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_form_has_bounds() {
+        let of = |bounds| {
+            let file = RequestBody::new(Body::from("hello"));
+            Payload::of_form(file.reader(), &bounds)
+        };
+        assert_eq!(of(5..=5).length(), None);
+        assert_eq!(all(of(5..=5)).await, Ok(b"hello".to_vec()));
+        assert_eq!(all(of(0..=4)).await, Err(PayloadError::FileTooLong(4)));
+        assert_eq!(all(of(6..=9)).await, Err(PayloadError::FileTooShort(6)));
     }
 
     #[tokio::test]
@@ -295,7 +331,8 @@ mod tests {
         for (name, value) in headers {
             map.insert(name, value.parse().expect("a header value"));
         }
-        let mut payload = Payload::new(Body::from(chunks), &map, None).expect("well announced");
+        let body = RequestBody::new(Body::from(chunks));
+        let mut payload = Payload::new(body.reader(), &map, None).expect("well announced");
         let mut pieces = Vec::new();
         while let Some(piece) = payload.next().await.expect("well framed") {
             assert!(piece.iter().all(|byte| *byte == b'x'));
@@ -323,7 +360,6 @@ mod tests {
             &[
                 ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
                 ("x-amz-decoded-content-length", "1"),
-                ("x-amz-date", "20260101T000000Z"),
             ],
         );
         assert_eq!(

@@ -23,6 +23,13 @@ impl<'q> Query<'q> {
     pub fn has(&self, wanted: &str) -> bool {
         self.0.iter().any(|(name, _)| name == wanted)
     }
+
+    /// The value of the parameter of this name, if there is just one.
+    pub fn only(&self, wanted: &str) -> Option<&str> {
+        let mut values = self.pairs().filter(|(name, _)| *name == wanted);
+        let (_, value) = values.next()?;
+        values.next().is_none().then_some(value)
+    }
 }
 
 const LISTED: &AsciiSet = &NON_ALPHANUMERIC

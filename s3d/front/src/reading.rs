@@ -11,46 +11,29 @@ use http::header::CONTENT_RANGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
 use s3d_bucket::{BlobReader, Bucket, Found, Key, Object, Permission, ReadError};
-use s3s::dto::{
-    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    StreamingBlob, Timestamp,
-};
+use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob};
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{Body, S3Request, S3Response, S3Result, StdError};
 
 use super::access::{self, caller};
 use super::attributes;
-use super::conditions::{ReadConditions, Verdict};
-use super::error::{self, Refusal};
+use super::conditions::{self, ReadOutcome};
+use super::context::RequestContext;
+use super::error;
 use super::operations::Operations;
 use super::range::Wanted;
+use super::refusal::Refusal;
 use super::versions;
 
 /// The status of an answer, which travels past s3s: it knows 200 and 206 only.
 #[derive(Debug, Clone, Copy)]
-pub struct Answered(pub StatusCode);
+pub struct StatusOverride(pub StatusCode);
 
-/// What both operations ask.
+/// What both operations ask, beside what is in the context.
 struct Question {
     key: String,
-    conditions: ReadConditions,
-    range: Option<s3s::dto::Range>,
     part: Option<i32>,
     checksum: bool,
-}
-
-fn conditions(
-    matches: Option<ETagCondition>,
-    differs: Option<ETagCondition>,
-    modified_since: Option<&Timestamp>,
-    unmodified_since: Option<&Timestamp>,
-) -> ReadConditions {
-    ReadConditions {
-        matches,
-        differs,
-        modified_since: modified_since.map(attributes::time),
-        unmodified_since: unmodified_since.map(attributes::time),
-    }
 }
 
 /// What both operations answer, beside the bytes.
@@ -84,13 +67,6 @@ impl Operations {
         let input = &mut request.input;
         let question = Question {
             key: std::mem::take(&mut input.key),
-            conditions: conditions(
-                input.if_match.take(),
-                input.if_none_match.take(),
-                input.if_modified_since.as_ref(),
-                input.if_unmodified_since.as_ref(),
-            ),
-            range: input.range,
             part: input.part_number,
             checksum: input.checksum_mode.is_some(),
         };
@@ -104,7 +80,7 @@ impl Operations {
             output.content_length = i64::try_from(answer.length()).ok();
         }
         let mut response = S3Response::with_headers(output, answer.headers);
-        response.extensions.insert(Answered(status));
+        response.extensions.insert(StatusOverride(status));
         Ok(response)
     }
 
@@ -116,13 +92,6 @@ impl Operations {
         let input = &mut request.input;
         let question = Question {
             key: std::mem::take(&mut input.key),
-            conditions: conditions(
-                input.if_match.take(),
-                input.if_none_match.take(),
-                input.if_modified_since.as_ref(),
-                input.if_unmodified_since.as_ref(),
-            ),
-            range: input.range,
             part: input.part_number,
             checksum: input.checksum_mode.is_some(),
         };
@@ -135,7 +104,7 @@ impl Operations {
         }
         let status = answer.status();
         let mut response = S3Response::with_headers(output, answer.headers);
-        response.extensions.insert(Answered(status));
+        response.extensions.insert(StatusOverride(status));
         Ok(response)
     }
 }
@@ -148,10 +117,11 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
     }
     let key = Key::new(question.key).map_err(error::key)?;
     let object = access::find(open, request, &key, Permission::Read).await?;
-    let not_modified = match question.conditions.judge(&object) {
-        Verdict::Failed => return Err(Refusal::Precondition.into()),
-        Verdict::NotModified => true,
-        Verdict::Give => false,
+    let asked = &RequestContext::of(request)?.headers;
+    let not_modified = match conditions::evaluate(&asked.condition, &object) {
+        ReadOutcome::Failed(unmet) => return Err(Refusal::Precondition(unmet).into()),
+        ReadOutcome::NotModified => true,
+        ReadOutcome::Proceed => false,
     };
     let mut headers = attributes::write(&object, query);
     if !caller(request)?.owns(access::bucket(request)?) {
@@ -161,7 +131,7 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
     let wanted = if not_modified {
         Wanted::of(&object, None, None)?
     } else {
-        let wanted = Wanted::of(&object, question.range, question.part)?;
+        let wanted = Wanted::of(&object, asked.range, question.part)?;
         describe(&wanted, &object, question.checksum, &mut headers);
         wanted
     };

@@ -25,8 +25,8 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::error::Refusal;
 use super::operations::Operations;
+use super::refusal::Refusal;
 
 /// What AWS calls missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

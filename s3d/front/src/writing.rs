@@ -9,12 +9,14 @@ use s3s::dto::{
 use s3s::{S3Error, S3Request, S3Response, S3Result};
 
 use super::attributes;
-use super::conditions::{etag_is, write_condition};
-use super::error::{self, Refusal};
+use super::conditions::{etag_is, of_write};
+use super::context::{Content, RequestContext};
+use super::error;
 use super::ingest::{Claims, ingest};
 use super::operations::Operations;
-use super::payload::{Payload, RawBody};
-use super::signed::Signed;
+use super::payload::Payload;
+use super::refusal::Refusal;
+use super::request_body::RequestBody;
 use super::versions;
 
 /// Most keys in one DeleteObjects.
@@ -25,19 +27,16 @@ const DELETES_AT_ONCE: usize = 64;
 
 /// The body of a put or a part, which came past s3s.
 pub fn payload<T>(request: &S3Request<T>) -> S3Result<Payload> {
-    let body = request
-        .extensions
-        .get::<RawBody>()
-        .map(RawBody::take)
-        .unwrap_or_default();
-    let secret = request
-        .credentials
-        .as_ref()
-        .map(|it| it.secret_key.expose());
-    let signature = match request.extensions.get::<Signed>() {
-        Some(Signed::InHeader(seed)) => secret.map(|secret| (seed, secret)),
-        _ => None,
+    let context = RequestContext::of(request)?;
+    let body = match &context.body {
+        Content::Bytes(body) => body.reader(),
+        Content::Form { file, length } => return Ok(Payload::of_form(file.reader(), length)),
+        Content::Nothing | Content::Document(_) => RequestBody::default().reader(),
     };
+    let signature = context.signer.as_ref().and_then(|signer| {
+        let seed = signer.seed.as_ref()?;
+        Some((seed, signer.key.secret.as_str()))
+    });
     Ok(Payload::new(body, &request.headers, signature)?)
 }
 
@@ -49,7 +48,7 @@ impl Operations {
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let input = &mut request.input;
         let key = Key::new(std::mem::take(&mut input.key)).map_err(error::key)?;
-        let condition = write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
         let attributes = self.new_attributes(&request).await?;
         let claims = Claims::read(&request.headers)?;
         let payload = payload(&request)?;
@@ -78,7 +77,7 @@ impl Operations {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
-        let condition = write_condition(request.input.if_match.as_ref(), None)?;
+        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
         if !versions::check_deleted(request.input.version_id.as_deref())? {
             return Ok(S3Response::new(deleted(&request.input)));
         }

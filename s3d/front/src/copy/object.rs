@@ -7,16 +7,18 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::source::{CopyError, Source, Wanted};
+use super::source::{CopyError, Source};
 use super::transfer::{digest, transfer};
 use crate::access::{bucket, caller};
 use crate::acl::Belonging;
 use crate::attributes::{self, timestamp};
 use crate::checksum;
-use crate::error::{self, Refusal};
+use crate::context::RequestContext;
+use crate::error;
 use crate::ingest::IngestError;
 use crate::new_object::new_tags;
 use crate::operations::Operations;
+use crate::refusal::Refusal;
 use crate::tags::Tags;
 
 /// Whether the copy takes from the request, and not from the source, what a directive is about.
@@ -41,14 +43,7 @@ impl Operations {
         let tagging = input.tagging_directive.as_ref();
         let replaces_tags = replaces(tagging.map(TaggingDirective::as_str))?;
         let belonging = self.new_belonging(&request).await?;
-        let wanted = Wanted {
-            source: &input.copy_source,
-            matches: input.copy_source_if_match.clone(),
-            differs: input.copy_source_if_none_match.clone(),
-            modified_since: input.copy_source_if_modified_since.as_ref(),
-            unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
-        };
-        let source = self.source(&request, wanted).await?;
+        let source = self.source(&request, &input.copy_source).await?;
         let to_itself = source.key == key && source.record.id == bucket(&request)?.id;
         let changes = replaces_metadata || request.headers.contains_key("x-amz-storage-class");
         if to_itself && !changes {
@@ -60,7 +55,7 @@ impl Operations {
             tags_of(&request, &source)?
         };
         let described = if replaces_metadata {
-            attributes::read(&request.headers)?
+            attributes::read(&RequestContext::of(&request)?.headers)?
         } else {
             source.object.attributes.clone()
         };

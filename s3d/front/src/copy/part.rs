@@ -6,15 +6,15 @@ use s3d_bucket::{ChecksumAlgorithm, Key, Part, PartAttributes, PartName};
 use s3s::dto::{CopyPartResult, ETag, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::source::{Source, Wanted, range};
+use super::source::{Source, range};
 use super::transfer::{digest, transfer};
 use crate::access::bucket;
 use crate::attributes::timestamp;
-use crate::chunk_signer::hex;
 use crate::error;
 use crate::md5::Md5;
-use crate::multipart::{MultipartError, number, upload_id};
 use crate::operations::Operations;
+use crate::signature::key::hex;
+use crate::upload::{MultipartError, number, upload_id};
 
 impl Operations {
     /// Makes a part of an object, or of a range of it.
@@ -25,14 +25,7 @@ impl Operations {
         let input = &request.input;
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let (id, number) = (upload_id(&input.upload_id)?, number(input.part_number)?);
-        let wanted = Wanted {
-            source: &input.copy_source,
-            matches: input.copy_source_if_match.clone(),
-            differs: input.copy_source_if_none_match.clone(),
-            modified_since: input.copy_source_if_modified_since.as_ref(),
-            unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
-        };
-        let source = self.source(&request, wanted).await?;
+        let source = self.source(&request, &input.copy_source).await?;
         let range = range(input.copy_source_range.as_deref(), source.object.size)?;
         let open = self.open(&request).await?;
         let state = open.upload(&key, &id).await;

@@ -3,16 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use s3d_bucket::{Bucket, Condition, Found, Key, Permission};
+use s3d_bucket::{Bucket, Condition, Found, Key, Permission, Unmet};
 use s3d_buckets::BucketRecord;
-use s3s::dto::{CopySource, ETagCondition, Timestamp};
+use s3s::dto::CopySource;
 use s3s::{S3Request, S3Result};
 
 use crate::access::{self, caller};
-use crate::attributes::time;
-use crate::conditions::{ReadConditions, Verdict};
-use crate::error::{self, Refusal};
+use crate::context::RequestContext;
+use crate::error;
 use crate::operations::Operations;
+use crate::refusal::Refusal;
 use crate::versions;
 
 /// Why nothing is copied.
@@ -42,20 +42,6 @@ pub enum CopyError {
     AccessPoint,
 }
 
-/// What a request asks of its source.
-pub struct Wanted<'r> {
-    /// Bucket and key.
-    pub source: &'r CopySource,
-    /// `x-amz-copy-source-if-match`.
-    pub matches: Option<ETagCondition>,
-    /// `x-amz-copy-source-if-none-match`.
-    pub differs: Option<ETagCondition>,
-    /// `x-amz-copy-source-if-modified-since`.
-    pub modified_since: Option<&'r Timestamp>,
-    /// `x-amz-copy-source-if-unmodified-since`.
-    pub unmodified_since: Option<&'r Timestamp>,
-}
-
 /// An object that may be copied, and where it is.
 pub struct Source {
     /// Its bucket.
@@ -83,13 +69,13 @@ impl Operations {
     pub(super) async fn source<T: Sync>(
         &self,
         request: &S3Request<T>,
-        wanted: Wanted<'_>,
+        source: &CopySource,
     ) -> S3Result<Source> {
         let CopySource::Bucket {
             bucket,
             key,
             version_id,
-        } = wanted.source
+        } = source
         else {
             return Err(CopyError::AccessPoint.into());
         };
@@ -100,21 +86,16 @@ impl Operations {
         let open = self.buckets.open(&record).await.map_err(error::open)?;
         let caller = caller(request)?;
         let object = access::find_as(&open, &record, caller, &key, Permission::Read).await?;
-        let conditions = ReadConditions {
-            matches: wanted.matches,
-            differs: wanted.differs,
-            modified_since: wanted.modified_since.map(time),
-            unmodified_since: wanted.unmodified_since.map(time),
-        };
-        match conditions.judge(&object) {
-            Verdict::Give => Ok(Source {
-                record,
-                open,
-                key,
-                object,
-            }),
-            Verdict::NotModified | Verdict::Failed => Err(Refusal::Precondition.into()),
+        let condition = &RequestContext::of(request)?.headers.source_condition;
+        if let Err(Unmet::Precondition(unmet)) = condition.check(Some(&object)) {
+            return Err(Refusal::SourcePrecondition(unmet).into());
         }
+        Ok(Source {
+            record,
+            open,
+            key,
+            object,
+        })
     }
 }
 

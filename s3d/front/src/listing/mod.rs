@@ -5,8 +5,8 @@ mod uploads;
 
 use s3s::dto::EncodingType;
 
-use super::error::Refusal;
 use super::query;
+use super::refusal::Refusal;
 
 pub use objects::lines;
 

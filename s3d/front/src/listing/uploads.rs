@@ -14,8 +14,8 @@ use crate::acl;
 use crate::attributes::timestamp;
 use crate::checksum;
 use crate::error;
-use crate::multipart::{MultipartError, upload_id};
 use crate::operations::Operations;
+use crate::upload::{MultipartError, upload_id};
 
 impl Operations {
     /// A page of an upload's parts.

@@ -163,7 +163,7 @@ mod tests {
         let hex = |text: &str| {
             let mut md5 = Md5::new();
             md5.update(text.as_bytes());
-            crate::chunk_signer::hex(&md5.finish())
+            crate::signature::key::hex(&md5.finish())
         };
         assert_eq!(hex(""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(hex("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");

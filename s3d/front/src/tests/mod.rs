@@ -1,7 +1,10 @@
 //! The front as a whole, in one process: real accounts, buckets and signatures over volumes in
 //! memory.
 
+mod connections;
 mod copying;
+mod forms;
+mod headers;
 mod holes;
 mod hosts;
 mod multipart;

@@ -6,22 +6,13 @@
 
 use http::{HeaderMap, Method};
 
+use super::amz_headers;
 use super::query::Query;
-
-/// At what a request is aimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aim {
-    /// The list of buckets.
-    Service,
-    /// A bucket.
-    Bucket,
-    /// An object.
-    Object,
-}
+use super::resource::ResourceKind;
 
 /// Something that S3 has and that is not built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotBuilt {
+pub enum Unsupported {
     /// A sub-resource or query parameter.
     #[error("the query parameter {0} asks for something that is not implemented here")]
     Query(String),
@@ -142,20 +133,20 @@ const SUB_RESOURCES: [&str; 31] = [
 ];
 
 /// Why a request for a sub-resource is refused, if it is on the list.
-fn missing(method: &Method, parameter: &str) -> Option<NotBuilt> {
+fn missing(method: &Method, parameter: &str) -> Option<Unsupported> {
     let entry = MISSING
         .iter()
         .find(|(of, name, _)| *of == method.as_str() && *name == parameter);
-    entry.map(|(_, parameter, sentence)| NotBuilt::Missing {
+    entry.map(|(_, parameter, sentence)| Unsupported::Missing {
         parameter,
         sentence,
     })
 }
 
 /// Query parameters of the writes that are built.
-const fn write_queries(method: &Method, aim: Aim) -> &'static [&'static str] {
-    match (method, aim) {
-        (&Method::PUT, Aim::Object) => &[
+const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'static str] {
+    match (method, resource) {
+        (&Method::PUT, ResourceKind::Object) => &[
             "acl",
             "partNumber",
             "tagging",
@@ -163,10 +154,10 @@ const fn write_queries(method: &Method, aim: Aim) -> &'static [&'static str] {
             "versionId",
             "x-id",
         ],
-        (&Method::POST, Aim::Object) => &["uploads", "uploadId", "x-id"],
-        (&Method::DELETE, Aim::Object) => &["tagging", "uploadId", "versionId", "x-id"],
-        (&Method::POST, Aim::Bucket) => &["delete", "x-id"],
-        (&Method::PUT, Aim::Bucket) => &[
+        (&Method::POST, ResourceKind::Object) => &["uploads", "uploadId", "x-id"],
+        (&Method::DELETE, ResourceKind::Object) => &["tagging", "uploadId", "versionId", "x-id"],
+        (&Method::POST, ResourceKind::Bucket) => &["delete", "x-id"],
+        (&Method::PUT, ResourceKind::Bucket) => &[
             "acl",
             "cors",
             "logging",
@@ -178,7 +169,7 @@ const fn write_queries(method: &Method, aim: Aim) -> &'static [&'static str] {
             "versioning",
             "x-id",
         ],
-        (&Method::DELETE, Aim::Bucket) => &[
+        (&Method::DELETE, ResourceKind::Bucket) => &[
             "cors",
             "encryption",
             "lifecycle",
@@ -194,59 +185,14 @@ const fn write_queries(method: &Method, aim: Aim) -> &'static [&'static str] {
     }
 }
 
-/// The `x-amz-` headers that are built, beside `x-amz-meta-…`.
-const HEADERS: [&str; 41] = [
-    "x-amz-acl",
-    "x-amz-bucket-object-lock-enabled",
-    "x-amz-bypass-governance-retention",
-    "x-amz-checksum-algorithm",
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-mode",
-    "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256",
-    "x-amz-checksum-type",
-    "x-amz-content-sha256",
-    "x-amz-copy-source",
-    "x-amz-copy-source-if-match",
-    "x-amz-copy-source-if-modified-since",
-    "x-amz-copy-source-if-none-match",
-    "x-amz-copy-source-if-unmodified-since",
-    "x-amz-copy-source-range",
-    "x-amz-date",
-    "x-amz-decoded-content-length",
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-    "x-amz-max-parts",
-    "x-amz-metadata-directive",
-    "x-amz-mp-object-size",
-    "x-amz-object-attributes",
-    "x-amz-object-ownership",
-    "x-amz-part-number-marker",
-    "x-amz-request-payer",
-    "x-amz-sdk-checksum-algorithm",
-    "x-amz-storage-class",
-    "x-amz-tagging",
-    "x-amz-tagging-directive",
-    "x-amz-te",
-    "x-amz-trailer",
-    "x-amz-user-agent",
-    "x-amz-api-version",
-    "x-amz-request-id",
-];
-
 /// Whether all that a request asks for is built.
 pub fn check(
     method: &Method,
-    aim: Aim,
+    resource: ResourceKind,
     query: &Query<'_>,
     presigned: bool,
     headers: &HeaderMap,
-) -> Result<(), NotBuilt> {
+) -> Result<(), Unsupported> {
     // Those of a presigned URL are headers, or were used up by its signature.
     let is_header = |name: &str| {
         presigned
@@ -255,28 +201,32 @@ pub fn check(
                 .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
     };
     match *method {
-        Method::GET | Method::HEAD => check_read(method, aim, query)?,
+        Method::GET | Method::HEAD => check_read(method, resource, query)?,
         Method::PUT | Method::POST | Method::DELETE => {
-            check_write(method, aim, query, is_header, headers)?;
+            check_write(method, resource, query, is_header, headers)?;
         }
-        _ => return Err(NotBuilt::Operation),
+        _ => return Err(Unsupported::Operation),
     }
-    check_headers(headers)
+    amz_headers::check(method, headers)
 }
 
-fn check_read(method: &Method, aim: Aim, query: &Query<'_>) -> Result<(), NotBuilt> {
+fn check_read(
+    method: &Method,
+    resource: ResourceKind,
+    query: &Query<'_>,
+) -> Result<(), Unsupported> {
     for (name, value) in query.pairs() {
         if let Some(refusal) = missing(method, name) {
             return Err(refusal);
         }
         let alien = match name {
             "list-type" => value != "2",
-            "uploads" | "location" | "versions" => aim != Aim::Bucket,
+            "uploads" | "location" | "versions" => resource != ResourceKind::Bucket,
             "annotations" | "events" | "nofollow" => true,
             _ => false,
         };
         if alien || (*method == Method::HEAD && SUB_RESOURCES.contains(&name)) {
-            return Err(NotBuilt::Query(name.to_owned()));
+            return Err(Unsupported::Query(name.to_owned()));
         }
     }
     Ok(())
@@ -284,71 +234,64 @@ fn check_read(method: &Method, aim: Aim, query: &Query<'_>) -> Result<(), NotBui
 
 fn check_write(
     method: &Method,
-    aim: Aim,
+    resource: ResourceKind,
     query: &Query<'_>,
     is_header: impl Fn(&str) -> bool,
     headers: &HeaderMap,
-) -> Result<(), NotBuilt> {
-    let known = write_queries(method, aim);
+) -> Result<(), Unsupported> {
+    let known = write_queries(method, resource);
     for (name, _) in query.pairs() {
         if is_header(name) || known.contains(&name) {
             continue;
         }
-        let other = || NotBuilt::Query(name.to_owned());
+        let other = || Unsupported::Query(name.to_owned());
         return Err(missing(method, name).unwrap_or_else(other));
     }
     let has = |wanted: &str| query.has(wanted);
-    match (method, aim) {
+    match (method, resource) {
         // With one of the two alone, s3s would make a PutObject of it.
-        (&Method::PUT, Aim::Object) if has("partNumber") != has("uploadId") => {
+        (&Method::PUT, ResourceKind::Object) if has("partNumber") != has("uploadId") => {
             let alone = if has("uploadId") {
                 "uploadId"
             } else {
                 "partNumber"
             };
-            return Err(NotBuilt::Query(alone.to_owned()));
+            return Err(Unsupported::Query(alone.to_owned()));
         }
         // What is put has one version, whichever id it would be given.
-        (&Method::PUT, Aim::Object) if has("versionId") && !has("acl") && !has("tagging") => {
-            return Err(NotBuilt::Query("versionId".to_owned()));
+        (&Method::PUT, ResourceKind::Object)
+            if has("versionId") && !has("acl") && !has("tagging") =>
+        {
+            return Err(Unsupported::Query("versionId".to_owned()));
         }
-        (&Method::POST, Aim::Bucket) if !has("delete") => return Err(NotBuilt::Operation),
-        (&Method::POST, Aim::Object) if has("uploads") == has("uploadId") => {
-            return Err(NotBuilt::Operation);
+        (&Method::POST, ResourceKind::Bucket) if !has("delete") => {
+            return Err(Unsupported::Operation);
         }
-        (_, Aim::Service) => return Err(NotBuilt::Operation),
+        (&Method::POST, ResourceKind::Object) if has("uploads") == has("uploadId") => {
+            return Err(Unsupported::Operation);
+        }
+        (_, ResourceKind::Service) => return Err(Unsupported::Operation),
         _ => {}
     }
-    let object = aim == Aim::Object;
+    let object = resource == ResourceKind::Object;
     let conditions: &[&str] = match *method {
-        Method::PUT if object && !has("uploadId") => &["if-match", "if-none-match"],
-        Method::POST if object && has("uploadId") => &["if-match", "if-none-match"],
-        Method::DELETE if object && !has("uploadId") => &["if-match"],
+        Method::PUT if object && !has("uploadId") => {
+            &["if-match", "if-none-match", "if-unmodified-since"]
+        }
+        Method::POST if object && has("uploadId") => {
+            &["if-match", "if-none-match", "if-unmodified-since"]
+        }
+        Method::DELETE if object && !has("uploadId") => &["if-match", "if-unmodified-since"],
         _ => &[],
     };
     for name in [
         "if-match",
         "if-none-match",
-        "if-modified-since",
         "if-unmodified-since",
         "content-range",
     ] {
         if headers.contains_key(name) && !conditions.contains(&name) {
-            return Err(NotBuilt::Header(name.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-fn check_headers(headers: &HeaderMap) -> Result<(), NotBuilt> {
-    for (name, value) in headers {
-        let name = name.as_str();
-        let Some(rest) = name.strip_prefix("x-amz-") else {
-            continue;
-        };
-        let built = rest.starts_with("meta-") || HEADERS.contains(&name);
-        if !built || (name == "x-amz-storage-class" && value != "STANDARD") {
-            return Err(NotBuilt::Header(name.to_owned()));
+            return Err(Unsupported::Header(name.to_owned()));
         }
     }
     Ok(())

@@ -1,0 +1,187 @@
+//! The `x-amz-` headers of S3's requests: which are built, and which may ask for nothing but what
+//! is the case anyway.
+
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::supported::Unsupported;
+
+/// What is done with a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// It is read, or means nothing here that could be wrong.
+    Read,
+    /// It may have one of these values, in any case: they ask for what is the case anyway.
+    Only(&'static [&'static str]),
+    /// It asks for something that is not built.
+    Refused,
+    /// S3 has no such header.
+    Unknown,
+}
+
+fn rule(name: &str) -> Rule {
+    match name {
+        // No object is ever restored from an archive.
+        "x-amz-optional-object-attributes" => Rule::Only(&["RestoreStatus"]),
+        "x-amz-bucket-object-lock-enabled"
+        | "x-amz-server-side-encryption-bucket-key-enabled"
+        | "x-amz-skip-destination-validation" => Rule::Only(&["false"]),
+        "x-amz-object-lock-legal-hold" => Rule::Only(&["OFF"]),
+        "x-amz-storage-class" => Rule::Only(&["STANDARD"]),
+        _ if name.starts_with("x-amz-meta-") || READ.contains(&name) => Rule::Read,
+        _ if REFUSED.iter().any(|refused| name.starts_with(refused)) => Rule::Refused,
+        _ => Rule::Unknown,
+    }
+}
+
+/// Headers that are read, or mean nothing here that could be wrong.
+const READ: [&str; 43] = [
+    // The signature and the body.
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-te",
+    "x-amz-trailer",
+    // Checksums.
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-mode",
+    "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-type",
+    "x-amz-mp-object-size",
+    "x-amz-sdk-checksum-algorithm",
+    // Who may, and who pays.
+    "x-amz-acl",
+    "x-amz-expected-bucket-owner",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-object-ownership",
+    "x-amz-request-payer",
+    // Copies.
+    "x-amz-copy-source",
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-unmodified-since",
+    "x-amz-copy-source-range",
+    "x-amz-metadata-directive",
+    "x-amz-tagging-directive",
+    // What else describes an object, and what is asked of it.
+    "x-amz-max-parts",
+    "x-amz-object-attributes",
+    "x-amz-part-number-marker",
+    "x-amz-tagging",
+    // There is no lock to bypass, and no second factor to ask for.
+    "x-amz-bypass-governance-retention",
+    "x-amz-mfa",
+    // What clients and what stands between say of themselves.
+    "x-amz-api-version",
+    "x-amz-cf-id",
+    "x-amz-id-2",
+    "x-amz-request-id",
+    "x-amz-user-agent",
+];
+
+/// Beginnings of headers that ask for what is not built.
+const REFUSED: [&str; 12] = [
+    "x-amz-checksum-",
+    "x-amz-client-token",
+    "x-amz-copy-source-",
+    "x-amz-grant-",
+    "x-amz-if-match-",
+    "x-amz-object-lock-",
+    "x-amz-rename-source",
+    "x-amz-security-token",
+    "x-amz-server-side-encryption",
+    "x-amz-source-expected-bucket-owner",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+];
+
+/// Whether what the headers of a request ask for is built. A read tolerates headers that S3 has no
+/// meaning for; a write does not.
+pub fn check(method: &Method, headers: &HeaderMap) -> Result<(), Unsupported> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    for (name, value) in headers {
+        let name = name.as_str();
+        if !name.starts_with("x-amz-") {
+            continue;
+        }
+        let fine = match rule(name) {
+            Rule::Read => true,
+            Rule::Only(values) => values.iter().any(|wanted| is(value, wanted)),
+            Rule::Refused => false,
+            Rule::Unknown => reads,
+        };
+        if !fine {
+            return Err(Unsupported::Header(name.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn is(value: &HeaderValue, wanted: &str) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(method: &Method, name: &'static str, value: &str) -> Result<(), Unsupported> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a value"));
+        check(method, &headers)
+    }
+
+    #[test]
+    fn what_asks_for_the_default_passes() {
+        for (name, value) in [
+            ("x-amz-acl", "private"),
+            ("x-amz-meta-a", "b"),
+            ("x-amz-storage-class", "STANDARD"),
+            ("x-amz-bucket-object-lock-enabled", "false"),
+            ("x-amz-bucket-object-lock-enabled", "False"),
+            ("x-amz-object-lock-legal-hold", "OFF"),
+            ("x-amz-server-side-encryption-bucket-key-enabled", "false"),
+            ("x-amz-optional-object-attributes", "RestoreStatus"),
+            ("x-amz-bypass-governance-retention", "true"),
+            ("x-amz-request-payer", "requester"),
+            ("content-range", "no matter"),
+        ] {
+            assert_eq!(ask(&Method::PUT, name, value), Ok(()), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_named() {
+        for (name, value) in [
+            ("x-amz-storage-class", "GLACIER"),
+            ("x-amz-bucket-object-lock-enabled", "true"),
+            ("x-amz-object-lock-legal-hold", "ON"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-server-side-encryption", "AES256"),
+            ("x-amz-server-side-encryption-customer-key", "x"),
+            ("x-amz-write-offset-bytes", "0"),
+            ("x-amz-website-redirect-location", "/x"),
+            ("x-amz-security-token", "x"),
+        ] {
+            let refusal = Err(Unsupported::Header(name.to_owned()));
+            assert_eq!(ask(&Method::PUT, name, value), refusal);
+            assert_eq!(ask(&Method::GET, name, value), refusal);
+        }
+    }
+
+    #[test]
+    fn reads_tolerate_what_s3_does_not_know() {
+        let name = "x-amz-unheard-of";
+        let refusal = Err(Unsupported::Header(name.to_owned()));
+        assert_eq!(ask(&Method::PUT, name, "x"), refusal);
+        assert_eq!(ask(&Method::GET, name, "x"), Ok(()));
+    }
+}
