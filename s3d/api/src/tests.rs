@@ -13,6 +13,7 @@ use volumed_meta::SqliteStore;
 use super::*;
 use s3d_buckets::BucketSettings;
 use s3d_buckets::fake_volumes::FakeVolumes;
+use s3d_names::NamespaceName;
 
 struct Api {
     router: Router,
@@ -128,6 +129,10 @@ impl Api {
     }
 }
 
+fn canonical_id(namespace: &str) -> String {
+    NamespaceName::new(namespace).unwrap().canonical_id()
+}
+
 #[tokio::test]
 async fn from_nothing_to_a_bucket_and_back() {
     let api = Api::new();
@@ -182,7 +187,7 @@ async fn from_nothing_to_a_bucket_and_back() {
     let me = api.get("/api/v1/user", token).await;
     assert_eq!(
         me.body["namespaces"],
-        json!([{"name": "ada", "role": "owner"}])
+        json!([{"name": "ada", "canonicalId": canonical_id("ada"), "role": "owner"}])
     );
     let created = me.text("created");
     assert!(
@@ -396,7 +401,10 @@ async fn several_namespaces_need_a_name() {
     let second = api
         .post("/api/v1/namespaces", &ada, json!({"name": "work"}))
         .await;
-    assert_eq!(second.body, json!({"name": "work", "role": "owner"}));
+    assert_eq!(
+        second.body,
+        json!({"name": "work", "canonicalId": canonical_id("work"), "role": "owner"})
+    );
     let again = api
         .post("/api/v1/namespaces", &ada, json!({"name": "work"}))
         .await;
