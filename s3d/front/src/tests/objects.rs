@@ -189,7 +189,7 @@ async fn many_objects_are_deleted_at_once() {
         "{}",
         answer.text()
     );
-    assert_eq!(answer.element("Code").as_deref(), Some("NotImplemented"));
+    assert_eq!(answer.element("Code").as_deref(), Some("InvalidArgument"));
     rack.get("/bucket/a").await.refuses(404, "NoSuchKey");
     rack.get("/bucket/b").await.succeeds();
     let quiet = delete("<Delete><Quiet>true</Quiet><Object><Key>b</Key></Object></Delete>").await;

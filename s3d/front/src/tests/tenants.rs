@@ -93,9 +93,8 @@ async fn other_tenants_are_out_of_reach() {
         .send(Ask::new("PUT", "/bucket").signed(&rack.foreign))
         .await;
     create.refuses(409, "BucketAlreadyExists");
-    rack.ask(Ask::new("PUT", "/bucket"))
-        .await
-        .refuses(409, "BucketAlreadyOwnedByYou");
+    // In the oldest region that is no error.
+    rack.ask(Ask::new("PUT", "/bucket")).await.succeeds();
 }
 
 #[tokio::test]
