@@ -34,7 +34,7 @@ fn rule(name: &str) -> Rule {
 }
 
 /// Headers that are read, or mean nothing here that could be wrong.
-const READ: [&str; 43] = [
+const READ: [&str; 45] = [
     // The signature and the body.
     "x-amz-content-sha256",
     "x-amz-date",
@@ -64,6 +64,8 @@ const READ: [&str; 43] = [
     "x-amz-request-payer",
     // Copies.
     "x-amz-copy-source",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
     "x-amz-copy-source-if-match",
     "x-amz-copy-source-if-modified-since",
     "x-amz-copy-source-if-none-match",

@@ -1,7 +1,7 @@
 //! PutObject, DeleteObject and DeleteObjects.
 
 use futures::StreamExt;
-use s3d_bucket::{Attributes, Bucket, Condition, Key};
+use s3d_bucket::{Attributes, Bucket, ChangeError, Condition, Key};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
     ObjectIdentifier, PutObjectInput, PutObjectOutput,
@@ -77,14 +77,22 @@ impl Operations {
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
-        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
+        let input = &request.input;
+        let condition = Condition {
+            size: input
+                .if_match_size
+                .and_then(|size| u64::try_from(size).ok()),
+            modified: input
+                .if_match_last_modified_time
+                .as_ref()
+                .map(attributes::time),
+            ..of_write(&RequestContext::of(&request)?.headers.condition)
+        };
         if !versions::check_deleted(request.input.version_id.as_deref())? {
             return Ok(S3Response::new(deleted(&request.input)));
         }
         let open = self.open(&request).await?;
-        open.delete(key, condition)
-            .await
-            .map_err(|refusal| error::change(&refusal))?;
+        delete_if(&open, key, condition).await?;
         Ok(S3Response::new(deleted(&request.input)))
     }
 
@@ -145,17 +153,20 @@ async fn delete_one(open: &Bucket, object: &ObjectIdentifier) -> S3Result<()> {
     if !versions::check_deleted(object.version_id.as_deref())? {
         return Ok(());
     }
-    if object.last_modified_time.is_some() || object.size.is_some() {
-        let sentence = "only keys and ETags can be named: times and sizes cannot";
-        return Err(Refusal::NotBuilt(sentence).into());
-    }
     let key = Key::new(object.key.as_str()).map_err(error::key)?;
-    let condition = object
-        .e_tag
-        .as_ref()
-        .map_or_else(Condition::default, etag_is);
-    open.delete(key, condition)
-        .await
-        .map_err(|refusal| error::change(&refusal))?;
-    Ok(())
+    let named = object.e_tag.as_ref();
+    let condition = Condition {
+        size: object.size.and_then(|size| u64::try_from(size).ok()),
+        modified: object.last_modified_time.as_ref().map(attributes::time),
+        ..named.map_or_else(Condition::default, etag_is)
+    };
+    delete_if(open, key, condition).await
+}
+
+/// An object that is not there is deleted already, whatever was asked of it.
+async fn delete_if(open: &Bucket, key: Key, condition: Condition) -> S3Result<()> {
+    match open.delete(key, condition).await {
+        Ok(_) | Err(ChangeError::NoSuchKey) => Ok(()),
+        Err(refusal) => Err(error::change(&refusal)),
+    }
 }

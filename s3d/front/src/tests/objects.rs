@@ -195,6 +195,16 @@ async fn many_objects_are_deleted_at_once() {
     let quiet = delete("<Delete><Quiet>true</Quiet><Object><Key>b</Key></Object></Delete>").await;
     assert!(!quiet.succeeds().text().contains("<Deleted>"));
     rack.get("/bucket/b").await.refuses(404, "NoSuchKey");
+    let of_size =
+        |size| format!("<Delete><Object><Key>c</Key><Size>{size}</Size></Object></Delete>");
+    let kept = delete(&of_size(2)).await.succeeds();
+    assert_eq!(kept.element("Code").as_deref(), Some("PreconditionFailed"));
+    for _ in 0..2 {
+        // What is not there is deleted, whatever is asked of it.
+        let gone = delete(&of_size(1)).await.succeeds();
+        assert_eq!(gone.element("Key").as_deref(), Some("c"));
+    }
+    rack.get("/bucket/c").await.refuses(404, "NoSuchKey");
     delete("<Delete></Delete>")
         .await
         .refuses(400, "MalformedXML");
