@@ -15,7 +15,6 @@ use super::error;
 use super::ingest::{Claims, ingest};
 use super::operations::Operations;
 use super::payload::Payload;
-use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::versions;
 
