@@ -168,6 +168,21 @@ pub fn timestamp(time: Timestamp) -> s3s::dto::Timestamp {
     (SystemTime::UNIX_EPOCH + Duration::from_millis(time.0)).into()
 }
 
+/// A time as s3s read it; what lies before 1970 is as good as 1970.
+pub fn time(timestamp: &s3s::dto::Timestamp) -> Timestamp {
+    let mut text = Vec::new();
+    let written = timestamp.format(s3s::dto::TimestampFormat::EpochSeconds, &mut text);
+    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
+    let (seconds, fraction) = match text.as_deref() {
+        Some(text) => text.split_once('.').unwrap_or((text, "")),
+        None => ("0", ""),
+    };
+    let millis = format!("{fraction:0<3}");
+    let millis = millis.get(..3).and_then(|digits| digits.parse().ok());
+    let seconds = seconds.parse::<u64>().unwrap_or_default();
+    Timestamp(seconds * 1000 + millis.unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,5 +288,11 @@ mod tests {
             refusal,
             Err(AttributesError::MetadataTooLarge(MAX_METADATA + 1))
         );
+    }
+
+    #[test]
+    fn times_come_back() {
+        let sent = Timestamp(1_700_000_000_123);
+        assert_eq!(time(&timestamp(sent)), sent);
     }
 }
