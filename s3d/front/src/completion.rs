@@ -26,8 +26,11 @@ pub fn named_parts(parts: &[CompletedPart]) -> Result<Vec<NamedPart>, MultipartE
     let mut named: Vec<NamedPart> = Vec::with_capacity(parts.len());
     for part in parts {
         let number = number(part.part_number.unwrap_or_default())?;
-        if named.last().is_some_and(|last| last.number >= number) {
-            return Err(MultipartError::Order);
+        match named.last() {
+            Some(last) if last.number > number => return Err(MultipartError::Order),
+            // A part that was sent again is meant as it was listed last.
+            Some(last) if last.number == number => drop(named.pop()),
+            _ => {}
         }
         let etag = part
             .e_tag
@@ -286,6 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn of_a_part_that_is_listed_twice_the_last_counts() {
+        let part = |number, etag: &str| CompletedPart {
+            part_number: Some(number),
+            e_tag: Some(ETag::Strong(etag.into())),
+            ..CompletedPart::default()
+        };
+        let parts = [part(1, "a"), part(1, "b"), part(2, "c")];
+        let named = named_parts(&parts).expect("in order");
+        let etags: Vec<_> = named.iter().map(|part| part.etag.as_str()).collect();
+        assert_eq!(etags, ["b", "c"]);
+    }
+
+    #[test]
     fn numbers_and_order_are_checked() {
         let part = |part_number| CompletedPart {
             part_number: Some(part_number),
@@ -303,7 +319,7 @@ mod tests {
         };
         assert_eq!(of(&[1, 2, 10_000]), Ok(()));
         assert_eq!(of(&[2, 1]), Err(MultipartError::Order));
-        assert_eq!(of(&[1, 1]), Err(MultipartError::Order));
+        assert_eq!(of(&[2, 1, 2]), Err(MultipartError::Order));
         assert_eq!(of(&[]), Err(MultipartError::NoParts));
         for number in [0, -1, 10_001, 65_537] {
             assert_eq!(of(&[number]), Err(MultipartError::PartNumber), "{number}");

@@ -219,10 +219,12 @@ impl Front {
         if anonymous {
             return Err(Refusal::Denied.into());
         }
-        let mut claims = Claims::read(&parts.headers).map_err(S3Error::from)?;
-        if completes {
-            claims = claims.without_checksum();
-        }
+        let claims = if completes {
+            Claims::without_checksum(&parts.headers)
+        } else {
+            Claims::read(&parts.headers)
+        };
+        let claims = claims.map_err(S3Error::from)?;
         let document = Document::new(body, most, &parts.headers, claims, &self.0.documents);
         let for_s3s = document.for_s3s();
         Ok((Content::Document(document), for_s3s))

@@ -47,23 +47,24 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Those of a document whose headers have the checksum of something else: in
+    /// CompleteMultipartUpload it is the object's.
+    pub fn without_checksum(headers: &HeaderMap) -> Result<Self, IngestError> {
+        let Some(text) = headers.get("content-md5") else {
+            return Ok(Self::default());
+        };
+        let bytes = STANDARD.decode(text.as_bytes()).ok();
+        let md5 = bytes.and_then(|bytes| bytes.try_into().ok());
+        Ok(Self {
+            md5: Some(md5.ok_or(IngestError::InvalidMd5)?),
+            ..Self::default()
+        })
+    }
+
     /// Reads them from headers.
     pub fn read(headers: &HeaderMap) -> Result<Self, IngestError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let md5 = match text("content-md5") {
-            Some(text) => {
-                let bytes = STANDARD
-                    .decode(text)
-                    .ok()
-                    .and_then(|bytes| bytes.try_into().ok());
-                Some(bytes.ok_or(IngestError::InvalidMd5)?)
-            }
-            None => None,
-        };
-        let mut claims = Self {
-            md5,
-            ..Self::default()
-        };
+        let mut claims = Self::without_checksum(headers)?;
         for algorithm in checksum::ALGORITHMS {
             let Some(value) = headers.get(checksum::header(algorithm)) else {
                 continue;
@@ -93,15 +94,6 @@ impl Claims {
             claims.algorithm = Some(algorithm);
         }
         Ok(claims)
-    }
-
-    /// Without the checksum: in CompleteMultipartUpload it is the object's, not the document's.
-    pub fn without_checksum(self) -> Self {
-        Self {
-            algorithm: None,
-            value: None,
-            ..self
-        }
     }
 
     fn name(&mut self, algorithm: ChecksumAlgorithm) -> Result<(), IngestError> {

@@ -34,6 +34,8 @@ pub struct Wanted {
     pub partial: bool,
     /// How many parts the object has, if a part was asked for and it has parts.
     pub parts: Option<i32>,
+    /// The number of the part that was asked for, if the object has parts.
+    pub part: Option<u16>,
 }
 
 impl Wanted {
@@ -53,6 +55,7 @@ impl Wanted {
                     bytes,
                     partial: true,
                     parts: None,
+                    part: None,
                 })
             }
             (None, Some(number)) => part_of(object, number),
@@ -60,6 +63,7 @@ impl Wanted {
                 bytes: 0..object.size,
                 partial: false,
                 parts: None,
+                part: None,
             }),
         }
     }
@@ -77,6 +81,7 @@ fn part_of(object: &Object, number: i32) -> Result<Wanted, RangeError> {
             bytes: 0..object.size,
             partial: object.size > 0,
             parts: None,
+            part: None,
         });
     }
     let mut start = 0;
@@ -87,6 +92,7 @@ fn part_of(object: &Object, number: i32) -> Result<Wanted, RangeError> {
                 bytes: start..start + part.size,
                 partial: true,
                 parts,
+                part: Some(part.number),
             });
         }
         start += part.size;

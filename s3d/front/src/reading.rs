@@ -1,5 +1,6 @@
 //! GetObject and HeadObject.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use futures::stream::BoxStream;
 use http::header::CONTENT_RANGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
-use s3d_bucket::{BlobReader, Bucket, Found, Key, Object, Permission, ReadError};
+use s3d_bucket::{BlobReader, Bucket, Checksum, Found, Key, Object, Permission, ReadError};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob};
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{Body, S3Request, S3Response, S3Result, StdError};
@@ -153,12 +154,23 @@ fn describe(wanted: &Wanted, object: &Object, with_checksum: bool, headers: &mut
     if let Some(parts) = wanted.parts {
         headers.insert("x-amz-mp-parts-count", parts.into());
     }
-    if with_checksum
-        && wanted.bytes == (0..object.size)
-        && let Some(checksum) = &object.attributes.checksum
-    {
-        attributes::write_checksum(headers, checksum);
+    if with_checksum && let Some(checksum) = checksum_of(wanted, object) {
+        attributes::write_checksum(headers, &checksum);
     }
+}
+
+/// The checksum of the bytes that are given, as far as it is known: of the whole object, or of a part.
+fn checksum_of<'o>(wanted: &Wanted, object: &'o Object) -> Option<Cow<'o, Checksum>> {
+    let whole = object.attributes.checksum.as_ref()?;
+    let Some(number) = wanted.part else {
+        let all = wanted.bytes == (0..object.size);
+        return all.then_some(Cow::Borrowed(whole));
+    };
+    let part = object.parts.iter().find(|part| part.number == number)?;
+    Some(Cow::Owned(Checksum {
+        value: part.checksum.clone()?,
+        ..whole.clone()
+    }))
 }
 
 /// The bytes. The first of them are read before the answer begins, so that damage there is an

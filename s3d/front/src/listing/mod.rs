@@ -38,6 +38,17 @@ impl Names {
         }
     }
 
+    /// The prefix in an answer of version 1: clients take it there as it is, encoded or not.
+    pub fn write_v1_prefix(self, prefix: &str) -> String {
+        // XML 1.0 §2.2 knows no other control characters.
+        let fits = |it: char| !it.is_control() || matches!(it, '\t' | '\n' | '\r');
+        if prefix.chars().all(fits) {
+            prefix.to_owned()
+        } else {
+            self.write(prefix)
+        }
+    }
+
     pub fn write(self, name: &str) -> String {
         if self.encoded {
             query::encode(name)

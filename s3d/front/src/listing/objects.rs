@@ -106,7 +106,7 @@ impl Operations {
         let (contents, common_prefixes) = lines(page, names, Some(bucket(&request)?));
         Ok(S3Response::new(ListObjectsOutput {
             name: Some(input.bucket.clone()),
-            prefix: Some(names.write(input.prefix.as_deref().unwrap_or_default())),
+            prefix: Some(names.write_v1_prefix(input.prefix.as_deref().unwrap_or_default())),
             marker: Some(names.write(input.marker.as_deref().unwrap_or_default())),
             max_keys: Some(limit),
             is_truncated: Some(next.is_some()),
@@ -131,7 +131,8 @@ impl Operations {
         );
         let delimiter = input.delimiter.clone().filter(|it| !it.is_empty());
         let start_after = input.start_after.clone().filter(|it| !it.is_empty());
-        let after = match &input.continuation_token {
+        let token = input.continuation_token.as_deref();
+        let after = match token.filter(|it| !it.is_empty()) {
             Some(token) => Some(token::read(token)?),
             None => start_after.clone(),
         };

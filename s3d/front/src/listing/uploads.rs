@@ -54,10 +54,7 @@ impl Operations {
             key: Some(input.key.clone()),
             max_parts: Some(limit),
             next_part_number_marker: parts.last().and_then(|part| part.part_number),
-            initiator: Some(Initiator {
-                display_name: owner.display_name.clone(),
-                id: owner.id.clone(),
-            }),
+            initiator: Some(initiator(owner.clone())),
             owner: Some(owner),
             part_number_marker: Some(marker),
             parts: Some(parts),
@@ -109,6 +106,7 @@ impl Operations {
             .uploads
             .into_iter()
             .map(|(key, id, upload)| MultipartUpload {
+                initiator: Some(initiator(owner_of(bucket, &upload))),
                 checksum_algorithm: upload
                     .checksum
                     .map(|(it, _)| checksum::name(it).to_owned().into()),
@@ -149,6 +147,14 @@ fn owner_of(bucket: &BucketRecord, upload: &Upload) -> Owner {
         bucket,
         upload.attributes.owner.as_deref(),
     ))
+}
+
+/// Whoever began an upload owns what comes of it.
+fn initiator(owner: Owner) -> Initiator {
+    Initiator {
+        display_name: owner.display_name,
+        id: owner.id,
+    }
 }
 
 fn part_line((number, part): &(u16, Part)) -> s3s::dto::Part {
