@@ -35,6 +35,7 @@ impl Operations {
         let after = input
             .continuation_token
             .as_deref()
+            .filter(|token| !token.is_empty())
             .map(token::read)
             .transpose()?;
         let prefix = input.prefix.as_deref().unwrap_or_default();

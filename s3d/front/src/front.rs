@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use s3d_accounts::Accounts;
 use s3d_buckets::Buckets;
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -24,7 +24,9 @@ use super::access::{Access, NoSecrets};
 use super::answer::{self, Asked, Ids};
 use super::authentication::authenticate;
 use super::context::{Content, RequestContext};
+use super::cors::{CorsError, CrossOrigin};
 use super::document::{self, Document, Room};
+use super::error;
 use super::form::{self, is_form};
 use super::hashing::Hashers;
 use super::host::{Addressing, Hosts};
@@ -35,7 +37,7 @@ use super::operations::Operations;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::request_body::RequestBody;
-use super::resource::{ResourceKind, check_endpoint};
+use super::resource::{ResourceKind, bucket_name, check_endpoint};
 use super::supported;
 
 /// Serves S3, and hands what is for `s3-api.<domain>` to the REST API.
@@ -45,6 +47,7 @@ pub struct Front(Arc<Inner>);
 struct Inner {
     hosts: Hosts,
     accounts: Arc<Accounts>,
+    buckets: Arc<Buckets>,
     s3: S3Service,
     api: Router,
     documents: Room,
@@ -72,7 +75,9 @@ impl Front {
         };
         let mut builder = S3ServiceBuilder::new(operations);
         builder.set_auth(NoSecrets);
-        builder.set_access(Access { buckets });
+        builder.set_access(Access {
+            buckets: buckets.clone(),
+        });
         builder.set_host(HostReader(hosts.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(
             S3Config::default(),
@@ -80,6 +85,7 @@ impl Front {
         Self(Arc::new(Inner {
             hosts,
             accounts,
+            buckets,
             s3: builder.build(),
             api,
             documents: Room::default(),
@@ -108,11 +114,16 @@ impl Front {
         let span = tracing::info_span!("request", id = %asked.id, method = %parts.method);
         let operation = asked.operation.clone();
         let answer = async {
-            let answer = match addressing {
-                Ok(addressing) => self.route(addressing, parts, body, operation).await,
-                Err(refusal) => Err(refusal.into()),
+            let (answer, allowed) = match addressing {
+                Ok(addressing) => {
+                    let allowed = self.cross_origin(&addressing, &parts).await;
+                    let answer = self.route(addressing, parts, body, operation).await;
+                    (answer, allowed)
+                }
+                Err(refusal) => (Err(refusal.into()), None),
             };
-            let answer = answer.unwrap_or_else(answer::of_refusal);
+            let mut answer = answer.unwrap_or_else(answer::of_refusal);
+            answer.headers_mut().extend(allowed.unwrap_or_default());
             let observer = self
                 .0
                 .observer
@@ -132,6 +143,9 @@ impl Front {
     ) -> S3Result<Response<s3s::Body>> {
         let resource = ResourceKind::of(&parts.uri, &addressing)?;
         check_endpoint(&parts.uri, &addressing)?;
+        if parts.method == Method::OPTIONS {
+            return self.preflight(&addressing, &parts).await;
+        }
         let query = Query::parse(parts.uri.query());
         let posts = parts.method == Method::POST && resource == ResourceKind::Bucket;
         if posts && is_form(&parts.headers) && !query.has("delete") {
@@ -154,6 +168,35 @@ impl Front {
             bucket: None,
         };
         Ok(self.operate(parts, context, for_s3s).await)
+    }
+
+    /// The headers that let the page of another origin see the answer, if a request comes from one
+    /// and the bucket lets it.
+    async fn cross_origin(&self, addressing: &Addressing, parts: &Parts) -> Option<HeaderMap> {
+        let asked = CrossOrigin::of_request(&parts.method, &parts.headers)?;
+        let name = bucket_name(&parts.uri, addressing)?;
+        // A bucket that is not found is the request's own trouble.
+        let bucket = self.0.buckets.find(name).await.ok()??;
+        asked.allowed_by(&bucket.settings.cors)
+    }
+
+    /// What a page of another origin may do, before it does it.
+    async fn preflight(
+        &self,
+        addressing: &Addressing,
+        parts: &Parts,
+    ) -> S3Result<Response<s3s::Body>> {
+        let asked = CrossOrigin::of_preflight(&parts.headers)?;
+        let name = bucket_name(&parts.uri, addressing).ok_or(CorsError::NotEnabled)?;
+        let found = self.0.buckets.find(name).await.map_err(error::record)?;
+        let rules = &found.ok_or(Refusal::NoSuchBucket)?.settings.cors;
+        if rules.is_empty() {
+            return Err(CorsError::NotEnabled.into());
+        }
+        let mut answer = Response::new(s3s::Body::empty());
+        let allowed = asked.allowed_by(rules).ok_or(CorsError::NotAllowed)?;
+        *answer.headers_mut() = allowed;
+        Ok(answer)
     }
 
     /// Stores what a form brings, as the PutObject that it stands for.

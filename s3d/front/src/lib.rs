@@ -19,6 +19,7 @@ mod completion;
 mod conditions;
 mod context;
 mod copy;
+mod cors;
 mod details;
 mod document;
 mod drain;

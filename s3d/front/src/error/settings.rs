@@ -3,13 +3,27 @@
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
-use super::error;
+use super::{coded, error};
 use crate::acl::AclError;
 use crate::bucket_cors::CorsRuleError;
 use crate::copy::CopyError;
+use crate::cors::CorsError;
 use crate::tags::TagError;
 use crate::unset::Unset;
 use crate::versions::VersionError;
+
+impl From<CorsError> for S3Error {
+    fn from(refusal: CorsError) -> Self {
+        match refusal {
+            CorsError::NoOrigin | CorsError::Method => {
+                coded("BadRequest", StatusCode::BAD_REQUEST, &refusal)
+            }
+            CorsError::NotEnabled | CorsError::NotAllowed => {
+                coded("AccessForbidden", StatusCode::FORBIDDEN, &refusal)
+            }
+        }
+    }
+}
 
 impl From<AclError> for S3Error {
     fn from(refusal: AclError) -> Self {

@@ -53,14 +53,29 @@ impl Names {
         if self.encoded {
             query::encode(name)
         } else {
-            name.to_owned()
+            name.replace(cannot_be_in_xml, "\u{fffd}")
         }
     }
+}
+
+/// Whether XML 1.0 (§2.2) has no way to write a letter, not even as a reference. A client that has
+/// such keys asks for them encoded.
+fn cannot_be_in_xml(letter: char) -> bool {
+    matches!(letter, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_can_be_in_xml() {
+        let plain = Names::of(None).expect("plain");
+        assert_eq!(plain.write("a\n\u{1}é"), "a\n\u{fffd}é");
+        let encoding = EncodingType::from_static(EncodingType::URL);
+        let encoded = Names::of(Some(&encoding)).expect("encoded");
+        assert_eq!(encoded.write("\u{1}"), "%01");
+    }
 
     #[test]
     fn pages_are_limited() {

@@ -135,7 +135,7 @@ impl Operations {
             next_key_marker: next_key.map(|it| names.write(&it)),
             next_upload_id_marker: next_id.flatten().map(|it| it.0),
             prefix: Some(names.write(&prefix)),
-            upload_id_marker: input.upload_id_marker.clone(),
+            upload_id_marker: Some(input.upload_id_marker.clone().unwrap_or_default()),
             uploads: Some(uploads.collect()),
             ..ListMultipartUploadsOutput::default()
         }))

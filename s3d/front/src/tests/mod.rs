@@ -3,10 +3,12 @@
 
 mod connections;
 mod copying;
+mod cors;
 mod forms;
 mod headers;
 mod holes;
 mod hosts;
+mod listings;
 mod multipart;
 mod objects;
 mod rack;
