@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use s3d::quickstart;
+use s3d::{admin, quickstart};
+use s3d_accounts::SignUpPolicy;
 
 /// Serves S3: each bucket on a volume of its own
 #[derive(Debug, Parser)]
@@ -21,6 +22,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run both daemons on loopback over one directory, with a first bucket and its keys
     Quickstart(quickstart::Options),
+    /// Make users and operators, set passwords
+    User(admin::UserArgs),
+    /// Back up, restore or rotate this node's secrets
+    Secrets(admin::SecretsArgs),
     /// Print a completion script
     Completions {
         /// The shell it is for
@@ -60,4 +65,7 @@ pub struct ServeArgs {
     /// Threads that serve requests [default: 1]
     #[arg(long, value_name = "N", env = "S3D_WORKERS")]
     pub workers: Option<usize>,
+    /// Who may make an account: open to all, or closed but for the invited [default: open]
+    #[arg(long, value_name = "open|closed", env = "S3D_SIGN_UP")]
+    pub sign_up: Option<SignUpPolicy>,
 }

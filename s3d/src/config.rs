@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use s3d_accounts::{AccountSettings, SignUpPolicy};
 use s3s::region::Region;
 use serde::Deserialize;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub region: Region,
     /// Threads that serve requests.
     pub workers: usize,
+    /// How accounts are run.
+    pub accounts: AccountSettings,
 }
 
 /// What one source says; everything may be left out. Also the configuration file.
@@ -41,6 +44,7 @@ pub struct Source {
     pub domain: Option<String>,
     pub region: Option<String>,
     pub workers: Option<usize>,
+    pub sign_up: Option<SignUpPolicy>,
 }
 
 /// Why the settings cannot be had.
@@ -121,12 +125,16 @@ impl Settings {
             domain: checked_domain(domain)?,
             region: Region::new(region.clone().into()).map_err(|_| ConfigError::Region(region))?,
             workers,
+            accounts: AccountSettings {
+                sign_up: flags.sign_up.or(file.sign_up).unwrap_or_default(),
+            },
         })
     }
 }
 
 impl Source {
-    fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// What a configuration file says.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
             path: path.to_owned(),
             source,

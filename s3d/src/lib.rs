@@ -1,5 +1,6 @@
 //! The S3 server: each bucket on a volume of its own.
 
+pub mod admin;
 pub mod config;
 pub mod listener;
 pub mod quickstart;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::{Settings, Source};
-use s3d::{quickstart, serve};
+use s3d::{admin, quickstart, serve};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, ServeArgs};
@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => run(arguments),
         Command::Quickstart(options) => quickstart::run(&options),
+        Command::User(arguments) => admin::user(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Secrets(arguments) => admin::secrets(arguments).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => print_completions(shell),
         Command::Man => print_manual(),
     };
@@ -60,6 +62,7 @@ fn source(arguments: ServeArgs) -> Source {
         domain,
         region,
         workers,
+        sign_up,
     } = arguments;
     Source {
         data,
@@ -70,6 +73,7 @@ fn source(arguments: ServeArgs) -> Source {
         domain,
         region,
         workers,
+        sign_up,
     }
 }
 

@@ -11,9 +11,9 @@ use volumed_meta::{OpenError, SqliteStore};
 use crate::config::Settings;
 use crate::listener::{ListenError, Listener};
 use crate::state_folder::{StateFolder, StateFolderError};
-use s3d_accounts::random;
-use s3d_accounts::{Accounts, SecretFileError};
+use s3d_accounts::{Accounts, SealError, SecretFileError, random};
 use s3d_api::{ApiState, Endpoint};
+use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
 
@@ -32,6 +32,12 @@ pub enum ServeError {
     /// The server's secrets cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretFileError),
+    /// The server's secrets are not those of the metadata store.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The audit log cannot be used.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -48,12 +54,15 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let s3 = Listener::bind(settings.s3_listen, "--s3-listen", "S3D_S3_LISTEN").await?;
     let rest = Listener::bind(settings.api_listen, "--api-listen", "S3D_API_LISTEN").await?;
     let store = Arc::new(SqliteStore::open(&settings.store)?);
-    let accounts = Arc::new(Accounts::open(store.clone(), &settings.data)?);
+    let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
+    accounts.check_seal().await?;
+    let accounts = Arc::new(accounts);
+    let audit = AuditLog::open(&settings.data.join("audit"))?;
     // A new owner at each start: what an earlier one left in a socket never lands (V2).
     let owner = format!("s3d-{:032x}", random::id());
     let volumes = Arc::new(NodeVolumes::new(&settings.volumed, owner)?);
     let buckets = Buckets::start(store, accounts.clone(), volumes, BucketSettings::default());
-    let (front, api) = routers(&settings, s3.address()?.port(), accounts, &buckets);
+    let (front, api) = routers(&settings, s3.address()?.port(), accounts, &buckets, audit);
 
     let (stop, stopped) = watch::channel(());
     let serving_s3 = tokio::spawn(s3.serve(front, stopped.clone()));
@@ -85,6 +94,7 @@ fn routers(
     port: u16,
     accounts: Arc<Accounts>,
     buckets: &Arc<Buckets>,
+    audit: AuditLog,
 ) -> (Router, Router) {
     let (domain, region) = (settings.domain.clone(), settings.region.clone());
     let endpoint = Endpoint {
@@ -96,6 +106,7 @@ fn routers(
         accounts: accounts.clone(),
         buckets: buckets.clone(),
         endpoint,
+        audit,
     };
     let api = s3d_api::router(state);
     let start = random::id() as u64;

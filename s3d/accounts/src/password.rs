@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
 /// How many may wait for their turn; a hash takes some 30 ms of a core.
 const MAX_WAITING: usize = 64;
+
+/// Bytes that are reserved for the memory of a hash, of which it touches 19 MiB. glibc never serves
+/// more than 32 MiB from a heap, whose freed blocks it may keep: an allocation of this size is a
+/// mapping of its own, which is gone when it is freed, whatever was freed before.
+const RESERVED: usize = 33 << 20;
 
 /// A password that may be set: 10 to 256 characters.
 #[derive(Clone)]
@@ -83,11 +87,8 @@ impl Passwords {
     /// so that nobody can tell whether there is such a user.
     pub async fn verify(&self, hashed: Option<String>, password: String) -> Result<bool, Busy> {
         self.in_turn(move || {
-            let hashed = hashed.as_deref().map(PasswordHash::new);
-            if let Some(Ok(hashed)) = hashed {
-                return Argon2::default()
-                    .verify_password(password.as_bytes(), &hashed)
-                    .is_ok();
+            if let Some(Ok(hashed)) = hashed.as_deref().map(PasswordHash::new) {
+                return fits(&hashed, &password);
             }
             hash(&password);
             false
@@ -112,10 +113,43 @@ impl Passwords {
 
 /// The parameters are the crate's, and OWASP's first choice: argon2id, 19 MiB, 2 passes.
 fn hash(password: &str) -> String {
-    Argon2::default()
-        .hash_password(password.as_bytes())
-        .expect("the default parameters hash any password")
-        .to_string()
+    let (params, salt) = (Params::default(), Salt::generate());
+    let hashed = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(&params).expect("the default parameters are written"),
+        salt: Some(salt),
+        hash: derive(&Argon2::default(), password, &salt),
+    };
+    hashed.to_string()
+}
+
+/// Compares in constant time.
+fn fits(hashed: &PasswordHash, password: &str) -> bool {
+    let argon2 = || {
+        let algorithm = Algorithm::try_from(hashed.algorithm.as_str()).ok()?;
+        let version = Version::try_from(hashed.version?).ok()?;
+        Some(Argon2::new(
+            algorithm,
+            version,
+            Params::try_from(hashed).ok()?,
+        ))
+    };
+    let (Some(argon2), Some(salt), Some(hash)) = (argon2(), hashed.salt, hashed.hash) else {
+        return false;
+    };
+    derive(&argon2, password, &salt) == Some(hash)
+}
+
+fn derive(argon2: &Argon2<'_>, password: &str, salt: &Salt) -> Option<Output> {
+    let blocks = argon2.params().block_count();
+    let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(RESERVED / size_of::<Block>()));
+    memory.resize(blocks, Block::default());
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, &mut memory[..])
+        .ok()?;
+    Output::new(&output).ok()
 }
 
 #[cfg(test)]

@@ -1,20 +1,23 @@
-//! A node's own secrets: 32 random bytes in a file that only its owner may read.
+//! A node's own secrets: random keys of 32 bytes in files that only their owner may read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::random;
+use super::random;
 
-/// Length in bytes.
+/// Length of a key in bytes.
 pub const LENGTH: usize = 32;
+
+/// One key of a file.
+pub type SecretKey = [u8; LENGTH];
 
 /// Why a node's secret cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     /// The file cannot be made or read.
-    #[error("cannot read or make the secret file {}: {source}", .path.display())]
+    #[error("cannot read or write the secret file {}: {source}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -25,58 +28,77 @@ pub enum SecretFileError {
     #[error("others may read the secret file {path}; run: chmod 600 {path}", path = .0.display())]
     Exposed(PathBuf),
     /// The file is not one that this program wrote.
-    #[error("the secret file {} does not have {LENGTH} bytes; restore it from a backup", .0.display())]
+    #[error(
+        "the secret file {} does not hold keys of {LENGTH} bytes; restore it from a backup with \
+         s3d secrets restore", .0.display()
+    )]
     Damaged(PathBuf),
 }
 
-/// The secret in the file, made anew if there is none.
-pub fn read_or_make(path: &Path) -> Result<[u8; LENGTH], SecretFileError> {
-    let failed = |source| SecretFileError::File {
-        path: path.to_owned(),
-        source,
-    };
-    match File::open(path) {
-        Ok(file) => read(path, file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(failed),
-        Err(error) => Err(failed(error)),
+impl SecretFileError {
+    fn of(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
-fn read(path: &Path, mut file: File) -> Result<[u8; LENGTH], SecretFileError> {
-    let failed = |source| SecretFileError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let metadata = file.metadata().map_err(failed)?;
+/// The keys in the file, the one in use first; a file with a new key is made if there is none.
+pub fn read_or_make(path: &Path) -> Result<Vec<SecretKey>, SecretFileError> {
+    match File::open(path) {
+        Ok(file) => read(path, file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = random::bytes();
+            write(path, &[key])?;
+            Ok(vec![key])
+        }
+        Err(error) => Err(SecretFileError::of(path)(error)),
+    }
+}
+
+fn read(path: &Path, mut file: File) -> Result<Vec<SecretKey>, SecretFileError> {
+    let metadata = file.metadata().map_err(SecretFileError::of(path))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(SecretFileError::Exposed(path.to_owned()));
     }
     let damaged = || SecretFileError::Damaged(path.to_owned());
-    if metadata.len() != LENGTH as u64 {
-        return Err(damaged());
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|_| damaged())?;
+    match bytes.as_chunks() {
+        (keys @ ([_] | [_, _]), []) => Ok(keys.to_vec()),
+        _ => Err(damaged()),
     }
-    let mut secret = [0; LENGTH];
-    file.read_exact(&mut secret).map_err(|_| damaged())?;
-    Ok(secret)
 }
 
-/// A crash leaves the whole file or none: it gets its name when its content is durable.
-fn make(path: &Path) -> io::Result<[u8; LENGTH]> {
-    let secret = random::bytes();
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// Replaces the file's keys. A crash leaves the old file or the new one: it gets its name when its
+/// content is durable.
+pub fn write(path: &Path, keys: &[SecretKey]) -> Result<(), SecretFileError> {
+    replace(path, &keys.concat()).map_err(SecretFileError::of(path))
+}
+
+/// Replaces a file that only its owner may read, whole or not at all.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     fs::create_dir_all(folder)?;
     let unfinished = path.with_extension("unfinished");
+    // Not one that is there already: it may be open to others.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&unfinished)?;
-    file.write_all(&secret)?;
+    file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(secret)
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -90,10 +112,10 @@ mod tests {
         let made = read_or_make(&path).unwrap();
         assert_eq!(read_or_make(&path).unwrap(), made);
         assert_ne!(read_or_make(&folder.path().join("b.secret")).unwrap(), made);
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        write(&path, &[[1; LENGTH], made[0]]).unwrap();
+        assert_eq!(read_or_make(&path).unwrap(), [[1; LENGTH], made[0]]);
     }
 
     #[test]
@@ -106,10 +128,10 @@ mod tests {
         assert!(matches!(refused, SecretFileError::Exposed(_)));
         assert!(refused.to_string().contains("chmod 600"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&path, b"short").unwrap();
-        assert!(matches!(
-            read_or_make(&path),
-            Err(SecretFileError::Damaged(_))
-        ));
+        for content in [&b""[..], b"short", &[0; 33], &[0; 96]] {
+            fs::write(&path, content).unwrap();
+            let refused = read_or_make(&path);
+            assert!(matches!(refused, Err(SecretFileError::Damaged(_))));
+        }
     }
 }

@@ -6,8 +6,11 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
-use super::secret_file;
+use super::secret_file::SecretKey;
 use super::user::UserId;
+
+/// The name of the file with the key that signs tokens.
+pub const FILE: &str = "token.secret";
 
 const ISSUER: &str = "hayrack";
 
@@ -46,6 +49,9 @@ pub enum TokenError {
 struct Claims {
     iss: String,
     sub: UserId,
+    /// The user's session, which ends when the password is changed.
+    #[serde(default)]
+    session: u64,
     iat: u64,
     exp: u64,
 }
@@ -56,18 +62,19 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    pub fn new(secret: &[u8; secret_file::LENGTH]) -> Self {
+    pub fn new(secret: &SecretKey) -> Self {
         Self {
             sign: EncodingKey::from_secret(secret),
             check: DecodingKey::from_secret(secret),
         }
     }
 
-    /// A token for a user; `now` in seconds since 1970.
-    pub fn issue(&self, user: &UserId, now: u64) -> AccessToken {
+    /// A token for a user's session; `now` in seconds since 1970.
+    pub fn issue(&self, user: &UserId, session: u64, now: u64) -> AccessToken {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: user.clone(),
+            session,
             iat: now,
             exp: now + LIFETIME,
         };
@@ -79,13 +86,14 @@ impl Tokens {
         }
     }
 
-    pub fn check(&self, token: &str) -> Result<UserId, TokenError> {
+    /// The user and the session that a token names.
+    pub fn check(&self, token: &str) -> Result<(UserId, u64), TokenError> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "sub", "exp"]);
         rules.leeway = 0;
         match decode::<Claims>(token, &self.check, &rules) {
-            Ok(token) => Ok(token.claims.sub),
+            Ok(token) => Ok((token.claims.sub, token.claims.session)),
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
                 Err(TokenError::Expired)
             }
@@ -113,12 +121,12 @@ mod tests {
         let user = UserId::random();
         let now = clock::seconds();
         assert_eq!(
-            tokens.check(&tokens.issue(&user, now).text),
-            Ok(user.clone())
+            tokens.check(&tokens.issue(&user, 7, now).text),
+            Ok((user.clone(), 7))
         );
-        let old = tokens.issue(&user, now - LIFETIME - 1);
+        let old = tokens.issue(&user, 0, now - LIFETIME - 1);
         assert_eq!(tokens.check(&old.text), Err(TokenError::Expired));
-        let foreign = Tokens::new(&[2; 32]).issue(&user, now);
+        let foreign = Tokens::new(&[2; 32]).issue(&user, 0, now);
         assert_eq!(tokens.check(&foreign.text), Err(TokenError::Invalid));
     }
 
@@ -128,6 +136,7 @@ mod tests {
         let claims = |issuer: &str| Claims {
             iss: issuer.into(),
             sub: UserId::random(),
+            session: 0,
             iat: 0,
             exp: clock::seconds() + 60,
         };

@@ -1,11 +1,15 @@
-//! The REST API: sign-up, namespaces, buckets and keys, JSON over HTTP.
+//! The REST API: users, namespaces, buckets and keys, JSON over HTTP.
 
-mod auth;
+mod audit;
 mod buckets;
+mod caller;
+mod changes;
 mod error;
 mod fields;
 mod health;
+mod invitations;
 mod keys;
+mod members;
 mod namespaces;
 mod path;
 mod users;
@@ -17,13 +21,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header;
-use axum::routing::{delete, get, post};
+use axum::middleware;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use error::ApiError;
+use audit::Recorder;
+use error::{ApiError, Refusal};
 use s3d_accounts::Accounts;
+use s3d_audit::AuditLog;
 use s3d_buckets::Buckets;
-
-const OPENAPI: &str = include_str!("openapi.json");
 
 /// What the API serves.
 #[derive(Debug, Clone)]
@@ -34,6 +43,8 @@ pub struct ApiState {
     pub buckets: Arc<Buckets>,
     /// Where buckets are reached.
     pub endpoint: Endpoint,
+    /// Who did what.
+    pub audit: AuditLog,
 }
 
 /// Where buckets are reached.
@@ -63,31 +74,72 @@ impl Endpoint {
     }
 }
 
+/// What the routes do not say of themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hayrack",
+        version = "1",
+        description = "Sign up, create buckets, manage keys and members. \
+                       /buckets is the same as /api/v1/buckets."
+    ),
+    components(schemas(Refusal)),
+    security(("bearer" = [])),
+)]
+struct Document;
+
+/// Every documented call, and the document.
+fn documented() -> OpenApiRouter<ApiState> {
+    let mut document = Document::openapi();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", bearer);
+    OpenApiRouter::with_openapi(document)
+        .routes(routes!(users::sign_up))
+        .routes(routes!(users::login))
+        .routes(routes!(users::show))
+        .routes(routes!(users::change_password))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::list, invitations::invite))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(namespaces::list, namespaces::create))
+        .routes(routes!(namespaces::limits, namespaces::set_limits))
+        .routes(routes!(members::list))
+        .routes(routes!(members::change, members::remove))
+        .routes(routes!(
+            invitations::list_of_namespace,
+            invitations::invite_member
+        ))
+        .routes(routes!(invitations::withdraw_of_namespace))
+        .routes(routes!(buckets::list, buckets::create))
+        .routes(routes!(buckets::show, buckets::change, buckets::delete))
+        .routes(routes!(buckets::availability))
+        .routes(routes!(changes::follow))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::delete))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(audit::list))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::metrics))
+}
+
 /// The API's routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, else
 /// attempts to sign in are not limited by address.
 pub fn router(state: ApiState) -> Router {
+    let (router, document) = documented().split_for_parts();
+    let recorder = Recorder::new(state.audit.clone(), &document);
+    let document = document.to_json().expect("the document is plain data");
+    let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let buckets = get(buckets::list).post(buckets::create);
-    let bucket = get(buckets::show).delete(buckets::delete);
-    Router::new()
-        .route("/api/v1/auth/sign-up", post(users::sign_up))
-        .route("/api/v1/auth/login", post(users::login))
-        .route("/api/v1/user", get(users::show))
-        .route(
-            "/api/v1/namespaces",
-            get(namespaces::list).post(namespaces::create),
-        )
-        .route("/api/v1/buckets", buckets.clone())
-        .route("/api/v1/buckets/{name}", bucket.clone())
+    let bucket = get(buckets::show)
+        .patch(buckets::change)
+        .delete(buckets::delete);
+    router
         .route("/buckets", buckets)
         .route("/buckets/{name}", bucket)
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::delete))
-        .route(
-            "/openapi.json",
-            get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }),
-        )
-        .route("/healthz", get(health::healthz))
-        .route("/metrics", get(health::metrics))
+        .route_layer(middleware::from_fn_with_state(recorder, audit::record))
+        .route("/openapi.json", get(document))
         .fallback(|| async { ApiError::no_such_call() })
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .with_state(state)

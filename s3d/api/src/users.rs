@@ -1,99 +1,310 @@
-//! `/api/v1/auth/…` and `/api/v1/user`.
+//! `/api/v1/auth/…`, `/api/v1/user` and, for operators, `/api/v1/users`.
 
 use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use s3d_accounts::{AccessToken, NewUser, Password, User, clock};
+use s3d_names::{Email, NamespaceName};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ApiState;
-use super::auth::{Caller, From};
+use super::audit::Trail;
+use super::caller::{Caller, From, Operator};
 use super::error::ApiError;
-use super::fields::Fields;
-use super::namespaces::NamespaceAnswer;
-use s3d_accounts::clock;
-use s3d_accounts::{Password, SignUp};
-use s3d_names::{Email, NamespaceName};
+use super::fields::{Body, Fields, Input};
+use super::namespaces::NamespaceView;
 
-#[derive(Serialize)]
+/// What somebody signs up with.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct SignUp {
+    /// The address to sign in with.
+    #[schema(value_type = String)]
+    email: Email,
+    /// The password to sign in with.
+    #[schema(value_type = String, min_length = 10, max_length = 256)]
+    password: Password,
+    /// The namespace to create; derived from the email address if left out.
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 63)]
+    namespace: Option<NamespaceName>,
+    /// The code of an invitation. One to a namespace makes the user a member of that namespace
+    /// and creates none.
+    invitation: Option<String>,
+}
+
+impl Input for SignUp {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", |text| Email::new(&text));
+        let password = fields.required("password", Password::new);
+        let namespace = fields.optional("namespace", NamespaceName::new);
+        let invitation = fields.optional("invitation", Ok::<_, Infallible>);
+        Some(Self {
+            email: email?,
+            password: password?,
+            namespace,
+            invitation,
+        })
+    }
+}
+
+/// A user who has signed up.
+#[derive(Serialize, ToSchema)]
 pub struct SignedUp {
     id: String,
     email: String,
+    /// The namespace that the user belongs to.
     namespace: String,
 }
 
+impl SignedUp {
+    fn new(user: User, namespace: NamespaceName) -> Self {
+        Self {
+            id: user.id.to_string(),
+            email: user.email.into(),
+            namespace: namespace.into(),
+        }
+    }
+}
+
+/// Sign up; creates a namespace, or joins the one that an invitation is to
+#[utoipa::path(
+    post, path = "/api/v1/auth/sign-up", operation_id = "signUp", security(()),
+    request_body = SignUp,
+    responses((status = 201, body = SignedUp), ApiError)
+)]
 pub async fn sign_up(
     State(state): State<ApiState>,
     From(from): From,
-    mut fields: Fields,
+    trail: Trail,
+    Body(body): Body<SignUp>,
 ) -> Result<(StatusCode, Json<SignedUp>), ApiError> {
-    let email = fields.required("email", |text| Email::new(&text));
-    let password = fields.required("password", Password::new);
-    let namespace = fields.optional("namespace", NamespaceName::new);
-    fields.finish()?;
-    let (Some(email), Some(password)) = (email, password) else {
-        unreachable!("a required field is there once the fields are finished");
+    let new = NewUser {
+        email: body.email,
+        password: body.password,
+        namespace: body.namespace,
     };
-    let sign_up = SignUp {
-        email,
-        password,
-        namespace,
-    };
-    let (user, namespace) = state.accounts.sign_up(sign_up, from).await?;
-    let answer = SignedUp {
-        id: user.id.to_string(),
-        email: user.email.into(),
-        namespace: namespace.into(),
-    };
-    Ok((StatusCode::CREATED, Json(answer)))
+    let invitation = body.invitation.as_deref();
+    trail.resource(&new.email);
+    let (user, namespace) = state.accounts.sign_up(new, invitation, from).await?;
+    trail.user(&user.id);
+    trail.namespace(&namespace);
+    Ok((StatusCode::CREATED, Json(SignedUp::new(user, namespace))))
 }
 
-#[derive(Serialize)]
+/// What somebody signs in with.
+#[derive(Debug, ToSchema)]
+pub struct Login {
+    email: String,
+    password: String,
+}
+
+impl Input for Login {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", Ok::<_, Infallible>);
+        let password = fields.required("password", Ok::<_, Infallible>);
+        Some(Self {
+            email: email?,
+            password: password?,
+        })
+    }
+}
+
+/// A token for the Authorization header.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedIn {
     access_token: String,
+    /// `Bearer`.
     token_type: &'static str,
-    /// In seconds.
+    /// Seconds until the token ends; it ends sooner when the password is changed.
     expires_in: u64,
 }
 
+impl std::convert::From<AccessToken> for SignedIn {
+    fn from(token: AccessToken) -> Self {
+        Self {
+            access_token: token.text,
+            token_type: "Bearer",
+            expires_in: token.expires_in,
+        }
+    }
+}
+
+/// Sign in
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", operation_id = "signIn", security(()),
+    request_body = Login,
+    responses((status = 200, body = SignedIn), ApiError)
+)]
 pub async fn login(
     State(state): State<ApiState>,
     From(from): From,
-    mut fields: Fields,
+    trail: Trail,
+    Body(body): Body<Login>,
 ) -> Result<Json<SignedIn>, ApiError> {
-    let email = fields.required("email", Ok::<_, Infallible>);
-    let password = fields.required("password", Ok::<_, Infallible>);
-    fields.finish()?;
-    let (Some(email), Some(password)) = (email, password) else {
-        unreachable!("a required field is there once the fields are finished");
-    };
-    let token = state.accounts.login(&email, password, from).await?;
-    Ok(Json(SignedIn {
-        access_token: token.text,
-        token_type: "Bearer",
-        expires_in: token.expires_in,
-    }))
+    if let Ok(email) = Email::new(&body.email) {
+        trail.resource(&email);
+    }
+    let (user, token) = state
+        .accounts
+        .login(&body.email, body.password, from)
+        .await?;
+    trail.user(&user.id);
+    Ok(Json(token.into()))
 }
 
-#[derive(Serialize)]
-pub struct UserAnswer {
+/// A user.
+#[derive(Serialize, ToSchema)]
+pub struct UserView {
     id: String,
     email: String,
     created: String,
-    namespaces: Vec<NamespaceAnswer>,
+    /// Whether the user runs the rack.
+    operator: bool,
 }
 
+impl std::convert::From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            created: clock::text(user.created),
+            operator: user.operator,
+            email: user.email.into(),
+        }
+    }
+}
+
+/// The user who is signed in.
+#[derive(Serialize, ToSchema)]
+pub struct CallerView {
+    #[serde(flatten)]
+    user: UserView,
+    namespaces: Vec<NamespaceView>,
+}
+
+/// Who is signed in
+#[utoipa::path(
+    get, path = "/api/v1/user", operation_id = "showUser",
+    responses((status = 200, body = CallerView), ApiError)
+)]
 pub async fn show(
     State(state): State<ApiState>,
-    Caller(user): Caller,
-) -> Result<Json<UserAnswer>, ApiError> {
-    let memberships = state.accounts.memberships(&user.id).await?;
-    Ok(Json(UserAnswer {
-        id: user.id.to_string(),
-        email: user.email.into(),
-        created: clock::text(user.created),
-        namespaces: memberships.into_iter().map(NamespaceAnswer::from).collect(),
+    caller: Caller,
+) -> Result<Json<CallerView>, ApiError> {
+    let memberships = state.accounts.memberships(&caller.user.id).await?;
+    Ok(Json(CallerView {
+        user: caller.user.into(),
+        namespaces: memberships.into_iter().map(NamespaceView::from).collect(),
     }))
+}
+
+/// A password and what it becomes.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ChangePassword {
+    current_password: String,
+    #[schema(value_type = String, min_length = 10, max_length = 256)]
+    new_password: Password,
+}
+
+impl Input for ChangePassword {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let current_password = fields.required("currentPassword", Ok::<_, Infallible>);
+        let new_password = fields.required("newPassword", Password::new);
+        Some(Self {
+            current_password: current_password?,
+            new_password: new_password?,
+        })
+    }
+}
+
+/// Change the password; every token ends, and the answer has a new one
+#[utoipa::path(
+    post, path = "/api/v1/user/password", operation_id = "changePassword",
+    request_body = ChangePassword,
+    responses((status = 200, body = SignedIn), ApiError)
+)]
+pub async fn change_password(
+    State(state): State<ApiState>,
+    caller: Caller,
+    From(from): From,
+    Body(body): Body<ChangePassword>,
+) -> Result<Json<SignedIn>, ApiError> {
+    let (current, new) = (body.current_password, body.new_password);
+    let token = state
+        .accounts
+        .change_password(&caller.user, current, new, from)
+        .await?;
+    Ok(Json(token.into()))
+}
+
+/// All users.
+#[derive(Serialize, ToSchema)]
+pub struct UsersView {
+    users: Vec<UserView>,
+}
+
+/// All users; for operators
+#[utoipa::path(
+    get, path = "/api/v1/users", operation_id = "listUsers",
+    responses((status = 200, body = UsersView), ApiError)
+)]
+pub async fn list(State(state): State<ApiState>, _: Operator) -> Result<Json<UsersView>, ApiError> {
+    let users = state.accounts.users().await?;
+    let users = users.into_iter().map(UserView::from).collect();
+    Ok(Json(UsersView { users }))
+}
+
+/// A user whom an operator makes.
+#[derive(Debug, ToSchema)]
+pub struct AddUser {
+    #[schema(value_type = String)]
+    email: Email,
+    #[schema(value_type = String, min_length = 10, max_length = 256)]
+    password: Password,
+    /// The namespace to create; derived from the email address if left out.
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 63)]
+    namespace: Option<NamespaceName>,
+    /// Whether the user shall run the rack, too.
+    #[schema(default = false)]
+    operator: bool,
+}
+
+impl Input for AddUser {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", |text| Email::new(&text));
+        let password = fields.required("password", Password::new);
+        let namespace = fields.optional("namespace", NamespaceName::new);
+        let operator = fields.flag("operator");
+        Some(Self {
+            email: email?,
+            password: password?,
+            namespace,
+            operator,
+        })
+    }
+}
+
+/// Make a user, also while sign-up is closed; for operators
+#[utoipa::path(
+    post, path = "/api/v1/users", operation_id = "addUser",
+    request_body = AddUser,
+    responses((status = 201, body = SignedUp), ApiError)
+)]
+pub async fn add(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Body(body): Body<AddUser>,
+) -> Result<(StatusCode, Json<SignedUp>), ApiError> {
+    let new = NewUser {
+        email: body.email,
+        password: body.password,
+        namespace: body.namespace,
+    };
+    caller.trail.resource(&new.email);
+    let (user, namespace) = state.accounts.add_user(new, body.operator).await?;
+    Ok((StatusCode::CREATED, Json(SignedUp::new(user, namespace))))
 }

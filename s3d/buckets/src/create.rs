@@ -5,17 +5,18 @@ use std::sync::Arc;
 use s3d_bucket::{Acl, BucketId};
 
 use super::Buckets;
+use super::delete::DeleteBucketError;
+use super::find::CreateBucketKeyError;
 use super::open::How;
 use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, buckets_of, unsettled_key};
 use super::settings::Settings;
-use s3d_accounts::namespace_key;
-use s3d_accounts::{clock, random};
+use s3d_accounts::{Key, KeyGrant, UserId, clock, namespace_key, random};
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
 use s3d_records::{RecordError, absent, delete, present, put, unchanged};
 
-/// Buckets that a namespace may have.
-const MAX_BUCKETS: usize = 1_000;
+/// Buckets that a namespace may have, unless its limits say otherwise.
+const MAX_BUCKETS: u32 = 1_000;
 
 /// Why a bucket could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +33,31 @@ pub enum CreateBucketError {
     /// There is no such namespace.
     #[error("There is no such namespace.")]
     NoSuchNamespace,
-    /// The namespace has as many as a namespace may have.
-    #[error("A namespace has at most {MAX_BUCKETS} buckets; delete some that are not used.")]
-    TooMany,
+    /// The namespace has as many as it may have.
+    #[error(
+        "The namespace has as many buckets as it may have, {0}; delete some that are not used."
+    )]
+    TooMany(u32),
     /// The pool is full.
     #[error("The pool has no space left; add a disk or delete something.")]
     NoSpace,
     /// The metadata store failed.
     #[error(transparent)]
     Records(#[from] RecordError),
+}
+
+/// Why a bucket with a key could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateWithKeyError {
+    /// The bucket could not be made.
+    #[error(transparent)]
+    Bucket(#[from] CreateBucketError),
+    /// The key could not be made.
+    #[error(transparent)]
+    Key(#[from] CreateBucketKeyError),
+    /// The key could not be made, and the bucket could not be taken back.
+    #[error(transparent)]
+    Rollback(#[from] DeleteBucketError),
 }
 
 impl Buckets {
@@ -53,8 +70,11 @@ impl Buckets {
         acl: Option<Acl>,
         settings: Settings,
     ) -> Result<BucketRecord, CreateBucketError> {
-        if self.records.list::<()>(&buckets_of(namespace)).await?.len() >= MAX_BUCKETS {
-            return Err(CreateBucketError::TooMany);
+        let stored = self.accounts.namespace(namespace).await?;
+        let limits = stored.ok_or(CreateBucketError::NoSuchNamespace)?.limits;
+        let most = limits.buckets.unwrap_or(MAX_BUCKETS);
+        if self.records.list::<()>(&buckets_of(namespace)).await?.len() >= most as usize {
+            return Err(CreateBucketError::TooMany(most));
         }
         let id = BucketId(random::id());
         let record = BucketRecord {
@@ -91,6 +111,30 @@ impl Buckets {
         provisioning
             .await
             .unwrap_or_else(|error| Err(RecordError::Unavailable(error.to_string()).into()))
+    }
+
+    /// Makes a private bucket and a key to it that counts as made by `user`: both, or neither.
+    pub async fn create_with_key(
+        self: &Arc<Self>,
+        namespace: &NamespaceName,
+        name: &BucketName,
+        user: &UserId,
+    ) -> Result<(BucketRecord, Key), CreateWithKeyError> {
+        let record = self
+            .create(namespace, name, None, Settings::default())
+            .await?;
+        let grant = KeyGrant {
+            created_by: Some(user.clone()),
+            ..record.key_grant()
+        };
+        match self.create_key(&record, grant).await {
+            Ok(key) => Ok((record, key)),
+            Err(error) => {
+                // A bucket without a key is not what was asked for.
+                self.delete(&record, false).await?;
+                Err(error.into())
+            }
+        }
     }
 
     async fn finish_creation(

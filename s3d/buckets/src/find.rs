@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Buckets;
 use super::record::{BucketRecord, Status, bucket_key, buckets_of};
-use s3d_accounts::{CreateKeyError, Key, Scope};
+use s3d_accounts::{CreateKeyError, Key, KeyGrant, Scope};
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
 use s3d_records::{RecordError, Stored, unchanged};
@@ -49,25 +49,29 @@ impl Buckets {
         Ok(records)
     }
 
-    /// Makes a key to one bucket.
-    pub async fn create_key(&self, bucket: &BucketRecord) -> Result<Key, CreateBucketKeyError> {
-        let name = &bucket.name;
+    /// Makes a key to one bucket: its [`BucketRecord::key_grant`], or less.
+    pub async fn create_key(
+        &self,
+        bucket: &BucketRecord,
+        grant: KeyGrant,
+    ) -> Result<Key, CreateBucketKeyError> {
+        debug_assert_eq!(grant.scope, Scope::Bucket(bucket.name.clone()));
+        debug_assert_eq!(grant.namespace, bucket.namespace);
         loop {
             let stored = self.read_living(bucket).await?;
             let stored = stored.ok_or(CreateBucketKeyError::NoSuchBucket)?;
             // Deleting a bucket changes its record before its keys are deleted: no key is left.
-            let guard = unchanged(bucket_key(name), &stored);
-            let scope = Scope::Bucket(name.clone());
-            let namespace = &stored.record.namespace;
-            match self
-                .accounts
-                .create_key(namespace, scope, Some(guard))
-                .await
-            {
+            let guard = unchanged(bucket_key(&bucket.name), &stored);
+            match self.accounts.create_key(grant.clone(), Some(guard)).await {
                 Err(CreateKeyError::Gone) => {}
                 outcome => return Ok(outcome?),
             }
         }
+    }
+
+    /// Whether no bucket can be given this name now.
+    pub async fn is_taken(&self, name: &BucketName) -> Result<bool, RecordError> {
+        Ok(self.read(name).await?.is_some())
     }
 
     pub(super) async fn read(

@@ -3,10 +3,12 @@
 mod configure;
 mod create;
 mod delete;
+pub mod feed;
 mod find;
 mod index_io;
 mod open;
 mod open_set;
+mod quota;
 mod record;
 mod settings;
 mod settle;
@@ -29,7 +31,7 @@ use s3d_records::{Cache, Records};
 use turns::Turns;
 
 pub use configure::ConfigureError;
-pub use create::CreateBucketError;
+pub use create::{CreateBucketError, CreateWithKeyError};
 pub use delete::DeleteBucketError;
 pub use find::CreateBucketKeyError;
 pub use open::OpenBucketError;

@@ -165,6 +165,7 @@ impl Buckets {
         let index_cache = self.open.index_cache(self.settings.index_memory);
         let options = Options {
             index_cache,
+            quota: record.settings.quota,
             ..Options::new(epoch)
         };
         let bucket = match how {

@@ -1,5 +1,6 @@
 //! What the rack knows of a bucket.
 
+use s3d_accounts::{KeyGrant, Scope};
 use s3d_bucket::{Acl, BucketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,11 @@ pub enum Status {
 }
 
 impl BucketRecord {
+    /// A key to this bucket that reads and writes until it is revoked.
+    pub fn key_grant(&self) -> KeyGrant {
+        KeyGrant::new(self.namespace.clone(), Scope::Bucket(self.name.clone()))
+    }
+
     /// The bucket's id as text, 32 hex digits.
     pub fn id_text(&self) -> String {
         format!("{:032x}", self.id.0)

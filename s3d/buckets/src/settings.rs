@@ -19,6 +19,9 @@ pub struct Settings {
     /// What ACLs may not make public; `None`: never set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_access_block: Option<PublicAccessBlock>,
+    /// Most bytes that its objects and parts may have together; `None`: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
 }
 
 /// What pages of some origins may do with a bucket.

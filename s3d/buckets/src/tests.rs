@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::atomic::Ordering::SeqCst;
 
 use s3d_bucket::{Acl, Attributes, Body, Condition, Grant, Grantee, Key as ObjectKey, Permission};
@@ -7,9 +8,11 @@ use volumed_meta::SqliteStore;
 use s3d_names::BucketName;
 
 use super::fake_volumes::FakeVolumes;
+use super::feed::FeedRequest;
 use super::record::UNSETTLED;
 use super::*;
-use s3d_accounts::{Key, Password, SignUp};
+use futures::{FutureExt as _, StreamExt as _};
+use s3d_accounts::{AccountSettings, Key, NewUser, Password};
 use s3d_names::{Email, NamespaceName};
 
 struct Rack {
@@ -34,12 +37,12 @@ impl Rack {
         let volumes = Arc::new(FakeVolumes::default());
         let (accounts, buckets) = start(&folder, &volumes, settings());
         let home = NamespaceName::new("home").unwrap();
-        let sign_up = SignUp {
+        let new = NewUser {
             email: Email::new("ada@example.com").unwrap(),
             password: Password::new("correct horse").unwrap(),
             namespace: Some(home.clone()),
         };
-        accounts.sign_up(sign_up, None).await.unwrap();
+        accounts.add_user(new, false).await.unwrap();
         Self {
             folder,
             volumes,
@@ -130,7 +133,8 @@ fn start(
     settings: BucketSettings,
 ) -> (Arc<Accounts>, Arc<Buckets>) {
     let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
-    let accounts = Arc::new(Accounts::open(store.clone(), folder.path()).unwrap());
+    let accounts =
+        Arc::new(Accounts::open(store.clone(), folder.path(), AccountSettings::default()).unwrap());
     let buckets = Buckets::start(store, accounts.clone(), volumes.clone(), settings);
     (accounts, buckets)
 }
@@ -146,7 +150,11 @@ async fn a_bucket_is_made_used_and_deleted() {
     assert_eq!(record.status, Status::Provisioned);
     assert_eq!(*rack.buckets.find("first").await.unwrap().unwrap(), record);
     assert_eq!(rack.buckets.list(&rack.home).await.unwrap().len(), 1);
-    let key = rack.buckets.create_key(&record).await.unwrap();
+    let key = rack
+        .buckets
+        .create_key(&record, record.key_grant())
+        .await
+        .unwrap();
     assert!(rack.has_key(&key).await);
     rack.put(&record).await;
 
@@ -181,12 +189,12 @@ async fn a_name_belongs_to_one_namespace() {
         .create(&rack.home, &first, None, Settings::default())
         .await;
     assert!(matches!(mine, Err(CreateBucketError::AlreadyYours)));
-    let sign_up = SignUp {
+    let new = NewUser {
         email: Email::new("eve@example.com").unwrap(),
         password: Password::new("correct horse").unwrap(),
         namespace: None,
     };
-    let (_, other) = rack.accounts.sign_up(sign_up, None).await.unwrap();
+    let (_, other) = rack.accounts.add_user(new, false).await.unwrap();
     let taken = rack
         .buckets
         .create(&other, &first, None, Settings::default())
@@ -356,7 +364,12 @@ async fn a_name_that_passed_to_another_gives_no_right_to_the_bucket() {
         rack.buckets.delete(&old, true).await,
         Err(DeleteBucketError::NoSuchBucket)
     ));
-    assert!(rack.buckets.create_key(&old).await.is_err());
+    assert!(
+        rack.buckets
+            .create_key(&old, old.key_grant())
+            .await
+            .is_err()
+    );
     let refused = rack.buckets.configure(&old, |_| ()).await;
     assert!(matches!(refused, Err(ConfigureError::NoSuchBucket)));
     assert!(rack.holds(&new).await);
@@ -396,4 +409,37 @@ async fn names_that_cannot_be_are_not_found() {
     for name in ["", "..", "a/b", "A", "nobody-has-this"] {
         assert!(rack.buckets.find(name).await.unwrap().is_none());
     }
+}
+
+#[tokio::test]
+async fn a_feed_goes_on_where_its_reader_was() {
+    let rack = Rack::new().await;
+    let record = rack.create("first").await;
+    let bucket = rack.buckets.open(&record).await.unwrap();
+    let follow = |after, prefix: &str| {
+        let request = FeedRequest {
+            after,
+            prefix: prefix.to_owned(),
+        };
+        feed::follow(bucket.clone(), request)
+    };
+    let mut all = pin!(follow(None, "").await.unwrap());
+    let mut others = pin!(follow(Some(0), "other/").await.unwrap());
+    for feed in [&mut all, &mut others] {
+        let begin = feed.next().await.unwrap().unwrap();
+        assert!(begin.starts_with(b": still here"));
+    }
+    rack.put(&record).await;
+    let event = all.next().await.unwrap().unwrap();
+    let event = String::from_utf8(event.to_vec()).unwrap();
+    assert!(
+        event.contains("event: put") && event.contains("\"an/object\""),
+        "{event}"
+    );
+    assert!(others.next().now_or_never().is_none());
+
+    let id = event.lines().next().unwrap().strip_prefix("id: ").unwrap();
+    let mut behind = pin!(follow(id.parse().ok(), "").await.unwrap());
+    behind.next().await.unwrap().unwrap();
+    assert!(behind.next().now_or_never().is_none());
 }

@@ -13,7 +13,7 @@ use super::context::{Content, RequestContext};
 use super::error;
 use super::host::Addressing;
 use super::refusal::Refusal;
-use s3d_accounts::{Key, Scope};
+use s3d_accounts::{Access as KeyAccess, Key, Scope};
 use s3d_buckets::{BucketRecord, Buckets};
 
 /// s3s sees no signatures, and gets no secrets. It asks for access only if it could.
@@ -68,6 +68,12 @@ fn need(operation: &str) -> Need {
         }
         _ => Need::Owner,
     }
+}
+
+/// Whether an operation changes nothing, so that a key which only reads may do it.
+fn only_reads(operation: &str) -> bool {
+    let names = ["Get", "Head", "List"];
+    names.iter().any(|name| operation.starts_with(name))
 }
 
 /// Who asks.
@@ -133,6 +139,12 @@ impl Access {
         bucket: Option<String>,
     ) -> S3Result<(Caller, Option<Arc<BucketRecord>>)> {
         let key = context.signer.as_ref().map(|signer| signer.key.clone());
+        if let Some(key) = &key
+            && key.access == KeyAccess::ReadOnly
+            && !only_reads(operation)
+        {
+            return Err(Refusal::Denied.into());
+        }
         let need = need(operation);
         let Some(name) = bucket.filter(|_| need != Need::Namespace) else {
             // A caller of an operation that is about no bucket must have signed.

@@ -171,7 +171,7 @@ pub fn create(refusal: CreateBucketError) -> S3Error {
         CreateBucketError::Taken => S3ErrorCode::BucketAlreadyExists,
         CreateBucketError::BeingDeleted => S3ErrorCode::OperationAborted,
         CreateBucketError::NoSuchNamespace => S3ErrorCode::AccessDenied,
-        CreateBucketError::TooMany => S3ErrorCode::TooManyBuckets,
+        CreateBucketError::TooMany(_) => S3ErrorCode::TooManyBuckets,
         CreateBucketError::NoSpace => return no_space(),
         CreateBucketError::Records(refusal) => return record(refusal),
     };

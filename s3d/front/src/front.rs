@@ -238,6 +238,9 @@ impl Front {
         context: RequestContext,
         body: s3s::Body,
     ) -> Response<s3s::Body> {
+        if let Some(signer) = &context.signer {
+            self.0.accounts.note_use(&signer.key.id);
+        }
         parts.extensions.insert(context);
         let answer = self.0.s3.call(Request::from_parts(parts, body)).await;
         answer::of_s3s(answer)

@@ -1,9 +1,10 @@
 //! The names of buckets, by the rules of S3.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
+
+use super::label::{LENGTHS, checked_text, has_plain_ends, is_plain};
 
 const PREFIXES: &[&str] = &["xn--", "sthree-", "amzn-s3-demo-"];
 const SUFFIXES: &[&str] = &["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
@@ -69,20 +70,16 @@ impl BucketName {
     /// Checks and wraps a name.
     pub fn new(name: impl Into<String>) -> Result<Self, BucketNameError> {
         let name = name.into();
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         if !name
             .bytes()
-            .all(|byte| plain(byte) || byte == b'-' || byte == b'.')
+            .all(|byte| is_plain(byte) || b"-.".contains(&byte))
         {
             return Err(BucketNameError::Character);
         }
-        if !(3..=63).contains(&name.len()) {
+        if !LENGTHS.contains(&name.len()) {
             return Err(BucketNameError::Length);
         }
-        let ends = |label: &str| {
-            label.bytes().next().is_some_and(plain) && label.bytes().last().is_some_and(plain)
-        };
-        if !name.split('.').all(ends) {
+        if !name.split('.').all(has_plain_ends) {
             return Err(BucketNameError::Ends);
         }
         let numbers = |name: &str| {
@@ -105,32 +102,9 @@ impl BucketName {
         }
         Ok(Self(name))
     }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl TryFrom<String> for BucketName {
-    type Error = BucketNameError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::new(name)
-    }
-}
-
-impl From<BucketName> for String {
-    fn from(name: BucketName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for BucketName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
+checked_text!(BucketName, BucketNameError);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod email;
+mod label;
 mod namespace;
 
 pub use bucket::{BucketName, BucketNameError};

@@ -1,13 +1,10 @@
 //! The names of namespaces.
 
-use std::fmt::{self, Write as _};
-
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use crate::Email;
-
-const LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
+use super::email::Email;
+use super::label::{LENGTHS, checked_text, has_plain_ends, is_plain};
 
 /// Names that a host or a path may want for itself, now or later.
 const RESERVED: &[&str] = &[
@@ -101,8 +98,7 @@ impl NamespaceName {
     /// Checks and wraps a name.
     pub fn new(name: impl Into<String>) -> Result<Self, NamespaceNameError> {
         let name = name.into();
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if !name.bytes().all(|byte| plain(byte) || byte == b'-') {
+        if !name.bytes().all(|byte| is_plain(byte) || byte == b'-') {
             return Err(NamespaceNameError::Character);
         }
         if !LENGTHS.contains(&name.len()) {
@@ -114,7 +110,7 @@ impl NamespaceName {
                 NamespaceNameError::Length
             });
         }
-        if name.starts_with('-') || name.ends_with('-') {
+        if !has_plain_ends(&name) {
             return Err(NamespaceNameError::Hyphen);
         }
         if name.as_bytes()[2..].starts_with(b"--") {
@@ -150,11 +146,6 @@ impl NamespaceName {
         })
     }
 
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The id by which S3 names the namespace: 64 hex digits, always the same for a name.
     pub fn canonical_id(&self) -> String {
         Self::canonical_id_of(&self.0)
@@ -166,33 +157,11 @@ impl NamespaceName {
             .chain_update("hayrack namespace ")
             .chain_update(name)
             .finalize();
-        digest.iter().fold(String::new(), |mut id, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(id, "{byte:02x}");
-            id
-        })
+        hex::encode(digest)
     }
 }
 
-impl TryFrom<String> for NamespaceName {
-    type Error = NamespaceNameError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::new(name)
-    }
-}
-
-impl From<NamespaceName> for String {
-    fn from(name: NamespaceName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for NamespaceName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
+checked_text!(NamespaceName, NamespaceNameError);
 
 #[cfg(test)]
 mod tests {
@@ -250,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_derived_name_is_valid(local in "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}", suffix in "[a-z2-7]{6}") {
-            let email = Email::new(&format!("{local}@example.com")).unwrap();
+            let email = Email::new(format!("{local}@example.com")).unwrap();
             for suffix in [None, Some(suffix.as_str())] {
                 let name = NamespaceName::derived(&email, suffix);
                 prop_assert_eq!(NamespaceName::new(name.to_string()), Ok(name.clone()));

@@ -1,10 +1,14 @@
-//! What a first start creates through the REST API: a user with a namespace, a key to the whole
-//! namespace, and a bucket. A start that was cut short goes on where it stopped.
+//! What a first start creates: an operator with a namespace, a key to the whole namespace, and a
+//! bucket. A start that was cut short goes on where it stopped.
+
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use http::StatusCode;
 use rand::distr::{Alphanumeric, SampleString as _};
+use s3d_accounts::{AccountSettings, Accounts};
 use serde_json::json;
+use volumed_meta::SqliteStore;
 
 use super::env_file::EnvFile;
 use super::http::{Answer, request};
@@ -33,6 +37,7 @@ pub async fn first_use(settings: &Settings, env: &mut EnvFile) -> anyhow::Result
     }
     if env.get("AWS_SECRET_ACCESS_KEY").is_none() {
         let token = sign_in(settings, env).await?;
+        make_operator(settings, env).await?;
         create_bucket(settings, env, &token).await?;
         create_key(settings, env, &token).await?;
     }
@@ -57,6 +62,15 @@ async fn sign_in(settings: &Settings, env: &EnvFile) -> anyhow::Result<String> {
         return refused("sign in", &answer);
     }
     Ok(answer.text("accessToken")?.to_owned())
+}
+
+/// Whoever runs the daemons runs the rack; as `s3d user operator` does it.
+async fn make_operator(settings: &Settings, env: &EnvFile) -> anyhow::Result<()> {
+    let store = Arc::new(SqliteStore::open(settings.store())?);
+    let accounts = Accounts::open(store, &settings.s3d_state(), AccountSettings::default())?;
+    let email = env.need("HAYRACK_EMAIL")?.parse()?;
+    accounts.set_operator(&email, true).await?;
+    Ok(())
 }
 
 async fn create_bucket(settings: &Settings, env: &EnvFile, token: &str) -> anyhow::Result<()> {

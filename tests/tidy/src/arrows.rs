@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     (
         "volumed",
         &[
@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         &[
             "s3d-accounts",
             "s3d-api",
+            "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
             "s3d-front",
@@ -42,12 +43,14 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "s3d-api",
         &[
             "s3d-accounts",
+            "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
             "s3d-names",
             "s3d-records",
         ],
     ),
+    ("s3d-audit", &["s3d-accounts"]),
     ("s3d-bucket", &["volumed-client"]),
     (
         "s3d-buckets",

@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use volumed_meta::SqliteStore;
 
 use crate::Front;
-use s3d_accounts::{Accounts, Key, Password, SignUp};
+use s3d_accounts::{Access, AccountSettings, Accounts, Key, KeyGrant, NewUser, Password, Scope};
 use s3d_buckets::fake_volumes::FakeVolumes;
 use s3d_buckets::{BucketSettings, Buckets, Settings};
 use s3d_names::BucketName;
@@ -38,6 +38,8 @@ pub struct Rack {
     pub narrow: Key,
     /// Of the namespace `theirs`.
     pub foreign: Key,
+    /// Of the whole namespace `ours`, only to read.
+    pub reading: Key,
     _folder: TempDir,
 }
 
@@ -85,7 +87,9 @@ impl Rack {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
-        let accounts = Arc::new(Accounts::open(store.clone(), folder.path()).unwrap());
+        let accounts = Arc::new(
+            Accounts::open(store.clone(), folder.path(), AccountSettings::default()).unwrap(),
+        );
         let volumes = Arc::new(FakeVolumes::default());
         let patience = Duration::from_millis(50);
         let settings = BucketSettings {
@@ -102,14 +106,20 @@ impl Rack {
                 .await
                 .unwrap();
         }
+        let bucket = buckets.find("bucket").await.unwrap().unwrap();
+        let reading = KeyGrant {
+            access: Access::ReadOnly,
+            ..KeyGrant::new(ours.clone(), Scope::Namespace)
+        };
         let api = Router::new().fallback(|| async { "the REST API" });
         let region = Region::new("us-east-1".into()).unwrap();
         Self {
             key: accounts.create_namespace_key(&ours).await.unwrap(),
             narrow: buckets
-                .create_key(&buckets.find("bucket").await.unwrap().unwrap())
+                .create_key(&bucket, bucket.key_grant())
                 .await
                 .unwrap(),
+            reading: accounts.create_key(reading, None).await.unwrap(),
             foreign: accounts.create_namespace_key(&theirs).await.unwrap(),
             front: Front::new(accounts, buckets, "example.org", region, api, 7),
             volumes,
@@ -145,12 +155,12 @@ impl Rack {
 
 async fn sign_up(accounts: &Accounts, name: &str) -> NamespaceName {
     let namespace = NamespaceName::new(name).unwrap();
-    let sign_up = SignUp {
-        email: Email::new(&format!("{name}@example.org")).unwrap(),
+    let new = NewUser {
+        email: Email::new(format!("{name}@example.org")).unwrap(),
         password: Password::new("correct horse").unwrap(),
         namespace: Some(namespace.clone()),
     };
-    accounts.sign_up(sign_up, None).await.unwrap();
+    accounts.add_user(new, false).await.unwrap();
     namespace
 }
 

@@ -51,6 +51,33 @@ async fn anyone_may_read_what_is_public_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_key_that_only_reads_changes_nothing() {
+    let rack = Rack::new().await;
+    rack.put("/bucket/k", b"x").await.succeeds();
+    let ask = |method, target| rack.send(Ask::new(method, target).signed(&rack.reading));
+    for (method, target) in [
+        ("GET", "/"),
+        ("GET", "/bucket"),
+        ("GET", "/bucket?acl"),
+        ("GET", "/bucket/k"),
+        ("HEAD", "/bucket/k"),
+    ] {
+        ask(method, target).await.succeeds();
+    }
+    for (method, target) in [
+        ("PUT", "/anew"),
+        ("DELETE", "/bucket"),
+        ("PUT", "/bucket?acl"),
+        ("PUT", "/bucket/k"),
+        ("DELETE", "/bucket/k"),
+        ("POST", "/bucket/k?uploads"),
+    ] {
+        ask(method, target).await.refuses(403, "AccessDenied");
+    }
+    assert_eq!(rack.get("/bucket/k").await.succeeds().body, "x");
+}
+
+#[tokio::test]
 async fn a_public_bucket_is_listed_by_anyone_and_its_objects_stay_private() {
     let rack = Rack::new().await;
     rack.put("/bucket/k", b"x").await.succeeds();

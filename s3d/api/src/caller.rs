@@ -1,0 +1,155 @@
+//! Who calls, from where, and what the caller may do.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use s3d_accounts::{Membership, Role, User};
+use s3d_buckets::BucketRecord;
+use s3d_names::NamespaceName;
+
+use super::ApiState;
+use super::audit::Trail;
+use super::error::ApiError;
+
+/// The user who is signed in.
+#[derive(Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: User,
+    /// What the call is about, for the audit log.
+    pub trail: Trail,
+}
+
+impl FromRequestParts<ApiState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let header = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let (scheme, token) = header
+            .and_then(|value| value.split_once(' '))
+            .ok_or_else(ApiError::token_missing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(ApiError::token_missing());
+        }
+        let user = state.accounts.authenticate(token.trim()).await?;
+        let trail = Trail::of(parts);
+        trail.user(&user.id);
+        Ok(Self { user, trail })
+    }
+}
+
+/// The user who is signed in, and runs the rack.
+#[derive(Debug)]
+pub struct Operator(pub Caller);
+
+impl FromRequestParts<ApiState> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.user.operator {
+            Ok(Self(caller))
+        } else {
+            Err(ApiError::not_an_operator())
+        }
+    }
+}
+
+/// The address at the other end of the connection; when the server does not say, all callers
+/// share one.
+#[derive(Debug)]
+pub struct From(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Ok(Self(
+            peer.map_or(unknown, |ConnectInfo(address)| address.ip()),
+        ))
+    }
+}
+
+impl Caller {
+    /// Refuses unless the user has at least this role in the namespace. One that the user does not
+    /// belong to is as good as not there.
+    pub async fn require(
+        &self,
+        state: &ApiState,
+        namespace: &NamespaceName,
+        least: Role,
+    ) -> Result<(), ApiError> {
+        let role = state.accounts.role(&self.user.id, namespace).await?;
+        let role = role.ok_or_else(ApiError::no_such_namespace)?;
+        self.check(namespace, role, least)
+    }
+
+    /// The namespace that a call is about: the one that `wished` names, or the caller's only one.
+    /// The caller has at least this role there.
+    pub async fn namespace_of(
+        &self,
+        state: &ApiState,
+        wished: Option<NamespaceName>,
+        least: Role,
+    ) -> Result<NamespaceName, ApiError> {
+        let namespace = match wished {
+            Some(wished) => wished,
+            None => match &state.accounts.memberships(&self.user.id).await?[..] {
+                [Membership { namespace, .. }] => namespace.clone(),
+                [] => return Err(ApiError::no_such_namespace()),
+                _ => return Err(ApiError::which_namespace()),
+            },
+        };
+        self.require(state, &namespace, least).await?;
+        Ok(namespace)
+    }
+
+    /// The namespaces of the caller, or the one of them that `only` names.
+    pub async fn namespaces_of(
+        &self,
+        state: &ApiState,
+        only: Option<&NamespaceName>,
+    ) -> Result<Vec<NamespaceName>, ApiError> {
+        let memberships = state.accounts.memberships(&self.user.id).await?;
+        let namespaces = memberships.into_iter().map(|it| it.namespace);
+        Ok(namespaces
+            .filter(|namespace| only.is_none_or(|only| only == namespace))
+            .collect())
+    }
+
+    /// A bucket of a namespace where the caller has at least this role; others are as good as not
+    /// there.
+    pub async fn bucket_of(
+        &self,
+        state: &ApiState,
+        name: &str,
+        least: Role,
+    ) -> Result<Arc<BucketRecord>, ApiError> {
+        let record = state.buckets.find(name).await?;
+        let record = record.ok_or_else(ApiError::no_such_bucket)?;
+        let role = state
+            .accounts
+            .role(&self.user.id, &record.namespace)
+            .await?;
+        let role = role.ok_or_else(ApiError::no_such_bucket)?;
+        self.check(&record.namespace, role, least)?;
+        Ok(record)
+    }
+
+    fn check(&self, namespace: &NamespaceName, role: Role, least: Role) -> Result<(), ApiError> {
+        self.trail.namespace(namespace);
+        if role >= least {
+            Ok(())
+        } else {
+            Err(ApiError::role_too_low(least))
+        }
+    }
+}

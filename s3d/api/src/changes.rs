@@ -1,0 +1,64 @@
+//! `/api/v1/buckets/{name}/changes`: what happens in a bucket, as it happens.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use s3d_accounts::Role;
+use s3d_buckets::feed::{self, FeedRequest};
+
+use super::ApiState;
+use super::caller::Caller;
+use super::error::ApiError;
+use super::fields::{Fields, Input, Query};
+use super::path::Name;
+
+/// Which changes to follow.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FollowChanges {
+    /// The sequence number behind which to begin; 0 is before all that is kept. Without it, and
+    /// without a Last-Event-ID header, which counts first, only what happens from now on is sent.
+    after: Option<u64>,
+    /// Only keys that start with this.
+    prefix: Option<String>,
+}
+
+impl Input for FollowChanges {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            after: fields.number("after"),
+            prefix: fields.optional("prefix", Ok::<_, Infallible>),
+        })
+    }
+}
+
+/// What happens in a bucket, as server-sent events whose ids are sequence numbers
+#[utoipa::path(
+    get, path = "/api/v1/buckets/{name}/changes", operation_id = "followChanges",
+    params(("name" = String, Path), FollowChanges),
+    responses((status = 200, body = String, content_type = "text/event-stream"), ApiError)
+)]
+pub async fn follow(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Name(name): Name,
+    headers: HeaderMap,
+    Query(query): Query<FollowChanges>,
+) -> Result<Response, ApiError> {
+    let record = caller.bucket_of(&state, &name, Role::Viewer).await?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let request = FeedRequest {
+        after: seen.and_then(|id| id.parse().ok()).or(query.after),
+        prefix: query.prefix.unwrap_or_default(),
+    };
+    let bucket = state.buckets.open(&record).await?;
+    let events = feed::follow(bucket, request).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, Body::from_stream(events)).into_response())
+}

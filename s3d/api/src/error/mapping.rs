@@ -1,0 +1,222 @@
+//! What each error of the crates below means to a caller.
+
+use axum::http::StatusCode;
+use s3d_accounts::{
+    AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError, InvitationError,
+    LoginError, SealError, SignUpError, TokenError,
+};
+use s3d_audit::AuditError;
+use s3d_bucket::ChangesError;
+use s3d_buckets::{
+    ConfigureError, CreateBucketError, CreateBucketKeyError, CreateWithKeyError, DeleteBucketError,
+    OpenBucketError,
+};
+use s3d_records::RecordError;
+
+use super::ApiError;
+
+impl From<RecordError> for ApiError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Unavailable(cause) => {
+                tracing::warn!(%cause, "the metadata store does not answer");
+                Self::unavailable("The metadata store does not answer; try again in a moment.")
+            }
+            RecordError::Damaged(_) | RecordError::Newer { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AuditError> for ApiError {
+    fn from(error: AuditError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<SignUpError> for ApiError {
+    fn from(error: SignUpError) -> Self {
+        match error {
+            SignUpError::Closed => Self::new(StatusCode::FORBIDDEN, "SignUpClosed", error),
+            SignUpError::Invitation(error) => error.into(),
+            SignUpError::EmailTaken => Self::conflict("EmailTaken", error).about("email"),
+            SignUpError::NamespaceTaken => {
+                Self::conflict("NamespaceTaken", error).about("namespace")
+            }
+            SignUpError::Throttled(after) => Self::throttled(error, after),
+            SignUpError::Busy => Self::busy(error),
+            SignUpError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "WrongCredentials", error),
+            LoginError::Throttled(after) => Self::throttled(error, after),
+            LoginError::Busy => Self::busy(error),
+            LoginError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthenticateError> for ApiError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Token(TokenError::Expired) => {
+                Self::new(StatusCode::UNAUTHORIZED, "TokenExpired", error)
+            }
+            AuthenticateError::Token(TokenError::Invalid) => {
+                Self::new(StatusCode::UNAUTHORIZED, "TokenInvalid", error)
+            }
+            AuthenticateError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateNamespaceError> for ApiError {
+    fn from(error: CreateNamespaceError) -> Self {
+        match error {
+            CreateNamespaceError::Taken => Self::conflict("NamespaceTaken", error).about("name"),
+            CreateNamespaceError::TooMany => Self::conflict("TooManyNamespaces", error),
+            CreateNamespaceError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvitationError> for ApiError {
+    fn from(error: InvitationError) -> Self {
+        match error {
+            InvitationError::Unknown => {
+                Self::new(StatusCode::FORBIDDEN, "InvitationUnknown", error)
+            }
+            InvitationError::MemberAlready => Self::conflict("MemberAlready", error),
+            InvitationError::ForSignUp => Self::conflict("InvitationForSignUp", error),
+            InvitationError::TooMany => Self::conflict("TooManyInvitations", error),
+            InvitationError::NoSuchNamespace => Self::no_such_namespace(),
+            InvitationError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeMemberError> for ApiError {
+    fn from(error: ChangeMemberError) -> Self {
+        match error {
+            ChangeMemberError::NoSuchMember => Self::no_such_member(),
+            ChangeMemberError::LastOwner => Self::conflict("LastOwner", error),
+            ChangeMemberError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateKeyError> for ApiError {
+    fn from(error: CreateKeyError) -> Self {
+        match error {
+            CreateKeyError::Gone => Self::no_such_namespace(),
+            CreateKeyError::TooMany(_) => Self::conflict("TooManyKeys", error),
+            CreateKeyError::Seal(error @ SealError::OtherKey { .. }) => Self::internal(&error),
+            CreateKeyError::Seal(SealError::Records(error)) | CreateKeyError::Records(error) => {
+                error.into()
+            }
+        }
+    }
+}
+
+impl From<CreateBucketKeyError> for ApiError {
+    fn from(error: CreateBucketKeyError) -> Self {
+        match error {
+            CreateBucketKeyError::NoSuchBucket => Self::no_such_bucket(),
+            CreateBucketKeyError::Key(error) => error.into(),
+            CreateBucketKeyError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateBucketError> for ApiError {
+    fn from(error: CreateBucketError) -> Self {
+        match error {
+            CreateBucketError::AlreadyYours => {
+                Self::conflict("BucketAlreadyOwnedByYou", error).about("name")
+            }
+            CreateBucketError::Taken => Self::conflict("BucketAlreadyExists", error).about("name"),
+            CreateBucketError::BeingDeleted => {
+                Self::conflict("BucketBeingDeleted", error).about("name")
+            }
+            CreateBucketError::NoSuchNamespace => Self::no_such_namespace(),
+            CreateBucketError::TooMany(_) => Self::conflict("TooManyBuckets", error),
+            CreateBucketError::NoSpace => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "NoSpace", error)
+            }
+            CreateBucketError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateWithKeyError> for ApiError {
+    fn from(error: CreateWithKeyError) -> Self {
+        match error {
+            CreateWithKeyError::Bucket(error) => error.into(),
+            CreateWithKeyError::Key(error) => error.into(),
+            CreateWithKeyError::Rollback(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteBucketError> for ApiError {
+    fn from(error: DeleteBucketError) -> Self {
+        match error {
+            DeleteBucketError::NoSuchBucket => Self::no_such_bucket(),
+            DeleteBucketError::NotEmpty => {
+                let message = "The bucket is not empty; delete its objects first, or add \
+                               ?force=true to delete them with it.";
+                Self::conflict("BucketNotEmpty", message)
+            }
+            DeleteBucketError::Open(error) => error.into(),
+            DeleteBucketError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangesError> for ApiError {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Gone { oldest } => {
+                let message = format!(
+                    "These changes are no longer kept; the oldest is {oldest}. Follow the bucket \
+                     from now on, and list it anew."
+                );
+                Self::new(StatusCode::GONE, "ChangesGone", message)
+            }
+            ChangesError::Read(cause) => {
+                tracing::warn!(%cause, "a change feed cannot be read");
+                Self::unavailable("The bucket is not available now; try again in a moment.")
+            }
+        }
+    }
+}
+
+impl From<ConfigureError> for ApiError {
+    fn from(error: ConfigureError) -> Self {
+        match error {
+            ConfigureError::NoSuchBucket => Self::no_such_bucket(),
+            ConfigureError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<OpenBucketError> for ApiError {
+    fn from(error: OpenBucketError) -> Self {
+        match error {
+            OpenBucketError::NoSuchBucket => Self::no_such_bucket(),
+            OpenBucketError::Provisioning | OpenBucketError::Unavailable(_) => {
+                tracing::warn!(%error, "a bucket is not available");
+                Self::unavailable("The bucket is not available now; try again in a moment.")
+            }
+            OpenBucketError::NoSpace => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "NoSpace", error)
+            }
+            OpenBucketError::Damaged(_) => Self::internal(&error),
+            OpenBucketError::Records(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The operator's commands. They work on the metadata store and the state folder themselves, also
+//! while the server runs: who may read those is an operator already.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use rand::distr::{Alphanumeric, SampleString as _};
+use s3d_accounts::{AccountSettings, Accounts, NewUser, Password, clock, secrets};
+use s3d_names::{Email, NamespaceName};
+use volumed_meta::SqliteStore;
+
+use crate::config::Source;
+
+const PASSWORD_LENGTH: usize = 24;
+
+/// Where the server's state is; each flag may be left out if the configuration file has it.
+#[derive(Debug, Args)]
+pub struct Places {
+    /// The folder of the server's own state
+    #[arg(long, global = true, value_name = "DIR", env = "S3D_DATA")]
+    data: Option<PathBuf>,
+    /// The metadata store
+    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE")]
+    store: Option<PathBuf>,
+    /// The server's configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "S3D_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// `s3d user`.
+#[derive(Debug, Args)]
+pub struct UserArgs {
+    #[command(flatten)]
+    places: Places,
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Make a user and the user's namespace
+    Add {
+        /// The address to sign in with
+        email: Email,
+        /// The namespace to create; derived from the address if left out
+        #[arg(long)]
+        namespace: Option<NamespaceName>,
+        /// The user runs the rack, too
+        #[arg(long)]
+        operator: bool,
+        /// Read the password from standard input instead of making and printing one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the users
+    List,
+    /// Set a user's password; every token of the user ends
+    Password {
+        /// Whose
+        email: Email,
+        /// Read the password from standard input instead of making and printing one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Make a user an operator
+    Operator {
+        /// Whom
+        email: Email,
+        /// Make an operator an ordinary user instead
+        #[arg(long)]
+        revoke: bool,
+    },
+}
+
+/// `s3d secrets`.
+#[derive(Debug, Args)]
+pub struct SecretsArgs {
+    #[command(flatten)]
+    places: Places,
+    #[command(subcommand)]
+    command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretsCommand {
+    /// Write the secrets to a file; keep it as safe as the keys that it opens
+    Backup {
+        /// The file to write; only its owner may read it
+        file: PathBuf,
+    },
+    /// Put the secrets of a backup in place, if they fit the metadata store
+    Restore {
+        /// The file that a backup wrote
+        file: PathBuf,
+    },
+    /// Make a new node key and seal every secret anew; then make a new backup
+    Rotate,
+}
+
+/// Runs `s3d user`.
+pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
+    let places = arguments.places;
+    on_a_runtime(async {
+        match arguments.command {
+            UserCommand::Add {
+                email,
+                namespace,
+                operator,
+                password_stdin,
+            } => {
+                let accounts = places.accounts()?;
+                let (password, shown) = password(password_stdin)?;
+                let new = NewUser {
+                    email,
+                    password,
+                    namespace,
+                };
+                let (user, namespace) = accounts.add_user(new, operator).await?;
+                println!("{} has the namespace {namespace}", user.email);
+                show(shown);
+            }
+            UserCommand::List => list(&places.accounts()?).await?,
+            UserCommand::Password {
+                email,
+                password_stdin,
+            } => {
+                let (password, shown) = password(password_stdin)?;
+                if !places.accounts()?.set_password(&email, password).await? {
+                    bail!("there is no user {email}");
+                }
+                show(shown);
+            }
+            UserCommand::Operator { email, revoke } => {
+                if !places.accounts()?.set_operator(&email, !revoke).await? {
+                    bail!("there is no user {email}");
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn list(accounts: &Accounts) -> anyhow::Result<()> {
+    let mut users = accounts.users().await?;
+    users.sort_by(|one, other| one.email.cmp(&other.email));
+    for user in users {
+        let role = if user.operator { "operator" } else { "" };
+        let line = format!("{}  {}  {role}", clock::text(user.created), user.email);
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}
+
+/// Runs `s3d secrets`.
+pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
+    let places = arguments.places;
+    on_a_runtime(async {
+        match arguments.command {
+            SecretsCommand::Backup { file } => {
+                secrets::backup(&places.data()?, &file)?;
+                println!("the secrets are in {}", file.display());
+            }
+            SecretsCommand::Restore { file } => {
+                secrets::restore(places.store()?, &places.data()?, &file).await?;
+                println!("the secrets are in place; restart s3d");
+            }
+            SecretsCommand::Rotate => {
+                let sealed = secrets::rotate(places.store()?, &places.data()?).await?;
+                println!("{sealed} secrets are sealed with a new key; make a new backup");
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Places {
+    fn file(&self) -> anyhow::Result<Source> {
+        let file = self.config.as_deref().map(Source::read).transpose()?;
+        Ok(file.unwrap_or_default())
+    }
+
+    fn data(&self) -> anyhow::Result<PathBuf> {
+        let data = self.data.clone().or(self.file()?.data);
+        data.context("say where the state folder is: --data")
+    }
+
+    fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
+        let store = self.store.clone().or(self.file()?.store);
+        let store = store.context("say where the metadata store is: --store")?;
+        if !store.exists() {
+            bail!("there is no metadata store {}", store.display());
+        }
+        Ok(Arc::new(SqliteStore::open(&store)?))
+    }
+
+    fn accounts(&self) -> anyhow::Result<Accounts> {
+        let settings = AccountSettings::default();
+        Ok(Accounts::open(self.store()?, &self.data()?, settings)?)
+    }
+}
+
+/// A password, and the text to show if it was made here.
+fn password(from_stdin: bool) -> anyhow::Result<(Password, Option<String>)> {
+    if !from_stdin {
+        let made = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LENGTH);
+        return Ok((Password::new(made.clone())?, Some(made)));
+    }
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok((Password::new(line.trim_end_matches(['\r', '\n']))?, None))
+}
+
+fn show(password: Option<String>) {
+    if let Some(password) = password {
+        println!("password: {password}");
+    }
+}
+
+fn on_a_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
+}
