@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Collected};
-use s3d_accounts::{Accounts, Key, Password, SignUp};
+use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
 use s3d_buckets::fake_volumes::FakeVolumes;
 use s3d_buckets::{BucketSettings, Buckets, Settings};
 use s3d_front::Front;
@@ -86,7 +86,8 @@ impl Rack {
 async fn front(folder: &TempDir) -> (Front, Key) {
     let store = SqliteStore::open(folder.path().join("meta.db")).expect("a store can be made");
     let store = Arc::new(store);
-    let accounts = Accounts::open(store.clone(), folder.path()).expect("a new folder");
+    let accounts = Accounts::open(store.clone(), folder.path(), AccountSettings::default())
+        .expect("a new folder");
     let accounts = Arc::new(accounts);
     let settings = BucketSettings {
         patience: Duration::from_millis(50),
@@ -99,13 +100,13 @@ async fn front(folder: &TempDir) -> (Front, Key) {
         settings,
     );
     let namespace = NamespaceName::new("ours").expect("a good name");
-    let sign_up = SignUp {
+    let new = NewUser {
         email: Email::new("ours@example.org").expect("a good address"),
         password: Password::new("correct horse").expect("a good password"),
         namespace: Some(namespace.clone()),
     };
     accounts
-        .sign_up(sign_up, None)
+        .add_user(new, false)
         .await
         .expect("nobody signed up before");
     let bucket = BucketName::new("bucket").expect("a good name");
