@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use s3d::maintenance::BucketCommand;
 use s3d::{admin, quickstart};
 use s3d_accounts::SignUpPolicy;
 
@@ -26,6 +27,9 @@ pub enum Command {
     User(admin::UserArgs),
     /// Back up, restore or rotate this node's secrets
     Secrets(admin::SecretsArgs),
+    /// Check or repair a bucket while the server is stopped
+    #[command(subcommand)]
+    Bucket(BucketCommand),
     /// Print a completion script
     Completions {
         /// The shell it is for

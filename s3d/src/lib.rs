@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod listener;
+pub mod maintenance;
 pub mod quickstart;
 pub mod serve;
 pub mod state_folder;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::{Settings, Source};
-use s3d::{admin, quickstart, serve};
+use s3d::{admin, maintenance, quickstart, serve};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, ServeArgs};
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Quickstart(options) => quickstart::run(&options),
         Command::User(arguments) => admin::user(arguments).map(|()| ExitCode::SUCCESS),
         Command::Secrets(arguments) => admin::secrets(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Bucket(command) => maintenance::run(command),
         Command::Completions { shell } => print_completions(shell),
         Command::Man => print_manual(),
     };

@@ -7,7 +7,8 @@ use crate::format::crc::{crc32c, crc32c_of_pieces};
 use crate::format::group::{self, Builder, Group, HEADER, Link, Start};
 use crate::format::layout::{BLOCK, whole_blocks};
 use crate::format::rows::{
-    Freed, Mutation, Row, Shares, Slices, Span, Table, part_number, span_id, split_upload_key,
+    Freed, Holes, MovedSpan, Mutation, Row, Shares, Slices, Span, Table, part_number, span_id,
+    split_upload_key,
 };
 use crate::format::superblock::Fields;
 use crate::index::feed::{EventChunk, FeedState};
@@ -81,6 +82,8 @@ fn value_of(table: Table, bytes: &[u8]) {
         Table::Totals => same::<Totals>(bytes),
         Table::Events => same::<EventChunk>(bytes),
         Table::FeedState => same::<FeedState>(bytes),
+        Table::Moved => same::<MovedSpan>(bytes),
+        Table::Holes => same::<Holes>(bytes),
     }
 }
 
@@ -92,7 +95,7 @@ fn same<R: Row + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
 
 /// Reads a slot of the superblock, and a position of the log, whose bytes behind the checksum are given.
 pub fn superblock(data: &[u8]) {
-    let mut block = b"HRBUCKET\x01\0\0\0\0\0\0\0".to_vec();
+    let mut block = b"HRBUCKET\x02\0\0\0\0\0\0\0".to_vec();
     block.extend_from_slice(data);
     block.resize(BLOCK as usize, 0);
     let crc = crc32c(&block);

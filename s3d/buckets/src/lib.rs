@@ -6,9 +6,11 @@ mod delete;
 pub mod feed;
 mod find;
 mod index_io;
+mod maintenance;
 mod open;
 mod open_set;
 mod quota;
+mod ownership;
 mod record;
 mod settings;
 mod settle;
@@ -34,6 +36,7 @@ pub use configure::ConfigureError;
 pub use create::{CreateBucketError, CreateWithKeyError};
 pub use delete::DeleteBucketError;
 pub use find::CreateBucketKeyError;
+pub use maintenance::{Maintenance, MaintenanceError};
 pub use open::OpenBucketError;
 pub use record::{BucketRecord, Status};
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
@@ -62,7 +65,7 @@ impl Default for BucketSettings {
         Self {
             max_open: 64,
             idle: Duration::from_mins(5),
-            patience: Duration::from_secs(5),
+            patience: volumes::PATIENCE,
             index_memory: 96 << 20,
             settle_every: Duration::from_secs(2),
         }

@@ -1,14 +1,22 @@
 //! The volumes that buckets live on.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use s3d_bucket::Devices;
-use volumed_client::admin::{AdminClient, AdminError, CreateVolume, ErrorCode};
-use volumed_client::{ConnectError, NbdDevice};
+use volumed_client::admin::{AdminClient, AdminError, Attached, CreateVolume, ErrorCode};
+use volumed_client::{ConnectError, ReconnectingDevice};
 
 use super::index_io::IndexIo;
+use super::ownership::{Ownership, Reconnect, Route};
+
+/// How long what was asked of a bucket waits for a volume daemon that is away (B5).
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Virtual size of a bucket's volume: it takes only what is written.
 const SIZE: u64 = 1 << 60;
@@ -19,7 +27,8 @@ pub struct Attachment {
     pub devices: Devices,
     /// The epoch of this attachment (V1).
     pub epoch: u64,
-    /// Whether a connection to the volume is gone.
+    /// Whether the volume is gone for good: the daemon was away for longer than [`PATIENCE`], or
+    /// somebody else attached it.
     pub lost: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -60,34 +69,56 @@ pub trait Volumes: Send + Sync + 'static {
 pub struct NodeVolumes {
     admin: AdminClient,
     /// Names this process to volumed (V2); never used again.
-    owner: String,
-    index_io: IndexIo,
+    process: String,
+    /// How many attachments there were: each has an owner's name of its own.
+    attachments: AtomicU64,
+    /// By volume, the owner under which it is attached.
+    owners: Mutex<HashMap<String, String>>,
+    index_io: Arc<IndexIo>,
 }
 
 impl NodeVolumes {
-    /// The volumes of the daemon at `admin`. `owner`: at most 256 printable characters that no
+    /// The volumes of the daemon at `admin`. `process`: at most 200 printable characters that no
     /// other process uses, nor this one after a restart.
-    pub fn new(admin: impl Into<PathBuf>, owner: String) -> std::io::Result<Self> {
+    pub fn new(admin: impl Into<PathBuf>, process: String) -> std::io::Result<Self> {
         Ok(Self {
             admin: AdminClient::new(admin),
-            owner,
-            index_io: IndexIo::start()?,
+            process,
+            attachments: AtomicU64::new(0),
+            owners: Mutex::default(),
+            index_io: Arc::new(IndexIo::start()?),
         })
     }
 
-    async fn connect(&self, socket: &Path, export: &str) -> Result<(Devices, Lost), ConnectError> {
-        let data = Arc::new(NbdDevice::connect(socket, export).await?);
-        let index = Arc::new(self.index_io.connect(socket, export).await?);
-        let devices = Devices {
-            data: data.clone(),
-            index: index.clone(),
-        };
-        let lost = Arc::new(move || data.is_disconnected() || index.is_disconnected());
-        Ok((devices, lost))
+    /// Attaches under a name that no earlier attachment had: what is left of one cannot take the
+    /// volume back from a later one.
+    async fn attach_as_new(&self, volume: &str) -> Result<(String, Attached), AdminError> {
+        let number = self.attachments.fetch_add(1, Ordering::Relaxed);
+        let owner = format!("{}-{number}", self.process);
+        // Before the call: its answer may be lost, and what it did is undone by a detach.
+        let known = owner.clone();
+        self.owners.lock().insert(volume.to_owned(), known);
+        let attached = self.admin.attach(volume, &owner).await?;
+        Ok((owner, attached))
+    }
+
+    /// Bytes that a volume holds in the pool.
+    pub async fn used(&self, volume: &str) -> Result<u64, VolumeError> {
+        Ok(self.admin.show_volume(volume).await?.used)
+    }
+
+    async fn device(
+        &self,
+        ownership: &Arc<Ownership>,
+        attached: &Attached,
+        route: Route,
+    ) -> Result<Arc<ReconnectingDevice>, ConnectError> {
+        let first = route.connect(attached).await?;
+        let reconnect = Reconnect::new(ownership.clone(), attached.epoch, route);
+        let device = ReconnectingDevice::new(first, Arc::new(reconnect), PATIENCE);
+        Ok(Arc::new(device))
     }
 }
-
-type Lost = Arc<dyn Fn() -> bool + Send + Sync>;
 
 #[async_trait]
 impl Volumes for NodeVolumes {
@@ -105,17 +136,30 @@ impl Volumes for NodeVolumes {
     }
 
     async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
-        let attached = self.admin.attach(volume, &self.owner).await?;
-        let (devices, lost) = self.connect(&attached.nbd_socket, &attached.export).await?;
+        let (owner, attached) = self.attach_as_new(volume).await?;
+        let admin = self.admin.clone();
+        let ownership = Ownership::new(admin, volume.to_owned(), owner, attached.clone());
+        let ownership = Arc::new(ownership);
+        let data = self.device(&ownership, &attached, Route::Data).await?;
+        let route = Route::Index(self.index_io.clone());
+        let index = self.device(&ownership, &attached, route).await?;
+        let devices = Devices {
+            data: data.clone(),
+            index: index.clone(),
+        };
         Ok(Attachment {
             devices,
             epoch: attached.epoch,
-            lost,
+            lost: Arc::new(move || data.is_lost() || index.is_lost()),
         })
     }
 
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {
-        match self.admin.detach(volume, &self.owner).await {
+        let owner = self.owners.lock().get(volume).cloned();
+        let Some(owner) = owner else {
+            return Ok(());
+        };
+        match self.admin.detach(volume, &owner).await {
             Err(error)
                 if !matches!(
                     error.code(),
@@ -124,7 +168,10 @@ impl Volumes for NodeVolumes {
             {
                 Err(error.into())
             }
-            _ => Ok(()),
+            _ => {
+                self.owners.lock().remove(volume);
+                Ok(())
+            }
         }
     }
 
@@ -132,8 +179,8 @@ impl Volumes for NodeVolumes {
         let mut outcome = self.admin.delete_volume(volume).await;
         if code(&outcome) == Some(ErrorCode::VolumeAttached) {
             // An earlier process of ours has it still: taking it over ends that (V2).
-            self.admin.attach(volume, &self.owner).await?;
-            self.admin.detach(volume, &self.owner).await?;
+            self.attach_as_new(volume).await?;
+            self.detach(volume).await?;
             outcome = self.admin.delete_volume(volume).await;
         }
         match outcome {
@@ -176,7 +223,7 @@ impl std::fmt::Debug for NodeVolumes {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("NodeVolumes")
-            .field("owner", &self.owner)
+            .field("process", &self.process)
             .finish_non_exhaustive()
     }
 }

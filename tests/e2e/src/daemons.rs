@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,22 +44,7 @@ impl Daemons {
             disk.display()
         );
         fs::write(at("volumed.toml"), config).expect("a file can be written");
-        let log = || {
-            File::options()
-                .create(true)
-                .append(true)
-                .open(at("log"))
-                .expect("a log")
-        };
-        let volumed = Command::new(binary("volumed"))
-            .args(["serve", "--data"])
-            .arg(at("volumed"))
-            .arg("--config")
-            .arg(at("volumed.toml"))
-            .stdin(Stdio::null())
-            .stderr(log())
-            .spawn()
-            .expect("volumed can be started");
+        let volumed = start_volumed(folder.path());
         let socket = at("volumed/admin.sock");
         until("volumed's socket", || socket.exists());
         let (s3, api) = (free_address(), free_address());
@@ -78,7 +63,7 @@ impl Daemons {
             ])
             .args(["--domain", "localhost", "--region", "us-east-1"])
             .stdin(Stdio::null())
-            .stderr(log())
+            .stderr(log(folder.path()))
             .spawn()
             .expect("s3d can be started");
         let daemons = Self {
@@ -93,6 +78,17 @@ impl Daemons {
             exchange(s3, &root).is_ok() && exchange(api, &root).is_ok()
         });
         daemons
+    }
+
+    /// Ends volumed as a crash would, and starts it again after `pause`; s3d goes on.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn restart_volumed(&mut self, pause: Duration) {
+        kill_process(self.volumed.id(), Signal::SIGKILL);
+        self.volumed.wait().expect("a child can be waited for");
+        thread::sleep(pause);
+        self.volumed = start_volumed(self.folder.path());
     }
 
     /// The REST API.
@@ -124,6 +120,24 @@ impl Drop for Daemons {
             let _ = child.wait();
         }
     }
+}
+
+fn start_volumed(folder: &Path) -> Child {
+    Command::new(binary("volumed"))
+        .args(["serve", "--data"])
+        .arg(folder.join("volumed"))
+        .arg("--config")
+        .arg(folder.join("volumed.toml"))
+        .stdin(Stdio::null())
+        .stderr(log(folder))
+        .spawn()
+        .expect("volumed can be started")
+}
+
+fn log(folder: &Path) -> File {
+    let mut appending = File::options();
+    appending.create(true).append(true);
+    appending.open(folder.join("log")).expect("a log")
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {

@@ -1,9 +1,16 @@
-//! A block device that forgets: at a power cut any subset of what was not yet durable is lost,
-//! sector by sector, in whatever order it was written.
+//! A block device that forgets, fails, fills up and loses its connection.
+//!
+//! At a power cut any subset of what was not yet durable is lost, sector by sector, in whatever order
+//! it was written. A connection that breaks may lose the same of what no flush has covered; the calls
+//! under way are made again on the next one, as `ReconnectingDevice` makes them.
 
-use std::collections::BTreeMap;
+mod image;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -13,32 +20,22 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
-const BLOCK: u64 = 4096;
-const SECTOR: usize = 512;
+pub use image::Image;
+use image::{BLOCK, Block, Pending, SECTOR, SECTORS, settle};
+
 const EXBIBYTE: u64 = 1 << 60;
 
-const SECTORS: usize = BLOCK as usize / SECTOR;
-
-type Block = [u8; BLOCK as usize];
-
-/// What a device does wrong on purpose, to prove that the tests would notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// A flush is skipped, and answered all the same.
-    SkipsFlush,
-    /// A durable write that begins below this address is answered before it is durable.
-    AnswersEarlyBelow(u64),
-    /// A durable write that begins at or above this address and is longer than 512 KiB (a run of
-    /// a body) is answered before it is durable.
-    AnswersBodiesEarly,
-}
-
-/// What survives a power cut.
-#[derive(Debug, Clone, Default)]
-pub struct Image {
-    blocks: BTreeMap<u64, Arc<Block>>,
+/// What happens to a device.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weather {
+    /// Calls until the power is cut, within the last of them.
+    pub power: Option<u64>,
+    /// One call in so many breaks the connection.
+    pub breaks: Option<u32>,
+    /// One write in so many fails, having happened in part.
+    pub failures: Option<u32>,
+    /// Blocks that the pool has for it.
+    pub capacity: Option<usize>,
 }
 
 /// A device over an image, until its power is cut.
@@ -46,109 +43,82 @@ pub struct SimDevice {
     state: Mutex<State>,
 }
 
+/// A connection to it, which is made anew when it breaks.
+pub struct Connection {
+    device: Arc<SimDevice>,
+    /// The first time since the last flush that something was answered which a flush has to cover:
+    /// one more than the breaks there were before it, or 0.
+    unflushed: AtomicU64,
+}
+
 struct State {
     rng: SmallRng,
-    fault: Fault,
+    weather: Weather,
     durable: Image,
     /// By block, what was written and is not yet durable, oldest first.
     pending: BTreeMap<u64, Vec<Pending>>,
     writes: u64,
-    /// Calls until the power is cut.
-    power: Option<u64>,
-}
-
-/// What a write left in a block.
-struct Pending {
-    write: u64,
-    /// The sectors it wrote.
-    sectors: std::ops::Range<usize>,
-    /// The block as it left it.
-    block: Arc<Block>,
+    breaks: u64,
+    allocated: usize,
 }
 
 impl SimDevice {
-    /// A device that holds `image`; its power is cut within the call number `power`.
-    pub fn new(image: Image, seed: u64, power: Option<u64>, fault: Fault) -> Arc<Self> {
+    /// A device that holds `image`.
+    pub fn new(image: Image, seed: u64, weather: Weather) -> Arc<Self> {
         let state = State {
             rng: SmallRng::seed_from_u64(seed),
-            fault,
+            weather,
+            allocated: image.allocated(0..u64::MAX),
             durable: image,
             pending: BTreeMap::new(),
             writes: 0,
-            power,
+            breaks: 0,
         };
         Arc::new(Self {
             state: Mutex::new(state),
         })
     }
 
+    /// A connection to the device.
+    pub fn connect(self: &Arc<Self>) -> Arc<Connection> {
+        Arc::new(Connection {
+            device: self.clone(),
+            unflushed: AtomicU64::new(0),
+        })
+    }
+
     /// Cuts the power, and answers what is left: all that is durable, and of the rest any subset.
     pub fn cut_power(&self) -> Image {
         let mut state = self.lock();
-        state.power = Some(0);
-        let State {
-            rng,
-            durable,
-            pending,
-            ..
-        } = &mut *state;
-        // Of some cuts everything survives, of some nothing: both are subsets that hide or show
-        // faults which the mixed ones do not.
-        let survives = [0.0, 0.1, 0.5, 0.9, 1.0][rng.random_range(0..5)];
-        for (block, writes) in std::mem::take(pending) {
-            for write in writes {
-                let lucky = (0..SECTORS)
-                    .map(|_| rng.random_bool(survives))
-                    .collect::<Vec<_>>();
-                durable.put(block, &write, |sector| lucky[sector]);
-            }
-        }
-        durable.clone()
+        state.weather.power = Some(0);
+        state.lose_pending();
+        state.durable.clone()
     }
 
     /// How many bytes of `range` are allocated, durably or not.
-    pub fn allocated(&self, range: std::ops::Range<u64>) -> u64 {
+    pub fn allocated(&self, range: Range<u64>) -> u64 {
         let state = self.lock();
         let blocks = range.start / BLOCK..range.end.div_ceil(BLOCK);
-        let mut held: std::collections::BTreeSet<u64> = state
-            .durable
-            .blocks
-            .range(blocks.clone())
-            .filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0))
-            .map(|it| *it.0)
-            .collect();
-        for (block, writes) in state.pending.range(blocks) {
-            let newest = writes.last();
-            if newest.is_some_and(|it| it.block.iter().any(|byte| *byte != 0)) {
-                held.insert(*block);
-            } else {
-                held.remove(block);
-            }
-        }
-        held.len() as u64 * BLOCK
+        state.count_allocated(blocks) as u64 * BLOCK
     }
 
     /// Whether the power is still on.
     pub fn is_on(&self) -> bool {
-        self.lock().power != Some(0)
+        self.lock().weather.power != Some(0)
+    }
+
+    /// From now on nothing happens to it.
+    pub fn calm(&self) {
+        let mut state = self.lock();
+        if state.weather.power != Some(0) {
+            state.weather = Weather::default();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
             .expect("no test thread panics while it holds the device")
-    }
-
-    /// Uses up one call. The last one is under way when the power is cut.
-    fn call(&self) -> Result<u32, DeviceError> {
-        let mut state = self.lock();
-        if let Some(power) = &mut state.power {
-            if *power == 0 {
-                return Err(DeviceError::Disconnected);
-            }
-            *power -= 1;
-        }
-        Ok(state.rng.random_range(0..3))
     }
 
     fn answer<T>(&self, answer: T) -> Result<T, DeviceError> {
@@ -160,31 +130,68 @@ impl SimDevice {
     }
 }
 
-impl Image {
-    fn put(&mut self, block: u64, write: &Pending, which: impl Fn(usize) -> bool) {
-        let block = self
-            .blocks
-            .entry(block)
-            .or_insert_with(|| Arc::new([0; BLOCK as usize]));
-        if write.sectors == (0..SECTORS) && (0..SECTORS).all(&which) {
-            *block = write.block.clone();
-            return;
+impl State {
+    /// Uses up one call. The last one is under way when the power is cut.
+    fn call(&mut self) -> Result<u32, DeviceError> {
+        if let Some(power) = &mut self.weather.power {
+            if *power == 0 {
+                return Err(DeviceError::Disconnected);
+            }
+            *power -= 1;
         }
-        for sector in write.sectors.clone().filter(|sector| which(*sector)) {
-            let bytes = sector * SECTOR..(sector + 1) * SECTOR;
-            Arc::make_mut(block)[bytes.clone()].copy_from_slice(&write.block[bytes]);
+        if let Some(breaks) = self.weather.breaks
+            && self.rng.random_ratio(1, breaks)
+        {
+            self.break_connections();
+        }
+        Ok(self.rng.random_range(0..3))
+    }
+
+    /// What was pending is durable or gone.
+    fn break_connections(&mut self) {
+        self.breaks += 1;
+        self.lose_pending();
+        if self.weather.capacity.is_some() {
+            self.allocated = self.durable.allocated(0..u64::MAX);
         }
     }
-}
 
-impl State {
+    fn lose_pending(&mut self) {
+        // Of some cuts everything survives, of some nothing: both are subsets that hide or show
+        // faults which the mixed ones do not.
+        let survives = [0.0, 0.1, 0.5, 0.9, 1.0][self.rng.random_range(0..5)];
+        for (block, writes) in std::mem::take(&mut self.pending) {
+            for write in writes {
+                let lucky = (0..SECTORS)
+                    .map(|_| self.rng.random_bool(survives))
+                    .collect::<Vec<_>>();
+                self.durable.put(block, &write, |sector| lucky[sector]);
+            }
+        }
+    }
+
     /// A block as a read sees it.
     fn block(&self, block: u64) -> Option<Arc<Block>> {
         let newest = self.pending.get(&block).and_then(|writes| writes.last());
         newest
             .map(|write| &write.block)
-            .or_else(|| self.durable.blocks.get(&block))
+            .or_else(|| self.durable.get(block))
             .cloned()
+    }
+
+    /// Takes the space of a write that `length` bytes at `offset` need, or none.
+    fn take_space(&mut self, offset: u64, length: usize) -> Result<(), DeviceError> {
+        let blocks = offset / BLOCK..(offset + length as u64).div_ceil(BLOCK);
+        let fresh = blocks.filter(|block| !self.is_allocated(*block)).count();
+        if self
+            .weather
+            .capacity
+            .is_some_and(|capacity| self.allocated + fresh > capacity)
+        {
+            return Err(DeviceError::NoSpace);
+        }
+        self.allocated += fresh;
+        Ok(())
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> u64 {
@@ -226,33 +233,60 @@ impl State {
         self.pending.retain(|_, writes| !writes.is_empty());
     }
 
-    fn answers_early(&self, offset: u64, length: usize) -> bool {
-        match self.fault {
-            Fault::None | Fault::SkipsFlush => false,
-            Fault::AnswersEarlyBelow(end) => offset < end,
-            Fault::AnswersBodiesEarly => length > 512 * 1024,
+    fn trim(&mut self, offset: u64, length: u64) {
+        let (first, end) = (offset.div_ceil(BLOCK), (offset + length) / BLOCK);
+        let mut blocks: Vec<u64> = self.durable.written(first..end).collect();
+        blocks.extend(self.pending.range(first..end).map(|it| *it.0));
+        blocks.sort_unstable();
+        blocks.dedup();
+        for block in blocks {
+            let given_back = usize::from(self.is_allocated(block));
+            self.allocated = self.allocated.saturating_sub(given_back);
+            self.write(block * BLOCK, &[0; BLOCK as usize]);
         }
+    }
+
+    fn is_allocated(&self, block: u64) -> bool {
+        self.block(block)
+            .is_some_and(|block| block.iter().any(|byte| *byte != 0))
+    }
+
+    fn count_allocated(&self, blocks: Range<u64>) -> usize {
+        let mut held: BTreeSet<u64> = self.durable.written(blocks.clone()).collect();
+        for (block, writes) in self.pending.range(blocks) {
+            match writes.last() {
+                Some(write) if write.block.iter().any(|byte| *byte != 0) => held.insert(*block),
+                _ => held.remove(block),
+            };
+        }
+        held.len()
     }
 }
 
-/// Moves a block's writes up to number `up_to` into the durable image.
-fn settle(durable: &mut Image, block: u64, writes: &mut Vec<Pending>, up_to: u64) {
-    let later = writes.partition_point(|write| write.write <= up_to);
-    for write in writes.drain(..later) {
-        durable.put(block, &write, |_| true);
+impl Connection {
+    fn note_unflushed(&self, breaks: u64) {
+        let (order, noted) = (Ordering::Relaxed, breaks + 1);
+        // An older one stays: what was answered then may be gone.
+        let _ = self.unflushed.compare_exchange(0, noted, order, order);
+    }
+
+    async fn call(&self) -> Result<u32, DeviceError> {
+        let pauses = self.device.lock().call()?;
+        pause(pauses).await;
+        Ok(pauses)
     }
 }
 
 #[async_trait]
-impl BlockDevice for SimDevice {
+impl BlockDevice for Connection {
     fn size(&self) -> u64 {
         EXBIBYTE
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
-        pause(self.call()?).await;
+        self.call().await?;
         let mut bytes = BytesMut::with_capacity(length);
-        let state = self.lock();
+        let state = self.device.lock();
         while bytes.len() < length {
             let at = offset + bytes.len() as u64;
             let within = (at % BLOCK) as usize;
@@ -263,7 +297,7 @@ impl BlockDevice for SimDevice {
             }
         }
         drop(state);
-        self.answer(bytes.freeze())
+        self.device.answer(bytes.freeze())
     }
 
     async fn write(
@@ -272,49 +306,59 @@ impl BlockDevice for SimDevice {
         pieces: &[Bytes],
         durability: Durability,
     ) -> Result<(), DeviceError> {
-        let pauses = self.call()?;
-        pause(pauses).await;
+        let pauses = self.call().await?;
         let bytes = pieces.concat();
-        let write = self.lock().write(offset, &bytes);
+        let (write, breaks, fails) = {
+            let mut state = self.device.lock();
+            state.take_space(offset, bytes.len())?;
+            let fails = state.weather.failures;
+            let fails = fails.is_some_and(|failures| state.rng.random_ratio(1, failures));
+            let length = if fails {
+                state.rng.random_range(0..=bytes.len())
+            } else {
+                bytes.len()
+            };
+            (state.write(offset, &bytes[..length]), state.breaks, fails)
+        };
+        if fails {
+            return Err(DeviceError::Io);
+        }
         // The power may be cut here, with the write in the cache and not answered.
         pause(2 - pauses).await;
-        self.answer(())?;
-        let mut state = self.lock();
-        if durability == Durability::Durable && !state.answers_early(offset, bytes.len()) {
-            state.make_durable(offset, bytes.len(), write);
+        self.device.answer(())?;
+        let mut state = self.device.lock();
+        // What the connection that broke meanwhile did not answer is sent again.
+        let write = if state.breaks == breaks {
+            write
+        } else {
+            state.write(offset, &bytes)
+        };
+        match durability {
+            Durability::Durable => state.make_durable(offset, bytes.len(), write),
+            Durability::Volatile => self.note_unflushed(state.breaks),
         }
         Ok(())
     }
 
     async fn flush(&self) -> Result<(), DeviceError> {
-        let pauses = self.call()?;
-        let covered = self.lock().writes;
-        pause(pauses).await;
-        self.answer(())?;
-        let mut state = self.lock();
-        if state.fault != Fault::SkipsFlush {
-            state.make_all_durable(covered);
+        let unflushed = self.unflushed.swap(0, Ordering::Relaxed);
+        self.call().await?;
+        self.device.answer(())?;
+        let mut state = self.device.lock();
+        if unflushed != 0 && unflushed != state.breaks + 1 {
+            return Err(DeviceError::Disconnected);
         }
+        let covered = state.writes;
+        state.make_all_durable(covered);
         Ok(())
     }
 
     async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
-        pause(self.call()?).await;
-        self.answer(())?;
-        let mut state = self.lock();
-        let (first, end) = (offset.div_ceil(BLOCK), (offset + length) / BLOCK);
-        let mut blocks: Vec<u64> = state
-            .durable
-            .blocks
-            .range(first..end)
-            .map(|it| *it.0)
-            .collect();
-        blocks.extend(state.pending.range(first..end).map(|it| *it.0));
-        blocks.sort_unstable();
-        blocks.dedup();
-        for block in blocks {
-            state.write(block * BLOCK, &[0; BLOCK as usize]);
-        }
+        self.call().await?;
+        self.device.answer(())?;
+        let mut state = self.device.lock();
+        state.trim(offset, length);
+        self.note_unflushed(state.breaks);
         Ok(())
     }
 }

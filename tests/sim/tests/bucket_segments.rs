@@ -3,17 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use bytes::Bytes;
-use hayrack_sim::device::{Fault, Image, SimDevice};
+use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
 
 const SEGMENT: u64 = 16 << 20;
 const BLOCK: u64 = 4096;
 
 async fn bucket(image: Image, epoch: u64) -> (Bucket, std::sync::Arc<SimDevice>) {
-    let device = SimDevice::new(image, epoch, None, Fault::None);
+    let device = SimDevice::new(image, epoch, Weather::default());
     let devices = Devices {
-        data: device.clone(),
-        index: device.clone(),
+        data: device.connect(),
+        index: device.connect(),
     };
     let options = Options {
         offload: Offload::Inline,

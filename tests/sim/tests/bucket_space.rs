@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hayrack_sim::device::{Fault, Image, SimDevice};
+use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
 
 const DATA_ZONE: u64 = 1 << 50;
 
 async fn bucket(device: &Arc<SimDevice>) -> Bucket {
     let devices = Devices {
-        data: device.clone(),
-        index: device.clone(),
+        data: device.connect(),
+        index: device.connect(),
     };
     let options = Options {
         offload: Offload::Inline,
@@ -46,7 +46,7 @@ async fn settle(bucket: &Bucket) {
 
 #[tokio::test(start_paused = true)]
 async fn deleted_objects_give_their_space_back() {
-    let device = SimDevice::new(Image::default(), 1, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 1, Weather::default());
     let bucket = bucket(&device).await;
     for n in 0..60 {
         put(&bucket, &format!("small/{n}"), 100 + n * 97).await;
@@ -77,7 +77,7 @@ async fn deleted_objects_give_their_space_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_neighbour_in_the_same_block_is_left_alone() {
-    let device = SimDevice::new(Image::default(), 2, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 2, Weather::default());
     let bucket = Arc::new(bucket(&device).await);
     // Put together, so that they travel in one group and share its blocks.
     let puts = (0..20).map(|n| {
@@ -121,7 +121,7 @@ async fn delete_numbered(bucket: &Arc<Bucket>, numbers: impl Iterator<Item = usi
 async fn blocks_that_only_freed_objects_share_come_back() {
     // Four bodies to a block, 50 blocks; deleted at once, or half of each block after the other.
     for halves in [1, 2] {
-        let device = SimDevice::new(Image::default(), 9, None, Fault::None);
+        let device = SimDevice::new(Image::default(), 9, Weather::default());
         let bucket = Arc::new(bucket(&device).await);
         let puts = (0..200).map(|n| {
             let bucket = bucket.clone();
@@ -146,7 +146,7 @@ async fn blocks_that_only_freed_objects_share_come_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_began_before_a_delete_gets_its_bytes() {
-    let device = SimDevice::new(Image::default(), 3, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 3, Weather::default());
     let bucket = bucket(&device).await;
     // Of unknown length: it gets two spans, and the second one is looked up after the delete.
     let mut writer = bucket.writer(None);
@@ -185,7 +185,7 @@ async fn a_read_that_began_before_a_delete_gets_its_bytes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_given_up_gives_its_space_back() {
-    let device = SimDevice::new(Image::default(), 4, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 4, Weather::default());
     let bucket = bucket(&device).await;
     let before = device.allocated(DATA_ZONE..u64::MAX);
     let mut writer = bucket.writer(Some(50_000_000));
@@ -211,7 +211,7 @@ async fn a_body_that_is_given_up_gives_its_space_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_crash_left_is_given_back_at_open_and_nothing_else() {
-    let device = SimDevice::new(Image::default(), 5, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 5, Weather::default());
     let first = bucket(&device).await;
     put(&first, "folded", 200_000).await;
     first.checkpoint().await.unwrap();
@@ -222,7 +222,7 @@ async fn what_a_crash_left_is_given_back_at_open_and_nothing_else() {
     let before = device.allocated(DATA_ZONE..u64::MAX);
     let image = device.cut_power();
 
-    let device = SimDevice::new(image, 6, None, Fault::None);
+    let device = SimDevice::new(image, 6, Weather::default());
     let second = bucket(&device).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(device.allocated(DATA_ZONE..u64::MAX) + 8_000_000 < before);
@@ -239,7 +239,7 @@ async fn what_a_crash_left_is_given_back_at_open_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_block_that_a_later_read_pins_is_not_trimmed_with_its_neighbour() {
-    let device = SimDevice::new(Image::default(), 7, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 7, Weather::default());
     let bucket = Arc::new(bucket(&device).await);
     put(&bucket, "long", 3_000_000).await;
     let puts = ["a", "b"].map(|key| {
@@ -271,7 +271,7 @@ async fn a_block_that_a_later_read_pins_is_not_trimmed_with_its_neighbour() {
 
 #[tokio::test(start_paused = true)]
 async fn changes_that_are_too_long_together_are_made_apart() {
-    let device = SimDevice::new(Image::default(), 8, None, Fault::None);
+    let device = SimDevice::new(Image::default(), 8, Weather::default());
     let bucket = Arc::new(bucket(&device).await);
     let puts = (0..100).map(|n| {
         let bucket = bucket.clone();
@@ -306,4 +306,77 @@ async fn changes_that_are_too_long_together_are_made_apart() {
         )
         .await;
     assert_eq!(alone.unwrap_err(), s3d_bucket::ChangeError::TooLarge);
+}
+
+fn small(number: usize) -> (Key, Bytes) {
+    let key = Key::new(format!("{number:06}")).unwrap();
+    (key, vec![number as u8; 1024].into())
+}
+
+/// Puts or deletes objects of 1 KiB, 32 at a time.
+async fn change_small(bucket: &Arc<Bucket>, numbers: &[usize], put: bool) {
+    for together in numbers.chunks(32) {
+        let changes = together.iter().map(|number| {
+            let (bucket, (key, bytes)) = (bucket.clone(), small(*number));
+            tokio::spawn(async move {
+                if put {
+                    let (attributes, body) = (Attributes::default(), Body::Small(bytes));
+                    let stored = bucket.put(key, attributes, body, Condition::default());
+                    stored.await.unwrap();
+                } else {
+                    assert!(bucket.delete(key, Condition::default()).await.unwrap());
+                }
+            })
+        });
+        for change in changes.collect::<Vec<_>>() {
+            change.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sparse_space_is_rewritten_and_the_index_shrinks() {
+    const OBJECTS: usize = 20_000;
+    let device = SimDevice::new(Image::default(), 10, Weather::default());
+    let bucket = Arc::new(bucket(&device).await);
+    let all: Vec<usize> = (0..OBJECTS).collect();
+    change_small(&bucket, &all, true).await;
+    settle(&bucket).await;
+    let found = bucket.find(&small(7).0).await.unwrap().unwrap();
+    let full = device.allocated(0..u64::MAX);
+
+    // Nine of ten, none of them next to each other more often than by chance.
+    let kept = |number: &usize| number % 97 % 10 == 7;
+    let (kept, gone): (Vec<usize>, Vec<usize>) = all.into_iter().partition(kept);
+    change_small(&bucket, &gone, false).await;
+    settle(&bucket).await;
+    // What was found before anything was moved is still there.
+    let bytes = bucket.read(&found, 0..1024).next().await.unwrap();
+    assert_eq!(bytes.unwrap(), small(7).1);
+    drop(found);
+    settle(&bucket).await;
+
+    let (data, index) = (
+        device.allocated(DATA_ZONE..u64::MAX),
+        device.allocated(0..DATA_ZONE),
+    );
+    let live = kept.len() as u64 * 1024;
+    assert!(
+        data < 2 * live && data + index < full / 4,
+        "{data} bytes of data and {index} of index for {live} live ones; {full} before"
+    );
+    let report = bucket.check(true).await.unwrap();
+    assert_eq!(report.problems, []);
+    assert_eq!(report.objects, kept.len() as u64);
+
+    bucket.close().await;
+    drop(bucket);
+    let device = SimDevice::new(device.cut_power(), 11, Weather::default());
+    let bucket = self::bucket(&device).await;
+    for number in kept {
+        let (key, bytes) = small(number);
+        let found = bucket.find(&key).await.unwrap().unwrap();
+        let read = bucket.read(&found, 0..1024).next().await.unwrap();
+        assert_eq!(read.unwrap(), bytes);
+    }
 }

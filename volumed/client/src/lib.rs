@@ -4,6 +4,8 @@
 pub mod admin;
 mod block_device;
 mod nbd_device;
+mod reconnecting;
 
 pub use block_device::{BlockDevice, DeviceError, Durability};
 pub use nbd_device::{ConnectError, NbdDevice};
+pub use reconnecting::{Connect, ConnectFailure, ReconnectingDevice};

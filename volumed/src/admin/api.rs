@@ -91,10 +91,17 @@ async fn delete_volume(State(api): State<Api>, Path(name): Path<String>) -> Answ
 }
 
 async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
-    let AttachRequest { owner } = parse(&body)?;
+    let AttachRequest { owner, again } = parse(&body)?;
     let (volume, owner): (VolumeName, OwnerId) = (name.parse()?, owner.parse()?);
     let (volumes, name) = (api.volumes, volume.clone());
-    let attachment = whole(async move { volumes.attach(&name, owner).await }).await?;
+    let attaching = async move {
+        if again {
+            volumes.attach_again(&name, owner).await
+        } else {
+            volumes.attach(&name, owner).await
+        }
+    };
+    let attachment = whole(attaching).await?;
     let attached = Attached {
         epoch: attachment.epoch.0,
         export: ExportName {

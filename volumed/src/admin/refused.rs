@@ -97,6 +97,7 @@ impl From<AttachError> for Refused {
     fn from(error: AttachError) -> Self {
         let code = match &error {
             AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
+            AttachError::NotOwner(..) => ErrorCode::NotOwner,
             AttachError::Io(_) => ErrorCode::Io,
             AttachError::Stopping => ErrorCode::ShuttingDown,
             AttachError::Record(error) => record_code(error),

@@ -143,6 +143,9 @@ pub enum AttachError {
     /// There is none.
     #[error("there is no volume called {0}")]
     NotFound(VolumeName),
+    /// It was to be attached again, and another owner has it, or nobody.
+    #[error("{1} does not have the volume {0} any more")]
+    NotOwner(VolumeName, OwnerId),
     /// A disk that holds the volume failed or is not here.
     #[error("a disk that holds the volume {0} failed: look at `volumed disk list`")]
     Io(VolumeName),

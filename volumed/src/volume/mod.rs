@@ -213,17 +213,31 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
+        let volume = self.find_attachable(name)?;
+        let epoch = volume.attach(owner).await?;
+        let size = volume.view().size;
+        Ok(Attachment { epoch, size })
+    }
+
+    /// Attaches anew for `owner`, unless somebody else has the volume by now: for an owner whose
+    /// connections broke, so that what they left is fenced (V2).
+    pub async fn attach_again(
+        &self,
+        name: &VolumeName,
+        owner: OwnerId,
+    ) -> Result<Attachment, AttachError> {
+        let volume = self.find_attachable(name)?;
+        let epoch = volume.attach_again(owner).await?;
+        let size = volume.view().size;
+        Ok(Attachment { epoch, size })
+    }
+
+    fn find_attachable(&self, name: &VolumeName) -> Result<Arc<Volume>, AttachError> {
         if self.stopping() {
             return Err(AttachError::Stopping);
         }
-        let volume = self
-            .find(name)
-            .ok_or_else(|| AttachError::NotFound(name.clone()))?;
-        let epoch = volume.attach(owner).await?;
-        Ok(Attachment {
-            epoch,
-            size: volume.view().size,
-        })
+        self.find(name)
+            .ok_or_else(|| AttachError::NotFound(name.clone()))
     }
 
     /// Gives the volume up: waits for its exports to be dropped and makes everything durable.

@@ -316,6 +316,24 @@ async fn a_new_owner_waits_for_the_old_ones_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_that_has_a_volume_attaches_it_again() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    let again = async |who| volumes.attach_again(&name("v"), owner(who)).await;
+    let refused = again("one").await;
+    assert!(matches!(refused, Err(AttachError::NotOwner(..))));
+    let first = volumes.attach(&name("v"), owner("one")).await.unwrap();
+    let second = again("one").await.unwrap();
+    assert!(second.epoch > first.epoch);
+    let stale = open(&volumes, &format!("v@{}", first.epoch)).await;
+    assert!(matches!(stale, Err(OpenExportError::Epoch(..))));
+    volumes.attach(&name("v"), owner("two")).await.unwrap();
+    let refused = again("one").await;
+    assert!(matches!(refused, Err(AttachError::NotOwner(..))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_created_is_refused() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;

@@ -66,6 +66,15 @@ impl Volume {
         self.begin(&mut seat, Some(owner)).await
     }
 
+    /// The same for an owner who has the volume still.
+    pub async fn attach_again(&self, owner: OwnerId) -> Result<Epoch, AttachError> {
+        let mut seat = self.seat.lock().await;
+        if !seat.deleted && self.record.lock().owner.as_deref() != Some(owner.as_str()) {
+            return Err(AttachError::NotOwner(self.name.clone(), owner));
+        }
+        self.begin(&mut seat, Some(owner)).await
+    }
+
     async fn begin(&self, seat: &mut Seat, owner: Option<OwnerId>) -> Result<Epoch, AttachError> {
         if seat.deleted {
             return Err(AttachError::NotFound(self.name.clone()));

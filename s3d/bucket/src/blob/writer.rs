@@ -13,6 +13,7 @@ use crate::errors::{ChangeError, ClosedError};
 use crate::format::crc::crc32c_of_runs;
 use crate::format::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
 use crate::requests::{Body, StoredSpan};
+use crate::rules::{Rule, kept};
 use crate::shared::Shared;
 use crate::space::allocator::Claim;
 
@@ -130,7 +131,12 @@ impl BodyWriter {
         // A task of its own: it goes on while the body comes in, and when the writer is dropped the
         // space is not given up before the write has ended.
         self.writes.push(tokio::spawn(async move {
-            let written = device.write(address, &run, Durability::Durable).await;
+            let durability = if kept(Rule::BodyBeforeRecord) {
+                Durability::Durable
+            } else {
+                Durability::Volatile
+            };
+            let written = device.write(address, &run, durability).await;
             drop((claim, turn));
             written
         }));

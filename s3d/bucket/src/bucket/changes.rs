@@ -14,7 +14,7 @@ impl Bucket {
         prefix: &str,
         limit: usize,
     ) -> Result<ChangePage, ChangesError> {
-        self.check()?;
+        self.check_open()?;
         // Before the view is taken: what was visible then, the view shows.
         let last = *self.shared.last_record.borrow();
         let prefix = prefix.to_owned();

@@ -1,6 +1,7 @@
 //! An open bucket.
 
 mod changes;
+mod checking;
 mod objects;
 mod open;
 #[cfg(test)]
@@ -117,7 +118,7 @@ impl Bucket {
     }
 
     async fn row<R: Row>(&self, table: Table, key: Bytes) -> Result<Option<R>, ReadError> {
-        self.check()?;
+        self.check_open()?;
         let row = self.shared.index.get(table, key).await;
         let Some(row) = self.shared.looked(row)? else {
             return Ok(None);
@@ -149,7 +150,7 @@ impl Bucket {
         outcome.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
-    fn check(&self) -> Result<(), ReadError> {
+    fn check_open(&self) -> Result<(), ReadError> {
         match self.closed() {
             Some(error) => Err(ReadError::Closed(error)),
             None => Ok(()),

@@ -61,7 +61,7 @@ impl Bucket {
     /// The object that has this key.
     pub async fn find(&self, key: &Key) -> Result<Option<Found>, ReadError> {
         let pin = self.shared.pins.pin();
-        self.check()?;
+        self.check_open()?;
         let row = object_key(key);
         let index = &self.shared.index;
         if let Some(Lookup::Removed) = index.known(Table::Objects, &row) {
@@ -125,7 +125,7 @@ impl Bucket {
 
     /// A page of keys and common prefixes.
     pub async fn list(&self, request: ListRequest) -> Result<ListPage, ReadError> {
-        self.check()?;
+        self.check_open()?;
         let page = self
             .shared
             .index
@@ -135,7 +135,7 @@ impl Bucket {
 
     /// Whether the bucket holds no object.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.check()?;
+        self.check_open()?;
         Ok(self.totals().objects == 0)
     }
 }

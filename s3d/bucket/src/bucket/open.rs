@@ -8,13 +8,14 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::{Bucket, Devices, Options};
 use crate::blob::writer::IN_FLIGHT_TOGETHER;
-use crate::commit::committer::{Committer, Fold};
+use crate::commit::committer::Committer;
+use crate::commit::fold::Fold;
 use crate::errors::OpenError;
 use crate::format::layout::{DATA_ZONE, SEGMENT};
 use crate::format::rows::{Row, Table};
-use crate::format::superblock::{BucketId, Fields, Superblock};
+use crate::format::superblock::{BucketId, Fields, POSITION, Superblock};
 use crate::index::reader::Reader;
-use crate::index::zone::IndexZone;
+use crate::index::store::Store;
 use crate::index::{Index, IndexError};
 use crate::log::position::Position;
 use crate::log::replay::replay;
@@ -23,8 +24,7 @@ use crate::object::Timestamp;
 use crate::shared::Shared;
 use crate::space::allocator::Space;
 use crate::space::pins::Pins;
-use crate::space::reserve::hold_reserve;
-use crate::space::{sweep, trimmer};
+use crate::space::{compactor, sweep, trimmer};
 use crate::totals::Totals;
 
 /// Changes that may wait for the committer.
@@ -45,8 +45,10 @@ impl Bucket {
             bucket: id,
             generation: 0,
             epoch: options.epoch,
-            index_length: 0,
+            index_lengths: [0, 0],
             mark: DATA_ZONE + 2 * SEGMENT,
+            index_half: 0,
+            log_from: [0; POSITION],
         };
         let start = Position {
             sequence: 0,
@@ -59,14 +61,14 @@ impl Bucket {
         // What an attempt before this one left in the index zone is not the start of an index.
         let device = devices.index.clone();
         let staged = Arc::new(Superblock::staged(devices.data.clone(), fields));
-        let zone = IndexZone::new(device, staged.clone(), 0);
         let Options {
             index_cache,
             offload,
             ..
         } = options.clone();
+        let superblock = staged.clone();
         offload
-            .run(move || Index::create(zone, &start, index_cache, offload).map(Index::close))
+            .run(move || Store::create(device, superblock, &start, index_cache, offload))
             .await
             .map_err(|error| OpenError::Index(error.0))?;
         // The index is whole; both slots now make the bucket.
@@ -86,7 +88,6 @@ impl Bucket {
         superblock
             .change(|fields| fields.epoch = options.epoch)
             .await?;
-        let zone = IndexZone::new(devices.index, superblock.clone(), fields.index_length);
         let Options {
             index_cache,
             offload,
@@ -94,13 +95,17 @@ impl Bucket {
             feed,
             ..
         } = options;
-        let (index, applied) = offload
-            .run(move || Index::open(zone, index_cache, offload))
-            .await
-            .map_err(|error| OpenError::Index(error.0))?;
-        let mut live = Vec::new();
+        let (device, zones) = (devices.index, superblock.clone());
+        let opening = move || {
+            let store = Store::open(device, zones, index_cache, offload)?;
+            let applied = store.applied()?;
+            Ok((Index::new(store, index_cache / 2, offload), applied))
+        };
+        let opened = offload.run(opening).await;
+        let (index, applied) = opened.map_err(|error: IndexError| OpenError::Index(error.0))?;
+        let mut replayed = Vec::new();
         let position = replay(&devices.data, applied, options.epoch, |address, group| {
-            live.push(address..address + group.length);
+            replayed.push(address..address + group.length);
             let time = Timestamp(group.link.time);
             index.apply(group.link.first_record, time, &group.records);
         })
@@ -108,7 +113,7 @@ impl Bucket {
         let index = Arc::new(index.retaining(feed));
         let totals = index.read(totals).await;
         let totals = totals.map_err(|error| OpenError::Index(error.0))?;
-        let space = Arc::new(Space::new(superblock, fields.mark));
+        let space = Arc::new(Space::new(superblock, fields.mark, applied));
         let shared = Arc::new(Shared {
             data: devices.data.clone(),
             index,
@@ -130,13 +135,17 @@ impl Bucket {
             epoch: options.epoch,
             clock: options.clock,
             uploads: 0,
-            fold: Fold::default(),
+            fold: Fold::new(shared.clone()),
         };
         tokio::spawn(committer.run(received));
-        hold_reserve(&shared).await?;
-        live.push(position.next_segment..position.next_segment + SEGMENT);
-        tokio::spawn(sweep::run(shared.clone(), applied.floor..fields.mark, live));
+        let beginning = sweep::Beginning {
+            zone: applied.floor..fields.mark,
+            replayed,
+            next_segment: position.next_segment,
+        };
+        tokio::spawn(sweep::run(shared.clone(), beginning));
         tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
+        tokio::spawn(compactor::run(shared.clone(), messages.downgrade()));
         Ok(Self { shared, messages })
     }
 }

@@ -120,7 +120,7 @@ impl Bucket {
         after: Option<(String, Option<UploadId>)>,
         limit: usize,
     ) -> Result<UploadPage, ReadError> {
-        self.check()?;
+        self.check_open()?;
         let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
         let page = self.shared.index.read(move |reader| {
             listing::list_uploads(reader, &prefix, delimiter.as_deref(), after.as_ref(), limit)

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::attributes::{AttributeChange, Attributes};
 use crate::condition::Condition;
 use crate::errors::ChangeError;
@@ -62,9 +64,14 @@ pub enum Change {
     Release {
         doomed: Doomed,
     },
-    /// Spans that were TRIMmed leave the index (B7).
+    /// Spans that were TRIMmed leave the index (B7), and what is held in vain is counted anew.
     Forget {
-        spans: Vec<SpanId>,
+        spans: Vec<TrimmedSpan>,
+        holes: Vec<UnitHoles>,
+    },
+    /// Small bodies are written anew, so that their blocks can be given back (B8).
+    Move {
+        spans: Vec<SpanMove>,
     },
 }
 
@@ -100,9 +107,33 @@ impl Change {
                 body: Body::Small(bytes),
                 ..
             } => bytes.len(),
+            Self::Move { spans } => spans.iter().map(|span| span.body.len()).sum(),
             _ => 0,
         }
     }
+}
+
+/// A span whose blocks were TRIMmed, and where it lay.
+#[derive(Debug, Clone, Copy)]
+pub struct TrimmedSpan {
+    pub id: SpanId,
+    pub offset: u64,
+}
+
+/// How many bytes a unit of the log holds in vain: `counted` when it was looked at, `found` then.
+#[derive(Debug, Clone, Copy)]
+pub struct UnitHoles {
+    pub unit: u64,
+    pub counted: u64,
+    pub found: u64,
+}
+
+/// A span to be written anew if it still lies at `from`.
+#[derive(Debug)]
+pub struct SpanMove {
+    pub id: SpanId,
+    pub from: u64,
+    pub body: Bytes,
 }
 
 /// What a change did.

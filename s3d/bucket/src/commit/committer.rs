@@ -4,20 +4,17 @@
 //! durable makes it visible and answers, in order. One group is in flight.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use volumed_client::DeviceError;
 
 use crate::commit::change::{Change, Outcome};
+use crate::commit::fold::Fold;
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
 use crate::errors::{ChangeError, ClosedError};
 use crate::format::layout::SEGMENT;
-use crate::index::IndexError;
-use crate::log::position::Position;
 use crate::log::writer::Log;
-use crate::offload::Offload;
 use crate::shared::{Clock, Shared};
 use crate::space::reserve::release_reserve;
 
@@ -26,19 +23,6 @@ const MAX_CHANGES: usize = 256;
 
 /// A group takes no further change once its small bodies reach this length.
 const MAX_BODIES: usize = 2 << 20;
-
-/// The memtable is folded when it holds this many mutations …
-const FOLD_MUTATIONS: usize = 16_000;
-
-/// … or this many bytes …
-const FOLD_BYTES: usize = 8 << 20;
-
-/// … or is this old.
-const FOLD_AFTER: Duration = Duration::from_secs(5);
-
-/// A memtable of this size waits for the fold before it: memory is bounded even when the pool is
-/// slower than its clients.
-const MAX_MEMTABLE: usize = 32 << 20;
 
 /// A change and whom to answer.
 pub struct Submission {
@@ -62,24 +46,6 @@ pub struct Committer {
     pub clock: Clock,
     pub uploads: u64,
     pub fold: Fold,
-}
-
-/// The fold that runs beside the committer, if one does.
-#[derive(Default)]
-pub struct Fold {
-    running: Option<oneshot::Receiver<Result<(), IndexError>>>,
-    /// When the oldest row of the active memtable came.
-    oldest: Option<Instant>,
-}
-
-impl Fold {
-    /// When the active memtable has to be folded for its age.
-    fn due(&self) -> Option<Instant> {
-        // While a fold runs its end comes first; a due time would be met over and over.
-        self.oldest
-            .filter(|_| self.running.is_none())
-            .map(|oldest| oldest + FOLD_AFTER)
-    }
 }
 
 impl Committer {
@@ -116,8 +82,8 @@ impl Committer {
         let due = self.fold.due();
         tokio::select! {
             biased;
-            finished = finished(&mut self.fold.running) => {
-                self.flush_completed(finished)?;
+            ended = self.fold.ended() => {
+                ended?;
                 return Ok(Step::On);
             }
             message = messages.recv() => match message {
@@ -125,7 +91,7 @@ impl Committer {
                 None => batch.push(Message::Close(oneshot::channel().0)),
             },
             () = until(due) => {
-                self.begin_fold()?;
+                self.fold.begin_due(self.log.position())?;
                 return Ok(Step::On);
             }
         }
@@ -159,7 +125,7 @@ impl Committer {
             self.commit(changes, answers).await?;
         }
         if !checkpoints.is_empty() || close.is_some() {
-            self.checkpoint().await?;
+            self.fold.run_to_completion(self.log.position()).await?;
             for answer in checkpoints {
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(());
@@ -179,7 +145,7 @@ impl Committer {
             match self.write(changes).await {
                 Ok(Written::Group(outcomes)) => {
                     answer_all(answers, outcomes);
-                    self.fold_if_due().await?;
+                    self.fold.begin_if_large(self.log.position()).await?;
                 }
                 Ok(Written::Nothing(outcomes)) => answer_all(answers, outcomes),
                 Ok(Written::TooLong(mut changes)) => {
@@ -253,7 +219,7 @@ impl Committer {
         }
         self.publish(&plan);
         // Space comes back only behind a fold: no reason to wait for its time.
-        self.begin_fold()?;
+        self.fold.begin(self.log.position())?;
         let mut freed = plan.outcomes.into_iter();
         let outcome = |change: &Change| {
             let planned = if change.frees() { freed.next() } else { None };
@@ -273,7 +239,7 @@ impl Committer {
         self.shared.last_record.send_replace(last);
         // Noted also when a fold runs, which does not take these rows: the next one is due in its
         // time.
-        self.fold.oldest.get_or_insert_with(Instant::now);
+        self.fold.note_rows();
     }
 
     /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
@@ -305,71 +271,6 @@ impl Committer {
             .read(move |reader| plan(changes.iter().filter(|it| which(it)), reader, context))
             .await?;
         Ok(plan)
-    }
-
-    async fn fold_if_due(&mut self) -> Result<(), ClosedError> {
-        let size = self.shared.index.unfolded();
-        if size.bytes > MAX_MEMTABLE && self.fold.running.is_some() {
-            let finished = finished(&mut self.fold.running).await;
-            self.flush_completed(finished)?;
-        }
-        if size.mutations >= FOLD_MUTATIONS || size.bytes >= FOLD_BYTES {
-            self.begin_fold()?;
-        }
-        Ok(())
-    }
-
-    fn begin_fold(&mut self) -> Result<(), ClosedError> {
-        if self.fold.running.is_some() {
-            return Ok(());
-        }
-        self.fold.oldest = None;
-        let position = self.log.position();
-        let position = Position {
-            floor: self.shared.space.floor(position.address),
-            ..position
-        };
-        let index = self.shared.index.clone();
-        // Frozen here and not on the thread: `position` says which groups are in the fold.
-        let frozen = index.freeze();
-        match self.shared.offload {
-            Offload::Inline => {
-                index.fold(&frozen, &position)?;
-                self.shared.folded.notify_waiters();
-            }
-            Offload::Threads => {
-                let (ended, running) = oneshot::channel();
-                tokio::task::spawn_blocking(move || ended.send(index.fold(&frozen, &position)));
-                self.fold.running = Some(running);
-            }
-        }
-        Ok(())
-    }
-
-    fn flush_completed(
-        &mut self,
-        result: Result<Result<(), IndexError>, oneshot::error::RecvError>,
-    ) -> Result<(), ClosedError> {
-        self.fold.running = None;
-        match result {
-            Ok(folded) => folded?,
-            Err(_) => return Err(ClosedError::Index("the fold ended without a word".into())),
-        }
-        self.shared.folded.notify_waiters();
-        Ok(())
-    }
-
-    async fn checkpoint(&mut self) -> Result<(), ClosedError> {
-        if self.fold.running.is_some() {
-            let finished = finished(&mut self.fold.running).await;
-            self.flush_completed(finished)?;
-        }
-        self.begin_fold()?;
-        if self.fold.running.is_some() {
-            let finished = finished(&mut self.fold.running).await;
-            self.flush_completed(finished)?;
-        }
-        Ok(())
     }
 }
 
@@ -419,15 +320,6 @@ impl Drop for CloseAtEnd {
 enum Step {
     On,
     Closed(Option<oneshot::Sender<()>>),
-}
-
-async fn finished(
-    running: &mut Option<oneshot::Receiver<Result<(), IndexError>>>,
-) -> Result<Result<(), IndexError>, oneshot::error::RecvError> {
-    match running {
-        Some(running) => running.await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn until(instant: Option<Instant>) {

@@ -2,5 +2,6 @@
 
 pub mod change;
 pub mod committer;
+pub mod fold;
 pub mod plan;
 pub mod view;

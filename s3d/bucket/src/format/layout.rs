@@ -4,7 +4,8 @@
 //! |---|---|
 //! | 0 | superblock, two slots of one block |
 //! | 512 KiB | the reserve: blocks held so that deletes still work when the pool is full |
-//! | 1 MiB | index zone: a redb database |
+//! | 1 MiB | index zone, first half: a redb database, or nothing |
+//! | 512 TiB | index zone, second half: likewise; one of the two holds the index |
 //! | 1 PiB | data zone: log segments and body runs, only ever appended |
 
 /// The volume's block: what one checksum of the volume covers.
@@ -19,11 +20,17 @@ pub const RESERVE: std::ops::Range<u64> = INDEX_ZONE / 2..INDEX_ZONE;
 /// Start of the index zone.
 pub const INDEX_ZONE: u64 = 1 << 20;
 
-/// Start of the data zone, and so the index's greatest end.
+/// The halves of the index zone: a copy of the index is made in the one that does not hold it.
+pub const INDEX_HALVES: [std::ops::Range<u64>; 2] = [INDEX_ZONE..1 << 49, 1 << 49..DATA_ZONE];
+
+/// Start of the data zone, and so the index zone's end.
 pub const DATA_ZONE: u64 = 1 << 50;
 
-/// Length of a log segment; no group is longer.
+/// Length of a log segment, and what its address is a multiple of; no group is longer.
 pub const SEGMENT: u64 = 16 << 20;
+
+/// What the compactor rewrites at once. Segments begin at whole multiples of it.
+pub const UNIT: u64 = 1 << 20;
 
 /// Bodies up to this length travel in the log.
 pub const SMALL_BODY: usize = 64 * 1024;

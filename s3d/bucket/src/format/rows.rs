@@ -14,6 +14,8 @@
 //! | totals | nothing | [`Totals`] |
 //! | events | sequence number of the last (u64, big-endian) | [`EventChunk`](crate::index::feed::EventChunk): a piece of the change feed |
 //! | feed state | nothing | [`FeedState`](crate::index::feed::FeedState): what the chunks amount to |
+//! | moved | offset in the data zone (u64, big-endian) | [`MovedSpan`]: this span lies here, and not where its id says |
+//! | holes | unit of the data zone (u64, big-endian) | [`Holes`]: what dead spans hold because others in their blocks live (B8) |
 //!
 //! The last two are no part of a record: a fold makes them of the records that it folds.
 //!
@@ -47,10 +49,12 @@ pub enum Table {
     Totals = 9,
     Events = 10,
     FeedState = 11,
+    Moved = 12,
+    Holes = 13,
 }
 
 impl Table {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Objects,
         Self::Uploads,
         Self::Parts,
@@ -63,6 +67,8 @@ impl Table {
         Self::Totals,
         Self::Events,
         Self::FeedState,
+        Self::Moved,
+        Self::Holes,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -84,6 +90,8 @@ impl Table {
             Self::Totals => "totals",
             Self::Events => "events",
             Self::FeedState => "feed state",
+            Self::Moved => "moved",
+            Self::Holes => "holes",
         }
     }
 }
@@ -143,6 +151,18 @@ impl Doomed {
     }
 }
 
+/// The span that lies at an offset to which it was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedSpan(pub SpanId);
+
+/// What a unit of the log holds in vain. It only says where to look: what is exact is what the rows
+/// of spans say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holes {
+    /// Bytes of dead spans in blocks that others live in.
+    pub bytes: u64,
+}
+
 /// A change of one row: its new value, or `None` when it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
@@ -189,6 +209,8 @@ impl Row for () {}
 impl Row for Shares {}
 impl Row for Slices {}
 impl Row for Totals {}
+impl Row for MovedSpan {}
+impl Row for Holes {}
 
 pub fn object_key(key: &Key) -> Bytes {
     Bytes::copy_from_slice(key.as_str().as_bytes())
@@ -226,6 +248,18 @@ pub fn span_key(span: SpanId) -> Bytes {
     Bytes::copy_from_slice(&span.0.to_be_bytes())
 }
 
+/// The key of an offset, or of a unit.
+pub fn offset_key(offset: u64) -> Bytes {
+    Bytes::copy_from_slice(&offset.to_be_bytes())
+}
+
+/// Undoes [`offset_key`].
+pub fn offset_of(row: &[u8]) -> Result<u64, RowError> {
+    row.try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| RowError::Damaged)
+}
+
 /// Undoes [`span_key`].
 pub fn span_id(row: &[u8]) -> Result<SpanId, RowError> {
     number(row).map(SpanId)
@@ -243,6 +277,11 @@ pub fn slices_key(blob: BlobId, end: u64) -> Bytes {
 /// The end in a [`slices_key`].
 pub fn slices_end(row: &[u8]) -> Result<u64, RowError> {
     number(row.get(8..).unwrap_or_default())
+}
+
+/// The blob in a [`slices_key`].
+pub fn blob_of_slices(row: &[u8]) -> Result<BlobId, RowError> {
+    number(row.get(..8).unwrap_or_default()).map(BlobId)
 }
 
 fn number(bytes: &[u8]) -> Result<u64, RowError> {

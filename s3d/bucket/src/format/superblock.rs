@@ -6,14 +6,17 @@
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | magic `HRBUCKET` |
-//! | 8 | 4 | format version, 1 |
+//! | 8 | 4 | format version, 2 |
 //! | 12 | 4 | CRC32C of the block with this field zero |
 //! | 16 | 16 | the bucket's id |
 //! | 32 | 8 | generation: the slot with the greater one counts |
 //! | 40 | 8 | epoch of the owner that wrote it |
-//! | 48 | 8 | exact length of the index, never 0 (B9) |
-//! | 56 | 8 | append high-water mark: nothing was ever written at or above it (B8) |
-//! | 64 | … | zero |
+//! | 48 | 8 | length of what the first half of the index zone may hold |
+//! | 56 | 8 | the same of the second half |
+//! | 64 | 8 | append high-water mark: nothing was ever written at or above it (B8) |
+//! | 72 | 8 | the half that holds the index, 0 or 1; its length is exact and never 0 (B9) |
+//! | 80 | 56 | a position from which the log is whole (see `log/position.rs`); zero in a new bucket |
+//! | 136 | … | zero |
 
 use std::sync::Arc;
 
@@ -30,7 +33,10 @@ use crate::format::layout::{BLOCK, SUPERBLOCK_SLOTS};
 pub struct BucketId(pub u128);
 
 const MAGIC: &[u8; 8] = b"HRBUCKET";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// Length of an encoded position of the log.
+pub const POSITION: usize = 56;
 
 /// The fields of a superblock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +44,13 @@ pub struct Fields {
     pub bucket: BucketId,
     pub generation: u64,
     pub epoch: u64,
-    pub index_length: u64,
+    /// By half of the index zone, the length of what it may hold.
+    pub index_lengths: [u64; 2],
     pub mark: u64,
+    /// The half that holds the index.
+    pub index_half: usize,
+    /// A position from which the log is whole, for an index that has to be built anew.
+    pub log_from: [u8; POSITION],
 }
 
 impl Fields {
@@ -51,11 +62,14 @@ impl Fields {
         for (at, value) in [
             (32, self.generation),
             (40, self.epoch),
-            (48, self.index_length),
-            (56, self.mark),
+            (48, self.index_lengths[0]),
+            (56, self.index_lengths[1]),
+            (64, self.mark),
+            (72, self.index_half as u64),
         ] {
             block[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
+        block[80..80 + POSITION].copy_from_slice(&self.log_from);
         let crc = crc32c(&block);
         block[12..16].copy_from_slice(&crc.to_le_bytes());
         block.into()
@@ -75,14 +89,19 @@ impl Fields {
         if half(8) != VERSION {
             return Slot::Version(half(8));
         }
+        if word(72) > 1 {
+            return Slot::Damaged;
+        }
         Slot::Whole(Self {
             bucket: BucketId(u128::from_le_bytes(
                 block[16..32].try_into().expect("16 bytes"),
             )),
             generation: word(32),
             epoch: word(40),
-            index_length: word(48),
-            mark: word(56),
+            index_lengths: [word(48), word(56)],
+            mark: word(64),
+            index_half: word(72) as usize,
+            log_from: block[80..80 + POSITION].try_into().expect("56 bytes"),
         })
     }
 }
@@ -99,6 +118,8 @@ pub enum Slot {
 pub struct Superblock {
     device: Arc<dyn BlockDevice>,
     fields: Mutex<Fields>,
+    /// The fields as the last change left them, for who must not wait for one under way.
+    settled: parking_lot::Mutex<Fields>,
     staged: bool,
 }
 
@@ -137,6 +158,7 @@ impl Superblock {
         Self {
             device,
             fields: Mutex::new(fields),
+            settled: parking_lot::Mutex::new(fields),
             staged: false,
         }
     }
@@ -145,9 +167,8 @@ impl Superblock {
     /// [`Superblock::publish`].
     pub fn staged(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
         Self {
-            device,
-            fields: Mutex::new(fields),
             staged: true,
+            ..Self::new(device, fields)
         }
     }
 
@@ -164,21 +185,25 @@ impl Superblock {
         Ok(())
     }
 
+    /// The fields as the last change left them.
+    pub fn fields(&self) -> Fields {
+        *self.settled.lock()
+    }
+
     /// Changes the fields, durably.
     pub async fn change(&self, change: impl FnOnce(&mut Fields) + Send) -> Result<(), DeviceError> {
         let mut fields = self.fields.lock().await;
         let mut next = *fields;
         next.generation += 1;
         change(&mut next);
-        if self.staged {
-            *fields = next;
-            return Ok(());
+        if !self.staged {
+            let slot = SUPERBLOCK_SLOTS[(next.generation % 2) as usize];
+            self.device
+                .write(slot, &[next.encode()], Durability::Durable)
+                .await?;
         }
-        let slot = SUPERBLOCK_SLOTS[(next.generation % 2) as usize];
-        self.device
-            .write(slot, &[next.encode()], Durability::Durable)
-            .await?;
         *fields = next;
+        *self.settled.lock() = next;
         Ok(())
     }
 }
@@ -191,8 +216,10 @@ mod tests {
         bucket: BucketId(7),
         generation: 3,
         epoch: 2,
-        index_length: 1_581_056,
+        index_lengths: [1_581_056, 0],
         mark: 1 << 51,
+        index_half: 1,
+        log_from: [7; POSITION],
     };
 
     #[test]
@@ -214,10 +241,10 @@ mod tests {
     #[test]
     fn a_newer_version_is_named() {
         let mut block = FIELDS.encode().to_vec();
-        block[8] = 2;
+        block[8] = 3;
         block[12..16].fill(0);
         let crc = crc32c(&block);
         block[12..16].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Fields::decode(&block), Slot::Version(2));
+        assert_eq!(Fields::decode(&block), Slot::Version(3));
     }
 }

@@ -7,7 +7,7 @@ use crate::index::IndexError;
 use crate::index::memtable::Lookup;
 use crate::index::reader::Reader;
 
-type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+pub type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type StoredRange = redb::Range<'static, &'static [u8], &'static [u8]>;
 
 /// Merges memtables and redb, in the order of keys.

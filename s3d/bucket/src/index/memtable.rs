@@ -38,7 +38,7 @@ pub struct Memtable {
     inner: RwLock<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Inner {
     tables: [Rows; Table::ALL.len()],
     events: Vec<RawEvent>,
@@ -98,6 +98,12 @@ impl Memtable {
         let mut inner = self.inner.write();
         inner.apply(rows);
         inner.events = Vec::new();
+    }
+
+    /// The rows as they are now, which later changes do not alter.
+    pub fn copy(&self) -> Self {
+        let inner = RwLock::new(self.inner.read().clone());
+        Self { inner }
     }
 
     /// What is known of one row.

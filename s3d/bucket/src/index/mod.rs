@@ -9,36 +9,39 @@ pub mod listing;
 pub mod memtable;
 pub mod reader;
 pub mod row_cache;
+pub mod store;
 pub mod zone;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition};
 
 use crate::format::rows::{Mutation, RowError, Table};
 use crate::index::feed::{FeedRetention, RawEvent, seal};
 use crate::index::memtable::{Lookup, Memtable, Size};
 use crate::index::reader::Reader;
 use crate::index::row_cache::RowCache;
-use crate::index::zone::IndexZone;
+use crate::index::store::Store;
 use crate::log::position::Position;
 use crate::object::Timestamp;
 use crate::offload::Offload;
-
-/// A table as redb knows it.
-pub const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
-    TableDefinition::new(table.name())
-}
-
-/// One row: how far the log is in redb.
-const APPLIED: TableDefinition<'static, (), &'static [u8]> = TableDefinition::new("applied");
 
 /// The index failed; the bucket has to be opened again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(pub String);
+
+/// Why rows are not in redb.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The pool is full; redb is as it was, and the rows are in memory still.
+    #[error("the pool has no space left")]
+    NoSpace,
+    /// The index failed.
+    #[error(transparent)]
+    Failed(#[from] IndexError),
+}
 
 impl From<redb::Error> for IndexError {
     fn from(error: redb::Error) -> Self {
@@ -53,8 +56,7 @@ impl From<RowError> for IndexError {
 }
 
 pub struct Index {
-    /// Taken only when the index is dropped.
-    database: Option<Database>,
+    store: Arc<Store>,
     tables: RwLock<Tables>,
     cache: RowCache,
     offload: Offload,
@@ -88,45 +90,18 @@ impl Tables {
 }
 
 impl Index {
-    /// Makes the index of a new bucket, durably.
-    pub fn create(
-        zone: IndexZone,
-        start: &Position,
-        cache: usize,
-        offload: Offload,
-    ) -> Result<Self, IndexError> {
-        let index = Self::new(zone, cache, offload)?;
-        index.commit(&[], start).map_err(IndexError::from)?;
-        Ok(index)
-    }
-
-    /// Opens the index, and says where the log goes on behind it.
-    pub fn open(
-        zone: IndexZone,
-        cache: usize,
-        offload: Offload,
-    ) -> Result<(Self, Position), IndexError> {
-        let index = Self::new(zone, cache, offload)?;
-        let position = index.applied()?;
-        Ok((index, position))
-    }
-
-    fn new(zone: IndexZone, cache: usize, offload: Offload) -> Result<Self, IndexError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(cache);
-        let database = builder
-            .create_with_backend(zone)
-            .map_err(redb::Error::from)?;
-        Ok(Self {
-            database: Some(database),
+    /// An index with nothing unfolded. `cache`: bytes of memory for rows.
+    pub fn new(store: Store, cache: usize, offload: Offload) -> Self {
+        Self {
+            store: Arc::new(store),
             tables: RwLock::new(Tables {
                 active: Arc::default(),
                 frozen: None,
             }),
-            cache: RowCache::new(cache / 2),
+            cache: RowCache::new(cache),
             offload,
             retention: FeedRetention::default(),
-        })
+        }
     }
 
     /// The same index, with another limit on the change feed.
@@ -135,35 +110,14 @@ impl Index {
         self
     }
 
-    pub fn begin_read(&self) -> Result<ReadTransaction, redb::Error> {
-        Ok(self.database().begin_read()?)
+    /// The database below.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// Rows of redb in memory.
     pub fn cache(&self) -> &RowCache {
         &self.cache
-    }
-
-    fn database(&self) -> &Database {
-        self.database.as_ref().expect("taken only when dropped")
-    }
-
-    fn applied(&self) -> Result<Position, IndexError> {
-        let read = || -> Result<_, redb::Error> {
-            let table = self.database().begin_read()?.open_table(APPLIED)?;
-            Ok(table.get(())?.map(|row| Position::decode(row.value())))
-        };
-        match read()? {
-            Some(Some(position)) => Ok(position),
-            _ => Err(IndexError(
-                "the row that says how far the log was applied is damaged".into(),
-            )),
-        }
-    }
-
-    /// Closes redb on the caller's thread: when this returns, nothing of it is written any more.
-    pub fn close(mut self) {
-        drop(self.database.take());
     }
 
     /// Makes the records of a durable group visible (B2). `first`: the sequence number of the first.
@@ -195,18 +149,55 @@ impl Index {
         if let Some(known) = self.known(table, &key) {
             return Ok(known.value());
         }
-        let reader = self.reader();
-        self.offload.run(move || reader.get(table, &key)).await
+        self.read(move |reader| reader.get(table, &key)).await
     }
 
     /// Runs `read` where it may block, on a view that later changes do not alter, but for rows
-    /// that the active memtable receives.
+    /// that the active memtable receives; again when the database was opened again under it.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        read: impl FnOnce(&Reader) -> T + Send + 'static,
-    ) -> T {
-        let reader = self.reader();
-        self.offload.run(move || read(&reader)).await
+        read: impl Fn(&Reader) -> Result<T, IndexError> + Send + Sync + 'static,
+    ) -> Result<T, IndexError> {
+        let read = Arc::new(read);
+        loop {
+            let (reader, read) = (self.reader(), read.clone());
+            let work = move || (read(&reader), reader.is_interrupted());
+            match self.offload.run(work).await {
+                (Err(_), true) => {}
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+
+    /// The same on a view that no later change alters at all.
+    pub async fn read_at_one_moment<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl Fn(&Reader) -> Result<T, IndexError> + Send + Sync + 'static,
+    ) -> Result<T, IndexError> {
+        let read = Arc::new(read);
+        loop {
+            let (index, read) = (self.clone(), read.clone());
+            let work = move || {
+                let reader = index.reader_at_one_moment()?;
+                Ok::<_, IndexError>((read(&reader), reader.is_interrupted()))
+            };
+            match self.offload.run(work).await? {
+                (Err(_), true) => {}
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+
+    fn reader_at_one_moment(self: &Arc<Self>) -> Result<Reader, IndexError> {
+        // No fold can end and no memtable be frozen while the lock is held.
+        let tables = self.tables.read();
+        let copied = Tables {
+            active: Arc::new(tables.active.copy()),
+            frozen: tables.frozen.clone(),
+        };
+        let reader = Reader::new(self.clone(), copied, self.cache.generation());
+        reader.begin()?;
+        Ok(reader)
     }
 
     fn reader(self: &Arc<Self>) -> Reader {
@@ -233,35 +224,11 @@ impl Index {
         self: &Arc<Self>,
         frozen: &Arc<Memtable>,
         position: &Position,
-    ) -> Result<(), IndexError> {
+    ) -> Result<(), FoldError> {
         seal(&self.reader(), frozen, self.retention, self.offload)?;
-        self.commit(&[frozen], position)?;
+        self.store.fold(frozen, position)?;
         self.cache.folded(frozen, self.offload);
         self.tables.write().frozen = None;
-        Ok(())
-    }
-
-    fn commit(&self, folded: &[&Arc<Memtable>], position: &Position) -> Result<(), redb::Error> {
-        let mut transaction = self.database().begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        // Without it, opening after a crash would read the whole index.
-        transaction.set_quick_repair(true);
-        for table in Table::ALL {
-            let mut rows = transaction.open_table(definition(table))?;
-            for memtable in folded {
-                memtable.for_each(table, self.offload, |key, known| {
-                    match known {
-                        Lookup::Value(value) => rows.insert(&key[..], &value[..])?,
-                        Lookup::Removed => rows.remove(&key[..])?,
-                    };
-                    Ok::<(), redb::Error>(())
-                })?;
-            }
-        }
-        transaction
-            .open_table(APPLIED)?
-            .insert((), &position.encode()[..])?;
-        transaction.commit()?;
         Ok(())
     }
 }
@@ -269,7 +236,7 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         // Closing redb writes, and whoever drops the last handle may not block.
-        let database = self.database.take();
-        self.offload.detach(move || drop(database));
+        let store = self.store.clone();
+        self.offload.detach(move || store.close());
     }
 }

@@ -8,16 +8,24 @@ use redb::ReadTransaction;
 
 use crate::commit::view::{KeyValue, RowView};
 use crate::format::rows::Table;
-use crate::index::cursor::Cursor;
+use crate::index::cursor::{Cursor, StoredRows};
 use crate::index::memtable::Lookup;
-use crate::index::{Index, IndexError, Tables, definition};
+use crate::index::store::{Opened, definition};
+use crate::index::{Index, IndexError, Tables};
 
 /// A view of the index on a thread that may block.
 pub struct Reader {
     index: Arc<Index>,
     tables: Tables,
     generation: u64,
-    transaction: Mutex<Option<Arc<ReadTransaction>>>,
+    view: Mutex<Option<Arc<View>>>,
+}
+
+/// redb as it was at one moment.
+struct View {
+    transaction: ReadTransaction,
+    /// Keeps the database open while it is read.
+    opened: Arc<Opened>,
 }
 
 impl Reader {
@@ -27,7 +35,7 @@ impl Reader {
             index,
             tables,
             generation,
-            transaction: Mutex::new(None),
+            view: Mutex::new(None),
         }
     }
 
@@ -57,22 +65,42 @@ impl Reader {
         Ok(value)
     }
 
-    fn stored(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, redb::Error> {
-        let rows = self.transaction()?.open_table(definition(table))?;
-        Ok(rows
-            .get(key)?
-            .map(|row| Bytes::copy_from_slice(row.value())))
+    fn stored(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
+        let rows = self.stored_table(table)?;
+        let row = rows.get(key).map_err(redb::Error::from)?;
+        Ok(row.map(|row| Bytes::copy_from_slice(row.value())))
+    }
+
+    fn stored_table(&self, table: Table) -> Result<StoredRows, IndexError> {
+        let rows = self.view()?.transaction.open_table(definition(table));
+        Ok(rows.map_err(redb::Error::from)?)
+    }
+
+    /// Whether what was read has to be read again: the database was opened anew meanwhile.
+    pub fn is_interrupted(&self) -> bool {
+        let view = self.view.lock();
+        view.as_ref()
+            .is_some_and(|view| view.opened.is_interrupted())
     }
 
     /// redb as of the first call. The memtables were taken before, so a fold in between shows its
     /// rows twice, never not at all.
-    fn transaction(&self) -> Result<Arc<ReadTransaction>, redb::Error> {
-        let mut transaction = self.transaction.lock();
-        if let Some(transaction) = &*transaction {
-            return Ok(transaction.clone());
+    /// Fixes the view of redb now, and not with the first row that is read.
+    pub fn begin(&self) -> Result<(), IndexError> {
+        self.view().map(drop)
+    }
+
+    fn view(&self) -> Result<Arc<View>, IndexError> {
+        let mut view = self.view.lock();
+        if let Some(view) = &*view {
+            return Ok(view.clone());
         }
-        let begun = Arc::new(self.index.begin_read()?);
-        *transaction = Some(begun.clone());
+        let (opened, transaction) = self.index.store().begin_read()?;
+        let begun = Arc::new(View {
+            transaction,
+            opened,
+        });
+        *view = Some(begun.clone());
         Ok(begun)
     }
 
@@ -86,28 +114,20 @@ impl Reader {
         &self,
         table: Table,
     ) -> Result<impl Iterator<Item = (Bytes, Bytes)>, IndexError> {
-        let stored = || -> Result<_, redb::Error> {
-            let rows = self.transaction()?.open_table(definition(table))?;
-            let range = rows.range::<&[u8]>(..)?;
-            // What cannot be read now is met again by the next caller.
-            Ok(range.map_while(Result::ok).map(|(key, value)| {
-                (
-                    Bytes::copy_from_slice(key.value()),
-                    Bytes::copy_from_slice(value.value()),
-                )
-            }))
-        };
-        Ok(stored()?)
+        let rows = self.stored_table(table)?;
+        let range = rows.range::<&[u8]>(..).map_err(redb::Error::from)?;
+        // What cannot be read now is met again by the next caller.
+        Ok(range.map_while(Result::ok).map(|(key, value)| {
+            (
+                Bytes::copy_from_slice(key.value()),
+                Bytes::copy_from_slice(value.value()),
+            )
+        }))
     }
 
     /// Walks the rows of a table in order.
     pub fn cursor(&self, table: Table) -> Result<Cursor<'_>, IndexError> {
-        let rows = self.transaction().and_then(|transaction| {
-            transaction
-                .open_table(definition(table))
-                .map_err(redb::Error::from)
-        })?;
-        Ok(Cursor::new(self, table, rows))
+        Ok(Cursor::new(self, table, self.stored_table(table)?))
     }
 }
 

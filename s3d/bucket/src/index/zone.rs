@@ -1,17 +1,17 @@
-//! The index zone as redb sees it (B9).
+//! A half of the index zone as redb sees it (B9).
 //!
 //! The length is exact and never 0 for a bucket that exists. Growth is durable in the superblock
 //! before redb can write behind the old end; shrinking becomes durable with the next sync, and
 //! what was cut off is TRIMmed after that. `write` only queues; `sync_data` sends the queue, waits
-//! for every answer and flushes. The first failure latches until the bucket is opened anew.
+//! for every answer and flushes. The first failure latches until the index is opened anew.
 //!
 //! redb's calls block their thread on the device, so they must never run on a thread that the
 //! device's own I/O needs.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -20,8 +20,9 @@ use parking_lot::{Mutex, MutexGuard};
 use redb::StorageBackend;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
-use crate::format::layout::{DATA_ZONE, INDEX_ZONE};
+use crate::format::layout::INDEX_HALVES;
 use crate::format::superblock::Superblock;
+use crate::rules::{Rule, kept};
 
 /// The queue is sent when it holds this many bytes, to bound memory.
 const MAX_QUEUED: usize = 4 << 20;
@@ -32,11 +33,23 @@ const MAX_WRITE: usize = 1 << 20;
 pub struct IndexZone {
     device: Arc<dyn BlockDevice>,
     superblock: Arc<Superblock>,
+    /// Which half of the zone this is.
+    half: usize,
     length: AtomicU64,
     /// Held by whoever changes the queue or sends it; readers do without.
     writer: Mutex<()>,
     queue: Mutex<Queue>,
-    failed: AtomicBool,
+    failure: OnceLock<DeviceError>,
+    interruption: Arc<OnceLock<Interruption>>,
+}
+
+/// Why writing to the index failed, when opening it again is all that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// A connection broke before the flush that should have covered what was written on it (B5).
+    Reconnected,
+    /// The pool is full.
+    NoSpace,
 }
 
 #[derive(Default)]
@@ -80,30 +93,49 @@ fn merge_adjacent(writes: &BTreeMap<u64, Bytes>) -> Vec<(u64, Vec<Bytes>)> {
 }
 
 impl IndexZone {
-    /// `length`: the index's length as the superblock has it, 0 to make a new one.
-    pub fn new(device: Arc<dyn BlockDevice>, superblock: Arc<Superblock>, length: u64) -> Self {
+    /// `length`: the half's length as the superblock has it, 0 to make a new index.
+    pub fn new(
+        device: Arc<dyn BlockDevice>,
+        superblock: Arc<Superblock>,
+        half: usize,
+        length: u64,
+    ) -> Self {
         Self {
             device,
             superblock,
+            half,
             length: AtomicU64::new(length),
             writer: Mutex::new(()),
             queue: Mutex::default(),
-            failed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            interruption: Arc::default(),
         }
+    }
+
+    /// What made writing fail, if that passes.
+    pub fn interruption(&self) -> Arc<OnceLock<Interruption>> {
+        self.interruption.clone()
+    }
+
+    fn start(&self) -> u64 {
+        INDEX_HALVES[self.half].start
     }
 
     fn latch<T>(&self, result: Result<T, DeviceError>) -> io::Result<T> {
         result.map_err(|error| {
-            self.failed.store(true, Ordering::Release);
+            self.failure.get_or_init(|| error);
+            if error == DeviceError::NoSpace {
+                self.interruption.get_or_init(|| Interruption::NoSpace);
+            }
             io::Error::other(error)
         })
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(io::Error::other(DeviceError::Disconnected));
+        match self.failure.get() {
+            Some(error) => Err(io::Error::other(*error)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sends the queue and waits for every answer. Until then the queue keeps what it sends, and
@@ -112,7 +144,7 @@ impl IndexZone {
         let writes = merge_adjacent(&self.queue.lock().writes);
         let sends = writes.iter().map(|(offset, pieces)| {
             self.device
-                .write(INDEX_ZONE + offset, pieces, Durability::Volatile)
+                .write(self.start() + offset, pieces, Durability::Volatile)
         });
         self.latch(block_on(try_join_all(sends)))?;
         let mut queue = self.queue.lock();
@@ -123,13 +155,21 @@ impl IndexZone {
 
     fn sync(&self, writer: &MutexGuard<'_, ()>) -> io::Result<()> {
         self.send(writer)?;
-        self.latch(block_on(self.device.flush()))?;
+        let flushed = if kept(Rule::IndexFlush) {
+            block_on(self.device.flush())
+        } else {
+            Ok(())
+        };
+        if flushed == Err(DeviceError::Disconnected) {
+            self.interruption.get_or_init(|| Interruption::Reconnected);
+        }
+        self.latch(flushed)?;
         let shrunk_from = self.queue.lock().shrunk_from.take();
         if let Some(old) = shrunk_from {
             let length = self.length.load(Ordering::Acquire);
             self.store_length(length)?;
             self.latch(block_on(
-                self.device.trim(INDEX_ZONE + length, old - length),
+                self.device.trim(self.start() + length, old - length),
             ))?;
         }
         Ok(())
@@ -138,7 +178,7 @@ impl IndexZone {
     fn store_length(&self, length: u64) -> io::Result<()> {
         self.latch(block_on(
             self.superblock
-                .change(|fields| fields.index_length = length),
+                .change(|fields| fields.index_lengths[self.half] = length),
         ))
     }
 }
@@ -169,14 +209,14 @@ impl StorageBackend for IndexZone {
             }
             self.send(&self.writer.lock())?;
         }
-        let read = self.latch(block_on(self.device.read(INDEX_ZONE + offset, out.len())))?;
+        let read = self.latch(block_on(self.device.read(self.start() + offset, out.len())))?;
         out.copy_from_slice(&read);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.check()?;
-        if INDEX_ZONE + length > DATA_ZONE {
+        if self.start() + length > INDEX_HALVES[self.half].end {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let writer = self.writer.lock();
@@ -232,6 +272,7 @@ impl std::fmt::Debug for IndexZone {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("IndexZone")
+            .field("half", &self.half)
             .field("length", &self.length)
             .finish_non_exhaustive()
     }

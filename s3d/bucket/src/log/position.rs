@@ -4,6 +4,7 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use crate::format::crc::crc32c;
 use crate::format::group::Group;
+use crate::format::superblock::POSITION;
 
 /// Where the log goes on behind a group; kept in redb with the rows of all groups up to it.
 ///
@@ -27,10 +28,10 @@ pub struct Position {
 }
 
 impl Position {
-    const LENGTH: usize = 56;
+    const LENGTH: usize = POSITION;
     const VERSION: u32 = 1;
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> [u8; POSITION] {
         let mut row = Vec::with_capacity(Self::LENGTH);
         row.put_u32_le(Self::VERSION);
         row.put_u32_le(0);
@@ -47,7 +48,7 @@ impl Position {
         row.put_u32_le(0);
         let crc = crc32c(&row);
         row[4..8].copy_from_slice(&crc.to_le_bytes());
-        row
+        row.try_into().expect("as long as it is said to be")
     }
 
     pub fn decode(row: &[u8]) -> Option<Self> {
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(row.len(), Position::LENGTH);
         assert_eq!(Position::decode(&row), Some(position));
         for bit in 0..row.len() * 8 {
-            let mut damaged = row.clone();
+            let mut damaged = row;
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Position::decode(&damaged), None, "bit {bit}");
         }

@@ -9,6 +9,7 @@ use crate::errors::OpenError;
 use crate::format::group::{Group, HEADER, Start, start};
 use crate::format::layout::BLOCK;
 use crate::log::position::Position;
+use crate::rules::{Rule, kept};
 
 /// Reads the groups behind `position` up to the first that does not fit the chain (B4), hands
 /// each with its address to `apply`, and writes the last one again, durably: it may have been in flight, and what
@@ -25,7 +26,9 @@ pub async fn replay(
         position = position.behind(&group, address);
         last = Some((address, bytes));
     }
-    if let Some((address, bytes)) = last {
+    if let Some((address, bytes)) = last
+        && kept(Rule::ReplayRewrites)
+    {
         device.write(address, &[bytes], Durability::Durable).await?;
     }
     Ok(position)

@@ -8,6 +8,7 @@ use crate::format::group::{Builder, Link};
 use crate::format::layout::SEGMENT;
 use crate::log::position::Position;
 use crate::object::Timestamp;
+use crate::rules::{Rule, kept};
 use crate::space::allocator::Space;
 
 /// The writing end of the log.
@@ -66,7 +67,7 @@ impl Log {
     pub async fn write(&mut self, group: Builder, time: Timestamp) -> Result<(), DeviceError> {
         let address = self.next_address();
         let (room, next_segment) = match self.room {
-            0 => (SEGMENT, self.space.allocate(SEGMENT).await?),
+            0 => (SEGMENT, self.space.allocate_segment().await?),
             room => (room, self.position.next_segment),
         };
         let link = Link {
@@ -81,9 +82,12 @@ impl Log {
         let length = group.length();
         assert!(length <= room, "a group must end within its segment");
         let (pieces, crc) = group.finish(&link);
-        self.device
-            .write(address, &pieces, Durability::Durable)
-            .await?;
+        let durability = if kept(Rule::GroupBeforeAnswer) {
+            Durability::Durable
+        } else {
+            Durability::Volatile
+        };
+        self.device.write(address, &pieces, durability).await?;
         self.position = Position {
             sequence: link.sequence,
             next_record,

@@ -1,21 +1,26 @@
-//! The data zone's space: addresses are handed out once, in order, and never again.
+//! The data zone's space: addresses are handed out once, in order, and never again (B8).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use volumed_client::DeviceError;
 
-use crate::format::layout::{MARK_STEP, whole_blocks};
-use crate::format::superblock::Superblock;
+use crate::format::layout::{BLOCK, MARK_STEP, SEGMENT, whole_blocks};
+use crate::format::superblock::{Fields, Superblock};
+use crate::log::position::Position;
+use crate::rules::{Rule, kept};
 
 pub struct Space {
     superblock: Arc<Superblock>,
     state: Mutex<State>,
     raising: tokio::sync::Mutex<()>,
+    folded: Mutex<Folded>,
+    /// Below it nothing is left that nobody names, but what the trimmer knows of.
+    swept: AtomicU64,
     /// Told when a claim was given up.
     pub abandoned: Notify,
 }
@@ -23,9 +28,17 @@ pub struct Space {
 struct State {
     next: u64,
     mark: u64,
-    /// Where claims begin that no record names yet, and those that were given up and not TRIMmed.
-    claimed: BTreeSet<u64>,
+    /// Claims that no record names yet, and those that were given up and not TRIMmed: where they
+    /// begin and end.
+    claimed: BTreeMap<u64, u64>,
     abandoned: Vec<Range<u64>>,
+}
+
+/// How far the log is in redb, and was before the last fold.
+#[derive(Clone, Copy)]
+struct Folded {
+    last: Position,
+    before: Position,
 }
 
 /// Space for a body until a record names it (B8). Dropped before that, it is TRIMmed.
@@ -36,32 +49,37 @@ pub struct Claim {
 }
 
 impl Space {
-    /// Hands out addresses from `mark` on: everything below may have been written.
-    pub fn new(superblock: Arc<Superblock>, mark: u64) -> Self {
+    /// Hands out addresses from `mark` on: everything below may have been written. `applied`: how
+    /// far the log is in redb.
+    pub fn new(superblock: Arc<Superblock>, mark: u64, applied: Position) -> Self {
         let state = State {
             next: mark,
             mark,
-            claimed: BTreeSet::new(),
+            claimed: BTreeMap::new(),
             abandoned: Vec::new(),
         };
         Self {
             superblock,
             state: Mutex::new(state),
             raising: tokio::sync::Mutex::new(()),
+            folded: Mutex::new(Folded {
+                last: applied,
+                before: applied,
+            }),
+            swept: AtomicU64::new(applied.floor),
             abandoned: Notify::new(),
         }
     }
 
-    /// The address of `length` fresh bytes for the log, rounded up to whole blocks. The high-water
-    /// mark is durable behind them when this returns (B8).
-    pub async fn allocate(&self, length: u64) -> Result<u64, DeviceError> {
-        self.take(length, false).await
+    /// The address of a fresh segment for the log. The high-water mark is durable behind it when
+    /// this returns (B8).
+    pub async fn allocate_segment(&self) -> Result<u64, DeviceError> {
+        Ok(self.take(SEGMENT, SEGMENT, false).await?.start)
     }
 
-    /// The same for a body.
+    /// The same for a body of `length` bytes, in whole blocks.
     pub async fn claim(self: &Arc<Self>, length: u64) -> Result<Claim, DeviceError> {
-        let address = self.take(length, true).await?;
-        let range = address..address + whole_blocks(length);
+        let range = self.take(whole_blocks(length), BLOCK, true).await?;
         Ok(Claim {
             space: self.clone(),
             range,
@@ -69,34 +87,42 @@ impl Space {
         })
     }
 
-    async fn take(&self, length: u64, claim: bool) -> Result<u64, DeviceError> {
-        let length = whole_blocks(length);
+    async fn take(
+        &self,
+        length: u64,
+        alignment: u64,
+        claim: bool,
+    ) -> Result<Range<u64>, DeviceError> {
         loop {
-            {
+            let missing = {
                 let mut state = self.state.lock();
-                if state.next + length <= state.mark {
-                    let address = state.next;
-                    state.next += length;
+                let start = state.next.next_multiple_of(alignment);
+                let end = start + length;
+                if end <= state.mark {
+                    state.next = end;
                     if claim {
-                        state.claimed.insert(address);
+                        state.claimed.insert(start, end);
                     }
-                    return Ok(address);
+                    return Ok(start..end);
                 }
-            }
-            self.raise_mark(length).await?;
+                end - state.mark
+            };
+            self.raise_mark(missing).await?;
         }
     }
 
-    async fn raise_mark(&self, length: u64) -> Result<(), DeviceError> {
+    /// Moves the mark by `missing` bytes at least, unless somebody has just moved it.
+    async fn raise_mark(&self, missing: u64) -> Result<(), DeviceError> {
+        let before = self.state.lock().mark;
         let _one = self.raising.lock().await;
-        let mark = {
-            let state = self.state.lock();
-            if state.next + length <= state.mark {
-                return Ok(());
-            }
-            state.mark + length.max(MARK_STEP)
-        };
-        self.superblock.change(|fields| fields.mark = mark).await?;
+        let now = self.state.lock().mark;
+        if now != before {
+            return Ok(());
+        }
+        let mark = now + missing.max(MARK_STEP);
+        if kept(Rule::MarkBeforeWrite) {
+            self.superblock.change(|fields| fields.mark = mark).await?;
+        }
         self.state.lock().mark = mark;
         Ok(())
     }
@@ -104,11 +130,53 @@ impl Space {
     /// The lowest address at or behind which a crash may leave bytes that nothing names, given
     /// where the log goes on.
     pub fn floor(&self, log: u64) -> u64 {
-        self.state
-            .lock()
+        let claimed = self.state.lock().claimed.keys().next().copied();
+        log.min(self.swept()).min(claimed.unwrap_or(u64::MAX))
+    }
+
+    /// What bodies have claimed that no record names yet.
+    pub fn claims(&self) -> Vec<Range<u64>> {
+        let state = self.state.lock();
+        state
             .claimed
-            .first()
-            .map_or(log, |claimed| log.min(*claimed))
+            .iter()
+            .map(|(start, end)| *start..*end)
+            .collect()
+    }
+
+    /// redb holds the log up to `position`.
+    pub fn set_folded(&self, position: Position) {
+        let mut folded = self.folded.lock();
+        folded.before = folded.last;
+        folded.last = position;
+    }
+
+    /// How far the log may be given back: the records of the last fold are kept, so that an index
+    /// whose newest pages are damaged can be built anew without loss. That this is where the log
+    /// begins is durable when this returns.
+    pub async fn begin_log(&self) -> Result<u64, DeviceError> {
+        let before = self.folded.lock().before;
+        let log_from = before.encode();
+        if self.superblock.fields().log_from != log_from {
+            let change = |fields: &mut Fields| fields.log_from = log_from;
+            self.superblock.change(change).await?;
+        }
+        Ok(before.address)
+    }
+
+    /// The append high-water mark: nothing was ever written at or above it.
+    pub fn mark(&self) -> u64 {
+        self.state.lock().mark
+    }
+
+    /// Below this nothing is left that nobody names, but what the trimmer knows of.
+    pub fn swept(&self) -> u64 {
+        self.swept.load(Ordering::Acquire)
+    }
+
+    /// The sweep came to `address`.
+    pub fn set_swept(&self, address: u64) {
+        self.swept.store(address, Ordering::Release);
     }
 
     /// Claims that were given up since the last call.

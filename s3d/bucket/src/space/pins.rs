@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::rules::{Rule, kept};
+
 /// How often a waiting trim looks whether the reads before it have ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -32,7 +34,7 @@ impl Pins {
     /// generation: they see rows as they are now, and need nothing that was freed before.
     pub async fn wait_for_earlier(&self) {
         let earlier = std::mem::take(&mut *self.generation.lock());
-        while Arc::strong_count(&earlier) > 1 {
+        while Arc::strong_count(&earlier) > 1 && kept(Rule::Pins) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }

@@ -3,12 +3,17 @@
 
 use volumed_client::{DeviceError, Durability};
 
+use crate::errors::ClosedError;
 use crate::format::layout::RESERVE;
+use crate::format::rows::Table;
+use crate::index::IndexError;
+use crate::index::reader::Reader;
 use crate::shared::Shared;
 
-/// Takes the reserve, if there is room and it is not held already.
-pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
-    if shared.reserve_held() {
+/// Takes the reserve, if there is room, something to delete, and it is not held already: an empty
+/// bucket does without.
+pub async fn hold_reserve(shared: &Shared) -> Result<(), ClosedError> {
+    if shared.reserve_held() || !shared.index.read(has_rows_to_delete).await? {
         return Ok(());
     }
     let filling = vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into();
@@ -19,9 +24,18 @@ pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
     {
         Ok(()) => shared.set_reserve_held(true),
         Err(DeviceError::NoSpace) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+fn has_rows_to_delete(reader: &Reader) -> Result<bool, IndexError> {
+    for table in [Table::Objects, Table::Uploads] {
+        if reader.cursor(table)?.next()?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Gives the reserve up; answers whether there was one.

@@ -6,23 +6,25 @@
 //! need them, the blocks that hold nothing else are TRIMmed and flushed, and the mark goes together
 //! with the span's own row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use volumed_client::DeviceError;
 
-use crate::commit::change::Change;
+use crate::commit::change::{Change, TrimmedSpan, UnitHoles};
 use crate::commit::committer::{Message, Submission};
 use crate::errors::ClosedError;
-use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, whole_blocks};
-use crate::format::rows::{Freed, Row, Span, Table, span_id, span_key};
+use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, UNIT, whole_blocks};
+use crate::format::rows::{Row, Span, Table, span_id, span_key};
 use crate::index::IndexError;
-use crate::index::cursor::Cursor;
 use crate::index::reader::Reader;
 use crate::object::SpanId;
+use crate::rules::{Rule, kept};
 use crate::shared::Shared;
+use crate::space::by_offset::SpansByOffset;
 use crate::space::release::release;
 use crate::space::reserve::hold_reserve;
 
@@ -44,7 +46,9 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
         let done = async {
             trim_abandoned(&shared).await?;
             release(&shared, &messages).await?;
-            round(&shared, &messages).await
+            let more = round(&shared, &messages).await?;
+            hold_reserve(&shared).await?;
+            Ok::<_, ClosedError>(more)
         };
         match done.await {
             Ok(true) => continue,
@@ -99,7 +103,7 @@ async fn round(
     // In this order: what lives now keeps its block, however it is deleted during the wait, when a
     // later read may have pinned it.
     shared.pins.wait_for_earlier().await;
-    for range in dead {
+    for range in dead.blocks {
         shared
             .data
             .trim(range.start, range.end - range.start)
@@ -107,19 +111,22 @@ async fn round(
     }
     shared.data.flush().await?;
     let full = freed.len() == BATCH;
-    let spans = freed.into_iter().map(|span| span.id).collect();
+    let trimmed = |FreedSpan { id, offset, .. }| TrimmedSpan { id, offset };
+    let spans = freed.into_iter().map(trimmed).collect();
     let Some(messages) = messages.upgrade() else {
         return Ok(false);
     };
     let (answer, done) = oneshot::channel();
     let submission = Submission {
-        change: Box::new(Change::Forget { spans }),
+        change: Box::new(Change::Forget {
+            spans,
+            holes: dead.holes,
+        }),
         answer,
     };
     // Refused, say for want of space, it is tried again once something changed.
     let sent = messages.send(Message::Submit(submission)).await.is_ok();
     let forgotten = sent && matches!(done.await, Ok(Ok(_)));
-    hold_reserve(shared).await?;
     Ok(full && forgotten)
 }
 
@@ -128,14 +135,7 @@ fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<FreedSpan>, IndexErr
     let mut freed = Vec::new();
     // Not by way of the row cache: nobody asks for these rows again.
     let mut spans = reader.cursor(Table::Spans)?;
-    for (key, value) in reader.stored_rows(Table::Freed)? {
-        if freed.len() == limit {
-            break;
-        }
-        if reader.known_change(Table::Freed, &key).is_some() {
-            continue;
-        }
-        let Freed = Freed::decode(&value)?;
+    for key in marks(reader, limit)? {
         spans.seek(key.clone());
         let row = spans.next()?.filter(|(found, _)| *found == key);
         let (_, row) = row.ok_or_else(|| IndexError("a span without a row was freed".into()))?;
@@ -146,14 +146,38 @@ fn freed_spans(reader: &Reader, limit: usize) -> Result<Vec<FreedSpan>, IndexErr
     Ok(freed)
 }
 
-/// The addresses of whole blocks of `freed` in which everything is dead, joined where they touch.
-fn dead_blocks(reader: &Reader, freed: &[FreedSpan]) -> Result<Vec<Range<u64>>, IndexError> {
+/// The keys of marks that redb holds and no memtable knows otherwise.
+fn marks(reader: &Reader, limit: usize) -> Result<Vec<Bytes>, IndexError> {
+    let mut marks = Vec::new();
+    if kept(Rule::FoldBeforeTrim) {
+        let stored = reader.stored_rows(Table::Freed)?.map(|(key, _)| key);
+        let left = stored.filter(|key| reader.known_change(Table::Freed, key).is_none());
+        marks.extend(left.take(limit));
+    } else {
+        let mut rows = reader.cursor(Table::Freed)?;
+        while let Some((key, _)) = rows.next()? {
+            marks.push(key);
+        }
+    }
+    Ok(marks)
+}
+
+/// What freed spans leave.
+struct Dead {
+    /// The addresses of blocks in which everything is dead, joined where they touch.
+    blocks: Vec<Range<u64>>,
+    /// What is dead in blocks that must stay.
+    holes: Vec<UnitHoles>,
+}
+
+fn dead_blocks(reader: &Reader, freed: &[FreedSpan]) -> Result<Dead, IndexError> {
     let mut neighbours = Neighbours {
         reader,
-        spans: reader.cursor(Table::Spans)?,
-        known: BTreeMap::new(),
+        spans: SpansByOffset::from(reader, 0)?,
+        known: HashMap::new(),
     };
     let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut holes: BTreeMap<u64, u64> = BTreeMap::new();
     for span in freed {
         let end = span.offset + span.length;
         let mut range = span.offset / BLOCK * BLOCK..whole_blocks(end);
@@ -168,29 +192,47 @@ fn dead_blocks(reader: &Reader, freed: &[FreedSpan]) -> Result<Vec<Range<u64>>, 
                 range.end = last;
             }
         }
+        let given_back = range
+            .end
+            .min(end)
+            .saturating_sub(range.start.max(span.offset));
+        if given_back < span.length {
+            *holes.entry(span.offset / UNIT).or_default() += span.length - given_back;
+        }
         if range.start < range.end {
             let end = dead.entry(range.start).or_default();
             *end = range.end.max(*end);
         }
     }
+    let holes = holes.into_iter().map(|(unit, found)| UnitHoles {
+        unit,
+        counted: 0,
+        found,
+    });
+    Ok(Dead {
+        blocks: join(dead),
+        holes: holes.collect(),
+    })
+}
+
+/// Joins ranges of offsets where they touch, and makes addresses of them.
+fn join(ranges: BTreeMap<u64, u64>) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::new();
-    for (start, end) in dead {
+    for (start, end) in ranges {
+        let (start, end) = (DATA_ZONE + start, DATA_ZONE + end);
         match joined.last_mut() {
             Some(last) if start <= last.end => last.end = end.max(last.end),
             _ => joined.push(start..end),
         }
     }
-    Ok(joined
-        .into_iter()
-        .map(|it| DATA_ZONE + it.start..DATA_ZONE + it.end)
-        .collect())
+    joined
 }
 
 /// Says whether a span that lives lies, in part, in a block; each block is looked at once.
 struct Neighbours<'r> {
     reader: &'r Reader,
-    spans: Cursor<'r>,
-    known: BTreeMap<u64, bool>,
+    spans: SpansByOffset<'r>,
+    known: HashMap<u64, bool>,
 }
 
 impl Neighbours<'_> {
@@ -204,16 +246,14 @@ impl Neighbours<'_> {
     }
 
     fn look(&mut self, block: u64) -> Result<bool, IndexError> {
-        // Spans lie in the order of their ids, and one that shares a block is no longer than a
-        // small body.
-        self.spans
-            .seek(span_key(SpanId(block.saturating_sub(SMALL_BODY as u64))));
-        while let Some((key, value)) = self.spans.next()? {
-            let span = Span::decode(&value)?;
+        // A span that shares a block is no longer than a small body.
+        self.spans.seek(block.saturating_sub(SMALL_BODY as u64))?;
+        while let Some((id, span)) = self.spans.next()? {
             if span.offset >= block + BLOCK {
                 return Ok(false);
             }
-            if span.offset + span.length > block && !self.is_freed(&key)? {
+            let reaches = span.offset + span.length > block;
+            if reaches && !self.is_freed(id)? && kept(Rule::Neighbours) {
                 return Ok(true);
             }
         }
@@ -222,7 +262,7 @@ impl Neighbours<'_> {
 
     /// Whether a durable record freed the span, folded or not: it is dead from then on, and only a
     /// read that began before may still need it.
-    fn is_freed(&self, key: &[u8]) -> Result<bool, IndexError> {
-        Ok(self.reader.get(Table::Freed, key)?.is_some())
+    fn is_freed(&self, id: SpanId) -> Result<bool, IndexError> {
+        Ok(self.reader.get(Table::Freed, &span_key(id))?.is_some())
     }
 }

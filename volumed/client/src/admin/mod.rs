@@ -98,6 +98,10 @@ pub enum DiskState {
 pub struct AttachRequest {
     /// 1 to 256 printable characters; every start of a client should make up its own.
     pub owner: String,
+    /// Only if `owner` has the volume still: whoever reconnects after the daemon was restarted must
+    /// not take it from somebody who attached it meanwhile.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// Gives the volume up; refused unless `owner` has it.

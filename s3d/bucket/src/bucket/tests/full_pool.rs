@@ -53,12 +53,12 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     let body = Body::Small(Bytes::new());
     let put = bucket.put(key("b"), attributes, body, Condition::default());
     put.await.unwrap();
-    let is_folding = |reader: &Reader| reader.tables().frozen.is_some();
-    assert!(bucket.shared.index.read(is_folding).await);
+    let is_folding = |reader: &Reader| Ok(reader.tables().frozen.is_some());
+    assert!(bucket.shared.index.read(is_folding).await.unwrap());
     device.full.store(true, Ordering::Relaxed);
     let deleted = bucket.delete(key("a"), Condition::default()).await;
     assert_eq!(deleted, Ok(true));
-    assert!(bucket.shared.index.read(is_folding).await);
+    assert!(bucket.shared.index.read(is_folding).await.unwrap());
     let before = *device.trimmed.lock();
     drop(held);
     tokio::time::sleep(Duration::from_mins(1)).await;

@@ -155,7 +155,7 @@ pub async fn rows(bucket: &Bucket, table: Table) -> usize {
         while cursor.next().unwrap().is_some() {
             count += 1;
         }
-        count
+        Ok(count)
     };
-    bucket.shared.index.read(count).await
+    bucket.shared.index.read(count).await.unwrap()
 }

@@ -7,6 +7,7 @@ mod blobs;
 mod copies;
 mod objects;
 mod references;
+mod space;
 #[cfg(test)]
 mod tests;
 mod uploads;
@@ -20,7 +21,7 @@ use crate::commit::view::{Overlay, RowView};
 use crate::condition::{Condition, Unmet};
 use crate::errors::ChangeError;
 use crate::format::group::Builder;
-use crate::format::rows::{Mutation, Row, Table, span_key};
+use crate::format::rows::{Mutation, Row, Table};
 use crate::index::IndexError;
 use crate::object::{Object, SpanId, Timestamp};
 use crate::totals::Totals;
@@ -180,7 +181,8 @@ impl<V: RowView> BatchPlanner<'_, V> {
             } => self.complete(key, upload, completion, condition),
             Change::Abort { key, upload } => self.abort(key, upload),
             Change::Release { doomed } => self.release_doomed(doomed),
-            Change::Forget { spans } => Ok(self.forget(spans)),
+            Change::Forget { spans, holes } => self.forget(spans, holes),
+            Change::Move { spans } => self.move_spans(spans),
         }
     }
 
@@ -223,15 +225,6 @@ impl<V: RowView> BatchPlanner<'_, V> {
         for record in &self.records {
             self.group.record(record);
         }
-    }
-
-    fn forget(&mut self, spans: &[SpanId]) -> Done {
-        for span in spans {
-            let key = span_key(*span);
-            self.set(Table::Spans, key.clone(), None);
-            self.set(Table::Freed, key, None);
-        }
-        Done::Nothing
     }
 }
 

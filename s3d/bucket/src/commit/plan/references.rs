@@ -8,6 +8,7 @@ use crate::commit::view::RowView;
 use crate::format::rows::{Doomed, Freed, Row, Shares, Slices, Table, blob_key, span_key};
 use crate::index::IndexError;
 use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, Part, SpanSlice, UploadId};
+use crate::rules::{Rule, kept};
 
 /// Most parts that one change releases.
 const RELEASED_PARTS: usize = 200;
@@ -47,7 +48,11 @@ impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn apply_references(&mut self) -> Planned<()> {
         for (span, by) in std::mem::take(&mut self.references) {
             let key = span_key(span);
-            if by != 0 && self.add_shares(Table::Shares, key.clone(), by)? == 0 {
+            if by == 0 {
+                continue;
+            }
+            let named = self.add_shares(Table::Shares, key.clone(), by)?;
+            if named == 0 || (by < 0 && !kept(Rule::SharedSpan)) {
                 self.free(key)?;
             }
         }

@@ -9,6 +9,7 @@ use crate::attributes::{AttributeChange, Attributes};
 use crate::commit::view::Fixed;
 use crate::condition::Precondition;
 use crate::format::layout::DATA_ZONE;
+use crate::format::rows::span_key;
 use crate::format::rows::{Doomed, Shares, blob_key, object_key, part_key};
 use crate::object::{Blob, Key, MAX_INLINE_SLICES, Part, SpanSlice, Upload, UploadId};
 use crate::requests::{

@@ -1,0 +1,106 @@
+//! Checking a bucket, and building its index anew: what `s3d bucket check` and `rebuild` do.
+
+mod bytes;
+mod names;
+mod overlay;
+mod rebuild;
+mod references;
+mod report;
+mod salvage;
+
+pub use rebuild::{RebuildReport, rebuild};
+pub use report::{CheckReport, Problem};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use volumed_client::BlockDevice;
+
+use crate::bucket::Devices;
+use crate::errors::{ClosedError, OpenError};
+use crate::format::superblock::{BucketId, Superblock};
+use crate::index::store::Store;
+use crate::index::{Index, IndexError};
+use crate::log::replay::replay;
+use crate::object::Timestamp;
+use crate::offload::Offload;
+use overlay::Overlay;
+
+/// Memory for the index's pages while it is checked, in bytes.
+const CACHE: usize = 32 << 20;
+
+/// Checks a bucket that nobody has open, without changing a byte of its volume. `deep`: reads every
+/// byte of every object, too.
+pub async fn check(
+    devices: Devices,
+    id: BucketId,
+    offload: Offload,
+    deep: bool,
+) -> Result<CheckReport, OpenError> {
+    let data: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.data));
+    let below = Arc::new(Overlay::new(devices.index));
+    let fields = Superblock::read(&data)
+        .await?
+        .ok_or(OpenError::Superblock)?;
+    if fields.bucket != id {
+        return Err(OpenError::OtherBucket);
+    }
+    let mut report = CheckReport {
+        index_length: fields.index_lengths[fields.index_half],
+        ..CheckReport::default()
+    };
+    let superblock = Arc::new(Superblock::new(data.clone(), fields));
+    let opened = offload.run(move || {
+        guarded(|| {
+            let store = Store::open(below, superblock, CACHE, offload)?;
+            let applied = store.applied()?;
+            Ok((Arc::new(Index::new(store, CACHE / 2, offload)), applied))
+        })
+    });
+    let (index, applied) = match opened.await {
+        Ok(opened) => opened,
+        Err(IndexError(why)) => {
+            report.note(None, format!("the index cannot be opened: {why}"));
+            return Ok(report);
+        }
+    };
+    // Under any epoch: who had it last is of no matter.
+    let replayed = replay(&data, applied, u64::MAX, |_, group| {
+        report.replayed_groups += 1;
+        let time = Timestamp(group.link.time);
+        index.apply(group.link.first_record, time, &group.records);
+    });
+    if let Err(error) = replayed.await {
+        report.note(None, format!("the log cannot be read: {error}"));
+    }
+    let checked = examine(&index, &data, fields.mark, deep, report).await;
+    checked.map_err(|error| OpenError::Index(error.to_string()))
+}
+
+/// Runs what may meet a page that makes no sense, over which redb panics.
+fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(IndexError("a page of it makes no sense".into())))
+}
+
+/// Checks the index as it is now, and with `deep` the bytes that it names.
+pub async fn examine(
+    index: &Arc<Index>,
+    data: &Arc<dyn BlockDevice>,
+    mark: u64,
+    deep: bool,
+    report: CheckReport,
+) -> Result<CheckReport, ClosedError> {
+    let walk = move |reader: &_| Ok(references::walk(reader, mark, deep, report.clone()));
+    let (mut report, spans) = index.read_at_one_moment(walk).await?;
+    if deep {
+        let damaged = bytes::damaged(data, spans, &mut report).await?;
+        if !damaged.is_empty() {
+            let name = move |reader: &_| Ok(references::keys_of(reader, &damaged));
+            for (key, address) in index.read_at_one_moment(name).await? {
+                report.note(Some(key), format!("bytes are damaged at {address}"));
+            }
+        }
+    }
+    Ok(report)
+}

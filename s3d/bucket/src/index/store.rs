@@ -1,0 +1,422 @@
+//! The redb database below the memtables: opened, opened again in place (B5), and moved to the other
+//! half of the index zone.
+//!
+//! Readers hold the database that they began on. It is given up, and what it occupied reused, only
+//! when the last of them has ended: redb's reads verify no checksum.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use parking_lot::RwLock;
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
+};
+use volumed_client::BlockDevice;
+
+use crate::format::layout::INDEX_HALVES;
+use crate::format::rows::Table;
+use crate::format::superblock::{Fields, Superblock};
+use crate::index::memtable::{Lookup, Memtable};
+use crate::index::zone::{IndexZone, Interruption};
+use crate::index::{FoldError, IndexError};
+use crate::log::position::Position;
+use crate::offload::Offload;
+use crate::rules::{Rule, kept};
+
+/// A table as redb knows it.
+pub const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(table.name())
+}
+
+/// One row: how far the log is in redb.
+const APPLIED: TableDefinition<'static, (), &'static [u8]> = TableDefinition::new("applied");
+
+/// One row: bytes of keys and values of all tables together.
+const STORED: TableDefinition<'static, (), u64> = TableDefinition::new("stored");
+
+/// Rows copied without a pause.
+const SLICE: u64 = 256;
+
+/// How often whoever replaces a database looks whether its readers have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// An index shorter than this is not worth being moved …
+const SHORT: u64 = 2 << 20;
+
+/// … nor one that is less than so many times as long as what it stores.
+const SPARSE: u64 = 4;
+
+/// A database on a half of the zone.
+pub struct Opened {
+    database: Database,
+    interruption: Arc<OnceLock<Interruption>>,
+    half: usize,
+}
+
+/// Inserts a row: its key and its value.
+pub type Insert<'i> = dyn FnMut(&[u8], &[u8]) -> Result<(), IndexError> + 'i;
+
+/// The database of a bucket.
+pub struct Store {
+    device: Arc<dyn BlockDevice>,
+    superblock: Arc<Superblock>,
+    cache: usize,
+    offload: Offload,
+    /// Empty while the database is opened again: readers wait for the lock meanwhile.
+    current: RwLock<Option<Arc<Opened>>>,
+}
+
+impl Store {
+    /// Makes an empty index in the half that the superblock names, durably.
+    pub fn create(
+        device: Arc<dyn BlockDevice>,
+        superblock: Arc<Superblock>,
+        start: &Position,
+        cache: usize,
+        offload: Offload,
+    ) -> Result<(), IndexError> {
+        let half = superblock.fields().index_half;
+        let zone = IndexZone::new(device, superblock, half, 0);
+        let opened = Opened::new(zone, half, cache)?;
+        opened.fold(&[], start, offload)?;
+        Ok(())
+    }
+
+    /// Opens the index; blocks.
+    pub fn open(
+        device: Arc<dyn BlockDevice>,
+        superblock: Arc<Superblock>,
+        cache: usize,
+        offload: Offload,
+    ) -> Result<Self, IndexError> {
+        let store = Self {
+            device,
+            superblock,
+            cache,
+            offload,
+            current: RwLock::new(None),
+        };
+        let opened = store.open_half()?;
+        *store.current.write() = Some(Arc::new(opened));
+        Ok(store)
+    }
+
+    /// Begins an empty index in the half that does not hold it; [`Store::publish`] makes it count.
+    pub fn begin_in_other_half(
+        device: Arc<dyn BlockDevice>,
+        superblock: Arc<Superblock>,
+        cache: usize,
+        offload: Offload,
+    ) -> Result<Self, IndexError> {
+        let store = Self {
+            device,
+            superblock,
+            cache,
+            offload,
+            current: RwLock::new(None),
+        };
+        let half = 1 - store.superblock.fields().index_half;
+        store.clear(half)?;
+        let opened = Opened::new(store.zone(half, 0), half, cache)?;
+        *store.current.write() = Some(Arc::new(opened));
+        Ok(store)
+    }
+
+    /// Makes this the bucket's index, and TRIMs what was it before.
+    pub fn publish(&self) -> Result<(), IndexError> {
+        let half = self.current()?.half;
+        self.superblock_change(|fields| fields.index_half = half)?;
+        self.clear(1 - half)
+    }
+
+    /// Inserts rows: `rows` is called for each table, with what inserts one. Not durable before the
+    /// next fold.
+    pub fn import(
+        &self,
+        mut rows: impl FnMut(Table, &mut Insert<'_>) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let opened = self.current()?;
+        let transaction = opened.begin_write()?;
+        let mut bytes = 0;
+        for table in Table::ALL {
+            let mut target = transaction
+                .open_table(definition(table))
+                .map_err(redb::Error::from)?;
+            rows(table, &mut |key, value| {
+                bytes += (key.len() + value.len()) as u64;
+                target.insert(key, value).map_err(redb::Error::from)?;
+                Ok(())
+            })?;
+        }
+        commit_import(transaction, bytes)?;
+        Ok(())
+    }
+
+    fn open_half(&self) -> Result<Opened, IndexError> {
+        let fields = self.superblock.fields();
+        let Fields {
+            index_half: half,
+            index_lengths,
+            ..
+        } = fields;
+        Opened::new(self.zone(half, index_lengths[half]), half, self.cache)
+    }
+
+    fn zone(&self, half: usize, length: u64) -> IndexZone {
+        IndexZone::new(self.device.clone(), self.superblock.clone(), half, length)
+    }
+
+    fn current(&self) -> Result<Arc<Opened>, IndexError> {
+        let current = self.current.read().clone();
+        current.ok_or_else(|| IndexError("the index could not be opened again".into()))
+    }
+
+    /// A view of the database as it is now, and what keeps it there.
+    pub fn begin_read(&self) -> Result<(Arc<Opened>, ReadTransaction), IndexError> {
+        let opened = self.current()?;
+        let transaction = opened.database.begin_read().map_err(redb::Error::from)?;
+        Ok((opened, transaction))
+    }
+
+    /// How far the log is in the database.
+    pub fn applied(&self) -> Result<Position, IndexError> {
+        self.current()?.applied()
+    }
+
+    /// Adds a memtable's rows, with where the log goes on behind them, as one durable transaction.
+    ///
+    /// When the connection to the volume daemon broke in the middle (B5), the database is opened
+    /// again as the last fold left it, and the fold begun anew.
+    pub fn fold(&self, frozen: &Arc<Memtable>, position: &Position) -> Result<(), FoldError> {
+        loop {
+            let opened = self.current()?;
+            let Err(error) = opened.fold(&[frozen], position, self.offload) else {
+                return Ok(());
+            };
+            let interruption = opened.interruption.get().copied();
+            drop(opened);
+            match interruption {
+                Some(Interruption::Reconnected) if !kept(Rule::FoldAgain) => {
+                    self.reopen()?;
+                    return Ok(());
+                }
+                Some(Interruption::Reconnected) => {
+                    tracing::info!("the index is opened again: its connection broke in a fold");
+                    self.reopen()?;
+                }
+                Some(Interruption::NoSpace) => {
+                    self.reopen()?;
+                    return Err(FoldError::NoSpace);
+                }
+                None => return Err(IndexError::from(error).into()),
+            }
+        }
+    }
+
+    fn reopen(&self) -> Result<(), IndexError> {
+        let mut current = self.current.write();
+        if let Some(old) = current.take() {
+            drop(self.wait_for_readers(old));
+        }
+        *current = Some(Arc::new(self.open_half()?));
+        Ok(())
+    }
+
+    /// The database, once no reader holds it.
+    fn wait_for_readers(&self, mut opened: Arc<Opened>) -> Opened {
+        loop {
+            match Arc::try_unwrap(opened) {
+                Ok(alone) => return alone,
+                Err(shared) => opened = shared,
+            }
+            debug_assert!(
+                self.offload == Offload::Threads,
+                "nobody else runs meanwhile"
+            );
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Whether most of what the index occupies is free pages, which redb never gives back.
+    pub fn is_sparse(&self) -> Result<bool, IndexError> {
+        let opened = self.current()?;
+        let length = self.superblock.fields().index_lengths[opened.half];
+        Ok(length > SHORT && length / SPARSE > opened.stored()?)
+    }
+
+    /// Copies the index to the other half of the zone, goes on there, and TRIMs this half; given
+    /// up when `hurry` says that a fold is wanted. Blocks; no fold may run meanwhile.
+    pub fn move_to_other_half(&self, hurry: &dyn Fn() -> bool) -> Result<(), IndexError> {
+        let old = self.current()?;
+        let (from, to) = (old.half, 1 - old.half);
+        self.clear(to)?;
+        let new = Opened::new(self.zone(to, 0), to, self.cache)?;
+        if !new.copy(&old, self.offload, hurry)? {
+            drop(new);
+            return self.clear(to);
+        }
+        self.superblock_change(|fields| fields.index_half = to)?;
+        drop(old);
+        let old = self.current.write().replace(Arc::new(new));
+        if let Some(old) = old {
+            drop(self.wait_for_readers(old));
+        }
+        self.clear(from)
+    }
+
+    /// TRIMs what is left in the half that does not hold the index.
+    pub fn clear_other_half(&self) -> Result<(), IndexError> {
+        self.clear(1 - self.current()?.half)
+    }
+
+    fn clear(&self, half: usize) -> Result<(), IndexError> {
+        let length = self.superblock.fields().index_lengths[half];
+        if length == 0 {
+            return Ok(());
+        }
+        let trimmed = block_on(async {
+            self.device.trim(INDEX_HALVES[half].start, length).await?;
+            self.device.flush().await
+        });
+        trimmed.map_err(|error| IndexError(error.to_string()))?;
+        self.superblock_change(|fields| fields.index_lengths[half] = 0)
+    }
+
+    fn superblock_change(&self, change: impl FnOnce(&mut Fields) + Send) -> Result<(), IndexError> {
+        block_on(self.superblock.change(change)).map_err(|error| IndexError(error.to_string()))
+    }
+
+    /// Closes redb on the caller's thread: when this returns, nothing of it is written any more.
+    pub fn close(&self) {
+        drop(self.current.write().take());
+    }
+}
+
+impl Opened {
+    fn new(zone: IndexZone, half: usize, cache: usize) -> Result<Self, IndexError> {
+        let interruption = zone.interruption();
+        let mut builder = Database::builder();
+        builder.set_cache_size(cache);
+        let database = builder
+            .create_with_backend(zone)
+            .map_err(redb::Error::from)?;
+        Ok(Self {
+            database,
+            interruption,
+            half,
+        })
+    }
+
+    /// Whether a fold was interrupted: it opens the database again, and who failed to read it begins
+    /// anew.
+    pub fn is_interrupted(&self) -> bool {
+        self.interruption.get().is_some()
+    }
+
+    fn applied(&self) -> Result<Position, IndexError> {
+        let read = || -> Result<_, redb::Error> {
+            let table = self.database.begin_read()?.open_table(APPLIED)?;
+            Ok(table.get(())?.map(|row| Position::decode(row.value())))
+        };
+        match read()? {
+            Some(Some(position)) => Ok(position),
+            _ => Err(IndexError(
+                "the row that says how far the log was applied is damaged".into(),
+            )),
+        }
+    }
+
+    fn stored(&self) -> Result<u64, redb::Error> {
+        let table = self.database.begin_read()?.open_table(STORED)?;
+        Ok(table.get(())?.map_or(0, |bytes| bytes.value()))
+    }
+
+    fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        // Without it, opening after a crash would read the whole index.
+        transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+
+    fn fold(
+        &self,
+        folded: &[&Arc<Memtable>],
+        position: &Position,
+        offload: Offload,
+    ) -> Result<(), redb::Error> {
+        let transaction = self.begin_write()?;
+        let (mut added, mut removed) = (0, 0);
+        for table in Table::ALL {
+            let mut rows = transaction.open_table(definition(table))?;
+            for memtable in folded {
+                memtable.for_each(table, offload, |key, known| {
+                    let old = match known {
+                        Lookup::Value(value) => {
+                            added += (key.len() + value.len()) as u64;
+                            rows.insert(&key[..], &value[..])?
+                        }
+                        Lookup::Removed => rows.remove(&key[..])?,
+                    };
+                    removed += old.map_or(0, |old| (key.len() + old.value().len()) as u64);
+                    Ok::<(), redb::Error>(())
+                })?;
+            }
+        }
+        {
+            let mut stored = transaction.open_table(STORED)?;
+            let before = stored.get(())?.map_or(0, |bytes| bytes.value());
+            stored.insert((), (before + added).saturating_sub(removed))?;
+        }
+        if kept(Rule::CheckpointPosition) || folded.is_empty() {
+            let mut applied = transaction.open_table(APPLIED)?;
+            applied.insert((), &position.encode()[..])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Takes over every row of `old`; false when it was given up for haste.
+    fn copy(
+        &self,
+        old: &Self,
+        offload: Offload,
+        hurry: &dyn Fn() -> bool,
+    ) -> Result<bool, redb::Error> {
+        let source = old.database.begin_read()?;
+        let transaction = self.begin_write()?;
+        let mut copied = 0;
+        for table in Table::ALL {
+            let mut rows = transaction.open_table(definition(table))?;
+            for row in source.open_table(definition(table))?.iter()? {
+                let (key, value) = row?;
+                rows.insert(key.value(), value.value())?;
+                copied += 1;
+                if copied % SLICE == 0 {
+                    if hurry() {
+                        return Ok(false);
+                    }
+                    offload.pause();
+                }
+            }
+        }
+        if let Some(position) = source.open_table(APPLIED)?.get(())? {
+            transaction
+                .open_table(APPLIED)?
+                .insert((), position.value())?;
+        }
+        if let Some(stored) = source.open_table(STORED)?.get(())? {
+            transaction.open_table(STORED)?.insert((), stored.value())?;
+        }
+        transaction.commit()?;
+        Ok(true)
+    }
+}
+
+fn commit_import(transaction: WriteTransaction, bytes: u64) -> Result<(), redb::Error> {
+    transaction.open_table(STORED)?.insert((), bytes)?;
+    transaction.commit()?;
+    Ok(())
+}

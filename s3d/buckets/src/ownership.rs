@@ -1,0 +1,120 @@
+//! A volume that this process has attached, and how its connections are made anew when the volume
+//! daemon was restarted under it (B5).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use volumed_client::admin::{AdminClient, AdminError, Attached, ErrorCode};
+use volumed_client::{BlockDevice, Connect, ConnectError, ConnectFailure, NbdDevice};
+
+use super::index_io::IndexIo;
+
+/// A volume under one owner's name. Attaching it again revokes every connection there is, so both
+/// devices of a bucket share the newest attachment.
+pub struct Ownership {
+    admin: AdminClient,
+    volume: String,
+    owner: String,
+    newest: Mutex<Attached>,
+}
+
+impl Ownership {
+    pub fn new(admin: AdminClient, volume: String, owner: String, attached: Attached) -> Self {
+        let newest = Mutex::new(attached);
+        Self {
+            admin,
+            volume,
+            owner,
+            newest,
+        }
+    }
+
+    /// The newest attachment, made now unless it is later than `epoch`.
+    async fn later_than(&self, epoch: u64) -> Result<Attached, ConnectFailure> {
+        let mut newest = self.newest.lock().await;
+        if newest.epoch <= epoch {
+            let attached = self.admin.attach_again(&self.volume, &self.owner).await;
+            *newest = attached.map_err(|error| failure(&self.volume, &error))?;
+            let (volume, epoch) = (&self.volume, newest.epoch);
+            tracing::info!(volume, epoch, "the volume is attached again");
+        }
+        Ok(newest.clone())
+    }
+}
+
+fn failure(volume: &str, error: &AdminError) -> ConnectFailure {
+    match error.code() {
+        Some(ErrorCode::NotOwner | ErrorCode::VolumeNotFound) => {
+            tracing::warn!(volume, %error, "the volume is lost to this process");
+            ConnectFailure::Final
+        }
+        _ => ConnectFailure::Passing,
+    }
+}
+
+/// Which thread takes a connection's answers (B9).
+#[derive(Debug)]
+pub enum Route {
+    /// The runtime of the caller.
+    Data,
+    /// The index's own.
+    Index(Arc<IndexIo>),
+}
+
+impl Route {
+    pub async fn connect(&self, attached: &Attached) -> Result<Arc<NbdDevice>, ConnectError> {
+        let (socket, export) = (&attached.nbd_socket, &attached.export);
+        let device = match self {
+            Self::Data => NbdDevice::connect(socket, export).await?,
+            Self::Index(io) => io.connect(socket, export).await?,
+        };
+        Ok(Arc::new(device))
+    }
+}
+
+/// Makes the next connection of one device.
+pub struct Reconnect {
+    ownership: Arc<Ownership>,
+    /// The epoch of the last attachment that was tried.
+    tried: AtomicU64,
+    route: Route,
+}
+
+impl Reconnect {
+    /// `epoch`: that of the attachment under which the device is connected.
+    pub fn new(ownership: Arc<Ownership>, epoch: u64, route: Route) -> Self {
+        let tried = AtomicU64::new(epoch);
+        Self {
+            ownership,
+            tried,
+            route,
+        }
+    }
+}
+
+#[async_trait]
+impl Connect for Reconnect {
+    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure> {
+        let tried = self.tried.load(Ordering::Acquire);
+        let attached = self.ownership.later_than(tried).await?;
+        // Before the attempt: an export that refuses has died with another end of the daemon.
+        self.tried.store(attached.epoch, Ordering::Release);
+        match self.route.connect(&attached).await {
+            Ok(device) => Ok(device),
+            Err(_) => Err(ConnectFailure::Passing),
+        }
+    }
+}
+
+impl fmt::Debug for Reconnect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Reconnect")
+            .field("volume", &self.ownership.volume)
+            .field("tried", &self.tried)
+            .finish_non_exhaustive()
+    }
+}

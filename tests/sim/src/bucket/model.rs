@@ -1,0 +1,61 @@
+//! What a bucket must hold.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+/// What a key holds: the length and the byte that fills it, or nothing.
+pub type Value = Option<(usize, u8)>;
+
+/// By key, what it may hold: one value when nothing was in flight.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    keys: BTreeMap<String, Vec<Value>>,
+}
+
+impl Model {
+    /// What a key holds, of which nothing is in flight.
+    pub fn get(&self, key: &str) -> Value {
+        let allowed = self.keys.get(key);
+        allowed
+            .and_then(|allowed| allowed.first().copied())
+            .flatten()
+    }
+
+    /// A change of a key is in flight.
+    pub fn begin(&mut self, key: &str, after: Value) {
+        let before = self.get(key);
+        self.keys.insert(key.to_owned(), vec![before, after]);
+    }
+
+    /// A key holds this, for certain.
+    pub fn settle(&mut self, key: &str, value: Value) {
+        self.keys.insert(key.to_owned(), vec![value]);
+    }
+
+    /// Every key with what it may hold.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Vec<Value>)> {
+        self.keys.iter()
+    }
+
+    /// What the keys hold for certain.
+    pub fn values(&self) -> BTreeMap<String, (usize, u8)> {
+        let held = self.keys.iter();
+        held.filter_map(|(key, allowed)| Some((key.clone(), allowed[0]?)))
+            .collect()
+    }
+
+    /// The keys that hold something for certain.
+    pub fn held(&self) -> Vec<String> {
+        let held = self.keys.iter().filter(|(_, allowed)| allowed[0].is_some());
+        held.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+/// The bytes of a value: no two values have a common run of 512.
+pub fn bytes((length, fill): (usize, u8)) -> Bytes {
+    (0..length)
+        .map(|at| fill.wrapping_add((at / 512) as u8))
+        .collect::<Vec<_>>()
+        .into()
+}

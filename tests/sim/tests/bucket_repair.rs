@@ -1,0 +1,173 @@
+//! A bucket whose volume is damaged: the check names it, and the index is built anew as far as what is
+//! left reaches.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hayrack_sim::device::{Image, SimDevice, Weather};
+use s3d_bucket::{
+    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options, check, rebuild,
+};
+
+const ID: BucketId = BucketId(1);
+const BLOCK: u64 = 4096;
+const INDEX_ZONE: u64 = 1 << 20;
+const DATA_ZONE: u64 = 1 << 50;
+/// Objects of one checkpoint.
+const THIRD: usize = 500;
+
+fn devices(image: Image) -> Devices {
+    let device = SimDevice::new(image, 1, Weather::default());
+    Devices {
+        data: device.connect(),
+        index: device.connect(),
+    }
+}
+
+async fn open(devices: Devices, epoch: u64) -> Bucket {
+    let options = Options {
+        offload: Offload::Inline,
+        index_cache: 1 << 20,
+        ..Options::new(epoch)
+    };
+    Bucket::create(devices, ID, options).await.unwrap()
+}
+
+fn object(number: usize) -> (Key, Bytes) {
+    let key = Key::new(format!("key/{number:06}")).unwrap();
+    (key, vec![number as u8; 100 + number % 900].into())
+}
+
+async fn put(bucket: &Bucket, number: usize) {
+    let (key, bytes) = object(number);
+    let stored = bucket.put(
+        key,
+        Attributes::default(),
+        Body::Small(bytes),
+        Condition::default(),
+    );
+    stored.await.unwrap();
+}
+
+/// A bucket whose objects are folded in three checkpoints, as it lies on its device.
+async fn whole() -> Image {
+    let device = SimDevice::new(Image::default(), 1, Weather::default());
+    let devices = Devices {
+        data: device.connect(),
+        index: device.connect(),
+    };
+    let bucket = open(devices, 1).await;
+    for third in 0..3 {
+        for number in third * THIRD..(third + 1) * THIRD {
+            put(&bucket, number).await;
+        }
+        bucket.checkpoint().await.unwrap();
+        // The sweep gives the log back.
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    bucket.close().await;
+    drop(bucket);
+    device.cut_power()
+}
+
+/// The numbers of the blocks in a range that are not zero.
+fn written(image: &Image, range: std::ops::Range<u64>) -> Vec<u64> {
+    image
+        .written(range.start / BLOCK..range.end / BLOCK)
+        .collect()
+}
+
+async fn problems(image: &Image, deep: bool) -> Vec<String> {
+    let report = check(devices(image.clone()), ID, Offload::Inline, deep).await;
+    let report = report.unwrap();
+    report
+        .problems
+        .into_iter()
+        .map(|problem| problem.what)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_bucket_is_sound_and_a_check_changes_nothing() {
+    let image = whole().await;
+    let device = SimDevice::new(image.clone(), 1, Weather::default());
+    let devices = Devices {
+        data: device.connect(),
+        index: device.connect(),
+    };
+    let report = check(devices, ID, Offload::Inline, true).await.unwrap();
+    assert_eq!(report.problems, []);
+    assert_eq!(report.objects, 3 * THIRD as u64);
+    assert_eq!(report.bytes_read, report.span_bytes);
+    assert!(device.cut_power() == image);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_body_is_named_by_its_key() {
+    let mut image = whole().await;
+    let block = written(&image, DATA_ZONE..u64::MAX)[3];
+    image.damage(block);
+    assert_eq!(problems(&image, false).await, [""; 0]);
+    let found = problems(&image, true).await;
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|what| what.contains("damaged")));
+}
+
+/// Builds the index anew, and says which objects are there, each of them whole.
+async fn rebuilt(image: Image) -> Vec<usize> {
+    let device = SimDevice::new(image, 1, Weather::default());
+    let devices = || Devices {
+        data: device.connect(),
+        index: device.connect(),
+    };
+    rebuild(devices(), ID, 9, Offload::Inline).await.unwrap();
+    let bucket = open(devices(), 10).await;
+    let report = bucket.check(true).await.unwrap();
+    assert_eq!(report.problems, []);
+    let mut there = Vec::new();
+    for number in 0..3 * THIRD {
+        let (key, bytes) = object(number);
+        if let Some(found) = bucket.find(&key).await.unwrap() {
+            let read = bucket.read(&found, 0..found.size).next().await.unwrap();
+            assert_eq!(read.unwrap(), bytes);
+            there.push(number);
+        }
+    }
+    assert_eq!(report.objects, there.len() as u64);
+    put(&bucket, 0).await;
+    there
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_cannot_be_opened_is_built_from_the_log() {
+    let mut image = whole().await;
+    let header = written(&image, INDEX_ZONE..DATA_ZONE)[0];
+    image.erase(header);
+    let found = problems(&image, false).await;
+    assert!(found[0].contains("cannot be opened"), "{found:?}");
+    // The log holds what the last checkpoint took.
+    let there = rebuilt(image).await;
+    assert!((2 * THIRD..3 * THIRD).all(|number| there.contains(&number)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_page_costs_what_stood_in_it() {
+    let image = whole().await;
+    let pages = written(&image, INDEX_ZONE..DATA_ZONE);
+    // Of the pages that hold rows some hold many; a page that is free costs nothing.
+    for page in pages.iter().skip(2).step_by(7) {
+        let mut image = image.clone();
+        image.erase(*page);
+        let there = rebuilt(image).await;
+        assert!(there.len() >= THIRD, "{} left without {page}", there.len());
+        assert!((2 * THIRD..3 * THIRD).all(|number| there.contains(&number)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_index_is_built_anew_without_loss() {
+    let there = rebuilt(whole().await).await;
+    assert_eq!(there.len(), 3 * THIRD);
+}

@@ -1,0 +1,82 @@
+//! The connection that a device has now, and how it gets the next one.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::BlockDevice;
+
+/// Pauses between attempts, doubled from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
+
+/// Makes the next connection of a device.
+#[async_trait]
+pub trait Connect: fmt::Debug + Send + Sync + 'static {
+    /// Connects as the same owner as before. When this answers, nothing that was sent on an earlier
+    /// connection can land any more (V2).
+    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure>;
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectFailure {
+    /// Worth another try.
+    Passing,
+    /// Somebody else owns the volume by now, or it is gone.
+    Final,
+}
+
+#[derive(Clone)]
+pub(super) struct Connection {
+    /// Counts the connections of a device.
+    pub generation: u64,
+    pub device: Arc<dyn BlockDevice>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Connected(Connection),
+    Reconnecting,
+    Lost,
+}
+
+/// Connects until it works, it can never work, or `patience` is at its end; ends early when the
+/// device is dropped.
+pub(super) async fn replace(
+    state: Weak<watch::Sender<State>>,
+    connect: Arc<dyn Connect>,
+    generation: u64,
+    patience: Duration,
+) {
+    let deadline = Instant::now() + patience;
+    let mut pause = PAUSES.0;
+    let next = loop {
+        if state.strong_count() == 0 {
+            return;
+        }
+        match timeout_at(deadline, connect.connect()).await {
+            Ok(Ok(device)) => break State::Connected(Connection { generation, device }),
+            Ok(Err(ConnectFailure::Passing)) if Instant::now() + pause < deadline => {
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+            Ok(Err(_)) | Err(_) => break State::Lost,
+        }
+    };
+    if let Some(state) = state.upgrade() {
+        state.send_replace(next);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}

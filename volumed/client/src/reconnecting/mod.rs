@@ -1,0 +1,182 @@
+//! [`BlockDevice`] that outlives its connection (B5).
+
+mod connection;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+pub use connection::{Connect, ConnectFailure};
+use connection::{Connection, State};
+
+use crate::{BlockDevice, DeviceError, Durability};
+
+/// No answered write waits for a flush; generations begin at 1.
+const CLEAN: u64 = 0;
+
+/// A device whose calls wait while its connection is made anew, and are then sent again.
+///
+/// Sending again is right because a call that was not answered may be made twice: calls that overlap
+/// and are in flight together have no order, so nothing can have been written over it meanwhile, and
+/// the new connection is made only when nothing of the old one can land any more (V2).
+///
+/// A flush covers what was answered on its own connection (V9). When volatile writes or trims were
+/// answered on one that is lost, the next flush fails with [`DeviceError::Disconnected`], once, and
+/// its caller must do them again. Of several callers who flush at the same time only one may be
+/// told: who depends on it has a device of its own.
+///
+/// When no connection could be made for the whole of `patience`, every call fails with
+/// [`DeviceError::Disconnected`] from then on.
+#[derive(Debug)]
+pub struct ReconnectingDevice {
+    size: u64,
+    state: Arc<watch::Sender<State>>,
+    connect: Arc<dyn Connect>,
+    runtime: Handle,
+    patience: Duration,
+    /// The generation of the oldest connection that answered what no flush has covered.
+    unflushed: AtomicU64,
+}
+
+impl ReconnectingDevice {
+    /// A device over `first`, which `connect` replaces when it breaks. Connections are made on the
+    /// runtime that this is called on, and for at most `patience` after one broke.
+    pub fn new(first: Arc<dyn BlockDevice>, connect: Arc<dyn Connect>, patience: Duration) -> Self {
+        Self {
+            size: first.size(),
+            state: Arc::new(watch::Sender::new(State::Connected(Connection {
+                generation: CLEAN + 1,
+                device: first,
+            }))),
+            connect,
+            runtime: Handle::current(),
+            patience,
+            unflushed: AtomicU64::new(CLEAN),
+        }
+    }
+
+    /// Whether no connection could be made in time: the device is of no more use.
+    pub fn is_lost(&self) -> bool {
+        matches!(*self.state.borrow(), State::Lost)
+    }
+
+    async fn connection(&self) -> Result<Connection, DeviceError> {
+        if let State::Connected(connection) = &*self.state.borrow() {
+            return Ok(connection.clone());
+        }
+        let mut states = self.state.subscribe();
+        let state = states
+            .wait_for(|state| !matches!(state, State::Reconnecting))
+            .await;
+        match state.as_deref() {
+            Ok(State::Connected(connection)) => Ok(connection.clone()),
+            _ => Err(DeviceError::Disconnected),
+        }
+    }
+
+    /// The outcome of a call, unless its connection broke: then it has to be made again.
+    fn settled<T>(
+        &self,
+        connection: &Connection,
+        outcome: Result<T, DeviceError>,
+    ) -> Option<Result<T, DeviceError>> {
+        if matches!(outcome, Err(DeviceError::Disconnected)) {
+            self.replace(connection.generation);
+            return None;
+        }
+        Some(outcome)
+    }
+
+    /// Has the connection of this generation replaced, unless somebody had before.
+    fn replace(&self, broken: u64) {
+        let began = self.state.send_if_modified(|state| match state {
+            State::Connected(connection) if connection.generation == broken => {
+                *state = State::Reconnecting;
+                true
+            }
+            _ => false,
+        });
+        if began {
+            let next = broken + 1;
+            let (state, connect) = (Arc::downgrade(&self.state), self.connect.clone());
+            let replacing = connection::replace(state, connect, next, self.patience);
+            self.runtime.spawn(replacing);
+        }
+    }
+
+    fn note_unflushed(&self, generation: u64) {
+        let noted = &self.unflushed;
+        // An older one stays: what it answered may be gone, whatever comes later.
+        let _ = noted.compare_exchange(CLEAN, generation, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+#[async_trait]
+impl BlockDevice for ReconnectingDevice {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
+        loop {
+            let connection = self.connection().await?;
+            let outcome = connection.device.read(offset, length).await;
+            if let Some(settled) = self.settled(&connection, outcome) {
+                return settled;
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        offset: u64,
+        pieces: &[Bytes],
+        durability: Durability,
+    ) -> Result<(), DeviceError> {
+        loop {
+            let connection = self.connection().await?;
+            let outcome = connection.device.write(offset, pieces, durability).await;
+            if let Some(settled) = self.settled(&connection, outcome) {
+                if durability == Durability::Volatile {
+                    self.note_unflushed(connection.generation);
+                }
+                return settled;
+            }
+        }
+    }
+
+    async fn flush(&self) -> Result<(), DeviceError> {
+        loop {
+            let connection = self.connection().await?;
+            let unflushed = self.unflushed.swap(CLEAN, Ordering::AcqRel);
+            if unflushed != CLEAN && unflushed != connection.generation {
+                return Err(DeviceError::Disconnected);
+            }
+            let outcome = connection.device.flush().await;
+            match self.settled(&connection, outcome) {
+                Some(settled) => return settled,
+                None if unflushed != CLEAN => return Err(DeviceError::Disconnected),
+                None => {}
+            }
+        }
+    }
+
+    async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
+        loop {
+            let connection = self.connection().await?;
+            let outcome = connection.device.trim(offset, length).await;
+            if let Some(settled) = self.settled(&connection, outcome) {
+                self.note_unflushed(connection.generation);
+                return settled;
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::*;
+
+/// What a server holds, and the connections to it.
+#[derive(Debug, Default)]
+struct Server {
+    bytes: Mutex<BTreeMap<u64, Bytes>>,
+    /// Connections of a lower number are broken.
+    alive_from: AtomicU64,
+    connections: AtomicU64,
+    away: std::sync::atomic::AtomicBool,
+    taken: std::sync::atomic::AtomicBool,
+}
+
+#[derive(Debug)]
+struct Link {
+    server: Arc<Server>,
+    number: u64,
+}
+
+impl Server {
+    fn link(self: &Arc<Self>) -> Arc<dyn BlockDevice> {
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        Arc::new(Link {
+            server: self.clone(),
+            number,
+        })
+    }
+
+    fn break_connections(&self) {
+        let next = self.connections.load(Ordering::SeqCst);
+        self.alive_from.store(next, Ordering::SeqCst);
+    }
+
+    fn device(self: &Arc<Self>) -> Arc<ReconnectingDevice> {
+        let connect = Arc::new(Again(self.clone()));
+        let patience = Duration::from_secs(30);
+        Arc::new(ReconnectingDevice::new(self.link(), connect, patience))
+    }
+}
+
+impl Link {
+    fn check(&self) -> Result<(), DeviceError> {
+        if self.number < self.server.alive_from.load(Ordering::SeqCst) {
+            return Err(DeviceError::Disconnected);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BlockDevice for Link {
+    fn size(&self) -> u64 {
+        1 << 40
+    }
+
+    async fn read(&self, offset: u64, _: usize) -> Result<Bytes, DeviceError> {
+        self.check()?;
+        let held = self.server.bytes.lock().get(&offset).cloned();
+        held.ok_or(DeviceError::Invalid)
+    }
+
+    async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
+        self.check()?;
+        self.server
+            .bytes
+            .lock()
+            .insert(offset, pieces.concat().into());
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), DeviceError> {
+        self.check()
+    }
+
+    async fn trim(&self, offset: u64, _: u64) -> Result<(), DeviceError> {
+        self.check()?;
+        self.server.bytes.lock().remove(&offset);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Again(Arc<Server>);
+
+#[async_trait]
+impl Connect for Again {
+    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure> {
+        if self.0.taken.load(Ordering::SeqCst) {
+            return Err(ConnectFailure::Final);
+        }
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(ConnectFailure::Passing);
+        }
+        Ok(self.0.link())
+    }
+}
+
+fn bytes(text: &'static str) -> [Bytes; 1] {
+    [Bytes::from_static(text.as_bytes())]
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_a_server_that_returns() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    server.away.store(true, Ordering::SeqCst);
+    server.break_connections();
+    let write = {
+        let device = device.clone();
+        tokio::spawn(async move { device.write(0, &bytes("a"), Durability::Durable).await })
+    };
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(!write.is_finished());
+    server.away.store(false, Ordering::SeqCst);
+    assert_eq!(write.await.unwrap(), Ok(()));
+    assert_eq!(device.read(0, 1).await.unwrap(), "a");
+    assert!(!device.is_lost());
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_and_then_every_call_fails_at_once() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    server.away.store(true, Ordering::SeqCst);
+    server.break_connections();
+    let began = tokio::time::Instant::now();
+    assert_eq!(device.read(0, 1).await, Err(DeviceError::Disconnected));
+    assert!(began.elapsed() >= Duration::from_secs(29));
+    server.away.store(false, Ordering::SeqCst);
+    let failed = tokio::time::Instant::now();
+    assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+    assert_eq!(failed.elapsed(), Duration::ZERO);
+    assert!(device.is_lost());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_somebody_else_took_is_lost_at_once() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    server.taken.store(true, Ordering::SeqCst);
+    server.break_connections();
+    let began = tokio::time::Instant::now();
+    assert_eq!(device.trim(0, 1).await, Err(DeviceError::Disconnected));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert!(device.is_lost());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_fails_once_when_what_it_should_cover_is_lost() {
+    let volatile: [fn(&ReconnectingDevice) -> futures::future::BoxFuture<'_, _>; 2] = [
+        |device| Box::pin(async { device.write(0, &bytes("a"), Durability::Volatile).await }),
+        |device| Box::pin(device.trim(0, 1)),
+    ];
+    for call in volatile {
+        let server = Arc::<Server>::default();
+        let device = server.device();
+        call(&device).await.unwrap();
+        assert_eq!(device.flush().await, Ok(()), "nothing is lost yet");
+        call(&device).await.unwrap();
+        server.break_connections();
+        assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+        assert_eq!(device.flush().await, Ok(()), "it is reported once");
+        call(&device).await.unwrap();
+        assert_eq!(device.flush().await, Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_nothing_waits_for_goes_on() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    device
+        .write(0, &bytes("a"), Durability::Durable)
+        .await
+        .unwrap();
+    server.break_connections();
+    assert_eq!(device.flush().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volatile_write_on_the_next_connection_does_not_hide_a_lost_one() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    let write = async |at| device.write(at, &bytes("a"), Durability::Volatile).await;
+    write(0).await.unwrap();
+    server.break_connections();
+    write(1).await.unwrap();
+    assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+}
