@@ -46,6 +46,7 @@ pub struct SimDevice {
 /// A connection to it, which is made anew when it breaks.
 pub struct Connection {
     device: Arc<SimDevice>,
+    attachment: u64,
     /// The first time since the last flush that something was answered which a flush has to cover:
     /// one more than the breaks there were before it, or 0.
     unflushed: AtomicU64,
@@ -60,6 +61,8 @@ struct State {
     writes: u64,
     breaks: u64,
     allocated: usize,
+    /// Connections of an earlier attachment do nothing any more.
+    attachment: u64,
 }
 
 impl SimDevice {
@@ -73,16 +76,23 @@ impl SimDevice {
             pending: BTreeMap::new(),
             writes: 0,
             breaks: 0,
+            attachment: 0,
         };
         Arc::new(Self {
             state: Mutex::new(state),
         })
     }
 
+    /// Attaches the device anew: nothing that was sent on an earlier connection lands (V2).
+    pub fn attach(&self) {
+        self.lock().attachment += 1;
+    }
+
     /// A connection to the device.
     pub fn connect(self: &Arc<Self>) -> Arc<Connection> {
         Arc::new(Connection {
             device: self.clone(),
+            attachment: self.lock().attachment,
             unflushed: AtomicU64::new(0),
         })
     }
@@ -271,9 +281,19 @@ impl Connection {
     }
 
     async fn call(&self) -> Result<u32, DeviceError> {
+        self.check()?;
         let pauses = self.device.lock().call()?;
         pause(pauses).await;
+        self.check()?;
         Ok(pauses)
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        if self.attachment == self.device.lock().attachment {
+            Ok(())
+        } else {
+            Err(DeviceError::Disconnected)
+        }
     }
 }
 
@@ -326,6 +346,7 @@ impl BlockDevice for Connection {
         // The power may be cut here, with the write in the cache and not answered.
         pause(2 - pauses).await;
         self.device.answer(())?;
+        self.check()?;
         let mut state = self.device.lock();
         // What the connection that broke meanwhile did not answer is sent again.
         let write = if state.breaks == breaks {

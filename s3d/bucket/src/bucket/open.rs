@@ -113,7 +113,7 @@ impl Bucket {
         let index = Arc::new(index.retaining(feed));
         let totals = index.read(totals).await;
         let totals = totals.map_err(|error| OpenError::Index(error.0))?;
-        let space = Arc::new(Space::new(superblock, fields.mark, applied));
+        let space = Arc::new(Space::new(superblock, offload, fields.mark, applied));
         let shared = Arc::new(Shared {
             data: devices.data.clone(),
             index,

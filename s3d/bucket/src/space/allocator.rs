@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures::executor::block_on;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use volumed_client::DeviceError;
@@ -12,10 +13,12 @@ use volumed_client::DeviceError;
 use crate::format::layout::{BLOCK, MARK_STEP, SEGMENT, whole_blocks};
 use crate::format::superblock::{Fields, Superblock};
 use crate::log::position::Position;
+use crate::offload::Offload;
 use crate::rules::{Rule, kept};
 
 pub struct Space {
     superblock: Arc<Superblock>,
+    offload: Offload,
     state: Mutex<State>,
     raising: tokio::sync::Mutex<()>,
     folded: Mutex<Folded>,
@@ -51,7 +54,12 @@ pub struct Claim {
 impl Space {
     /// Hands out addresses from `mark` on: everything below may have been written. `applied`: how
     /// far the log is in redb.
-    pub fn new(superblock: Arc<Superblock>, mark: u64, applied: Position) -> Self {
+    pub fn new(
+        superblock: Arc<Superblock>,
+        offload: Offload,
+        mark: u64,
+        applied: Position,
+    ) -> Self {
         let state = State {
             next: mark,
             mark,
@@ -60,6 +68,7 @@ impl Space {
         };
         Self {
             superblock,
+            offload,
             state: Mutex::new(state),
             raising: tokio::sync::Mutex::new(()),
             folded: Mutex::new(Folded {
@@ -121,7 +130,8 @@ impl Space {
         }
         let mark = now + missing.max(MARK_STEP);
         if kept(Rule::MarkBeforeWrite) {
-            self.superblock.change(|fields| fields.mark = mark).await?;
+            self.change_superblock(move |fields| fields.mark = mark)
+                .await?;
         }
         self.state.lock().mark = mark;
         Ok(())
@@ -158,10 +168,20 @@ impl Space {
         let before = self.folded.lock().before;
         let log_from = before.encode();
         if self.superblock.fields().log_from != log_from {
-            let change = |fields: &mut Fields| fields.log_from = log_from;
-            self.superblock.change(change).await?;
+            self.change_superblock(move |fields| fields.log_from = log_from)
+                .await?;
         }
         Ok(before.address)
+    }
+
+    /// Changes the superblock where a fold that changes it, too, is not kept from going on.
+    async fn change_superblock(
+        &self,
+        change: impl FnOnce(&mut Fields) + Send + 'static,
+    ) -> Result<(), DeviceError> {
+        let superblock = self.superblock.clone();
+        let work = move || block_on(superblock.change(change));
+        self.offload.run(work).await
     }
 
     /// The append high-water mark: nothing was ever written at or above it.

@@ -147,6 +147,7 @@ impl World {
     async fn open(&mut self, device: &Arc<SimDevice>) -> Result<Option<Bucket>, String> {
         self.epoch += 1;
         let epoch = self.epoch;
+        device.attach();
         let devices = Devices {
             data: device.connect(),
             index: device.connect(),
