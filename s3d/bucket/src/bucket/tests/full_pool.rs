@@ -43,6 +43,9 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     };
     let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
     put(&bucket, "a", 3_000_000).await;
+    // The reserve is taken in the background once there is something to delete.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(bucket.shared.reserve_held());
     let flushes = device.flushes.as_ref().unwrap();
     let held = flushes.acquire().await.unwrap();
     // The memtable is large enough then: a fold begins, and waits for its flush.

@@ -74,7 +74,8 @@ async fn an_object_whose_sums_no_group_holds_can_be_deleted() {
 
     bucket.checkpoint().await.unwrap();
     tokio::time::sleep(std::time::Duration::from_mins(1)).await;
-    assert_eq!(*device.trimmed.lock() - before, object.size);
+    // Blocks of the log come back, too.
+    assert!(*device.trimmed.lock() - before >= object.size);
     let left = (
         rows(&bucket, Table::Spans).await,
         rows(&bucket, Table::Freed).await,
