@@ -135,6 +135,9 @@ pub enum ReplicaError {
     /// Its disk is full; nothing was changed.
     #[error("the replica's disk is full")]
     NoSpace,
+    /// Its node has no descriptor or memory left just now; nothing was changed.
+    #[error("the replica's node lacks file descriptors or memory")]
+    Exhausted,
     /// The bytes do not match their checksum (V10).
     #[error("the bytes do not match their checksum")]
     Corrupt,

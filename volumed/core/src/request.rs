@@ -55,6 +55,10 @@ pub enum IoError {
     /// The pool has no room; nothing was changed in any extent that had none.
     #[error("the pool has no space left")]
     NoSpace,
+    /// The node has no descriptor or memory left just now; nothing was changed in an extent that
+    /// needed one.
+    #[error("the volume daemon lacks file descriptors or memory")]
+    Exhausted,
     /// A disk failed, or bytes did not match their checksum (V8, V10).
     #[error("input/output error")]
     Io,

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use rustix::fs::OFlags;
 
 use crate::extent_file::write_durably;
+use crate::open::{is_exhausted, open};
 
 /// What such a write's memory, offset and length are multiples of: the block of every disk in use.
 const ALIGNMENT: usize = 4096;
@@ -44,7 +45,7 @@ impl Direct {
         if !aligned(offset as usize) || !aligned(bytes.len()) {
             return None;
         }
-        let file = self.file.get_or_init(|| self.open().ok()).as_ref()?;
+        let file = self.opened()?;
         let written = if aligned(bytes.as_ptr() as usize) {
             write_durably(file, bytes, offset)
         } else {
@@ -56,11 +57,23 @@ impl Direct {
         }
     }
 
+    /// The file; `None` if this file system has no such writes, or no descriptor is left just now.
+    fn opened(&self) -> Option<&File> {
+        if let Some(known) = self.file.get() {
+            return known.as_ref();
+        }
+        match self.open() {
+            Err(error) if is_exhausted(&error) => None,
+            opened => self.file.get_or_init(|| opened.ok()).as_ref(),
+        }
+    }
+
     fn open(&self) -> std::io::Result<File> {
-        OpenOptions::new()
+        let mut options = OpenOptions::new();
+        options
             .write(true)
-            .custom_flags(OFlags::DIRECT.bits().cast_signed())
-            .open(&self.path)
+            .custom_flags(OFlags::DIRECT.bits().cast_signed());
+        open(&options, &self.path)
     }
 }
 

@@ -15,6 +15,7 @@ use volumed_core::{ByteCount, DiskId, VolumeId};
 use crate::buffers::Buffers;
 use crate::layout::Layout;
 use crate::names::{DurableNames, sync_parent};
+use crate::open::{is_exhausted, open_to_read};
 use crate::open_files::OpenFiles;
 use crate::{DiskError, SpaceSettings, identity};
 
@@ -25,6 +26,9 @@ pub struct DiskSettings {
     pub path: PathBuf,
     /// Its space.
     pub space: SpaceSettings,
+    /// Extents that may be open at once, [`DESCRIPTORS_OF_AN_EXTENT`](crate::DESCRIPTORS_OF_AN_EXTENT)
+    /// each.
+    pub open_extents: usize,
 }
 
 /// A disk in use by this process alone.
@@ -38,6 +42,10 @@ pub struct Disk {
     settings: SpaceSettings,
     space: Arc<DiskSpace>,
     capacity: AtomicU64,
+    /// Tells its file system from others.
+    device: u64,
+    /// Disks of the pool on its file system, itself among them.
+    sharers: AtomicU64,
     failed: AtomicBool,
     /// Holds the lock on `disk.json`.
     _lock: File,
@@ -58,8 +66,10 @@ impl Disk {
         let volumes = layout.volumes();
         make_private(&volumes).map_err(DiskError::io(&volumes))?;
         sync_parent(&volumes).map_err(DiskError::io(&volumes))?;
+        let found =
+            rustix::fs::stat(&volumes).map_err(|errno| DiskError::io(&volumes)(errno.into()))?;
         let disk = Self {
-            files: OpenFiles::new(layout.clone()),
+            files: OpenFiles::new(layout.clone(), settings.open_extents.max(1)),
             names: DurableNames::new(),
             buffers: Buffers::default(),
             layout,
@@ -67,6 +77,8 @@ impl Disk {
             settings: settings.space,
             space: Arc::default(),
             capacity: AtomicU64::new(0),
+            device: found.st_dev,
+            sharers: AtomicU64::new(1),
             failed: AtomicBool::new(false),
             _lock: lock,
         };
@@ -94,12 +106,28 @@ impl Disk {
         ByteCount(self.capacity.load(Ordering::Relaxed))
     }
 
+    /// How many disks of the pool lie on its file system, itself among them.
+    pub fn sharers(&self) -> u64 {
+        self.sharers.load(Ordering::Relaxed)
+    }
+
+    /// Whether both lie on one file system, and so share its space.
+    pub fn shares_file_system(&self, other: &Self) -> bool {
+        self.device == other.device
+    }
+
+    /// Says how many disks of the pool lie on its file system, itself among them.
+    pub fn share_file_system(&self, sharers: u64) -> Result<(), DiskError> {
+        self.sharers.store(sharers.max(1), Ordering::Relaxed);
+        self.measure()
+    }
+
     /// Looks at what is really free. To be called every second or so.
     pub fn measure(&self) -> Result<(), DiskError> {
         let root = self.layout.root();
         let capacity = self
             .settings
-            .apply(root, &self.space)
+            .apply(root, &self.space, self.sharers())
             .map_err(DiskError::io(root))?;
         self.capacity.store(capacity.0, Ordering::Relaxed);
         Ok(())
@@ -125,11 +153,15 @@ impl Disk {
         let folder = self.layout.volume(volume);
         self.make_folder(volume).map_err(DiskError::io(&folder))?;
         for &file in files {
+            // V8: what fails to be synced here is another extent's, and fails the disk.
+            if self.make_way(volume, file).is_err() {
+                return Err(DiskError::Failed);
+            }
             self.files
                 .create(volume, file)
                 .map_err(DiskError::io(self.layout.data(volume, file)))?;
         }
-        let opened = File::open(&folder).map_err(DiskError::io(&folder))?;
+        let opened = open_to_read(&folder).map_err(DiskError::io(&folder))?;
         opened.sync_all().map_err(|error| {
             self.fail(&error);
             DiskError::io(folder)(error)
@@ -146,10 +178,22 @@ impl Disk {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        // V8: the next sync may answer well for a name that is lost.
         self.names.make_durable(&folder).inspect_err(|error| {
-            self.fail(error);
+            // V8: the next sync may answer well for a name that is lost.
+            if !is_exhausted(error) {
+                self.fail(error);
+            }
         })
+    }
+
+    /// Nobody serves the volume now: closes those of its files that hold nothing unsynced.
+    pub fn rest(&self, volume: VolumeId) {
+        self.files.close_volume(volume);
+    }
+
+    /// How many extents are open.
+    pub fn open_extents(&self) -> usize {
+        self.files.count()
     }
 
     /// Unlinks an extent whose record is gone. Its name may come back after a power cut, and is
@@ -197,15 +241,37 @@ mod tests {
 
     use super::*;
 
+    fn settings(path: PathBuf) -> DiskSettings {
+        DiskSettings {
+            path,
+            space: SpaceSettings::default(),
+            open_extents: 8,
+        }
+    }
+
+    #[test]
+    fn disks_on_one_file_system_share_its_space() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |name| Disk::open(settings(folder.path().join(name))).expect("a disk");
+        let (first, second) = (open("a"), open("b"));
+        let whole = first.capacity();
+        assert!(first.shares_file_system(&second));
+        for disk in [&first, &second] {
+            disk.share_file_system(2).expect("measured");
+            assert_eq!(disk.capacity().0, whole.0 / 2);
+        }
+        let free = |disk: &Disk| disk.space().free().0;
+        assert!(free(&first) + free(&second) <= whole.0);
+    }
+
     #[test]
     fn each_process_syncs_the_name_of_a_folder() {
         use crate::names::tests::{just_started, take_synced};
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
         for _ in 0..2 {
             let path = path.clone();
-            let mut disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+            let mut disk = Disk::open(settings(path)).expect("a disk");
             disk.names = just_started();
             for extent in 0..2 {
                 let extent = ExtentIndex(extent);
@@ -223,8 +289,7 @@ mod tests {
         use crate::names::tests::{just_started, syncs_fail};
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
-        let mut disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+        let mut disk = Disk::open(settings(path)).expect("a disk");
         disk.names = just_started();
         syncs_fail(true);
         disk.make_folder(VolumeId(7)).expect_err("the sync failed");
@@ -235,8 +300,7 @@ mod tests {
     fn nobody_else_may_look_at_what_tenants_stored() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
-        let disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+        let disk = Disk::open(settings(path)).expect("a disk");
         let file = ExtentFile {
             extent: ExtentIndex(0),
             alloc: Alloc(1),

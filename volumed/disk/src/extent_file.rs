@@ -15,6 +15,7 @@ use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, Volu
 
 use crate::direct::Direct;
 use crate::layout::Layout;
+use crate::open::open;
 use crate::slots::read_up_to;
 
 /// Durable writes from this length on go past the page cache. They have to reach the disk anyway,
@@ -41,12 +42,9 @@ impl OpenExtent {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let made = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(0o600);
+            let made = open(&options, &path)?;
             made.set_len(size)?;
             Ok(made)
         };
@@ -72,10 +70,11 @@ impl OpenExtent {
         file: ExtentFile,
         unsynced: bool,
     ) -> std::io::Result<Self> {
-        let open = |path| OpenOptions::new().read(true).write(true).open(path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
         let path = layout.data(volume, file);
-        let data = open(path.clone())?;
-        let sums = open(layout.sums(volume, file))?;
+        let data = open(&options, &path)?;
+        let sums = open(&options, &layout.sums(volume, file))?;
         Ok(Self::new(data, Direct::new(path), sums, unsynced))
     }
 

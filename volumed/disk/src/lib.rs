@@ -9,6 +9,7 @@ mod extent_file;
 mod identity;
 mod layout;
 mod names;
+mod open;
 mod open_files;
 mod recover;
 mod run;
@@ -20,6 +21,8 @@ use std::path::PathBuf;
 use volumed_core::format::FormatError;
 
 pub use disk::{Disk, DiskSettings};
+pub use open::is_exhausted;
+pub use open_files::DESCRIPTORS_OF_AN_EXTENT;
 pub use recover::FoundVolume;
 pub use space::SpaceSettings;
 
@@ -37,6 +40,9 @@ pub enum DiskError {
     /// Another process uses the disk.
     #[error("another volume daemon uses it: stop that one first")]
     InUse,
+    /// A sync on it failed (V8).
+    #[error("a sync on it failed: nothing on it is acknowledged any more")]
+    Failed,
     /// A file cannot be understood.
     #[error("{}: {source}", path.display())]
     Format {

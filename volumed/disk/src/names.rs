@@ -1,11 +1,12 @@
 //! Names of files and folders that no power cut takes away.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
+
+use crate::open::open_to_read;
 
 /// The names that this process made durable. That a name is found on the disk says nothing: a
 /// process that was killed may have left it before it came to the sync.
@@ -47,7 +48,7 @@ impl DurableNames {
 /// Makes a file's name durable.
 pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
     let parent = path.parent().ok_or(ErrorKind::InvalidInput)?;
-    File::open(parent)?.sync_all()
+    open_to_read(parent)?.sync_all()
 }
 
 #[cfg(test)]

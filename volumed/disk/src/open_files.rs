@@ -13,13 +13,19 @@ use crate::layout::Layout;
 /// Extents kept open, up to three files each; more only while none of them may be closed.
 const KEPT_OPEN: usize = 256;
 
+/// Descriptors that an open extent takes: data, data past the page cache, sums.
+pub const DESCRIPTORS_OF_AN_EXTENT: usize = 3;
+
 type Key = (VolumeId, ExtentFile);
 
 #[derive(Debug, Default)]
 struct Cache {
     open: HashMap<Key, (Arc<OpenExtent>, u64)>,
     uses: u64,
+    /// Extents that stay open while nobody needs them.
     kept: usize,
+    /// Extents that are open at most: before one more is opened, another is synced and closed.
+    most: usize,
     /// V8: extents into which the process before may have written what no sync covers. One that
     /// was closed is not among them: only what is synced is closed.
     unclean: HashSet<Key>,
@@ -32,13 +38,14 @@ pub(crate) struct OpenFiles {
 }
 
 impl OpenFiles {
-    pub fn new(layout: Layout) -> Self {
-        Self::keeping(KEPT_OPEN, layout)
+    pub fn new(layout: Layout, most: usize) -> Self {
+        Self::keeping(KEPT_OPEN.min(most), most, layout)
     }
 
-    fn keeping(kept: usize, layout: Layout) -> Self {
+    fn keeping(kept: usize, most: usize, layout: Layout) -> Self {
         let cache = Cache {
             kept,
+            most,
             ..Cache::default()
         };
         Self {
@@ -52,6 +59,29 @@ impl OpenFiles {
     /// before the extent is opened.
     pub fn found_unclean(&self, volume: VolumeId, file: ExtentFile) {
         self.cache.lock().unclean.insert((volume, file));
+    }
+
+    /// Whether the extent is open, or can be without closing another that must be synced first.
+    pub fn is_at_hand(&self, volume: VolumeId, file: ExtentFile) -> bool {
+        let cache = self.cache.lock();
+        cache.open.len() < cache.most || cache.open.contains_key(&(volume, file))
+    }
+
+    /// The extent to sync so that another can be opened in its place, if there are as many as may be
+    /// open and none can be closed as it is. It is the one that was not used for longest.
+    pub fn in_the_way(&self) -> Option<Arc<OpenExtent>> {
+        let mut cache = self.cache.lock();
+        let most = cache.most;
+        cache.close_down_to(most.saturating_sub(1));
+        if cache.open.len() < most {
+            return None;
+        }
+        let idle = cache
+            .open
+            .values()
+            .filter(|(extent, _)| Arc::strong_count(extent) == 1);
+        let oldest = idle.min_by_key(|(_, used)| *used);
+        oldest.map(|(extent, _)| Arc::clone(extent))
     }
 
     pub fn get(&self, volume: VolumeId, file: ExtentFile) -> std::io::Result<Arc<OpenExtent>> {
@@ -85,6 +115,21 @@ impl OpenFiles {
         self.cache.lock().close((volume, file));
     }
 
+    /// Closes what the volume has open and may be closed: nobody will need it soon.
+    pub fn close_volume(&self, volume: VolumeId) {
+        let mut cache = self.cache.lock();
+        let idle = cache.closable().map(|(_, key)| key);
+        let idle: Vec<_> = idle.filter(|(of, _)| *of == volume).collect();
+        for key in idle {
+            cache.close(key);
+        }
+    }
+
+    /// How many extents are open.
+    pub fn count(&self) -> usize {
+        self.cache.lock().open.len()
+    }
+
     pub fn forget_volume(&self, volume: VolumeId) {
         let mut cache = self.cache.lock();
         cache.open.retain(|(of, _), _| *of != volume);
@@ -99,18 +144,26 @@ impl Cache {
         self.close_surplus();
     }
 
-    /// Closes what was not used for longest, down to the bound. V8: an extent that is in use or has
-    /// unsynced writes is not closed.
     fn close_surplus(&mut self) {
-        let surplus = self.open.len().saturating_sub(self.kept);
-        if surplus == 0 {
-            return;
-        }
+        self.close_down_to(self.kept);
+    }
+
+    /// V8: an extent that is in use or has unsynced writes is not closed.
+    fn closable(&self) -> impl Iterator<Item = (u64, Key)> {
         let closable = self
             .open
             .iter()
             .filter(|(_, (extent, _))| Arc::strong_count(extent) == 1 && !extent.unsynced());
-        let mut closable: Vec<_> = closable.map(|(&key, (_, used))| (*used, key)).collect();
+        closable.map(|(&key, (_, used))| (*used, key))
+    }
+
+    /// Closes what was not used for longest and may be closed, until `kept` are open.
+    fn close_down_to(&mut self, kept: usize) {
+        let surplus = self.open.len().saturating_sub(kept);
+        if surplus == 0 {
+            return;
+        }
+        let mut closable: Vec<_> = self.closable().collect();
         closable.sort_unstable();
         for (_, key) in closable.into_iter().take(surplus) {
             self.close(key);
@@ -131,6 +184,7 @@ mod tests {
 
     const VOLUME: VolumeId = VolumeId(7);
     const KEPT: usize = 4;
+    const MOST: usize = 100;
 
     fn file(extent: u64) -> ExtentFile {
         ExtentFile {
@@ -146,7 +200,7 @@ mod tests {
         for extent in 0..12 {
             OpenExtent::create(&layout, VOLUME, file(extent)).expect("an extent");
         }
-        OpenFiles::keeping(KEPT, layout)
+        OpenFiles::keeping(KEPT, MOST, layout)
     }
 
     fn open(files: &OpenFiles) -> Vec<u64> {
@@ -210,5 +264,37 @@ mod tests {
         (0..10).for_each(|extent| sync(&files, extent));
         files.close_surplus();
         assert_eq!(open(&files), [6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn the_one_unused_for_longest_makes_way_once_it_is_synced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = just_started(&folder).layout;
+        let files = OpenFiles::keeping(2, 2, layout);
+        for extent in 0..2 {
+            assert!(files.is_at_hand(VOLUME, file(extent)));
+            let extent = files.get(VOLUME, file(extent)).expect("an extent");
+            extent.write(0, &[5; 4096], false).expect("a write");
+        }
+        assert!(!files.is_at_hand(VOLUME, file(2)));
+        let oldest = files.in_the_way().expect("both have unsynced writes");
+        oldest.sync_data().expect("synced");
+        drop(oldest);
+        assert!(files.in_the_way().is_none());
+        assert_eq!(open(&files), [1]);
+    }
+
+    #[test]
+    fn a_volume_that_rests_keeps_only_what_is_unsynced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = just_started(&folder);
+        (0..3).for_each(|extent| read(&files, extent));
+        let written = files.get(VOLUME, file(1)).expect("an extent");
+        written.write(0, &[5; 4096], false).expect("a write");
+        drop(written);
+        files.close_volume(VolumeId(8));
+        assert_eq!(open(&files), [0, 1, 2]);
+        files.close_volume(VOLUME);
+        assert_eq!(open(&files), [1]);
     }
 }

@@ -185,8 +185,12 @@ mod tests {
 
     fn open(folder: &tempfile::TempDir) -> Disk {
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
-        Disk::open(DiskSettings { path, space }).expect("a disk")
+        let settings = DiskSettings {
+            path,
+            space: SpaceSettings::default(),
+            open_extents: 8,
+        };
+        Disk::open(settings).expect("a disk")
     }
 
     /// Which of three extents count as unsynced after a start that found this log.

@@ -12,6 +12,7 @@ use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
 
 use crate::buffers::Buffer;
 use crate::extent_file::OpenExtent;
+use crate::open::is_exhausted;
 use crate::{Disk, slots};
 
 /// Threads that one flush syncs its files on.
@@ -32,9 +33,17 @@ impl Disk {
             return Some(Err(DiskFault::Sync));
         }
         match op {
-            DiskOp::Read { .. }
-            | DiskOp::Write { durable: false, .. }
-            | DiskOp::LoadSums { .. } => self.access(volume, op, Wait::Never).transpose(),
+            DiskOp::Read { file, .. }
+            | DiskOp::Write {
+                file,
+                durable: false,
+                ..
+            }
+            | DiskOp::LoadSums { file, .. }
+                if self.files.is_at_hand(volume, *file) =>
+            {
+                self.access(volume, op, Wait::Never).transpose()
+            }
             // Nothing to sync.
             DiskOp::Sync { files } if files.is_empty() => Some(Ok(DiskAnswer::Done)),
             _ => None,
@@ -285,7 +294,7 @@ impl Disk {
         files: &[ExtentFile],
         sync: impl Fn(&OpenExtent, ExtentFile) -> Result<(), DiskFault> + Sync,
     ) -> DiskResult {
-        let sync_all = |files: &[ExtentFile]| {
+        let sync_all = &|files: &[ExtentFile]| {
             files
                 .iter()
                 .try_for_each(|&file| match self.files.get(volume, file) {
@@ -299,12 +308,18 @@ impl Disk {
             let mut shares = files.chunks(share);
             let own = shares.next().unwrap_or_default();
             let others: Vec<_> = shares
-                .map(|share| scope.spawn(|| sync_all(share)))
+                .map(|share| {
+                    let work = move || sync_all(share);
+                    let spawned = std::thread::Builder::new().spawn_scoped(scope, work);
+                    (share, spawned)
+                })
                 .collect();
             let own = sync_all(own);
-            let joined = others
-                .into_iter()
-                .map(|other| other.join().unwrap_or(Err(DiskFault::Io)));
+            let joined = others.into_iter().map(|(share, spawned)| match spawned {
+                Ok(other) => other.join().unwrap_or(Err(DiskFault::Io)),
+                // No thread is to be had.
+                Err(_) => sync_all(share),
+            });
             joined.fold(own, Result::and)
         });
         self.files.close_surplus();
@@ -312,32 +327,43 @@ impl Disk {
     }
 
     fn extent(&self, volume: VolumeId, file: ExtentFile) -> Result<Arc<OpenExtent>, DiskFault> {
+        self.make_way(volume, file)?;
         self.files
             .get(volume, file)
             .map_err(|error| self.fault(&error))
     }
 
-    /// V8: a durable write that fails is a failed sync, unless there was just no room.
-    fn durable_fault(&self, error: &Error) -> DiskFault {
-        if is_full(error) {
-            DiskFault::NoSpace
-        } else {
-            self.fail(error)
+    /// Keeps within the descriptors that the process may have: syncs the extent that was not used for
+    /// longest, so that it can be closed.
+    pub(crate) fn make_way(&self, volume: VolumeId, file: ExtentFile) -> Result<(), DiskFault> {
+        if !self.files.is_at_hand(volume, file)
+            && let Some(idle) = self.files.in_the_way()
+        {
+            let synced = idle.sync_data().and_then(|()| idle.sync_sums());
+            synced.map_err(|error| self.fail(&error))?;
         }
+        Ok(())
+    }
+
+    /// V8: a durable write that fails is a failed sync, unless it was refused before it began.
+    fn durable_fault(&self, error: &Error) -> DiskFault {
+        refusal(error).unwrap_or_else(|| self.fail(error))
     }
 
     fn fault(&self, error: &Error) -> DiskFault {
-        if is_full(error) {
-            return DiskFault::NoSpace;
+        if let Some(refusal) = refusal(error) {
+            return refusal;
         }
         tracing::error!(disk = %self.id(), %error, "the disk reported an error");
         DiskFault::Io
     }
 }
 
-fn is_full(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
-    )
+/// What an error means that says nothing of the disk's health.
+fn refusal(error: &Error) -> Option<DiskFault> {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(DiskFault::NoSpace),
+        _ if is_exhausted(error) => Some(DiskFault::Exhausted),
+        _ => None,
+    }
 }

@@ -11,6 +11,7 @@ use volumed_core::format::{SlotRecord, Slots, newest};
 use crate::DiskError;
 use crate::extent_file::write_durably;
 use crate::names::DurableNames;
+use crate::open::{open, open_to_read};
 
 /// Reads the newest record.
 pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R>, DiskError> {
@@ -28,7 +29,7 @@ pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R
 
 /// V8: what the disk really holds, not what the page cache has: after a failed sync they differ.
 fn read_from_disk(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = open_to_read(path)?;
     file.sync_data()?;
     rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
     let mut bytes = Vec::new();
@@ -43,11 +44,9 @@ pub(crate) fn write<R: SlotRecord>(
     slot_size: u64,
     record: &R,
 ) -> std::io::Result<()> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = open(&options, path)?;
     if !names.knows(path) {
         // What a killed process wrote last may not be durable, and counts if this write tears.
         file.sync_all()?;

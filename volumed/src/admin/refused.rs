@@ -98,6 +98,7 @@ impl From<AttachError> for Refused {
         let code = match &error {
             AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
             AttachError::NotOwner(..) => ErrorCode::NotOwner,
+            AttachError::Exhausted => ErrorCode::Exhausted,
             AttachError::Io(_) => ErrorCode::Io,
             AttachError::Stopping => ErrorCode::ShuttingDown,
             AttachError::Record(error) => record_code(error),

@@ -119,6 +119,7 @@ fn request(command: Command) -> Option<Request> {
 fn nbd_error(error: IoError) -> NbdError {
     match error {
         IoError::NoSpace => NbdError::NoSpace,
+        IoError::Exhausted => NbdError::NoMemory,
         IoError::Io => NbdError::Io,
         IoError::Invalid => NbdError::Invalid,
         IoError::Gone => NbdError::Shutdown,

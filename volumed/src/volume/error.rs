@@ -146,6 +146,9 @@ pub enum AttachError {
     /// It was to be attached again, and another owner has it, or nobody.
     #[error("{1} does not have the volume {0} any more")]
     NotOwner(VolumeName, OwnerId),
+    /// The daemon has no descriptor or memory left just now.
+    #[error("the volume daemon lacks file descriptors or memory: try again, or raise its limits")]
+    Exhausted,
     /// A disk that holds the volume failed or is not here.
     #[error("a disk that holds the volume {0} failed: look at `volumed disk list`")]
     Io(VolumeName),

@@ -148,6 +148,22 @@ impl Machine {
         self.state.lock().head = None;
     }
 
+    /// Regions of this node's replicas whose sums do not count (V10).
+    pub fn suspects(&self) -> usize {
+        let state = self.state.lock();
+        state.replicas.values().map(Replica::suspects).sum()
+    }
+
+    /// Nobody uses the volume: gives back files and memory that it can do without.
+    pub fn rest(&self) {
+        let mut state = self.state.lock();
+        state.answers.shrink_to_fit();
+        for (number, replica) in &mut state.replicas {
+            replica.rest();
+            self.node.disks[number].rest(self.volume);
+        }
+    }
+
     /// Waits until no request is unanswered and no extent is being placed; with `disks`, also until
     /// nothing runs on the volume's disks.
     pub async fn quiet(&self, disks: bool) {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use volumed_core::{BLOCK_SIZE, ByteCount, MAX_VOLUME_SIZE, VolumeId};
-use volumed_meta::{Change, Compare, MetaStore, Outcome};
+use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
 pub use error::{
     AttachError, CreateVolumeError, DeleteVolumeError, DetachError, OpenExportError, RecordError,
@@ -202,8 +202,25 @@ impl Volumes {
                 capacity: disk.capacity(),
                 used: disk.space().used(),
                 free: disk.space().free(),
+                sharers: disk.sharers(),
             })
             .collect()
+    }
+
+    /// Whether the daemon still takes requests.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping()
+    }
+
+    /// Asks the metadata store for a sign of life.
+    pub async fn store_answers(&self) -> Result<(), StoreError> {
+        self.shared.node.store.revision().await.map(|_| ())
+    }
+
+    /// Regions whose sums do not count until they are made anew (V10).
+    pub fn suspect_regions(&self) -> usize {
+        let volumes = self.shared.all();
+        volumes.iter().map(|volume| volume.machine.suspects()).sum()
     }
 
     /// Makes `owner` the only owner (V1, V2): waits until the exports of whoever was it before

@@ -102,6 +102,9 @@ async fn create_files(
         {
             Err(PlaceFailure::NoSpace)
         }
+        Ok(Err(DiskError::Io { source, .. })) if volumed_disk::is_exhausted(&source) => {
+            Err(PlaceFailure::Exhausted)
+        }
         Ok(Err(error)) => {
             tracing::error!(volume = %machine.volume, %error, "an extent cannot be placed");
             Err(PlaceFailure::Failed)

@@ -23,6 +23,7 @@ use super::records::{
 };
 use super::view::DiskSettings;
 use super::volume::Volume;
+use crate::descriptors;
 
 type Placed = BTreeMap<ExtentIndex, Placement>;
 
@@ -115,6 +116,7 @@ async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
+    let open_extents = descriptors::extents_on_each(settings.len());
     blocking(move || {
         let mut opened: Vec<Disk> = Vec::new();
         for DiskSettings {
@@ -134,6 +136,7 @@ async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError
             let settings = volumed_disk::DiskSettings {
                 path: path.clone(),
                 space,
+                open_extents,
             };
             let disk = Disk::open(settings).map_err(disk_error(&path))?;
             if let Some(other) = opened.iter().find(|other| other.id() == disk.id()) {
@@ -141,9 +144,28 @@ async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError
             }
             opened.push(disk);
         }
+        share_file_systems(&opened)?;
         Ok(opened)
     })
     .await
+}
+
+/// Disks on one file system are allowed, say to try something out, but its space counts once.
+fn share_file_systems(disks: &[Disk]) -> Result<(), StartError> {
+    for disk in disks {
+        let sharers = disks.iter().filter(|other| other.shares_file_system(disk));
+        let sharers = sharers.count() as u64;
+        disk.share_file_system(sharers)
+            .map_err(disk_error(disk.path()))?;
+        if sharers > 1 {
+            tracing::warn!(
+                path = %disk.path().display(),
+                "the disk shares its file system with others of the pool: it counts with 1/{sharers} \
+                 of the space, and they would fail together"
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> StartError {

@@ -66,6 +66,8 @@ pub struct DiskView {
     pub used: ByteCount,
     /// What can still be written.
     pub free: ByteCount,
+    /// How many disks of the pool lie on its file system, itself among them.
+    pub sharers: u64,
 }
 
 /// The volume is the caller's.

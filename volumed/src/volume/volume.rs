@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use volumed_core::{ByteCount, Epoch, VolumeId};
+use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
 use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
@@ -95,7 +95,10 @@ impl Volume {
                 PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
             })?;
         let started = self.machine.start_head(epoch, size, extents).await;
-        started.map_err(|_| AttachError::Io(self.name.clone()))?;
+        started.map_err(|error| match error {
+            IoError::Exhausted => AttachError::Exhausted,
+            _ => AttachError::Io(self.name.clone()),
+        })?;
         seat.session = Some(Session::new(epoch, owner, size));
         Ok(epoch)
     }
@@ -138,7 +141,7 @@ impl Volume {
         }
     }
 
-    async fn settle(&self, seat: &mut Seat) -> Result<(), volumed_core::IoError> {
+    async fn settle(&self, seat: &mut Seat) -> Result<(), IoError> {
         if let Some(session) = seat.session.take() {
             session.end().await;
         }
@@ -146,6 +149,7 @@ impl Volume {
         let settled = self.machine.settle().await;
         self.machine.quiet(true).await;
         self.machine.drop_head();
+        self.machine.rest();
         settled
     }
 

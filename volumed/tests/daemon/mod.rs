@@ -28,13 +28,37 @@ impl Daemon {
         Self::start_in(tempfile::tempdir().unwrap(), None)
     }
 
+    /// With at most so many open files.
+    pub fn start_limited(descriptors: u64) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_volumed"));
+        Self::start_as(command, tempfile::tempdir().unwrap(), None)
+    }
+
+    /// With a configuration file and environment variables.
+    pub fn start_under(config: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = volumed();
+        command.envs(environment.iter().copied());
+        Self::start_as(
+            command,
+            tempfile::tempdir().unwrap(),
+            Some(config.to_owned()),
+        )
+    }
+
     /// With a configuration file.
     pub fn start_with(config: &str) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), Some(config.to_owned()))
     }
 
     fn start_in(folder: TempDir, config: Option<String>) -> Self {
-        let mut command = volumed();
+        Self::start_as(volumed(), folder, config)
+    }
+
+    fn start_as(mut command: Command, folder: TempDir, config: Option<String>) -> Self {
         command
             .arg("serve")
             .arg("--data")
@@ -74,6 +98,11 @@ impl Daemon {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Replaces the configuration file.
+    pub fn configure(&self, config: &str) {
+        std::fs::write(self.folder.path().join("volumed.toml"), config).unwrap();
     }
 
     pub fn folder(&self) -> &Path {
@@ -120,6 +149,12 @@ impl Daemon {
             replicas: 1,
         };
         self.admin().create_volume(&volume).await.unwrap();
+    }
+
+    /// How many files the daemon has open.
+    pub fn open_descriptors(&self) -> u64 {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count() as u64
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -30,6 +30,8 @@ pub enum ErrorCode {
     StoreUnavailable,
     /// A disk failed.
     Io,
+    /// The daemon has no file descriptor or memory left just now: worth another try.
+    Exhausted,
     /// The daemon is stopping.
     ShuttingDown,
     /// There is no such call.
@@ -53,7 +55,7 @@ impl ErrorCode {
             Self::VolumeNotFound | Self::DiskNotFound | Self::NoSuchCall => 404,
             Self::VolumeExists | Self::VolumeAttached | Self::NotOwner => 409,
             Self::NoSpace => 507,
-            Self::StoreUnavailable | Self::ShuttingDown => 503,
+            Self::StoreUnavailable | Self::Exhausted | Self::ShuttingDown => 503,
             Self::Io | Self::Internal | Self::Unknown => 500,
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{Ask, OpId, ReplicaError};
-use crate::{DiskNumber, IoError, RegionIndex};
+use crate::{DiskNumber, RegionIndex};
 
 use super::piece::to_client;
 use super::round::Then;
@@ -296,12 +296,12 @@ impl Head {
     pub(super) fn settled(
         &mut self,
         mut regions: BTreeSet<RegionIndex>,
-        well: bool,
+        result: Result<(), ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
-        if !well {
+        if let Err(error) = result {
             self.dirty.set(&regions, State::Marked);
-            return self.cleaning_failed(effects);
+            return self.cleaning_failed(error, effects);
         }
         let settled = State::Settling { touched: false };
         let touched = regions
@@ -321,7 +321,7 @@ impl Head {
     pub(super) fn unmarked(
         &mut self,
         regions: &BTreeSet<RegionIndex>,
-        well: bool,
+        result: Result<(), ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
         // Also after a failure: whether the marks are still there is unknown, so a writer marks anew.
@@ -335,8 +335,8 @@ impl Head {
                 self.dirty.marks.remove(region);
             }
         }
-        if !well {
-            return self.cleaning_failed(effects);
+        if let Err(error) = result {
+            return self.cleaning_failed(error, effects);
         }
         self.dirty.cleaning = false;
         self.wake(effects);
@@ -344,14 +344,14 @@ impl Head {
         self.clean(effects);
     }
 
-    /// Only a failed disk fails a cleaning; writers learn it from their marks.
-    fn cleaning_failed(&mut self, effects: &mut Vec<HeadEffect>) {
+    /// Writers that wait for the bound to be kept must not wait for ever.
+    fn cleaning_failed(&mut self, error: ReplicaError, effects: &mut Vec<HeadEffect>) {
         self.dirty.cleaning = false;
         if std::mem::take(&mut self.settling) {
-            effects.push(HeadEffect::Settled(Err(IoError::Io)));
+            effects.push(HeadEffect::Settled(Err(to_client(error))));
         }
         for op in std::mem::take(&mut self.dirty.waiting) {
-            self.complete(op, Err(IoError::Io), effects);
+            self.complete(op, Err(to_client(error)), effects);
         }
     }
 

@@ -133,6 +133,7 @@ impl Head {
         self.extents.placing.remove(&extent);
         let error = match failure {
             PlaceFailure::NoSpace => IoError::NoSpace,
+            PlaceFailure::Exhausted => IoError::Exhausted,
             PlaceFailure::Failed => IoError::Io,
         };
         self.fail_placing(extent, error, effects);

@@ -99,6 +99,8 @@ pub enum HeadEvent {
 pub enum PlaceFailure {
     /// No disk has room.
     NoSpace,
+    /// The node has no descriptor or memory left just now.
+    Exhausted,
     /// A disk or the store failed.
     Failed,
 }

@@ -277,6 +277,7 @@ fn asks(extent: ExtentIndex, placement: &Placement, work: &Work) -> Vec<(crate::
 pub(super) fn to_client(error: ReplicaError) -> IoError {
     match error {
         ReplicaError::NoSpace => IoError::NoSpace,
+        ReplicaError::Exhausted => IoError::Exhausted,
         ReplicaError::Fenced => IoError::Gone,
         ReplicaError::Corrupt | ReplicaError::NoExtent | ReplicaError::Disk => IoError::Io,
     }

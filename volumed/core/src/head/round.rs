@@ -125,8 +125,8 @@ impl Head {
             }
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
-            Then::Settle(regions) => self.settled(regions, result.is_ok(), effects),
-            Then::Unmark(regions) => self.unmarked(&regions, result.is_ok(), effects),
+            Then::Settle(regions) => self.settled(regions, result.map(|_| ()), effects),
+            Then::Unmark(regions) => self.unmarked(&regions, result.map(|_| ()), effects),
         }
     }
 }

@@ -101,9 +101,10 @@ impl Replica {
         result: DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        let Ok(DiskAnswer::Page { page, before }) = result else {
-            self.regions.load_failed(region);
-            return self.fail_waiting(region, effects);
+        let (page, before) = match result {
+            Ok(DiskAnswer::Page { page, before }) => (page, before),
+            Ok(_) => return self.load_failed(region, ReplicaError::Disk, effects),
+            Err(fault) => return self.load_failed(region, fault.to_replica(), effects),
         };
         let now = crate::sums::allocated(&page[..]);
         if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
@@ -117,7 +118,13 @@ impl Replica {
 
     /// A region whose sums cannot be read fails those who wait for it; the next one tries again. The
     /// others of a settle are settled without it: it stays suspect, and so in the log (V5).
-    pub(super) fn fail_waiting(&mut self, region: RegionIndex, effects: &mut Vec<ReplicaEffect>) {
+    fn load_failed(
+        &mut self,
+        region: RegionIndex,
+        error: ReplicaError,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        self.regions.load_failed(region);
         for message in &mut self.waiting {
             if let Ask::Settle { regions } = &mut message.ask {
                 regions.remove(&region);
@@ -130,7 +137,7 @@ impl Replica {
         self.waiting = waiting;
         let failed: Vec<Message> = failed;
         for message in failed {
-            answer(&message, Err(ReplicaError::Disk), effects);
+            answer(&message, Err(error), effects);
         }
     }
 

@@ -120,6 +120,8 @@ pub enum DiskFault {
     Corrupt,
     /// The file system is full.
     NoSpace,
+    /// The process has no descriptor or memory left to open a file; nothing was changed.
+    Exhausted,
     /// The disk reported an error.
     Io,
     /// A sync failed: what was written is lost or not, nobody knows (V8).
@@ -131,6 +133,7 @@ impl DiskFault {
         match self {
             Self::Corrupt => ReplicaError::Corrupt,
             Self::NoSpace => ReplicaError::NoSpace,
+            Self::Exhausted => ReplicaError::Exhausted,
             Self::Io | Self::Sync => ReplicaError::Disk,
         }
     }

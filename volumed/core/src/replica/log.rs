@@ -70,9 +70,13 @@ impl Replica {
         for fenced in messages.extract_if(.., |message| message.epoch < self.promised) {
             self.finish(&fenced, Ok(Bytes::new()), effects);
         }
+        let mut added = BTreeSet::new();
         for message in &messages {
             match &message.ask {
-                Ask::Mark { regions } => self.log.marked.extend(regions),
+                Ask::Mark { regions } => {
+                    let marked = &mut self.log.marked;
+                    added.extend(regions.iter().filter(|region| marked.insert(**region)));
+                }
                 Ask::Unmark { regions } => {
                     let (held, suspect) = (&self.extents, &self.regions);
                     self.log.marked.retain(|region| {
@@ -91,19 +95,23 @@ impl Replica {
             volume: self.volume,
             regions: Some(self.log.marked.clone()),
         };
-        self.start(Doing::Log { messages }, DiskOp::WriteLog(record), effects);
+        let doing = Doing::Log { messages, added };
+        self.start(doing, DiskOp::WriteLog(record), effects);
     }
 
     pub(super) fn logged(
         &mut self,
         messages: Vec<Message>,
+        added: &BTreeSet<RegionIndex>,
         result: &DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
         self.log.writing = false;
         if result.is_err() {
-            // The next write goes to the same slot: the other one holds what counts.
+            // The next write goes to the same slot: the other one holds what counts. The head does not
+            // count on the new marks, and so would never take them away.
             self.log.sequence -= 1;
+            self.log.marked.retain(|region| !added.contains(region));
         }
         for message in messages {
             let outcome = result

@@ -65,6 +65,8 @@ enum Doing {
     },
     Log {
         messages: Vec<Message>,
+        /// Regions that were not marked before.
+        added: BTreeSet<RegionIndex>,
     },
     Load {
         file: ExtentFile,
@@ -175,6 +177,16 @@ impl Replica {
         self.doing.is_empty() && self.waiting.is_empty()
     }
 
+    /// Regions whose sums do not count until they are made anew (V10).
+    pub fn suspects(&self) -> usize {
+        self.regions.suspects()
+    }
+
+    /// Nobody uses the volume: gives back the memory of what can be loaded again.
+    pub fn rest(&mut self) {
+        self.regions.rest();
+    }
+
     /// Takes one event.
     pub fn handle(&mut self, event: ReplicaEvent, effects: &mut Vec<ReplicaEffect>) {
         match event {
@@ -272,7 +284,7 @@ impl Replica {
                 self.finish(&message, outcome, effects);
             }
             Doing::Unlink => {}
-            Doing::Log { messages } => self.logged(messages, &result, effects),
+            Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {
                 if self.holds(file) {
                     self.loaded(region, result, effects);

@@ -190,8 +190,19 @@ impl Regions {
         self.suspect.extend(span.regions());
     }
 
+    pub fn suspects(&self) -> usize {
+        self.suspect.len()
+    }
+
     pub fn is_suspect(&self, index: RegionIndex) -> bool {
         self.suspect.contains(&index)
+    }
+
+    /// Forgets the sums that can be loaded again and that nobody uses.
+    pub fn rest(&mut self) {
+        let suspect = &self.suspect;
+        self.known
+            .retain(|index, region| region.pins > 0 || region.loading || suspect.contains(index));
     }
 
     /// The extent is gone; nothing of it is under way.
@@ -216,6 +227,27 @@ mod tests {
         assert_eq!((span.first, span.count), (1023, 2));
         let regions: Vec<_> = span.regions().collect();
         assert_eq!(regions, [RegionIndex(32), RegionIndex(33)]);
+    }
+
+    #[test]
+    fn rest_keeps_what_is_in_use_or_cannot_be_loaded_again() {
+        let span = |region: u64| {
+            Span::new(
+                RegionIndex(region).extent(),
+                region as u32 * (4 << 20),
+                4096,
+            )
+        };
+        let mut regions = Regions::new(BTreeSet::new());
+        for region in 0..3 {
+            regions.touch(RegionIndex(region));
+            regions.loaded(RegionIndex(region), Box::new([3; 1024]));
+        }
+        regions.pin(span(1));
+        regions.suspect(span(2));
+        regions.rest();
+        let known = [0, 1, 2].map(|region| regions.known(RegionIndex(region)).is_some());
+        assert_eq!(known, [false, true, true]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Replica {
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
                 self.space.release(reserved);
-                if fault != DiskFault::Corrupt {
+                if !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted) {
                     self.regions.suspect(span);
                 }
                 Err(fault.to_replica())

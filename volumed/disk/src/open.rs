@@ -1,0 +1,56 @@
+//! Opening files. Want of descriptors or memory says nothing of the disk: it is told apart here, at
+//! the calls that can meet it, since a later call must not be taken for harmless by its error number.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use rustix::io::Errno;
+
+/// The process, or the system, has no descriptor or no memory for another open file.
+#[derive(Debug, thiserror::Error)]
+#[error("no file can be opened now: {0}")]
+struct Exhausted(Error);
+
+/// Opens a file.
+pub(crate) fn open(options: &OpenOptions, path: &Path) -> std::io::Result<File> {
+    options.open(path).map_err(|error| {
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        match errno {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
+                Error::new(ErrorKind::ResourceBusy, Exhausted(error))
+            }
+            _ => error,
+        }
+    })
+}
+
+/// Opens a file or a folder for reading.
+pub(crate) fn open_to_read(path: &Path) -> std::io::Result<File> {
+    open(OpenOptions::new().read(true), path)
+}
+
+/// Whether a file could not be opened for want of descriptors or memory: nothing was changed, and the
+/// same may succeed later.
+pub fn is_exhausted(error: &Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exhausted>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_open_counts_as_exhaustion() {
+        let errno = Errno::MFILE.raw_os_error();
+        assert!(!is_exhausted(&Error::from_raw_os_error(errno)));
+        let absent = open_to_read(Path::new("/nowhere")).expect_err("no such file");
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
+        assert!(!is_exhausted(&absent));
+        assert!(is_exhausted(&Error::new(
+            ErrorKind::ResourceBusy,
+            Exhausted(Error::from_raw_os_error(errno))
+        )));
+    }
+}

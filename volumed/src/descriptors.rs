@@ -1,0 +1,50 @@
+//! How the descriptors that the process may have are shared out.
+//!
+//! A request that lacks one is refused, so neither the clients' connections nor the files of extents
+//! may take all of them.
+
+use volumed_daemon::descriptor_limit;
+use volumed_disk::DESCRIPTORS_OF_AN_EXTENT;
+
+/// For the metadata store, the admin API, runtimes, logs and files that are open for a moment.
+const RESERVED: usize = 48;
+
+/// More than anybody needs, and little memory.
+const MOST_EXTENTS: usize = 16_384;
+
+/// NBD connections that may be open at once.
+pub fn connections() -> usize {
+    connections_of(limit())
+}
+
+/// Extents that may be open at once on each of `disks` disks.
+pub fn extents_on_each(disks: usize) -> usize {
+    extents_of(limit(), disks)
+}
+
+fn limit() -> usize {
+    usize::try_from(descriptor_limit()).unwrap_or(usize::MAX)
+}
+
+fn connections_of(limit: usize) -> usize {
+    (limit.saturating_sub(RESERVED) / 3).max(2)
+}
+
+fn extents_of(limit: usize, disks: usize) -> usize {
+    let rest = limit.saturating_sub(RESERVED + connections_of(limit));
+    (rest / DESCRIPTORS_OF_AN_EXTENT / disks.max(1)).clamp(2, MOST_EXTENTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_together_stay_below_the_limit() {
+        for (limit, disks) in [(200, 1), (1024, 3), (1 << 20, 12)] {
+            let files = extents_of(limit, disks) * disks * DESCRIPTORS_OF_AN_EXTENT;
+            assert!(RESERVED + connections_of(limit) + files <= limit, "{limit}");
+        }
+        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 34));
+    }
+}
