@@ -9,6 +9,7 @@
 pub mod client;
 mod error;
 mod limits;
+mod room;
 pub mod server;
 mod wire;
 

@@ -15,7 +15,4 @@ pub(crate) const MAX_OPTION: u32 = 16 << 10;
 pub(crate) const MAX_STRING: usize = 4096;
 
 /// Room that `input()` offers for the next bytes at least.
-pub(crate) const INPUT_ROOM: usize = 16 << 10;
-
-/// Room that is made when there is less than [`INPUT_ROOM`].
-pub(crate) const INPUT_CHUNK: usize = 128 << 10;
+pub(crate) const INPUT_ROOM: usize = 8 << 10;

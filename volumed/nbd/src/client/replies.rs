@@ -1,6 +1,6 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::limits::{INPUT_CHUNK, INPUT_ROOM};
+use crate::room::Room;
 use crate::wire::{SIMPLE_REPLY_LENGTH, SIMPLE_REPLY_MAGIC};
 use crate::{NbdError, Violation};
 
@@ -8,6 +8,7 @@ use crate::{NbdError, Violation};
 #[derive(Debug)]
 pub struct Replies {
     input: BytesMut,
+    room: Room,
     pending: Option<Pending>,
 }
 
@@ -31,6 +32,7 @@ impl Replies {
     pub(super) fn new(input: BytesMut) -> Self {
         Self {
             input,
+            room: Room::new(),
             pending: None,
         }
     }
@@ -40,9 +42,7 @@ impl Replies {
     pub fn input(&mut self) -> &mut BytesMut {
         let expected = self.pending.map_or(0, |pending| pending.length);
         let missing = expected.saturating_sub(self.input.len());
-        if self.input.capacity() - self.input.len() < missing.max(INPUT_ROOM) {
-            self.input.reserve(missing.max(INPUT_CHUNK));
-        }
+        self.room.make(&mut self.input, missing);
         &mut self.input
     }
 

@@ -1,7 +1,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::replies::{Replies, Reply};
-use crate::limits::{INPUT_CHUNK, INPUT_ROOM, MAX_PAYLOAD};
+use crate::limits::MAX_PAYLOAD;
+use crate::room::Room;
 use crate::wire::{REQUEST_LENGTH, REQUEST_MAGIC, command, command_flag, transmission_flag};
 use crate::{NbdError, Violation};
 
@@ -32,6 +33,7 @@ pub struct Requests {
     size: u64,
     structured: bool,
     input: BytesMut,
+    room: Room,
     output: BytesMut,
     pending: Option<Pending>,
 }
@@ -126,6 +128,7 @@ impl Requests {
             size,
             structured,
             input,
+            room: Room::new(),
             output,
             pending: None,
         }
@@ -149,9 +152,7 @@ impl Requests {
             _ => 0,
         };
         let missing = expected.saturating_sub(self.input.len());
-        if self.input.capacity() - self.input.len() < missing.max(INPUT_ROOM) {
-            self.input.reserve(missing.max(INPUT_CHUNK));
-        }
+        self.room.make(&mut self.input, missing);
         &mut self.input
     }
 
