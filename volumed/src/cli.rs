@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use volumed_daemon::ConfigFile;
+
+use crate::config::Source;
 use crate::size;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  refused or failed; the sentence on stderr says why
-  2  the command line is wrong
+  2  the command line or a setting is wrong
   3  no such volume or disk
-  4  the volume exists already, is attached, or is somebody else's
-  5  the daemon cannot be reached";
+  4  the volume exists already, is attached, or has another owner
+  5  the daemon cannot be reached
+  6  doctor found nothing worse than warnings";
 
 /// The volume daemon of Hayrack, and the commands that talk to it.
 #[derive(Debug, Parser)]
@@ -48,41 +52,33 @@ pub enum Command {
         #[command(subcommand)]
         command: VolumeCommand,
     },
+    /// Say what is wrong with the daemon, and the command that cures it
+    Doctor {
+        /// Where the daemon is.
+        #[command(flatten)]
+        call: Call,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page (roff)
-    Man,
+    /// Print a manual page (roff)
+    Man {
+        /// The page of a command, as in "volume create" [default: the page of volumed itself]
+        command: Option<String>,
+    },
 }
 
-/// How to run the daemon. A flag wins over the configuration file.
+/// How to run the daemon. A flag wins over the environment, and that over the configuration file.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Folder for the daemon's state; created if absent
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "VOLUMED_DATA",
-        default_value = "data/volumed"
-    )]
-    pub data: PathBuf,
-    /// Directory of a disk to give to the pool; may be repeated [default: DATA/disk]
-    #[arg(long = "disk", value_name = "DIR")]
-    pub disks: Vec<PathBuf>,
-    /// Configuration file (TOML): data-independent settings such as disks and sockets
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Metadata store, an SQLite file [default: DATA/meta.db]
-    #[arg(long, value_name = "PATH")]
-    pub store: Option<PathBuf>,
-    /// Socket of the admin API [default: DATA/admin.sock]
-    #[arg(long, value_name = "PATH")]
-    pub admin_socket: Option<PathBuf>,
-    /// Socket for NBD [default: DATA/nbd.sock]
-    #[arg(long, value_name = "PATH")]
-    pub nbd_socket: Option<PathBuf>,
+    /// Where the settings are.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Source,
 }
 
 /// Where the daemon is, and how to answer.
@@ -138,8 +134,8 @@ pub enum VolumeCommand {
     Create {
         /// 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot or a dash
         name: String,
-        /// Virtual size, like 10GiB; at most 1EiB
-        #[arg(long, value_parser = size::parse)]
+        /// Virtual size, like 10GiB; at most 1EiB, which takes no space until it is written
+        #[arg(long, value_parser = size::parse, default_value = "1EiB")]
         size: u64,
         /// Copies of every extent
         #[arg(long, default_value_t = 1)]

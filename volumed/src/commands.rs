@@ -45,14 +45,14 @@ impl CommandError {
 }
 
 /// `volumed pool …`
-pub async fn pool(command: PoolCommand) -> Result<(), CommandError> {
+pub async fn pool(command: PoolCommand) -> Result<ExitCode, CommandError> {
     let PoolCommand::Show { call } = command;
     let pool = client(&call).pool().await?;
     print(&call, &pool, || table::pool(&pool))
 }
 
 /// `volumed disk …`
-pub async fn disk(command: DiskCommand) -> Result<(), CommandError> {
+pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
     match command {
         DiskCommand::List { call } => {
             let disks = client(&call).disks().await?;
@@ -66,7 +66,7 @@ pub async fn disk(command: DiskCommand) -> Result<(), CommandError> {
 }
 
 /// `volumed volume …`
-pub async fn volume(command: VolumeCommand) -> Result<(), CommandError> {
+pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
     match command {
         VolumeCommand::Create {
             name,
@@ -112,14 +112,14 @@ fn print(
     call: &Call,
     answer: &impl Serialize,
     human: impl FnOnce() -> String,
-) -> Result<(), CommandError> {
+) -> Result<ExitCode, CommandError> {
     let text = if call.json {
         serde_json::to_string_pretty(answer).expect("plain structs become JSON")
     } else {
         human()
     };
     writeln!(std::io::stdout(), "{text}")?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn confirm(question: &str) -> Result<(), CommandError> {

@@ -1,161 +1,203 @@
-//! The daemon's settings: flags, then the configuration file, then defaults.
+//! The daemon's settings: flags, then the environment, then the configuration file, then defaults.
 
-use std::io;
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
+use clap::Args;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use volumed_core::ByteCount;
+use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 
-use crate::cli::ServeArgs;
 use crate::size;
 use crate::volume::DiskSettings;
 
+/// The settings as flags, environment and file give them: everything may be left out.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Folder for the daemon's state; created if absent [default: data/volumed]
+    #[arg(long, value_name = "DIR", env = "VOLUMED_DATA")]
+    pub data: Option<PathBuf>,
+    /// Directory of a disk to give to the pool; may be repeated [default: DATA/disk]
+    #[arg(long = "disk", value_name = "DIR")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Disk>,
+    /// Metadata store, an SQLite file [default: DATA/meta.db]
+    #[arg(long, value_name = "PATH", env = "VOLUMED_STORE")]
+    pub store: Option<PathBuf>,
+    /// Socket of the admin API [default: DATA/admin.sock]
+    #[arg(long, value_name = "PATH", env = "VOLUMED_ADMIN_SOCKET")]
+    pub admin_socket: Option<PathBuf>,
+    /// Socket for NBD [default: DATA/nbd.sock]
+    #[arg(long, value_name = "PATH", env = "VOLUMED_NBD_SOCKET")]
+    pub nbd_socket: Option<PathBuf>,
+    /// Address on which /metrics, /healthz and /readyz are served over HTTP [default: only on the
+    /// admin socket]
+    #[arg(long, value_name = "ADDRESS", env = "VOLUMED_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Threads that serve NBD connections [default: one a core, at most 4]
+    #[arg(long, value_name = "N", env = "VOLUMED_NBD_THREADS")]
+    pub nbd_threads: Option<usize>,
+    /// Keep the daemon's memory from being swapped; needs an unlimited RLIMIT_MEMLOCK [default: false]
+    #[arg(long, value_name = "BOOL", env = "VOLUMED_LOCK_MEMORY")]
+    pub lock_memory: Option<bool>,
+    /// Form of the log on standard error [default: text]
+    #[arg(long, value_name = "FORMAT", env = "VOLUMED_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Least level that is logged: error, warn, info, debug, trace, or levels by module [default: info]
+    #[arg(long, value_name = "LEVEL", env = "VOLUMED_LOG_LEVEL")]
+    pub log_level: Option<String>,
+}
+
+/// `"/srv/ssd0"`, or `{ path = "/srv/ssd0", capacity = "500GiB", reserve = "2GiB" }`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a disk is a directory, or a table of path, capacity, reserve"
+)]
+pub enum Disk {
+    /// With all of its file system, less the usual reserve.
+    Whole(PathBuf),
+    /// With limits.
+    Limited(LimitedDisk),
+}
+
+/// A disk and what may be used of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitedDisk {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Bytes that volumes may hold.
+    #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<ByteCount>,
+    /// Bytes of the file system that stay free.
+    #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<ByteCount>,
+}
+
 /// What the daemon runs with; every path is absolute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Settings {
     /// The state folder.
     pub data: PathBuf,
-    /// The disks of the pool.
-    pub disks: Vec<DiskSettings>,
     /// The metadata store.
     pub store: PathBuf,
     /// The admin API's socket.
     pub admin_socket: PathBuf,
     /// The NBD socket.
     pub nbd_socket: PathBuf,
+    /// Where metrics are served beside the admin socket.
+    pub metrics_listen: Option<SocketAddr>,
     /// Threads that serve NBD connections.
     pub nbd_threads: usize,
-}
-
-/// The configuration file (TOML). Everything may be left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    disks: Vec<Disk>,
-    store: Option<PathBuf>,
-    admin_socket: Option<PathBuf>,
-    nbd_socket: Option<PathBuf>,
-    nbd_threads: Option<usize>,
-}
-
-/// `"/srv/ssd0"`, or `{ path = "/srv/ssd0", capacity = "500GiB", reserve = "2GiB" }`.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a disk is a directory, or a table of path, capacity, reserve"
-)]
-enum Disk {
-    Path(PathBuf),
-    Limited(LimitedDisk),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitedDisk {
-    path: PathBuf,
-    #[serde(default, deserialize_with = "byte_count")]
-    capacity: Option<ByteCount>,
-    #[serde(default, deserialize_with = "byte_count")]
-    reserve: Option<ByteCount>,
-}
-
-/// Why the settings cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file is not what it must be.
-    #[error("the configuration file {} is wrong: {source}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: toml::de::Error,
-    },
-    /// The present folder is gone.
-    #[error("cannot tell the present folder: {0}")]
-    NoFolder(io::Error),
+    /// Whether memory is kept from being swapped.
+    pub lock_memory: bool,
+    /// The form of the log.
+    pub log_format: LogFormat,
+    /// The least level that is logged.
+    pub log_level: String,
+    /// The disks of the pool.
+    pub disks: Vec<LimitedDisk>,
 }
 
 impl Settings {
     /// Puts flags, file and defaults together.
-    pub fn load(args: &ServeArgs) -> Result<Self, ConfigError> {
-        let file = args
-            .config
-            .as_deref()
-            .map(File::read)
-            .transpose()?
-            .unwrap_or_default();
-        let data = absolute(&args.data)?;
-        let pick = |flag: &Option<PathBuf>, file: Option<PathBuf>, name: &str| {
-            flag.clone()
-                .or(file)
-                .map_or(Ok(data.join(name)), |path| absolute(&path))
+    pub fn load(flags: &Source, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let source: Source = volumed_daemon::load(file, flags)?;
+        let data = absolute(&source.data.unwrap_or_else(|| "data/volumed".into()))?;
+        let below = |path: Option<PathBuf>, name: &str| {
+            path.map_or(Ok(data.join(name)), |path| absolute(&path))
         };
-        let mut disks = file.disks;
-        if !args.disks.is_empty() {
-            disks = args.disks.iter().cloned().map(Disk::Path).collect();
-        }
+        let mut disks = source.disks;
         if disks.is_empty() {
-            disks.push(Disk::Path(data.join("disk")));
+            disks.push(Disk::Whole(data.join("disk")));
+        }
+        let nbd_threads = source.nbd_threads.unwrap_or_else(default_threads);
+        if nbd_threads == 0 {
+            let sentence = "nbd_threads is 0: at least one thread must serve NBD connections";
+            return Err(ConfigError::Refused(sentence.to_owned()));
         }
         Ok(Self {
             disks: disks
                 .into_iter()
-                .map(Disk::settings)
+                .map(Disk::limited)
                 .collect::<Result<_, _>>()?,
-            store: pick(&args.store, file.store, "meta.db")?,
-            admin_socket: pick(&args.admin_socket, file.admin_socket, "admin.sock")?,
-            nbd_socket: pick(&args.nbd_socket, file.nbd_socket, "nbd.sock")?,
-            nbd_threads: file.nbd_threads.unwrap_or_else(default_threads),
+            store: below(source.store, "meta.db")?,
+            admin_socket: below(source.admin_socket, "admin.sock")?,
+            nbd_socket: below(source.nbd_socket, "nbd.sock")?,
+            metrics_listen: source.metrics_listen,
+            nbd_threads,
+            lock_memory: source.lock_memory.unwrap_or(false),
+            log_format: source.log_format.unwrap_or_default(),
+            log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
             data,
         })
     }
+
+    /// How the log is written.
+    pub fn log(&self) -> LogSettings {
+        LogSettings {
+            format: self.log_format,
+            level: self.log_level.clone(),
+        }
+    }
+
+    /// The disks as the volumes take them.
+    pub fn disk_settings(&self) -> Vec<DiskSettings> {
+        let disks = self.disks.iter().cloned();
+        disks
+            .map(|disk| DiskSettings {
+                path: disk.path,
+                capacity: disk.capacity,
+                reserve: disk.reserve,
+            })
+            .collect()
+    }
 }
 
-impl File {
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Malformed {
-            path: path.to_owned(),
-            source,
-        })
+impl FromStr for Disk {
+    type Err = Infallible;
+
+    fn from_str(path: &str) -> Result<Self, Infallible> {
+        Ok(Self::Whole(path.into()))
     }
 }
 
 impl Disk {
-    fn settings(self) -> Result<DiskSettings, ConfigError> {
-        let (path, capacity, reserve) = match self {
-            Self::Path(path) => (path, None, None),
-            Self::Limited(disk) => (disk.path, disk.capacity, disk.reserve),
+    fn limited(self) -> Result<LimitedDisk, ConfigError> {
+        let disk = match self {
+            Self::Whole(path) => LimitedDisk {
+                path,
+                capacity: None,
+                reserve: None,
+            },
+            Self::Limited(disk) => disk,
         };
-        Ok(DiskSettings {
-            path: absolute(&path)?,
-            capacity,
-            reserve,
+        Ok(LimitedDisk {
+            path: absolute(&disk.path)?,
+            ..disk
         })
     }
 }
 
-fn byte_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteCount>, D::Error> {
+fn read_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteCount>, D::Error> {
     let text = String::deserialize(deserializer)?;
     size::parse(&text)
         .map(|bytes| Some(ByteCount(bytes)))
         .map_err(serde::de::Error::custom)
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
-    std::path::absolute(path).map_err(ConfigError::NoFolder)
+#[allow(clippy::ref_option)] // serde hands over a reference to the field.
+fn write_size<S: Serializer>(size: &Option<ByteCount>, serializer: S) -> Result<S::Ok, S::Error> {
+    match size {
+        Some(bytes) => serializer.serialize_str(&format!("{}B", bytes.0)),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn default_threads() -> usize {
@@ -166,53 +208,70 @@ fn default_threads() -> usize {
 mod tests {
     use super::*;
 
-    fn args(config: Option<PathBuf>) -> ServeArgs {
-        ServeArgs {
-            data: "/d".into(),
-            disks: vec![],
-            config,
+    fn flags() -> Source {
+        Source {
+            data: Some("/d".into()),
             store: Some("/elsewhere.db".into()),
-            admin_socket: None,
-            nbd_socket: None,
+            ..Source::default()
         }
+    }
+
+    fn with_file(text: &str) -> Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("volumed.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::load(&flags(), Some(&file)).unwrap()
     }
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("volumed.toml");
-        let text = "disks = [\"/ssd0\", { path = \"/ssd1\", capacity = \"1GiB\" }]\nstore = \"/file.db\"\nadmin_socket = \"/a.sock\"\n";
-        std::fs::write(&config, text).unwrap();
-        let settings = Settings::load(&args(Some(config))).unwrap();
+        let settings = with_file(
+            "disks = [\"/ssd0\", { path = \"/ssd1\", capacity = \"1GiB\" }]\n\
+             store = \"/file.db\"\nadmin_socket = \"/a.sock\"\nlog_format = \"json\"\n",
+        );
         let plain = DiskSettings {
             path: "/ssd0".into(),
             capacity: None,
             reserve: None,
         };
-        let capacity = Some(ByteCount(1 << 30));
         let limited = DiskSettings {
             path: "/ssd1".into(),
-            capacity,
+            capacity: Some(ByteCount(1 << 30)),
             reserve: None,
         };
-        assert_eq!(settings.disks, [plain, limited]);
+        assert_eq!(settings.disk_settings(), [plain, limited]);
         assert_eq!(settings.store, PathBuf::from("/elsewhere.db"));
         assert_eq!(settings.admin_socket, PathBuf::from("/a.sock"));
         assert_eq!(settings.nbd_socket, PathBuf::from("/d/nbd.sock"));
+        assert_eq!(settings.log_format, LogFormat::Json);
     }
 
     #[test]
     fn without_a_disk_the_state_folder_has_one() {
-        let settings = Settings::load(&args(None)).unwrap();
+        let settings = Settings::load(&flags(), None).unwrap();
         assert_eq!(settings.disks[0].path, PathBuf::from("/d/disk"));
     }
 
     #[test]
-    fn a_misspelt_setting_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("volumed.toml");
-        std::fs::write(&config, "disk = [\"/ssd0\"]\n").unwrap();
-        let error = Settings::load(&args(Some(config))).unwrap_err().to_string();
-        assert!(error.contains("unknown field `disk`"), "{error}");
+    fn what_is_in_force_is_a_file_that_says_the_same() {
+        let text = "disks = [{ path = \"/ssd1\", capacity = \"1.5GiB\", reserve = \"1000B\" }]\n";
+        let settings = with_file(text);
+        let in_force = volumed_daemon::in_force(&settings).unwrap();
+        let again = volumed_daemon::in_force(&with_file(&in_force)).unwrap();
+        assert_eq!(in_force, again);
+        assert!(
+            in_force.contains("capacity = \"1610612736B\""),
+            "{in_force}"
+        );
+    }
+
+    #[test]
+    fn no_threads_are_refused() {
+        let none = Source {
+            nbd_threads: Some(0),
+            ..flags()
+        };
+        let refusal = Settings::load(&none, None).unwrap_err().to_string();
+        assert!(refusal.starts_with("nbd_threads is 0"), "{refusal}");
     }
 }

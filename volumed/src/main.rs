@@ -4,7 +4,10 @@ mod admin;
 mod cli;
 mod commands;
 mod config;
-mod lock;
+mod descriptors;
+mod doctor;
+mod findings;
+mod metrics;
 mod nbd;
 mod serve;
 mod size;
@@ -12,14 +15,15 @@ mod socket;
 mod table;
 mod volume;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
+use volumed_daemon::Logging;
 
 use cli::{Cli, Command, ServeArgs};
 use commands::CommandError;
+use config::Settings;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -27,28 +31,29 @@ fn main() -> ExitCode {
         Command::Pool { command } => return run_command(commands::pool(command)),
         Command::Disk { command } => return run_command(commands::disk(command)),
         Command::Volume { command } => return run_command(commands::volume(command)),
+        Command::Doctor { call } => return run_command(doctor::doctor(call)),
         Command::Completions { shell } => print_completions(shell),
-        Command::Man => print_manual(),
+        Command::Man { command } => print_manual(command.as_deref()),
     };
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
 fn run_daemon(args: &ServeArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    let settings = Settings::load(&args.settings, args.config.path.as_deref())?;
+    if args.config.check_config {
+        let text = volumed_daemon::in_force(&settings)?;
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    let log = Logging::start(&settings.log(), "")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()
-        .map_err(serve::ServeError::System)?;
-    Ok(runtime.block_on(serve::serve(args))?)
+        .build()?;
+    let reload = || Settings::load(&args.settings, args.config.path.as_deref());
+    Ok(runtime.block_on(serve::serve(&settings, &log, reload))?)
 }
 
-fn run_command(command: impl Future<Output = Result<(), CommandError>>) -> ExitCode {
+fn run_command(command: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -57,7 +62,7 @@ fn run_command(command: impl Future<Output = Result<(), CommandError>>) -> ExitC
         Err(error) => return fail(&error.into()),
     };
     match runtime.block_on(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let code = error.exit_code();
             fail(&error.into());
@@ -67,28 +72,13 @@ fn run_command(command: impl Future<Output = Result<(), CommandError>>) -> ExitC
 }
 
 fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "volumed", &mut script);
+    let script = volumed_daemon::completions(Cli::command(), shell);
     Ok(std::io::stdout().write_all(&script)?)
 }
 
-fn print_manual() -> anyhow::Result<()> {
-    let mut pages = Vec::new();
-    let mut command = Cli::command().disable_help_subcommand(true);
-    command.build();
-    render_manual(&command, "volumed", &mut pages)?;
-    Ok(std::io::stdout().write_all(&pages)?)
-}
-
-/// A page for the command, then one for each command below it.
-fn render_manual(command: &clap::Command, title: &str, pages: &mut Vec<u8>) -> std::io::Result<()> {
-    clap_mangen::Man::new(command.clone())
-        .title(title)
-        .render(pages)?;
-    for below in command.get_subcommands() {
-        render_manual(below, &format!("{title}-{}", below.get_name()), pages)?;
-    }
-    Ok(())
+fn print_manual(command: Option<&str>) -> anyhow::Result<()> {
+    let page = volumed_daemon::manual_page(Cli::command(), command)?;
+    Ok(std::io::stdout().write_all(&page)?)
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

@@ -1,29 +1,30 @@
 //! `volumed serve`: puts the daemon together and takes it apart again.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use volumed_daemon::{
+    ConfigError, Logging, MemoryLockError, ServiceManager, Signal, Signals, StateFolder,
+    StateFolderError,
+};
 use volumed_meta::{OpenError, SqliteStore};
 
-use crate::cli::ServeArgs;
-use crate::config::{ConfigError, Settings};
-use crate::lock::{StateFolder, StateFolderError};
+use crate::admin::Api;
+use crate::config::Settings;
 use crate::socket::{SocketError, listen};
 use crate::volume::{StartError, Volumes};
 use crate::{admin, nbd};
 
-/// What a process that a signal ends at once answers.
-const SIGNALLED: i32 = 130;
-
 /// Why the daemon did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The settings are wrong.
+    /// Memory cannot be locked as asked.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Memory(#[from] MemoryLockError),
     /// The state folder cannot be used.
     #[error(transparent)]
     StateFolder(#[from] StateFolderError),
@@ -36,46 +37,74 @@ pub enum ServeError {
     /// A socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The address for metrics cannot be listened on.
+    #[error("cannot listen on {address} (metrics_listen): {source}")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// The system refused a thread or a signal handler.
     #[error("cannot start the daemon: {0}")]
     System(#[from] io::Error),
 }
 
 /// Runs until SIGTERM or SIGINT, then finishes what is in flight; a second signal ends it at once.
-pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
-    let settings = Settings::load(args)?;
-    let _folder = StateFolder::open(&settings.data)?;
-    let mut signals = Signals::new()?;
-    raise_file_limit();
+/// `reload` reads the settings again when SIGHUP asks for it.
+pub async fn serve(
+    settings: &Settings,
+    log: &Logging,
+    reload: impl Fn() -> Result<Settings, ConfigError>,
+) -> Result<(), ServeError> {
+    let _folder = StateFolder::open(&settings.data, "volumed")?;
+    let mut signals = Signals::catch()?;
+    prepare_process(settings)?;
     let store = SqliteStore::open(&settings.store)?;
     let volumes = tokio::select! {
-        started = Volumes::start(Arc::new(store), settings.disks.clone()) => started?,
-        () = signals.next() => return Ok(()),
+        started = Volumes::start(Arc::new(store), settings.disk_settings()) => started?,
+        () = signals.stop() => return Ok(()),
     };
     let nbd_socket = listen(&settings.nbd_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
-    let exports = Arc::new(volumes.clone());
-    let listener = nbd::Listener::start(nbd_socket, &exports, settings.nbd_threads)?;
+    let (exports, metrics) = (Arc::new(volumes.clone()), Arc::default());
+    let listener = nbd::Listener::start(nbd_socket, &exports, settings.nbd_threads, &metrics)?;
+    let api = Api {
+        volumes: volumes.clone(),
+        nbd_socket: settings.nbd_socket.clone(),
+        store_file: settings.store.clone(),
+        metrics,
+    };
     let (stop, stopped) = watch::channel(());
-    let api = tokio::spawn(admin::serve(
-        admin_socket,
-        volumes.clone(),
-        settings.nbd_socket.clone(),
-        until_closed(stopped),
-    ));
+    let mut serving = JoinSet::new();
+    if let Some(address) = settings.metrics_listen {
+        let socket = bind(address).await?;
+        serving.spawn(admin::serve_health(
+            socket,
+            api.clone(),
+            until_closed(stopped.clone()),
+        ));
+    }
+    serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
+    tokio::spawn(volumed_daemon::return_memory_regularly());
+    let manager = ServiceManager::ready();
     tracing::info!(
         admin = %settings.admin_socket.display(),
         nbd = %settings.nbd_socket.display(),
         "volumed is ready"
     );
 
-    signals.next().await;
-    tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
-    tokio::select! {
-        () = stop_all(stop, api, listener, &volumes) => {}
-        () = signals.next() => std::process::exit(SIGNALLED),
+    while signals.next().await == Signal::Reload {
+        manager.reloading();
+        let problem = reload_log(log, &reload).err();
+        manager.reloaded(problem.as_deref());
     }
+    manager.stopping();
+    tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
+    signals
+        .drain(stop_all(stop, serving, listener, &volumes))
+        .await;
     for socket in [&settings.nbd_socket, &settings.admin_socket] {
         let _ = std::fs::remove_file(socket);
     }
@@ -83,22 +112,39 @@ pub async fn serve(args: &ServeArgs) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Every extent in use is an open file, and the usual soft limit is only 1,024.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
+/// What the process needs of the system before it serves a disk to anybody.
+fn prepare_process(settings: &Settings) -> Result<(), MemoryLockError> {
+    volumed_daemon::raise_descriptor_limit();
+    if let Err(error) = volumed_daemon::exempt_from_reclaim() {
+        tracing::debug!(%error, "a kernel client on this node may wait for its own write-back");
     }
+    if settings.lock_memory {
+        volumed_daemon::lock_memory()?;
+    }
+    Ok(())
+}
+
+/// Only the log's level changes while the daemon runs; the sentence says why it stays as it was.
+fn reload_log(
+    log: &Logging,
+    reload: &impl Fn() -> Result<Settings, ConfigError>,
+) -> Result<(), String> {
+    let settings = reload().map_err(|error| error.to_string());
+    let changed = settings.and_then(|settings| {
+        log.set_level(&settings.log_level)
+            .map_err(|error| error.to_string())
+    });
+    match &changed {
+        Ok(()) => tracing::info!("the log level was read again; other settings need a restart"),
+        Err(sentence) => tracing::error!("the settings stay as they were: {sentence}"),
+    }
+    changed
 }
 
 /// First nothing new comes in, then what is in flight ends, then all of it becomes durable.
 async fn stop_all(
     stop: watch::Sender<()>,
-    api: tokio::task::JoinHandle<io::Result<()>>,
+    mut serving: JoinSet<io::Result<()>>,
     listener: nbd::Listener,
     volumes: &Volumes,
 ) {
@@ -106,35 +152,21 @@ async fn stop_all(
     if let Err(error) = tokio::task::spawn_blocking(|| listener.stop()).await {
         tracing::error!(%error, "the NBD listener did not stop cleanly");
     }
-    match api.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "the admin API failed"),
-        Err(error) => tracing::error!(%error, "the admin API did not stop cleanly"),
+    while let Some(ended) = serving.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the admin API failed"),
+            Err(error) => tracing::error!(%error, "the admin API did not stop cleanly"),
+        }
     }
     volumes.stop().await;
 }
 
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listening = TcpListener::bind(address).await;
+    listening.map_err(|source| ServeError::Metrics { address, source })
+}
+
 async fn until_closed(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -115,4 +115,13 @@ fn the_document_and_the_metrics_are_served() {
     let metrics = String::from_utf8(metrics).unwrap();
     assert_eq!(status, 200);
     assert!(metrics.contains("\nvolumed_pool_free_bytes "), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+}
+
+#[test]
+fn a_daemon_that_serves_is_alive_and_ready() {
+    let daemon = Daemon::start();
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(call(&daemon, "GET", path, b"").0, 200, "{path}");
+    }
 }

@@ -47,6 +47,40 @@ fn a_volume_is_created_listed_shown_and_deleted() {
 }
 
 #[test]
+fn a_volume_without_a_size_has_the_largest() {
+    let daemon = Daemon::start();
+    let created = daemon.run(&["volume", "create", "thin", "--json"]);
+    let volume: serde_json::Value = serde_json::from_slice(&created.stdout).unwrap();
+    assert_eq!(volume["size"], 1_u64 << 60);
+}
+
+#[test]
+fn doctor_finds_what_is_wrong() {
+    let (daemon, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disks = [daemon.path(), second.path()].map(|path| format!("{:?}", path.join("disk")));
+    let daemon = Daemon::start_with(&format!("disks = [{}]\n", disks.join(", ")));
+    let output = daemon.run(&["doctor", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let faults: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["fault"])
+        .collect();
+    assert!(
+        faults.contains(&&serde_json::json!("shared_file_system")),
+        "{found}"
+    );
+    assert_eq!(output.status.code(), Some(6), "{found}");
+    let absent = volumed()
+        .args(["doctor", "--socket", "/nonexistent/s"])
+        .output()
+        .unwrap();
+    assert_eq!(absent.status.code(), Some(1));
+    assert!(text(&absent.stdout).contains("systemctl start volumed"));
+}
+
+#[test]
 fn refusals_say_why_and_have_their_exit_code() {
     let daemon = Daemon::start();
     let create = |name, size| daemon.run(&["volume", "create", name, "--size", size]);
@@ -109,9 +143,15 @@ fn without_a_daemon_the_sentence_says_so() {
 fn completions_and_the_manual_are_printed() {
     let output = volumed().args(["completions", "bash"]).output().unwrap();
     assert!(text(&output.stdout).contains("complete -F _volumed"));
-    let output = volumed().arg("man").output().unwrap();
-    let pages = text(&output.stdout);
-    assert!(pages.contains(".TH volumed-volume-create 1"), "{pages}");
+    let page = |arguments: &[&str]| {
+        let output = volumed().arg("man").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(page(&[]).contains(".TH volumed 1"));
+    let create = page(&["volume create"]);
+    assert!(create.contains(".TH volumed-volume-create 1"), "{create}");
+    assert!(create.contains("default: 1EiB"), "{create}");
 }
 
 #[test]

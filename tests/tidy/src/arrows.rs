@@ -11,6 +11,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &[
             "volumed-client",
             "volumed-core",
+            "volumed-daemon",
             "volumed-disk",
             "volumed-meta",
             "volumed-nbd",
@@ -18,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ),
     ("volumed-client", &["volumed-nbd"]),
     ("volumed-core", &[]),
+    ("volumed-daemon", &["volumed-client"]),
     ("volumed-disk", &["volumed-core"]),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
@@ -32,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "s3d-front",
             "s3d-names",
             "volumed-client",
+            "volumed-daemon",
             "volumed-meta",
         ],
     ),

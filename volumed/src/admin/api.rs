@@ -2,6 +2,7 @@ use std::future::Future;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,19 +12,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
 use volumed_client::admin::{
     AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, PoolInfo, VolumeInfo,
 };
 use volumed_core::ByteCount;
+use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
 
+use super::openapi;
 use super::refused::Refused;
-use super::{metrics, openapi};
+use crate::metrics::Metrics;
 use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
 
+/// What the API shows and changes.
 #[derive(Clone)]
-struct Api {
-    volumes: Volumes,
-    nbd_socket: PathBuf,
+pub struct Api {
+    /// The node's volumes.
+    pub volumes: Volumes,
+    /// Where NBD is served.
+    pub nbd_socket: PathBuf,
+    /// The metadata store's file.
+    pub store_file: PathBuf,
+    /// The counters of this daemon.
+    pub metrics: Arc<Metrics>,
 }
 
 type Answer = Result<Response, Refused>;
@@ -31,17 +42,23 @@ type Answer = Result<Response, Refused>;
 /// Serves the API on `socket` until `stopped`, and then until what is under way is answered.
 pub async fn serve(
     socket: UnixListener,
-    volumes: Volumes,
-    nbd_socket: PathBuf,
+    api: Api,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let socket = tokio::net::UnixListener::from_std(socket)?;
-    let router = router(Api {
-        volumes,
-        nbd_socket,
-    });
-    axum::serve(socket, router)
+    axum::serve(socket, router(api))
+        .with_graceful_shutdown(stopped)
+        .await
+}
+
+/// Serves only what says how the daemon is, to whoever can connect, until `stopped`.
+pub async fn serve_health(
+    socket: TcpListener,
+    api: Api,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(socket, health_router().with_state(api))
         .with_graceful_shutdown(stopped)
         .await
 }
@@ -55,12 +72,48 @@ fn router(api: Api) -> Router {
         .route("/v1/pool", get(pool))
         .route("/v1/disks", get(disks))
         .route("/v1/disks/{id}", get(show_disk))
-        .route("/metrics", get(show_metrics))
+        .route("/v1/findings", get(findings))
+        .merge(health_router())
         .route("/openapi.json", get(|| async { openapi::document() }))
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_call)
         .layer(axum::middleware::map_response(with_code))
         .with_state(api)
+}
+
+fn health_router() -> Router<Api> {
+    Router::new()
+        .route("/metrics", get(show_metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+}
+
+/// Whether requests are served: 200, or 503 with a line for each reason why not.
+async fn ready(State(api): State<Api>) -> Response {
+    let mut reasons = Vec::new();
+    if api.volumes.is_stopping() {
+        reasons.push("the daemon is stopping".to_owned());
+    }
+    if let Err(error) = api.volumes.store_answers().await {
+        reasons.push(format!("the metadata store does not answer: {error}"));
+    }
+    if let Err(reason) = check_writable(&api.store_file) {
+        reasons.push(format!("the metadata store cannot be written: {reason}"));
+    }
+    if api.volumes.disks().await.iter().all(|disk| disk.failed) {
+        reasons.push("no disk serves".to_owned());
+    }
+    if reasons.is_empty() {
+        "ready\n".into_response()
+    } else {
+        let text = format!("{}\n", reasons.join("\n"));
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    }
+}
+
+async fn findings(State(api): State<Api>) -> Answer {
+    let found = crate::findings::findings(&api.volumes).await;
+    Ok(json(StatusCode::OK, &found))
 }
 
 async fn list_volumes(State(api): State<Api>) -> Answer {
@@ -75,7 +128,10 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
     } = parse(&body)?;
     let name: VolumeName = name.parse()?;
     let view =
-        whole(async move { api.volumes.create(&name, ByteCount(size), replicas).await }).await?;
+        run_to_completion(
+            async move { api.volumes.create(&name, ByteCount(size), replicas).await },
+        )
+        .await?;
     Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
 }
 
@@ -86,7 +142,7 @@ async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer
 
 async fn delete_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
     let name: VolumeName = name.parse()?;
-    whole(async move { api.volumes.delete(&name).await }).await?;
+    run_to_completion(async move { api.volumes.delete(&name).await }).await?;
     Ok(nothing())
 }
 
@@ -101,7 +157,7 @@ async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -
             volumes.attach(&name, owner).await
         }
     };
-    let attachment = whole(attaching).await?;
+    let attachment = run_to_completion(attaching).await?;
     let attached = Attached {
         epoch: attachment.epoch.0,
         export: ExportName {
@@ -118,7 +174,7 @@ async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -
 async fn detach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
     let DetachRequest { owner } = parse(&body)?;
     let (name, owner): (VolumeName, OwnerId) = (name.parse()?, owner.parse()?);
-    whole(async move { api.volumes.detach(&name, &owner).await }).await?;
+    run_to_completion(async move { api.volumes.detach(&name, &owner).await }).await?;
     Ok(nothing())
 }
 
@@ -146,8 +202,10 @@ async fn show_disk(State(api): State<Api>, Path(id): Path<String>) -> Answer {
 
 async fn show_metrics(State(api): State<Api>) -> Answer {
     let pool = PoolInfo::from(api.volumes.pool().await?);
-    let text = metrics::text(&pool, &api.disk_infos().await, &api.volume_infos().await?);
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+    let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
+    let page = api.metrics.page(&pool, &disks, &volumes);
+    let page = page.map_err(|_| Refused::new(ErrorCode::Internal, "the page cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page).into_response())
 }
 
 async fn no_such_call() -> Refused {
@@ -158,7 +216,7 @@ async fn no_such_call() -> Refused {
 }
 
 /// Carries a change through also when the client hangs up meanwhile.
-async fn whole<T, E>(
+async fn run_to_completion<T, E>(
     change: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, Refused>
 where
@@ -181,7 +239,11 @@ async fn with_code(answer: Response) -> Response {
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "application/json");
-    if is_json || !(status.is_client_error() || status.is_server_error()) {
+    // Not ready is no refusal.
+    if status == StatusCode::SERVICE_UNAVAILABLE
+        || is_json
+        || !(status.is_client_error() || status.is_server_error())
+    {
         return answer;
     }
     let reason = status.canonical_reason().unwrap_or("refused");

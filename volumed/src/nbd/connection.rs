@@ -13,6 +13,7 @@ use volumed_nbd::{NbdError, Violation};
 use super::exports::{Export, Exports};
 use super::handshake::{HandshakeError, shake_hands};
 use super::outbox::Outbox;
+use crate::metrics::Metrics;
 
 /// What the requests of one connection may hold in memory together, in bytes; one larger request
 /// alone is let through.
@@ -25,7 +26,7 @@ const REQUEST_COST: u64 = 512;
 const HANDSHAKE_TIME: Duration = Duration::from_mins(1);
 
 /// How long the last replies wait for a client to take them.
-const FAREWELL_TIME: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a connection ended otherwise than by the client's leave.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,7 @@ pub(super) enum ConnectionError {
 pub(super) async fn serve<E: Exports>(
     mut stream: UnixStream,
     exports: &E,
+    metrics: &Arc<Metrics>,
     stopped: impl Future<Output = ()>,
 ) -> Result<(), ConnectionError> {
     let mut stopped = pin!(stopped);
@@ -56,7 +58,7 @@ pub(super) async fn serve<E: Exports>(
     };
     let (incoming, outgoing) = stream.into_split();
     let outbox = Arc::new(Outbox::new(outgoing));
-    let mut line = Line::new(requests, outbox.clone());
+    let mut transmission = Transmission::new(requests, outbox.clone(), metrics.clone());
     let work = async {
         let ended = async {
             tokio::select! {
@@ -64,11 +66,11 @@ pub(super) async fn serve<E: Exports>(
                 () = stopped => {}
             }
         };
-        let outcome = line.run(&export, incoming, pin!(ended)).await;
-        line.until_answered().await;
+        let outcome = transmission.run(&export, incoming, pin!(ended)).await;
+        transmission.until_answered().await;
         // A new owner must not wait for a client that does not read (V2).
         drop(export);
-        line.until_taken().await;
+        transmission.until_taken().await;
         outcome
     };
     tokio::select! {
@@ -78,22 +80,24 @@ pub(super) async fn serve<E: Exports>(
 }
 
 /// The transmission phase of one connection.
-struct Line {
+struct Transmission {
     requests: Requests,
     replies: Replies,
     outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
     /// How many replies are owed or given.
     submitted: u64,
     /// The sum of their costs.
     spent: u64,
 }
 
-impl Line {
-    fn new(requests: Requests, outbox: Arc<Outbox>) -> Self {
+impl Transmission {
+    fn new(requests: Requests, outbox: Arc<Outbox>, metrics: Arc<Metrics>) -> Self {
         Self {
             replies: requests.replies(),
             requests,
             outbox,
+            metrics,
             submitted: 0,
             spent: 0,
         }
@@ -149,7 +153,7 @@ impl Line {
     }
 
     async fn wait_for_room(&mut self, cost: u64) {
-        let in_use = |line: &Self| line.spent - line.outbox.released();
+        let in_use = |own: &Self| own.spent - own.outbox.released();
         if in_use(self) == 0 || in_use(self) + cost <= BUDGET {
             return;
         }
@@ -168,7 +172,9 @@ impl Line {
             Command::Read { offset, .. } => Some(offset),
             _ => None,
         };
+        let (metrics, timer) = (self.metrics.clone(), Metrics::begin(&command));
         let answer = move |result: Result<Bytes, NbdError>| {
+            metrics.end(timer, result.is_ok());
             let reply = match (result, read_at) {
                 (Ok(data), Some(offset)) => replies.data(cookie, offset, data),
                 (Ok(_), None) => replies.done(cookie),
@@ -194,7 +200,7 @@ impl Line {
                 self.outbox.progress().await;
             }
         };
-        let _ = tokio::time::timeout(FAREWELL_TIME, taken).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, taken).await;
     }
 }
 

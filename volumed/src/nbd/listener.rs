@@ -5,11 +5,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::connection::serve;
 use super::exports::Exports;
+use crate::descriptors;
+use crate::metrics::Metrics;
+
+/// A connection, and its share of those that may be open.
+type Accepted = (UnixStream, OwnedSemaphorePermit);
 
 /// What a socket may hold on its way, in bytes, as far as the system allows.
 const SOCKET_BUFFER: usize = 512 << 10;
@@ -31,6 +36,7 @@ impl Listener {
         socket: UnixListener,
         exports: &Arc<E>,
         threads: usize,
+        metrics: &Arc<Metrics>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let (stop, stopped) = watch::channel(false);
@@ -41,8 +47,9 @@ impl Listener {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let (exports, stopped) = (exports.clone(), stopped.clone());
-            let work = move || runtime.block_on(serve_lane(connections, exports, stopped));
+            let lane_context = (exports.clone(), metrics.clone());
+            let stopped = stopped.clone();
+            let work = move || runtime.block_on(serve_lane(connections, lane_context, stopped));
             let name = format!("nbd-{number}");
             started.push(std::thread::Builder::new().name(name).spawn(work)?);
             lanes.push(lane);
@@ -50,6 +57,8 @@ impl Listener {
         tokio::spawn(accept(
             tokio::net::UnixListener::from_std(socket)?,
             lanes,
+            Arc::new(Semaphore::new(descriptors::connections())),
+            metrics.clone(),
             stopped,
         ));
         Ok(Self {
@@ -71,10 +80,13 @@ impl Listener {
 
 async fn accept(
     socket: tokio::net::UnixListener,
-    lanes: Vec<mpsc::UnboundedSender<UnixStream>>,
+    lanes: Vec<mpsc::UnboundedSender<Accepted>>,
+    room: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut turn = lanes.iter().cycle();
+    let mut full = false;
     loop {
         let accepted = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
@@ -82,9 +94,20 @@ async fn accept(
         };
         match (accepted, turn.next()) {
             (Ok(stream), Some(lane)) => {
+                let Ok(permit) = room.clone().try_acquire_owned() else {
+                    // Dropped: waiting in line, it would look like a daemon that hangs.
+                    metrics.refused_connections.inc();
+                    if !std::mem::replace(&mut full, true) {
+                        tracing::warn!(
+                            "refusing NBD connections: as many are open as the limit of files allows"
+                        );
+                    }
+                    continue;
+                };
+                full = false;
                 enlarge_buffer(&stream);
                 // A lane ends only when everything does.
-                let _ = lane.send(stream);
+                let _ = lane.send((stream, permit));
             }
             (Err(error), _) => {
                 tracing::warn!(%error, "cannot accept an NBD connection");
@@ -96,17 +119,19 @@ async fn accept(
 }
 
 async fn serve_lane<E: Exports>(
-    mut connections: mpsc::UnboundedReceiver<UnixStream>,
-    exports: Arc<E>,
+    mut connections: mpsc::UnboundedReceiver<Accepted>,
+    (exports, metrics): (Arc<E>, Arc<Metrics>),
     stopped: watch::Receiver<bool>,
 ) {
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
             let mut served = JoinSet::new();
-            while let Some(stream) = connections.recv().await {
-                let (exports, mut stopped) = (exports.clone(), stopped.clone());
+            while let Some((stream, permit)) = connections.recv().await {
+                let (exports, metrics) = (exports.clone(), metrics.clone());
+                let mut stopped = stopped.clone();
                 served.spawn_local(async move {
+                    let _permit = permit;
                     let stopped = async {
                         let _ = stopped.wait_for(|stopped| *stopped).await;
                     };
@@ -114,7 +139,10 @@ async fn serve_lane<E: Exports>(
                         Ok(stream) => stream,
                         Err(error) => return tracing::warn!(%error, "lost an NBD connection"),
                     };
-                    match serve(stream, &*exports, stopped).await {
+                    metrics.connections.inc();
+                    let served = serve(stream, &*exports, &metrics, stopped).await;
+                    metrics.connections.dec();
+                    match served {
                         Ok(()) => tracing::debug!("an NBD client left"),
                         Err(error) => tracing::info!(%error, "dropped an NBD client"),
                     }

@@ -175,7 +175,8 @@ fn start(mode: Mode) -> Running {
     let socket = folder.path().join("nbd.sock");
     let memory = Memory::new(mode);
     let listening = crate::socket::listen(&socket).unwrap();
-    let listener = Listener::start(listening, &Arc::new(memory.clone()), 2).unwrap();
+    let listener =
+        Listener::start(listening, &Arc::new(memory.clone()), 2, &Arc::default()).unwrap();
     Running {
         memory,
         listener,

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, PoolInfo,
-    VolumeInfo,
+    ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
+    PoolInfo, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -127,6 +127,11 @@ impl AdminClient {
         self.call::<_, Empty>(Method::POST, &volume_path(name, "/detach"), Some(&request))
             .await?;
         Ok(())
+    }
+
+    /// What the daemon finds wrong with itself.
+    pub async fn findings(&self) -> Result<Vec<Finding>, AdminError> {
+        self.get("/v1/findings").await
     }
 
     /// All disks together.

@@ -5,6 +5,7 @@
 
 mod client;
 mod error_code;
+mod finding;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{AdminClient, AdminError};
 pub use error_code::ErrorCode;
+pub use finding::{Finding, Severity};
 
 /// Asks for a new volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,118 @@
+//! What the daemon itself finds wrong, for `volumed doctor`.
+
+use volumed_client::admin::Finding;
+use volumed_daemon::descriptor_limit;
+
+use crate::size::display;
+use crate::volume::{DiskView, Volumes};
+
+/// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
+const FEW_DESCRIPTORS: u64 = 4096;
+
+/// A disk is nearly full when less than this share of it is free.
+const NEARLY_FULL: u64 = 10;
+
+/// Everything that is wrong now.
+pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let disks = volumes.disks().await;
+    found.extend(disks.iter().filter_map(of_disk));
+    if disks.iter().any(|disk| disk.sharers > 1) {
+        found.push(Finding::warning(
+            "shared_file_system",
+            "Several disks of the pool lie on one file system: they share its space and fail together.",
+            "Give each disk a file system of its own in `disks` of the configuration file.",
+        ));
+    }
+    found.extend(of_limit(descriptor_limit()));
+    if let Err(error) = volumes.store_answers().await {
+        found.push(Finding::fault(
+            "store_unavailable",
+            format!("The metadata store does not answer: {error}."),
+            "Look for a full or read-only file system under the store: volumed serve --check-config, then df.",
+        ));
+    }
+    let suspect = volumes.suspect_regions();
+    if suspect > 0 {
+        found.push(Finding::warning(
+            "suspect_regions",
+            format!(
+                "{suspect} regions of 4 MiB were written when volumed was last stopped uncleanly, and \
+                 are not checked yet."
+            ),
+            "Nothing, if the number falls; volumed checks them when their volumes are used.",
+        ));
+    }
+    found
+}
+
+fn of_disk(disk: &DiskView) -> Option<Finding> {
+    let path = disk.path.display();
+    if disk.failed {
+        return Some(Finding::fault(
+            "disk_failed",
+            format!(
+                "The disk {path} failed to make writes durable: nothing on it is acknowledged any more."
+            ),
+            "Look at journalctl -k and smartctl -a; if the disk is well, systemctl restart volumed.",
+        ));
+    }
+    let free = display(disk.free.0);
+    let cure = "Delete what is not needed, or add a directory on another disk to `disks` of the \
+                configuration file, then systemctl restart volumed.";
+    if disk.free.0 == 0 {
+        let sentence =
+            format!("The disk {path} is full: writes that need space on it are refused.");
+        return Some(Finding::fault("disk_full", sentence, cure));
+    }
+    (disk.free.0 < disk.capacity.0 / NEARLY_FULL).then(|| {
+        let sentence = format!("The disk {path} has only {free} left.");
+        Finding::warning("disk_nearly_full", sentence, cure)
+    })
+}
+
+fn of_limit(limit: u64) -> Option<Finding> {
+    (limit < FEW_DESCRIPTORS).then(|| {
+        Finding::warning(
+            "few_descriptors",
+            format!("The daemon may have only {limit} files open: with many volumes in use it refuses work."),
+            "Set LimitNOFILE=1048576 in the unit (systemctl edit volumed), or ulimit -Hn in the shell.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::{ByteCount, DiskId};
+
+    use super::*;
+
+    fn fault_of(failed: bool, free: u64) -> Option<String> {
+        let disk = DiskView {
+            id: DiskId(1),
+            path: "/srv/ssd0".into(),
+            failed,
+            capacity: ByteCount(1000),
+            used: ByteCount(1000 - free),
+            free: ByteCount(free),
+            sharers: 1,
+        };
+        let found = of_disk(&disk)?;
+        assert!(found.sentence.contains("/srv/ssd0"), "{}", found.sentence);
+        Some(found.fault)
+    }
+
+    #[test]
+    fn a_disk_is_failed_full_nearly_full_or_well() {
+        assert_eq!(fault_of(true, 0).as_deref(), Some("disk_failed"));
+        assert_eq!(fault_of(false, 0).as_deref(), Some("disk_full"));
+        assert_eq!(fault_of(false, 99).as_deref(), Some("disk_nearly_full"));
+        assert_eq!(fault_of(false, 100), None);
+    }
+
+    #[test]
+    fn a_low_limit_is_found() {
+        assert_eq!(of_limit(FEW_DESCRIPTORS), None);
+        assert!(of_limit(1024).is_some_and(|found| found.sentence.contains("1024")));
+    }
+}

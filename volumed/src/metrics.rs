@@ -1,0 +1,274 @@
+//! What Prometheus is told: requests as they are served, and the state of things when it asks.
+
+use std::fmt;
+use std::time::Instant;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, VolumeInfo};
+use volumed_daemon::{Measured, metrics_page, register_process};
+use volumed_nbd::server::Command;
+
+/// The operations of NBD, as labels.
+const OPERATIONS: [&str; 6] = ["read", "write", "flush", "trim", "write_zeroes", "cache"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DiskLabels {
+    disk: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VolumeLabels {
+    volume: String,
+}
+
+/// The counters of this daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    operations: [OperationMetrics; OPERATIONS.len()],
+    /// NBD connections that are open.
+    pub connections: Measured,
+    /// NBD connections that were refused, since as many were open as may be.
+    pub refused_connections: Counter,
+}
+
+/// The counters of one operation, found once, so that a request costs no lookup.
+#[derive(Debug)]
+struct OperationMetrics {
+    succeeded: Counter,
+    failed: Counter,
+    seconds: Histogram,
+    bytes: Counter,
+}
+
+/// A request that is being served.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestTimer {
+    operation: usize,
+    bytes: u64,
+    since: Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        // 16 µs to 16 s.
+        let seconds =
+            Family::<OperationLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(16e-6, 4.0, 11))
+            });
+        let bytes = Family::<OperationLabels, Counter>::default();
+        let operations = OPERATIONS.map(|operation| {
+            let outcome =
+                |outcome| requests.get_or_create_owned(&RequestLabels { operation, outcome });
+            let labels = OperationLabels { operation };
+            OperationMetrics {
+                succeeded: outcome("succeeded"),
+                failed: outcome("failed"),
+                seconds: seconds.get_or_create_owned(&labels),
+                bytes: bytes.get_or_create_owned(&labels),
+            }
+        });
+        let (connections, refused_connections) = (Measured::default(), Counter::default());
+        let mut registry = Registry::with_prefix("volumed");
+        registry.register("nbd_requests", "NBD requests answered", requests);
+        registry.register(
+            "nbd_request_seconds",
+            "From a request to its answer",
+            seconds,
+        );
+        registry.register(
+            "nbd_bytes",
+            "Bytes asked for by NBD requests that succeeded",
+            bytes,
+        );
+        registry.register(
+            "nbd_connections",
+            "NBD connections that are open",
+            connections.clone(),
+        );
+        registry.register(
+            "nbd_connections_refused",
+            "NBD connections refused for want of descriptors",
+            refused_connections.clone(),
+        );
+        Self {
+            registry,
+            operations,
+            connections,
+            refused_connections,
+        }
+    }
+}
+
+impl Metrics {
+    /// A request begins.
+    pub fn begin(command: &Command) -> RequestTimer {
+        let (operation, bytes) = match command {
+            Command::Read { length, .. } => (0, u64::from(*length)),
+            Command::Write { data, .. } => (1, data.len() as u64),
+            Command::Flush => (2, 0),
+            Command::Trim { length, .. } => (3, u64::from(*length)),
+            Command::WriteZeroes { length, .. } => (4, u64::from(*length)),
+            Command::Cache { .. } => (5, 0),
+        };
+        RequestTimer {
+            operation,
+            bytes,
+            since: Instant::now(),
+        }
+    }
+
+    /// A request is answered.
+    pub fn end(&self, request: RequestTimer, succeeded: bool) {
+        let operation = &self.operations[request.operation];
+        if succeeded {
+            operation.succeeded.inc();
+            operation.bytes.inc_by(request.bytes);
+        } else {
+            operation.failed.inc();
+        }
+        operation
+            .seconds
+            .observe(request.since.elapsed().as_secs_f64());
+    }
+
+    /// The page that Prometheus reads.
+    pub fn page(
+        &self,
+        pool: &PoolInfo,
+        disks: &[DiskInfo],
+        volumes: &[VolumeInfo],
+    ) -> Result<String, fmt::Error> {
+        let state = state(pool, disks, volumes);
+        let mut process = Registry::default();
+        register_process(&mut process);
+        metrics_page(&[&self.registry, &state, &process])
+    }
+}
+
+/// The state of things now.
+fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registry {
+    let mut registry = Registry::with_prefix("volumed");
+    for (name, help, value) in [
+        (
+            "pool_capacity_bytes",
+            "What the disks can hold",
+            pool.capacity,
+        ),
+        ("pool_used_bytes", "What volumes hold", pool.used),
+        ("pool_free_bytes", "What can still be written", pool.free),
+        ("volumes", "How many volumes there are", pool.volumes.into()),
+    ] {
+        registry.register(name, help, ConstGauge::new(value));
+    }
+    let of_disks = |value: fn(&DiskInfo) -> u64| {
+        let family = Family::<DiskLabels, Measured>::default();
+        for disk in disks {
+            let labels = DiskLabels {
+                disk: disk.id.clone(),
+            };
+            family.get_or_create(&labels).set(value(disk));
+        }
+        family
+    };
+    let used = of_disks(|disk| disk.used);
+    registry.register("disk_used_bytes", "What volumes hold on the disk", used);
+    let free = of_disks(|disk| disk.free);
+    registry.register(
+        "disk_free_bytes",
+        "What can still be written on the disk",
+        free,
+    );
+    let online = of_disks(|disk| u64::from(disk.state == DiskState::Online));
+    registry.register("disk_online", "Whether the disk serves", online);
+    let of_volumes = |value: fn(&VolumeInfo) -> u64| {
+        let family = Family::<VolumeLabels, Measured>::default();
+        for volume in volumes {
+            let labels = VolumeLabels {
+                volume: volume.name.clone(),
+            };
+            family.get_or_create(&labels).set(value(volume));
+        }
+        family
+    };
+    let used = of_volumes(|volume| volume.used);
+    registry.register(
+        "volume_used_bytes",
+        "What the volume holds, one replica counted",
+        used,
+    );
+    let epoch = of_volumes(|volume| volume.epoch);
+    registry.register("volume_epoch", "How often the volume was attached", epoch);
+    registry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(metrics: &Metrics) -> String {
+        let pool = PoolInfo {
+            capacity: 100,
+            used: 40,
+            free: 60,
+            disks: 0,
+            volumes: 1,
+        };
+        let volume = VolumeInfo {
+            id: "1".to_owned(),
+            name: "a\"b".to_owned(),
+            size: 10,
+            replicas: 1,
+            used: 4,
+            epoch: 2,
+            owner: None,
+        };
+        metrics.page(&pool, &[], &[volume]).unwrap()
+    }
+
+    #[test]
+    fn requests_are_counted_by_operation_and_outcome() {
+        let metrics = Metrics::default();
+        for succeeded in [true, true, false] {
+            let read = Command::Read {
+                offset: 0,
+                length: 4096,
+            };
+            metrics.end(Metrics::begin(&read), succeeded);
+        }
+        let page = page(&metrics);
+        for line in [
+            "volumed_nbd_requests_total{operation=\"read\",outcome=\"succeeded\"} 2\n",
+            "volumed_nbd_requests_total{operation=\"read\",outcome=\"failed\"} 1\n",
+            "volumed_nbd_bytes_total{operation=\"read\"} 8192\n",
+            "volumed_nbd_request_seconds_count{operation=\"read\"} 3\n",
+        ] {
+            assert!(page.contains(line), "{page}");
+        }
+    }
+
+    #[test]
+    fn pool_and_volumes_become_lines() {
+        let page = page(&Metrics::default());
+        assert!(page.contains("\nvolumed_pool_free_bytes 60\n"), "{page}");
+        let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
+        assert!(page.contains(volume), "{page}");
+    }
+}
