@@ -64,7 +64,7 @@ impl Default for BucketSettings {
     fn default() -> Self {
         Self {
             max_open: 64,
-            idle: Duration::from_mins(5),
+            idle: Duration::from_secs(15),
             patience: volumes::PATIENCE,
             index_memory: 96 << 20,
             settle_every: Duration::from_secs(2),

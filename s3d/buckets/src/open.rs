@@ -14,7 +14,7 @@ use s3d_records::RecordError;
 /// Pauses between attempts, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
 
-const CLOSE_EVERY: Duration = Duration::from_secs(5);
+const CLOSE_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a bucket could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +136,7 @@ impl Buckets {
         record: &BucketRecord,
         how: How,
     ) -> Result<OpenBucket, OpenBucketError> {
+        self.make_room().await?;
         let deadline = Instant::now() + self.settings.patience;
         let mut pause = PAUSES.0;
         loop {
@@ -206,6 +207,27 @@ impl Buckets {
             // It stays attached, and the next to attach it takes it over.
             tracing::warn!(bucket = name, %error, "cannot detach the bucket's volume");
         }
+    }
+
+    /// Keeps within the bound on open buckets: closes those that were not asked for the longest, before
+    /// another one takes memory and descriptors. When all are in use, some more are open, up to twice
+    /// as many.
+    async fn make_room(&self) -> Result<(), OpenBucketError> {
+        let most = self.settings.max_open;
+        for name in self.open.closable(Duration::MAX, most.saturating_sub(1)) {
+            let turn = self.turns.of(&name);
+            // One that is being opened or closed is waited for by somebody already.
+            if let Ok(_turn) = turn.try_lock()
+                && let Some(open) = self.open.take_idle(&name)
+            {
+                self.close(&name, open).await;
+            }
+        }
+        if self.open.len() >= 2 * most {
+            let reason = "as many buckets are in use as may be open at once";
+            return Err(OpenBucketError::Unavailable(reason.to_owned()));
+        }
+        Ok(())
     }
 
     async fn close_if_idle(&self, name: &str) {

@@ -114,7 +114,8 @@ impl OpenSet {
             .collect();
         unused.sort_unstable();
         let excess = buckets.len().saturating_sub(most);
-        let long_ago = self.now().saturating_sub(idle.as_millis() as u64);
+        let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let long_ago = self.now().saturating_sub(idle);
         unused
             .into_iter()
             .enumerate()

@@ -33,9 +33,13 @@ fn settings() -> BucketSettings {
 
 impl Rack {
     async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    async fn with(settings: BucketSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let volumes = Arc::new(FakeVolumes::default());
-        let (accounts, buckets) = start(&folder, &volumes, settings());
+        let (accounts, buckets) = start(&folder, &volumes, settings);
         let home = NamespaceName::new("home").unwrap();
         let new = NewUser {
             email: Email::new("ada@example.com").unwrap(),
@@ -351,6 +355,36 @@ async fn unused_buckets_are_closed_and_used_ones_are_not() {
     assert_eq!(rack.buckets.open_count(), 0);
     assert!(held.closed().is_some());
     rack.put(&first).await;
+}
+
+#[tokio::test]
+async fn no_more_buckets_are_open_than_may_be() {
+    let rack = Rack::with(BucketSettings {
+        max_open: 2,
+        ..settings()
+    })
+    .await;
+    let mut records = Vec::new();
+    for number in 0..5 {
+        records.push(rack.create(&format!("bucket-{number}")).await);
+        assert!(rack.buckets.open_count() <= 2);
+    }
+    for record in &records {
+        rack.put(record).await;
+        assert!(rack.buckets.open_count() <= 2);
+    }
+    let mut held = Vec::new();
+    for record in &records[..4] {
+        held.push(rack.buckets.open(record).await.unwrap());
+    }
+    let refusal = rack.refusal(&records[4]).await;
+    assert!(
+        matches!(refusal, OpenBucketError::Unavailable(_)),
+        "{refusal}"
+    );
+    held.clear();
+    assert!(rack.holds(&records[4]).await);
+    assert_eq!(rack.buckets.open_count(), 2);
 }
 
 #[tokio::test]
