@@ -8,33 +8,20 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use rand::distr::{Alphanumeric, SampleString as _};
-use s3d_accounts::{AccountSettings, Accounts, NewUser, Password, clock, secrets};
+use s3d_accounts::{Accounts, NewUser, Password, clock, secrets};
 use s3d_names::{Email, NamespaceName};
 use volumed_meta::SqliteStore;
 
-use crate::config::Source;
+use crate::config::Settings;
+use crate::place::Place;
 
 const PASSWORD_LENGTH: usize = 24;
-
-/// Where the server's state is; each flag may be left out if the configuration file has it.
-#[derive(Debug, Args)]
-pub struct Places {
-    /// The folder of the server's own state
-    #[arg(long, global = true, value_name = "DIR", env = "S3D_DATA")]
-    data: Option<PathBuf>,
-    /// The metadata store
-    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE")]
-    store: Option<PathBuf>,
-    /// The server's configuration file
-    #[arg(long, global = true, value_name = "FILE", env = "S3D_CONFIG")]
-    config: Option<PathBuf>,
-}
 
 /// `s3d user`.
 #[derive(Debug, Args)]
 pub struct UserArgs {
     #[command(flatten)]
-    places: Places,
+    place: Place,
     #[command(subcommand)]
     command: UserCommand,
 }
@@ -79,7 +66,7 @@ enum UserCommand {
 #[derive(Debug, Args)]
 pub struct SecretsArgs {
     #[command(flatten)]
-    places: Places,
+    place: Place,
     #[command(subcommand)]
     command: SecretsCommand,
 }
@@ -102,7 +89,7 @@ enum SecretsCommand {
 
 /// Runs `s3d user`.
 pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
-    let places = arguments.places;
+    let settings = arguments.place.settings()?;
     on_a_runtime(async {
         match arguments.command {
             UserCommand::Add {
@@ -111,7 +98,7 @@ pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
                 operator,
                 password_stdin,
             } => {
-                let accounts = places.accounts()?;
+                let accounts = accounts(&settings)?;
                 let (password, shown) = password(password_stdin)?;
                 let new = NewUser {
                     email,
@@ -122,19 +109,19 @@ pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
                 println!("{} has the namespace {namespace}", user.email);
                 show(shown);
             }
-            UserCommand::List => list(&places.accounts()?).await?,
+            UserCommand::List => list(&accounts(&settings)?).await?,
             UserCommand::Password {
                 email,
                 password_stdin,
             } => {
                 let (password, shown) = password(password_stdin)?;
-                if !places.accounts()?.set_password(&email, password).await? {
+                if !accounts(&settings)?.set_password(&email, password).await? {
                     bail!("there is no user {email}");
                 }
                 show(shown);
             }
             UserCommand::Operator { email, revoke } => {
-                if !places.accounts()?.set_operator(&email, !revoke).await? {
+                if !accounts(&settings)?.set_operator(&email, !revoke).await? {
                     bail!("there is no user {email}");
                 }
             }
@@ -156,19 +143,19 @@ async fn list(accounts: &Accounts) -> anyhow::Result<()> {
 
 /// Runs `s3d secrets`.
 pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
-    let places = arguments.places;
+    let settings = arguments.place.settings()?;
     on_a_runtime(async {
         match arguments.command {
             SecretsCommand::Backup { file } => {
-                secrets::backup(&places.data()?, &file)?;
+                secrets::backup(&settings.data, &file)?;
                 println!("the secrets are in {}", file.display());
             }
             SecretsCommand::Restore { file } => {
-                secrets::restore(places.store()?, &places.data()?, &file).await?;
+                secrets::restore(store(&settings)?, &settings.data, &file).await?;
                 println!("the secrets are in place; restart s3d");
             }
             SecretsCommand::Rotate => {
-                let sealed = secrets::rotate(places.store()?, &places.data()?).await?;
+                let sealed = secrets::rotate(store(&settings)?, &settings.data).await?;
                 println!("{sealed} secrets are sealed with a new key; make a new backup");
             }
         }
@@ -176,30 +163,17 @@ pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
     })
 }
 
-impl Places {
-    fn file(&self) -> anyhow::Result<Source> {
-        let file = self.config.as_deref().map(Source::read).transpose()?;
-        Ok(file.unwrap_or_default())
+fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+    let file = &settings.store;
+    if !file.exists() {
+        bail!("there is no metadata store {}: say where with --store", file.display());
     }
+    Ok(Arc::new(SqliteStore::open(file)?))
+}
 
-    fn data(&self) -> anyhow::Result<PathBuf> {
-        let data = self.data.clone().or(self.file()?.data);
-        data.context("say where the state folder is: --data")
-    }
-
-    fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
-        let store = self.store.clone().or(self.file()?.store);
-        let store = store.context("say where the metadata store is: --store")?;
-        if !store.exists() {
-            bail!("there is no metadata store {}", store.display());
-        }
-        Ok(Arc::new(SqliteStore::open(&store)?))
-    }
-
-    fn accounts(&self) -> anyhow::Result<Accounts> {
-        let settings = AccountSettings::default();
-        Ok(Accounts::open(self.store()?, &self.data()?, settings)?)
-    }
+fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
+    let accounts = Accounts::open(store(settings)?, &settings.data, settings.accounts)?;
+    Ok(accounts)
 }
 
 /// A password, and the text to show if it was made here.

@@ -1,17 +1,22 @@
 //! The command line.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand};
 
+use s3d::config::Source;
 use s3d::maintenance::BucketCommand;
 use s3d::{admin, quickstart};
-use s3d_accounts::SignUpPolicy;
+use volumed_daemon::ConfigFile;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; doctor found nothing wrong
+  1  refused or failed; the sentence on stderr says why; doctor found a fault
+  2  the command line is wrong
+  6  doctor found nothing worse than warnings";
 
 /// Serves S3: each bucket on a volume of its own
 #[derive(Debug, Parser)]
-#[command(name = "s3d", version, arg_required_else_help = true)]
+#[command(name = "s3d", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -30,46 +35,31 @@ pub enum Command {
     /// Check or repair a bucket while the server is stopped
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// Say what is wrong with the server that has these settings, and the command that cures it
+    Doctor {
+        #[command(flatten)]
+        args: ServeArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script
     Completions {
         /// The shell it is for
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page (roff)
+    Man {
+        /// The page of a command [default: the page of s3d itself]
+        command: Option<String>,
+    },
 }
 
-/// Each flag may be left out if the configuration file has it.
-#[derive(Debug, Default, Args)]
+/// Each flag may be left out if the environment or the configuration file has it.
+#[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The folder of the server's own state: its secrets and its lock
-    #[arg(long, value_name = "DIR", env = "S3D_DATA")]
-    pub data: Option<PathBuf>,
-    /// The configuration file (TOML); flags win over it
-    #[arg(long, value_name = "FILE", env = "S3D_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// The admin socket of this node's volumed
-    #[arg(long, value_name = "SOCKET", env = "S3D_VOLUMED")]
-    pub volumed: Option<PathBuf>,
-    /// The metadata store, the same as volumed's
-    #[arg(long, value_name = "FILE", env = "S3D_STORE")]
-    pub store: Option<PathBuf>,
-    /// Where S3 is served [default: 127.0.0.1:9000]
-    #[arg(long, value_name = "ADDRESS", env = "S3D_S3_LISTEN")]
-    pub s3_listen: Option<SocketAddr>,
-    /// Where the REST API is served [default: 127.0.0.1:9001]
-    #[arg(long, value_name = "ADDRESS", env = "S3D_API_LISTEN")]
-    pub api_listen: Option<SocketAddr>,
-    /// What the hosts end in: s3.<DOMAIN>, <bucket>.<namespace>.s3.<DOMAIN> [default: localhost]
-    #[arg(long, value_name = "DOMAIN", env = "S3D_DOMAIN")]
-    pub domain: Option<String>,
-    /// What clients are told as region; they may sign for any [default: us-east-1]
-    #[arg(long, value_name = "REGION", env = "S3D_REGION")]
-    pub region: Option<String>,
-    /// Threads that serve requests [default: 1]
-    #[arg(long, value_name = "N", env = "S3D_WORKERS")]
-    pub workers: Option<usize>,
-    /// Who may make an account: open to all, or closed but for the invited [default: open]
-    #[arg(long, value_name = "open|closed", env = "S3D_SIGN_UP")]
-    pub sign_up: Option<SignUpPolicy>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+    #[command(flatten)]
+    pub settings: Source,
 }

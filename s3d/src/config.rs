@@ -1,15 +1,80 @@
-//! The server's settings: flags and environment, then the configuration file, then defaults.
+//! The server's settings: flags, then the environment, then the configuration file, then defaults.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use s3d_accounts::{AccountSettings, SignUpPolicy};
 use s3s::region::Region;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
+use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
+
+use crate::listener::TlsFiles;
+
+/// The settings as flags, environment and file give them: everything may be left out.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The folder of the server's own state: its secrets and its lock [default: data/s3d]
+    #[arg(long, value_name = "DIR", env = "S3D_DATA")]
+    pub data: Option<PathBuf>,
+    /// The admin socket of this node's volumed [default: data/volumed/admin.sock]
+    #[arg(long, value_name = "SOCKET", env = "S3D_VOLUMED")]
+    pub volumed: Option<PathBuf>,
+    /// The metadata store, the same as volumed's [default: data/volumed/meta.db]
+    #[arg(long, value_name = "FILE", env = "S3D_STORE")]
+    pub store: Option<PathBuf>,
+    /// Where S3 is served [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDRESS", env = "S3D_S3_LISTEN")]
+    pub s3_listen: Option<SocketAddr>,
+    /// Where the REST API is served [default: 127.0.0.1:9001]
+    #[arg(long, value_name = "ADDRESS", env = "S3D_API_LISTEN")]
+    pub api_listen: Option<SocketAddr>,
+    /// Where /metrics is served, over plain HTTP [default: with the REST API]
+    #[arg(long, value_name = "ADDRESS", env = "S3D_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// What the hosts end in: s3.<DOMAIN>, <bucket>.<namespace>.s3.<DOMAIN> [default: localhost]
+    #[arg(long, value_name = "DOMAIN", env = "S3D_DOMAIN")]
+    pub domain: Option<String>,
+    /// What clients are told as region; they may sign for any [default: us-east-1]
+    #[arg(long, value_name = "REGION", env = "S3D_REGION")]
+    pub region: Option<String>,
+    /// Certificate chain (PEM) for S3 and the REST API; without it both are plain HTTP
+    #[arg(long, value_name = "FILE", env = "S3D_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "S3D_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Connections that may be open at once [default: half of the open files that the process may have,
+    /// at most 16384]
+    #[arg(long, value_name = "N", env = "S3D_MAX_CONNECTIONS")]
+    pub max_connections: Option<usize>,
+    /// Connections of one address that may be open at once [default: half of max_connections]
+    #[arg(long, value_name = "N", env = "S3D_MAX_CONNECTIONS_PER_ADDRESS")]
+    pub max_connections_per_address: Option<usize>,
+    /// Seconds that a connection may take to send a request's headers, or be idle [default: 75]
+    #[arg(long, value_name = "SECONDS", env = "S3D_IDLE_SECONDS")]
+    pub idle_seconds: Option<u64>,
+    /// Buckets that are open at most, unless more are in use at one time [default: 64]
+    #[arg(long, value_name = "N", env = "S3D_OPEN_BUCKETS")]
+    pub open_buckets: Option<usize>,
+    /// Threads that serve requests [default: 1]
+    #[arg(long, value_name = "N", env = "S3D_WORKERS")]
+    pub workers: Option<usize>,
+    /// Who may make an account: open to all, or closed but for the invited [default: open]
+    #[arg(long, value_name = "open|closed", env = "S3D_SIGN_UP")]
+    pub sign_up: Option<SignUpPolicy>,
+    /// Form of the log on standard error [default: text]
+    #[arg(long, value_name = "FORMAT", env = "S3D_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Least level that is logged: error, warn, info, debug, trace, or levels by module; a line for
+    /// each request comes with info,s3d::requests=debug [default: info]
+    #[arg(long, value_name = "LEVEL", env = "S3D_LOG_LEVEL")]
+    pub log_level: Option<String>,
+}
 
 /// What the server runs with; every path is absolute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Settings {
     /// The state folder.
     pub data: PathBuf,
@@ -21,155 +86,171 @@ pub struct Settings {
     pub s3_listen: SocketAddr,
     /// Where the REST API is served.
     pub api_listen: SocketAddr,
+    /// Where metrics are served instead of with the REST API.
+    pub metrics_listen: Option<SocketAddr>,
     /// What the hosts end in.
     pub domain: String,
     /// What clients are told as region.
+    #[serde(serialize_with = "region_as_text")]
     pub region: Region,
+    /// Certificate and key; without them both listeners are plain HTTP.
+    #[serde(flatten)]
+    pub tls: Option<TlsFiles>,
+    /// Connections that may be open at once.
+    pub max_connections: usize,
+    /// Connections of one address that may be open at once.
+    pub max_connections_per_address: usize,
+    /// Seconds that a connection may take to send a request's headers, or be idle.
+    pub idle_seconds: u64,
+    /// Buckets that are open at most, unless more are in use at one time.
+    pub open_buckets: usize,
     /// Threads that serve requests.
     pub workers: usize,
     /// How accounts are run.
+    #[serde(flatten)]
     pub accounts: AccountSettings,
-}
-
-/// What one source says; everything may be left out. Also the configuration file.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names are those of `Settings`")]
-pub struct Source {
-    pub data: Option<PathBuf>,
-    pub volumed: Option<PathBuf>,
-    pub store: Option<PathBuf>,
-    pub s3_listen: Option<SocketAddr>,
-    pub api_listen: Option<SocketAddr>,
-    pub domain: Option<String>,
-    pub region: Option<String>,
-    pub workers: Option<usize>,
-    pub sign_up: Option<SignUpPolicy>,
-}
-
-/// Why the settings cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file is not what it must be.
-    #[error("the configuration file {} is wrong: {source}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: toml::de::Error,
-    },
-    /// A setting without a default is not there.
-    #[error("say where {what} is: --{flag}, or {flag} in the configuration file")]
-    Missing {
-        /// The flag.
-        flag: &'static str,
-        /// What it says.
-        what: &'static str,
-    },
-    /// The domain cannot be one.
-    #[error("the domain {0:?} is none: write it like example.org, without a port")]
-    Domain(String),
-    /// The region cannot be one.
-    #[error("the region {0:?} is none: write it like us-east-1")]
-    Region(String),
-    /// No threads.
-    #[error("at least one thread must serve requests: --workers 1")]
-    NoWorkers,
-    /// The present folder is gone.
-    #[error("cannot tell the present folder: {0}")]
-    NoFolder(io::Error),
+    /// The form of the log.
+    pub log_format: LogFormat,
+    /// The least level that is logged.
+    pub log_level: String,
 }
 
 impl Settings {
     /// Puts flags, file and defaults together.
-    pub fn load(flags: Source, file: Option<&Path>) -> Result<Self, ConfigError> {
-        let file = file.map(Source::read).transpose()?.unwrap_or_default();
-        let path = |flag: Option<PathBuf>, file: Option<PathBuf>, name, what| {
-            let path = flag
-                .or(file)
-                .ok_or(ConfigError::Missing { flag: name, what })?;
-            std::path::absolute(path).map_err(ConfigError::NoFolder)
+    pub fn load(flags: &Source, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let source: Source = volumed_daemon::load(file, flags)?;
+        let path = |path: Option<PathBuf>, default: &str| {
+            absolute(&path.unwrap_or_else(|| default.into()))
         };
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let domain = flags
-            .domain
-            .or(file.domain)
-            .unwrap_or_else(|| "localhost".to_owned());
-        let region = flags
-            .region
-            .or(file.region)
-            .unwrap_or_else(|| "us-east-1".to_owned());
-        let workers = flags.workers.or(file.workers).unwrap_or(1);
-        if workers == 0 {
-            return Err(ConfigError::NoWorkers);
-        }
+        let limits = Limits::of(volumed_daemon::descriptor_limit());
+        let max_connections = positive(
+            source.max_connections,
+            limits.connections,
+            "max_connections",
+        )?;
         Ok(Self {
-            data: path(flags.data, file.data, "data", "the state folder")?,
-            volumed: path(
-                flags.volumed,
-                file.volumed,
-                "volumed",
-                "volumed's admin socket",
+            data: path(source.data, "data/s3d")?,
+            volumed: path(source.volumed, "data/volumed/admin.sock")?,
+            store: path(source.store, "data/volumed/meta.db")?,
+            s3_listen: source.s3_listen.unwrap_or(local(9000)),
+            api_listen: source.api_listen.unwrap_or(local(9001)),
+            metrics_listen: source.metrics_listen,
+            domain: checked_domain(source.domain.unwrap_or_else(|| "localhost".to_owned()))?,
+            region: checked_region(source.region.as_deref().unwrap_or("us-east-1"))?,
+            tls: tls_files(source.tls_certificate, source.tls_key)?,
+            max_connections,
+            max_connections_per_address: positive(
+                source.max_connections_per_address,
+                max_connections.div_ceil(2),
+                "max_connections_per_address",
             )?,
-            store: path(flags.store, file.store, "store", "the metadata store")?,
-            s3_listen: flags.s3_listen.or(file.s3_listen).unwrap_or(local(9000)),
-            api_listen: flags.api_listen.or(file.api_listen).unwrap_or(local(9001)),
-            domain: checked_domain(domain)?,
-            region: Region::new(region.clone().into()).map_err(|_| ConfigError::Region(region))?,
-            workers,
+            idle_seconds: positive(source.idle_seconds, 75, "idle_seconds")?,
+            open_buckets: positive(source.open_buckets, limits.buckets, "open_buckets")?,
+            workers: positive(source.workers, 1, "workers")?,
             accounts: AccountSettings {
-                sign_up: flags.sign_up.or(file.sign_up).unwrap_or_default(),
+                sign_up: source.sign_up.unwrap_or_default(),
             },
+            log_format: source.log_format.unwrap_or_default(),
+            log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
         })
+    }
+
+    /// How the log is written.
+    pub fn log(&self) -> LogSettings {
+        LogSettings {
+            format: self.log_format,
+            level: self.log_level.clone(),
+        }
+    }
+
+    /// The scheme of the endpoints that clients are told.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 }
 
-impl Source {
-    /// What a configuration file says.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Malformed {
-            path: path.to_owned(),
-            source,
-        })
+/// What the open files that the process may have suffice for.
+struct Limits {
+    connections: usize,
+    buckets: usize,
+}
+
+impl Limits {
+    /// For the store, the log, runtimes and calls of volumed.
+    const RESERVED: u64 = 64;
+    /// Two connections to volumed.
+    const OF_A_BUCKET: u64 = 2;
+
+    fn of(descriptors: u64) -> Self {
+        let rest = descriptors.saturating_sub(Self::RESERVED).max(8);
+        let connections = (rest / 2).min(16_384);
+        let buckets = ((rest - connections) / Self::OF_A_BUCKET).min(64);
+        Self {
+            connections: connections as usize,
+            buckets: buckets as usize,
+        }
+    }
+}
+
+fn positive<T: PartialEq + Default>(
+    value: Option<T>,
+    default: T,
+    name: &str,
+) -> Result<T, ConfigError> {
+    match value {
+        Some(value) if value == T::default() => Err(ConfigError::Refused(format!(
+            "{name} is 0: it must be at least 1"
+        ))),
+        value => Ok(value.unwrap_or(default)),
+    }
+}
+
+fn tls_files(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, ConfigError> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            tls_certificate: absolute(&certificate)?,
+            tls_key: absolute(&key)?,
+        })),
+        _ => Err(ConfigError::Refused(
+            "tls_certificate and tls_key belong together: give both or neither".to_owned(),
+        )),
     }
 }
 
 fn checked_domain(domain: String) -> Result<String, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let label = |label: &str| !label.is_empty() && label.bytes().all(plain);
-    if domain.split('.').all(label) {
+    if domain.split('.').all(label) && domain.parse::<IpAddr>().is_err() {
         Ok(domain)
     } else {
-        Err(ConfigError::Domain(domain))
+        Err(ConfigError::Refused(format!(
+            "the domain {domain:?} is not one: write it like example.org, without a port"
+        )))
     }
+}
+
+fn checked_region(region: &str) -> Result<Region, ConfigError> {
+    Region::new(region.to_owned().into()).map_err(|_| {
+        ConfigError::Refused(format!(
+            "the region {region:?} is not one: write it like us-east-1"
+        ))
+    })
+}
+
+fn region_as_text<S: Serializer>(region: &Region, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(region.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn flags() -> Source {
-        Source {
-            data: Some("/d".into()),
-            volumed: Some("/v/admin.sock".into()),
-            store: Some("/v/meta.db".into()),
-            ..Source::default()
-        }
-    }
-
-    fn with_file(text: &str, flags: Source) -> Result<Settings, ConfigError> {
+    fn with_file(text: &str, flags: &Source) -> Result<Settings, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s3d.toml");
         std::fs::write(&file, text).unwrap();
@@ -178,8 +259,12 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let flags = Source {
+            data: Some("/d".into()),
+            ..Source::default()
+        };
         let text = "data = \"/other\"\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:80\"\n";
-        let settings = with_file(text, flags()).unwrap();
+        let settings = with_file(text, &flags).unwrap();
         assert_eq!(settings.data, PathBuf::from("/d"));
         assert_eq!(settings.domain, "example.org");
         assert_eq!(settings.s3_listen, "0.0.0.0:80".parse().unwrap());
@@ -188,41 +273,43 @@ mod tests {
             (settings.region.as_str(), settings.workers),
             ("us-east-1", 1)
         );
+        assert_eq!(settings.scheme(), "http");
+        assert_eq!(settings.accounts.sign_up, SignUpPolicy::Open);
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named() {
-        let sentence = |outcome: Result<Settings, ConfigError>| outcome.unwrap_err().to_string();
-        let missing = sentence(Settings::load(
-            Source {
-                store: None,
-                ..flags()
-            },
-            None,
-        ));
-        assert_eq!(
-            missing,
-            "say where the metadata store is: --store, or store in the configuration file"
-        );
-        let misspelt = sentence(with_file("domian = \"x\"\n", flags()));
-        assert!(misspelt.contains("unknown field `domian`"), "{misspelt}");
-        for domain in ["", "a..b", "a:80", "a b", ".a"] {
-            let flags = Source {
-                domain: Some(domain.into()),
-                ..flags()
-            };
-            assert!(
-                matches!(Settings::load(flags, None), Err(ConfigError::Domain(_))),
-                "{domain}"
-            );
+    fn what_is_wrong_is_named() {
+        let refused = |text: &str| with_file(text, &Source::default()).unwrap_err().to_string();
+        assert!(refused("domian = \"x\"\n").contains("unknown field `domian`"));
+        for domain in ["", "a..b", "a:80", "a b", ".a", "192.0.2.1"] {
+            let sentence = refused(&format!("domain = {domain:?}\n"));
+            assert!(sentence.contains(&format!("{domain:?}")), "{sentence}");
         }
-        let none = Source {
-            workers: Some(0),
-            ..flags()
+        assert!(refused("workers = 0\n").starts_with("workers is 0"));
+        assert!(refused("region = \"a b\"\n").contains("\"a b\""));
+        assert!(refused("tls_key = \"/k\"\n").contains("belong together"));
+    }
+
+    #[test]
+    fn what_is_in_force_is_a_file_that_says_the_same() {
+        let text = "sign_up = \"closed\"\ntls_key = \"/k\"\ntls_certificate = \"/c\"\nmetrics_listen = \"127.0.0.1:1\"\n";
+        let in_force = |text: &str| {
+            let settings = with_file(text, &Source::default()).unwrap();
+            volumed_daemon::in_force(&settings).unwrap()
         };
-        assert!(matches!(
-            Settings::load(none, None),
-            Err(ConfigError::NoWorkers)
-        ));
+        let first = in_force(text);
+        assert_eq!(first, in_force(&first));
+        assert!(first.contains("tls_certificate = \"/c\""), "{first}");
+    }
+
+    #[test]
+    fn connections_and_buckets_fit_the_open_files() {
+        for descriptors in [200, 1024, 1 << 20] {
+            let Limits {
+                connections,
+                buckets,
+            } = Limits::of(descriptors);
+            assert!(connections as u64 + 2 * buckets as u64 + 64 <= descriptors);
+        }
     }
 }

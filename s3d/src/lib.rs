@@ -2,8 +2,12 @@
 
 pub mod admin;
 pub mod config;
+pub mod doctor;
+mod health;
+mod http_client;
 pub mod listener;
 pub mod maintenance;
+mod metrics;
+pub mod place;
 pub mod quickstart;
 pub mod serve;
-pub mod state_folder;

@@ -2,44 +2,49 @@
 
 mod cli;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use s3d::config::{Settings, Source};
-use s3d::{admin, maintenance, quickstart, serve};
-use tracing_subscriber::EnvFilter;
+use s3d::config::Settings;
+use s3d::{admin, doctor, maintenance, quickstart, serve};
+use volumed_daemon::{ConfigError, Logging};
 
 use cli::{Cli, Command, ServeArgs};
 
+/// s3s reports each refused request: that is the client's matter.
+const USUAL_LEVELS: &str = "s3s=off";
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(arguments) => run(arguments),
+        Command::Serve(args) => run(&args),
         Command::Quickstart(options) => quickstart::run(&options),
         Command::User(arguments) => admin::user(arguments).map(|()| ExitCode::SUCCESS),
         Command::Secrets(arguments) => admin::secrets(arguments).map(|()| ExitCode::SUCCESS),
         Command::Bucket(command) => maintenance::run(command),
-        Command::Completions { shell } => print_completions(shell),
-        Command::Man => print_manual(),
+        Command::Doctor { args, json } => examine(&args, json),
+        Command::Completions { shell } => {
+            print(&volumed_daemon::completions(Cli::command(), shell))
+        }
+        Command::Man { command } => volumed_daemon::manual_page(Cli::command(), command.as_deref())
+            .map_err(Into::into)
+            .and_then(|page| print(&page)),
     };
     outcome.unwrap_or_else(|error| {
-        // Nobody is left to tell when even that fails.
+        // Nobody is left to be told when even that fails.
         let _ = writeln!(io::stderr(), "s3d: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
-    // s3s tells of each refused request: that is the client's matter.
-    let usual = || EnvFilter::new("info,s3s=off");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
-    let config = arguments.config.clone();
-    let settings = Settings::load(source(arguments), config.as_deref())?;
+fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    // Before the settings: what they default to depends on it.
+    volumed_daemon::raise_descriptor_limit();
+    let settings = load(args)?;
+    if args.config.check_config {
+        return print(volumed_daemon::in_force(&settings)?.as_bytes());
+    }
+    let log = Logging::start(&settings.log(), USUAL_LEVELS)?;
     let mut runtime = match settings.workers {
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
@@ -48,54 +53,31 @@ fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
         .worker_threads(settings.workers)
         .enable_all()
         .build()?;
-    runtime.block_on(serve::serve(settings))?;
+    runtime.block_on(serve::serve(&settings, &log, || load(args)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn source(arguments: ServeArgs) -> Source {
-    let ServeArgs {
-        data,
-        config: _,
-        volumed,
-        store,
-        s3_listen,
-        api_listen,
-        domain,
-        region,
-        workers,
-        sign_up,
-    } = arguments;
-    Source {
-        data,
-        volumed,
-        store,
-        s3_listen,
-        api_listen,
-        domain,
-        region,
-        workers,
-        sign_up,
+fn examine(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let findings = match load(args) {
+        Ok(settings) => runtime.block_on(doctor::examine(&settings)),
+        Err(error) => vec![doctor::of_settings(&error)],
+    };
+    if json {
+        print((serde_json::to_string_pretty(&findings)? + "\n").as_bytes())?;
+    } else {
+        print(volumed_daemon::report(&findings).as_bytes())?;
     }
+    Ok(volumed_daemon::exit_code(&findings).into())
 }
 
-fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "s3d", &mut script);
-    io::stdout().write_all(&script)?;
-    Ok(ExitCode::SUCCESS)
+fn load(args: &ServeArgs) -> Result<Settings, ConfigError> {
+    Settings::load(&args.settings, args.config.path.as_deref())
 }
 
-fn print_manual() -> anyhow::Result<ExitCode> {
-    let mut pages = Vec::new();
-    let mut command = Cli::command().disable_help_subcommand(true);
-    command.build();
-    clap_mangen::Man::new(command.clone()).render(&mut pages)?;
-    for below in command.get_subcommands() {
-        let title = format!("s3d-{}", below.get_name());
-        clap_mangen::Man::new(below.clone())
-            .title(title)
-            .render(&mut pages)?;
-    }
-    io::stdout().write_all(&pages)?;
+fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
+    io::stdout().write_all(text)?;
     Ok(ExitCode::SUCCESS)
 }

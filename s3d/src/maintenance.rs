@@ -1,19 +1,18 @@
 //! `s3d bucket …`: checking and repairing buckets while no server runs.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use s3d_accounts::random;
 use s3d_bucket::{CheckReport, RebuildReport};
 use s3d_buckets::{Maintenance, NodeVolumes};
 use s3d_names::BucketName;
+use volumed_daemon::StateFolder;
 use volumed_meta::SqliteStore;
 
-use crate::config::{Settings, Source};
-use crate::state_folder::StateFolder;
+use crate::place::Place;
 
 /// What a check that found something wrong answers.
 const UNSOUND: u8 = 2;
@@ -51,23 +50,6 @@ pub enum BucketCommand {
     },
 }
 
-/// Where the server's state is; each may be left out if the configuration file has it.
-#[derive(Debug, Args)]
-pub struct Place {
-    /// The folder of the server's own state: its secrets and its lock
-    #[arg(long, value_name = "DIR", env = "S3D_DATA")]
-    data: Option<PathBuf>,
-    /// The configuration file (TOML); flags win over it
-    #[arg(long, value_name = "FILE", env = "S3D_CONFIG")]
-    config: Option<PathBuf>,
-    /// The admin socket of this node's volumed
-    #[arg(long, value_name = "SOCKET", env = "S3D_VOLUMED")]
-    volumed: Option<PathBuf>,
-    /// The metadata store, the same as volumed's
-    #[arg(long, value_name = "FILE", env = "S3D_STORE")]
-    store: Option<PathBuf>,
-}
-
 /// Runs a command to its end.
 ///
 /// # Errors
@@ -84,7 +66,7 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
                 json,
                 place,
             } => {
-                let (_lock, maintenance) = open(place)?;
+                let (_lock, maintenance) = open(&place)?;
                 let name = BucketName::new(name)?;
                 let (report, used) = maintenance.check(&name, deep).await?;
                 print(json, &report, || describe_check(&report, used))?;
@@ -96,7 +78,7 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
                 })
             }
             BucketCommand::Rebuild { name, json, place } => {
-                let (_lock, maintenance) = open(place)?;
+                let (_lock, maintenance) = open(&place)?;
                 let report = maintenance.rebuild(&BucketName::new(name)?).await?;
                 print(json, &report, || describe_rebuild(&report))?;
                 Ok(ExitCode::SUCCESS)
@@ -106,21 +88,9 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Takes the server's place: as long as the lock is held, none starts.
-fn open(place: Place) -> anyhow::Result<(StateFolder, Maintenance)> {
-    let Place {
-        data,
-        config,
-        volumed,
-        store,
-    } = place;
-    let source = Source {
-        data,
-        volumed,
-        store,
-        ..Source::default()
-    };
-    let settings = Settings::load(source, config.as_deref())?;
-    let lock = StateFolder::open(&settings.data)
+fn open(place: &Place) -> anyhow::Result<(StateFolder, Maintenance)> {
+    let settings = place.settings()?;
+    let lock = StateFolder::open(&settings.data, "s3d")
         .context("a bucket can be checked and rebuilt while s3d is stopped")?;
     let store = Arc::new(SqliteStore::open(&settings.store)?);
     let process = format!("s3d-bucket-{:032x}", random::id());

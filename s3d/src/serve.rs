@@ -2,23 +2,28 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use volumed_meta::{OpenError, SqliteStore};
-
-use crate::config::Settings;
-use crate::listener::{ListenError, Listener};
-use crate::state_folder::{StateFolder, StateFolderError};
 use s3d_accounts::{Accounts, SealError, SecretFileError, random};
 use s3d_api::{ApiState, Endpoint};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use volumed_client::admin::AdminClient;
+use volumed_daemon::{
+    ConfigError, Logging, ServiceManager, Signal, Signals, StateFolder, StateFolderError,
+};
+use volumed_meta::{OpenError, SqliteStore};
 
-/// What a process that a signal ends at once answers.
-const SIGNALLED: i32 = 130;
+use crate::config::Settings;
+use crate::health::{self, Health};
+use crate::listener::{
+    ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
+};
+use crate::metrics::Metrics;
 
 /// Why the server did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,9 @@ pub enum ServeError {
     /// The audit log cannot be used.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -46,13 +54,41 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
+/// The addresses, before anything is served.
+struct Listeners {
+    s3: Listener,
+    api: Listener,
+    metrics: Option<Listener>,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> Result<Self, ListenError> {
+        let metrics = match settings.metrics_listen {
+            Some(address) => {
+                Some(Listener::bind(address, "--metrics-listen", "S3D_METRICS_LISTEN").await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            s3: Listener::bind(settings.s3_listen, "--s3-listen", "S3D_S3_LISTEN").await?,
+            api: Listener::bind(settings.api_listen, "--api-listen", "S3D_API_LISTEN").await?,
+            metrics,
+        })
+    }
+}
+
 /// Runs until SIGTERM or SIGINT, then finishes what is in flight; a second signal ends it at once.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let _folder = StateFolder::open(&settings.data)?;
-    let mut signals = Signals::new()?;
+/// `reload` reads the settings again when SIGHUP asks for it.
+pub async fn serve(
+    settings: &Settings,
+    log: &Logging,
+    reload: impl Fn() -> Result<Settings, ConfigError>,
+) -> Result<(), ServeError> {
+    let _folder = StateFolder::open(&settings.data, "s3d")?;
+    let mut signals = Signals::catch()?;
     // Before anything else is begun: the usual reason not to start is a port in use.
-    let s3 = Listener::bind(settings.s3_listen, "--s3-listen", "S3D_S3_LISTEN").await?;
-    let rest = Listener::bind(settings.api_listen, "--api-listen", "S3D_API_LISTEN").await?;
+    let listeners = Listeners::bind(settings).await?;
+    let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let store = Arc::new(SqliteStore::open(&settings.store)?);
     let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
     accounts.check_seal().await?;
@@ -61,31 +97,133 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     // A new owner at each start: what an earlier one left in a socket never lands (V2).
     let owner = format!("s3d-{:032x}", random::id());
     let volumes = Arc::new(NodeVolumes::new(&settings.volumed, owner)?);
-    let buckets = Buckets::start(store, accounts.clone(), volumes, BucketSettings::default());
-    let (front, api) = routers(&settings, s3.address()?.port(), accounts, &buckets, audit);
+    let bucket_settings = BucketSettings {
+        max_open: settings.open_buckets,
+        ..BucketSettings::default()
+    };
+    let buckets = Buckets::start(store.clone(), accounts.clone(), volumes, bucket_settings);
+    let (front, api) = routers(
+        settings,
+        listeners.s3.address()?.port(),
+        accounts,
+        &buckets,
+        audit,
+    );
 
+    let metrics = Arc::new(Metrics::default());
+    front.observed_by(metrics.clone());
+    let front = Router::new().fallback_service(front);
+    let serving = serving(settings, tls.clone());
     let (stop, stopped) = watch::channel(());
-    let serving_s3 = tokio::spawn(s3.serve(front, stopped.clone()));
-    let serving_api = tokio::spawn(rest.serve(api, stopped));
+    let health = Health {
+        metrics: metrics.clone(),
+        connections: serving.connections.clone(),
+        buckets: buckets.clone(),
+        volumed: AdminClient::new(&settings.volumed),
+        store,
+        store_file: settings.store.clone(),
+        tls: tls.clone(),
+        stopped: stopped.clone(),
+    };
+    let tasks = start(listeners, front, api, health, &serving, &stopped);
+    warn_of_plain_http(settings);
+    tokio::spawn(volumed_daemon::return_memory_regularly());
+    let manager = ServiceManager::ready();
     tracing::info!(s3 = %settings.s3_listen, api = %settings.api_listen, "s3d is ready");
 
-    signals.next().await;
+    while signals.next().await == Signal::Reload {
+        manager.reloading();
+        let problem = apply(reload(), log, tls.as_ref()).err();
+        manager.reloaded(problem.as_deref());
+    }
+    manager.stopping();
     tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
     drop(stop);
-    let stopping = async {
-        for ended in [serving_s3.await, serving_api.await] {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a listener did not stop cleanly");
-            }
-        }
-        buckets.close_all().await;
-    };
-    tokio::select! {
-        () = stopping => {}
-        () = signals.next() => std::process::exit(SIGNALLED),
-    }
+    signals
+        .drain(async {
+            tasks.join_all().await;
+            buckets.close_all().await;
+        })
+        .await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn serving(settings: &Settings, tls: Option<Tls>) -> Serving {
+    Serving {
+        connections: Connections::new(ConnectionLimits {
+            total: settings.max_connections,
+            per_address: settings.max_connections_per_address,
+        }),
+        tls,
+        idle_time: Duration::from_secs(settings.idle_seconds),
+    }
+}
+
+/// Serves on every address, until `stopped` is closed.
+fn start(
+    listeners: Listeners,
+    front: Router,
+    api: Router,
+    health: Health,
+    serving: &Serving,
+    stopped: &watch::Receiver<()>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let mut api = api.merge(health::readiness(health.clone()));
+    let metrics = health::metrics(health);
+    match listeners.metrics {
+        Some(listener) => {
+            let plain = Serving {
+                tls: None,
+                ..serving.clone()
+            };
+            tasks.spawn(listener.serve(metrics, plain, stopped.clone()));
+        }
+        None => api = api.merge(metrics),
+    }
+    tasks.spawn(listeners.s3.serve(front, serving.clone(), stopped.clone()));
+    tasks.spawn(listeners.api.serve(api, serving.clone(), stopped.clone()));
+    tasks
+}
+
+fn warn_of_plain_http(settings: &Settings) {
+    for address in [settings.s3_listen, settings.api_listen] {
+        if settings.tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "passwords and data cross the network unencrypted: set tls_certificate and tls_key, \
+                 or listen on loopback behind a proxy that speaks TLS"
+            );
+        }
+    }
+}
+
+/// What can change while the server runs: the log's level and the certificate. The sentence says what
+/// stays as it was, and why.
+fn apply(
+    reloaded: Result<Settings, ConfigError>,
+    log: &Logging,
+    tls: Option<&Tls>,
+) -> Result<(), String> {
+    let applied = reloaded
+        .map_err(|error| error.to_string())
+        .and_then(|settings| {
+            log.set_level(&settings.log_level)
+                .map_err(|error| error.to_string())?;
+            match (tls, &settings.tls) {
+                (Some(tls), Some(files)) => tls.reload(files).map_err(|error| error.to_string()),
+                (None, None) => Ok(()),
+                _ => Err("turning TLS on or off needs a restart".to_owned()),
+            }
+        });
+    match &applied {
+        Ok(()) => tracing::info!(
+            "log level and certificate were read again; other settings need a restart"
+        ),
+        Err(sentence) => tracing::error!("the former settings stay in force: {sentence}"),
+    }
+    applied
 }
 
 /// What the two listeners serve: S3, and the REST API.
@@ -95,10 +233,10 @@ fn routers(
     accounts: Arc<Accounts>,
     buckets: &Arc<Buckets>,
     audit: AuditLog,
-) -> (Router, Router) {
+) -> (Front, Router) {
     let (domain, region) = (settings.domain.clone(), settings.region.clone());
     let endpoint = Endpoint {
-        scheme: "http",
+        scheme: settings.scheme(),
         domain,
         port,
     };
@@ -118,29 +256,5 @@ fn routers(
         api.clone(),
         start,
     );
-    (Router::new().fallback_service(front), api)
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
+    (front, api)
 }

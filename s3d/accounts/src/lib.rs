@@ -25,7 +25,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use s3d_records::{Cache, RecordError, Records};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use volumed_meta::MetaStore;
 
 use key_use::KeyUses;
@@ -58,7 +58,7 @@ const CACHED_KEYS: usize = 10_000;
 const CACHED_NAMESPACES: usize = 10_000;
 
 /// Who may make an account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignUpPolicy {
     /// Whoever reaches the API.
@@ -86,7 +86,7 @@ impl FromStr for SignUpPolicy {
 }
 
 /// How accounts are run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct AccountSettings {
     /// Who may make an account.
     pub sign_up: SignUpPolicy,

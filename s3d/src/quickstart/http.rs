@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use crate::http_client::exchange;
 
 /// An answer: its status and, if its body is JSON, that; else null.
 pub struct Answer {
@@ -38,7 +38,6 @@ pub async fn request(
     body: Option<Value>,
 ) -> anyhow::Result<Answer> {
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let method = if body.is_some() {
         http::Method::POST
     } else {
@@ -53,17 +52,7 @@ pub async fn request(
         request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
     }
     let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
-    let exchange = async {
-        let response = sender.send_request(request.body(Full::new(body))?).await?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        anyhow::Ok(Answer { status, body })
-    };
-    // The connection must be driven while the exchange waits on it.
-    tokio::pin!(exchange);
-    tokio::select! {
-        answer = &mut exchange => answer,
-        ended = connection => { ended?; exchange.await }
-    }
+    let (status, body) = exchange(stream, request.body(Full::new(body))?).await?;
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Ok(Answer { status, body })
 }

@@ -8,7 +8,6 @@ mod health;
 mod http;
 mod provision;
 mod settings;
-mod signals;
 mod supervisor;
 
 use std::ffi::OsString;
@@ -25,8 +24,10 @@ use nix::sys::statvfs::statvfs;
 
 use env_file::EnvFile;
 use settings::Settings;
-use signals::Signals;
 use supervisor::Supervisor;
+use volumed_daemon::Signals;
+
+pub use settings::reachable;
 
 /// Below this the daemons could not even write their stores.
 const LEAST_FREE_BYTES: u64 = 64 << 20;
@@ -66,17 +67,17 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn supervise(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch().context("could not catch signals")?;
     let mut env = EnvFile::load(&settings.env_file())?;
     let started = tokio::select! {
         started = Supervisor::start(settings) => started,
         // The daemons end with this process; nothing was acknowledged to anybody yet.
-        () = signals.next() => return Ok(ExitCode::SUCCESS),
+        _ = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     let mut supervisor = started?;
     let ready = tokio::select! {
         ready = make_ready(settings, &supervisor, &mut env) => ready,
-        () = signals.next() => return supervisor.stop(&mut signals).await,
+        _ = signals.next() => return supervisor.stop(&mut signals).await,
     };
     if let Err(error) = ready {
         supervisor.kill().await;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tokio::time::{sleep, timeout};
+use volumed_daemon::Signals;
 
 use super::daemon::{Daemon, Recipe, Which};
 use super::env_file::EnvFile;
 use super::health::Health;
 use super::settings::Settings;
-use super::signals::Signals;
 
 /// Two that are killed at once are seen to be dead within this time.
 const AT_ONCE: Duration = Duration::from_millis(20);
@@ -138,7 +138,7 @@ impl Supervisor {
             let (which, status) = tokio::select! {
                 status = self.volumed.daemon.ended() => (Which::Volumed, status?),
                 status = self.s3d.daemon.ended() => (Which::S3d, status?),
-                () = signals.next() => return self.stop(signals).await,
+                _ = signals.next() => return self.stop(signals).await,
             };
             if let Err(error) = self.revive(which, status, env).await {
                 self.kill().await;
@@ -184,7 +184,7 @@ impl Supervisor {
         };
         let stopped = tokio::select! {
             stopped = stopped => Some(stopped?),
-            () = signals.next() => None,
+            _ = signals.next() => None,
         };
         Ok(match stopped {
             Some(true) => ExitCode::SUCCESS,

@@ -1,0 +1,211 @@
+//! A TCP listener that serves HTTP/1.1, with TLS or without.
+
+mod connections;
+mod tls;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use connections::Admitted;
+
+pub use connections::{ConnectionLimits, Connections};
+pub use tls::{Tls, TlsError, TlsFiles};
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long answers under way may take once the server stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Pause when no connection can be accepted, such as when there are too many open files.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Headers of one request: AWS's own SDKs send up to 20, and metadata of 2 KiB fits into some hundred
+/// more. Together they have at most 400 KiB, which is hyper's bound.
+const MAX_HEADERS: usize = 512;
+
+/// What a connection too many is told, if it can be told without TLS.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
+    Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else listens there.
+    #[error(
+        "{address} is in use by another program: stop it, or choose another address with {flag} \
+         (environment: {variable})"
+    )]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// The environment variable that sets it.
+        variable: &'static str,
+    },
+    /// Anything else.
+    #[error("cannot listen on {address} ({flag}): {source}")]
+    Refused {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// An address that is listened on.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+/// How connections are served; listeners may share it.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Counts the connections and bounds them.
+    pub connections: Arc<Connections>,
+    /// The certificate; without it HTTP is plain.
+    pub tls: Option<Tls>,
+    /// How long a client may take to send a request's headers, or keep a connection idle.
+    pub idle_time: Duration,
+}
+
+impl Listener {
+    /// Begins to listen. `flag` and `variable` set the address.
+    pub async fn bind(
+        address: SocketAddr,
+        flag: &'static str,
+        variable: &'static str,
+    ) -> Result<Self, ListenError> {
+        match TcpListener::bind(address).await {
+            Ok(listener) => Ok(Self(listener)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(ListenError::InUse {
+                address,
+                flag,
+                variable,
+            }),
+            Err(source) => Err(ListenError::Refused {
+                address,
+                flag,
+                source,
+            }),
+        }
+    }
+
+    /// The address, with the port that the system chose if it was asked to.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Serves until `stop` closes, then finishes what is in flight.
+    pub async fn serve(self, router: Router, serving: Serving, mut stop: watch::Receiver<()>) {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.0.accept() => accepted,
+                _ = stop.changed() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => match serving.connections.admit(peer.ip()) {
+                    Some(admitted) => {
+                        let connection = Connection {
+                            peer,
+                            router: router.clone(),
+                            serving: serving.clone(),
+                            watcher: graceful.watcher(),
+                            _admitted: admitted,
+                        };
+                        tokio::spawn(connection.accept(stream));
+                    }
+                    None if serving.tls.is_none() => {
+                        // Whether the socket takes it or not, the connection is closed.
+                        let _ = stream.try_write(TOO_MANY);
+                    }
+                    None => {}
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+        drop(self.0);
+        if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some answers were still under way and are cut off");
+        }
+    }
+}
+
+/// A connection that was accepted, and what is needed to serve it.
+struct Connection {
+    peer: SocketAddr,
+    router: Router,
+    serving: Serving,
+    watcher: Watcher,
+    _admitted: Admitted,
+}
+
+impl Connection {
+    async fn accept(self, stream: TcpStream) {
+        // Without it an answer waits for the client's delayed acknowledgement: 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "the connection is gone already");
+            return;
+        }
+        let Some(tls) = &self.serving.tls else {
+            return self.serve(stream).await;
+        };
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, peer = %self.peer, "no TLS was agreed on"),
+            Err(_) => tracing::debug!(peer = %self.peer, "no TLS was agreed on in time"),
+        }
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (router, peer) = (self.router, self.peer);
+        let service = service_fn(|request| answer(router.clone(), request, peer));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.serving.idle_time)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection broke");
+        }
+    }
+}
+
+async fn answer(
+    router: Router,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, Infallible> {
+    // Attempts to sign in are limited by address.
+    request.extensions_mut().insert(ConnectInfo(peer));
+    router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests;

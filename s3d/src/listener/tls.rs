@@ -1,0 +1,188 @@
+//! TLS from certificate files, which can be read again while connections are served.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::RwLock;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::Serialize;
+use tokio_rustls::TlsAcceptor;
+
+/// Where certificate and key are; the names are those of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TlsFiles {
+    /// The certificate chain (PEM), the server's own first.
+    pub tls_certificate: PathBuf,
+    /// Its private key (PEM).
+    pub tls_key: PathBuf,
+}
+
+/// Why the files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file is not what it must be.
+    #[error("{} holds no {what} in PEM form", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// The key is another certificate's, or of a kind that is not supported.
+    #[error(
+        "the key {} does not fit the certificate {}: {source}",
+        .files.tls_key.display(), .files.tls_certificate.display()
+    )]
+    Unfit {
+        /// Both.
+        files: TlsFiles,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+/// The certificate in force.
+#[derive(Debug, Clone)]
+pub struct Tls(Arc<RwLock<Loaded>>);
+
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    expires: SystemTime,
+}
+
+impl Tls {
+    /// Reads the files.
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(RwLock::new(Loaded::read(files)?))))
+    }
+
+    /// Reads the files again, for connections from now on. After an error the former certificate stays.
+    pub fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
+        let loaded = Loaded::read(files)?;
+        *self.0.write() = loaded;
+        Ok(())
+    }
+
+    /// When the certificate expires.
+    pub fn expires(&self) -> SystemTime {
+        self.0.read().expires
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.read().config.clone())
+    }
+}
+
+impl Loaded {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let certificate = read(&files.tls_certificate)?;
+        let no_certificate = || TlsError::Malformed {
+            path: files.tls_certificate.clone(),
+            what: "certificate",
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificate)
+            .collect::<Result<_, pem::Error>>()
+            .map_err(|_| no_certificate())?;
+        let expires = chain.first().and_then(expiry).ok_or_else(no_certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&files.tls_key)?);
+        let key = key.map_err(|_| TlsError::Malformed {
+            path: files.tls_key.clone(),
+            what: "private key",
+        })?;
+        let unfit = |source| TlsError::Unfit {
+            files: files.clone(),
+            source,
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unfit)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(unfit)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            config: Arc::new(config),
+            expires,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A certificate for localhost and its key, in files of `folder`.
+    pub fn self_signed(folder: &Path, name: &str) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = TlsFiles {
+            tls_certificate: folder.join(format!("{name}.crt")),
+            tls_key: folder.join(format!("{name}.key")),
+        };
+        std::fs::write(&files.tls_certificate, made.cert.pem()).unwrap();
+        std::fs::write(&files.tls_key, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    #[test]
+    fn files_that_do_not_fit_are_refused_with_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (
+            self_signed(folder.path(), "first"),
+            self_signed(folder.path(), "second"),
+        );
+        let sentence = |tls_certificate: &Path, tls_key: &Path| {
+            let files = TlsFiles {
+                tls_certificate: tls_certificate.to_owned(),
+                tls_key: tls_key.to_owned(),
+            };
+            Tls::load(&files).unwrap_err().to_string()
+        };
+        let mixed = sentence(&first.tls_certificate, &second.tls_key);
+        assert!(mixed.contains("does not fit the certificate"), "{mixed}");
+        let swapped = sentence(&first.tls_key, &first.tls_key);
+        assert!(swapped.contains("holds no certificate"), "{swapped}");
+        let swapped = sentence(&first.tls_certificate, &first.tls_certificate);
+        assert!(swapped.contains("holds no private key"), "{swapped}");
+        let absent = sentence(Path::new("/nowhere"), &first.tls_key);
+        assert!(absent.contains("/nowhere"), "{absent}");
+    }
+
+    #[test]
+    fn a_reload_that_fails_leaves_the_certificate_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = self_signed(folder.path(), "own");
+        let tls = Tls::load(&files).unwrap();
+        let expires = tls.expires();
+        assert!(expires > SystemTime::now());
+        std::fs::write(&files.tls_certificate, "nonsense").unwrap();
+        tls.reload(&files).unwrap_err();
+        assert_eq!(tls.expires(), expires);
+    }
+}

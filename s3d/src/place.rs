@@ -1,0 +1,38 @@
+//! Where the server's state is, for commands that work beside or instead of the server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use volumed_daemon::ConfigError;
+
+use crate::config::{Settings, Source};
+
+/// Each flag may be left out if the environment or the configuration file has it.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The folder of the server's own state: its secrets and its lock
+    #[arg(long, global = true, value_name = "DIR", env = "S3D_DATA")]
+    data: Option<PathBuf>,
+    /// The metadata store, the same as volumed's
+    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE")]
+    store: Option<PathBuf>,
+    /// The admin socket of this node's volumed
+    #[arg(long, global = true, value_name = "SOCKET", env = "S3D_VOLUMED")]
+    volumed: Option<PathBuf>,
+    /// The server's configuration file (TOML); flags win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The settings that a server there has.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        let flags = Source {
+            data: self.data.clone(),
+            store: self.store.clone(),
+            volumed: self.volumed.clone(),
+            ..Source::default()
+        };
+        Settings::load(&flags, self.config.as_deref())
+    }
+}
