@@ -31,6 +31,8 @@ pub struct Site {
     pub s3: SocketAddr,
     /// Where the REST API is served.
     pub api: SocketAddr,
+    /// Environment variables of both daemons.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -42,6 +44,7 @@ impl Site {
             folder,
             s3: free_address(),
             api: free_address(),
+            variables: Vec::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Site {
             .env("HAYRACK_DATA", self.data())
             .env("HAYRACK_S3_LISTEN", self.s3.to_string())
             .env("HAYRACK_API_LISTEN", self.api.to_string())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
