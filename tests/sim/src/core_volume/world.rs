@@ -158,6 +158,8 @@ impl World {
             }
         }
         match self.started.take() {
+            // Its owner attaches again.
+            Some(Err(IoError::Exhausted)) => self.begin_head(),
             Some(Err(error)) => Err(format!("the head cannot start: {error}")),
             _ => Ok(()),
         }
@@ -291,11 +293,9 @@ impl World {
             Some(Err(error)) => return Err(format!("the head cannot settle: {error}")),
             Some(Ok(())) => {}
         }
-        if self
-            .replicas
-            .values()
-            .any(|replica| !replica.dirty().is_empty())
-        {
+        // A region that could not be summed anew for want of descriptors stays suspect, and marked.
+        let unclean = |replica: &Replica| replica.dirty().len() > replica.suspects();
+        if self.replicas.values().any(unclean) {
             return Err("regions are dirty after a clean stop".to_owned());
         }
         self.model.flushed(self.time);

@@ -117,7 +117,7 @@ impl Replica {
     }
 
     /// A region whose sums cannot be read fails those who wait for it; the next one tries again. The
-    /// others of a settle are settled without it: it stays suspect, and so in the log (V5).
+    /// others of a settle are settled without it: it stays in the log (V5).
     fn load_failed(
         &mut self,
         region: RegionIndex,
@@ -125,15 +125,26 @@ impl Replica {
         effects: &mut Vec<ReplicaEffect>,
     ) {
         self.regions.load_failed(region);
+        // A settle waits for suspect regions alone. Leaving out one that is not, since somebody could
+        // not read it, would unmark what was not made durable (V5).
+        let suspect = self.regions.is_suspect(region);
+        // What passes soon is better tried again whole.
+        let passing = error == ReplicaError::Exhausted;
         for message in &mut self.waiting {
-            if let Ask::Settle { regions } = &mut message.ask {
-                regions.remove(&region);
+            if let Ask::Settle { regions } = &mut message.ask
+                && suspect
+                && !passing
+                && regions.remove(&region)
+            {
+                self.log.leave_unsettled(region);
             }
         }
-        let waits = |message: &Message| message.touches(region);
+        let fails = |message: &Message| {
+            message.touches(region) || suspect && passing && message.settles(region)
+        };
         let (failed, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(waits);
+            .partition(fails);
         self.waiting = waiting;
         let failed: Vec<Message> = failed;
         for message in failed {
@@ -156,6 +167,10 @@ impl Replica {
 }
 
 impl Message {
+    fn settles(&self, region: RegionIndex) -> bool {
+        matches!(&self.ask, Ask::Settle { regions } if regions.contains(&region))
+    }
+
     fn touches(&self, region: RegionIndex) -> bool {
         let (file, offset, length) = match &self.ask {
             Ask::Read {

@@ -9,7 +9,7 @@ use crate::format::{DirtyLogRecord, Slots};
 use crate::message::{Ask, Message};
 use crate::{ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
-use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
+use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
 
 #[derive(Debug)]
 pub(super) struct DirtyLog {
@@ -17,6 +17,9 @@ pub(super) struct DirtyLog {
     sequence: u64,
     writing: bool,
     waiting: Vec<Message>,
+    /// Regions that the last settle left out, since they could not be summed anew. One may be by the
+    /// time that it is to be unmarked, but its sums are not durable.
+    unsettled: BTreeSet<RegionIndex>,
 }
 
 impl DirtyLog {
@@ -35,11 +38,17 @@ impl DirtyLog {
             sequence,
             writing: false,
             waiting: Vec::new(),
+            unsettled: BTreeSet::new(),
         }
     }
 
     pub fn marked(&self) -> &BTreeSet<RegionIndex> {
         &self.marked
+    }
+
+    /// A settle does without the region: the unmarking that follows must, too.
+    pub fn leave_unsettled(&mut self, region: RegionIndex) {
+        self.unsettled.insert(region);
     }
 
     /// The extent is gone; the next write of the log leaves its regions out.
@@ -79,10 +88,11 @@ impl Replica {
                 }
                 Ask::Unmark { regions } => {
                     let (held, suspect) = (&self.extents, &self.regions);
+                    let unsettled = std::mem::take(&mut self.log.unsettled);
                     self.log.marked.retain(|region| {
-                        let unsettled =
-                            suspect.is_suspect(*region) && held.contains_key(&region.extent());
-                        unsettled || !regions.contains(region)
+                        let dirty = suspect.is_suspect(*region) || unsettled.contains(region);
+                        let stays = dirty && held.contains_key(&region.extent());
+                        stays || !regions.contains(region)
                     });
                 }
                 _ => {}
@@ -107,7 +117,11 @@ impl Replica {
         effects: &mut Vec<ReplicaEffect>,
     ) {
         self.log.writing = false;
-        if result.is_err() {
+        if let Err(fault) = *result {
+            // V1: the head that waits for its promise took the new marks for durable.
+            if let Some(promise) = self.promising.take() {
+                answer(&promise, Err(fault.to_replica()), effects);
+            }
             // The next write goes to the same slot: the other one holds what counts. The head does not
             // count on the new marks, and so would never take them away.
             self.log.sequence -= 1;
@@ -157,6 +171,9 @@ impl Replica {
             return;
         };
         let extents: BTreeSet<_> = regions.iter().map(|region| region.extent()).collect();
+        self.log
+            .unsettled
+            .retain(|region| !regions.contains(region));
         let files = self
             .files(extents.into_iter())
             .into_iter()
