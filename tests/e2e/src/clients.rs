@@ -8,6 +8,8 @@ use std::process::Command;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::rack::Rack;
+
 /// The folder of the e2e tests in the source tree.
 pub fn source() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -18,9 +20,16 @@ pub fn source() -> PathBuf {
 /// # Panics
 /// When it is missing.
 pub fn newest(program: &str) -> PathBuf {
-    let path = source()
-        .join("../../target/e2e-clients/venv/bin")
-        .join(program);
+    venv("venv", program)
+}
+
+/// A program of one of the Python environments in `target/e2e-clients`.
+///
+/// # Panics
+/// When it is missing.
+pub fn venv(name: &str, program: &str) -> PathBuf {
+    let clients = source().join("../../target/e2e-clients");
+    let path = clients.join(name).join("bin").join(program);
     assert!(
         path.exists(),
         "{program} is missing: run tests/e2e/install-clients"
@@ -65,6 +74,21 @@ pub fn node() -> PathBuf {
         })
     });
     found.expect("Node.js 20 is missing: run tests/e2e/install-clients")
+}
+
+/// A program with the rack's environment and none of the machine's own settings.
+pub fn command(rack: &Rack<'_>, program: &Path) -> Command {
+    let env = rack.env();
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", rack.site.data())
+        .env("LC_ALL", "C.UTF-8")
+        .env("AWS_DEFAULT_REGION", &env["AWS_REGION"])
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(env);
+    command
 }
 
 /// Runs a client to its end and returns what it printed.

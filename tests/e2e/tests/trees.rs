@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use hayrack_e2e::clients::{assert_same, debian, newest, plant, run, source};
+use hayrack_e2e::clients::{assert_same, command, debian, newest, plant, run, source};
 use hayrack_e2e::rack::{Rack, Site};
 
 const FILES: usize = 2_000;
@@ -23,21 +22,9 @@ fn up_and_down(seed: u64, work: impl Fn(&Rack<'_>, &Path, &Path)) {
     assert!(rack.stop().success());
 }
 
-/// A command with the rack's environment and none of the machine's own settings.
-fn client(rack: &Rack<'_>, program: &Path) -> Command {
-    let mut command = Command::new(program);
-    command
-        .envs(rack.env())
-        .env("HOME", rack.site.data())
-        .env("AWS_DEFAULT_REGION", rack.var("AWS_REGION"))
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("LC_ALL", "C.UTF-8");
-    command
-}
-
 fn boto3(rack: &Rack<'_>, python: &Path, up: &Path, down: &Path) {
     let script = source().join("python/tree.py");
-    let mut command = client(rack, python);
+    let mut command = command(rack, python);
     println!(
         "{}",
         run(command
@@ -51,14 +38,14 @@ fn aws(rack: &Rack<'_>, program: &Path, up: &Path, down: &Path) {
     let url = format!("s3://{}/aws-cli", rack.var("HAYRACK_BUCKET"));
     let endpoint = rack.var("AWS_ENDPOINT_URL");
     let s3 = |arguments: &[&str]| {
-        let mut command = client(rack, program);
+        let mut command = command(rack, program);
         // Version 2.9 knows no AWS_ENDPOINT_URL.
         run(command
             .args(["--endpoint-url", &endpoint, "s3"])
             .args(arguments))
     };
     let (up, down) = (up.display().to_string(), down.display().to_string());
-    println!("{}", run(client(rack, program).arg("--version")));
+    println!("{}", run(command(rack, program).arg("--version")));
     s3(&["cp", "--recursive", "--only-show-errors", &up, &url]);
     s3(&["cp", "--recursive", "--only-show-errors", &url, &down]);
     let unchanged = s3(&["sync", "--no-progress", &up, &url]);

@@ -1,0 +1,81 @@
+//! Programs that take minutes to build: `make test-clients` builds and runs them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use hayrack_e2e::clients::{command, run, source};
+
+use crate::{Trees, with_rack};
+
+fn installed(program: &str) -> PathBuf {
+    source().join("../../target/e2e-clients/bin").join(program)
+}
+
+#[test]
+#[ignore = "make test-clients"]
+fn the_sdk_for_go() {
+    with_rack(|rack| println!("{}", run(&mut command(rack, &installed("go-sdk")))));
+}
+
+#[test]
+#[ignore = "make test-clients"]
+fn the_sdk_for_rust() {
+    with_rack(|rack| println!("{}", run(&mut command(rack, &installed("rust-sdk")))));
+}
+
+#[test]
+#[ignore = "make test-clients"]
+fn the_sdk_for_java() {
+    with_rack(|rack| {
+        let classes = installed("java-sdk");
+        let path = format!(
+            "{}/*:{}",
+            classes.join("lib").display(),
+            classes.join("classes").display()
+        );
+        let mut java = command(rack, &PathBuf::from("java"));
+        println!("{}", run(java.args(["-cp", &path, "Main"])));
+    });
+}
+
+#[test]
+#[ignore = "make test-clients"]
+fn mc_mirrors_a_tree() {
+    with_rack(|rack| {
+        let trees = Trees::plant(41);
+        let (up, down) = (
+            trees.up().display().to_string(),
+            trees.down().display().to_string(),
+        );
+        let host = format!(
+            "http://{}:{}@{}",
+            rack.var("AWS_ACCESS_KEY_ID"),
+            rack.var("AWS_SECRET_ACCESS_KEY")
+                .replace('/', "%2F")
+                .replace('+', "%2B"),
+            rack.site.s3
+        );
+        let mc = |words: &[&str]| {
+            let mut mc: Command = command(rack, &installed("mc"));
+            run(mc.env("MC_HOST_hay", &host).args(["--quiet"]).args(words))
+        };
+        mc(&["mb", "hay/mirror"]);
+        mc(&["mirror", &up, "hay/mirror/tree"]);
+        mc(&[
+            "cp",
+            "--recursive",
+            "hay/mirror/tree/",
+            "hay/mirror/copied/",
+        ]);
+        mc(&[
+            "mv",
+            "--recursive",
+            "hay/mirror/copied/",
+            "hay/mirror/moved/",
+        ]);
+        mc(&["mirror", "hay/mirror/moved", &down]);
+        trees.assert_same();
+        assert_eq!(mc(&["diff", &up, "hay/mirror/tree"]).trim(), "");
+        mc(&["rb", "--force", "hay/mirror"]);
+    });
+}
