@@ -4,6 +4,10 @@
 # make check   the fast part of the tests: format, lints, unit and property tests
 #
 # By hand, since they take long:
+# make fuzz      fuzz every target for SECONDS each (600)
+# make crash     kill -9 under load, ROUNDS times (50)
+# make power-cut cut the power of a machine under load, ROUNDS times (5)
+# make test-clients   the clients that take minutes to build: SDKs for Go, Java and Rust, mc
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -11,7 +15,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run test check bench s3-tests build-packages test-packages
+.PHONY: run test check bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -35,6 +39,8 @@ test: check
 	tests/e2e/install-clients
 	cargo build --locked -p volumed -p s3d
 	cargo test --locked --no-fail-fast -p hayrack-e2e -- --test-threads=2
+	@.ci/install-packages g++
+	tests/fuzz/run 15
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
@@ -44,3 +50,22 @@ s3-tests: build-packages
 	@.ci/install-packages python3-venv
 	cargo build --release --locked -p volumed -p s3d
 	tests/s3-tests/run $(S3_TESTS) --bin $(TARGET)/release $(if $(WRITE),--write s3d/CONFORMANCE.md)
+
+fuzz: build-packages
+	@.ci/install-packages g++
+	tests/fuzz/run $(or $(SECONDS),600)
+
+crash:
+	cargo build --locked -p volumed -p s3d
+	HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --locked -p hayrack-e2e --test crash -- --nocapture
+
+power-cut: build-packages
+	cargo build --release --locked -p volumed -p s3d
+	tests/e2e/guest/make $(TARGET)/guest $(abspath $(TARGET))/release
+	HAYRACK_GUEST=$(abspath $(TARGET))/guest HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),5) \
+	    cargo test --locked -p hayrack-e2e --test crash -- --ignored --nocapture
+
+test-clients: build-packages
+	tests/e2e/heavy/build
+	cargo build --locked -p volumed -p s3d
+	cargo test --locked --no-fail-fast -p hayrack-e2e --test clients -- --ignored --test-threads=2
