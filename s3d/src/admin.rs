@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use rand::distr::{Alphanumeric, SampleString as _};
 use s3d_accounts::{Accounts, NewUser, Password, clock, secrets};
@@ -166,7 +166,10 @@ pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
 fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
     let file = &settings.store;
     if !file.exists() {
-        bail!("there is no metadata store {}: say where with --store", file.display());
+        bail!(
+            "there is no metadata store {}: say where with --store",
+            file.display()
+        );
     }
     Ok(Arc::new(SqliteStore::open(file)?))
 }

@@ -136,6 +136,7 @@ impl Bucket {
             clock: options.clock,
             uploads: 0,
             fold: Fold::new(shared.clone()),
+            reserve_sought: false,
         };
         tokio::spawn(committer.run(received));
         let beginning = sweep::Beginning {

@@ -16,7 +16,7 @@ use crate::errors::{ChangeError, ClosedError};
 use crate::format::layout::SEGMENT;
 use crate::log::writer::Log;
 use crate::shared::{Clock, Shared};
-use crate::space::reserve::release_reserve;
+use crate::space::reserve::{hold_reserve, release_reserve};
 
 /// Most changes in a group.
 const MAX_CHANGES: usize = 256;
@@ -46,6 +46,8 @@ pub struct Committer {
     pub clock: Clock,
     pub uploads: u64,
     pub fold: Fold,
+    /// Whether the reserve was sought before the first group: once the pool is full it is too late.
+    pub reserve_sought: bool,
 }
 
 impl Committer {
@@ -179,6 +181,9 @@ impl Committer {
         }
         if plan.group.length() > SEGMENT {
             return Ok(too_long(changes, &ChangeError::TooLarge));
+        }
+        if !std::mem::replace(&mut self.reserve_sought, true) {
+            hold_reserve(&self.shared).await?;
         }
         let group = std::mem::take(&mut plan.group);
         match self.log.write(group, plan.now).await {

@@ -10,21 +10,27 @@ use crate::index::IndexError;
 use crate::index::reader::Reader;
 use crate::shared::Shared;
 
-/// Takes the reserve, if there is room, something to delete, and it is not held already: an empty
-/// bucket does without.
-pub async fn hold_reserve(shared: &Shared) -> Result<(), ClosedError> {
-    if shared.reserve_held() || !shared.index.read(has_rows_to_delete).await? {
+/// Takes the reserve if there is something to delete: an empty bucket does without.
+pub async fn hold_reserve_if_needed(shared: &Shared) -> Result<(), ClosedError> {
+    if !shared.reserve_held() && shared.index.read(has_rows_to_delete).await? {
+        hold_reserve(shared).await?;
+    }
+    Ok(())
+}
+
+/// Takes the reserve, if there is room.
+pub async fn hold_reserve(shared: &Shared) -> Result<(), DeviceError> {
+    if shared.reserve_held() {
         return Ok(());
     }
-    let filling = vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into();
-    match shared
+    let filling = [vec![0xA5; (RESERVE.end - RESERVE.start) as usize].into()];
+    let written = shared
         .data
-        .write(RESERVE.start, &[filling], Durability::Volatile)
-        .await
-    {
+        .write(RESERVE.start, &filling, Durability::Volatile);
+    match written.await {
         Ok(()) => shared.set_reserve_held(true),
         Err(DeviceError::NoSpace) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     }
     Ok(())
 }

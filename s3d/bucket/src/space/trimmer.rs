@@ -26,7 +26,7 @@ use crate::rules::{Rule, kept};
 use crate::shared::Shared;
 use crate::space::by_offset::SpansByOffset;
 use crate::space::release::release;
-use crate::space::reserve::hold_reserve;
+use crate::space::reserve::hold_reserve_if_needed;
 
 /// Freed spans handled at once.
 const BATCH: usize = 2_000;
@@ -47,7 +47,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
             trim_abandoned(&shared).await?;
             release(&shared, &messages).await?;
             let more = round(&shared, &messages).await?;
-            hold_reserve(&shared).await?;
+            hold_reserve_if_needed(&shared).await?;
             Ok::<_, ClosedError>(more)
         };
         match done.await {

@@ -118,7 +118,6 @@ impl Operations {
                 owner: Some(owner_of(bucket, &upload)),
                 storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
                 upload_id: Some(id.0),
-                ..MultipartUpload::default()
             });
         let prefixes = page.prefixes.iter();
         let prefixes = prefixes.map(|it| CommonPrefix {

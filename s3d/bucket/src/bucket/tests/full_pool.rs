@@ -26,6 +26,17 @@ async fn the_largest_object_of_s3_can_be_deleted_in_a_full_pool() {
     assert_eq!(rows(&bucket, Table::Spans).await, 0);
 }
 
+/// The pool fills up at once, before anything ran in the background.
+#[tokio::test(start_paused = true)]
+async fn the_first_object_of_a_bucket_can_be_deleted_in_a_full_pool() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = bucket(&device).await;
+    put(&bucket, "a", 5_000).await;
+    device.full.store(true, Ordering::Relaxed);
+    let deleted = bucket.delete(key("a"), Condition::default()).await;
+    assert_eq!(deleted, Ok(true));
+}
+
 /// A delete in a full pool is committed while a fold runs that does not take its rows.
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
@@ -43,8 +54,6 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     };
     let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
     put(&bucket, "a", 3_000_000).await;
-    // The reserve is taken in the background once there is something to delete.
-    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(bucket.shared.reserve_held());
     let flushes = device.flushes.as_ref().unwrap();
     let held = flushes.acquire().await.unwrap();
