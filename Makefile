@@ -14,8 +14,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
+# How long each target is fuzzed.
+FUZZ_SECONDS ?= 15
 
-.PHONY: run test check bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run test check lint bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -28,19 +30,21 @@ build-packages:
 test-packages: build-packages
 	@.ci/install-packages git libnbd-bin nbdkit python3-libnbd qemu-utils
 
-check: test-packages
+lint: test-packages
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+check: lint
 	cargo test --workspace --locked --no-fail-fast --exclude hayrack-e2e
 
-test: check
+# All tests of the workspace in one build, the daemons too: another choice of packages would be another choice of features.
+test: lint
 	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
-	cargo build --locked -p volumed -p s3d
-	cargo test --locked --no-fail-fast -p hayrack-e2e -- --test-threads=2
+	cargo test --workspace --locked --no-fail-fast -- --test-threads=2
 	@.ci/install-packages g++
-	tests/fuzz/run 15
+	tests/fuzz/run $(FUZZ_SECONDS)
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench

@@ -125,7 +125,9 @@ fn of_manifest(path: &str, manifest: &Table) -> Vec<String> {
     let lints = manifest
         .get("lints")
         .and_then(|lints| lints.get("workspace"));
-    if lints != Some(&Value::Boolean(true)) {
+    // A workspace of its own has no lints to take.
+    let is_root = manifest.contains_key("workspace");
+    if !is_root && lints != Some(&Value::Boolean(true)) {
         found.push(format!("{path} lacks [lints] workspace = true"));
     }
     let name = manifest

@@ -27,11 +27,21 @@ const UNFINISHED: [&str; 3] = [
     concat!("#[ig", "nore"),
 ];
 
-/// Helpers that look like tests which are not run.
-const NOT_TESTS: [(&str, &str); 1] = [(
-    "volumed/meta/tests/crash.rs",
-    "its writer is the process that the test kills",
-)];
+/// What looks like tests which are not run.
+const NOT_TESTS: [(&str, &str); 3] = [
+    (
+        "volumed/meta/tests/crash.rs",
+        "its writer is the process that the test kills",
+    ),
+    (
+        "tests/e2e/tests/clients/heavy.rs",
+        "`make test-clients` runs them: building the clients takes minutes",
+    ),
+    (
+        "tests/e2e/tests/crash/power.rs",
+        "`make power-cut` runs it: it needs a virtual machine",
+    ),
+];
 
 /// Every line that holds one of them.
 pub fn offences(tree: &Tree) -> Vec<String> {

@@ -11,6 +11,9 @@ const CHUNK: (usize, usize) = (2 * INPUT_ROOM, 16 * INPUT_ROOM);
 /// A chunk that lasts only so many reads is too small.
 const FEW_READS: u32 = 8;
 
+/// A chunk that lasts so many reads is too large: the largest lasts 16 that fill all room there is.
+const MANY_READS: u32 = 64;
+
 /// Makes room in one connection's input.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -33,10 +36,10 @@ impl Room {
         if input.capacity() - input.len() >= missing.max(INPUT_ROOM) {
             return;
         }
-        self.chunk = if self.reads <= FEW_READS {
-            (self.chunk * 2).min(CHUNK.1)
-        } else {
-            CHUNK.0
+        self.chunk = match self.reads {
+            ..=FEW_READS => (self.chunk * 2).min(CHUNK.1),
+            MANY_READS.. => CHUNK.0,
+            _ => self.chunk,
         };
         self.reads = 0;
         let room = missing.max(self.chunk);
