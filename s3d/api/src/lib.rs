@@ -121,7 +121,6 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::rotate))
         .routes(routes!(audit::list))
         .routes(routes!(health::healthz))
-        .routes(routes!(health::metrics))
 }
 
 /// The API's routes. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, else

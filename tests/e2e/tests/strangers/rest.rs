@@ -76,7 +76,6 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("delete", "/api/v1/invitations/{id}", Members),
     ("get", "/api/v1/audit", Members),
     ("get", "/healthz", Public),
-    ("get", "/metrics", Public),
     ("get", "/openapi.json", Public),
 ];
 
