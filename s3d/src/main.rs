@@ -4,6 +4,7 @@ mod cli;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::Settings;
@@ -14,6 +15,9 @@ use cli::{Cli, Command, ServeArgs};
 
 /// s3s reports each refused request: that is the client's matter.
 const USUAL_LEVELS: &str = "s3s=off";
+
+/// How long threads that are still at work may take at the end.
+const STRAGGLERS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -53,7 +57,10 @@ fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .worker_threads(settings.workers)
         .enable_all()
         .build()?;
-    runtime.block_on(serve::serve(&settings, &log, || load(args)))?;
+    let served = runtime.block_on(serve::serve(&settings, &log, || load(args)));
+    // What still runs waits for a volume daemon that is away, and nothing that was answered depends on it.
+    runtime.shutdown_timeout(STRAGGLERS);
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

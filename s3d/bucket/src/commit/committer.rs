@@ -74,6 +74,9 @@ impl Committer {
             refuse(message, &failure);
         }
         if let Some(answer) = end {
+            // The volume is detached once this is answered, and closing the index writes.
+            let index = self.shared.index.store().clone();
+            self.shared.offload.run(move || index.close()).await;
             // Whoever closed may have stopped waiting.
             let _ = answer.send(());
         }

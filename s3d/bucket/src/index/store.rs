@@ -290,7 +290,8 @@ impl Store {
 
     /// Closes redb on the caller's thread: when this returns, nothing of it is written any more.
     pub fn close(&self) {
-        drop(self.current.write().take());
+        let opened = self.current.write().take();
+        drop(opened.map(|opened| self.wait_for_readers(opened)));
     }
 }
 
