@@ -49,6 +49,7 @@ impl LenientHeaders {
         for name in metadata {
             transfer(headers, &name, &mut object);
         }
+        read_plus_as_space(headers);
         let range = headers.remove(RANGE);
         Self {
             object,
@@ -56,6 +57,16 @@ impl LenientHeaders {
             source_condition: conditions::take_of_source(headers),
             range: range.and_then(|range| ByteRange::read(range.to_str().ok()?)),
         }
+    }
+}
+
+/// AWS decodes the source of a copy as a form's field, and programs (s5cmd) encode it as one.
+fn read_plus_as_space(headers: &mut HeaderMap) {
+    if let Some(source) = headers.get_mut("x-amz-copy-source")
+        && let Ok(text) = source.to_str()
+        && let Ok(decoded) = text.replace('+', "%20").parse()
+    {
+        *source = decoded;
     }
 }
 
@@ -70,6 +81,15 @@ fn transfer(from: &mut HeaderMap, name: &HeaderName, to: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plus_in_a_copy_source_is_a_space() {
+        let mut headers = HeaderMap::new();
+        let source = "bucket/a+b%2Bc%20d".parse().expect("a header's value");
+        headers.insert("x-amz-copy-source", source);
+        LenientHeaders::take(&mut headers);
+        assert_eq!(headers["x-amz-copy-source"], "bucket/a%20b%2Bc%20d");
+    }
 
     #[test]
     fn what_s3s_would_refuse_is_taken_out() {

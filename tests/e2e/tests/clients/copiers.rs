@@ -17,7 +17,7 @@ fn s3cmd() {
         let s3cmd = |words: &[&str]| {
             let mut command = command(rack, &debian("s3cmd"));
             command
-                .args(["--config", "/dev/null", "--no-ssl", "--quiet"])
+                .args(["--config", "/dev/null", "--no-ssl", "--no-progress"])
                 .args(["--host", &host, "--host-bucket", &host])
                 .arg(format!("--access_key={}", rack.var("AWS_ACCESS_KEY_ID")))
                 .arg(format!(

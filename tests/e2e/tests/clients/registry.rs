@@ -35,14 +35,17 @@ fn an_image_is_pushed_pulled_and_deleted() {
             run(command.arg("--insecure-policy").args(words))
         };
         let layout = |folder: &Path| format!("oci:{}:first", folder.display());
+        // Else it compresses the layer on its way.
         skopeo(&[
             "copy",
+            "--preserve-digests",
             "--dest-tls-verify=false",
             &layout(&pushed),
             &reference,
         ]);
         skopeo(&[
             "copy",
+            "--preserve-digests",
             "--src-tls-verify=false",
             &reference,
             &layout(&pulled),
