@@ -1,6 +1,6 @@
 //! Pins: what a read under way may still need is not TRIMmed (B7).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,25 +19,46 @@ pub struct Pin {
 /// Hands out pins, in generations.
 #[derive(Debug, Default)]
 pub struct Pins {
-    generation: Mutex<Arc<()>>,
+    generations: Mutex<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    present: Arc<()>,
+    /// Those before, of which pins may be left: several may wait, and each for all of them.
+    earlier: Vec<Weak<()>>,
 }
 
 impl Pins {
     /// A pin of the present generation.
     pub fn pin(&self) -> Pin {
         Pin {
-            _generation: self.generation.lock().clone(),
+            _generation: self.generations.lock().present.clone(),
         }
     }
 
     /// Waits until every pin that exists now is gone. Pins taken meanwhile are of a new
     /// generation: they see rows as they are now, and need nothing that was freed before.
     pub async fn wait_for_earlier(&self) {
-        let earlier = std::mem::take(&mut *self.generation.lock());
-        while Arc::strong_count(&earlier) > 1 && kept(Rule::Pins) {
+        let earlier = self.generations.lock().begin_next();
+        while earlier.iter().any(has_pins) && kept(Rule::Pins) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
+}
+
+impl Generations {
+    /// Begins a generation; answers those before.
+    fn begin_next(&mut self) -> Vec<Weak<()>> {
+        let ended = std::mem::take(&mut self.present);
+        self.earlier.retain(has_pins);
+        self.earlier.push(Arc::downgrade(&ended));
+        self.earlier.clone()
+    }
+}
+
+fn has_pins(generation: &Weak<()>) -> bool {
+    generation.strong_count() > 0
 }
 
 #[cfg(test)]
@@ -62,5 +83,32 @@ mod tests {
         );
         drop(copy);
         waiting.await;
+    }
+    #[tokio::test(start_paused = true)]
+    async fn each_of_several_waits_for_a_pin_that_is_earlier_than_all() {
+        let pins = Pins::default();
+        let early = pins.pin();
+        let mut first = Box::pin(pins.wait_for_earlier());
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(pins.wait_for_earlier());
+        assert!(
+            (&mut second).now_or_never().is_none(),
+            "the pin is earlier than the second wait, too"
+        );
+        drop(first);
+        let mut third = Box::pin(pins.wait_for_earlier());
+        assert!((&mut third).now_or_never().is_none());
+        drop(early);
+        second.await;
+        third.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn generations_without_pins_are_not_kept() {
+        let pins = Pins::default();
+        for _ in 0..10 {
+            pins.wait_for_earlier().await;
+        }
+        assert_eq!(pins.generations.lock().earlier.len(), 1);
     }
 }
