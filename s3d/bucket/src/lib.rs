@@ -29,6 +29,7 @@ mod totals;
 pub use acl::{Acl, Grant, Grantee, Permission};
 pub use attributes::*;
 pub use blob::reader::BlobReader;
+pub use blob::transfers::TransferMemory;
 pub use blob::writer::BodyWriter;
 pub use bucket::{Bucket, Devices, Found, Options};
 pub use check::{CheckReport, Problem, RebuildReport, check, rebuild};

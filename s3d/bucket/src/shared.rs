@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 use volumed_client::BlockDevice;
 
+use crate::blob::transfers::TransferMemory;
 use crate::errors::{ClosedError, ReadError};
 use crate::index::{Index, IndexError};
 use crate::object::Timestamp;
@@ -28,6 +29,7 @@ pub struct Shared {
     pub pins: Pins,
     /// Turns to write a run of a body.
     pub runs: Arc<Semaphore>,
+    pub transfers: TransferMemory,
     pub closed: OnceLock<ClosedError>,
     pub reserve_held: AtomicBool,
     /// What the bucket holds and may hold.

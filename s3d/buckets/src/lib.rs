@@ -29,6 +29,7 @@ use volumed_meta::MetaStore;
 
 use open_set::OpenSet;
 use s3d_accounts::Accounts;
+use s3d_bucket::TransferMemory;
 use s3d_records::{Cache, Records};
 use turns::Turns;
 
@@ -56,6 +57,8 @@ pub struct BucketSettings {
     pub patience: Duration,
     /// Memory for the indexes of all open buckets, in bytes.
     pub index_memory: usize,
+    /// Memory for bodies on their way in and out, in bytes.
+    pub transfer_memory: usize,
     /// How often buckets that are being made or deleted are looked after.
     pub settle_every: Duration,
 }
@@ -67,6 +70,7 @@ impl Default for BucketSettings {
             idle: Duration::from_secs(15),
             patience: volumes::PATIENCE,
             index_memory: 96 << 20,
+            transfer_memory: 32 << 20,
             settle_every: Duration::from_secs(2),
         }
     }
@@ -80,6 +84,7 @@ pub struct Buckets {
     volumes: Arc<dyn Volumes>,
     settings: BucketSettings,
     open: OpenSet,
+    transfers: TransferMemory,
     turns: Turns,
 }
 
@@ -99,6 +104,7 @@ impl Buckets {
             volumes,
             settings,
             open: OpenSet::new(),
+            transfers: TransferMemory::new(settings.transfer_memory),
             turns: Turns::default(),
         });
         tokio::spawn(settle::run(Arc::downgrade(&buckets)));

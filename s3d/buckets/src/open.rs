@@ -167,6 +167,7 @@ impl Buckets {
         let options = Options {
             index_cache,
             quota: record.settings.quota,
+            transfers: self.transfers.clone(),
             ..Options::new(epoch)
         };
         let bucket = match how {

@@ -2,4 +2,5 @@
 
 pub mod reader;
 pub mod slices;
+pub mod transfers;
 pub mod writer;

@@ -12,9 +12,10 @@ use volumed_client::DeviceError;
 
 use crate::CHECKED_RUN;
 use crate::blob::slices::{cut, total};
+use crate::blob::transfers::Room;
 use crate::errors::{ClosedError, ReadError};
 use crate::format::crc::crc32c;
-use crate::format::layout::{DATA_ZONE, RUN};
+use crate::format::layout::DATA_ZONE;
 use crate::format::rows::{Row, Span, Table, span_key};
 use crate::index::listing;
 use crate::object::{Blob, BlobId, SpanId, SpanSlice};
@@ -101,7 +102,13 @@ impl BlobReader {
             None => Arc::new(look_up(&self.shared, slice).await?),
         };
         let offset = slice.offset;
-        let length = slice.length.min(RUN as u64 - offset % RUN as u64);
+        let room = if slice.length > CHECKED_RUN {
+            self.shared.transfers.room()
+        } else {
+            Room::SHORT
+        };
+        let longest = room.bytes() as u64;
+        let length = slice.length.min(longest - offset % longest);
         slice.offset += length;
         slice.length -= length;
         if slice.length == 0 {
@@ -109,11 +116,27 @@ impl BlobReader {
         } else {
             self.span = Some(span.clone());
         }
-        Ok(Some(Box::pin(read_checked(
-            self.shared.clone(),
-            span,
-            offset..offset + length,
-        ))))
+        let read = read_checked(self.shared.clone(), span, offset..offset + length);
+        Ok(Some(Box::pin(async move {
+            let bytes = read.await?;
+            Ok(if room.is_counted() {
+                Bytes::from_owner(Counted { bytes, _room: room })
+            } else {
+                bytes
+            })
+        })))
+    }
+}
+
+/// A chunk whose memory is counted until the client has it.
+struct Counted {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -8,10 +8,11 @@ use futures::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 use volumed_client::{DeviceError, Durability};
 
+use super::transfers::Room;
 use crate::CHECKED_RUN;
 use crate::errors::{ChangeError, ClosedError};
 use crate::format::crc::crc32c_of_runs;
-use crate::format::layout::{BLOCK, MAX_SPAN, RUN, SMALL_BODY};
+use crate::format::layout::{BLOCK, MAX_SPAN, SMALL_BODY};
 use crate::requests::{Body, StoredSpan};
 use crate::rules::{Rule, kept};
 use crate::shared::Shared;
@@ -37,6 +38,8 @@ pub struct BodyWriter {
     expected: Option<u64>,
     run: Vec<Bytes>,
     run_length: usize,
+    /// For the run, once it is longer than a small body.
+    room: Option<Room>,
     spans: Vec<OpenSpan>,
     writes: FuturesUnordered<JoinHandle<Result<(), DeviceError>>>,
 }
@@ -55,6 +58,7 @@ impl BodyWriter {
             expected,
             run: Vec::new(),
             run_length: 0,
+            room: None,
             spans: Vec::new(),
             writes: FuturesUnordered::new(),
         }
@@ -62,8 +66,13 @@ impl BodyWriter {
 
     /// Takes the next bytes; waits while too much is in flight.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), ChangeError> {
-        while self.run_length + bytes.len() >= RUN {
-            self.push(bytes.split_to(RUN - self.run_length));
+        while self.run_length + bytes.len() > SMALL_BODY {
+            let transfers = &self.shared.transfers;
+            let length = self.room.get_or_insert_with(|| transfers.room()).bytes();
+            if self.run_length + bytes.len() < length {
+                break;
+            }
+            self.push(bytes.split_to(length - self.run_length));
             self.write_run().await?;
         }
         self.push(bytes);
@@ -117,6 +126,7 @@ impl BodyWriter {
     /// checked runs.
     async fn write_run(&mut self) -> Result<(), ChangeError> {
         let mut run = std::mem::take(&mut self.run);
+        let room = self.room.take();
         let length = std::mem::take(&mut self.run_length) as u64;
         let sums = crc32c_of_runs(&run, CHECKED_RUN as usize);
         let (address, claim) = self.place(length, sums).await.map_err(refusal)?;
@@ -137,7 +147,7 @@ impl BodyWriter {
                 Durability::Volatile
             };
             let written = device.write(address, &run, durability).await;
-            drop((claim, turn));
+            drop((claim, turn, run, room));
             written
         }));
         while self.writes.len() > IN_FLIGHT {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use volumed_client::BlockDevice;
 
 pub use self::objects::Found;
+use crate::blob::transfers::TransferMemory;
 use crate::commit::change::{Change, Done};
 use crate::commit::committer::{Message, Submission};
 use crate::errors::{ChangeError, ClosedError, ReadError};
@@ -46,6 +47,8 @@ pub struct Options {
     pub feed: FeedRetention,
     /// Bytes of memory for the index's pages; half as much again is for rows.
     pub index_cache: usize,
+    /// Memory for bodies, shared with other buckets.
+    pub transfers: TransferMemory,
     /// Where work that blocks on the index runs.
     pub offload: Offload,
     /// Tells the time.
@@ -64,6 +67,7 @@ impl Options {
             quota: None,
             feed: FeedRetention::default(),
             index_cache: 24 << 20,
+            transfers: TransferMemory::default(),
             offload: Offload::default(),
             clock: Arc::new(clock),
         }

@@ -93,6 +93,7 @@ impl Bucket {
             offload,
             quota,
             feed,
+            transfers,
             ..
         } = options;
         let (device, zones) = (devices.index, superblock.clone());
@@ -122,6 +123,7 @@ impl Bucket {
             folded: Notify::new(),
             pins: Pins::default(),
             runs: Arc::new(Semaphore::new(IN_FLIGHT_TOGETHER)),
+            transfers,
             closed: OnceLock::new(),
             reserve_held: AtomicBool::new(false),
             totals: Mutex::new(totals),
