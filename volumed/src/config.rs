@@ -33,6 +33,9 @@ pub struct Source {
     /// Socket for NBD [default: DATA/nbd.sock]
     #[arg(long, value_name = "PATH", env = "VOLUMED_NBD_SOCKET")]
     pub nbd_socket: Option<PathBuf>,
+    /// Socket on which a volume's owner gets its extents' files [default: DATA/extents.sock]
+    #[arg(long, value_name = "PATH", env = "VOLUMED_EXTENTS_SOCKET")]
+    pub extents_socket: Option<PathBuf>,
     /// Address on which /metrics, /healthz and /readyz are served over HTTP [default: only on the
     /// admin socket]
     #[arg(long, value_name = "ADDRESS", env = "VOLUMED_METRICS_LISTEN")]
@@ -91,6 +94,8 @@ pub struct Settings {
     pub admin_socket: PathBuf,
     /// The NBD socket.
     pub nbd_socket: PathBuf,
+    /// The socket on which owners get the files of their volumes' extents (V14).
+    pub extents_socket: PathBuf,
     /// Where metrics are served beside the admin socket.
     pub metrics_listen: Option<SocketAddr>,
     /// Threads that serve NBD connections.
@@ -130,6 +135,7 @@ impl Settings {
             store: below(source.store, "meta.db")?,
             admin_socket: below(source.admin_socket, "admin.sock")?,
             nbd_socket: below(source.nbd_socket, "nbd.sock")?,
+            extents_socket: below(source.extents_socket, "extents.sock")?,
             metrics_listen: source.metrics_listen,
             nbd_threads,
             lock_memory: source.lock_memory.unwrap_or(false),

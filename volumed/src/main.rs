@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod descriptors;
 mod doctor;
+mod extents;
 mod findings;
 mod metrics;
 mod nbd;

@@ -17,7 +17,7 @@ use crate::admin::Api;
 use crate::config::Settings;
 use crate::socket::{SocketError, listen};
 use crate::volume::{StartError, Volumes};
-use crate::{admin, nbd};
+use crate::{admin, extents, nbd};
 
 /// Why the daemon did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,7 @@ pub async fn serve(
         () = signals.stop() => return Ok(()),
     };
     let nbd_socket = listen(&settings.nbd_socket)?;
+    let extents_socket = listen(&settings.extents_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
     let (exports, metrics) = (Arc::new(volumes.clone()), Arc::default());
@@ -73,9 +74,11 @@ pub async fn serve(
     let api = Api {
         volumes: volumes.clone(),
         nbd_socket: settings.nbd_socket.clone(),
+        extents_socket: settings.extents_socket.clone(),
         store_file: settings.store.clone(),
         metrics,
     };
+    tokio::spawn(extents::serve(extents_socket, volumes.clone()));
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     if let Some(address) = settings.metrics_listen {
@@ -105,7 +108,11 @@ pub async fn serve(
     signals
         .drain(stop_all(stop, serving, listener, &volumes))
         .await;
-    for socket in [&settings.nbd_socket, &settings.admin_socket] {
+    for socket in [
+        &settings.nbd_socket,
+        &settings.extents_socket,
+        &settings.admin_socket,
+    ] {
         let _ = std::fs::remove_file(socket);
     }
     tracing::info!("stopped");

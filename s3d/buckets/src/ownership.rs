@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use volumed_client::admin::{AdminClient, AdminError, Attached, ErrorCode};
-use volumed_client::{BlockDevice, Connect, ConnectError, ConnectFailure, NbdDevice};
+use volumed_client::{
+    BlockDevice, Connect, ConnectError, ConnectFailure, ExtentFiles, NbdDevice,
+};
 
 use super::index_io::IndexIo;
 
@@ -55,20 +57,26 @@ fn failure(volume: &str, error: &AdminError) -> ConnectFailure {
     }
 }
 
-/// Which thread takes a connection's answers (B9).
+/// How a device is connected, and which thread takes its answers (B9).
 #[derive(Debug)]
 pub enum Route {
-    /// The runtime of the caller.
-    Data,
+    /// On the runtime of the caller, and past the daemon for reading (V14).
+    Data(ExtentFiles),
     /// The index's own.
     Index(Arc<IndexIo>),
 }
 
 impl Route {
+    /// A device of this attachment alone: it has nothing of an earlier one, neither connections nor
+    /// files.
     pub async fn connect(&self, attached: &Attached) -> Result<Arc<NbdDevice>, ConnectError> {
         let (socket, export) = (&attached.nbd_socket, &attached.export);
         let device = match self {
-            Self::Data => NbdDevice::connect(socket, export).await?,
+            Self::Data(files) => {
+                let device = NbdDevice::connect(socket, export).await?;
+                let extents = &attached.extents_socket;
+                device.with_extents(extents, export, files.clone()).await
+            }
             Self::Index(io) => io.connect(socket, export).await?,
         };
         Ok(Arc::new(device))

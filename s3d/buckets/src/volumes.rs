@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use s3d_bucket::Devices;
 use volumed_client::admin::{AdminClient, AdminError, Attached, CreateVolume, ErrorCode};
-use volumed_client::{ConnectError, ReconnectingDevice};
+use volumed_client::{ConnectError, ExtentFiles, ReconnectingDevice};
 
 use super::index_io::IndexIo;
 use super::ownership::{Ownership, Reconnect, Route};
@@ -20,6 +20,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Virtual size of a bucket's volume: it takes only what is written.
 const SIZE: u64 = 1 << 60;
+
+/// Files of extents that all buckets together hold open for reading, 64 MiB of a bucket each.
+const OPEN_EXTENTS: usize = 256;
 
 /// A volume that is this process's own until another owner attaches it (V2).
 pub struct Attachment {
@@ -75,6 +78,7 @@ pub struct NodeVolumes {
     /// By volume, the owner under which it is attached.
     owners: Mutex<HashMap<String, String>>,
     index_io: Arc<IndexIo>,
+    extents: ExtentFiles,
 }
 
 impl NodeVolumes {
@@ -87,6 +91,7 @@ impl NodeVolumes {
             attachments: AtomicU64::new(0),
             owners: Mutex::default(),
             index_io: Arc::new(IndexIo::start()?),
+            extents: ExtentFiles::new(OPEN_EXTENTS),
         })
     }
 
@@ -140,7 +145,8 @@ impl Volumes for NodeVolumes {
         let admin = self.admin.clone();
         let ownership = Ownership::new(admin, volume.to_owned(), owner, attached.clone());
         let ownership = Arc::new(ownership);
-        let data = self.device(&ownership, &attached, Route::Data).await?;
+        let route = Route::Data(self.extents.clone());
+        let data = self.device(&ownership, &attached, route).await?;
         let route = Route::Index(self.index_io.clone());
         let index = self.device(&ownership, &attached, route).await?;
         let devices = Devices {

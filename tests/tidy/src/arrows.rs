@@ -17,10 +17,11 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "volumed-nbd",
         ],
     ),
-    ("volumed-client", &["volumed-nbd"]),
+    ("volumed-buffers", &[]),
+    ("volumed-client", &["volumed-buffers", "volumed-nbd"]),
     ("volumed-core", &[]),
     ("volumed-daemon", &["volumed-client"]),
-    ("volumed-disk", &["volumed-core"]),
+    ("volumed-disk", &["volumed-buffers", "volumed-core"]),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
     (

@@ -3,9 +3,11 @@
 
 pub mod admin;
 mod block_device;
+pub mod extents;
 mod nbd_device;
 mod reconnecting;
 
 pub use block_device::{BlockDevice, DeviceError, Durability};
+pub use extents::ExtentFiles;
 pub use nbd_device::{ConnectError, NbdDevice};
 pub use reconnecting::{Connect, ConnectFailure, ReconnectingDevice};

@@ -454,6 +454,21 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
 }
 
 #[test]
+fn an_extent_is_read_past_the_replica_only_while_it_is_sound() {
+    let (mut replica, _) = promised(3);
+    assert_eq!(replica.readable(ExtentIndex(0)), Some(FILE));
+    assert_eq!(replica.readable(ExtentIndex(1)), None);
+    let (write, _) = the_op(&send(&mut replica, 2, put(1)));
+    done(&mut replica, write, Err(DiskFault::Io));
+    assert_eq!(replica.readable(ExtentIndex(0)), None, "half written");
+
+    let (mut replica, _) = promised(3);
+    let (write, _) = the_op(&send(&mut replica, 2, put(1)));
+    done(&mut replica, write, Err(DiskFault::Sync));
+    assert_eq!(replica.readable(ExtentIndex(0)), None, "a failed disk");
+}
+
+#[test]
 fn as_many_pieces_as_a_client_sends_may_wait_for_one() {
     const TRIMS: u64 = 20_000;
     let mut head = head(0);

@@ -2,7 +2,6 @@
 //!
 //! Everything here blocks, except [`Disk::try_now`].
 
-mod buffers;
 mod direct;
 mod disk;
 mod extent_file;
@@ -11,6 +10,7 @@ mod layout;
 mod names;
 mod open;
 mod open_files;
+mod permit;
 mod recover;
 mod run;
 mod slots;
@@ -23,6 +23,7 @@ use volumed_core::format::FormatError;
 pub use disk::{Disk, DiskSettings};
 pub use open::is_exhausted;
 pub use open_files::DESCRIPTORS_OF_AN_EXTENT;
+pub use permit::Permit;
 pub use recover::FoundVolume;
 pub use space::SpaceSettings;
 

@@ -4,13 +4,13 @@ use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use volumed_buffers::Buffer;
 use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SumsHeader};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sum_anew, sums, verify};
 use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
 
-use crate::buffers::Buffer;
 use crate::extent_file::OpenExtent;
 use crate::open::is_exhausted;
 use crate::{Disk, slots};

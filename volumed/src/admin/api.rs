@@ -31,6 +31,8 @@ pub struct Api {
     pub volumes: Volumes,
     /// Where NBD is served.
     pub nbd_socket: PathBuf,
+    /// Where the files of extents are handed out (V14).
+    pub extents_socket: PathBuf,
     /// The metadata store's file.
     pub store_file: PathBuf,
     /// The counters of this daemon.
@@ -166,6 +168,7 @@ async fn attach(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -
         }
         .to_string(),
         nbd_socket: api.nbd_socket,
+        extents_socket: api.extents_socket,
         size: attachment.size.0,
     };
     Ok(json(StatusCode::OK, &attached))

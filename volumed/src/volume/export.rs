@@ -1,9 +1,11 @@
 //! A volume as one connection sees it.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use volumed_core::{ByteCount, Epoch, Reply, Request};
+use volumed_core::{ByteCount, Epoch, ExtentIndex, Reply, Request};
+use volumed_disk::Permit;
 
 use super::machine::Machine;
 use super::name::OwnerId;
@@ -32,6 +34,22 @@ impl Export {
             // An error says that the session is gone, which is as good as revoked.
             let _ = revoked.wait_for(|revoked| *revoked).await;
         }
+    }
+
+    /// An extent's data file, for the owner to read by itself under a permit of
+    /// [`Self::permit`] (V14); `None` when it must not. Blocks.
+    pub fn extent_file(&self, extent: ExtentIndex) -> Option<File> {
+        let (disk, file) = self.machine.readable(extent)?;
+        disk.open_to_read(self.machine.volume, file).ok()
+    }
+
+    /// A permit that is revoked when one of this node's disks fails, or when it is dropped.
+    pub fn permit(&self) -> std::io::Result<Arc<Permit>> {
+        let permit = Arc::new(Permit::new()?);
+        for disk in self.machine.node.disks.values() {
+            disk.revoke_when_failed(&permit);
+        }
+        Ok(permit)
     }
 
     /// Starts a request; `answer` is called once, before this returns or later from any thread,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::{Answer, Message, ReplicaError};
+use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
 use volumed_core::placement::Placement;
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
@@ -198,6 +198,17 @@ impl Machine {
             .iter()
             .map(|(&disk, replica)| (disk, replica.allocated()))
             .collect()
+    }
+
+    /// Where an extent can be read past this machine (V14), if anywhere on this node.
+    pub fn readable(&self, extent: ExtentIndex) -> Option<(Arc<Disk>, ExtentFile)> {
+        let state = self.state.lock();
+        let placement = state.head.as_ref()?.placed().get(&extent)?;
+        placement.in_sync().find_map(|disk| {
+            let file = state.replicas.get(&disk)?.readable(extent)?;
+            let disk = self.node.disks.get(&disk)?;
+            (file.alloc == placement.alloc).then(|| (Arc::clone(disk), file))
+        })
     }
 
     pub fn submit(self: &Arc<Self>, request: Request, answer: Answered) {

@@ -123,6 +123,8 @@ pub struct Attached {
     pub export: String,
     /// Where NBD is served, an absolute path.
     pub nbd_socket: PathBuf,
+    /// Where the files of its extents are handed out, an absolute path (V14).
+    pub extents_socket: PathBuf,
     /// Virtual size in bytes.
     pub size: u64,
 }

@@ -172,6 +172,14 @@ impl Replica {
             .sum()
     }
 
+    /// The file of an extent, if it may be read past this machine (V14): no sync failed (V8), and
+    /// no region of it waits to be summed anew (V10).
+    pub fn readable(&self, extent: ExtentIndex) -> Option<ExtentFile> {
+        let alloc = self.extents.get(&extent)?.alloc;
+        let sound = !self.failed && self.regions.all_count(extent);
+        sound.then_some(ExtentFile { extent, alloc })
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.doing.is_empty() && self.waiting.is_empty()

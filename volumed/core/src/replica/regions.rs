@@ -205,6 +205,13 @@ impl Regions {
             .retain(|index, region| region.pins > 0 || region.loading || suspect.contains(index));
     }
 
+    /// Whether the sums of every region of an extent count.
+    pub fn all_count(&self, extent: ExtentIndex) -> bool {
+        let first = extent.0 * REGIONS_PER_EXTENT;
+        let regions = RegionIndex(first)..RegionIndex(first + REGIONS_PER_EXTENT);
+        self.suspect.range(regions).next().is_none()
+    }
+
     /// The extent is gone; nothing of it is under way.
     pub fn forget(&mut self, extent: ExtentIndex) {
         let first = extent.0 * REGIONS_PER_EXTENT;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// The length of a kept buffer: the read that s3d asks for.
+/// The length of a kept buffer, in bytes: the longest read that s3d asks for.
 const LENGTH: usize = 1 << 20;
 
 /// A read from this length on takes a kept buffer, and so at most twice the memory that it needs.
@@ -16,13 +16,13 @@ const LEAST: usize = LENGTH / 2;
 /// Buffers that are kept while nobody uses them.
 const KEPT: usize = 8;
 
-/// The buffers of a disk that nobody uses now.
+/// The buffers that nobody uses now; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
+pub struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
 
 /// Bytes to read into. It goes back to where it came from when it is dropped, also as [`Bytes`].
 #[derive(Debug)]
-pub(crate) struct Buffer {
+pub struct Buffer {
     memory: Box<[u8]>,
     length: usize,
     home: Option<Buffers>,

@@ -1,0 +1,124 @@
+//! The extents socket: hands the owner of a volume the files of its extents (V14). The protocol is
+//! in `client/src/extents/wire.rs`.
+
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::{UnixListener, UnixStream};
+use volumed_client::extents::wire;
+use volumed_core::ExtentIndex;
+
+use crate::volume::{Export, ExportName, Volumes};
+
+/// How long a client may take to say what it wants.
+const HELLO_TIME: Duration = Duration::from_secs(10);
+
+/// How long accepting rests after it failed, say for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves who connects, until it is dropped. A connection ends with its volume's attachment, so
+/// stopping the volumes ends all of them.
+pub async fn serve(socket: std::os::unix::net::UnixListener, volumes: Volumes) -> Result<()> {
+    socket.set_nonblocking(true)?;
+    let socket = UnixListener::from_std(socket)?;
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve_client(stream, volumes.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection for extents");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_client(mut stream: UnixStream, volumes: Volumes) {
+    let opened = tokio::time::timeout(HELLO_TIME, open(&mut stream, &volumes)).await;
+    let served = match opened {
+        Ok(Ok(Some(export))) => hand_out(&mut stream, export).await,
+        Ok(Ok(None)) => reply(&stream, None).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ErrorKind::TimedOut.into()),
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection for extents ended");
+    }
+}
+
+/// The export that the client names; `None` when it is not that of an attachment.
+async fn open(stream: &mut UnixStream, volumes: &Volumes) -> Result<Option<Arc<Export>>> {
+    let mut fixed = [0; wire::HELLO_LENGTH];
+    stream.read_exact(&mut fixed).await?;
+    let mut name = vec![0; wire::name_length(fixed).map_err(Error::other)?];
+    stream.read_exact(&mut name).await?;
+    let name = str::from_utf8(&name).ok().map(str::parse::<ExportName>);
+    let Some(Ok(name)) = name else {
+        return Ok(None);
+    };
+    // V2: only an attachment has an owner, and ends when there is another.
+    if name.epoch.is_none() {
+        return Ok(None);
+    }
+    Ok(volumes.open(&name).await.ok())
+}
+
+/// Answers until the client leaves or the volume gets another owner. Whichever comes, the permit is
+/// revoked before the export is given up, for which a new owner waits (V2).
+async fn hand_out(stream: &mut UnixStream, export: Arc<Export>) -> Result<()> {
+    let permit = export.permit()?;
+    reply(stream, Some(permit.file())).await?;
+    let revoked = export.revoked();
+    let answered = async {
+        loop {
+            let mut request = [0; wire::REQUEST_LENGTH];
+            stream.read_exact(&mut request).await?;
+            let extent = ExtentIndex(wire::requested(request));
+            let export = export.clone();
+            let file = tokio::task::spawn_blocking(move || export.extent_file(extent)).await;
+            let file = file.map_err(Error::other)?;
+            let file = file.filter(|_| !permit.is_revoked());
+            reply(stream, file.as_ref().map(AsFd::as_fd)).await?;
+        }
+    };
+    let outcome: Result<()> = tokio::select! {
+        () = revoked => Ok(()),
+        ended = answered => ended,
+    };
+    drop(permit);
+    drop(export);
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Sends an answer, with a descriptor when there is one.
+async fn reply(stream: &UnixStream, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+    let bytes = wire::answer(descriptor.is_some());
+    let descriptors: Vec<_> = descriptor.into_iter().collect();
+    let send = || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        let slices = [IoSlice::new(&bytes)];
+        Ok(sendmsg(
+            stream,
+            &slices,
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        )?)
+    };
+    match stream.async_io(Interest::WRITABLE, send).await? {
+        sent if sent == bytes.len() => Ok(()),
+        _ => Err(ErrorKind::WriteZero.into()),
+    }
+}
