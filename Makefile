@@ -1,6 +1,6 @@
 # make run     build Hayrack and run it here, with its data in data/
 # make test    everything that CI runs
-# make bench   measure it; PEER=/path/to/minio measures MinIO beside it
+# make bench   measure it; PEER=/path/to/minio measures MinIO beside it and writes RESULTS.md
 # make check   the fast part of the tests: format, lints, unit and property tests
 #
 # By hand, since they take long:
@@ -48,7 +48,8 @@ test: lint
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
-	$(TARGET)/release/hayrack-bench compare --data $(BENCH_DATA) $(if $(PEER),--peer-command $(PEER))
+	$(TARGET)/release/hayrack-bench compare --data $(BENCH_DATA) \
+		$(if $(PEER),--peer-command $(PEER) --results tests/bench)
 
 s3-tests: build-packages
 	@.ci/install-packages python3-venv

@@ -29,6 +29,31 @@ pub struct Connection {
     end: usize,
 }
 
+/// What is sent.
+pub struct Request<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The signed path and query.
+    pub target: &'a str,
+    /// The Host header.
+    pub authority: &'a str,
+    /// One more header, if the request needs one.
+    pub header: Option<(&'a str, &'a str)>,
+    /// The body, if there is one.
+    pub body: Option<Payload<'a>>,
+    /// Whether the body of the answer is wanted.
+    pub keep: bool,
+}
+
+/// A body: `length` bytes, the same ones again and again.
+#[derive(Clone, Copy)]
+pub struct Payload<'a> {
+    /// What is repeated.
+    pub bytes: &'a [u8],
+    /// The whole length.
+    pub length: u64,
+}
+
 enum Framing {
     None,
     Length(u64),
@@ -56,20 +81,11 @@ impl Connection {
         })
     }
 
-    /// Sends one request and reads its answer to the end. `keep` asks for the body.
-    pub async fn exchange(
-        &mut self,
-        method: &str,
-        target: &str,
-        authority: &str,
-        body: Option<&[u8]>,
-        keep: bool,
-    ) -> anyhow::Result<Response> {
-        self.send(method, target, authority, body)
-            .await
-            .context("could not send")?;
-        let head = self.head(method).await?;
-        let keep = keep || head.status >= 300;
+    /// Sends one request and reads its answer to the end.
+    pub async fn exchange(&mut self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send(request).await.context("could not send")?;
+        let head = self.head(request.method).await?;
+        let keep = request.keep || head.status >= 300;
         let mut kept = Vec::new();
         let sink = keep.then_some(&mut kept);
         let length = match head.framing {
@@ -84,40 +100,40 @@ impl Connection {
         })
     }
 
-    async fn send(
-        &mut self,
-        method: &str,
-        target: &str,
-        authority: &str,
-        body: Option<&[u8]>,
-    ) -> std::io::Result<()> {
+    async fn send(&mut self, request: &Request<'_>) -> std::io::Result<()> {
         self.outgoing.clear();
         for part in [
-            method,
+            request.method,
             " ",
-            target,
+            request.target,
             " HTTP/1.1\r\nHost: ",
-            authority,
+            request.authority,
             "\r\n",
         ] {
             self.outgoing.extend_from_slice(part.as_bytes());
         }
-        if let Some(body) = body {
-            let length = format!("Content-Length: {}\r\n", body.len());
+        if let Some((name, value)) = request.header {
+            let header = format!("{name}: {value}\r\n");
+            self.outgoing.extend_from_slice(header.as_bytes());
+        }
+        if let Some(body) = request.body {
+            let length = format!("Content-Length: {}\r\n", body.length);
             self.outgoing.extend_from_slice(length.as_bytes());
         }
         self.outgoing.extend_from_slice(b"\r\n");
-        match body {
-            Some(body) if body.len() <= JOINED_SIZE => {
-                self.outgoing.extend_from_slice(body);
-                self.stream.write_all(&self.outgoing).await
-            }
-            Some(body) => {
-                self.stream.write_all(&self.outgoing).await?;
-                self.stream.write_all(body).await
-            }
-            None => self.stream.write_all(&self.outgoing).await,
+        let mut left = request.body.map_or(0, |body| body.length);
+        let bytes = request.body.map_or(&[][..], |body| body.bytes);
+        if left <= JOINED_SIZE as u64 {
+            self.outgoing.extend_from_slice(&bytes[..left as usize]);
+            left = 0;
         }
+        self.stream.write_all(&self.outgoing).await?;
+        while left > 0 {
+            let now = left.min(bytes.len() as u64);
+            self.stream.write_all(&bytes[..now as usize]).await?;
+            left -= now;
+        }
+        Ok(())
     }
 
     /// Receives more, after what is there.

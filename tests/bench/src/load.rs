@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use futures::future::join_all;
 
-use crate::connection::{Connection, Response};
+use crate::connection::{Connection, Payload, Request, Response};
 use crate::report::Report;
 use crate::sign::Target;
 use crate::size::ByteSize;
-use crate::work::{self, Work};
+use crate::work::{self, COPY_SOURCE, Names, Signed, Work};
 
 /// Coprime to every usual number of objects, so that a walk by it meets every key once a round.
 const STRIDE: usize = 7919;
@@ -18,6 +18,7 @@ const STRIDE: usize = 7919;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(20);
 
 /// One load.
+#[derive(Clone)]
 pub struct Load {
     /// What is done.
     pub work: Work,
@@ -33,13 +34,15 @@ pub struct Load {
     pub once: bool,
     /// What every key begins with.
     pub prefix: String,
+    /// How keys go on.
+    pub names: Names,
 }
 
 struct Shared<'a> {
     target: &'a Target,
     load: &'a Load,
     address: String,
-    targets: Vec<String>,
+    requests: Vec<Signed>,
     body: Vec<u8>,
     started: Instant,
     turn: Cell<usize>,
@@ -81,9 +84,9 @@ pub fn run(target: &Target, load: &Load) -> anyhow::Result<Report> {
         load.objects > 0 && load.connections > 0,
         "nothing to do: no objects or no connections"
     );
-    let targets = work::targets(target, load)?;
+    let requests = work::requests(target, load)?;
     let body = if load.work == Work::Put {
-        noise(load.size)
+        noise(load.size.0.min(MOST_NOISE))
     } else {
         Vec::new()
     };
@@ -94,7 +97,7 @@ pub fn run(target: &Target, load: &Load) -> anyhow::Result<Report> {
         target,
         load,
         address: target.address(),
-        targets,
+        requests,
         body,
         started: Instant::now(),
         turn: Cell::new(0),
@@ -148,32 +151,45 @@ struct Worker<'a> {
 impl Worker<'_> {
     async fn request(&mut self, turn: usize) -> anyhow::Result<()> {
         let Shared { target, load, .. } = self.shared;
-        let signed;
-        let path = match load.work {
-            Work::List => {
-                signed = work::page(target, &load.prefix, self.token.as_deref())?;
-                &signed
+        let page;
+        let signed = match load.work {
+            Work::List | Work::Folders => {
+                page = Signed {
+                    target: work::page(target, load, self.token.as_deref())?,
+                    source: None,
+                };
+                &page
             }
             Work::Get | Work::Head => {
-                &self.shared.targets[turn.wrapping_mul(STRIDE) % load.objects]
+                &self.shared.requests[turn.wrapping_mul(STRIDE) % load.objects]
             }
-            Work::Put | Work::Delete => &self.shared.targets[turn],
+            Work::Put | Work::Copy | Work::Delete => &self.shared.requests[turn],
         };
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(Connection::open(&self.shared.address).await?),
         };
-        let body = (load.work == Work::Put).then_some(&self.shared.body[..]);
+        let body = match load.work {
+            Work::Put => Some(Payload {
+                bytes: &self.shared.body,
+                length: load.size.0,
+            }),
+            Work::Copy => Some(Payload {
+                bytes: &[],
+                length: 0,
+            }),
+            _ => None,
+        };
+        let request = Request {
+            method: load.work.method(),
+            target: &signed.target,
+            authority: &target.authority,
+            header: signed.source.as_deref().map(|source| (COPY_SOURCE, source)),
+            body,
+            keep: load.work.lists() || load.work == Work::Copy,
+        };
         let started = Instant::now();
-        let response = connection
-            .exchange(
-                load.work.method(),
-                path,
-                &target.authority,
-                body,
-                load.work == Work::List,
-            )
-            .await?;
+        let response = connection.exchange(&request).await?;
         let micros = started.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
         self.account(&response)?;
         self.shared.tally.borrow_mut().latencies.push(micros);
@@ -199,7 +215,7 @@ impl Worker<'_> {
                 );
                 tally.bytes += length;
             }
-            Work::List => {
+            Work::List | Work::Folders => {
                 let page = work::read_page(&response.body).context("LIST")?;
                 // The last page may be empty, the first may not.
                 let empty = page.keys == 0 && self.token.is_none();
@@ -207,22 +223,30 @@ impl Worker<'_> {
                 tally.keys += page.keys;
                 self.token = page.next;
             }
+            // A copy that fails late says so in the body of a success.
+            Work::Copy => {
+                let text = String::from_utf8_lossy(&response.body);
+                ensure!(!text.contains("<Error>"), "COPY answered {text}");
+            }
             Work::Head | Work::Delete => {}
         }
         Ok(())
     }
 }
 
+/// A longer body is the same bytes again.
+const MOST_NOISE: u64 = 64 << 20;
+
 /// Bytes that no server can compress: a xorshift sequence.
-fn noise(size: ByteSize) -> Vec<u8> {
+fn noise(length: u64) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut bytes = Vec::with_capacity(size.0 as usize + 8);
-    while (bytes.len() as u64) < size.0 {
+    let mut bytes = Vec::with_capacity(length as usize + 8);
+    while (bytes.len() as u64) < length {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         bytes.extend_from_slice(&state.to_le_bytes());
     }
-    bytes.truncate(size.0 as usize);
+    bytes.truncate(length as usize);
     bytes
 }

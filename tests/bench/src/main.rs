@@ -1,5 +1,6 @@
 //! `hayrack-bench`: a load generator for any S3 endpoint, and a comparison with a peer on the same disk.
 
+mod ceiling;
 mod compare;
 mod connection;
 mod load;
@@ -17,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::load::Load;
 use crate::sign::Target;
 use crate::size::ByteSize;
-use crate::work::Work;
+use crate::work::{Names, Work};
 
 #[derive(Parser)]
 #[command(name = "hayrack-bench", version, about = "Measures S3 servers")]
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     /// Puts one kind of load on one endpoint and prints rates and latencies
     Run(Run),
+    /// Answers every S3 request alike and stores nothing: the ceiling
+    Ceiling(ceiling::Options),
     /// Measures Hayrack and a peer in turn on the same disk and prints ratios
     Compare(compare::Options),
 }
@@ -77,6 +80,9 @@ struct Run {
     /// What every key begins with
     #[arg(long, default_value = "bench/")]
     prefix: String,
+    /// How keys go on
+    #[arg(long, default_value = "counted")]
+    names: Names,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -85,6 +91,7 @@ struct Run {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(run) => execute(run),
+        Command::Ceiling(options) => ceiling::execute(options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => compare::execute(&options),
     };
     match outcome {
@@ -112,6 +119,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         objects: run.objects,
         once: run.once || run.work.is_once(),
         prefix: run.prefix,
+        names: run.names,
     };
     let report = load::run(&target, &load)?;
     if run.json {

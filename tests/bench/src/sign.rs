@@ -66,9 +66,25 @@ impl Target {
         }
     }
 
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
     /// The path and presigned query of a request for `key` (empty: the bucket itself). `query` is
     /// already percent-encoded and may be empty.
     pub fn presign(&self, method: &str, key: &str, query: &str) -> anyhow::Result<String> {
+        self.presign_with(method, key, query, None)
+    }
+
+    /// The same of a request that has one more header, name and value.
+    pub fn presign_with(
+        &self,
+        method: &str,
+        key: &str,
+        query: &str,
+        header: Option<(&str, &str)>,
+    ) -> anyhow::Result<String> {
         let separator = if query.is_empty() { "" } else { "?" };
         let url = format!(
             "http://{}/{}/{key}{separator}{query}",
@@ -90,13 +106,10 @@ impl Target {
             .settings(settings)
             .build()?
             .into();
-        let headers = [("host", self.authority.as_str())];
-        let request = SignableRequest::new(
-            method,
-            &url,
-            headers.into_iter(),
-            SignableBody::UnsignedPayload,
-        )?;
+        let headers = [("host", self.authority.as_str())]
+            .into_iter()
+            .chain(header);
+        let request = SignableRequest::new(method, &url, headers, SignableBody::UnsignedPayload)?;
         let (instructions, _) = sign(request, &params)?.into_parts();
         let mut signed = http::Request::builder().method(method).uri(url).body(())?;
         instructions.apply_to_request_http1x(&mut signed);

@@ -21,6 +21,10 @@ pub enum Work {
     Head,
     /// List what the prefix holds, page by page, again and again
     List,
+    /// List the folders below the prefix, page by page, again and again
+    Folders,
+    /// Copy each object once, on the server
+    Copy,
     /// Delete each object once
     Delete,
 }
@@ -29,8 +33,8 @@ impl Work {
     /// The HTTP method.
     pub fn method(self) -> &'static str {
         match self {
-            Self::Put => "PUT",
-            Self::Get | Self::List => "GET",
+            Self::Put | Self::Copy => "PUT",
+            Self::Get | Self::List | Self::Folders => "GET",
             Self::Head => "HEAD",
             Self::Delete => "DELETE",
         }
@@ -43,7 +47,12 @@ impl Work {
 
     /// Whether an object can have one turn only.
     pub fn is_once(self) -> bool {
-        matches!(self, Self::Put | Self::Delete)
+        matches!(self, Self::Put | Self::Copy | Self::Delete)
+    }
+
+    /// Whether it asks for listings.
+    pub fn lists(self) -> bool {
+        matches!(self, Self::List | Self::Folders)
     }
 }
 
@@ -54,30 +63,84 @@ impl fmt::Display for Work {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::List => "LIST",
+            Self::Folders => "LIST with delimiter",
+            Self::Copy => "COPY",
             Self::Delete => "DELETE",
         })
     }
 }
 
-/// The signed targets of a load, one per object; a listing has none, its pages are signed on the way.
-pub fn targets(target: &Target, load: &Load) -> anyhow::Result<Vec<String>> {
-    if load.work == Work::List {
-        return Ok(Vec::new());
-    }
-    (0..load.objects)
-        .map(|index| {
-            target.presign(
-                load.work.method(),
-                &format!("{}{index:08}", load.prefix),
-                "",
-            )
-        })
-        .collect()
+/// How keys are called behind the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Names {
+    /// Eight digits, counted up
+    Counted,
+    /// In no order, in 4,096 folders
+    Scattered,
 }
 
+impl Names {
+    /// The name of the object number `index`.
+    pub fn of(self, index: usize) -> String {
+        match self {
+            Self::Counted => format!("{index:08}"),
+            Self::Scattered => {
+                let name = scatter(index as u64);
+                format!("{:03x}/{:013x}", name >> 52, name & ((1 << 52) - 1))
+            }
+        }
+    }
+}
+
+/// Another number for each number, in no order (splitmix64's finalizer, Steele et al. 2014).
+fn scatter(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// One signed request.
+pub struct Signed {
+    /// Path and query.
+    pub target: String,
+    /// What a copy is made of, as `x-amz-copy-source` names it.
+    pub source: Option<String>,
+}
+
+/// The signed requests of a load, one per object; a listing has none, its pages are signed on the way.
+pub fn requests(target: &Target, load: &Load) -> anyhow::Result<Vec<Signed>> {
+    if load.work.lists() {
+        return Ok(Vec::new());
+    }
+    let request = |index| {
+        let key = format!("{}{}", load.prefix, load.names.of(index));
+        if load.work != Work::Copy {
+            let target = target.presign(load.work.method(), &key, "")?;
+            let source = None;
+            return Ok(Signed { target, source });
+        }
+        let source = format!("/{}/{key}", target.bucket());
+        let header = Some((COPY_SOURCE, source.as_str()));
+        let target = target.presign_with("PUT", &format!("{key}.copy"), "", header)?;
+        let source = Some(source);
+        Ok(Signed { target, source })
+    };
+    (0..load.objects).map(request).collect()
+}
+
+/// The header that makes a PUT a copy.
+pub const COPY_SOURCE: &str = "x-amz-copy-source";
+
 /// The signed target of one page of a listing.
-pub fn page(target: &Target, prefix: &str, token: Option<&str>) -> anyhow::Result<String> {
-    let mut query = format!("list-type=2&prefix={}", percent_encode(prefix));
+pub fn page(target: &Target, load: &Load, token: Option<&str>) -> anyhow::Result<String> {
+    let prefix = percent_encode(&load.prefix);
+    let delimiter = if load.work == Work::Folders {
+        "delimiter=%2F&"
+    } else {
+        ""
+    };
+    let mut query = format!("{delimiter}list-type=2&prefix={prefix}");
     if let Some(token) = token {
         query.push_str("&continuation-token=");
         query.push_str(&percent_encode(token));
@@ -87,7 +150,7 @@ pub fn page(target: &Target, prefix: &str, token: Option<&str>) -> anyhow::Resul
 
 /// What a page of a listing says.
 pub struct Page {
-    /// How many keys it holds.
+    /// How many keys and folders it holds.
     pub keys: u64,
     /// Where the next one begins.
     pub next: Option<String>,
@@ -101,7 +164,7 @@ pub fn read_page(body: &[u8]) -> anyhow::Result<Page> {
         .and_then(|(_, rest)| rest.split_once("</NextContinuationToken>"))
         .map(|(token, _)| unescape(token));
     Ok(Page {
-        keys: text.matches("<Key>").count() as u64,
+        keys: (text.matches("<Key>").count() + text.matches("<CommonPrefixes>").count()) as u64,
         next,
     })
 }
@@ -135,11 +198,27 @@ mod tests {
     fn a_page_is_read() {
         let page = read_page(
             b"<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents>\
+              <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>\
               <NextContinuationToken>a&amp;b</NextContinuationToken></ListBucketResult>",
         )
         .unwrap();
-        assert_eq!(page.keys, 2);
+        assert_eq!(page.keys, 3);
         assert_eq!(page.next.as_deref(), Some("a&b"));
+    }
+
+    #[test]
+    fn scattered_names_differ_and_have_no_order() {
+        let names: Vec<_> = (0..1000).map(|index| Names::Scattered.of(index)).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_ne!(names, sorted);
+        sorted.dedup();
+        assert_eq!(names.len(), sorted.len());
+        assert!(
+            names
+                .iter()
+                .all(|name| name.len() == 17 && name.as_bytes()[3] == b'/')
+        );
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Hayrack and a peer, measured in turn on the same disk.
 
+mod launch;
 mod plan;
+mod plot;
+mod results;
 mod server;
 mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 
 use crate::load;
-use crate::report::Report;
-use plan::Step;
+use crate::size::ByteSize;
+use launch::Launch;
+use plan::{Extent, Planned, Step};
 use server::Server;
+use table::Row;
 
 /// What to compare, and where.
 #[derive(Args)]
@@ -33,20 +38,18 @@ pub struct Options {
     /// How long each measurement lasts at most
     #[arg(long, default_value_t = 6.0)]
     seconds: f64,
+    /// How many objects of scattered names are stored
+    #[arg(long, default_value_t = 1_000_000)]
+    many: usize,
+    /// The size of the object that is copied
+    #[arg(long, default_value = "5GiB")]
+    copied: ByteSize,
+    /// A folder to write RESULTS.md and results.svg to
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// One measurement on every server, Hayrack first.
-#[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    unit: &'static str,
-    /// The figure of each server.
-    figures: Vec<f64>,
-    /// The report that each figure is from; none for memory.
-    reports: Vec<Report>,
 }
 
 /// Measures and prints.
@@ -62,15 +65,31 @@ pub fn execute(options: &Options) -> anyhow::Result<ExitCode> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("s3d"),
     };
-    let mut servers = vec![Server::hayrack(&s3d, &data.path().join("hayrack"))?];
-    if let Some(command) = &options.peer_command {
-        servers.push(Server::peer(command, &data.path().join("peer"))?);
+    let own = data.path().join("hayrack");
+    let mut launches = vec![Launch::Hayrack { s3d, data: own }];
+    launches.extend(options.peer_command.clone().map(|command| Launch::Peer {
+        command,
+        data: data.path().join("peer"),
+    }));
+    launches.push(Launch::Ceiling);
+    let started = launches.into_iter().map(Server::start);
+    let mut servers = started.collect::<anyhow::Result<Vec<_>>>()?;
+    let extent = Extent {
+        limit: Duration::try_from_secs_f64(options.seconds).context("--seconds is not a time")?,
+        many: options.many,
+        copied: options.copied,
+    };
+    let mut rows = Vec::new();
+    for step in plan::steps(extent) {
+        rows.extend(take(&step, &mut servers)?);
     }
-    let rows = measure(options, &servers)?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
-        print!("{}", table::render(&servers, &rows));
+        print!("{}", table::plain(&rows));
+    }
+    if let Some(folder) = &options.results {
+        results::write(folder, &rows, &extent)?;
     }
     let failed = rows
         .iter()
@@ -83,48 +102,90 @@ pub fn execute(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn measure(options: &Options, servers: &[Server]) -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for step in plan::steps(options.seconds)? {
-        match step {
-            Step::Load {
-                name,
-                load,
-                figure,
-                shown,
-            } => {
-                let mut reports = Vec::new();
-                for server in servers {
-                    // What one server left unwritten must not slow the next one down.
-                    nix::unistd::sync();
-                    let report = load::run(&server.target, &load)?;
-                    eprint!("{}: {report}", server.name);
-                    reports.push(report);
-                }
-                let failed = reports.iter().any(|report| report.errors > 0);
-                if shown || failed {
-                    let figures = reports.iter().map(figure.value).collect();
-                    rows.push(Row {
-                        name,
-                        unit: figure.unit,
-                        figures,
-                        reports,
-                    });
-                }
-            }
-            Step::PeakMemory { name } => {
-                let figures = servers
-                    .iter()
-                    .map(Server::peak_memory)
-                    .collect::<Result<_, _>>()?;
-                rows.push(Row {
-                    name,
-                    unit: "MiB",
-                    figures,
-                    reports: Vec::new(),
-                });
-            }
+/// Takes one step on every server.
+fn take(step: &Step, servers: &mut [Server]) -> anyhow::Result<Option<Row>> {
+    let mebibytes = |name, figures: Figures| Some(figures.row(name, "MiB", true));
+    Ok(match step {
+        Step::Load(planned) => load_all(planned, servers)?,
+        Step::PeakMemory(name) => mebibytes(*name, Figures::of(servers, Server::peak_memory)?),
+        Step::IdleMemory(name, rest) => {
+            std::thread::sleep(*rest);
+            mebibytes(*name, Figures::of(servers, Server::held_memory)?)
+        }
+        Step::Restart(name) => {
+            let key = plan::one_of_many();
+            let restart = |server: &mut Server| Ok(server.restart(&key)?.as_secs_f64());
+            Some(Figures::of_mut(servers, restart)?.row(name, "s", true))
+        }
+    })
+}
+
+fn load_all(planned: &Planned, servers: &[Server]) -> anyhow::Result<Option<Row>> {
+    let mut reports = Vec::new();
+    let mut figures = Figures::default();
+    for server in servers {
+        if !server.stores() && !planned.has_ceiling {
+            continue;
+        }
+        // What one server left unwritten must not slow the next one down.
+        nix::unistd::sync();
+        let report = load::run(server.target(), &planned.load)?;
+        eprint!("{}: {report}", server.name());
+        figures.set(server.name(), (planned.figure.value)(&report));
+        reports.push(report);
+    }
+    let failed = reports.iter().any(|report| report.errors > 0);
+    let figure = planned.figure;
+    let row = figures.row(planned.name, figure.unit, figure.less_is_better);
+    Ok((planned.shown || failed).then_some(Row { reports, ..row }))
+}
+
+/// The figures of one measurement.
+#[derive(Default)]
+struct Figures {
+    own: f64,
+    peer: Option<f64>,
+    ceiling: Option<f64>,
+}
+
+impl Figures {
+    /// A figure of each server that stores.
+    fn of(servers: &[Server], take: fn(&Server) -> anyhow::Result<f64>) -> anyhow::Result<Self> {
+        let mut figures = Self::default();
+        for server in servers.iter().filter(|server| server.stores()) {
+            figures.set(server.name(), take(server)?);
+        }
+        Ok(figures)
+    }
+
+    fn of_mut(
+        servers: &mut [Server],
+        take: impl Fn(&mut Server) -> anyhow::Result<f64>,
+    ) -> anyhow::Result<Self> {
+        let mut figures = Self::default();
+        for server in servers.iter_mut().filter(|server| server.stores()) {
+            figures.set(server.name(), take(server)?);
+        }
+        Ok(figures)
+    }
+
+    fn set(&mut self, name: &str, figure: f64) {
+        match name {
+            "peer" => self.peer = Some(figure),
+            "ceiling" => self.ceiling = Some(figure),
+            _ => self.own = figure,
         }
     }
-    Ok(rows)
+
+    fn row(self, name: &'static str, unit: &'static str, less_is_better: bool) -> Row {
+        Row {
+            name,
+            unit,
+            less_is_better,
+            own: self.own,
+            peer: self.peer,
+            ceiling: self.ceiling,
+            reports: Vec::new(),
+        }
+    }
 }

@@ -2,33 +2,41 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::load::Load;
 use crate::report::Report;
 use crate::size::ByteSize;
-use crate::work::Work;
+use crate::work::{Names, Work};
 
 /// Which of a report's figures is compared.
 #[derive(Clone, Copy)]
 pub struct Figure {
     /// Its unit.
     pub unit: &'static str,
+    /// Whether less of it is better.
+    pub less_is_better: bool,
     /// How to take it.
     pub value: fn(&Report) -> f64,
 }
 
 const REQUESTS: Figure = Figure {
     unit: "/s",
+    less_is_better: false,
     value: |report| report.per_second,
 };
 const KEYS: Figure = Figure {
     unit: "keys/s",
+    less_is_better: false,
     value: |report| report.keys_per_second,
 };
 const MEGABYTES: Figure = Figure {
     unit: "MB/s",
+    less_is_better: false,
     value: |report| report.megabytes_per_second,
+};
+const MILLISECONDS: Figure = Figure {
+    unit: "ms",
+    less_is_better: true,
+    value: |report| report.p50_ms,
 };
 
 const SMALL: ByteSize = ByteSize(4 << 10);
@@ -39,155 +47,172 @@ const FRESH: usize = 250_000;
 const STORED: usize = 20_000;
 const LARGE_STORED: usize = 32;
 /// For what must be done to the end.
-const TO_THE_END: Duration = Duration::from_mins(5);
+const TO_THE_END: Duration = Duration::from_hours(1);
+/// What the many keys of scattered names begin with.
+const MANY: &str = "many/";
+
+/// How long a server is left alone before it is asked what memory it still holds.
+const REST: Duration = Duration::from_secs(30);
 
 /// One step.
 pub enum Step {
     /// A load.
-    Load {
-        /// Its name in the table.
-        name: &'static str,
-        /// What is done.
-        load: Load,
-        /// What is compared.
-        figure: Figure,
-        /// Whether the table has it; a step that only prepares is not shown.
-        shown: bool,
-    },
+    Load(Planned),
     /// The most memory that the server's processes have held so far.
-    PeakMemory {
-        /// Its name in the table.
-        name: &'static str,
-    },
+    PeakMemory(&'static str),
+    /// The memory that they hold after some time without a request.
+    IdleMemory(&'static str, Duration),
+    /// From a kill -9 and the start that follows it to the first answer for an object.
+    Restart(&'static str),
 }
 
-/// A row of the plan.
-struct Planned {
-    name: &'static str,
-    work: Work,
-    size: ByteSize,
-    connections: usize,
-    objects: usize,
-    prefix: &'static str,
-    figure: Figure,
-    /// Each object once, to the end, whatever the time limit says.
-    to_the_end: bool,
-    shown: bool,
+/// A load in the plan.
+#[derive(Clone)]
+pub struct Planned {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// What is done.
+    pub load: Load,
+    /// What is compared.
+    pub figure: Figure,
+    /// Whether the table has it; a step that only prepares is not shown.
+    pub shown: bool,
+    /// Whether the constant answers are measured, too.
+    pub has_ceiling: bool,
 }
 
-/// What most rows have.
-const USUAL: Planned = Planned {
-    name: "",
-    work: Work::Put,
-    size: SMALL,
-    connections: 32,
-    objects: STORED,
-    prefix: "get/",
-    figure: REQUESTS,
-    to_the_end: false,
-    shown: true,
-};
+/// What the comparison is to take.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    /// How long a measurement lasts at most.
+    pub limit: Duration,
+    /// How many objects of scattered names.
+    pub many: usize,
+    /// Length of the object that is copied.
+    pub copied: ByteSize,
+}
 
-const WITH_SMALL: [Planned; 7] = [
+/// All steps.
+pub fn steps(extent: Extent) -> Vec<Step> {
+    let mut steps = small(extent.limit);
+    steps.push(Step::PeakMemory("peak memory, small objects"));
+    steps.extend(many(extent));
+    steps.push(Step::Restart("first answer after kill -9"));
+    steps.extend(large(extent));
+    steps.push(Step::PeakMemory("peak memory, all of it"));
+    steps.push(Step::IdleMemory("memory after 30 s at rest", REST));
+    steps
+}
+
+/// 32 connections on 4 KiB.
+fn usual(work: Work, limit: Duration) -> Load {
+    Load {
+        work,
+        size: SMALL,
+        connections: 32,
+        limit,
+        objects: STORED,
+        once: work.is_once(),
+        prefix: "get/".to_owned(),
+        names: Names::Counted,
+    }
+}
+
+fn step(name: &'static str, load: Load, figure: Figure) -> Planned {
     Planned {
-        name: "PUT 4 KiB, 32 connections",
+        name,
+        load,
+        figure,
+        shown: true,
+        has_ceiling: false,
+    }
+}
+
+fn small(limit: Duration) -> Vec<Step> {
+    let fresh = |connections, prefix: &str| Load {
+        connections,
         objects: FRESH,
-        prefix: "put32/",
-        ..USUAL
-    },
-    Planned {
-        name: "PUT 4 KiB, 1 connection",
-        connections: 1,
-        objects: FRESH,
-        prefix: "put1/",
-        ..USUAL
-    },
-    Planned {
-        name: "PUT 4 KiB, to the end",
-        to_the_end: true,
-        shown: false,
-        ..USUAL
-    },
-    Planned {
-        name: "GET 4 KiB, 32 connections",
-        work: Work::Get,
-        ..USUAL
-    },
-    Planned {
-        name: "HEAD, 32 connections",
-        work: Work::Head,
-        ..USUAL
-    },
-    Planned {
-        name: "LIST, 4 connections",
-        work: Work::List,
-        connections: 4,
-        figure: KEYS,
-        ..USUAL
-    },
-    Planned {
-        name: "DELETE, 32 connections",
-        work: Work::Delete,
-        ..USUAL
-    },
-];
-
-const USUAL_LARGE: Planned = Planned {
-    size: LARGE,
-    connections: 8,
-    objects: LARGE_STORED,
-    prefix: "large/",
-    figure: MEGABYTES,
-    ..USUAL
-};
-
-const WITH_LARGE: [Planned; 3] = [
-    Planned {
-        name: "PUT 64 MiB, 8 connections",
-        to_the_end: true,
-        ..USUAL_LARGE
-    },
-    Planned {
-        name: "GET 64 MiB, the first time",
-        work: Work::Get,
-        to_the_end: true,
-        ..USUAL_LARGE
-    },
-    Planned {
-        name: "GET 64 MiB, again",
-        work: Work::Get,
-        ..USUAL_LARGE
-    },
-];
-
-/// All steps; a measurement lasts at most `seconds`.
-pub fn steps(seconds: f64) -> anyhow::Result<Vec<Step>> {
-    let limit = Duration::try_from_secs_f64(seconds).context("--seconds is not a time")?;
-    let step = |planned: Planned| Step::Load {
-        name: planned.name,
-        load: Load {
-            work: planned.work,
-            size: planned.size,
-            connections: planned.connections,
-            limit: if planned.to_the_end {
-                TO_THE_END
-            } else {
-                limit
-            },
-            objects: planned.objects,
-            once: planned.to_the_end || planned.work.is_once(),
-            prefix: planned.prefix.to_owned(),
-        },
-        figure: planned.figure,
-        shown: planned.shown,
+        prefix: prefix.to_owned(),
+        ..usual(Work::Put, limit)
     };
-    let mut steps: Vec<Step> = WITH_SMALL.into_iter().map(step).collect();
-    steps.push(Step::PeakMemory {
-        name: "peak memory, small objects",
-    });
-    steps.extend(WITH_LARGE.into_iter().map(step));
-    steps.push(Step::PeakMemory {
-        name: "peak memory, all",
-    });
-    Ok(steps)
+    let listing = Load {
+        connections: 4,
+        ..usual(Work::List, limit)
+    };
+    let delete = usual(Work::Delete, TO_THE_END);
+    let with_ceiling = |name, load| Planned {
+        has_ceiling: true,
+        ..step(name, load, REQUESTS)
+    };
+    let prepared = Planned {
+        shown: false,
+        ..step("", usual(Work::Put, TO_THE_END), REQUESTS)
+    };
+    let planned = [
+        with_ceiling("PUT 4 KiB, 32 connections", fresh(32, "put32/")),
+        step("PUT 4 KiB, 1 connection", fresh(1, "put1/"), REQUESTS),
+        prepared,
+        with_ceiling("GET 4 KiB, 32 connections", usual(Work::Get, limit)),
+        with_ceiling("HEAD, 32 connections", usual(Work::Head, limit)),
+        step("LIST, 4 connections", listing, KEYS),
+        with_ceiling("DELETE, 32 connections", delete),
+    ];
+    planned.into_iter().map(Step::Load).collect()
+}
+
+fn many(extent: Extent) -> Vec<Step> {
+    let load = |work, limit, connections| Load {
+        connections,
+        objects: extent.many,
+        prefix: MANY.to_owned(),
+        names: Names::Scattered,
+        ..usual(work, limit)
+    };
+    let put = load(Work::Put, TO_THE_END, 32);
+    let get = load(Work::Get, extent.limit, 32);
+    let folders = load(Work::Folders, extent.limit, 4);
+    let planned = [
+        step("PUT many scattered names, 32 connections", put, REQUESTS),
+        step("GET of them, 32 connections", get, REQUESTS),
+        step("LIST their folders, 4 connections", folders, KEYS),
+    ];
+    planned.into_iter().map(Step::Load).collect()
+}
+
+fn large(extent: Extent) -> Vec<Step> {
+    let load = |work, limit, once| Load {
+        size: LARGE,
+        connections: 8,
+        objects: LARGE_STORED,
+        once,
+        prefix: "large/".to_owned(),
+        ..usual(work, limit)
+    };
+    let put = load(Work::Put, TO_THE_END, true);
+    let first = load(Work::Get, TO_THE_END, true);
+    let again = load(Work::Get, extent.limit, false);
+    let copied = |work| Load {
+        size: extent.copied,
+        connections: 1,
+        objects: 1,
+        prefix: "copied/".to_owned(),
+        ..usual(work, TO_THE_END)
+    };
+    let prepared = Planned {
+        shown: false,
+        ..step("", copied(Work::Put), MEGABYTES)
+    };
+    let planned = [
+        step("PUT 64 MiB, 8 connections", put, MEGABYTES),
+        step("GET 64 MiB, the first time", first, MEGABYTES),
+        step("GET 64 MiB, again", again, MEGABYTES),
+        prepared,
+        step("COPY of a large object", copied(Work::Copy), MILLISECONDS),
+    ];
+    planned.into_iter().map(Step::Load).collect()
+}
+
+/// A key of the many that [`Step::Restart`] asks for.
+pub fn one_of_many() -> String {
+    format!("{MANY}{}", Names::Scattered.of(0))
 }

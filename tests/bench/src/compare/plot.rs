@@ -1,0 +1,88 @@
+//! The ratios as a picture: a bar for each row, on a logarithmic scale.
+
+use std::fmt::Write as _;
+
+use super::table::Row;
+
+const LABELS: f64 = 330.0;
+const BARS: f64 = 420.0;
+const LINE: f64 = 22.0;
+/// The scale's ends.
+const LEAST: f64 = 0.25;
+const MOST: f64 = 4096.0;
+const MARKS: [f64; 8] = [0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
+
+/// An SVG document.
+pub fn draw(rows: &[Row]) -> String {
+    let rows: Vec<(&str, f64)> = rows
+        .iter()
+        .filter_map(|row| Some((row.name, row.ratio()?)))
+        .collect();
+    let (width, height) = (LABELS + BARS + 70.0, LINE * (rows.len() as f64 + 2.5));
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+         font-family=\"sans-serif\" font-size=\"13\">\n\
+         <title>Hayrack against its peer: how many times better</title>\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+    );
+    let bottom = LINE * (rows.len() as f64 + 1.0);
+    for mark in MARKS {
+        let at = place(mark);
+        let even = if mark.log2().abs() < 0.1 {
+            "#444444"
+        } else {
+            "#dddddd"
+        };
+        line(
+            &mut svg,
+            format_args!(
+                "<path d=\"M{at:.1} {LINE}V{bottom}\" stroke=\"{even}\"/>\
+                 <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{mark}×</text>",
+                bottom + LINE
+            ),
+        );
+    }
+    for (number, (name, ratio)) in rows.iter().enumerate() {
+        let top = LINE * (number as f64 + 1.0);
+        let (from, to) = (place(ratio.min(1.0)), place(ratio.max(1.0)));
+        let colour = if *ratio >= 1.0 { "#2f7d4f" } else { "#b5482f" };
+        line(
+            &mut svg,
+            format_args!(
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>\
+                 <rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\" fill=\"{colour}\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\">{ratio:.2}</text>",
+                LABELS - 8.0,
+                top + 15.0,
+                top + 4.0,
+                to - from,
+                to + 5.0,
+                top + 15.0,
+            ),
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn line(svg: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(svg, "{line}").expect("a String takes every write");
+}
+
+/// Where a ratio is on the scale.
+fn place(ratio: f64) -> f64 {
+    let part = (ratio.clamp(LEAST, MOST) / LEAST).ln() / (MOST / LEAST).ln();
+    LABELS + part * BARS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_is_logarithmic_and_has_ends() {
+        assert!((place(LEAST) - LABELS).abs() < 1e-9);
+        assert!((place(1e9) - LABELS - BARS).abs() < 1e-9);
+        assert!((place(4.0) - place(1.0) - (place(64.0) - place(16.0))).abs() < 1e-9);
+    }
+}
