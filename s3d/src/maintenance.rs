@@ -12,6 +12,7 @@ use s3d_names::BucketName;
 use volumed_daemon::StateFolder;
 use volumed_meta::SqliteStore;
 
+use crate::config::open_extents;
 use crate::place::Place;
 
 /// What a check that found something wrong answers.
@@ -94,7 +95,7 @@ fn open(place: &Place) -> anyhow::Result<(StateFolder, Maintenance)> {
         .context("a bucket can be checked and rebuilt while s3d is stopped")?;
     let store = Arc::new(SqliteStore::open(&settings.store)?);
     let process = format!("s3d-bucket-{:032x}", random::id());
-    let volumes = NodeVolumes::new(settings.volumed, process)?;
+    let volumes = NodeVolumes::new(settings.volumed, process, open_extents())?;
     Ok((lock, Maintenance::new(store, volumes)))
 }
 

@@ -18,7 +18,7 @@ use volumed_daemon::{
 };
 use volumed_meta::{OpenError, SqliteStore};
 
-use crate::config::Settings;
+use crate::config::{Settings, open_extents};
 use crate::health::{self, Health};
 use crate::listener::{
     ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
@@ -96,7 +96,7 @@ pub async fn serve(
     let audit = AuditLog::open(&settings.data.join("audit"))?;
     // A new owner at each start: what an earlier one left in a socket never lands (V2).
     let owner = format!("s3d-{:032x}", random::id());
-    let volumes = Arc::new(NodeVolumes::new(&settings.volumed, owner)?);
+    let volumes = Arc::new(NodeVolumes::new(&settings.volumed, owner, open_extents())?);
     let bucket_settings = BucketSettings {
         max_open: settings.open_buckets,
         ..BucketSettings::default()

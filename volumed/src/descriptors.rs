@@ -17,6 +17,11 @@ pub fn connections() -> usize {
     connections_of(limit())
 }
 
+/// Connections for reading extents that may be open at once: an owner has one, and two for NBD.
+pub fn extents_connections() -> usize {
+    connections() / 2
+}
+
 /// Extents that may be open at once on each of `disks` disks.
 pub fn extents_on_each(disks: usize) -> usize {
     extents_of(limit(), disks)
@@ -31,7 +36,8 @@ fn connections_of(limit: usize) -> usize {
 }
 
 fn extents_of(limit: usize, disks: usize) -> usize {
-    let rest = limit.saturating_sub(RESERVED + connections_of(limit));
+    let connections = connections_of(limit);
+    let rest = limit.saturating_sub(RESERVED + connections + connections / 2);
     (rest / DESCRIPTORS_OF_AN_EXTENT / disks.max(1)).clamp(2, MOST_EXTENTS)
 }
 
@@ -43,8 +49,9 @@ mod tests {
     fn all_together_stay_below_the_limit() {
         for (limit, disks) in [(200, 1), (1024, 3), (1 << 20, 12)] {
             let files = extents_of(limit, disks) * disks * DESCRIPTORS_OF_AN_EXTENT;
-            assert!(RESERVED + connections_of(limit) + files <= limit, "{limit}");
+            let connections = connections_of(limit) * 3 / 2;
+            assert!(RESERVED + connections + files <= limit, "{limit}");
         }
-        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 34));
+        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 25));
     }
 }

@@ -7,12 +7,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg, shutdown,
+};
 use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use volumed_client::extents::wire;
 use volumed_core::ExtentIndex;
+use volumed_disk::Permit;
 
+use crate::descriptors;
 use crate::volume::{Export, ExportName, Volumes};
 
 /// How long a client may take to say what it wants.
@@ -26,10 +32,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(socket: std::os::unix::net::UnixListener, volumes: Volumes) -> Result<()> {
     socket.set_nonblocking(true)?;
     let socket = UnixListener::from_std(socket)?;
+    let room = Arc::new(Semaphore::new(descriptors::extents_connections()));
     loop {
         match socket.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve_client(stream, volumes.clone()));
+                // Without it, it is closed: an owner reads all the same, through NBD.
+                if let Ok(place) = room.clone().try_acquire_owned() {
+                    let serving = serve_client(stream, volumes.clone());
+                    tokio::spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection for extents");
@@ -42,8 +56,8 @@ pub async fn serve(socket: std::os::unix::net::UnixListener, volumes: Volumes) -
 async fn serve_client(mut stream: UnixStream, volumes: Volumes) {
     let opened = tokio::time::timeout(HELLO_TIME, open(&mut stream, &volumes)).await;
     let served = match opened {
-        Ok(Ok(Some(export))) => hand_out(&mut stream, export).await,
-        Ok(Ok(None)) => reply(&stream, None).await,
+        Ok(Ok(Some(export))) => hand_out(stream, export).await,
+        Ok(Ok(None)) => reply(&stream, false, None).await,
         Ok(Err(error)) => Err(error),
         Err(_) => Err(ErrorKind::TimedOut.into()),
     };
@@ -69,29 +83,30 @@ async fn open(stream: &mut UnixStream, volumes: &Volumes) -> Result<Option<Arc<E
     Ok(volumes.open(&name).await.ok())
 }
 
-/// Answers until the client leaves or the volume gets another owner. Whichever comes, the permit is
-/// revoked before the export is given up, for which a new owner waits (V2).
-async fn hand_out(stream: &mut UnixStream, export: Arc<Export>) -> Result<()> {
-    let permit = export.permit()?;
-    reply(stream, Some(permit.file())).await?;
-    let revoked = export.revoked();
-    let answered = async {
-        loop {
-            let mut request = [0; wire::REQUEST_LENGTH];
-            stream.read_exact(&mut request).await?;
-            let extent = ExtentIndex(wire::requested(request));
-            let export = export.clone();
-            let file = tokio::task::spawn_blocking(move || export.extent_file(extent)).await;
-            let file = file.map_err(Error::other)?;
-            let file = file.filter(|_| !permit.is_revoked());
-            reply(stream, file.as_ref().map(AsFd::as_fd)).await?;
+/// The connection of an owner, and with it leave to read: it lasts until it is shut down (V14).
+#[derive(Debug)]
+struct Leave(OwnedWriteHalf);
+
+impl Permit for Leave {
+    fn revoke(&self) {
+        if let Err(error) = shutdown(self.0.as_ref(), Shutdown::Both) {
+            tracing::error!(%error, "leave to read extents' files could not be revoked");
         }
+    }
+}
+
+/// Answers until the client leaves or the volume gets another owner. Whichever comes, the leave is
+/// revoked before the export is given up, for which a new owner waits (V2).
+async fn hand_out(stream: UnixStream, export: Arc<Export>) -> Result<()> {
+    let (incoming, outgoing) = stream.into_split();
+    let leave = Arc::new(Leave(outgoing));
+    let permit: Arc<dyn Permit> = leave.clone();
+    export.revoke_when_a_disk_fails(&permit);
+    let outcome = tokio::select! {
+        () = export.revoked() => Ok(()),
+        ended = answer(incoming, &leave, &export) => ended,
     };
-    let outcome: Result<()> = tokio::select! {
-        () = revoked => Ok(()),
-        ended = answered => ended,
-    };
-    drop(permit);
+    leave.revoke();
     drop(export);
     match outcome {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
@@ -99,9 +114,28 @@ async fn hand_out(stream: &mut UnixStream, export: Arc<Export>) -> Result<()> {
     }
 }
 
+/// Answers requests, one after the other, until the connection ends: always an error.
+async fn answer(mut incoming: OwnedReadHalf, leave: &Leave, export: &Arc<Export>) -> Result<()> {
+    let stream = leave.0.as_ref();
+    reply(stream, true, None).await?;
+    loop {
+        let mut request = [0; wire::REQUEST_LENGTH];
+        incoming.read_exact(&mut request).await?;
+        let extent = ExtentIndex(wire::requested(request));
+        let export = export.clone();
+        let file = tokio::task::spawn_blocking(move || export.extent_file(extent)).await;
+        let file = file.map_err(Error::other)?;
+        reply(stream, file.is_some(), file.as_ref().map(AsFd::as_fd)).await?;
+    }
+}
+
 /// Sends an answer, with a descriptor when there is one.
-async fn reply(stream: &UnixStream, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
-    let bytes = wire::answer(descriptor.is_some());
+async fn reply(
+    stream: &UnixStream,
+    granted: bool,
+    descriptor: Option<BorrowedFd<'_>>,
+) -> Result<()> {
+    let bytes = wire::answer(granted);
     let descriptors: Vec<_> = descriptor.into_iter().collect();
     let send = || {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

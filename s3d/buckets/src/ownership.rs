@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use volumed_client::admin::{AdminClient, AdminError, Attached, ErrorCode};
-use volumed_client::{
-    BlockDevice, Connect, ConnectError, ConnectFailure, ExtentFiles, NbdDevice,
-};
+use volumed_client::{BlockDevice, Connect, ConnectError, ConnectFailure, ExtentFiles, NbdDevice};
 
 use super::index_io::IndexIo;
 

@@ -21,9 +21,6 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Virtual size of a bucket's volume: it takes only what is written.
 const SIZE: u64 = 1 << 60;
 
-/// Files of extents that all buckets together hold open for reading, 64 MiB of a bucket each.
-const OPEN_EXTENTS: usize = 256;
-
 /// A volume that is this process's own until another owner attaches it (V2).
 pub struct Attachment {
     /// The volume.
@@ -83,15 +80,20 @@ pub struct NodeVolumes {
 
 impl NodeVolumes {
     /// The volumes of the daemon at `admin`. `process`: at most 200 printable characters that no
-    /// other process uses, nor this one after a restart.
-    pub fn new(admin: impl Into<PathBuf>, process: String) -> std::io::Result<Self> {
+    /// other process uses, nor this one after a restart. `open_extents`: files of extents that all
+    /// buckets together may hold open for reading, 64 MiB of a bucket each.
+    pub fn new(
+        admin: impl Into<PathBuf>,
+        process: String,
+        open_extents: usize,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             admin: AdminClient::new(admin),
             process,
             attachments: AtomicU64::new(0),
             owners: Mutex::default(),
             index_io: Arc::new(IndexIo::start()?),
-            extents: ExtentFiles::new(OPEN_EXTENTS),
+            extents: ExtentFiles::new(open_extents),
         })
     }
 

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     (
         "volumed",
         &[

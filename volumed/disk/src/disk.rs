@@ -152,7 +152,7 @@ impl Disk {
     }
 
     /// Has `permit` revoked when the disk fails (V14); it is at once if the disk has failed.
-    pub fn revoke_when_failed(&self, permit: &Arc<Permit>) {
+    pub fn revoke_when_failed(&self, permit: &Arc<dyn Permit>) {
         self.permits.add(permit, &self.failed);
     }
 
@@ -318,22 +318,41 @@ mod tests {
         assert!(disk.failed());
     }
 
+    #[derive(Debug)]
+    struct Leave(Arc<AtomicBool>);
+
+    impl Leave {
+        /// A permit, and whether it was revoked.
+        fn observed() -> (Arc<dyn Permit>, Arc<AtomicBool>) {
+            let revoked = Arc::<AtomicBool>::default();
+            (Arc::new(Self(revoked.clone())), revoked)
+        }
+    }
+
+    impl Permit for Leave {
+        fn revoke(&self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
     #[test]
     fn a_failure_revokes_every_permit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
-        let disk = Disk::open(DiskSettings { path, space }).expect("a disk");
-        let permit = || Arc::new(Permit::new().expect("a permit"));
-        let (held, dropped, late) = (permit(), permit(), permit());
-        disk.revoke_when_failed(&held);
-        disk.revoke_when_failed(&dropped);
+        let disk = Disk::open(settings(path)).expect("a disk");
+        let permit = || {
+            let (permit, revoked) = Leave::observed();
+            disk.revoke_when_failed(&permit);
+            (permit, revoked)
+        };
+        let ((_held, revoked), (dropped, revoked_later)) = (permit(), permit());
         drop(dropped);
-        assert!(!held.is_revoked());
+        assert!(!revoked.load(Ordering::Acquire));
         disk.fail(&std::io::Error::other("lost"));
-        assert!(held.is_revoked());
-        disk.revoke_when_failed(&late);
-        assert!(late.is_revoked());
+        assert!(revoked.load(Ordering::Acquire));
+        assert!(!revoked_later.load(Ordering::Acquire));
+        let (_late, revoked) = permit();
+        assert!(revoked.load(Ordering::Acquire));
     }
 
     #[test]
@@ -341,8 +360,7 @@ mod tests {
         use std::os::unix::fs::{FileExt, MetadataExt};
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("disk");
-        let space = SpaceSettings::default();
-        let disk = Disk::open(DiskSettings { path, space }).expect("a disk");
+        let disk = Disk::open(settings(path)).expect("a disk");
         let (volume, extent, alloc) = (VolumeId(7), ExtentIndex(0), Alloc(1));
         let file = ExtentFile { extent, alloc };
         disk.open_to_read(volume, file).expect_err("not placed yet");

@@ -36,20 +36,18 @@ impl Export {
         }
     }
 
-    /// An extent's data file, for the owner to read by itself under a permit of
-    /// [`Self::permit`] (V14); `None` when it must not. Blocks.
+    /// An extent's data file, for the owner to read by itself as long as it has leave (V14); `None`
+    /// when it must not. Blocks.
     pub fn extent_file(&self, extent: ExtentIndex) -> Option<File> {
         let (disk, file) = self.machine.readable(extent)?;
         disk.open_to_read(self.machine.volume, file).ok()
     }
 
-    /// A permit that is revoked when one of this node's disks fails, or when it is dropped.
-    pub fn permit(&self) -> std::io::Result<Arc<Permit>> {
-        let permit = Arc::new(Permit::new()?);
+    /// Has `permit` revoked when one of this node's disks fails; at once if one has.
+    pub fn revoke_when_a_disk_fails(&self, permit: &Arc<dyn Permit>) {
         for disk in self.machine.node.disks.values() {
-            disk.revoke_when_failed(&permit);
+            disk.revoke_when_failed(permit);
         }
-        Ok(permit)
     }
 
     /// Starts a request; `answer` is called once, before this returns or later from any thread,

@@ -1,16 +1,17 @@
 //! The connection on which the daemon hands out extents' files.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, IoSliceMut, Read, Result, Write};
+use std::io::{ErrorKind, IoSliceMut, Read, Result, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::wire;
@@ -19,39 +20,50 @@ use super::wire;
 /// but by one that hangs; its bytes can then not be had another way either.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where the files of a volume's extents come from, as long as its attachment stands.
+/// At once.
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+/// Where the files of a volume's extents come from, as long as its attachment stands. The connection
+/// is the permit: the daemon shuts it down when the volume gets another owner or a disk fails.
 #[derive(Debug)]
 pub struct Source {
-    stream: Mutex<UnixStream>,
-    permit: File,
+    stream: UnixStream,
+    /// Held from a request to its answer.
+    turn: Mutex<()>,
     ended: AtomicBool,
 }
 
 impl Source {
-    /// Connects, and gets the permit under which files may be read. Blocks.
+    /// Connects, and gets leave to read files. Blocks.
     pub fn connect(socket: &Path, export: &str) -> Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(&wire::hello(export))?;
-        let refused = || Error::from(ErrorKind::PermissionDenied);
-        let permit = receive(&mut stream)?.ok_or_else(refused)?;
+        let mut answer = [0; wire::ANSWER_LENGTH];
+        stream.read_exact(&mut answer)?;
+        if !wire::granted(answer) {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         Ok(Self {
-            stream: Mutex::new(stream),
-            permit,
+            stream,
+            turn: Mutex::default(),
             ended: AtomicBool::new(false),
         })
     }
 
     /// The data file of an extent; `None` when it must be read through the daemon. Blocks.
     pub fn file(&self, extent: u64) -> Option<File> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.ended() {
             return None;
         }
-        let answered = stream
+        let answered = (&self.stream)
             .write_all(&wire::request(extent))
-            .and_then(|()| receive(&mut stream));
+            .and_then(|()| receive(&self.stream));
         answered.unwrap_or_else(|_| {
             self.ended.store(true, Ordering::Release);
             None
@@ -63,7 +75,14 @@ impl Source {
         if self.ended() {
             return false;
         }
-        let permitted = matches!(self.permit.read_at(&mut [0], 0), Ok(1));
+        // The look at the connection must not come before the reading.
+        fence(Ordering::Acquire);
+        let poll_now = || {
+            // Its end is reported unasked, too: HUP.
+            let mut connection = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+            poll(&mut connection, Some(&NOW))
+        };
+        let permitted = retry_on_intr(poll_now) == Ok(0);
         if !permitted {
             self.ended.store(true, Ordering::Release);
         }
@@ -77,18 +96,12 @@ impl Source {
 }
 
 /// The descriptor of an answer, if it grants one.
-fn receive(stream: &mut UnixStream) -> Result<Option<File>> {
+fn receive(mut stream: &UnixStream) -> Result<Option<File>> {
     let mut bytes = [0; wire::ANSWER_LENGTH];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut slices = [IoSliceMut::new(&mut bytes)];
-    let received = recvmsg(
-        &*stream,
-        &mut slices,
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )?
-    .bytes;
+    let received = recvmsg(stream, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?.bytes;
     if received == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
     }

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! client  "HYXF", version u16, length u16, then so many bytes: the export's name, NAME@EPOCH
-//! daemon  status u32, with the permit's descriptor if it is 0
+//! daemon  status u32; 0: the client has leave to read until the connection ends
 //! client  extent u64
 //! daemon  status u32, with the descriptor of the extent's data file if it is 0
 //! ...     the last two again and again, one at a time
 //! ```
 //!
-//! All integers are little-endian.
+//! All integers are little-endian. The daemon ends the leave by shutting the connection down; so does
+//! its death. The client's socket shows either from that moment on, whatever still waits to be read.
 
 /// What a connection begins with.
 const MAGIC: [u8; 4] = *b"HYXF";
@@ -62,12 +63,12 @@ pub fn requested(request: [u8; REQUEST_LENGTH]) -> u64 {
     u64::from_le_bytes(request)
 }
 
-/// An answer, with which a descriptor travels or not.
+/// An answer.
 pub fn answer(granted: bool) -> [u8; ANSWER_LENGTH] {
     u32::from(!granted).to_le_bytes()
 }
 
-/// Whether a descriptor travels with an answer.
+/// Whether an answer grants what was asked for.
 pub fn granted(answer: [u8; ANSWER_LENGTH]) -> bool {
     answer == [0; ANSWER_LENGTH]
 }

@@ -63,6 +63,12 @@ impl BlockDevice for Link {
         held.ok_or(DeviceError::Invalid)
     }
 
+    /// What it reads this way is its number.
+    async fn read_unchecked(&self, _: u64, _: usize) -> Option<Bytes> {
+        self.check().ok()?;
+        Some(Bytes::from(self.number.to_string()))
+    }
+
     async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
         self.check()?;
         self.server
@@ -190,4 +196,23 @@ async fn a_volatile_write_on_the_next_connection_does_not_hide_a_lost_one() {
     server.break_connections();
     write(1).await.unwrap();
     assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_unchecked_comes_from_the_connection_of_now() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    assert_eq!(device.read_unchecked(0, 1).await.unwrap(), "0");
+    server.away.store(true, Ordering::SeqCst);
+    server.break_connections();
+    assert_eq!(device.read_unchecked(0, 1).await, None, "it has ended");
+    let waits = {
+        let device = device.clone();
+        tokio::spawn(async move { device.flush().await })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(device.read_unchecked(0, 1).await, None, "there is none");
+    server.away.store(false, Ordering::SeqCst);
+    assert_eq!(waits.await.unwrap(), Ok(()));
+    assert_eq!(device.read_unchecked(0, 1).await.unwrap(), "1");
 }
