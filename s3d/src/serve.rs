@@ -12,6 +12,7 @@ use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use volumed_client::admin::AdminClient;
 use volumed_daemon::{
     ConfigError, Logging, ServiceManager, Signal, Signals, StateFolder, StateFolderError,
@@ -24,6 +25,9 @@ use crate::listener::{
     ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
 };
 use crate::metrics::Metrics;
+
+/// How long closing the buckets may take at the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the server did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +146,10 @@ pub async fn serve(
     signals
         .drain(async {
             tasks.join_all().await;
-            buckets.close_all().await;
+            // A volume daemon that stops at the same time is waited for in vain; the log has what is not folded.
+            if timeout(CLOSE_LIMIT, buckets.close_all()).await.is_err() {
+                tracing::warn!("not all buckets could be closed: the volume daemon is away");
+            }
         })
         .await;
     tracing::info!("stopped");
