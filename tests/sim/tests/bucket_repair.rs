@@ -115,6 +115,27 @@ async fn a_damaged_body_is_named_by_its_key() {
     assert!(found.iter().all(|what| what.contains("damaged")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_goes_away_is_no_problem_of_its_bucket() {
+    let image = whole().await;
+    for power in 0.. {
+        let weather = Weather {
+            power: Some(power),
+            ..Weather::default()
+        };
+        let device = SimDevice::new(image.clone(), 1, weather);
+        let devices = Devices {
+            data: device.connect(),
+            index: device.connect(),
+        };
+        if let Ok(report) = check(devices, ID, Offload::Inline, false).await {
+            assert_eq!(report.problems, [], "after {power} calls");
+            assert_eq!(report.objects, 3 * THIRD as u64, "after {power} calls");
+            break;
+        }
+    }
+}
+
 /// Builds the index anew, and says which objects are there, each of them whole.
 async fn rebuilt(image: Image) -> Vec<usize> {
     let device = SimDevice::new(image, 1, Weather::default());

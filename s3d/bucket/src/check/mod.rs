@@ -14,10 +14,11 @@ pub use report::{CheckReport, Problem};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use volumed_client::BlockDevice;
+use volumed_client::{BlockDevice, DeviceError};
 
 use crate::bucket::Devices;
 use crate::errors::{ClosedError, OpenError};
+use crate::format::layout::BLOCK;
 use crate::format::superblock::{BucketId, Superblock};
 use crate::index::store::Store;
 use crate::index::{Index, IndexError};
@@ -38,7 +39,7 @@ pub async fn check(
     deep: bool,
 ) -> Result<CheckReport, OpenError> {
     let data: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.data));
-    let below = Arc::new(Overlay::new(devices.index));
+    let below: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.index));
     let fields = Superblock::read(&data)
         .await?
         .ok_or(OpenError::Superblock)?;
@@ -50,9 +51,10 @@ pub async fn check(
         ..CheckReport::default()
     };
     let superblock = Arc::new(Superblock::new(data.clone(), fields));
+    let device = below.clone();
     let opened = offload.run(move || {
         guarded(|| {
-            let store = Store::open(below, superblock, CACHE, offload)?;
+            let store = Store::open(device, superblock, CACHE, offload)?;
             let applied = store.applied()?;
             Ok((Arc::new(Index::new(store, CACHE / 2, offload)), applied))
         })
@@ -60,6 +62,8 @@ pub async fn check(
     let (index, applied) = match opened.await {
         Ok(opened) => opened,
         Err(IndexError(why)) => {
+            // A volume that is out of reach says nothing about its index.
+            below.read(0, BLOCK as usize).await?;
             report.note(None, format!("the index cannot be opened: {why}"));
             return Ok(report);
         }
@@ -70,8 +74,12 @@ pub async fn check(
         let time = Timestamp(group.link.time);
         index.apply(group.link.first_record, time, &group.records);
     });
-    if let Err(error) = replayed.await {
-        report.note(None, format!("the log cannot be read: {error}"));
+    match replayed.await {
+        Ok(_) => {}
+        Err(OpenError::Device(DeviceError::Disconnected)) => {
+            return Err(DeviceError::Disconnected.into());
+        }
+        Err(error) => report.note(None, format!("the log cannot be read: {error}")),
     }
     let checked = examine(&index, &data, fields.mark, deep, report).await;
     checked.map_err(|error| OpenError::Index(error.to_string()))
@@ -91,12 +99,12 @@ pub async fn examine(
     deep: bool,
     report: CheckReport,
 ) -> Result<CheckReport, ClosedError> {
-    let walk = move |reader: &_| Ok(references::walk(reader, mark, deep, report.clone()));
+    let walk = move |reader: &_| references::walk(reader, mark, deep, report.clone());
     let (mut report, spans) = index.read_at_one_moment(walk).await?;
     if deep {
         let damaged = bytes::damaged(data, spans, &mut report).await?;
         if !damaged.is_empty() {
-            let name = move |reader: &_| Ok(references::keys_of(reader, &damaged));
+            let name = move |reader: &_| references::keys_of(reader, &damaged);
             for (key, address) in index.read_at_one_moment(name).await? {
                 report.note(Some(key), format!("bytes are damaged at {address}"));
             }

@@ -18,13 +18,13 @@ use crate::space::gaps::blocks_of;
 use crate::totals::Totals;
 
 /// Walks every table. Answers the spans that are named, too, if `deep`. An index that cannot be
-/// read to its end is a problem like any other.
+/// read to its end is a problem like any other, unless it is only out of reach.
 pub fn walk(
     reader: &Reader,
     mark: u64,
     deep: bool,
     mut report: CheckReport,
-) -> (CheckReport, Vec<(SpanId, Span)>) {
+) -> Result<(CheckReport, Vec<(SpanId, Span)>), IndexError> {
     let mut spans = Vec::new();
     let walked = guarded(|| {
         let names = Names::read(reader)?;
@@ -35,10 +35,13 @@ pub fn walk(
         check_places(reader, mark, &mut report)?;
         missing(reader, &names, &mut report)
     });
-    if let Err(IndexError(why)) = walked {
-        report.note(None, format!("the index cannot be read: {why}"));
+    if let Err(error) = walked {
+        if reader.is_cut_off() {
+            return Err(error);
+        }
+        report.note(None, format!("the index cannot be read: {error}"));
     }
-    (report, spans)
+    Ok((report, spans))
 }
 
 fn objects(reader: &Reader, report: &mut CheckReport) -> Result<(), IndexError> {
@@ -246,7 +249,7 @@ fn missing(reader: &Reader, names: &Names, report: &mut CheckReport) -> Result<(
         .into_iter()
         .map(|id| (id, DATA_ZONE + id.0))
         .collect();
-    for (key, address) in keys_of(reader, &absent) {
+    for (key, address) in keys_of(reader, &absent)? {
         report.note(
             Some(key),
             format!("a span of it is missing, written at {address}"),
@@ -257,7 +260,10 @@ fn missing(reader: &Reader, names: &Names, report: &mut CheckReport) -> Result<(
 
 /// The keys of the objects and uploads that name any of these spans, each once, with what is said of
 /// the span.
-pub fn keys_of(reader: &Reader, spans: &HashMap<SpanId, u64>) -> BTreeMap<String, u64> {
+pub fn keys_of(
+    reader: &Reader,
+    spans: &HashMap<SpanId, u64>,
+) -> Result<BTreeMap<String, u64>, IndexError> {
     let mut keys = BTreeMap::new();
     let mut note = |key: &[u8], blob: &Blob| {
         let (_, slices) = slices_of(reader, blob)?;
@@ -266,8 +272,7 @@ pub fn keys_of(reader: &Reader, spans: &HashMap<SpanId, u64>) -> BTreeMap<String
         }
         Ok::<_, IndexError>(())
     };
-    // What cannot be read was reported before.
-    let _ = (|| {
+    let walked = (|| {
         let mut rows = reader.cursor(Table::Objects)?;
         while let Some((row, value)) = rows.next()? {
             if let Ok(object) = Object::decode(&value) {
@@ -282,5 +287,9 @@ pub fn keys_of(reader: &Reader, spans: &HashMap<SpanId, u64>) -> BTreeMap<String
         }
         Ok::<_, IndexError>(())
     })();
-    keys
+    match walked {
+        Err(error) if reader.is_cut_off() => Err(error),
+        // What cannot be read was reported before.
+        _ => Ok(keys),
+    }
 }

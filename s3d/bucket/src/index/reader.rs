@@ -83,6 +83,12 @@ impl Reader {
             .is_some_and(|view| view.opened.is_interrupted())
     }
 
+    /// Whether redb cannot be read for a reason that says nothing about what is stored.
+    pub fn is_cut_off(&self) -> bool {
+        let view = self.view.lock();
+        view.as_ref().is_some_and(|view| view.opened.is_cut_off())
+    }
+
     /// redb as of the first call. The memtables were taken before, so a fold in between shows its
     /// rows twice, never not at all.
     /// Fixes the view of redb now, and not with the first row that is read.

@@ -13,7 +13,7 @@ use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
     WriteTransaction,
 };
-use volumed_client::BlockDevice;
+use volumed_client::{BlockDevice, DeviceError};
 
 use crate::format::layout::INDEX_HALVES;
 use crate::format::rows::Table;
@@ -52,6 +52,7 @@ const SPARSE: u64 = 4;
 pub struct Opened {
     database: Database,
     interruption: Arc<OnceLock<Interruption>>,
+    failure: Arc<OnceLock<DeviceError>>,
     half: usize,
 }
 
@@ -297,7 +298,7 @@ impl Store {
 
 impl Opened {
     fn new(zone: IndexZone, half: usize, cache: usize) -> Result<Self, IndexError> {
-        let interruption = zone.interruption();
+        let (interruption, failure) = (zone.interruption(), zone.failure());
         let mut builder = Database::builder();
         builder.set_cache_size(cache);
         let database = builder
@@ -306,6 +307,7 @@ impl Opened {
         Ok(Self {
             database,
             interruption,
+            failure,
             half,
         })
     }
@@ -314,6 +316,15 @@ impl Opened {
     /// anew.
     pub fn is_interrupted(&self) -> bool {
         self.interruption.get().is_some()
+    }
+
+    /// Whether it cannot be read for a reason that says nothing about what is stored.
+    pub fn is_cut_off(&self) -> bool {
+        let failure = self.failure.get();
+        matches!(
+            failure,
+            Some(DeviceError::Disconnected | DeviceError::NoSpace)
+        )
     }
 
     fn applied(&self) -> Result<Position, IndexError> {

@@ -39,7 +39,7 @@ pub struct IndexZone {
     /// Held by whoever changes the queue or sends it; readers do without.
     writer: Mutex<()>,
     queue: Mutex<Queue>,
-    failure: OnceLock<DeviceError>,
+    failure: Arc<OnceLock<DeviceError>>,
     interruption: Arc<OnceLock<Interruption>>,
 }
 
@@ -107,7 +107,7 @@ impl IndexZone {
             length: AtomicU64::new(length),
             writer: Mutex::new(()),
             queue: Mutex::default(),
-            failure: OnceLock::new(),
+            failure: Arc::default(),
             interruption: Arc::default(),
         }
     }
@@ -115,6 +115,11 @@ impl IndexZone {
     /// What made writing fail, if that passes.
     pub fn interruption(&self) -> Arc<OnceLock<Interruption>> {
         self.interruption.clone()
+    }
+
+    /// The first failure, which latches.
+    pub fn failure(&self) -> Arc<OnceLock<DeviceError>> {
+        self.failure.clone()
     }
 
     fn start(&self) -> u64 {
