@@ -14,8 +14,6 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
-# How long each target is fuzzed.
-FUZZ_SECONDS ?= 15
 
 .PHONY: run test check lint bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
@@ -43,8 +41,6 @@ test: lint
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
 	cargo test --workspace --locked --no-fail-fast -- --test-threads=2
-	@.ci/install-packages g++
-	tests/fuzz/run $(FUZZ_SECONDS)
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench

@@ -32,7 +32,7 @@ pub struct Weather {
     pub power: Option<u64>,
     /// One call in so many breaks the connection.
     pub breaks: Option<u32>,
-    /// One write in so many fails, having happened in part.
+    /// One write in so many fails, having happened in part or, half of the time, in whole.
     pub failures: Option<u32>,
     /// Blocks that the pool has for it.
     pub capacity: Option<usize>,
@@ -333,7 +333,8 @@ impl BlockDevice for Connection {
             state.take_space(offset, bytes.len())?;
             let fails = state.weather.failures;
             let fails = fails.is_some_and(|failures| state.rng.random_ratio(1, failures));
-            let length = if fails {
+            let in_part = fails && state.rng.random_bool(0.5);
+            let length = if in_part {
                 state.rng.random_range(0..=bytes.len())
             } else {
                 bytes.len()
