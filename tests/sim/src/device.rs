@@ -59,6 +59,8 @@ struct State {
     /// By block, what was written and is not yet durable, oldest first.
     pending: BTreeMap<u64, Vec<Pending>>,
     writes: u64,
+    /// The writes that were not answered: no flush covers them.
+    unanswered: BTreeSet<u64>,
     breaks: u64,
     allocated: usize,
     /// Connections of an earlier attachment do nothing any more.
@@ -75,6 +77,7 @@ impl SimDevice {
             durable: image,
             pending: BTreeMap::new(),
             writes: 0,
+            unanswered: BTreeSet::new(),
             breaks: 0,
             attachment: 0,
         };
@@ -236,9 +239,13 @@ impl State {
         self.pending.retain(|_, writes| !writes.is_empty());
     }
 
-    fn make_all_durable(&mut self, up_to: u64) {
+    /// Makes what was answered durable, with what older writes left in the same blocks.
+    fn make_answered_durable(&mut self) {
         for (block, writes) in &mut self.pending {
-            settle(&mut self.durable, *block, writes, up_to);
+            let mut newest_first = writes.iter().rev().map(|write| write.write);
+            if let Some(up_to) = newest_first.find(|write| !self.unanswered.contains(write)) {
+                settle(&mut self.durable, *block, writes, up_to);
+            }
         }
         self.pending.retain(|_, writes| !writes.is_empty());
     }
@@ -339,7 +346,9 @@ impl BlockDevice for Connection {
             } else {
                 bytes.len()
             };
-            (state.write(offset, &bytes[..length]), state.breaks, fails)
+            let write = state.write(offset, &bytes[..length]);
+            state.unanswered.insert(write);
+            (write, state.breaks, fails)
         };
         if fails {
             return Err(DeviceError::Io);
@@ -349,6 +358,7 @@ impl BlockDevice for Connection {
         self.device.answer(())?;
         self.check()?;
         let mut state = self.device.lock();
+        state.unanswered.remove(&write);
         // What the connection that broke meanwhile did not answer is sent again.
         let write = if state.breaks == breaks {
             write
@@ -370,8 +380,7 @@ impl BlockDevice for Connection {
         if unflushed != 0 && unflushed != state.breaks + 1 {
             return Err(DeviceError::Disconnected);
         }
-        let covered = state.writes;
-        state.make_all_durable(covered);
+        state.make_answered_durable();
         Ok(())
     }
 

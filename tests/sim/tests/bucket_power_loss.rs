@@ -55,8 +55,10 @@ fn what_was_acknowledged_survives() {
     }
 }
 
-/// None of the first 1,000 seeds notices that these are broken.
-const RARELY_NOTICED: [Rule; 3] = [
+/// Those that the seeds rarely meet have tests of their own: a server killed in the middle of a group
+/// (`bucket_replay.rs`), a log that passes an open body (`bucket_sweep.rs`), a span deleted while it
+/// is moved (`bucket_move.rs`).
+const ELSEWHERE: [Rule; 3] = [
     Rule::ReplayRewrites,
     Rule::ClaimsInSweep,
     Rule::ConditionalMove,
@@ -64,10 +66,8 @@ const RARELY_NOTICED: [Rule; 3] = [
 
 #[test]
 fn a_rule_that_is_broken_is_noticed() {
-    for rule in Rule::ALL
-        .into_iter()
-        .filter(|rule| !RARELY_NOTICED.contains(rule))
-    {
+    let here = |rule: &Rule| !ELSEWHERE.contains(rule);
+    for rule in Rule::ALL.into_iter().filter(here) {
         let noticed = first_failure(Some(rule));
         let (seed, wrong) =
             noticed.unwrap_or_else(|| panic!("nobody notices that {rule:?} is broken"));
