@@ -1,0 +1,70 @@
+//! The sweep behind the log leaves alone what a body has claimed, however long the body takes (B8).
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hayrack_sim::device::{Image, SimDevice, Weather};
+use s3d_bucket::rules::{Rule, break_on_this_thread};
+use s3d_bucket::{
+    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options, ReadError,
+};
+
+/// Groups of one small body each, enough for the log to move on by two segments.
+const PUTS: usize = 500;
+
+async fn put(bucket: &Bucket, key: &str, body: Body) {
+    let (key, attributes) = (Key::new(key).unwrap(), Attributes::default());
+    let stored = bucket.put(key, attributes, body, Condition::default());
+    stored.await.unwrap();
+}
+
+/// Puts an object whose body is open while the log passes it, and reads it.
+async fn passed_by_the_log() -> Result<Bytes, ReadError> {
+    let device = SimDevice::new(Image::default(), 1, Weather::default());
+    let devices = Devices {
+        data: device.connect(),
+        index: device.connect(),
+    };
+    let options = Options {
+        offload: Offload::Inline,
+        ..Options::new(1)
+    };
+    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    let mut writer = bucket.writer(Some(1 << 20));
+    writer.write(vec![7; 1 << 20].into()).await.unwrap();
+    for number in 0..PUTS {
+        put(
+            &bucket,
+            "small",
+            Body::Small(vec![number as u8; 64 << 10].into()),
+        )
+        .await;
+    }
+    for _ in 0..3 {
+        put(&bucket, "small", Body::Small(vec![1; 100].into())).await;
+        bucket.checkpoint().await.unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    put(&bucket, "large", writer.finish().await.unwrap()).await;
+    let found = bucket
+        .find(&Key::new("large").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    bucket.read(&found, 0..found.size).next().await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_the_log_passes_is_kept() {
+    assert_eq!(passed_by_the_log().await.unwrap(), vec![7; 1 << 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_swept_is_noticed() {
+    break_on_this_thread(Some(Rule::ClaimsInSweep));
+    let read = passed_by_the_log().await;
+    break_on_this_thread(None);
+    assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+}
