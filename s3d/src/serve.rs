@@ -146,9 +146,10 @@ pub async fn serve(
     signals
         .drain(async {
             tasks.join_all().await;
-            // A volume daemon that stops at the same time is waited for in vain; the log has what is not folded.
+            // A volume daemon that stops at the same time is waited for in vain. Nothing is lost: what is
+            // not folded is replayed at the next opening (B4).
             if timeout(CLOSE_LIMIT, buckets.close_all()).await.is_err() {
-                tracing::warn!("not all buckets could be closed: the volume daemon is away");
+                tracing::warn!("not all buckets were closed in time: they replay their logs at the next opening");
             }
         })
         .await;

@@ -1,4 +1,4 @@
-//! Reading extents past the daemon (V14), over real sockets and files.
+//! Reading extents without the daemon (V14), over real sockets and files.
 #![allow(clippy::unwrap_used)]
 
 mod daemon;
@@ -52,7 +52,7 @@ async fn read_in_the_end(device: &dyn BlockDevice, offset: u64, length: usize) -
         if let Some(bytes) = device.read_unchecked(offset, length).await {
             return bytes;
         }
-        assert!(Instant::now() < deadline, "never read past the daemon");
+        assert!(Instant::now() < deadline, "never read without the daemon");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -61,7 +61,7 @@ async fn read_in_the_end(device: &dyn BlockDevice, offset: u64, length: usize) -
 async fn an_owner_reads_what_it_wrote() {
     let daemon = Daemon::start();
     let device = open(&attached(&daemon).await).await;
-    // Past the page cache, through it, and more extents than are held open.
+    // Without the page cache, through it, and more extents than are held open.
     let large = pattern(1, MIB as usize);
     for extent in 0..6 {
         write(&device, extent * EXTENT, &large).await;

@@ -61,10 +61,10 @@ const CACHED_NAMESPACES: usize = 10_000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignUpPolicy {
-    /// Whoever reaches the API.
+    /// Anyone who reaches the API.
     #[default]
     Open,
-    /// Who was invited; operators make the others.
+    /// Those who were invited; operators make the others.
     Closed,
 }
 

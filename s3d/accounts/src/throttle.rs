@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use quick_cache::unsync::Cache;
 
-/// No attempt is left for now.
+/// No attempt is left until some time has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttled {
     /// When there will be one.

@@ -58,7 +58,7 @@ fn failure(volume: &str, error: &AdminError) -> ConnectFailure {
 /// How a device is connected, and which thread takes its answers (B9).
 #[derive(Debug)]
 pub enum Route {
-    /// On the runtime of the caller, and past the daemon for reading (V14).
+    /// On the runtime of the caller, and without the daemon for reading (V14).
     Data(ExtentFiles),
     /// The index's own.
     Index(Arc<IndexIo>),

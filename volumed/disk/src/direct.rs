@@ -1,4 +1,4 @@
-//! Durable writes past the page cache.
+//! Durable writes without the page cache.
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
@@ -23,7 +23,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A file to be written past the page cache, opened when that is first wanted.
+/// A file to be written without the page cache, opened when that is first wanted.
 #[derive(Debug)]
 pub(crate) struct Direct {
     path: PathBuf,

@@ -158,7 +158,7 @@ impl Disk {
 
     /// An extent's data file, for reading past this daemon (V14). The kernel reads ahead of a
     /// sequential reader, in large pages: that takes a quarter of the processor time of asking
-    /// for each read alone, and is as fast as reading past the page cache.
+    /// for each read alone, and is as fast as reading without the page cache.
     pub fn open_to_read(&self, volume: VolumeId, file: ExtentFile) -> std::io::Result<File> {
         let opened = File::open(self.layout.data(volume, file))?;
         rustix::fs::fadvise(&opened, 0, None, Advice::Sequential)?;

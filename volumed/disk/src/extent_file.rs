@@ -18,7 +18,7 @@ use crate::layout::Layout;
 use crate::open::open;
 use crate::slots::read_up_to;
 
-/// Durable writes from this length on go past the page cache. They have to reach the disk anyway,
+/// Durable writes from this length on bypass the page cache. They have to reach the disk anyway,
 /// and filling the cache on the way costs more than the write: 2.3 times the rate and a sixth of
 /// the processor time were measured for 1 MiB.
 const DIRECT_FROM: usize = 256 * 1024;
@@ -27,7 +27,7 @@ const DIRECT_FROM: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct OpenExtent {
     data: File,
-    /// The data file past the page cache, once it is needed.
+    /// The data file without the page cache, once it is needed.
     direct: Direct,
     sums: File,
     data_syncs: Syncs,

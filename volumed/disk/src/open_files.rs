@@ -13,7 +13,7 @@ use crate::layout::Layout;
 /// Extents kept open, up to three files each; more only while none of them may be closed.
 const KEPT_OPEN: usize = 256;
 
-/// Descriptors that an open extent takes: data, data past the page cache, sums.
+/// Descriptors that an open extent takes: data, data without the page cache, sums.
 pub const DESCRIPTORS_OF_AN_EXTENT: usize = 3;
 
 type Key = (VolumeId, ExtentFile);

@@ -1,4 +1,4 @@
-//! Leave to read extents' files past the daemon, which it can take back at once (V14).
+//! Leave to read extents' files without the daemon, which it can take back at once (V14).
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -78,13 +78,8 @@ impl Bucket {
 
     /// Opens a bucket: reads the superblock, opens the index, replays the log (B4).
     pub async fn open(devices: Devices, id: BucketId, options: Options) -> Result<Self, OpenError> {
-        let fields = Superblock::read(&devices.data)
-            .await?
-            .ok_or(OpenError::Superblock)?;
-        if fields.bucket != id {
-            return Err(OpenError::OtherBucket);
-        }
-        let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
+        let superblock = Arc::new(Superblock::of(devices.data.clone(), id).await?);
+        let mark = superblock.fields().mark;
         superblock
             .change(|fields| fields.epoch = options.epoch)
             .await?;
@@ -114,7 +109,7 @@ impl Bucket {
         let index = Arc::new(index.retaining(feed));
         let totals = index.read(totals).await;
         let totals = totals.map_err(|error| OpenError::Index(error.0))?;
-        let space = Arc::new(Space::new(superblock, offload, fields.mark, applied));
+        let space = Arc::new(Space::new(superblock, offload, mark, applied));
         let shared = Arc::new(Shared {
             data: devices.data.clone(),
             index,
@@ -142,7 +137,7 @@ impl Bucket {
         };
         tokio::spawn(committer.run(received));
         let beginning = sweep::Beginning {
-            zone: applied.floor..fields.mark,
+            zone: applied.floor..mark,
             replayed,
             next_segment: position.next_segment,
         };

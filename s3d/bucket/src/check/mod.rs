@@ -40,17 +40,12 @@ pub async fn check(
 ) -> Result<CheckReport, OpenError> {
     let data: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.data));
     let below: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.index));
-    let fields = Superblock::read(&data)
-        .await?
-        .ok_or(OpenError::Superblock)?;
-    if fields.bucket != id {
-        return Err(OpenError::OtherBucket);
-    }
+    let superblock = Arc::new(Superblock::of(data.clone(), id).await?);
+    let fields = superblock.fields();
     let mut report = CheckReport {
         index_length: fields.index_lengths[fields.index_half],
         ..CheckReport::default()
     };
-    let superblock = Arc::new(Superblock::new(data.clone(), fields));
     let device = below.clone();
     let opened = offload.run(move || {
         guarded(|| {

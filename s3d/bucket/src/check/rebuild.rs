@@ -68,13 +68,8 @@ pub async fn rebuild(
     epoch: u64,
     offload: Offload,
 ) -> Result<RebuildReport, OpenError> {
-    let fields = Superblock::read(&devices.data)
-        .await?
-        .ok_or(OpenError::Superblock)?;
-    if fields.bucket != id {
-        return Err(OpenError::OtherBucket);
-    }
-    let superblock = Arc::new(Superblock::new(devices.data.clone(), fields));
+    let superblock = Arc::new(Superblock::of(devices.data.clone(), id).await?);
+    let fields = superblock.fields();
     superblock.change(|fields| fields.epoch = epoch).await?;
     let mut report = RebuildReport::default();
     let failed = |error: IndexError| OpenError::Index(error.0);

@@ -233,6 +233,6 @@ impl Fold {
 /// An index that could not be moved is as good where it is.
 fn move_ended(moved: Result<(), IndexError>) {
     if let Err(error) = moved {
-        tracing::warn!(%error, "the index keeps its free pages for now");
+        tracing::warn!(%error, "the index keeps its free pages until the next attempt");
     }
 }

@@ -153,6 +153,15 @@ impl Superblock {
         Ok(newest)
     }
 
+    /// The superblock of this bucket, which was made.
+    pub async fn of(device: Arc<dyn BlockDevice>, bucket: BucketId) -> Result<Self, OpenError> {
+        let fields = Self::read(&device).await?.ok_or(OpenError::Superblock)?;
+        if fields.bucket != bucket {
+            return Err(OpenError::OtherBucket);
+        }
+        Ok(Self::new(device, fields))
+    }
+
     /// The superblock with `fields`, which may not be on the device yet.
     pub fn new(device: Arc<dyn BlockDevice>, fields: Fields) -> Self {
         Self {

@@ -39,7 +39,7 @@ const STORED: TableDefinition<'static, (), u64> = TableDefinition::new("stored")
 /// Rows copied without a pause.
 const SLICE: u64 = 256;
 
-/// How often whoever replaces a database looks whether its readers have ended.
+/// How often the readers of a database that is to be replaced are counted.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// An index shorter than this is not worth being moved …
@@ -85,6 +85,21 @@ impl Store {
         Ok(())
     }
 
+    fn closed(
+        device: Arc<dyn BlockDevice>,
+        superblock: Arc<Superblock>,
+        cache: usize,
+        offload: Offload,
+    ) -> Self {
+        Self {
+            device,
+            superblock,
+            cache,
+            offload,
+            current: RwLock::new(None),
+        }
+    }
+
     /// Opens the index; blocks.
     pub fn open(
         device: Arc<dyn BlockDevice>,
@@ -92,13 +107,7 @@ impl Store {
         cache: usize,
         offload: Offload,
     ) -> Result<Self, IndexError> {
-        let store = Self {
-            device,
-            superblock,
-            cache,
-            offload,
-            current: RwLock::new(None),
-        };
+        let store = Self::closed(device, superblock, cache, offload);
         let opened = store.open_half()?;
         *store.current.write() = Some(Arc::new(opened));
         Ok(store)
@@ -111,13 +120,7 @@ impl Store {
         cache: usize,
         offload: Offload,
     ) -> Result<Self, IndexError> {
-        let store = Self {
-            device,
-            superblock,
-            cache,
-            offload,
-            current: RwLock::new(None),
-        };
+        let store = Self::closed(device, superblock, cache, offload);
         let half = 1 - store.superblock.fields().index_half;
         store.clear(half)?;
         let opened = Opened::new(store.zone(half, 0), half, cache)?;

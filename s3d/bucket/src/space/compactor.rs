@@ -59,7 +59,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
                 Ok(true) => tokio::time::sleep(PAUSE).await,
                 Ok(false) => break,
                 Err(error) => {
-                    tracing::warn!(%error, "sparse space is not rewritten for now");
+                    tracing::warn!(%error, "sparse space is not rewritten; the next fold tries again");
                     break;
                 }
             }
@@ -88,7 +88,7 @@ struct Unit {
 
 impl Compactor {
     /// Looks at some units, and rewrites those where that is worth it; false when there is no more
-    /// to do for now.
+    /// to do until the next fold.
     async fn step(&mut self) -> Result<bool, ClosedError> {
         let (looked, swept) = (self.looked.clone(), self.shared.space.swept());
         let next = move |reader: &Reader| next_units(reader, &looked, swept);

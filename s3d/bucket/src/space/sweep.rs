@@ -64,7 +64,9 @@ pub async fn run(shared: Arc<Shared>, beginning: Beginning) {
                     shared.space.set_swept(swept);
                 }
             }
-            Err(error) => tracing::warn!(%error, "the log's space is not given back for now"),
+            Err(error) => {
+                tracing::warn!(%error, "the log's space is not given back; the next fold tries again");
+            }
         }
         folded.await;
     }

@@ -53,7 +53,9 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
         match done.await {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "freed space is not given back for now"),
+            Err(error) => {
+                tracing::warn!(%error, "freed space is not given back; the next fold tries again");
+            }
         }
         tokio::select! {
             () = folded => {}

@@ -148,7 +148,7 @@ fn owner_of(bucket: &BucketRecord, upload: &Upload) -> Owner {
     ))
 }
 
-/// Whoever began an upload owns what comes of it.
+/// The user who began an upload owns what comes of it.
 fn initiator(owner: Owner) -> Initiator {
     Initiator {
         display_name: owner.display_name,

@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use s3d_bucket::{
     Attributes, Body, Bucket, ChangeError, Completion, Condition, CopyAttributes, CopySource,
-    Found, Key, NamedPart, PartAttributes, PartName, ReadError, Upload,
+    Found, Key, NamedPart, PartAttributes, PartName, ReadError, Upload, UploadId,
 };
 
 use super::model::{Model, Value, bytes};
@@ -289,6 +289,16 @@ async fn multipart(bucket: &Bucket, key: Key, value: (usize, u8)) -> Result<(), 
             checksum: None,
         });
     }
+    complete(bucket, key, upload, parts, value).await
+}
+
+async fn complete(
+    bucket: &Bucket,
+    key: Key,
+    upload: UploadId,
+    parts: Vec<NamedPart>,
+    value: (usize, u8),
+) -> Result<(), ChangeError> {
     let completion = Completion {
         parts,
         attributes: attributes(value),
@@ -339,12 +349,7 @@ impl Source {
                 checksum: None,
             });
         }
-        let completion = Completion {
-            parts,
-            attributes: attributes(self.value),
-        };
-        let completed = bucket.complete_upload(to, upload, completion, Condition::default());
-        completed.await.map(drop)
+        complete(bucket, to, upload, parts, self.value).await
     }
 }
 

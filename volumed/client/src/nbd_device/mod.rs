@@ -57,7 +57,7 @@ impl NbdDevice {
         })
     }
 
-    /// Reads extents past the daemon, too, where that is possible (V14): the device is of an
+    /// Reads extents without the daemon, too, where that is possible (V14): the device is of an
     /// attached volume of this node, and `socket` is the daemon's extents socket. Without it the
     /// device only reads slower, so a daemon that has none is no error.
     pub async fn with_extents(mut self, socket: &Path, export: &str, files: ExtentFiles) -> Self {
