@@ -56,8 +56,8 @@ fn what_was_acknowledged_survives() {
 }
 
 /// Those that the seeds rarely meet have tests of their own: a server killed in the middle of a group
-/// (`bucket_replay.rs`), a log that passes an open body (`bucket_sweep.rs`), a span deleted while it
-/// is moved (`bucket_move.rs`).
+/// (`bucket_replay.rs`), a log that passes an open body (`bucket_sweep.rs`), a span freed or moved
+/// while it is moved (the bucket's `commit/plan/tests.rs`).
 const ELSEWHERE: [Rule; 3] = [
     Rule::ReplayRewrites,
     Rule::ClaimsInSweep,

@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::attributes::{AttributeChange, Attributes};
+use crate::commit::change::SpanMove;
 use crate::commit::view::Fixed;
 use crate::condition::Precondition;
 use crate::format::layout::DATA_ZONE;
 use crate::format::rows::span_key;
-use crate::format::rows::{Doomed, Shares, blob_key, object_key, part_key};
+use crate::format::rows::{Doomed, Shares, Span, blob_key, object_key, part_key};
 use crate::object::{Blob, Key, MAX_INLINE_SLICES, Part, SpanSlice, Upload, UploadId};
 use crate::requests::{
     Body, Completion, CopyAttributes, CopySource, NamedPart, PartAttributes, PartName,
@@ -219,6 +220,35 @@ fn a_span_is_freed_when_the_last_copy_goes() {
     rows.one(delete("b")).unwrap();
     assert_eq!(rows.count(Table::Freed), 1);
     assert_eq!(rows.context.totals, Totals::default());
+}
+
+#[test]
+fn only_a_span_that_lies_where_it_was_read_is_moved() {
+    let mut rows = Rows::new();
+    let id = rows.put("a", 10).blob_slices()[0].span;
+    let offset = |rows: &Rows| {
+        rows.get::<Span>(Table::Spans, &span_key(id))
+            .unwrap()
+            .offset
+    };
+    let move_from = |from| Change::Move {
+        spans: vec![SpanMove {
+            id,
+            from,
+            body: vec![7; 10].into(),
+        }],
+    };
+    let before = offset(&rows);
+    rows.one(move_from(before + 1)).unwrap();
+    assert_eq!(offset(&rows), before);
+    rows.one(move_from(before)).unwrap();
+    let moved = offset(&rows);
+    assert_ne!(moved, before);
+    rows.one(move_from(before)).unwrap();
+    assert_eq!(offset(&rows), moved);
+    rows.one(delete("a")).unwrap();
+    rows.one(move_from(moved)).unwrap();
+    assert_eq!(offset(&rows), moved);
 }
 
 #[test]
