@@ -9,6 +9,7 @@ use s3s::S3Result;
 
 use super::context::Signer;
 use super::error;
+use super::host::Addressing;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::signature::{Claim, Received, SignatureError, hoisted, without_signature};
@@ -18,6 +19,7 @@ use super::signature::{Claim, Received, SignatureError, hoisted, without_signatu
 pub async fn authenticate(
     accounts: &Accounts,
     parts: &mut Parts,
+    addressing: &Addressing,
     now: SystemTime,
 ) -> S3Result<Option<Signer>> {
     let query = Query::parse(parts.uri.query());
@@ -26,24 +28,39 @@ pub async fn authenticate(
         parts.headers.remove(AUTHORIZATION);
         return Ok(None);
     };
-    let key = accounts.key(claim.access_key_id).await;
+    let key = accounts.key(claim.access_key_id()).await;
     let key = key.map_err(error::accounts)?.ok_or(Refusal::UnknownKey)?;
     let request = Received {
         method: &parts.method,
         path: parts.uri.path(),
+        host_bucket: match addressing {
+            Addressing::VirtualHost { bucket, .. } => Some(bucket),
+            _ => None,
+        },
         query: &query,
         headers: &parts.headers,
     };
     claim.verify(request, &key.secret)?;
-    if !claim.presigned {
-        let seed = Some(claim.seed());
-        parts.headers.remove(AUTHORIZATION);
-        return Ok(Some(Signer { key, seed }));
+    let (presigned, seed) = (claim.presigned(), claim.seed());
+    let unsigned = if presigned {
+        let carried = claim.carried();
+        let headers = hoisted(&query, &parts.headers, carried)?;
+        let uri = without_signature(&parts.uri, carried);
+        let uri = uri.map_err(|_| SignatureError::Query("its parameters"))?;
+        Some((headers, uri))
+    } else {
+        None
+    };
+    parts.headers.remove(AUTHORIZATION);
+    if let Some((headers, uri)) = unsigned {
+        for (name, value) in headers {
+            parts.headers.append(name, value);
+        }
+        parts.uri = uri;
     }
-    for (name, value) in hoisted(&query, &parts.headers)? {
-        parts.headers.append(name, value);
-    }
-    let unsigned = without_signature(&parts.uri);
-    parts.uri = unsigned.map_err(|_| SignatureError::Query("its parameters"))?;
-    Ok(Some(Signer { key, seed: None }))
+    Ok(Some(Signer {
+        key,
+        seed,
+        presigned,
+    }))
 }

@@ -42,8 +42,10 @@ pub struct RequestContext {
 pub struct Signer {
     /// The key.
     pub key: Arc<Key>,
-    /// What the signatures of chunks build on; none in a presigned URL.
+    /// What the signatures of chunks build on; none in a presigned URL or of Version 2.
     pub seed: Option<Seed>,
+    /// Whether the signature was in the query.
+    pub presigned: bool,
 }
 
 /// The body of a request.

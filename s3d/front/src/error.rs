@@ -227,7 +227,7 @@ impl From<Unsupported> for S3Error {
 impl From<SignatureError> for S3Error {
     fn from(refusal: SignatureError) -> Self {
         let code = match &refusal {
-            SignatureError::Version2
+            SignatureError::UnsignedQuery(_)
             | SignatureError::NoPayloadHash
             | SignatureError::Contradiction(_) => S3ErrorCode::InvalidRequest,
             SignatureError::MalformedVersion2
@@ -246,6 +246,7 @@ impl From<SignatureError> for S3Error {
             SignatureError::Expired
             | SignatureError::NotYetValid
             | SignatureError::NoDate
+            | SignatureError::Version2Query
             | SignatureError::Unsigned(_) => S3ErrorCode::AccessDenied,
             SignatureError::Skewed => {
                 let error = error(S3ErrorCode::RequestTimeTooSkewed, &refusal);

@@ -151,9 +151,10 @@ impl Front {
         if posts && is_form(&parts.headers) && !query.has("delete") {
             return self.post_form(addressing, parts, body, operation).await;
         }
-        let signer = authenticate(&self.0.accounts, &mut parts, SystemTime::now()).await?;
+        let signer =
+            authenticate(&self.0.accounts, &mut parts, &addressing, SystemTime::now()).await?;
         let query = Query::parse(parts.uri.query());
-        let presigned = signer.as_ref().is_some_and(|signer| signer.seed.is_none());
+        let presigned = signer.as_ref().is_some_and(|signer| signer.presigned);
         supported::check(&parts.method, resource, &query, presigned, &parts.headers)?;
         let anonymous = signer.is_none();
         let kind = BodyKind::of(&parts.method, resource, &query);

@@ -143,6 +143,11 @@ fn missing(method: &Method, parameter: &str) -> Option<Unsupported> {
     })
 }
 
+/// Whether a query parameter makes another operation of a request.
+pub fn selects(parameter: &str) -> bool {
+    SUB_RESOURCES.contains(&parameter) || MISSING.iter().any(|(_, name, _)| *name == parameter)
+}
+
 /// Query parameters of the writes that are built.
 const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'static str] {
     match (method, resource) {

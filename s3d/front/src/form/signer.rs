@@ -1,11 +1,7 @@
 //! Who signed the policy of a form.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use s3d_accounts::Accounts;
 use s3s::{S3Error, S3Result};
-use sha1::Sha1;
 
 use super::FormError;
 use super::fields::Fields;
@@ -14,7 +10,7 @@ use crate::error;
 use crate::refusal::Refusal;
 use crate::signature::key::SigningKey;
 use crate::signature::time::SigningTime;
-use crate::signature::{SignatureError, credential_of};
+use crate::signature::{SignatureError, credential_of, version2};
 
 /// A signed policy.
 struct Claim<'f> {
@@ -26,7 +22,7 @@ struct Claim<'f> {
 enum Signature<'f> {
     /// AWS Signature Version 4: HMAC-SHA256 with a key derived for a scope.
     Four { scope: &'f str, signature: &'f str },
-    /// Version 2: HMAC-SHA1 with the secret. Many libraries still sign forms, and only them, so.
+    /// Version 2: HMAC-SHA1 with the secret. Many libraries still sign forms so.
     Two { signature: &'f str },
 }
 
@@ -38,7 +34,11 @@ pub async fn authenticate(accounts: &Accounts, fields: &Fields) -> S3Result<Opti
     let key = accounts.key(claim.access_key_id).await;
     let key = key.map_err(error::accounts)?.ok_or(Refusal::UnknownKey)?;
     if claim.verifies(&key.secret) {
-        Ok(Some(Signer { key, seed: None }))
+        Ok(Some(Signer {
+            key,
+            seed: None,
+            presigned: false,
+        }))
     } else {
         Err(SignatureError::Mismatch.into())
     }
@@ -84,16 +84,7 @@ impl<'f> Claim<'f> {
             Signature::Four { scope, signature } => {
                 SigningKey::derive(secret, scope).verifies(policy, signature)
             }
-            Signature::Two { signature } => {
-                let mac = <Hmac<Sha1> as KeyInit>::new_from_slice(secret.as_bytes());
-                let claimed = STANDARD.decode(signature);
-                mac.ok()
-                    .zip(claimed.ok())
-                    .is_some_and(|(mut mac, claimed)| {
-                        mac.update(policy);
-                        mac.verify_slice(&claimed).is_ok()
-                    })
-            }
+            Signature::Two { signature } => version2::verifies(secret, policy, signature),
         }
     }
 }

@@ -128,6 +128,7 @@ mod tests {
         let request = Received {
             method,
             path,
+            host_bucket: None,
             query: &query,
             headers,
         };

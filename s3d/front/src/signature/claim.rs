@@ -4,33 +4,21 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::SignatureError;
 use super::time::{MAX_SKEW, SigningTime};
+use super::version2::Version2;
+use super::version4::Version4;
+use super::{Received, Seed, SignatureError};
 use crate::query::Query;
 
-/// Longest life of a presigned URL, in seconds: seven days.
-const MAX_EXPIRES: i64 = 7 * 24 * 3600;
-
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
-const PAYLOAD: &str = "x-amz-content-sha256";
 
 /// A signature, before anybody verified it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Claim<'r> {
-    /// Who says to have signed.
-    pub access_key_id: &'r str,
-    /// `<day>/<region>/s3/aws4_request`.
-    pub scope: &'r str,
-    /// The names of the signed headers, with `;` between.
-    pub signed_headers: &'r str,
-    /// In lower-case hex.
-    pub signature: &'r str,
-    /// When it was signed.
-    pub time: SigningTime,
-    /// What was signed as the hash of the body.
-    pub payload: &'r str,
-    /// Whether it is in the query.
-    pub presigned: bool,
+pub enum Claim<'r> {
+    /// Version 2, of old clients.
+    Two(Version2<'r>),
+    /// Version 4.
+    Four(Version4<'r>),
 }
 
 impl<'r> Claim<'r> {
@@ -40,21 +28,18 @@ impl<'r> Claim<'r> {
         headers: &'r HeaderMap,
         now: SystemTime,
     ) -> Result<Option<Self>, SignatureError> {
-        let authorization = headers.get(header::AUTHORIZATION);
-        let presigned = ["X-Amz-Signature", "X-Amz-Algorithm", "X-Amz-Credential"]
-            .into_iter()
-            .any(|name| query.has(name));
-        if query.has("Signature") && query.has("AWSAccessKeyId") {
-            return Err(SignatureError::Version2);
-        }
-        match authorization {
-            Some(_) if presigned => Err(SignatureError::Twice),
-            Some(value) if !value.is_empty() => {
+        // A header that is empty says nothing.
+        let header = headers.get(header::AUTHORIZATION);
+        let header = header.filter(|value| !value.is_empty());
+        match (header, Version4::is_in(query), Version2::is_in(query)) {
+            (None, false, false) => Ok(None),
+            (None, true, false) => Ok(Some(Self::Four(Version4::in_query(query, headers, now)?))),
+            (None, false, true) => Ok(Some(Self::Two(Version2::in_query(query, now)?))),
+            (Some(value), false, false) => {
                 let value = value.to_str().map_err(|_| SignatureError::Mechanism)?;
                 Self::in_header(value, headers, now).map(Some)
             }
-            _ if presigned => Self::in_query(query, headers, now).map(Some),
-            _ => Ok(None),
+            _ => Err(SignatureError::Twice),
         }
     }
 
@@ -64,106 +49,70 @@ impl<'r> Claim<'r> {
         now: SystemTime,
     ) -> Result<Self, SignatureError> {
         let (mechanism, fields) = value.split_once(' ').unwrap_or((value, ""));
-        if mechanism != "AWS4-HMAC-SHA256" && mechanism != "AWS" {
-            return Err(SignatureError::Mechanism);
-        }
-        // The date comes before the mechanism, as in S3.
-        let date = headers.get(DATE).or_else(|| headers.get(header::DATE));
-        let time = date.and_then(|date| SigningTime::parse(date.to_str().ok()?));
-        let time = time.ok_or(SignatureError::NoDate)?;
-        if time.age(now).abs() > MAX_SKEW {
-            return Err(SignatureError::Skewed);
-        }
-        if mechanism == "AWS" {
-            return Err(if fields.contains(':') {
-                SignatureError::Version2
-            } else {
-                SignatureError::MalformedVersion2
-            });
-        }
-        let field = |wanted: &str| {
-            let mut fields = fields.split(',').filter_map(|it| it.trim().split_once('='));
-            let found = fields.find(|(name, _)| *name == wanted);
-            found.map(|(_, value)| value)
+        let version4 = match mechanism {
+            "AWS4-HMAC-SHA256" => true,
+            "AWS" => false,
+            _ => return Err(SignatureError::Mechanism),
         };
-        let missing = |it| SignatureError::Header(it);
-        let credential = field("Credential").ok_or(missing("Credential is missing"))?;
-        let (access_key_id, scope) = credential_of(credential)
-            .filter(|(_, scope)| scope.starts_with(time.day()))
-            .ok_or(missing(
-                "Credential must be <key id>/<day>/<region>/s3/aws4_request, of the request's day",
-            ))?;
-        let signed_headers = field("SignedHeaders").ok_or(missing("SignedHeaders is missing"))?;
-        let signature = field("Signature").ok_or(missing("Signature is missing"))?;
-        let payload = headers.get(PAYLOAD).ok_or(SignatureError::NoPayloadHash)?;
-        Ok(Self {
-            access_key_id,
-            scope,
-            signed_headers,
-            signature,
-            time,
-            payload: payload.to_str().unwrap_or_default(),
-            presigned: false,
+        // The date comes before the rest, as in S3.
+        let time = time(headers, now)?;
+        Ok(if version4 {
+            Self::Four(Version4::in_header(fields, headers, time)?)
+        } else {
+            Self::Two(Version2::in_header(fields)?)
         })
     }
 
-    fn in_query(
-        query: &'r Query<'_>,
-        headers: &'r HeaderMap,
-        now: SystemTime,
-    ) -> Result<Self, SignatureError> {
-        let parameter = |name| query.only(name).ok_or(SignatureError::Query(name));
-        if parameter("X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" {
-            return Err(SignatureError::Query("X-Amz-Algorithm"));
+    /// Who says to have signed.
+    pub fn access_key_id(&self) -> &'r str {
+        match self {
+            Self::Two(claim) => claim.access_key_id,
+            Self::Four(claim) => claim.access_key_id,
         }
-        let date = parameter("X-Amz-Date")?;
-        let time = SigningTime::parse(date).ok_or(SignatureError::Query("X-Amz-Date"))?;
-        let (access_key_id, scope) = credential_of(parameter("X-Amz-Credential")?)
-            .filter(|(_, scope)| scope.starts_with(time.day()))
-            .ok_or(SignatureError::Query("X-Amz-Credential"))?;
-        let expires = parameter("X-Amz-Expires")?.parse::<i64>().ok();
-        let expires = expires.filter(|seconds| (0..=MAX_EXPIRES).contains(seconds));
-        let age = time.age(now);
-        if age >= expires.ok_or(SignatureError::Expires)? {
-            return Err(SignatureError::Expired);
+    }
+
+    /// Whether the signature is in the query.
+    pub fn presigned(&self) -> bool {
+        match self {
+            Self::Two(claim) => claim.expires.is_some(),
+            Self::Four(claim) => claim.presigned,
         }
-        if age < -MAX_SKEW {
-            return Err(SignatureError::NotYetValid);
+    }
+
+    /// Checks that all that matters is signed, and that `secret` signed it.
+    pub fn verify(&self, request: Received<'_>, secret: &str) -> Result<(), SignatureError> {
+        match self {
+            Self::Two(claim) => claim.verify(request, secret),
+            Self::Four(claim) => claim.verify(request, secret),
         }
-        let signed_headers = parameter("X-Amz-SignedHeaders")?;
-        // The body of a presigned URL is not known when it is signed, unless it says so.
-        let header = headers
-            .get(PAYLOAD)
-            .filter(|_| names(signed_headers, PAYLOAD));
-        let payload = match header {
-            Some(payload) => payload.to_str().ok(),
-            None => query.only("X-Amz-Content-Sha256"),
-        };
-        Ok(Self {
-            access_key_id,
-            scope,
-            signed_headers,
-            signature: parameter("X-Amz-Signature")?,
-            time,
-            payload: payload.unwrap_or("UNSIGNED-PAYLOAD"),
-            presigned: true,
-        })
+    }
+
+    /// What the signatures of chunks build on; Version 2 and presigned URLs sign none.
+    pub fn seed(&self) -> Option<Seed> {
+        match self {
+            Self::Four(claim) if !claim.presigned => Some(claim.seed()),
+            _ => None,
+        }
+    }
+
+    /// Headers other than `x-amz-` ones that a presigned URL may carry in its query.
+    pub fn carried(&self) -> &'static [&'static str] {
+        match self {
+            Self::Two(_) => &super::version2::CARRIED,
+            Self::Four(_) => &[],
+        }
     }
 }
 
-/// The key id and the scope in a credential, if the scope is one of S3.
-pub fn credential_of(credential: &str) -> Option<(&str, &str)> {
-    // An access key id may have slashes; a scope has three.
-    let mut slashes = credential.rmatch_indices('/').map(|(at, _)| at);
-    let (id, scope) = credential.split_at(slashes.nth(3)?);
-    let scope = &scope[1..];
-    scope.ends_with("/s3/aws4_request").then_some((id, scope))
-}
-
-/// Whether a list of signed headers names one.
-pub fn names(signed_headers: &str, name: &str) -> bool {
-    let mut names = signed_headers.split(';');
-    names.any(|signed| signed.eq_ignore_ascii_case(name))
+/// When a request was signed, which must be about now.
+fn time(headers: &HeaderMap, now: SystemTime) -> Result<SigningTime, SignatureError> {
+    let date = headers.get(DATE).or_else(|| headers.get(header::DATE));
+    let time = date.and_then(|date| SigningTime::parse(date.to_str().ok()?));
+    let time = time.ok_or(SignatureError::NoDate)?;
+    if time.age(now).abs() > MAX_SKEW {
+        return Err(SignatureError::Skewed);
+    }
+    Ok(time)
 }
 
 #[cfg(test)]
@@ -191,9 +140,11 @@ mod tests {
         }
         let query = Query::parse(Some(query));
         let claim = Claim::read(&query, &map, now())?;
-        Ok(claim.map_or(String::new(), |it| {
-            format!("{} {}", it.access_key_id, it.scope)
-        }))
+        Ok(match claim {
+            None => String::new(),
+            Some(Claim::Two(claim)) => claim.access_key_id.to_owned(),
+            Some(Claim::Four(claim)) => format!("{} {}", claim.access_key_id, claim.scope),
+        })
     }
 
     fn in_header(authorization: &str, date: &str) -> Result<String, SignatureError> {
@@ -248,14 +199,34 @@ mod tests {
     }
 
     #[test]
+    fn version_2_is_read_in_both_places() {
+        let signer = in_header("AWS id:signature", "Thu, 01 Jan 2026 00:00:00 GMT");
+        assert_eq!(signer.as_deref(), Ok("id"));
+        let presigned = |expires| {
+            let query = format!("AWSAccessKeyId=id&Signature=x&Expires={expires}");
+            read(&query, &[])
+        };
+        assert_eq!(presigned("1767225631").as_deref(), Ok("id"));
+        assert_eq!(presigned("18446744073709551615").as_deref(), Ok("id"));
+        assert_eq!(presigned("1767225630"), Err(SignatureError::Expired));
+        for expires in ["", "-1", "soon", "1767225631&Expires=1767225632"] {
+            let refusal = presigned(expires);
+            assert_eq!(refusal, Err(SignatureError::Version2Query), "{expires}");
+        }
+        let missing = read("AWSAccessKeyId=id&Expires=1767225631", &[]);
+        assert_eq!(missing, Err(SignatureError::Version2Query));
+    }
+
+    #[test]
     fn other_mechanisms_are_refused() {
         let of = |authorization| in_header(authorization, "20260101T000000Z");
-        assert_eq!(of("AWS id:signature"), Err(SignatureError::Version2));
         assert_eq!(of("AWS HAHAHA"), Err(SignatureError::MalformedVersion2));
         assert_eq!(of("Bearer x"), Err(SignatureError::Mechanism));
-        let query = read("AWSAccessKeyId=a&Signature=x", &[]);
-        assert_eq!(query, Err(SignatureError::Version2));
-        let both = read("X-Amz-Signature=x", &[("authorization", HEADER)]);
+        for query in ["X-Amz-Signature=x", "AWSAccessKeyId=a"] {
+            let both = read(query, &[("authorization", HEADER)]);
+            assert_eq!(both, Err(SignatureError::Twice));
+        }
+        let both = read("X-Amz-Signature=x&AWSAccessKeyId=a", &[]);
         assert_eq!(both, Err(SignatureError::Twice));
         for header in [
             "AWS4-HMAC-SHA256 x",

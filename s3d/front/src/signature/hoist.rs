@@ -7,8 +7,11 @@ use super::SignatureError;
 use crate::checksum;
 use crate::query::Query;
 
-/// The parameters of a presigned URL that are about its signature.
-const OF_A_SIGNATURE: [&str; 6] = [
+/// The parameters of a presigned URL that are about its signature, in either version.
+const OF_A_SIGNATURE: [&str; 9] = [
+    "AWSAccessKeyId",
+    "Expires",
+    "Signature",
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
@@ -17,29 +20,28 @@ const OF_A_SIGNATURE: [&str; 6] = [
     "X-Amz-Signature",
 ];
 
-/// The headers that the query of a presigned URL stands for.
+/// The headers that the query of a presigned URL stands for: `x-amz-` ones and those of `carried`.
 pub fn hoisted(
     query: &Query<'_>,
     headers: &HeaderMap,
+    carried: &[&str],
 ) -> Result<Vec<(HeaderName, HeaderValue)>, SignatureError> {
     let parameters = query
         .pairs()
         .filter(|(name, _)| !OF_A_SIGNATURE.contains(name));
     parameters
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| name.starts_with("x-amz-") || carried.contains(&name.as_str()))
         .filter_map(|(name, value)| as_header(name, value, headers).transpose())
         .collect()
 }
 
 /// The header that a parameter stands for, if it stands for one that is not there yet.
 fn as_header(
-    name: &str,
+    name: String,
     value: &str,
     headers: &HeaderMap,
 ) -> Result<Option<(HeaderName, HeaderValue)>, SignatureError> {
-    let name = name.to_ascii_lowercase();
-    if !name.starts_with("x-amz-") {
-        return Ok(None);
-    }
     // SDKs that presign know no body and put in the checksum of an empty one: it is no promise.
     if checksum::of_header(&name).is_some_and(|algorithm| is_of_nothing(algorithm, value)) {
         return Ok(None);
@@ -58,11 +60,13 @@ fn is_of_nothing(algorithm: ChecksumAlgorithm, value: &str) -> bool {
     checksum::of_bytes(algorithm, b"") == value
 }
 
-/// The URI of a presigned URL without its signature.
-pub fn without_signature(uri: &Uri) -> Result<Uri, http::Error> {
+/// The URI of a presigned URL without its signature, and without what it carries for headers that
+/// no other parameter is named like.
+pub fn without_signature(uri: &Uri, carried: &[&str]) -> Result<Uri, http::Error> {
+    let is_carried = |name: &str| carried.iter().any(|it| it.eq_ignore_ascii_case(name));
     let kept = uri.query().unwrap_or_default().split('&').filter(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
-        !OF_A_SIGNATURE.contains(&name)
+        !OF_A_SIGNATURE.contains(&name) && !is_carried(name)
     });
     let query = kept.collect::<Vec<_>>().join("&");
     let mut parts = uri.clone().into_parts();
@@ -80,7 +84,9 @@ mod tests {
             map.insert(*name, value.parse().expect("a value"));
         }
         let query = Query::parse(Some(query));
-        Ok(super::hoisted(&query, &map)?.into_iter().collect())
+        Ok(super::hoisted(&query, &map, &["content-type"])?
+            .into_iter()
+            .collect())
     }
 
     #[test]
@@ -92,6 +98,10 @@ mod tests {
         assert_eq!(headers["x-amz-meta-a"], "b c");
         assert_eq!(headers["x-amz-checksum-sha1"], "x");
         assert_eq!(headers.len(), 3);
+        let headers = hoisted("Content-Type=a%2Fb&content-md5=x&Expires=1", &[]);
+        let headers = headers.expect("headers");
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers["content-type"], "a/b");
     }
 
     #[test]
@@ -108,11 +118,14 @@ mod tests {
 
     #[test]
     fn the_signature_is_taken_off() {
+        let of = |uri: &str, carried: &[&str]| {
+            let uri = without_signature(&uri.parse().expect("a URI"), carried);
+            uri.expect("a URI").to_string()
+        };
         let uri = "/b/k%20?a=%2F&X-Amz-Signature=x&X-Amz-Acl=y&X-Amz-Date=z&b";
-        let uri = without_signature(&uri.parse().expect("a URI"));
-        assert_eq!(
-            uri.expect("a URI").to_string(),
-            "/b/k%20?a=%2F&X-Amz-Acl=y&b"
-        );
+        assert_eq!(of(uri, &[]), "/b/k%20?a=%2F&X-Amz-Acl=y&b");
+        let uri = "/b?acl&AWSAccessKeyId=x&Content-Type=y&Signature=z&Expires=1";
+        assert_eq!(of(uri, &["content-type"]), "/b?acl");
+        assert_eq!(of(uri, &[]), "/b?acl&Content-Type=y");
     }
 }

@@ -53,10 +53,11 @@ fn signed(uri: &str, headers: &[(String, String)], place: SignatureLocation) -> 
 fn verify(uri: &Uri, headers: &HeaderMap, secret: &str) -> Result<(), SignatureError> {
     let query = Query::parse(uri.query());
     let claim = Claim::read(&query, headers, SystemTime::now())?.expect("a signature");
-    assert_eq!(claim.access_key_id, "KEY");
+    assert_eq!(claim.access_key_id(), "KEY");
     let request = Received {
         method: &Method::PUT,
         path: uri.path(),
+        host_bucket: None,
         query: &query,
         headers,
     };

@@ -10,9 +10,13 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 const BASIC: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// The usual form of HTTP's dates, behind the name of the day: clients get that wrong.
+/// The usual form of HTTP's dates, between the name of the day and that of the zone: clients get
+/// the one wrong and write the other in several ways.
 const HTTP: &[BorrowedFormatItem<'_>] =
-    format_description!("[day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    format_description!("[day] [month repr:short] [year] [hour]:[minute]:[second]");
+
+/// How clients write that a time is UTC; botocore's `Date` has `-0000`.
+const UTC: [&str; 4] = [" GMT", " +0000", " -0000", " UTC"];
 
 /// How far the clocks of client and server may be apart, in seconds, as in S3.
 pub const MAX_SKEW: i64 = 15 * 60;
@@ -29,12 +33,13 @@ impl SigningTime {
     /// Reads a time in ISO 8601's basic form (`20260101T000000Z`) or in one of HTTP's.
     pub fn parse(text: &str) -> Option<Self> {
         let behind_day = text.split_once(", ").map_or(text, |(_, date)| date);
-        let time = PrimitiveDateTime::parse(text, BASIC)
-            .or_else(|_| PrimitiveDateTime::parse(behind_day, HTTP))
-            .map(PrimitiveDateTime::assume_utc);
+        let mut zones = UTC.iter();
+        let date = zones.find_map(|zone| behind_day.strip_suffix(zone));
+        let http = || PrimitiveDateTime::parse(date?, HTTP).ok();
+        let time = PrimitiveDateTime::parse(text, BASIC).ok().or_else(http);
         let time = match time {
-            Ok(time) => time,
-            Err(_) => OffsetDateTime::from(httpdate::parse_http_date(text).ok()?),
+            Some(time) => time.assume_utc(),
+            None => OffsetDateTime::from(httpdate::parse_http_date(text).ok()?),
         };
         let seconds = time.unix_timestamp();
         (seconds >= 0).then_some(Self {
@@ -73,6 +78,9 @@ mod tests {
             "19941106T084937Z",
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Tue, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+            "Sun, 06 Nov 1994 08:49:37 -0000",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
         ] {
@@ -88,6 +96,7 @@ mod tests {
             "19941106",
             "19941306T084937Z",
             "Tue, 07 Jul 1950 21:53:04 GMT",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
             "1994-11-06T08:49:37Z",
         ] {
             assert_eq!(SigningTime::parse(text), None, "{text}");

@@ -281,7 +281,7 @@ async fn wrong_signatures_are_refused() {
         get.header("date", &date).plain()
     };
     for (mechanism, status, code) in [
-        ("AWS id:signature", 400, "InvalidRequest"),
+        ("AWS id:signature", 403, "InvalidAccessKeyId"),
         ("AWS HAHAHA", 400, "InvalidArgument"),
         ("Bearer x", 400, "InvalidArgument"),
         ("AWS4-HMAC-SHA256 x", 400, "AuthorizationHeaderMalformed"),

@@ -16,3 +16,4 @@ mod settings;
 mod shared;
 mod tagging;
 mod tenants;
+mod version2;
