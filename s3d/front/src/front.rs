@@ -174,6 +174,10 @@ impl Front {
     /// The headers that let the page of another origin see the answer, if a request comes from one
     /// and the bucket lets it.
     async fn cross_origin(&self, addressing: &Addressing, parts: &Parts) -> Option<HeaderMap> {
+        // The answer to a preflight says itself what is allowed.
+        if parts.method == Method::OPTIONS {
+            return None;
+        }
         let asked = CrossOrigin::of_request(&parts.method, &parts.headers)?;
         let name = bucket_name(&parts.uri, addressing)?;
         // A bucket that is not found is the request's own trouble.

@@ -29,6 +29,13 @@ async fn a_page_may_do_what_the_bucket_lets_it() {
     preflight(&rack, &[origin]).await.refuses(400, "BadRequest");
     let refused = preflight(&rack, &[origin, method("DELETE")]).await;
     refused.refuses(403, "AccessForbidden");
+    // What the rule lets a plain request do, it does not let this one do.
+    let named = ("access-control-request-headers", "content-type");
+    let refused = preflight(&rack, &[origin, method("GET"), named]).await;
+    let refused = refused.refuses(403, "AccessForbidden");
+    let mut names = refused.headers.keys().map(http::HeaderName::as_str);
+    let told = names.find(|name| name.starts_with("access-control-"));
+    assert_eq!(told, None);
     let named = ("access-control-request-headers", "X-Amz-Date, x-amz-acl");
     let allowed = preflight(&rack, &[origin, method("PUT"), named])
         .await
