@@ -11,8 +11,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::fields::Fields;
+use crate::checksum;
 
-/// Fields that no condition must cover: what signs the policy, and what it cannot know.
+/// Fields that no condition must cover: what signs the policy, and what it cannot know. Nor must one
+/// cover a checksum, which can only have fewer files taken.
 const UNCOVERED: [&str; 5] = [
     "x-amz-signature",
     "signature",
@@ -71,8 +73,8 @@ impl Policy {
         let document: Document = serde_json::from_slice(&json).map_err(|_| {
             PolicyError::Malformed("it is no JSON object with expiration and conditions")
         })?;
-        let expires = OffsetDateTime::parse(&document.expiration, &Rfc3339);
-        let expires = expires.map_err(|_| PolicyError::Malformed("expiration is no time"))?;
+        let expires = expiration(&document.expiration)
+            .ok_or(PolicyError::Malformed("expiration is no time in ISO 8601"))?;
         let mut policy = Self {
             expires,
             conditions: Vec::new(),
@@ -160,13 +162,22 @@ impl Policy {
             }
         }
         let covered = |field: &str| self.conditions.iter().any(|it| it.field == field);
-        let must_be = |field: &&str| !UNCOVERED.contains(field) && !field.starts_with("x-ignore-");
+        let must_be = |field: &&str| {
+            let narrows = checksum::of_header(field).is_some();
+            !UNCOVERED.contains(field) && !field.starts_with("x-ignore-") && !narrows
+        };
         let names = fields.names().filter(must_be).chain(["bucket"]);
         match names.into_iter().find(|field| !covered(field)) {
             Some(field) => Err(PolicyError::Uncovered(field.to_owned())),
             None => Ok(()),
         }
     }
+}
+
+/// A time in ISO 8601. RFC 3339 would also let a space stand for the `T`; S3 does not.
+fn expiration(text: &str) -> Option<OffsetDateTime> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    text.contains('T').then_some(time)
 }
 
 /// A number of bytes; some libraries write it as a string.
@@ -224,6 +235,12 @@ mod tests {
         assert_eq!(missing, Err(PolicyError::Uncovered("bucket".into())));
         let extra = check(all, &[("key", "foo"), ("x-amz-meta-a", "b")]);
         assert_eq!(extra, Err(PolicyError::Uncovered("x-amz-meta-a".into())));
+        // A checksum only narrows; which algorithm is to be computed is something else.
+        let narrower = [("key", "foo"), ("x-amz-checksum-sha256", "x")];
+        assert_eq!(check(all, &narrower), Ok(()));
+        let named = "x-amz-checksum-algorithm";
+        let more = check(all, &[("key", "foo"), (named, "SHA256")]);
+        assert_eq!(more, Err(PolicyError::Uncovered(named.into())));
         let other = check(r#"{"bucket":"c"},{"key":"foo"}"#, &key);
         assert_eq!(
             other,
@@ -264,6 +281,8 @@ mod tests {
             &format!("{{{expiration}}}"),
             &format!(r#"{{{expiration},"CONDITIONS":[]}}"#),
             r#"{"expiration":"tomorrow","conditions":[]}"#,
+            r#"{"expiration":"2026-11-28 08:00:00.123+00:00","conditions":[]}"#,
+            r#"{"expiration":"2026-11-28T08:00:00","conditions":[]}"#,
             &format!(r#"{{{expiration},"conditions":[{{}}]}}"#),
             &format!(r#"{{{expiration},"conditions":[["content-length-range",0]]}}"#),
             &format!(r#"{{{expiration},"conditions":[["content-length-range",-1,0]]}}"#),

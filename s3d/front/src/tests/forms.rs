@@ -115,6 +115,22 @@ async fn a_form_beyond_its_policy_is_not() {
 }
 
 #[tokio::test]
+async fn a_checksum_needs_no_condition_and_is_checked() {
+    let rack = Rack::new().await;
+    let policy = signed(&rack.key, ANY_KEY);
+    let post = |value| {
+        let fields = [("key", "k"), ("x-amz-checksum-crc32", value)];
+        rack.send(form(&all(&fields, &policy), "hello"))
+    };
+    post("NhCmhg==").await.succeeds();
+    let get = Ask::new("GET", "/bucket/k").header("x-amz-checksum-mode", "ENABLED");
+    let stored = rack.ask(get).await.succeeds();
+    assert_eq!(stored.headers["x-amz-checksum-crc32"], "NhCmhg==");
+    post("AAAAAA==").await.refuses(400, "BadDigest");
+    post("nonsense").await.refuses(400, "InvalidRequest");
+}
+
+#[tokio::test]
 async fn forms_that_are_none_are_refused() {
     let rack = Rack::new().await;
     let post = |body: &str, kind| {
