@@ -1,21 +1,19 @@
-//! The `x-amz-` headers of S3's requests: which are built, and which may ask for nothing but what
-//! is the case anyway.
+//! The `x-amz-` headers of S3's requests: which are not built, and which may ask for nothing but
+//! what is the case anyway.
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 
 use crate::supported::Unsupported;
 
 /// What is done with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// It is read, or means nothing here that could be wrong.
-    Read,
+    /// It is read, or means nothing that could be wrong, here or in S3.
+    Fine,
     /// It may have one of these values, in any case: they ask for what is the case anyway.
     Only(&'static [&'static str]),
     /// It asks for something that is not built.
     Refused,
-    /// S3 has no such header.
-    Unknown,
 }
 
 fn rule(name: &str) -> Rule {
@@ -27,21 +25,15 @@ fn rule(name: &str) -> Rule {
         | "x-amz-skip-destination-validation" => Rule::Only(&["false"]),
         "x-amz-object-lock-legal-hold" => Rule::Only(&["OFF"]),
         "x-amz-storage-class" => Rule::Only(&["STANDARD"]),
-        _ if name.starts_with("x-amz-meta-") || READ.contains(&name) => Rule::Read,
+        _ if READ.contains(&name) => Rule::Fine,
         _ if REFUSED.iter().any(|refused| name.starts_with(refused)) => Rule::Refused,
-        _ => Rule::Unknown,
+        // It is read, or harmless, or S3 has no such header and passes it over.
+        _ => Rule::Fine,
     }
 }
 
-/// Headers that are read, or mean nothing here that could be wrong.
-const READ: [&str; 45] = [
-    // The signature and the body.
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-decoded-content-length",
-    "x-amz-te",
-    "x-amz-trailer",
-    // Checksums.
+/// Headers that are read although they begin as those do that are not built.
+const READ: [&str; 20] = [
     "x-amz-checksum-algorithm",
     "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c",
@@ -50,47 +42,23 @@ const READ: [&str; 45] = [
     "x-amz-checksum-sha1",
     "x-amz-checksum-sha256",
     "x-amz-checksum-type",
-    "x-amz-mp-object-size",
-    "x-amz-sdk-checksum-algorithm",
-    // Who may, and who pays.
-    "x-amz-acl",
-    "x-amz-expected-bucket-owner",
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-    "x-amz-object-ownership",
-    "x-amz-request-payer",
-    // Copies.
-    "x-amz-copy-source",
-    "x-amz-if-match-last-modified-time",
-    "x-amz-if-match-size",
     "x-amz-copy-source-if-match",
     "x-amz-copy-source-if-modified-since",
     "x-amz-copy-source-if-none-match",
     "x-amz-copy-source-if-unmodified-since",
     "x-amz-copy-source-range",
-    "x-amz-metadata-directive",
-    "x-amz-tagging-directive",
-    // What else describes an object, and what is asked of it.
-    "x-amz-max-parts",
-    "x-amz-object-attributes",
-    "x-amz-part-number-marker",
-    "x-amz-tagging",
-    // There is no lock to bypass, and no second factor to ask for.
-    "x-amz-bypass-governance-retention",
-    "x-amz-mfa",
-    // What clients and what stands between say of themselves.
-    "x-amz-api-version",
-    "x-amz-cf-id",
-    "x-amz-id-2",
-    "x-amz-request-id",
-    "x-amz-user-agent",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
 ];
 
 /// Beginnings of headers that ask for what is not built.
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 13] = [
+    "x-amz-annotation",
     "x-amz-checksum-",
     "x-amz-client-token",
     "x-amz-copy-source-",
@@ -105,20 +73,17 @@ const REFUSED: [&str; 12] = [
     "x-amz-write-offset-bytes",
 ];
 
-/// Whether what the headers of a request ask for is built. A read tolerates headers that S3 has no
-/// meaning for; a write does not.
-pub fn check(method: &Method, headers: &HeaderMap) -> Result<(), Unsupported> {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+/// Whether what the headers of a request ask for is built.
+pub fn check(headers: &HeaderMap) -> Result<(), Unsupported> {
     for (name, value) in headers {
         let name = name.as_str();
         if !name.starts_with("x-amz-") {
             continue;
         }
         let fine = match rule(name) {
-            Rule::Read => true,
+            Rule::Fine => true,
             Rule::Only(values) => values.iter().any(|wanted| is(value, wanted)),
             Rule::Refused => false,
-            Rule::Unknown => reads,
         };
         if !fine {
             return Err(Unsupported::Header(name.to_owned()));
@@ -135,10 +100,10 @@ fn is(value: &HeaderValue, wanted: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn ask(method: &Method, name: &'static str, value: &str) -> Result<(), Unsupported> {
+    fn ask(name: &'static str, value: &str) -> Result<(), Unsupported> {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().expect("a value"));
-        check(method, &headers)
+        check(&headers)
     }
 
     #[test]
@@ -156,7 +121,7 @@ mod tests {
             ("x-amz-request-payer", "requester"),
             ("content-range", "no matter"),
         ] {
-            assert_eq!(ask(&Method::PUT, name, value), Ok(()), "{name}: {value}");
+            assert_eq!(ask(name, value), Ok(()), "{name}: {value}");
         }
     }
 
@@ -174,16 +139,12 @@ mod tests {
             ("x-amz-security-token", "x"),
         ] {
             let refusal = Err(Unsupported::Header(name.to_owned()));
-            assert_eq!(ask(&Method::PUT, name, value), refusal);
-            assert_eq!(ask(&Method::GET, name, value), refusal);
+            assert_eq!(ask(name, value), refusal);
         }
     }
 
     #[test]
-    fn reads_tolerate_what_s3_does_not_know() {
-        let name = "x-amz-unheard-of";
-        let refusal = Err(Unsupported::Header(name.to_owned()));
-        assert_eq!(ask(&Method::PUT, name, "x"), refusal);
-        assert_eq!(ask(&Method::GET, name, "x"), Ok(()));
+    fn what_s3_does_not_know_is_passed_over() {
+        assert_eq!(ask("x-amz-unheard-of", "x"), Ok(()));
     }
 }

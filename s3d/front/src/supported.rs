@@ -1,8 +1,9 @@
 //! What is built of S3. Everything else answers NotImplemented before the request is routed: a
-//! sub-resource or header that nobody knows would otherwise be passed over, and a
+//! sub-resource that nobody knows would otherwise be passed over, and a
 //! `PUT /key?renameObject` would end as a PutObject, a false success.
 //!
-//! Reads tolerate what S3 has no meaning for (`?v=7` behind a link); writes do not.
+//! Reads tolerate query parameters that S3 has no meaning for (`?v=7` behind a link); writes do not.
+//! Headers that S3 has no meaning for are tolerated, as in S3.
 
 use http::{HeaderMap, Method};
 
@@ -212,7 +213,7 @@ pub fn check(
         }
         _ => return Err(Unsupported::Operation),
     }
-    amz_headers::check(method, headers)
+    amz_headers::check(headers)
 }
 
 fn check_read(
