@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use http::header::TRANSFER_ENCODING;
 
 use super::chunked::{Announced, ChunkedError, Decoder};
 use super::request_body::BodyReader;
@@ -74,6 +75,9 @@ enum Length {
     Announced(u64),
     /// A form does not say; its policy has bounds.
     Bounded(RangeInclusive<u64>),
+    /// As long as HTTP's own framing says (`Transfer-Encoding: chunked`), which also says if it ended
+    /// early.
+    Framed,
 }
 
 impl Length {
@@ -83,6 +87,7 @@ impl Length {
             Self::Bounded(length) if given > *length.end() => {
                 Err(PayloadError::FileTooLong(*length.end()))
             }
+            Self::Framed if given > MAX_LENGTH => Err(PayloadError::TooLong(given)),
             _ => Ok(()),
         }
     }
@@ -124,17 +129,18 @@ impl Payload {
         } else {
             "content-length"
         };
-        let length = number(announced)?;
-        let length = length.ok_or(PayloadError::NoLength)?;
-        if length > MAX_LENGTH {
-            return Err(PayloadError::TooLong(length));
-        }
+        let length = match number(announced)? {
+            Some(length) if length > MAX_LENGTH => return Err(PayloadError::TooLong(length)),
+            Some(length) => Length::Announced(length),
+            None if !chunked && headers.contains_key(TRANSFER_ENCODING) => Length::Framed,
+            None => return Err(PayloadError::NoLength),
+        };
         let sha256 = match hash {
             "UNSIGNED-PAYLOAD" => None,
             _ if chunked => None,
             hash => Some(unhex(hash).ok_or(PayloadError::Header("x-amz-content-sha256"))?),
         };
-        let decoder = if chunked {
+        let decoder = if let (true, Length::Announced(length)) = (chunked, &length) {
             let announces = hash.ends_with("-TRAILER");
             let trailers = text("x-amz-trailer")?
                 .filter(|_| announces)
@@ -148,7 +154,7 @@ impl Payload {
                 _ => Some(signer(signature)?),
             };
             Some(Decoder::new(Announced {
-                length,
+                length: *length,
                 trailers,
                 signer,
             }))
@@ -159,7 +165,7 @@ impl Payload {
             body,
             decoder,
             pending: Bytes::new(),
-            length: Length::Announced(length),
+            length,
             given: 0,
             sha256,
         })
@@ -178,11 +184,11 @@ impl Payload {
         }
     }
 
-    /// How many bytes were announced; `None` in a form.
+    /// How many bytes were announced, if that was said.
     pub fn length(&self) -> Option<u64> {
         match self.length {
             Length::Announced(length) => Some(length),
-            Length::Bounded(_) => None,
+            Length::Bounded(_) | Length::Framed => None,
         }
     }
 
@@ -296,6 +302,24 @@ mod tests {
         assert_eq!(all(of(5..=5)).await, Ok(b"hello".to_vec()));
         assert_eq!(all(of(0..=4)).await, Err(PayloadError::FileTooLong(4)));
         assert_eq!(all(of(6..=9)).await, Err(PayloadError::FileTooShort(6)));
+    }
+
+    #[tokio::test]
+    async fn a_body_may_end_where_its_framing_says() {
+        let framed = payload("hello", &[("transfer-encoding", "chunked")]);
+        let framed = framed.expect("well framed");
+        assert_eq!(framed.length(), None);
+        assert_eq!(all(framed).await, Ok(b"hello".to_vec()));
+        let length = Length::Framed;
+        assert_eq!(length.check_so_far(MAX_LENGTH), Ok(()));
+        let more = MAX_LENGTH + 1;
+        assert_eq!(length.check_so_far(more), Err(PayloadError::TooLong(more)));
+        let chunked = [
+            ("transfer-encoding", "chunked"),
+            ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ];
+        let unannounced = payload("", &chunked).err();
+        assert_eq!(unannounced, Some(PayloadError::NoLength));
     }
 
     #[tokio::test]

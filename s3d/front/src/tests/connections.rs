@@ -92,3 +92,28 @@ async fn who_waits_for_100_without_a_body_has_the_connection_closed() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_body_may_be_as_long_as_it_turns_out() {
+    let rack = Rack::new().await;
+    let put = Ask::new("PUT", "/bucket/k").payload("UNSIGNED-PAYLOAD");
+    let put = head(
+        &put.signed(&rack.key),
+        "transfer-encoding: chunked\r\nconnection: close\r\n",
+    );
+    // One that breaks off names nothing.
+    let mut broken = connect(&rack).await;
+    let begun = format!("{put}5\r\nhello\r\n");
+    broken.write_all(begun.as_bytes()).await.unwrap();
+    broken.shutdown().await.unwrap();
+    let answer = rest(broken).await;
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    rack.get("/bucket/k").await.refuses(404, "NoSuchKey");
+    let mut stream = connect(&rack).await;
+    let whole = format!("{put}5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let answer = rest(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let stored = rack.get("/bucket/k").await.succeeds();
+    assert_eq!(stored.text(), "hello world");
+}
