@@ -216,7 +216,8 @@ fn write_resource(request: Received<'_>, end: &str, empty: &str, text: &mut Vec<
     }
 }
 
-fn is_signed(name: &str) -> bool {
+/// Whether a query parameter is signed.
+pub fn is_signed(name: &str) -> bool {
     SIGNED.contains(&name)
 }
 
