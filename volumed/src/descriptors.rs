@@ -52,6 +52,6 @@ mod tests {
             let connections = connections_of(limit) * 3 / 2;
             assert!(RESERVED + connections + files <= limit, "{limit}");
         }
-        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 25));
+        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 38));
     }
 }

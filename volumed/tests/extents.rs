@@ -61,7 +61,7 @@ async fn read_in_the_end(device: &dyn BlockDevice, offset: u64, length: usize) -
 async fn an_owner_reads_what_it_wrote() {
     let daemon = Daemon::start();
     let device = open(&attached(&daemon).await).await;
-    // Without the page cache, through it, and more extents than are held open.
+    // More extents than are held open.
     let large = pattern(1, MIB as usize);
     for extent in 0..6 {
         write(&device, extent * EXTENT, &large).await;

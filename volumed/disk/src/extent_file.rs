@@ -13,22 +13,14 @@ use volumed_core::message::ExtentFile;
 use volumed_core::sums::SumsPage;
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, VolumeId};
 
-use crate::direct::Direct;
 use crate::layout::Layout;
 use crate::open::open;
 use crate::slots::read_up_to;
-
-/// Durable writes from this length on bypass the page cache. They have to reach the disk anyway,
-/// and filling the cache on the way costs more than the write: 2.3 times the rate and a sixth of
-/// the processor time were measured for 1 MiB.
-const DIRECT_FROM: usize = 256 * 1024;
 
 /// An extent's files. They are not closed while they hold unsynced writes (V8).
 #[derive(Debug)]
 pub(crate) struct OpenExtent {
     data: File,
-    /// The data file without the page cache, once it is needed.
-    direct: Direct,
     sums: File,
     data_syncs: Syncs,
     sums_syncs: Syncs,
@@ -48,8 +40,7 @@ impl OpenExtent {
             made.set_len(size)?;
             Ok(made)
         };
-        let path = layout.data(volume, file);
-        let data = make(path.clone(), EXTENT_SIZE)?;
+        let data = make(layout.data(volume, file), EXTENT_SIZE)?;
         let sums = make(layout.sums(volume, file), SUMS_FILE_SIZE)?;
         let header = SumsHeader {
             volume,
@@ -60,7 +51,7 @@ impl OpenExtent {
         sums.write_all_at(&header.encode(), 0)?;
         data.sync_all()?;
         sums.sync_all()?;
-        Ok(Self::new(data, Direct::new(path), sums, false))
+        Ok(Self::new(data, sums, false))
     }
 
     /// Opens an extent's files; `unsynced` says that no sync may cover what an earlier process wrote.
@@ -72,16 +63,14 @@ impl OpenExtent {
     ) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        let path = layout.data(volume, file);
-        let data = open(&options, &path)?;
+        let data = open(&options, &layout.data(volume, file))?;
         let sums = open(&options, &layout.sums(volume, file))?;
-        Ok(Self::new(data, Direct::new(path), sums, unsynced))
+        Ok(Self::new(data, sums, unsynced))
     }
 
-    fn new(data: File, direct: Direct, sums: File, unsynced: bool) -> Self {
+    fn new(data: File, sums: File, unsynced: bool) -> Self {
         Self {
             data,
-            direct,
             sums,
             data_syncs: Syncs::new(unsynced),
             sums_syncs: Syncs::new(unsynced),
@@ -103,7 +92,7 @@ impl OpenExtent {
 
     pub fn write(&self, offset: u32, bytes: &[u8], durable: bool) -> std::io::Result<()> {
         if durable {
-            let written = self.write_durably(offset, bytes);
+            let written = write_durably(&self.data, bytes, offset.into());
             if written.is_err() {
                 // V8: a part may be in the page cache alone.
                 self.data_syncs.need();
@@ -112,15 +101,6 @@ impl OpenExtent {
         }
         self.data_syncs
             .change(|| self.data.write_all_at(bytes, offset.into()))
-    }
-
-    fn write_durably(&self, offset: u32, bytes: &[u8]) -> std::io::Result<()> {
-        if bytes.len() >= DIRECT_FROM
-            && let Some(written) = self.direct.write(bytes, offset.into())
-        {
-            return written;
-        }
-        write_durably(&self.data, bytes, offset.into())
     }
 
     /// Gives blocks back to the file system; they read zero.
@@ -286,7 +266,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
 
-    use super::{Direct, File, OpenExtent, Syncs};
+    use super::{File, OpenExtent, Syncs};
 
     #[test]
     fn what_a_failed_durable_write_left_is_unsynced() {
@@ -295,7 +275,7 @@ mod tests {
         // As a full disk does, a file that is open for reading only refuses the write.
         let refusing = || File::create(&path).and_then(|_| File::open(&path));
         let (data, sums) = (refusing().expect("a file"), refusing().expect("a file"));
-        let extent = OpenExtent::new(data, Direct::new(path.clone()), sums, false);
+        let extent = OpenExtent::new(data, sums, false);
         assert!(!extent.unsynced());
         extent
             .write(0, &[7; 4096], true)

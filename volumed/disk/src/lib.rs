@@ -2,7 +2,6 @@
 //!
 //! Everything here blocks, except [`Disk::try_now`].
 
-mod direct;
 mod disk;
 mod extent_file;
 mod identity;

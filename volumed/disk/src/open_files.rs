@@ -10,11 +10,11 @@ use volumed_core::message::ExtentFile;
 use crate::extent_file::OpenExtent;
 use crate::layout::Layout;
 
-/// Extents kept open, up to three files each; more only while none of them may be closed.
+/// Extents kept open, two files each; more only while none of them may be closed.
 const KEPT_OPEN: usize = 256;
 
-/// Descriptors that an open extent takes: data, data without the page cache, sums.
-pub const DESCRIPTORS_OF_AN_EXTENT: usize = 3;
+/// Descriptors that an open extent takes: data and sums.
+pub const DESCRIPTORS_OF_AN_EXTENT: usize = 2;
 
 type Key = (VolumeId, ExtentFile);
 
