@@ -207,10 +207,12 @@ impl From<AdminError> for VolumeError {
         match error.code() {
             Some(ErrorCode::NoSpace) => Self::NoSpace,
             Some(ErrorCode::VolumeNotFound) => Self::Gone,
-            // A failed disk and a defect may heal (V13), and a daemon that ends comes back.
+            // A failed disk and a defect may heal (V13), descriptors are given back, and a daemon that
+            // ends comes back.
             None
             | Some(
                 ErrorCode::StoreUnavailable
+                | ErrorCode::Exhausted
                 | ErrorCode::ShuttingDown
                 | ErrorCode::Io
                 | ErrorCode::Internal,

@@ -84,7 +84,7 @@ pub fn client(data: &[u8]) {
             replies.input().put_slice(piece);
         }
         if let Some(replies) = &mut replies {
-            let expected = |cookie: u64| (cookie < 4).then_some(cookie as usize * 10);
+            let expected = |cookie: u64| (cookie < 4).then(|| cookie as usize * 10);
             loop {
                 match replies.next_answer(expected) {
                     Ok(Some(answer)) => {
