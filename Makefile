@@ -26,7 +26,7 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev
 
 test-packages: build-packages
-	@.ci/install-packages git libnbd-bin nbdkit python3-libnbd qemu-utils
+	@.ci/install-packages g++ git libnbd-bin nbdkit python3-libnbd qemu-utils
 
 lint: test-packages
 	cargo fmt --all --check
@@ -41,6 +41,7 @@ test: lint
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
 	cargo test --workspace --locked --no-fail-fast -- --test-threads=2
+	tests/fuzz/run 15
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
