@@ -1,6 +1,7 @@
 //! The S3 front over buckets in memory, asked one request after the other.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,11 @@ pub const HOST: &str = "s3.example.org";
 const REQUESTS: u32 = 20_000;
 
 thread_local! {
-    static RACK: RefCell<Option<Rack>> = const { RefCell::new(None) };
+    /// Never dropped at the end of a thread: by then the runtime's own thread-locals may be gone.
+    static RACK: RefCell<ManuallyDrop<Option<Rack>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
+    /// Where it stores its records.
+    static FOLDER: RefCell<Option<TempDir>> = const { RefCell::new(None) };
 }
 
 struct Rack {
@@ -33,7 +38,6 @@ struct Rack {
     front: Front,
     key: Key,
     left: u32,
-    _folder: TempDir,
 }
 
 /// Makes a request with the key of the tenant whose bucket `bucket` is, and sends it.
@@ -43,7 +47,7 @@ struct Rack {
 pub fn ask(request: impl FnOnce(&Key) -> Option<Request<Body>>) {
     RACK.with_borrow_mut(|rack| {
         if rack.as_ref().is_none_or(|rack| rack.left == 0) {
-            *rack = Some(Rack::new());
+            **rack = Some(Rack::new());
         }
         let rack = rack.as_mut().expect("it was just made");
         rack.left -= 1;
@@ -73,12 +77,12 @@ impl Rack {
         let runtime = runtime.expect("a runtime can be made");
         let folder = tempfile::tempdir().expect("a folder can be made");
         let (front, key) = runtime.block_on(front(&folder));
+        FOLDER.replace(Some(folder));
         Self {
             runtime,
             front,
             key,
             left: REQUESTS,
-            _folder: folder,
         }
     }
 }
