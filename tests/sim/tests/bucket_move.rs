@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use hayrack_sim::bucket::create;
 use hayrack_sim::device::{Image, SimDevice, Weather};
-use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+use s3d_bucket::{Attributes, Body, Bucket, Condition, Key};
 
 /// Objects of 1 KiB. Half of what is left in a unit is more than the compactor moves in one change.
 const OBJECTS: usize = 3_000;
@@ -42,15 +43,7 @@ async fn settle(bucket: &Bucket) {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_deleted_while_it_is_rewritten_leaves_nothing() {
     let device = SimDevice::new(Image::default(), 1, Weather::default());
-    let devices = Devices {
-        data: device.connect(),
-        index: device.connect(),
-    };
-    let options = Options {
-        offload: Offload::Inline,
-        ..Options::new(1)
-    };
-    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    let bucket = create(&device, 1).await.unwrap();
     join_all((0..OBJECTS).map(|number| put(&bucket, number))).await;
     settle(&bucket).await;
     let (odd, mut even): (Vec<_>, Vec<_>) = (0..OBJECTS).partition(|number| number % 2 == 1);

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use hayrack_sim::bucket::create;
 use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::rules::{Rule, break_on_this_thread};
-use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+use s3d_bucket::{Attributes, Body, Bucket, Condition, Key};
 
 const SEEDS: u64 = 20;
 
@@ -17,16 +18,7 @@ const TURNS: u32 = 40;
 async fn open(device: &Arc<SimDevice>, epoch: u64) -> Bucket {
     // Nothing of an earlier server lands from here on.
     device.attach();
-    let devices = Devices {
-        data: device.connect(),
-        index: device.connect(),
-    };
-    let options = Options {
-        offload: Offload::Inline,
-        index_cache: 1 << 20,
-        ..Options::new(epoch)
-    };
-    Bucket::create(devices, BucketId(1), options).await.unwrap()
+    create(device, epoch).await.unwrap()
 }
 
 fn key() -> Key {

@@ -3,24 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use bytes::Bytes;
+use hayrack_sim::bucket::create;
 use hayrack_sim::device::{Image, SimDevice, Weather};
-use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+use s3d_bucket::{Attributes, Body, Bucket, Condition, Key};
 
 const SEGMENT: u64 = 16 << 20;
 const BLOCK: u64 = 4096;
 
 async fn bucket(image: Image, epoch: u64) -> (Bucket, std::sync::Arc<SimDevice>) {
     let device = SimDevice::new(image, epoch, Weather::default());
-    let devices = Devices {
-        data: device.connect(),
-        index: device.connect(),
-    };
-    let options = Options {
-        offload: Offload::Inline,
-        index_cache: 1 << 20,
-        ..Options::new(epoch)
-    };
-    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    let bucket = create(&device, epoch).await.unwrap();
     (bucket, device)
 }
 

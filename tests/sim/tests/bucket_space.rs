@@ -7,24 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hayrack_sim::bucket::create;
 use hayrack_sim::device::{Image, SimDevice, Weather};
-use s3d_bucket::{Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options};
+use s3d_bucket::{Attributes, Body, Bucket, Condition, Key};
 
 const DATA_ZONE: u64 = 1 << 50;
 
 async fn bucket(device: &Arc<SimDevice>) -> Bucket {
-    let devices = Devices {
-        data: device.connect(),
-        index: device.connect(),
-    };
-    let options = Options {
-        offload: Offload::Inline,
-        index_cache: 1 << 20,
-        ..Options::new(1)
-    };
-    Bucket::create(devices, BucketId(1), options)
-        .await
-        .expect("a new bucket")
+    create(device, 1).await.expect("a new bucket")
 }
 
 async fn put(bucket: &Bucket, key: &str, length: usize) {

@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hayrack_sim::bucket::create;
 use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::rules::{Rule, break_on_this_thread};
-use s3d_bucket::{
-    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options, ReadError,
-};
+use s3d_bucket::{Attributes, Body, Bucket, Condition, Key, ReadError};
 
 /// Groups of one small body each, enough for the log to move on by two segments.
 const PUTS: usize = 500;
@@ -23,15 +22,7 @@ async fn put(bucket: &Bucket, key: &str, body: Body) {
 /// Puts an object whose body is open while the log passes it, and reads it.
 async fn passed_by_the_log() -> Result<Bytes, ReadError> {
     let device = SimDevice::new(Image::default(), 1, Weather::default());
-    let devices = Devices {
-        data: device.connect(),
-        index: device.connect(),
-    };
-    let options = Options {
-        offload: Offload::Inline,
-        ..Options::new(1)
-    };
-    let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
+    let bucket = create(&device, 1).await.unwrap();
     let mut writer = bucket.writer(Some(1 << 20));
     writer.write(vec![7; 1 << 20].into()).await.unwrap();
     for number in 0..PUTS {

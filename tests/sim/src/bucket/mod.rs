@@ -39,6 +39,30 @@ const FILLING: usize = 64 * 1024;
 /// Where the data zone begins.
 const DATA_ZONE: u64 = 1 << 50;
 
+/// Makes a bucket, or opens it, on a device that nobody else serves it from.
+///
+/// # Errors
+/// As [`Bucket::create`].
+pub async fn create(device: &Arc<SimDevice>, epoch: u64) -> Result<Bucket, OpenError> {
+    Bucket::create(devices(device), BUCKET, options(epoch)).await
+}
+
+fn devices(device: &Arc<SimDevice>) -> Devices {
+    Devices {
+        data: device.connect(),
+        index: device.connect(),
+    }
+}
+
+/// Everything happens on the thread that simulates, in little memory.
+fn options(epoch: u64) -> Options {
+    Options {
+        index_cache: 1 << 20,
+        offload: Offload::Inline,
+        ..Options::new(epoch)
+    }
+}
+
 /// What may be held beyond the blocks of spans when all is quiet: the records of the last folds.
 const LOG: u64 = 4 << 20;
 
@@ -148,15 +172,10 @@ impl World {
         self.epoch += 1;
         let epoch = self.epoch;
         device.attach();
-        let devices = Devices {
-            data: device.connect(),
-            index: device.connect(),
-        };
+        let devices = devices(device);
         let options = Options {
-            index_cache: 1 << 20,
-            offload: Offload::Inline,
             clock: Arc::new(move || Timestamp(epoch)),
-            ..Options::new(epoch)
+            ..options(epoch)
         };
         let opened = if self.made {
             Bucket::open(devices, BUCKET, options).await
