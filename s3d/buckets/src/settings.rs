@@ -1,6 +1,7 @@
 //! What its owner set on a bucket, beside the ACL. Each field may be absent from a stored record,
 //! which then is as if it had never been set.
 
+use s3d_policy::Policy;
 use serde::{Deserialize, Serialize};
 
 /// The settings of a bucket.
@@ -19,6 +20,9 @@ pub struct Settings {
     /// What ACLs may not make public; `None`: never set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_access_block: Option<PublicAccessBlock>,
+    /// The bucket policy; `None`: never set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// Most bytes that its objects and parts may have together; `None`: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<u64>,
@@ -64,8 +68,8 @@ pub struct PublicAccessBlock {
     pub block_public_acls: bool,
     /// Public ACLs that are set count for nothing.
     pub ignore_public_acls: bool,
-    /// Public policies cannot be set; there are no policies yet.
+    /// Public policies cannot be set.
     pub block_public_policy: bool,
-    /// A public policy counts for nothing; there are no policies yet.
+    /// A public policy allows nothing to anybody but the owner.
     pub restrict_public_buckets: bool,
 }

@@ -42,6 +42,7 @@ pub async fn authenticate(
     };
     claim.verify(request, &key.secret)?;
     let (presigned, seed) = (claim.presigned(), claim.seed());
+    let (algorithm, signed_at) = (claim.algorithm(), claim.signed_at());
     let unsigned = if presigned {
         let carried = claim.carried();
         let headers = hoisted(&query, &parts.headers, carried)?;
@@ -62,5 +63,7 @@ pub async fn authenticate(
         key,
         seed,
         presigned,
+        algorithm,
+        signed_at,
     }))
 }

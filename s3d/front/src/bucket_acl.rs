@@ -1,11 +1,8 @@
-//! A bucket's ACL, and whether it makes the bucket public.
+//! A bucket's ACL.
 
 use s3d_bucket::{Acl, Grant, Grantee};
 use s3d_buckets::BucketRecord;
-use s3s::dto::{
-    GetBucketAclInput, GetBucketAclOutput, GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput,
-    PolicyStatus, PutBucketAclInput, PutBucketAclOutput,
-};
+use s3s::dto::{GetBucketAclInput, GetBucketAclOutput, PutBucketAclInput, PutBucketAclOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::access::bucket;
@@ -91,17 +88,5 @@ impl Operations {
             });
         }
         Ok(Asked::Grants(resolved))
-    }
-
-    /// Whether everyone may do something with a bucket. There are no policies: its ACL says.
-    pub(super) fn policy_status(
-        request: &S3Request<GetBucketPolicyStatusInput>,
-    ) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
-        let is_public = acl::makes_public(bucket(request)?);
-        Ok(S3Response::new(GetBucketPolicyStatusOutput {
-            policy_status: Some(PolicyStatus {
-                is_public: Some(is_public),
-            }),
-        }))
     }
 }

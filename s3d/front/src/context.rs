@@ -46,6 +46,10 @@ pub struct Signer {
     pub seed: Option<Seed>,
     /// Whether the signature was in the query.
     pub presigned: bool,
+    /// The mechanism, as policies name it: `AWS4-HMAC-SHA256` or `AWS`.
+    pub algorithm: &'static str,
+    /// When it was signed, in seconds since 1970; `None` if the signature does not say.
+    pub signed_at: Option<i64>,
 }
 
 /// The body of a request.
@@ -72,8 +76,8 @@ impl RequestContext {
         request.extensions.get().ok_or(Refusal::Denied)
     }
 
-    /// The context of a request whose access is being decided.
-    pub fn of_access<'c>(context: &'c mut S3AccessContext<'_>) -> Result<&'c mut Self, Refusal> {
-        context.extensions_mut().get_mut().ok_or(Refusal::Denied)
+    /// Takes the context out of a request whose access is being decided.
+    pub fn take(access: &mut S3AccessContext<'_>) -> Result<Self, Refusal> {
+        access.extensions_mut().remove().ok_or(Refusal::Denied)
     }
 }

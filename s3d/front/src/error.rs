@@ -2,6 +2,8 @@
 
 mod settings;
 
+pub use settings::policy;
+
 use std::fmt::Display;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -33,7 +35,7 @@ use s3d_records::RecordError;
 impl From<Refusal> for S3Error {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::Denied => S3ErrorCode::AccessDenied,
+            Refusal::Denied | Refusal::PublicPolicy => S3ErrorCode::AccessDenied,
             Refusal::UnknownKey => S3ErrorCode::InvalidAccessKeyId,
             Refusal::NoSuchKey => S3ErrorCode::NoSuchKey,
             Refusal::Precondition(unmet) => {

@@ -11,6 +11,7 @@ mod attributes;
 mod authentication;
 mod bucket_acl;
 mod bucket_cors;
+mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
 mod checksum;
@@ -62,5 +63,6 @@ mod writing;
 #[cfg(test)]
 mod tests;
 
+pub use access::TlsVersion;
 pub use front::Front;
 pub use observer::{Observer, Served};

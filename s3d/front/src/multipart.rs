@@ -54,7 +54,7 @@ impl Operations {
         let input = &request.input;
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let checksum = upload_checksum(input)?;
-        let attributes = self.new_attributes(&request).await?;
+        let attributes = self.new_attributes(&request, &key).await?;
         let open = self.open(&request).await?;
         // The bucket sets the time.
         let upload = Upload {
@@ -151,7 +151,7 @@ impl Operations {
             let found = open.upload(&key, &id).await;
             let state = found.map_err(|refusal| error::read(&refusal))?;
             let state = state.ok_or(MultipartError::NoSuchUpload)?;
-            check_upload(&request, &state.upload)?;
+            check_upload(&request, "AbortMultipartUpload", &key, &state.upload)?;
         }
         open.abort_upload(key, id)
             .await

@@ -1,6 +1,6 @@
 //! What a request makes a new object: its headers, whose it is, its ACL and its tags.
 
-use s3d_bucket::Attributes;
+use s3d_bucket::{Attributes, Key};
 use s3s::{S3Request, S3Result};
 
 use super::access::{bucket, caller};
@@ -16,12 +16,13 @@ impl Operations {
     pub(super) async fn new_attributes<T: Sync>(
         &self,
         request: &S3Request<T>,
+        key: &Key,
     ) -> S3Result<Attributes> {
         let Belonging { owner, acl } = self.new_belonging(request).await?;
         Ok(Attributes {
             owner,
             acl,
-            tags: new_tags(request)?,
+            tags: new_tags(request, key)?,
             ..attributes::read(&RequestContext::of(request)?.headers)?
         })
     }
@@ -39,13 +40,15 @@ impl Operations {
     }
 }
 
-/// The tags in the headers of a request. Only the bucket's owner may set some: no ACL grants it.
-pub fn new_tags<T>(request: &S3Request<T>) -> S3Result<Tags> {
+/// The tags in the headers of a request. The bucket's owner may set some, and whom the policy lets:
+/// no ACL grants it.
+pub fn new_tags<T>(request: &S3Request<T>, key: &Key) -> S3Result<Tags> {
     let Some(header) = request.headers.get("x-amz-tagging") else {
         return Ok(Tags::new());
     };
-    let bucket = bucket(request)?;
-    if !caller(request)?.owns(bucket) {
+    let (bucket, caller) = (bucket(request)?, caller(request)?);
+    let decision = caller.decide(bucket, "PutObjectTagging", Some(key.as_str()));
+    if !decision.or(caller.owns(bucket)) {
         return Err(Refusal::Denied.into());
     }
     let text = header.to_str().map_err(|_| tags::TagError::Character)?;

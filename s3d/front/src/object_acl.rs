@@ -1,12 +1,13 @@
 //! An object's ACL.
 
-use s3d_bucket::{AttributeChange, Condition, Key, Permission};
+use s3d_bucket::{AttributeChange, Condition, Key};
 use s3s::dto::{GetObjectAclInput, GetObjectAclOutput, PutObjectAclInput, PutObjectAclOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::{self, ObjectUse};
 use super::acl::{self, AclError, Requested};
 use super::operations::Operations;
-use super::{access, error, versions};
+use super::{error, versions};
 
 impl Operations {
     /// Who may do what with an object.
@@ -18,7 +19,7 @@ impl Operations {
         let bucket = access::bucket(&request)?;
         let key = Key::new(request.input.key.as_str()).map_err(error::key)?;
         let open = self.open(&request).await?;
-        let object = access::find(&open, &request, &key, Permission::ReadAcp).await?;
+        let object = access::find(&open, &request, &key, ObjectUse::READ_ACL).await?;
         let owner = acl::object_owner(bucket, object.attributes.owner.as_deref());
         let shown = object.attributes.acl.as_ref();
         let shown = shown.filter(|_| acl::acls_are_enabled(bucket));
@@ -42,7 +43,7 @@ impl Operations {
         }
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let open = self.open(&request).await?;
-        let object = access::find(&open, &request, &key, Permission::WriteAcp).await?;
+        let object = access::find(&open, &request, &key, ObjectUse::WRITE_ACL).await?;
         let owner = acl::object_owner(bucket, object.attributes.owner.as_deref());
         let requested = match acl::read_headers(&request.headers)? {
             Requested::Nothing => {

@@ -1,20 +1,21 @@
 //! GetObjectAttributes.
 
 use http::{HeaderMap, Response};
-use s3d_bucket::{ChecksumAlgorithm, Key, Object, Permission};
+use s3d_bucket::{ChecksumAlgorithm, Key, Object};
 use s3s::dto::{
     Checksum, ETag, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
     ObjectAttributes, ObjectPart, StorageClass,
 };
 use s3s::{Body, S3Request, S3Response, S3Result};
 
+use super::access::{self, ObjectUse};
 use super::attributes::timestamp;
 use super::checksum;
 use super::error;
 use super::listing::limit;
 use super::operations::Operations;
 use super::refusal::Refusal;
-use super::{access, versions};
+use super::versions;
 
 /// The document shows the ETag without quotes, unlike every other one; s3s writes quotes.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +73,7 @@ impl Operations {
         let marker = input.part_number_marker.unwrap_or_default();
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let open = self.open(&request).await?;
-        let object = access::find(&open, &request, &key, Permission::Read).await?;
+        let object = access::find(&open, &request, &key, ObjectUse::READ_ATTRIBUTES).await?;
         let mut output = GetObjectAttributesOutput {
             last_modified: Some(timestamp(object.modified)),
             ..GetObjectAttributesOutput::default()

@@ -1,15 +1,17 @@
 //! An object's tags.
 
 use s3d_bucket::{AttributeChange, Condition, Key};
+use s3d_policy::Policy;
 use s3s::dto::{
     DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput,
     GetObjectTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::{self, ObjectUse};
 use super::operations::Operations;
 use super::tags::{self, Tags};
-use super::{access, error, versions};
+use super::{error, versions};
 
 impl Operations {
     /// The tags.
@@ -21,8 +23,7 @@ impl Operations {
         versions::check(input.version_id.as_deref())?;
         let key = Key::new(input.key.as_str()).map_err(error::key)?;
         let open = self.open(&request).await?;
-        // Access was checked: the tags are the bucket owner's, whatever the object's ACL says.
-        let object = access::find_own(&open, &key).await?;
+        let object = access::find(&open, &request, &key, ObjectUse::READ_TAGS).await?;
         Ok(S3Response::new(GetObjectTaggingOutput {
             tag_set: tags::set(&object.attributes.tags),
             version_id: input.version_id.clone(),
@@ -37,7 +38,8 @@ impl Operations {
         let input = &request.input;
         versions::check(input.version_id.as_deref())?;
         let tags = tags::of_document(&input.tagging, tags::OF_AN_OBJECT)?;
-        self.tag(&request, &input.key, tags).await?;
+        self.tag(&request, &input.key, tags, ObjectUse::WRITE_TAGS)
+            .await?;
         Ok(S3Response::new(PutObjectTaggingOutput {
             version_id: input.version_id.clone(),
         }))
@@ -50,17 +52,32 @@ impl Operations {
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = &request.input;
         versions::check(input.version_id.as_deref())?;
-        self.tag(&request, &input.key, Tags::new()).await?;
+        self.tag(&request, &input.key, Tags::new(), ObjectUse::DELETE_TAGS)
+            .await?;
         Ok(S3Response::new(DeleteObjectTaggingOutput {
             version_id: input.version_id.clone(),
         }))
     }
 
-    async fn tag<T: Sync>(&self, request: &S3Request<T>, key: &str, tags: Tags) -> S3Result<()> {
+    async fn tag<T: Sync>(
+        &self,
+        request: &S3Request<T>,
+        key: &str,
+        tags: Tags,
+        wanted: ObjectUse,
+    ) -> S3Result<()> {
         let key = Key::new(key).map_err(error::key)?;
         let open = self.open(request).await?;
+        let object = access::find(&open, request, &key, wanted).await?;
+        let policy = access::bucket(request)?.settings.policy.as_ref();
+        // What was allowed because of the tags must not happen to other tags.
+        let condition = if policy.is_some_and(Policy::looks_at_tags) {
+            Condition::seen(&object)
+        } else {
+            Condition::default()
+        };
         let changed = open
-            .change_attributes(key, AttributeChange::Tags(tags), Condition::default())
+            .change_attributes(key, AttributeChange::Tags(tags), condition)
             .await;
         changed.map_err(|refusal| error::change(&refusal))?;
         Ok(())

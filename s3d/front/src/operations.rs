@@ -68,6 +68,9 @@ operations! {
 
     get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput: fixed bucket_acl;
     put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput: waits set_bucket_acl;
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput: fixed policy;
+    put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput: waits set_policy;
+    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput: waits delete_policy;
     get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput:
         fixed policy_status;
     get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput: fixed cors;
@@ -90,8 +93,6 @@ operations! {
     delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput:
         waits delete_public_access_block;
 
-    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput: fixed policy;
-    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput: fixed delete_policy;
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
         -> GetBucketLifecycleConfigurationOutput: fixed lifecycle;
     delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput:

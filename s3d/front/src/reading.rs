@@ -11,12 +11,12 @@ use futures::stream::BoxStream;
 use http::header::CONTENT_RANGE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use parking_lot::Mutex;
-use s3d_bucket::{BlobReader, Bucket, Checksum, Found, Key, Object, Permission, ReadError};
+use s3d_bucket::{BlobReader, Bucket, Checksum, Found, Key, Object, ReadError};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob};
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{Body, S3Request, S3Response, S3Result, StdError};
 
-use super::access::{self, caller};
+use super::access::{self, ObjectUse, caller};
 use super::attributes;
 use super::conditions::{self, ReadOutcome};
 use super::context::RequestContext;
@@ -117,7 +117,7 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
         return Err(Refusal::Unsigned(sentence).into());
     }
     let key = Key::new(question.key).map_err(error::key)?;
-    let object = access::find(open, request, &key, Permission::Read).await?;
+    let object = access::find(open, request, &key, ObjectUse::READ).await?;
     let asked = &RequestContext::of(request)?.headers;
     let not_modified = match conditions::evaluate(&asked.condition, &object) {
         ReadOutcome::Failed(unmet) => return Err(Refusal::Precondition(unmet).into()),
@@ -125,8 +125,9 @@ async fn find<T>(open: &Bucket, request: &S3Request<T>, question: Question) -> S
         ReadOutcome::Proceed => false,
     };
     let mut headers = attributes::write(&object, query);
-    if !caller(request)?.owns(access::bucket(request)?) {
-        // Tags are the owner's, and so is how many there are.
+    let (bucket, caller) = (access::bucket(request)?, caller(request)?);
+    if !access::may_use(bucket, caller, &key, &object, ObjectUse::READ_TAGS) {
+        // Who may not read the tags may not know how many there are.
         headers.remove("x-amz-tagging-count");
     }
     let wanted = if not_modified {

@@ -53,6 +53,9 @@ pub enum Refusal {
     /// ACLs are to mean nothing while the bucket's ACL grants something.
     #[error("the bucket's ACL grants access to others: set it to private first")]
     GrantsInTheWay,
+    /// The public access block refuses the policy.
+    #[error("the public access block of the bucket refuses public policies")]
+    PublicPolicy,
     /// A bucket is wanted elsewhere.
     #[error("the location constraint {named} is not {here}, where this is")]
     Location {

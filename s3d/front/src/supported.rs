@@ -35,8 +35,7 @@ pub enum Unsupported {
 
 /// What S3 has and is not built, by method and query parameter; why, in a sentence.
 /// `s3d/CONFORMANCE.md` has the same list.
-pub const MISSING: [(&str, &str, &str); 31] = [
-    ("PUT", "policy", "there are no bucket policies: use ACLs"),
+pub const MISSING: [(&str, &str, &str); 30] = [
     ("PUT", "lifecycle", "objects do not expire by rules"),
     ("PUT", "encryption", "nothing is encrypted by the server"),
     ("PUT", "website", "buckets are no websites"),
@@ -169,6 +168,7 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
             "logging",
             "notification",
             "ownershipControls",
+            "policy",
             "publicAccessBlock",
             "requestPayment",
             "tagging",

@@ -3,13 +3,12 @@
 
 use s3s::dto::{
     BucketVersioningStatus, DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput,
-    DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, DeleteBucketPolicyInput,
-    DeleteBucketPolicyOutput, DeleteBucketReplicationInput, DeleteBucketReplicationOutput,
-    DeleteBucketWebsiteInput, DeleteBucketWebsiteOutput, GetBucketAccelerateConfigurationInput,
-    GetBucketAccelerateConfigurationOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
-    GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput,
-    GetBucketLoggingInput, GetBucketLoggingOutput, GetBucketNotificationConfigurationInput,
-    GetBucketNotificationConfigurationOutput, GetBucketPolicyInput, GetBucketPolicyOutput,
+    DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, DeleteBucketReplicationInput,
+    DeleteBucketReplicationOutput, DeleteBucketWebsiteInput, DeleteBucketWebsiteOutput,
+    GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput,
+    GetBucketEncryptionInput, GetBucketEncryptionOutput, GetBucketLifecycleConfigurationInput,
+    GetBucketLifecycleConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
+    GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
     GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput,
     GetBucketRequestPaymentOutput, GetBucketVersioningInput, GetBucketVersioningOutput,
     GetBucketWebsiteInput, GetBucketWebsiteOutput, GetObjectLegalHoldInput,
@@ -89,8 +88,6 @@ macro_rules! answers {
 }
 
 answers! {
-    policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = Err(Unset::Policy.into());
-    delete_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = empty();
     lifecycle(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput =
         Err(Unset::Lifecycle.into());
     delete_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = empty();

@@ -8,6 +8,7 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result};
 
+use super::access;
 use super::attributes;
 use super::conditions::{etag_is, of_write};
 use super::context::{Content, RequestContext};
@@ -48,7 +49,7 @@ impl Operations {
         let input = &mut request.input;
         let key = Key::new(std::mem::take(&mut input.key)).map_err(error::key)?;
         let condition = of_write(&RequestContext::of(&request)?.headers.condition);
-        let attributes = self.new_attributes(&request).await?;
+        let attributes = self.new_attributes(&request, &key).await?;
         let claims = Claims::read(&request.headers)?;
         let payload = payload(&request)?;
         let open = self.open(&request).await?;
@@ -112,7 +113,7 @@ impl Operations {
         let deletes: Vec<_> = wanted
             .objects
             .iter()
-            .map(|it| delete_one(&open, it))
+            .map(|it| delete_one(&open, &request, it))
             .collect();
         let deletes = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE);
         let outcomes: Vec<_> = deletes.collect().await;
@@ -148,7 +149,12 @@ fn deleted(input: &DeleteObjectInput) -> DeleteObjectOutput {
     }
 }
 
-async fn delete_one(open: &Bucket, object: &ObjectIdentifier) -> S3Result<()> {
+async fn delete_one<T: Sync>(
+    open: &Bucket,
+    request: &S3Request<T>,
+    object: &ObjectIdentifier,
+) -> S3Result<()> {
+    access::check_delete(request, &object.key)?;
     if !versions::check_deleted(object.version_id.as_deref())? {
         return Ok(());
     }

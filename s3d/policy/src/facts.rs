@@ -10,7 +10,10 @@ pub struct Facts(HashMap<String, Vec<String>>);
 impl Facts {
     /// Adds a value.
     pub fn add(&mut self, key: &str, value: impl Into<String>) {
-        self.0.entry(keys::folded(key)).or_default().push(value.into());
+        self.0
+            .entry(keys::folded(key))
+            .or_default()
+            .push(value.into());
     }
 
     /// Sets the tags that the object has which the request is about.

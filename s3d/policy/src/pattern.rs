@@ -147,9 +147,7 @@ mod tests {
                 (0..=text.len()).any(|taken| defined(behind, &text[taken..]))
             }
             (['?', behind @ ..], [_, rest @ ..]) => defined(behind, rest),
-            ([wanted, behind @ ..], [found, rest @ ..]) => {
-                wanted == found && defined(behind, rest)
-            }
+            ([wanted, behind @ ..], [found, rest @ ..]) => wanted == found && defined(behind, rest),
             _ => false,
         }
     }

@@ -45,6 +45,17 @@ pub enum Decision {
     Silent,
 }
 
+impl Decision {
+    /// Whether the request may be made, if it may `otherwise` where the policy says nothing.
+    pub fn or(self, otherwise: bool) -> bool {
+        match self {
+            Self::Denied => false,
+            Self::Allowed => true,
+            Self::Silent => otherwise,
+        }
+    }
+}
+
 impl Policy {
     /// Reads a policy.
     pub fn new(text: impl Into<String>) -> Result<Self, PolicyError> {

@@ -74,7 +74,13 @@ mod tests {
 
     #[test]
     fn what_is_no_resource_of_s3_is_refused() {
-        for arn in ["*", "bucket", "arn:aws:s3:::", "arn:aws:sns:::bucket", "arn:x:s3:::bucket"] {
+        for arn in [
+            "*",
+            "bucket",
+            "arn:aws:s3:::",
+            "arn:aws:sns:::bucket",
+            "arn:x:s3:::bucket",
+        ] {
             assert_eq!(read(arn), Err(PolicyError::Resource(arn.to_owned())));
         }
     }

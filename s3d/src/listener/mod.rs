@@ -18,9 +18,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ProtocolVersion;
+use s3d_front::TlsVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use connections::Admitted;
@@ -174,18 +177,25 @@ impl Connection {
             return;
         }
         let Some(tls) = &self.serving.tls else {
-            return self.serve(stream).await;
+            return self.serve(stream, None).await;
         };
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Ok(stream)) => {
+                let version = tls_version(&stream);
+                self.serve(stream, Some(version)).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, peer = %self.peer, "no TLS was agreed on"),
             Err(_) => tracing::debug!(peer = %self.peer, "no TLS was agreed on in time"),
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        tls: Option<TlsVersion>,
+    ) {
         let (router, peer) = (self.router, self.peer);
-        let service = service_fn(|request| answer(router.clone(), request, peer));
+        let service = service_fn(|request| answer(router.clone(), request, peer, tls));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.serving.idle_time)
@@ -197,13 +207,25 @@ impl Connection {
     }
 }
 
+fn tls_version(stream: &TlsStream<TcpStream>) -> TlsVersion {
+    let (_, session) = stream.get_ref();
+    TlsVersion(match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        _ => "1.2",
+    })
+}
+
 async fn answer(
     router: Router,
     mut request: Request<Incoming>,
     peer: SocketAddr,
+    tls: Option<TlsVersion>,
 ) -> Result<Response<Body>, Infallible> {
-    // Attempts to sign in are limited by address.
+    // Attempts to sign in are limited by address, and bucket policies ask for both.
     request.extensions_mut().insert(ConnectInfo(peer));
+    if let Some(tls) = tls {
+        request.extensions_mut().insert(tls);
+    }
     router.oneshot(request).await
 }
 

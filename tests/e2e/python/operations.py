@@ -1,6 +1,7 @@
 """Calls what applications call through boto3, and checks each answer. Settings come from the environment."""
 
 import io
+import json
 import os
 import urllib.error
 import urllib.request
@@ -103,13 +104,40 @@ def settings():
     assert [version["VersionId"] for version in s3.list_object_versions(Bucket=BUCKET, Prefix="a")["Versions"]] == ["null"]
 
 
-def public():
-    url = f"{os.environ['AWS_ENDPOINT_URL']}/{BUCKET}/a"
+def hidden(url):
     try:
         urllib.request.urlopen(url)
-        raise AssertionError("a private object was read by nobody")
     except urllib.error.HTTPError as error:
         assert error.code == 403
+        return
+    raise AssertionError("a private object was read by nobody")
+
+
+def policies():
+    url = f"{os.environ['AWS_ENDPOINT_URL']}/{BUCKET}/a"
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{BUCKET}/a",
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+    }
+    hidden(url)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert urllib.request.urlopen(url).read() == b"0123456789"
+    assert not s3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"]["IsPublic"]
+    statement["Condition"] = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    hidden(url)
+    statement["Action"] = "s3:GetObjekt"
+    refused("MalformedPolicy", s3.put_bucket_policy, Bucket=BUCKET, Policy=json.dumps({"Statement": statement}))
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=BUCKET)
+
+
+def public():
+    url = f"{os.environ['AWS_ENDPOINT_URL']}/{BUCKET}/a"
+    hidden(url)
     s3.put_object_acl(Bucket=BUCKET, Key="a", ACL="public-read")
     assert urllib.request.urlopen(url).read() == b"0123456789"
     presigned = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "m"}, ExpiresIn=60)
@@ -137,5 +165,5 @@ def deletes():
 
 print("boto3", boto3.__version__)
 s3.create_bucket(Bucket=BUCKET)
-for step in (objects, copies, multipart, settings, public, deletes):
+for step in (objects, copies, multipart, settings, policies, public, deletes):
     step()

@@ -4,6 +4,7 @@
 mod disk_formats;
 mod forms;
 mod nbd;
+mod policies;
 mod requests;
 mod s3;
 mod sign;
@@ -15,6 +16,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("s3_request", requests::request),
     ("s3_form", forms::form),
+    ("bucket_policy", policies::policy),
     ("log_group", s3d_bucket::fuzzing::group),
     ("superblock", s3d_bucket::fuzzing::superblock),
     ("rows", s3d_bucket::fuzzing::rows),

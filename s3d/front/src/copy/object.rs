@@ -9,7 +9,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::source::{CopyError, Source};
 use super::transfer::{digest, transfer};
-use crate::access::{bucket, caller};
+use crate::access::{ObjectUse, bucket, caller, may_use};
 use crate::acl::Belonging;
 use crate::attributes::{self, timestamp};
 use crate::checksum;
@@ -50,7 +50,7 @@ impl Operations {
             return Err(CopyError::ToItself.into());
         }
         let tags = if replaces_tags {
-            new_tags(&request)?
+            new_tags(&request, &key)?
         } else {
             tags_of(&request, &source)?
         };
@@ -118,10 +118,17 @@ impl Operations {
     }
 }
 
-/// The tags that the source gives its copy. To read them is the owner's.
+/// The tags that the source gives its copy, if the caller may read them.
 fn tags_of<T>(request: &S3Request<T>, source: &Source) -> Result<Tags, Refusal> {
-    let tags = &source.object.attributes.tags;
-    if tags.is_empty() || caller(request)?.owns(&source.record) {
+    let Source {
+        record,
+        key,
+        object,
+        ..
+    } = source;
+    let tags = &object.attributes.tags;
+    let caller = caller(request)?;
+    if tags.is_empty() || may_use(record, caller, key, object, ObjectUse::READ_TAGS) {
         Ok(tags.clone())
     } else {
         Err(Refusal::Denied)

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use s3d_bucket::{Bucket, Condition, Found, Key, Permission, Unmet};
+use s3d_bucket::{Bucket, Condition, Found, Key, Unmet};
 use s3d_buckets::BucketRecord;
 use s3s::dto::CopySource;
 use s3s::{S3Request, S3Result};
 
-use crate::access::{self, caller};
+use crate::access::{self, ObjectUse, caller};
 use crate::context::RequestContext;
 use crate::error;
 use crate::operations::Operations;
@@ -85,7 +85,7 @@ impl Operations {
         let record = found.ok_or(Refusal::NoSuchBucket)?;
         let open = self.buckets.open(&record).await.map_err(error::open)?;
         let caller = caller(request)?;
-        let object = access::find_as(&open, &record, caller, &key, Permission::Read).await?;
+        let object = access::find_as(&open, &record, caller, &key, ObjectUse::READ).await?;
         let condition = &RequestContext::of(request)?.headers.source_condition;
         if let Err(Unmet::Precondition(unmet)) = condition.check(Some(&object)) {
             return Err(Refusal::SourcePrecondition(unmet).into());

@@ -1,6 +1,7 @@
 //! The same for what is set on buckets and objects.
 
 use http::StatusCode;
+use s3d_policy::PolicyError;
 use s3s::{S3Error, S3ErrorCode};
 
 use super::{coded, error};
@@ -93,6 +94,11 @@ impl From<Unset> for S3Error {
         error.set_status_code(StatusCode::NOT_FOUND);
         error
     }
+}
+
+/// Why a document is no bucket policy.
+pub fn policy(refusal: &PolicyError) -> S3Error {
+    error(S3ErrorCode::MalformedPolicy, refusal)
 }
 
 impl From<CopyError> for S3Error {

@@ -10,7 +10,7 @@ use crate::error;
 use crate::refusal::Refusal;
 use crate::signature::key::SigningKey;
 use crate::signature::time::SigningTime;
-use crate::signature::{SignatureError, credential_of, version2};
+use crate::signature::{SignatureError, VERSION2, VERSION4, credential_of, version2};
 
 /// A signed policy.
 struct Claim<'f> {
@@ -34,10 +34,16 @@ pub async fn authenticate(accounts: &Accounts, fields: &Fields) -> S3Result<Opti
     let key = accounts.key(claim.access_key_id).await;
     let key = key.map_err(error::accounts)?.ok_or(Refusal::UnknownKey)?;
     if claim.verifies(&key.secret) {
+        let algorithm = match claim.signature {
+            Signature::Four { .. } => VERSION4,
+            Signature::Two { .. } => VERSION2,
+        };
         Ok(Some(Signer {
             key,
             seed: None,
             presigned: false,
+            algorithm,
+            signed_at: None,
         }))
     } else {
         Err(SignatureError::Mismatch.into())
@@ -59,7 +65,7 @@ impl<'f> Claim<'f> {
                 },
             }));
         }
-        if field("x-amz-algorithm")? != "AWS4-HMAC-SHA256" {
+        if field("x-amz-algorithm")? != VERSION4 {
             return Err(SignatureError::Query("x-amz-algorithm").into());
         }
         let time = SigningTime::parse(field("x-amz-date")?);

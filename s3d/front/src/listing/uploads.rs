@@ -33,7 +33,7 @@ impl Operations {
             .await
             .map_err(|refusal| error::read(&refusal))?;
         let state = state.ok_or(MultipartError::NoSuchUpload)?;
-        access::check_upload(&request, &state.upload)?;
+        access::check_upload(&request, "ListMultipartUploadParts", &key, &state.upload)?;
         let mut rest = state
             .parts
             .iter()

@@ -10,6 +10,12 @@ use super::version4::Version4;
 use super::{Received, Seed, SignatureError};
 use crate::query::Query;
 
+/// The mechanism of Signature Version 4.
+pub const VERSION4: &str = "AWS4-HMAC-SHA256";
+
+/// That of Version 2.
+pub const VERSION2: &str = "AWS";
+
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
 /// A signature, before anybody verified it.
@@ -50,8 +56,8 @@ impl<'r> Claim<'r> {
     ) -> Result<Self, SignatureError> {
         let (mechanism, fields) = value.split_once(' ').unwrap_or((value, ""));
         let version4 = match mechanism {
-            "AWS4-HMAC-SHA256" => true,
-            "AWS" => false,
+            VERSION4 => true,
+            VERSION2 => false,
             _ => return Err(SignatureError::Mechanism),
         };
         // The date comes before the rest, as in S3.
@@ -76,6 +82,22 @@ impl<'r> Claim<'r> {
         match self {
             Self::Two(claim) => claim.expires.is_some(),
             Self::Four(claim) => claim.presigned,
+        }
+    }
+
+    /// How it is signed.
+    pub fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Two(_) => VERSION2,
+            Self::Four(_) => VERSION4,
+        }
+    }
+
+    /// When it was signed, in seconds since 1970, if it says.
+    pub fn signed_at(&self) -> Option<i64> {
+        match self {
+            Self::Two(_) => None,
+            Self::Four(claim) => Some(claim.time.seconds()),
         }
     }
 

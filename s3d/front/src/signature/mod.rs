@@ -15,7 +15,7 @@ mod version4;
 
 use http::{HeaderMap, Method};
 
-pub use self::claim::Claim;
+pub use self::claim::{Claim, VERSION2, VERSION4};
 pub use self::hoist::{hoisted, without_signature};
 use self::time::SigningTime;
 pub use self::version4::credential_of;

@@ -53,6 +53,11 @@ impl SigningTime {
         &self.basic
     }
 
+    /// Since 1970.
+    pub fn seconds(&self) -> i64 {
+        self.seconds
+    }
+
     /// Its day, as credential scopes have it.
     pub fn day(&self) -> &str {
         &self.basic[..8]

@@ -97,7 +97,7 @@ fn sub_resources_that_are_not_built_are_named() {
         (Method::PUT, ResourceKind::Object, "partNumber=1"),
         (Method::PUT, ResourceKind::Object, "whatever"),
         (Method::PUT, ResourceKind::Object, "X-Amz-Acl=private"),
-        (Method::PUT, ResourceKind::Bucket, "policy"),
+        (Method::PUT, ResourceKind::Bucket, "lifecycle"),
         (Method::POST, ResourceKind::Object, "restore"),
         (Method::POST, ResourceKind::Object, "select&select-type=2"),
         (Method::DELETE, ResourceKind::Bucket, "abac"),

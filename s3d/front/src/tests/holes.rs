@@ -136,7 +136,7 @@ async fn what_is_not_built_is_no_success() {
     for (method, target) in [
         ("PUT", "/bucket/k?renameObject"),
         ("PUT", "/bucket/k?partNumber=1"),
-        ("PUT", "/bucket?policy"),
+        ("PUT", "/bucket?lifecycle"),
         ("GET", "/bucket?metadataTable"),
         ("POST", "/bucket"),
         ("PATCH", "/bucket/k"),

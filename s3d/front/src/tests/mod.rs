@@ -11,6 +11,7 @@ mod hosts;
 mod listings;
 mod multipart;
 mod objects;
+mod policies;
 mod rack;
 mod settings;
 mod shared;

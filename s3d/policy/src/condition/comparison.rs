@@ -43,9 +43,9 @@ impl Comparison {
     pub fn read(relation: Relation, value: &str) -> Result<Option<Self>, PolicyError> {
         Ok(match relation {
             Relation::Text => Some(Self::Text(Pattern::literal(value)?)),
-            Relation::TextInAnyCase => {
-                Some(Self::TextInAnyCase(Pattern::literal(&value.to_lowercase())?))
-            }
+            Relation::TextInAnyCase => Some(Self::TextInAnyCase(Pattern::literal(
+                &value.to_lowercase(),
+            )?)),
             Relation::Like => Some(Self::Like(Pattern::new(value)?)),
             Relation::Number(order) => number(value).map(|it| Self::Number(order, it)),
             Relation::Time(order) => time(value).map(|it| Self::Time(order, it)),

@@ -79,7 +79,15 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "x", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "::/129", "1.2.3/8"] {
+        for text in [
+            "",
+            "x",
+            "192.0.2.0/33",
+            "192.0.2.0/",
+            "192.0.2.0/-1",
+            "::/129",
+            "1.2.3/8",
+        ] {
             assert_eq!(Network::read(text), None, "{text}");
         }
     }

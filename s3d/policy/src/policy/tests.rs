@@ -116,7 +116,10 @@ fn what_is_not_named_is_all_the_rest() {
     };
     assert_eq!(decide(&theirs, true, "PutObject", "k"), Decision::Denied);
     assert_eq!(decide(&theirs, true, "GetObject", "k"), Decision::Silent);
-    assert_eq!(decide(&theirs, true, "PutObject", "free/k"), Decision::Silent);
+    assert_eq!(
+        decide(&theirs, true, "PutObject", "free/k"),
+        Decision::Silent
+    );
     assert_eq!(decide(&ours, true, "PutObject", "k"), Decision::Silent);
     // A key of another bucket does not act for its namespace.
     assert_eq!(decide(&ours, false, "PutObject", "k"), Decision::Denied);
@@ -125,35 +128,145 @@ fn what_is_not_named_is_all_the_rest() {
 #[test]
 fn conditions_compare_what_the_request_has() {
     for (condition, key, value, holds) in [
-        (r#""StringEquals":{"aws:Referer":"a*"}"#, "aws:referer", "ab", false),
-        (r#""StringEquals":{"aws:Referer":["b","ab"]}"#, "aws:referer", "ab", true),
-        (r#""StringNotEquals":{"aws:Referer":["b","ab"]}"#, "aws:referer", "ab", false),
-        (r#""StringNotEquals":{"aws:Referer":"b"}"#, "aws:referer", "ab", true),
-        (r#""StringNotEquals":{"aws:Referer":"b"}"#, "aws:useragent", "x", true),
-        (r#""StringEqualsIgnoreCase":{"AWS:referer":"AB"}"#, "aws:Referer", "aB", true),
-        (r#""StringLike":{"aws:Referer":"http://*.org/*"}"#, "aws:referer", "http://a.org/", true),
-        (r#""StringLike":{"aws:Referer":"a"}"#, "aws:useragent", "x", false),
-        (r#""StringLikeIfExists":{"aws:Referer":"a"}"#, "aws:useragent", "x", true),
-        (r#""StringLikeIfExists":{"aws:Referer":"a"}"#, "aws:referer", "x", false),
-        (r#""Null":{"aws:Referer":"true"}"#, "aws:useragent", "x", true),
+        (
+            r#""StringEquals":{"aws:Referer":"a*"}"#,
+            "aws:referer",
+            "ab",
+            false,
+        ),
+        (
+            r#""StringEquals":{"aws:Referer":["b","ab"]}"#,
+            "aws:referer",
+            "ab",
+            true,
+        ),
+        (
+            r#""StringNotEquals":{"aws:Referer":["b","ab"]}"#,
+            "aws:referer",
+            "ab",
+            false,
+        ),
+        (
+            r#""StringNotEquals":{"aws:Referer":"b"}"#,
+            "aws:referer",
+            "ab",
+            true,
+        ),
+        (
+            r#""StringNotEquals":{"aws:Referer":"b"}"#,
+            "aws:useragent",
+            "x",
+            true,
+        ),
+        (
+            r#""StringEqualsIgnoreCase":{"AWS:referer":"AB"}"#,
+            "aws:Referer",
+            "aB",
+            true,
+        ),
+        (
+            r#""StringLike":{"aws:Referer":"http://*.org/*"}"#,
+            "aws:referer",
+            "http://a.org/",
+            true,
+        ),
+        (
+            r#""StringLike":{"aws:Referer":"a"}"#,
+            "aws:useragent",
+            "x",
+            false,
+        ),
+        (
+            r#""StringLikeIfExists":{"aws:Referer":"a"}"#,
+            "aws:useragent",
+            "x",
+            true,
+        ),
+        (
+            r#""StringLikeIfExists":{"aws:Referer":"a"}"#,
+            "aws:referer",
+            "x",
+            false,
+        ),
+        (
+            r#""Null":{"aws:Referer":"true"}"#,
+            "aws:useragent",
+            "x",
+            true,
+        ),
         (r#""Null":{"aws:Referer":true}"#, "aws:referer", "x", false),
-        (r#""Null":{"aws:Referer":"false"}"#, "aws:referer", "x", true),
-        (r#""NumericLessThanEquals":{"s3:max-keys":10}"#, "s3:max-keys", "10", true),
-        (r#""NumericLessThanEquals":{"s3:max-keys":"10"}"#, "s3:max-keys", "11", false),
-        (r#""NumericNotEquals":{"s3:max-keys":"10"}"#, "s3:max-keys", "x", true),
-        (r#""Bool":{"aws:SecureTransport":"false"}"#, "aws:securetransport", "false", true),
-        (r#""Bool":{"aws:SecureTransport":true}"#, "aws:securetransport", "false", false),
-        (r#""IpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#, "aws:sourceip", "192.0.2.9", true),
-        (r#""NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#, "aws:sourceip", "192.0.2.9", false),
+        (
+            r#""Null":{"aws:Referer":"false"}"#,
+            "aws:referer",
+            "x",
+            true,
+        ),
+        (
+            r#""NumericLessThanEquals":{"s3:max-keys":10}"#,
+            "s3:max-keys",
+            "10",
+            true,
+        ),
+        (
+            r#""NumericLessThanEquals":{"s3:max-keys":"10"}"#,
+            "s3:max-keys",
+            "11",
+            false,
+        ),
+        (
+            r#""NumericNotEquals":{"s3:max-keys":"10"}"#,
+            "s3:max-keys",
+            "x",
+            true,
+        ),
+        (
+            r#""Bool":{"aws:SecureTransport":"false"}"#,
+            "aws:securetransport",
+            "false",
+            true,
+        ),
+        (
+            r#""Bool":{"aws:SecureTransport":true}"#,
+            "aws:securetransport",
+            "false",
+            false,
+        ),
+        (
+            r#""IpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#,
+            "aws:sourceip",
+            "192.0.2.9",
+            true,
+        ),
+        (
+            r#""NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#,
+            "aws:sourceip",
+            "192.0.2.9",
+            false,
+        ),
         (
             r#""DateLessThan":{"aws:CurrentTime":"2026-01-31T00:00:00Z"}"#,
             "aws:currenttime",
             "2026-01-30T23:59:59Z",
             true,
         ),
-        (r#""DateGreaterThan":{"aws:EpochTime":"2026-01-31"}"#, "aws:epochtime", "0", false),
-        (r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#, "s3:ExistingObjectTag/A", "1", true),
-        (r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#, "s3:ExistingObjectTag/a", "1", false),
+        (
+            r#""DateGreaterThan":{"aws:EpochTime":"2026-01-31"}"#,
+            "aws:epochtime",
+            "0",
+            false,
+        ),
+        (
+            r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#,
+            "s3:ExistingObjectTag/A",
+            "1",
+            true,
+        ),
+        (
+            r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#,
+            "s3:ExistingObjectTag/a",
+            "1",
+            false,
+        ),
     ] {
         let policy = objects("Allow", condition);
         let expected = if holds {
@@ -161,7 +274,11 @@ fn conditions_compare_what_the_request_has() {
         } else {
             Decision::Silent
         };
-        assert_eq!(read(&policy, &fact(key, value)), expected, "{condition} {key}={value}");
+        assert_eq!(
+            read(&policy, &fact(key, value)),
+            expected,
+            "{condition} {key}={value}"
+        );
     }
 }
 
@@ -200,7 +317,10 @@ fn a_condition_can_be_on_several_values_of_a_request() {
 
 #[test]
 fn tags_of_the_object_are_asked_for_only_where_they_matter() {
-    let policy = objects("Deny", r#""StringEquals":{"s3:ExistingObjectTag/secret":"yes"}"#);
+    let policy = objects(
+        "Deny",
+        r#""StringEquals":{"s3:ExistingObjectTag/secret":"yes"}"#,
+    );
     assert!(policy.looks_at_tags() && !Policy::new(PUBLIC).expect("a policy").looks_at_tags());
     let mut facts = Facts::default();
     facts.set_existing_tags(&[("secret".into(), "yes".into())]);
@@ -217,7 +337,10 @@ fn what_everyone_may_do_from_anywhere_is_public() {
     assert!(Policy::new(PUBLIC).expect("a policy").is_public());
     for (condition, public) in [
         (r#""IpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#, false),
-        (r#""IpAddress":{"aws:SourceIp":["10.0.0.0/8","0.0.0.0/0"]}"#, true),
+        (
+            r#""IpAddress":{"aws:SourceIp":["10.0.0.0/8","0.0.0.0/0"]}"#,
+            true,
+        ),
         (r#""IpAddress":{"aws:SourceIp":[]}"#, true),
         (r#""IpAddressIfExists":{"aws:SourceIp":"10.0.0.0/8"}"#, true),
         (r#""NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#, true),
@@ -225,7 +348,11 @@ fn what_everyone_may_do_from_anywhere_is_public() {
         (r#""StringLike":{"aws:PrincipalAccount":"o*"}"#, true),
         (r#""StringEquals":{"aws:Referer":"a"}"#, true),
     ] {
-        assert_eq!(objects("Allow", condition).is_public(), public, "{condition}");
+        assert_eq!(
+            objects("Allow", condition).is_public(),
+            public,
+            "{condition}"
+        );
     }
     assert!(!objects("Deny", "").is_public());
 }
@@ -233,10 +360,13 @@ fn what_everyone_may_do_from_anywhere_is_public() {
 #[test]
 fn what_is_not_understood_is_refused() {
     let resource = r#""Resource":"arn:aws:s3:::bucket""#;
-    let with = |rest: &str| one("Allow", &format!(r#""Principal":"*","Action":"s3:*",{rest}"#));
-    let conditioned = |condition: &str| {
-        with(&format!(r#"{resource},"Condition":{{{condition}}}"#))
+    let with = |rest: &str| {
+        one(
+            "Allow",
+            &format!(r#""Principal":"*","Action":"s3:*",{rest}"#),
+        )
     };
+    let conditioned = |condition: &str| with(&format!(r#"{resource},"Condition":{{{condition}}}"#));
     assert!(matches!(refusal(""), PolicyError::Json(_)));
     assert!(matches!(refusal("[]"), PolicyError::Json(_)));
     assert_eq!(refusal(r#"{"Statement":[]}"#), PolicyError::NoStatement);
@@ -276,7 +406,9 @@ fn what_is_not_understood_is_refused() {
         }
     );
     assert_eq!(
-        refusal(&conditioned(r#""StringLike":{"aws:Referer":"${aws:username}"}"#)),
+        refusal(&conditioned(
+            r#""StringLike":{"aws:Referer":"${aws:username}"}"#
+        )),
         PolicyError::Variable("${aws:username}".into())
     );
     let long = PUBLIC.replace("bucket/", &"b".repeat(MAX_LENGTH));
@@ -289,7 +421,10 @@ fn a_mistake_in_json_is_named() {
         let refused = refusal(text).to_string();
         assert!(refused.contains(part), "{refused}");
     };
-    says(&PUBLIC.replace("Effect", "effect"), "unknown field `effect`");
+    says(
+        &PUBLIC.replace("Effect", "effect"),
+        "unknown field `effect`",
+    );
     says(r#"{"Version":"2012-10-17"}"#, "missing field `Statement`");
     says(r#"{"Statement":"x"}"#, "expected struct Statement");
     says(

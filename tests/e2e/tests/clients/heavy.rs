@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use hayrack_e2e::clients::{command, run, source};
+use hayrack_e2e::http::{Request, exchange};
 
 use crate::{Trees, with_rack};
 
@@ -76,6 +77,21 @@ fn mc_mirrors_a_tree() {
         mc(&["mirror", "hay/mirror/moved", &down]);
         trees.assert_same();
         assert_eq!(mc(&["diff", &up, "hay/mirror/tree"]).trim(), "");
+        let status = || {
+            let host = rack.site.s3.to_string();
+            let get = Request::new("GET", "/mirror/shown/page").header("host", host);
+            exchange(rack.site.s3, &get).expect("an answer").status
+        };
+        let page = trees.up().join("page");
+        std::fs::write(&page, "a page").expect("it can be written");
+        mc(&["cp", &page.display().to_string(), "hay/mirror/shown/page"]);
+        assert_eq!(status(), 403);
+        mc(&["anonymous", "set", "download", "hay/mirror/shown"]);
+        assert_eq!(status(), 200);
+        let shown = mc(&["anonymous", "get", "hay/mirror/shown"]);
+        assert!(shown.contains("download"), "{shown}");
+        mc(&["anonymous", "set", "private", "hay/mirror/shown"]);
+        assert_eq!(status(), 403);
         mc(&["rb", "--force", "hay/mirror"]);
     });
 }
