@@ -28,6 +28,10 @@ def pytest_collection_modifyitems(config, items):
 def pytest_configure(config):
     import s3tests.functional as suite
 
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        # Some tests want to be alone with their tenants.
+        os.environ["S3TEST_CONF"] += f".{worker}"
     suite.nuke_bucket = lenient(suite.nuke_bucket)
     strict_setup, strict_teardown = suite.setup, suite.teardown
 

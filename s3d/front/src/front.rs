@@ -300,7 +300,9 @@ impl BodyKind {
     fn of(method: &Method, resource: ResourceKind, query: &Query<'_>) -> Self {
         let object = resource == ResourceKind::Object;
         match *method {
-            Method::PUT if object && !query.has("acl") && !query.has("tagging") => Self::Bytes,
+            Method::PUT if object && !supported::DESCRIBING.iter().any(|it| query.has(it)) => {
+                Self::Bytes
+            }
             Method::POST if object && query.has("uploadId") => Self::List { completes: true },
             // Of a bucket, only a list of keys to delete is posted.
             Method::POST if resource == ResourceKind::Bucket => Self::List { completes: false },

@@ -109,8 +109,12 @@ operations! {
         fixed delete_replication;
     get_object_lock_configuration(GetObjectLockConfigurationInput)
         -> GetObjectLockConfigurationOutput: fixed object_lock;
+    put_object_lock_configuration(PutObjectLockConfigurationInput)
+        -> PutObjectLockConfigurationOutput: fixed set_object_lock;
     get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput: fixed retention;
+    put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput: fixed set_retention;
     get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput: fixed legal_hold;
+    put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput: fixed set_legal_hold;
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
         -> GetBucketAccelerateConfigurationOutput: fixed acceleration;
     get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput: fixed logging;

@@ -35,14 +35,11 @@ pub enum Unsupported {
 
 /// What S3 has and is not built, by method and query parameter; why, in a sentence.
 /// `s3d/CONFORMANCE.md` has the same list.
-pub const MISSING: [(&str, &str, &str); 30] = [
+pub const MISSING: [(&str, &str, &str); 27] = [
     ("PUT", "lifecycle", "objects do not expire by rules"),
     ("PUT", "encryption", "nothing is encrypted by the server"),
     ("PUT", "website", "buckets are no websites"),
     ("PUT", "replication", "buckets are not copied to others"),
-    ("PUT", "object-lock", "there is no object lock"),
-    ("PUT", "retention", "there is no object lock"),
-    ("PUT", "legal-hold", "there is no object lock"),
     ("PUT", "accelerate", "there is no transfer acceleration"),
     ("PUT", "analytics", "there are no storage class analytics"),
     (
@@ -95,6 +92,9 @@ pub const MISSING: [(&str, &str, &str); 30] = [
     ("POST", "restore", "nothing is archived"),
     ("POST", "select", "objects cannot be queried"),
 ];
+
+/// What of an object is put as a document, and not as its bytes.
+pub const DESCRIBING: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
 
 /// Query parameters that make another operation of a GET. There is no HEAD of these: s3s would
 /// answer HeadObject or HeadBucket.
@@ -153,7 +153,9 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
     match (method, resource) {
         (&Method::PUT, ResourceKind::Object) => &[
             "acl",
+            "legal-hold",
             "partNumber",
+            "retention",
             "tagging",
             "uploadId",
             "versionId",
@@ -167,6 +169,7 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
             "cors",
             "logging",
             "notification",
+            "object-lock",
             "ownershipControls",
             "policy",
             "publicAccessBlock",
@@ -266,7 +269,7 @@ fn check_write(
         }
         // What is put has one version, whichever id it would be given.
         (&Method::PUT, ResourceKind::Object)
-            if has("versionId") && !has("acl") && !has("tagging") =>
+            if has("versionId") && !DESCRIBING.iter().any(|it| has(it)) =>
         {
             return Err(Unsupported::Query("versionId".to_owned()));
         }

@@ -21,6 +21,8 @@ use s3s::dto::{
     PutBucketLoggingOutput, PutBucketNotificationConfigurationInput,
     PutBucketNotificationConfigurationOutput, PutBucketRequestPaymentInput,
     PutBucketRequestPaymentOutput, PutBucketVersioningInput, PutBucketVersioningOutput,
+    PutObjectLegalHoldInput, PutObjectLegalHoldOutput, PutObjectLockConfigurationInput,
+    PutObjectLockConfigurationOutput, PutObjectRetentionInput, PutObjectRetentionOutput,
 };
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -51,6 +53,9 @@ pub enum Unset {
     /// Retention or legal hold of an object in a bucket without object lock.
     #[error("bucket is missing object lock configuration")]
     Retention,
+    /// Versioning, which object lock needs.
+    #[error("versioning must be enabled on the bucket to apply an object lock configuration")]
+    Versioning,
     /// Tags of a bucket.
     #[error("the tag set does not exist")]
     Tags,
@@ -103,6 +108,12 @@ answers! {
         Err(Unset::ObjectLock.into());
     retention(GetObjectRetentionInput) -> GetObjectRetentionOutput = Err(Unset::Retention.into());
     legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = Err(Unset::Retention.into());
+    set_object_lock(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput =
+        Err(Unset::Versioning.into());
+    set_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput =
+        Err(Unset::Retention.into());
+    set_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput =
+        Err(Unset::Retention.into());
     acceleration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput =
         empty();
     logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = empty();

@@ -109,6 +109,9 @@ fn setting(operation: &str) -> &'static str {
         "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "PutBucketRequestPayment" => "PutBucketRequestPayment",
         "PutBucketVersioning" => "PutBucketVersioning",
+        "PutObjectLegalHold" => "PutObjectLegalHold",
+        "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
+        "PutObjectRetention" => "PutObjectRetention",
         // No policy allows what has no name.
         _ => UNNAMED,
     }

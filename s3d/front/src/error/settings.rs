@@ -83,6 +83,7 @@ impl From<Unset> for S3Error {
             Unset::Replication => S3ErrorCode::ReplicationConfigurationNotFoundError,
             Unset::ObjectLock => S3ErrorCode::ObjectLockConfigurationNotFoundError,
             Unset::Retention => return error(S3ErrorCode::InvalidRequest, &refusal),
+            Unset::Versioning => return error(S3ErrorCode::InvalidBucketState, &refusal),
             Unset::Tags => S3ErrorCode::NoSuchTagSet,
             Unset::Cors => S3ErrorCode::NoSuchCORSConfiguration,
             Unset::Ownership => S3ErrorCode::OwnershipControlsNotFoundError,

@@ -90,8 +90,6 @@ fn sub_resources_that_are_not_built_are_named() {
     for (method, resource, query) in [
         (Method::PUT, ResourceKind::Object, "renameObject"),
         (Method::PUT, ResourceKind::Object, "rename%4fbject"),
-        (Method::PUT, ResourceKind::Object, "retention"),
-        (Method::PUT, ResourceKind::Object, "legal-hold"),
         (Method::PUT, ResourceKind::Object, "versionId=1"),
         (Method::PUT, ResourceKind::Object, "uploadId=x"),
         (Method::PUT, ResourceKind::Object, "partNumber=1"),

@@ -100,6 +100,33 @@ async fn what_cannot_change_may_be_set_to_what_it_is() {
 }
 
 #[tokio::test]
+async fn objects_are_not_locked_in_a_bucket_without_versions() {
+    let rack = Rack::new().await;
+    rack.put("/bucket/k", b"x").await.succeeds();
+    let lock = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>\
+                </ObjectLockConfiguration>";
+    set(&rack, "/bucket?object-lock", lock)
+        .await
+        .refuses(409, "InvalidBucketState");
+    let retention = "<Retention><Mode>GOVERNANCE</Mode>\
+                     <RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>";
+    let hold = "<LegalHold><Status>ON</Status></LegalHold>";
+    for (target, document) in [
+        ("/bucket/k?retention", retention),
+        ("/bucket/k?legal-hold", hold),
+    ] {
+        set(&rack, target, document)
+            .await
+            .refuses(400, "InvalidRequest");
+        let put = Ask::new("PUT", target).body(document);
+        rack.send(put.signed(&rack.foreign))
+            .await
+            .refuses(403, "AccessDenied");
+    }
+    assert_eq!(rack.get("/bucket/k").await.text(), "x");
+}
+
+#[tokio::test]
 async fn tags_of_a_bucket_come_back() {
     let rack = Rack::new().await;
     let document = |tags: &str| format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
