@@ -106,7 +106,7 @@ impl Test {
 
 impl Operator {
     /// Whether the values that a request has are as wanted.
-    fn holds(&self, found: &[String], wanted: &[Comparison]) -> bool {
+    fn holds(self, found: &[String], wanted: &[Comparison]) -> bool {
         if found.is_empty() {
             return self.if_exists
                 || match self.quantifier {
@@ -125,7 +125,7 @@ impl Operator {
     }
 
     /// Whether it holds only if the request has the key, with a value that matches.
-    fn must_match(&self) -> bool {
+    fn must_match(self) -> bool {
         !self.negated && !self.if_exists && self.quantifier != Some(Quantifier::All)
     }
 }

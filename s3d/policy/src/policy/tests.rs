@@ -125,160 +125,48 @@ fn what_is_not_named_is_all_the_rest() {
     assert_eq!(decide(&ours, false, "PutObject", "k"), Decision::Denied);
 }
 
+/// A condition, what the request has, and whether the condition holds.
+const COMPARISONS: &str = r#"
+    "StringEquals":{"aws:Referer":"a*"}              | aws:referer=ab | no
+    "StringEquals":{"aws:Referer":["b","ab"]}        | aws:referer=ab | yes
+    "StringNotEquals":{"aws:Referer":["b","ab"]}     | aws:referer=ab | no
+    "StringNotEquals":{"aws:Referer":"b"}            | aws:referer=ab | yes
+    "StringNotEquals":{"aws:Referer":"b"}            | aws:useragent=x | yes
+    "StringEqualsIgnoreCase":{"AWS:referer":"AB"}    | aws:Referer=aB | yes
+    "StringLike":{"aws:Referer":"http://*.org/*"}    | aws:referer=http://a.org/ | yes
+    "StringLike":{"aws:Referer":"a"}                 | aws:useragent=x | no
+    "StringLikeIfExists":{"aws:Referer":"a"}         | aws:useragent=x | yes
+    "StringLikeIfExists":{"aws:Referer":"a"}         | aws:referer=x | no
+    "Null":{"aws:Referer":"true"}                    | aws:useragent=x | yes
+    "Null":{"aws:Referer":true}                      | aws:referer=x | no
+    "Null":{"aws:Referer":"false"}                   | aws:referer=x | yes
+    "NumericLessThanEquals":{"s3:max-keys":10}       | s3:max-keys=10 | yes
+    "NumericLessThanEquals":{"s3:max-keys":"10"}     | s3:max-keys=11 | no
+    "NumericNotEquals":{"s3:max-keys":"10"}          | s3:max-keys=x | yes
+    "Bool":{"aws:SecureTransport":"false"}           | aws:securetransport=false | yes
+    "Bool":{"aws:SecureTransport":true}              | aws:securetransport=false | no
+    "IpAddress":{"aws:SourceIp":"192.0.2.0/24"}      | aws:sourceip=192.0.2.9 | yes
+    "NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}   | aws:sourceip=192.0.2.9 | no
+    "DateLessThan":{"aws:CurrentTime":"2026-01-31T00:00:00Z"} | aws:currenttime=2026-01-30T23:59:59Z | yes
+    "DateGreaterThan":{"aws:EpochTime":"2026-01-31"} | aws:epochtime=0 | no
+    "StringEquals":{"s3:ExistingObjectTag/A":"1"}    | s3:ExistingObjectTag/A=1 | yes
+    "StringEquals":{"s3:ExistingObjectTag/A":"1"}    | s3:ExistingObjectTag/a=1 | no
+"#;
+
 #[test]
 fn conditions_compare_what_the_request_has() {
-    for (condition, key, value, holds) in [
-        (
-            r#""StringEquals":{"aws:Referer":"a*"}"#,
-            "aws:referer",
-            "ab",
-            false,
-        ),
-        (
-            r#""StringEquals":{"aws:Referer":["b","ab"]}"#,
-            "aws:referer",
-            "ab",
-            true,
-        ),
-        (
-            r#""StringNotEquals":{"aws:Referer":["b","ab"]}"#,
-            "aws:referer",
-            "ab",
-            false,
-        ),
-        (
-            r#""StringNotEquals":{"aws:Referer":"b"}"#,
-            "aws:referer",
-            "ab",
-            true,
-        ),
-        (
-            r#""StringNotEquals":{"aws:Referer":"b"}"#,
-            "aws:useragent",
-            "x",
-            true,
-        ),
-        (
-            r#""StringEqualsIgnoreCase":{"AWS:referer":"AB"}"#,
-            "aws:Referer",
-            "aB",
-            true,
-        ),
-        (
-            r#""StringLike":{"aws:Referer":"http://*.org/*"}"#,
-            "aws:referer",
-            "http://a.org/",
-            true,
-        ),
-        (
-            r#""StringLike":{"aws:Referer":"a"}"#,
-            "aws:useragent",
-            "x",
-            false,
-        ),
-        (
-            r#""StringLikeIfExists":{"aws:Referer":"a"}"#,
-            "aws:useragent",
-            "x",
-            true,
-        ),
-        (
-            r#""StringLikeIfExists":{"aws:Referer":"a"}"#,
-            "aws:referer",
-            "x",
-            false,
-        ),
-        (
-            r#""Null":{"aws:Referer":"true"}"#,
-            "aws:useragent",
-            "x",
-            true,
-        ),
-        (r#""Null":{"aws:Referer":true}"#, "aws:referer", "x", false),
-        (
-            r#""Null":{"aws:Referer":"false"}"#,
-            "aws:referer",
-            "x",
-            true,
-        ),
-        (
-            r#""NumericLessThanEquals":{"s3:max-keys":10}"#,
-            "s3:max-keys",
-            "10",
-            true,
-        ),
-        (
-            r#""NumericLessThanEquals":{"s3:max-keys":"10"}"#,
-            "s3:max-keys",
-            "11",
-            false,
-        ),
-        (
-            r#""NumericNotEquals":{"s3:max-keys":"10"}"#,
-            "s3:max-keys",
-            "x",
-            true,
-        ),
-        (
-            r#""Bool":{"aws:SecureTransport":"false"}"#,
-            "aws:securetransport",
-            "false",
-            true,
-        ),
-        (
-            r#""Bool":{"aws:SecureTransport":true}"#,
-            "aws:securetransport",
-            "false",
-            false,
-        ),
-        (
-            r#""IpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#,
-            "aws:sourceip",
-            "192.0.2.9",
-            true,
-        ),
-        (
-            r#""NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#,
-            "aws:sourceip",
-            "192.0.2.9",
-            false,
-        ),
-        (
-            r#""DateLessThan":{"aws:CurrentTime":"2026-01-31T00:00:00Z"}"#,
-            "aws:currenttime",
-            "2026-01-30T23:59:59Z",
-            true,
-        ),
-        (
-            r#""DateGreaterThan":{"aws:EpochTime":"2026-01-31"}"#,
-            "aws:epochtime",
-            "0",
-            false,
-        ),
-        (
-            r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#,
-            "s3:ExistingObjectTag/A",
-            "1",
-            true,
-        ),
-        (
-            r#""StringEquals":{"s3:ExistingObjectTag/A":"1"}"#,
-            "s3:ExistingObjectTag/a",
-            "1",
-            false,
-        ),
-    ] {
-        let policy = objects("Allow", condition);
-        let expected = if holds {
-            Decision::Allowed
-        } else {
-            Decision::Silent
+    for line in COMPARISONS.lines().filter(|line| !line.is_empty()) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [condition, has, holds] = cells[..] else {
+            panic!("a line has three cells: {line}");
         };
-        assert_eq!(
-            read(&policy, &fact(key, value)),
-            expected,
-            "{condition} {key}={value}"
-        );
+        let (key, value) = has.split_once('=').expect("a key and its value");
+        let expected = match holds {
+            "yes" => Decision::Allowed,
+            _ => Decision::Silent,
+        };
+        let policy = objects("Allow", condition);
+        assert_eq!(read(&policy, &fact(key, value)), expected, "{line}");
     }
 }
 
