@@ -196,6 +196,8 @@ fn assert_served(owner: &S3, operation: &Operation, subject: &Subject) {
     let lacking = [
         "get_object_legal_hold",
         "get_object_retention",
+        "put_object_legal_hold",
+        "put_object_retention",
         "write_get_object_response",
     ];
     assert!(
