@@ -60,7 +60,7 @@ async fn more_volumes_than_files_can_be_open_are_served_or_refused() {
     assert!((10..40).contains(&open.len()), "{}", open.len());
     disk_is_online(&daemon).await;
     for (number, device) in &open {
-        device.flush().await.unwrap();
+        device.flush(device.session()).await.unwrap();
         for extent in 0..4 {
             let read = device.read(extent * EXTENT, 4096).await.unwrap();
             assert!(

@@ -102,7 +102,7 @@ async fn what_was_durable_survives_a_kill_and_disconnects_at_once() {
         .write(far, std::slice::from_ref(&data), Durability::Volatile)
         .await
         .unwrap();
-    device.flush().await.unwrap();
+    device.flush(device.session()).await.unwrap();
     let daemon = daemon.restart(Signal::SIGKILL);
     assert_eq!(
         device.read(0, 1).await.unwrap_err(),
@@ -167,7 +167,7 @@ async fn space_comes_and_goes_with_what_is_written() {
     device.write(0, &[data], Durability::Durable).await.unwrap();
     assert_eq!(daemon.admin().show_volume("v").await.unwrap().used, 8 << 20);
     device.trim(0, 4 << 20).await.unwrap();
-    device.flush().await.unwrap();
+    device.flush(device.session()).await.unwrap();
     assert_eq!(daemon.admin().show_volume("v").await.unwrap().used, 4 << 20);
     drop(device);
     daemon.admin().detach("v", "only").await.unwrap();

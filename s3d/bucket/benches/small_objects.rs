@@ -11,7 +11,7 @@ use s3d_bucket::{
     Attributes, Body, Bucket, BucketId, Condition, CopyAttributes, CopySource, Devices, Key,
     ListRequest, Options,
 };
-use volumed_client::{BlockDevice, DeviceError, Durability};
+use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 
 const BLOCK: u64 = 4096;
 const OBJECTS: usize = 100_000;
@@ -68,7 +68,7 @@ impl BlockDevice for Memory {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use s3d_bucket::Devices;
-use volumed_client::{BlockDevice, DeviceError, Durability};
+use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 
 use super::volumes::{Attachment, VolumeError, Volumes};
 
@@ -176,7 +176,7 @@ impl BlockDevice for Device {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         self.check()
     }
 

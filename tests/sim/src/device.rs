@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -18,7 +17,7 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use volumed_client::{BlockDevice, DeviceError, Durability};
+use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 
 pub use image::Image;
 use image::{BLOCK, Block, Pending, SECTOR, SECTORS, settle};
@@ -47,9 +46,6 @@ pub struct SimDevice {
 pub struct Connection {
     device: Arc<SimDevice>,
     attachment: u64,
-    /// The first time since the last flush that something was answered which a flush has to cover:
-    /// one more than the breaks there were before it, or 0.
-    unflushed: AtomicU64,
 }
 
 struct State {
@@ -96,7 +92,6 @@ impl SimDevice {
         Arc::new(Connection {
             device: self.clone(),
             attachment: self.lock().attachment,
-            unflushed: AtomicU64::new(0),
         })
     }
 
@@ -281,12 +276,6 @@ impl State {
 }
 
 impl Connection {
-    fn note_unflushed(&self, breaks: u64) {
-        let (order, noted) = (Ordering::Relaxed, breaks + 1);
-        // An older one stays: what was answered then may be gone.
-        let _ = self.unflushed.compare_exchange(0, noted, order, order);
-    }
-
     async fn call(&self) -> Result<u32, DeviceError> {
         self.check()?;
         let pauses = self.device.lock().call()?;
@@ -365,19 +354,22 @@ impl BlockDevice for Connection {
         } else {
             state.write(offset, &bytes)
         };
-        match durability {
-            Durability::Durable => state.make_durable(offset, bytes.len(), write),
-            Durability::Volatile => self.note_unflushed(state.breaks),
+        if durability == Durability::Durable {
+            state.make_durable(offset, bytes.len(), write);
         }
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
-        let unflushed = self.unflushed.swap(0, Ordering::Relaxed);
+    /// Each break begins one.
+    fn session(&self) -> Session {
+        Session(self.device.lock().breaks)
+    }
+
+    async fn flush(&self, since: Session) -> Result<(), DeviceError> {
         self.call().await?;
         self.device.answer(())?;
         let mut state = self.device.lock();
-        if unflushed != 0 && unflushed != state.breaks + 1 {
+        if since != Session(state.breaks) {
             return Err(DeviceError::Disconnected);
         }
         state.make_answered_durable();
@@ -389,7 +381,6 @@ impl BlockDevice for Connection {
         self.device.answer(())?;
         let mut state = self.device.lock();
         state.trim(offset, length);
-        self.note_unflushed(state.breaks);
         Ok(())
     }
 }

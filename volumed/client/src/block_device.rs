@@ -12,6 +12,10 @@ pub enum Durability {
     Durable,
 }
 
+/// One of the connections that a device has had: what was answered on another one may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session(pub u64);
+
 /// A thin volume as its owner sees it: byte addressed, unwritten bytes read zero.
 ///
 /// All calls may be in flight at once, from any thread. Two calls that overlap and are in flight
@@ -40,8 +44,20 @@ pub trait BlockDevice: Send + Sync + 'static {
         durability: Durability,
     ) -> Result<(), DeviceError>;
 
-    /// Makes durable every write that was answered before this call, on any connection.
-    async fn flush(&self) -> Result<(), DeviceError>;
+    /// The session that answers what is called from now on. Whoever wants something made durable
+    /// takes it before the first write or trim of it. A device that ends with its connection has
+    /// one only.
+    fn session(&self) -> Session {
+        Session(0)
+    }
+
+    /// Makes durable every write and trim that was called after `since` was taken and answered
+    /// before this call, whoever called it (V9).
+    ///
+    /// [`DeviceError::Disconnected`] says that another session began meanwhile, and some of it may
+    /// be gone: the caller takes the session of now and does its writes and trims again, or reads
+    /// back what they left. Every caller is told so for itself: the device remembers none.
+    async fn flush(&self, since: Session) -> Result<(), DeviceError>;
 
     /// Gives `length` bytes at `offset` back to the pool; they read zero afterwards.
     async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError>;
@@ -51,7 +67,8 @@ pub trait BlockDevice: Send + Sync + 'static {
 /// not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// The connection to the volume daemon is gone, and with it this device: attach again.
+    /// The connection to the volume daemon is gone, and with it this device: attach again. Of a
+    /// [`flush`](BlockDevice::flush) it may also say that the connection is another one by now.
     #[error("the connection to the volume daemon was lost")]
     Disconnected,
     /// The pool has no room; nothing was changed.

@@ -7,7 +7,7 @@ pub mod extents;
 mod nbd_device;
 mod reconnecting;
 
-pub use block_device::{BlockDevice, DeviceError, Durability};
+pub use block_device::{BlockDevice, DeviceError, Durability, Session};
 pub use extents::ExtentFiles;
 pub use nbd_device::{ConnectError, NbdDevice};
 pub use reconnecting::{Connect, ConnectFailure, ReconnectingDevice};

@@ -89,7 +89,7 @@ async fn what_is_written_is_read() {
         .write(4093, &pieces, Durability::Durable)
         .await
         .unwrap();
-    device.flush().await.unwrap();
+    device.flush(device.session()).await.unwrap();
     let read = device.read(4093, 70_005).await.unwrap();
     assert_eq!(read, pieces.concat());
     device.trim(0, SIZE as u64).await.unwrap();
@@ -194,7 +194,10 @@ async fn a_broken_connection_fails_every_call_at_once() {
         DeviceError::Disconnected
     );
     assert!(device.is_disconnected());
-    assert_eq!(device.flush().await.unwrap_err(), DeviceError::Disconnected);
+    assert_eq!(
+        device.flush(device.session()).await.unwrap_err(),
+        DeviceError::Disconnected
+    );
     let write = device.write(0, &[pattern(1, 9)], Durability::Durable).await;
     assert_eq!(write.unwrap_err(), DeviceError::Disconnected);
 }
@@ -210,7 +213,7 @@ async fn the_servers_errors_are_told_apart() {
     ]);
     let device = connect(&server.socket).await;
     assert_eq!(device.read(0, 10).await.unwrap_err(), DeviceError::NoSpace);
-    device.flush().await.unwrap();
+    device.flush(device.session()).await.unwrap();
     let server = Nbdkit::start(&[
         "--filter=error",
         "memory",

@@ -221,7 +221,7 @@ async fn exercise(mode: Mode) {
                         .unwrap();
                     assert!(device.read(offset, length).await.unwrap() == data);
                 }
-                device.flush().await.unwrap();
+                device.flush(device.session()).await.unwrap();
             })
         })
         .collect();

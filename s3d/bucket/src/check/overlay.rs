@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use volumed_client::{BlockDevice, DeviceError, Durability};
+use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 
 use crate::format::layout::BLOCK;
 
@@ -65,7 +65,7 @@ impl BlockDevice for Overlay {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         Ok(())
     }
 

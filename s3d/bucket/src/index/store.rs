@@ -281,8 +281,9 @@ impl Store {
             return Ok(());
         }
         let trimmed = block_on(async {
+            let session = self.device.session();
             self.device.trim(INDEX_HALVES[half].start, length).await?;
-            self.device.flush().await
+            self.device.flush(session).await
         });
         trimmed.map_err(|error| IndexError(error.to_string()))?;
         self.superblock_change(|fields| fields.index_lengths[half] = 0)

@@ -18,7 +18,7 @@ use futures::executor::block_on;
 use futures::future::try_join_all;
 use parking_lot::{Mutex, MutexGuard};
 use redb::StorageBackend;
-use volumed_client::{BlockDevice, DeviceError, Durability};
+use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 
 use crate::format::layout::INDEX_HALVES;
 use crate::format::superblock::Superblock;
@@ -57,6 +57,8 @@ struct Queue {
     /// Writes that were not sent, by offset; none overlaps another.
     writes: BTreeMap<u64, Bytes>,
     bytes: usize,
+    /// Taken before the first write or trim that no sync covers.
+    session: Option<Session>,
     /// The greatest length since the last sync, when the index is shorter now.
     shrunk_from: Option<u64>,
 }
@@ -147,6 +149,7 @@ impl IndexZone {
     /// serves it to readers.
     fn send(&self, _writer: &MutexGuard<'_, ()>) -> io::Result<()> {
         let writes = merge_adjacent(&self.queue.lock().writes);
+        self.note_session();
         let sends = writes.iter().map(|(offset, pieces)| {
             self.device
                 .write(self.start() + offset, pieces, Durability::Volatile)
@@ -158,10 +161,15 @@ impl IndexZone {
         Ok(())
     }
 
+    fn note_session(&self) -> Session {
+        let mut queue = self.queue.lock();
+        *queue.session.get_or_insert_with(|| self.device.session())
+    }
+
     fn sync(&self, writer: &MutexGuard<'_, ()>) -> io::Result<()> {
         self.send(writer)?;
         let flushed = if kept(Rule::IndexFlush) {
-            block_on(self.device.flush())
+            block_on(self.device.flush(self.note_session()))
         } else {
             Ok(())
         };
@@ -169,8 +177,13 @@ impl IndexZone {
             self.interruption.get_or_init(|| Interruption::Reconnected);
         }
         self.latch(flushed)?;
-        let shrunk_from = self.queue.lock().shrunk_from.take();
+        let shrunk_from = {
+            let mut queue = self.queue.lock();
+            queue.session = None;
+            queue.shrunk_from.take()
+        };
         if let Some(old) = shrunk_from {
+            self.note_session();
             let length = self.length.load(Ordering::Acquire);
             self.store_length(length)?;
             self.latch(block_on(

@@ -131,6 +131,7 @@ impl Compactor {
         }
         // What lives now keeps its blocks; what does not may still be read under an earlier pin.
         self.shared.pins.wait_for_earlier().await;
+        let session = self.shared.data.session();
         for (done, gap) in dead.into_iter().enumerate() {
             self.shared
                 .data
@@ -140,7 +141,7 @@ impl Compactor {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        self.shared.data.flush().await?;
+        self.shared.data.flush(session).await?;
         Ok(holes)
     }
 

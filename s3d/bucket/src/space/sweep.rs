@@ -107,6 +107,7 @@ async fn sweep(
 ) -> Result<(), ClosedError> {
     let mut at = zone.start;
     let mut trims = 0;
+    let session = shared.data.session();
     while at < zone.end {
         let end = zone.end;
         let (mut named, end) = shared
@@ -125,7 +126,7 @@ async fn sweep(
         }
         at = end;
     }
-    Ok(shared.data.flush().await?)
+    Ok(shared.data.flush(session).await?)
 }
 
 /// The blocks of the spans from `from` on, those marked freed too (they are the trimmer's), and up

@@ -72,6 +72,7 @@ async fn trim_abandoned(shared: &Shared) -> Result<(), DeviceError> {
         // Perhaps a record names them after all; the sweep of the next open knows.
         return Ok(());
     }
+    let session = shared.data.session();
     for range in &ranges {
         shared
             .data
@@ -79,7 +80,7 @@ async fn trim_abandoned(shared: &Shared) -> Result<(), DeviceError> {
             .await?;
     }
     if !ranges.is_empty() {
-        shared.data.flush().await?;
+        shared.data.flush(session).await?;
         shared.space.trimmed(&ranges);
     }
     Ok(())
@@ -105,13 +106,14 @@ async fn round(
     // In this order: what lives now keeps its block, however it is deleted during the wait, when a
     // later read may have pinned it.
     shared.pins.wait_for_earlier().await;
+    let session = shared.data.session();
     for range in dead.blocks {
         shared
             .data
             .trim(range.start, range.end - range.start)
             .await?;
     }
-    shared.data.flush().await?;
+    shared.data.flush(session).await?;
     let full = freed.len() == BATCH;
     let trimmed = |FreedSpan { id, offset, .. }| TrimmedSpan { id, offset };
     let spans = freed.into_iter().map(trimmed).collect();

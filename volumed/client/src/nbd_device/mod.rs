@@ -17,7 +17,7 @@ pub use connect::ConnectError;
 use connection::Connection;
 
 use crate::extents::ExtentReader;
-use crate::{BlockDevice, DeviceError, Durability, ExtentFiles};
+use crate::{BlockDevice, DeviceError, Durability, ExtentFiles, Session};
 
 /// The longest TRIM that is sent, in bytes: what fits 32 bits in whole extents of 64 MiB.
 const MAX_TRIM: u64 = (4 << 30) - (64 << 20);
@@ -167,7 +167,7 @@ impl BlockDevice for NbdDevice {
         outcome
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         answer(self.connection.submit(Request::Flush, &[]))
             .await
             .map(drop)

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::BlockDevice;
+use crate::{BlockDevice, Session};
 
 /// Pauses between attempts, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
@@ -33,14 +33,15 @@ pub enum ConnectFailure {
 #[derive(Clone)]
 pub(super) struct Connection {
     /// Counts the connections of a device.
-    pub generation: u64,
+    pub session: Session,
     pub device: Arc<dyn BlockDevice>,
 }
 
 #[derive(Debug)]
 pub(super) enum State {
     Connected(Connection),
-    Reconnecting,
+    /// The connection of this session is being made.
+    Reconnecting(Session),
     Lost,
 }
 
@@ -49,7 +50,7 @@ pub(super) enum State {
 pub(super) async fn replace(
     state: Weak<watch::Sender<State>>,
     connect: Arc<dyn Connect>,
-    generation: u64,
+    session: Session,
     patience: Duration,
 ) {
     let deadline = Instant::now() + patience;
@@ -59,7 +60,7 @@ pub(super) async fn replace(
             return;
         }
         match timeout_at(deadline, connect.connect()).await {
-            Ok(Ok(device)) => break State::Connected(Connection { generation, device }),
+            Ok(Ok(device)) => break State::Connected(Connection { session, device }),
             Ok(Err(ConnectFailure::Passing)) if Instant::now() + pause < deadline => {
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
@@ -76,7 +77,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Connection")
-            .field("generation", &self.generation)
+            .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ mod connection;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,10 +16,7 @@ use tokio::sync::watch;
 pub use connection::{Connect, ConnectFailure};
 use connection::{Connection, State};
 
-use crate::{BlockDevice, DeviceError, Durability};
-
-/// No answered write waits for a flush; generations begin at 1.
-const CLEAN: u64 = 0;
+use crate::{BlockDevice, DeviceError, Durability, Session};
 
 /// A device whose calls wait while its connection is made anew, and are then sent again.
 ///
@@ -28,10 +24,9 @@ const CLEAN: u64 = 0;
 /// and are in flight together have no order, so nothing can have been written over it meanwhile, and
 /// the new connection is made only when nothing of the old one can land any more (V2).
 ///
-/// A flush covers what was answered on its own connection (V9). When volatile writes or trims were
-/// answered on one that is lost, the next flush fails with [`DeviceError::Disconnected`], once, and
-/// its caller must do them again. Of several callers who flush at the same time only one may be
-/// told: who depends on it has a device of its own.
+/// A flush covers what was answered on its own connection (V9), and each connection is a session. So
+/// a flush since one that is lost fails with [`DeviceError::Disconnected`], and what it should cover
+/// has to be done again, or read back.
 ///
 /// When no connection could be made for the whole of `patience`, every call fails with
 /// [`DeviceError::Disconnected`] from then on.
@@ -42,8 +37,6 @@ pub struct ReconnectingDevice {
     connect: Arc<dyn Connect>,
     runtime: Handle,
     patience: Duration,
-    /// The generation of the oldest connection that answered what no flush has covered.
-    unflushed: AtomicU64,
 }
 
 impl ReconnectingDevice {
@@ -53,13 +46,12 @@ impl ReconnectingDevice {
         Self {
             size: first.size(),
             state: Arc::new(watch::Sender::new(State::Connected(Connection {
-                generation: CLEAN + 1,
+                session: Session(0),
                 device: first,
             }))),
             connect,
             runtime: Handle::current(),
             patience,
-            unflushed: AtomicU64::new(CLEAN),
         }
     }
 
@@ -74,7 +66,7 @@ impl ReconnectingDevice {
         }
         let mut states = self.state.subscribe();
         let state = states
-            .wait_for(|state| !matches!(state, State::Reconnecting))
+            .wait_for(|state| !matches!(state, State::Reconnecting(_)))
             .await;
         match state.as_deref() {
             Ok(State::Connected(connection)) => Ok(connection.clone()),
@@ -89,33 +81,27 @@ impl ReconnectingDevice {
         outcome: Result<T, DeviceError>,
     ) -> Option<Result<T, DeviceError>> {
         if matches!(outcome, Err(DeviceError::Disconnected)) {
-            self.replace(connection.generation);
+            self.replace(connection.session);
             return None;
         }
         Some(outcome)
     }
 
-    /// Has the connection of this generation replaced, unless somebody had before.
-    fn replace(&self, broken: u64) {
+    /// Has the connection of this session replaced, unless somebody had before.
+    fn replace(&self, broken: Session) {
+        let next = Session(broken.0 + 1);
         let began = self.state.send_if_modified(|state| match state {
-            State::Connected(connection) if connection.generation == broken => {
-                *state = State::Reconnecting;
+            State::Connected(connection) if connection.session == broken => {
+                *state = State::Reconnecting(next);
                 true
             }
             _ => false,
         });
         if began {
-            let next = broken + 1;
             let (state, connect) = (Arc::downgrade(&self.state), self.connect.clone());
             let replacing = connection::replace(state, connect, next, self.patience);
             self.runtime.spawn(replacing);
         }
-    }
-
-    fn note_unflushed(&self, generation: u64) {
-        let noted = &self.unflushed;
-        // An older one stays: what it answered may be gone, whatever comes later.
-        let _ = noted.compare_exchange(CLEAN, generation, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -155,28 +141,30 @@ impl BlockDevice for ReconnectingDevice {
             let connection = self.connection().await?;
             let outcome = connection.device.write(offset, pieces, durability).await;
             if let Some(settled) = self.settled(&connection, outcome) {
-                if durability == Durability::Volatile {
-                    self.note_unflushed(connection.generation);
-                }
                 return settled;
             }
         }
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
-        loop {
-            let connection = self.connection().await?;
-            let unflushed = self.unflushed.swap(CLEAN, Ordering::AcqRel);
-            if unflushed != CLEAN && unflushed != connection.generation {
-                return Err(DeviceError::Disconnected);
-            }
-            let outcome = connection.device.flush().await;
-            match self.settled(&connection, outcome) {
-                Some(settled) => return settled,
-                None if unflushed != CLEAN => return Err(DeviceError::Disconnected),
-                None => {}
-            }
+    /// While a connection is being made, that one's: every call waits for it.
+    fn session(&self) -> Session {
+        match &*self.state.borrow() {
+            State::Connected(connection) => connection.session,
+            State::Reconnecting(next) => *next,
+            State::Lost => Session(0),
         }
+    }
+
+    async fn flush(&self, since: Session) -> Result<(), DeviceError> {
+        let connection = self.connection().await?;
+        if connection.session != since {
+            return Err(DeviceError::Disconnected);
+        }
+        // The device of a connection has one session.
+        let device = &connection.device;
+        let outcome = device.flush(device.session()).await;
+        let settled = self.settled(&connection, outcome);
+        settled.unwrap_or(Err(DeviceError::Disconnected))
     }
 
     async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
@@ -184,7 +172,6 @@ impl BlockDevice for ReconnectingDevice {
             let connection = self.connection().await?;
             let outcome = connection.device.trim(offset, length).await;
             if let Some(settled) = self.settled(&connection, outcome) {
-                self.note_unflushed(connection.generation);
                 return settled;
             }
         }

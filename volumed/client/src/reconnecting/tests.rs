@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -78,7 +79,7 @@ impl BlockDevice for Link {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         self.check()
     }
 
@@ -138,7 +139,8 @@ async fn patience_ends_and_then_every_call_fails_at_once() {
     assert!(began.elapsed() >= Duration::from_secs(29));
     server.away.store(false, Ordering::SeqCst);
     let failed = tokio::time::Instant::now();
-    assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+    let flushed = device.flush(device.session()).await;
+    assert_eq!(flushed, Err(DeviceError::Disconnected));
     assert_eq!(failed.elapsed(), Duration::ZERO);
     assert!(device.is_lost());
 }
@@ -156,7 +158,7 @@ async fn a_volume_that_somebody_else_took_is_lost_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_fails_once_when_what_it_should_cover_is_lost() {
+async fn a_flush_fails_when_what_it_should_cover_may_be_lost() {
     let volatile: [fn(&ReconnectingDevice) -> futures::future::BoxFuture<'_, _>; 2] = [
         |device| Box::pin(async { device.write(0, &bytes("a"), Durability::Volatile).await }),
         |device| Box::pin(device.trim(0, 1)),
@@ -164,38 +166,53 @@ async fn a_flush_fails_once_when_what_it_should_cover_is_lost() {
     for call in volatile {
         let server = Arc::<Server>::default();
         let device = server.device();
+        let session = device.session();
         call(&device).await.unwrap();
-        assert_eq!(device.flush().await, Ok(()), "nothing is lost yet");
+        assert_eq!(device.flush(session).await, Ok(()), "nothing is lost yet");
         call(&device).await.unwrap();
         server.break_connections();
-        assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
-        assert_eq!(device.flush().await, Ok(()), "it is reported once");
+        for _ in 0..2 {
+            let flushed = device.flush(session).await;
+            assert_eq!(flushed, Err(DeviceError::Disconnected));
+        }
+        let session = device.session();
         call(&device).await.unwrap();
-        assert_eq!(device.flush().await, Ok(()));
+        assert_eq!(device.flush(session).await, Ok(()));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_that_nothing_waits_for_goes_on() {
-    let server = Arc::<Server>::default();
-    let device = server.device();
-    device
-        .write(0, &bytes("a"), Durability::Durable)
-        .await
-        .unwrap();
-    server.break_connections();
-    assert_eq!(device.flush().await, Ok(()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_volatile_write_on_the_next_connection_does_not_hide_a_lost_one() {
+async fn what_others_do_hides_no_lost_write() {
     let server = Arc::<Server>::default();
     let device = server.device();
     let write = async |at| device.write(at, &bytes("a"), Durability::Volatile).await;
+    let session = device.session();
     write(0).await.unwrap();
     server.break_connections();
+    // Whoever has the session of before the break is told, whatever was flushed meanwhile.
     write(1).await.unwrap();
-    assert_eq!(device.flush().await, Err(DeviceError::Disconnected));
+    assert_eq!(device.flush(device.session()).await, Ok(()));
+    let flushed = device.flush(session).await;
+    assert_eq!(flushed, Err(DeviceError::Disconnected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_begins_when_the_one_before_is_known_to_be_lost() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    let before = device.session();
+    server.away.store(true, Ordering::SeqCst);
+    server.break_connections();
+    let waits = {
+        let device = device.clone();
+        tokio::spawn(async move { device.trim(0, 1).await })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let session = device.session();
+    assert_ne!(session, before);
+    server.away.store(false, Ordering::SeqCst);
+    waits.await.unwrap().unwrap();
+    assert_eq!(device.flush(session).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +225,7 @@ async fn what_is_read_unchecked_comes_from_the_connection_of_now() {
     assert_eq!(device.read_unchecked(0, 1).await, None, "it has ended");
     let waits = {
         let device = device.clone();
-        tokio::spawn(async move { device.flush().await })
+        tokio::spawn(async move { device.trim(0, 1).await })
     };
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(device.read_unchecked(0, 1).await, None, "there is none");

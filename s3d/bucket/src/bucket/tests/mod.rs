@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use volumed_client::{DeviceError, Durability};
+use volumed_client::{DeviceError, Durability, Session};
 
 use super::*;
 use crate::attributes::Attributes;
@@ -99,7 +99,7 @@ impl BlockDevice for Sparse {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<(), DeviceError> {
+    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
         if let Some(flushes) = &self.flushes {
             drop(flushes.acquire().await);
         }
