@@ -37,6 +37,9 @@ pub enum ChangeError {
     /// The change touches more rows than one log group holds; nothing was changed.
     #[error("the change is too large to be made at once")]
     TooLarge,
+    /// The volume daemon was restarted and lost what was answered of the body; nothing was changed.
+    #[error("the volume daemon lost bytes of the body")]
+    BodyLost,
     /// The bucket has to be opened again; whether the change was made is unknown.
     #[error("the bucket was closed: {0}")]
     Closed(ClosedError),

@@ -5,6 +5,10 @@
 pub enum Rule {
     /// B1: a body is durable before its record is written.
     BodyBeforeRecord,
+    /// B1: the session of a body's flush is taken before its first run is written.
+    SessionBeforeWrite,
+    /// B1: a body that a lost connection may have taken is read back.
+    ReadBack,
     /// B2: a group is durable before its changes are answered.
     GroupBeforeAnswer,
     /// B3: a checkpoint says how far the log is in it.
@@ -35,8 +39,10 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::BodyBeforeRecord,
+        Self::SessionBeforeWrite,
+        Self::ReadBack,
         Self::GroupBeforeAnswer,
         Self::CheckpointPosition,
         Self::ReplayRewrites,

@@ -117,6 +117,10 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::InvalidPart(number) => MultipartError::InvalidPart(*number).into(),
         ChangeError::NoSpace => no_space(),
         ChangeError::TooLarge => error(S3ErrorCode::InvalidRequest, refusal),
+        ChangeError::BodyLost => {
+            tracing::warn!("the volume daemon was restarted and lost bytes of a body");
+            passing(&"bytes of the body were lost on their way to the disk: repeat the request")
+        }
         ChangeError::Closed(cause) => {
             tracing::warn!(%cause, "a change failed: the bucket was closed");
             passing(&"the bucket is being opened again: repeat the request")

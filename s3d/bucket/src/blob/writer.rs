@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
-use volumed_client::{DeviceError, Durability};
+use volumed_client::{DeviceError, Durability, Session};
 
+use super::durable::{make_durable, refusal};
 use super::transfers::Room;
 use crate::CHECKED_RUN;
-use crate::errors::{ChangeError, ClosedError};
+use crate::errors::ChangeError;
 use crate::format::crc::crc32c_of_runs;
 use crate::format::layout::{BLOCK, MAX_SPAN, SMALL_BODY};
 use crate::requests::{Body, StoredSpan};
@@ -30,6 +31,9 @@ const MAX_PIECES: usize = 256;
 
 /// Takes the bytes of a put or a part.
 ///
+/// A body of one run is written durably. The runs of a longer one are only answered, and made
+/// durable together at the end: that keeps the disk busy while the body comes in.
+///
 /// Every byte handed in is durable once [`BodyWriter::finish`] answers, or is still in memory and
 /// small enough to travel in the log. Dropping the writer leaves nothing that anything names.
 pub struct BodyWriter {
@@ -41,6 +45,8 @@ pub struct BodyWriter {
     /// For the run, once it is longer than a small body.
     room: Option<Room>,
     spans: Vec<OpenSpan>,
+    /// Taken before the first run was written that is not durable by itself.
+    session: Option<Session>,
     writes: FuturesUnordered<JoinHandle<Result<(), DeviceError>>>,
 }
 
@@ -60,6 +66,7 @@ impl BodyWriter {
             run_length: 0,
             room: None,
             spans: Vec::new(),
+            session: None,
             writes: FuturesUnordered::new(),
         }
     }
@@ -69,11 +76,11 @@ impl BodyWriter {
         while self.run_length + bytes.len() > SMALL_BODY {
             let transfers = &self.shared.transfers;
             let length = self.room.get_or_insert_with(|| transfers.room()).bytes();
-            if self.run_length + bytes.len() < length {
+            if self.run_length + bytes.len() <= length {
                 break;
             }
             self.push(bytes.split_to(length - self.run_length));
-            self.write_run().await?;
+            self.write_run(Durability::Volatile).await?;
         }
         self.push(bytes);
         Ok(())
@@ -101,7 +108,13 @@ impl BodyWriter {
             return Ok(Body::Small(body));
         }
         if self.run_length > 0 {
-            self.write_run().await?;
+            let alone = self.spans.is_empty() && kept(Rule::BodyBeforeRecord);
+            self.write_run(if alone {
+                Durability::Durable
+            } else {
+                Durability::Volatile
+            })
+            .await?;
         }
         while !self.writes.is_empty() {
             self.wait_for_a_write().await?;
@@ -111,7 +124,13 @@ impl BodyWriter {
             length: span.length,
             sums: span.sums,
         });
-        Ok(Body::Stored(spans.collect()))
+        let spans: Vec<_> = spans.collect();
+        if let Some(session) = self.session
+            && kept(Rule::BodyBeforeRecord)
+        {
+            make_durable(&*self.shared.data, session, &spans).await?;
+        }
+        Ok(Body::Stored(spans))
     }
 
     async fn wait_for_a_write(&mut self) -> Result<(), ChangeError> {
@@ -124,7 +143,7 @@ impl BodyWriter {
 
     /// Sends off the run that was collected. Only the last one of a body is no whole number of
     /// checked runs.
-    async fn write_run(&mut self) -> Result<(), ChangeError> {
+    async fn write_run(&mut self, durability: Durability) -> Result<(), ChangeError> {
         let mut run = std::mem::take(&mut self.run);
         let room = self.room.take();
         let length = std::mem::take(&mut self.run_length) as u64;
@@ -136,16 +155,14 @@ impl BodyWriter {
             run.push(Bytes::from_static(&ZEROES[odd..]));
         }
         let device = self.shared.data.clone();
+        if durability == Durability::Volatile {
+            self.session.get_or_insert_with(|| device.session());
+        }
         let turn = self.shared.runs.clone().acquire_owned().await;
         let turn = turn.expect("the semaphore is never closed");
         // A task of its own: it goes on while the body comes in, and when the writer is dropped the
         // space is not given up before the write has ended.
         self.writes.push(tokio::spawn(async move {
-            let durability = if kept(Rule::BodyBeforeRecord) {
-                Durability::Durable
-            } else {
-                Durability::Volatile
-            };
             let written = device.write(address, &run, durability).await;
             drop((claim, turn, run, room));
             written
@@ -205,11 +222,4 @@ fn join(pieces: &[Bytes], length: usize) -> Bytes {
         joined.extend_from_slice(piece);
     }
     joined.freeze()
-}
-
-fn refusal(error: DeviceError) -> ChangeError {
-    match error {
-        DeviceError::NoSpace => ChangeError::NoSpace,
-        error => ChangeError::Closed(ClosedError::Device(error)),
-    }
 }

@@ -116,7 +116,7 @@ impl Client {
         match done {
             Ok(()) => model.settle(key, after),
             // Nothing was changed.
-            Err(ChangeError::NoSpace) => {
+            Err(ChangeError::NoSpace | ChangeError::BodyLost) => {
                 let before = model.get(key);
                 model.settle(key, before);
             }
@@ -144,7 +144,10 @@ impl Client {
         let name = Key::new(key).map_err(|error| End::Wrong(error.to_string()))?;
         match put(&self.bucket, name, value, fails, false).await {
             Err(
-                ChangeError::ConditionFailed(_) | ChangeError::NoSuchKey | ChangeError::NoSpace,
+                ChangeError::ConditionFailed(_)
+                | ChangeError::NoSuchKey
+                | ChangeError::NoSpace
+                | ChangeError::BodyLost,
             ) => Ok(()),
             Err(ChangeError::Closed(_)) => Err(End::Closed),
             other => Err(End::Wrong(format!(
