@@ -18,6 +18,7 @@ use crate::names::{DurableNames, sync_parent};
 use crate::open::{is_exhausted, open_to_read};
 use crate::open_files::OpenFiles;
 use crate::permit::{Permit, Permits};
+use crate::write_back::WriteBacks;
 use crate::{DiskError, SpaceSettings, identity};
 
 /// Which directory, and how much of it.
@@ -39,6 +40,7 @@ pub struct Disk {
     pub(crate) files: OpenFiles,
     pub(crate) names: DurableNames,
     pub(crate) buffers: Buffers,
+    pub(crate) write_backs: WriteBacks,
     id: DiskId,
     settings: SpaceSettings,
     space: Arc<DiskSpace>,
@@ -74,6 +76,7 @@ impl Disk {
             files: OpenFiles::new(layout.clone(), settings.open_extents.max(1)),
             names: DurableNames::new(),
             buffers: Buffers::default(),
+            write_backs: WriteBacks::default(),
             layout,
             id,
             settings: settings.space,

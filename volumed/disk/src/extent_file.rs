@@ -3,9 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use volumed_core::format::{SUMS_FILE_SIZE, SumsHeader, decode_sums, encode_sums, sums_offset};
@@ -24,6 +24,8 @@ pub(crate) struct OpenExtent {
     sums: File,
     data_syncs: Syncs,
     sums_syncs: Syncs,
+    /// Bytes written since the last sync of the data began.
+    waiting: AtomicU64,
 }
 
 impl OpenExtent {
@@ -74,6 +76,7 @@ impl OpenExtent {
             sums,
             data_syncs: Syncs::new(unsynced),
             sums_syncs: Syncs::new(unsynced),
+            waiting: AtomicU64::new(0),
         }
     }
 
@@ -99,8 +102,12 @@ impl OpenExtent {
             }
             return written;
         }
-        self.data_syncs
-            .change(|| self.data.write_all_at(bytes, offset.into()))
+        let written = self
+            .data_syncs
+            .change(|| self.data.write_all_at(bytes, offset.into()));
+        self.waiting
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        written
     }
 
     /// Gives blocks back to the file system; they read zero.
@@ -159,7 +166,22 @@ impl OpenExtent {
     }
 
     pub fn sync_data(&self) -> std::io::Result<()> {
-        self.data_syncs.run(|| self.data.sync_data())
+        self.data_syncs.run(|| self.sync_waiting())
+    }
+
+    /// Syncs the data unless it is being synced.
+    pub fn sync_data_unless_busy(&self) -> std::io::Result<()> {
+        self.data_syncs.run_unless_busy(|| self.sync_waiting())
+    }
+
+    /// About how many bytes wait for a sync of the data.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn sync_waiting(&self) -> std::io::Result<()> {
+        self.waiting.store(0, Ordering::Relaxed);
+        self.data.sync_data()
     }
 
     pub fn sync_sums(&self) -> std::io::Result<()> {
@@ -216,7 +238,22 @@ impl Syncs {
     /// caller wants durable (V3); after one that failed none is tried again, since the next would
     /// answer well for bytes that are lost (V8).
     fn run(&self, sync: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
-        let mut failed = self.failed.lock();
+        self.run_holding(self.failed.lock(), sync)
+    }
+
+    /// The same for who needs nothing to be durable: nothing is done while another sync runs.
+    fn run_unless_busy(&self, sync: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
+        match self.failed.try_lock() {
+            Some(failed) => self.run_holding(failed, sync),
+            None => Ok(()),
+        }
+    }
+
+    fn run_holding(
+        &self,
+        mut failed: MutexGuard<'_, bool>,
+        sync: impl FnOnce() -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
         if *failed {
             return Err(Error::other("an earlier sync of the file failed"));
         }
@@ -317,6 +354,25 @@ mod tests {
         let syncs = Syncs::new(false);
         syncs.change(|| syncs.run(|| Ok(())).expect("nothing failed"));
         assert!(syncs.needed());
+    }
+
+    #[test]
+    fn a_sync_that_nobody_waits_for_leaves_the_one_that_runs_alone() {
+        let syncs = Syncs::new(true);
+        let early = || syncs.run_unless_busy(|| unreachable!("another one runs"));
+        syncs.run(early).expect("nothing failed");
+        syncs.need();
+        syncs.run_unless_busy(|| Ok(())).expect("nothing failed");
+        assert!(!syncs.needed(), "none ran this time");
+    }
+
+    #[test]
+    fn a_flush_finds_that_an_early_sync_failed() {
+        let syncs = Syncs::new(true);
+        syncs
+            .run_unless_busy(|| Err(Error::other("lost")))
+            .expect_err("the sync failed");
+        syncs.run(|| Ok(())).expect_err("the bytes are lost");
     }
 
     #[test]

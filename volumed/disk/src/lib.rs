@@ -14,6 +14,7 @@ mod recover;
 mod run;
 mod slots;
 mod space;
+mod write_back;
 
 use std::path::PathBuf;
 

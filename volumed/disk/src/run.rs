@@ -18,6 +18,9 @@ use crate::{Disk, slots};
 /// Threads that one flush syncs its files on.
 const SYNCS_AT_ONCE: usize = 4;
 
+/// The longest write that the caller's thread copies into the page cache.
+const WRITTEN_NOW: usize = 128 << 10;
+
 /// Whether to wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wait {
@@ -33,6 +36,7 @@ impl Disk {
             return Some(Err(DiskFault::Sync));
         }
         match op {
+            DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write {
                 file,
@@ -102,6 +106,29 @@ impl Disk {
                     Ok(DiskAnswer::Done)
                 }
             },
+        }
+    }
+
+    /// Gives the disk something to do before a flush asks for it: syncs the extent into which `op` wrote
+    /// if many of its bytes wait for a sync. To be called once the write was answered.
+    pub fn write_back(&self, volume: VolumeId, op: &DiskOp) {
+        let DiskOp::Write {
+            file,
+            durable: false,
+            ..
+        } = op
+        else {
+            return;
+        };
+        if self.failed() || !self.files.is_at_hand(volume, *file) {
+            return;
+        }
+        // One that cannot be opened was removed.
+        if let Ok(extent) = self.files.get(volume, *file) {
+            // V8: a failure is a failed sync as any other, and the next flush finds it.
+            if let Err(error) = self.write_backs.run(&extent) {
+                self.fail(&error);
+            }
         }
     }
 

@@ -288,7 +288,8 @@ impl Machine {
     fn run_in_pool(self: &Arc<Self>, number: DiskNumber, id: DiskOpId, op: DiskOp) {
         let machine = Arc::clone(self);
         self.node.pool.run(move || {
-            let result = machine.node.disks[&number].run(machine.volume, &op);
+            let disk = &machine.node.disks[&number];
+            let result = disk.run(machine.volume, &op);
             let event = ReplicaEvent::Done(id, result);
             let deeds = machine
                 .state
@@ -296,6 +297,7 @@ impl Machine {
                 .feed(machine.now(), Input::Replica(number, event));
             machine.perform(deeds);
             machine.progress.notify_waiters();
+            disk.write_back(machine.volume, &op);
         });
     }
 }

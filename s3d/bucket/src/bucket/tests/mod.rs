@@ -1,12 +1,13 @@
 //! A bucket on a device in memory.
 
+mod bodies;
 mod copies;
 mod full_pool;
 mod multipart;
 mod reads;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -32,6 +33,8 @@ pub struct Sparse {
     pub full: AtomicBool,
     /// Flushes wait while this has no permit.
     pub flushes: Option<Semaphore>,
+    /// How often its connection broke.
+    pub breaks: AtomicU64,
     /// Reads that are checked.
     pub reads: Mutex<u64>,
     /// What becomes of bytes that are read unchecked; none are without it.
@@ -48,6 +51,11 @@ impl Sparse {
             blocks: Mutex::new(self.blocks.lock().clone()),
             ..Self::default()
         }
+    }
+
+    /// Loses the block that was written to the greatest address.
+    pub fn lose_last_block(&self) {
+        self.blocks.lock().pop_last().expect("a block was written");
     }
 
     fn stored(&self, offset: u64, length: usize) -> Bytes {
@@ -99,7 +107,14 @@ impl BlockDevice for Sparse {
         Ok(())
     }
 
-    async fn flush(&self, _: Session) -> Result<(), DeviceError> {
+    fn session(&self) -> Session {
+        Session(self.breaks.load(Ordering::Relaxed))
+    }
+
+    async fn flush(&self, since: Session) -> Result<(), DeviceError> {
+        if since != self.session() {
+            return Err(DeviceError::Disconnected);
+        }
         if let Some(flushes) = &self.flushes {
             drop(flushes.acquire().await);
         }

@@ -1,0 +1,93 @@
+//! Syncs that nobody waits for: they keep the disk busy while clients write, so that the flush
+//! behind their writes finds little left to do.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::extent_file::OpenExtent;
+
+/// An extent is synced early when so many of its bytes wait for a sync.
+const WORTH: u64 = 8 << 20;
+
+/// Early syncs at once: more only take threads from what clients wait for.
+const AT_ONCE: usize = 2;
+
+#[derive(Debug, Default)]
+pub(crate) struct WriteBacks {
+    running: AtomicUsize,
+}
+
+impl WriteBacks {
+    /// Syncs the extent's data, if that is worth it and not too many others are being synced. A
+    /// failure is that of any sync (V8).
+    pub fn run(&self, extent: &OpenExtent) -> std::io::Result<()> {
+        if extent.waiting() < WORTH {
+            return Ok(());
+        }
+        let others = self.running.fetch_add(1, Ordering::Relaxed);
+        let synced = if others < AT_ONCE {
+            extent.sync_data_unless_busy()
+        } else {
+            Ok(())
+        };
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        synced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::message::ExtentFile;
+    use volumed_core::{Alloc, ExtentIndex, VolumeId};
+
+    use super::*;
+    use crate::layout::Layout;
+
+    fn extent(folder: &tempfile::TempDir) -> OpenExtent {
+        let layout = Layout::new(folder.path().to_owned());
+        let (volume, extent, alloc) = (VolumeId(7), ExtentIndex(0), Alloc(1));
+        std::fs::create_dir_all(layout.volume(volume)).expect("a folder");
+        OpenExtent::create(&layout, volume, ExtentFile { extent, alloc }).expect("an extent")
+    }
+
+    fn write(extent: &OpenExtent, bytes: u64) {
+        let bytes = vec![7; bytes as usize];
+        extent.write(0, &bytes, false).expect("a write");
+    }
+
+    #[test]
+    fn an_extent_is_synced_once_enough_of_it_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (extent, write_backs) = (extent(&folder), WriteBacks::default());
+        write(&extent, WORTH - 1);
+        write_backs.run(&extent).expect("nothing to do");
+        assert!(extent.unsynced());
+        write(&extent, 1);
+        write_backs.run(&extent).expect("synced");
+        assert!(!extent.unsynced());
+        write(&extent, WORTH - 1);
+        write_backs.run(&extent).expect("nothing to do");
+        assert!(extent.unsynced(), "what is synced waits no more");
+    }
+
+    #[test]
+    fn what_is_written_durably_waits_for_no_sync() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let extent = extent(&folder);
+        extent.write(0, &[7; 4096], true).expect("a write");
+        assert_eq!(extent.waiting(), 0);
+    }
+
+    #[test]
+    fn only_so_many_run_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let extent = extent(&folder);
+        write(&extent, WORTH);
+        let running = AtomicUsize::new(AT_ONCE);
+        let write_backs = WriteBacks { running };
+        write_backs.run(&extent).expect("nothing to do");
+        assert!(extent.unsynced());
+        write_backs.running.fetch_sub(1, Ordering::Relaxed);
+        write_backs.run(&extent).expect("synced");
+        assert!(!extent.unsynced());
+    }
+}
