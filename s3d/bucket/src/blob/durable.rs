@@ -30,6 +30,7 @@ pub async fn make_durable(
             Err(DeviceError::Disconnected) => {}
             flushed => return flushed.map_err(refusal),
         }
+        tracing::info!("a body is read back: the connection to its volume broke");
         // Before anything is read: what is lost later, the next flush tells.
         since = device.session();
         for span in spans {

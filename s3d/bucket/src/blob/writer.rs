@@ -108,13 +108,12 @@ impl BodyWriter {
             return Ok(Body::Small(body));
         }
         if self.run_length > 0 {
-            let alone = self.spans.is_empty() && kept(Rule::BodyBeforeRecord);
-            self.write_run(if alone {
+            let durability = if self.spans.is_empty() && kept(Rule::BodyBeforeRecord) {
                 Durability::Durable
             } else {
                 Durability::Volatile
-            })
-            .await?;
+            };
+            self.write_run(durability).await?;
         }
         while !self.writes.is_empty() {
             self.wait_for_a_write().await?;
