@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::extent_file::OpenExtent;
 
-/// An extent is synced early when so many of its bytes wait for a sync.
-const WORTH: u64 = 8 << 20;
+/// An extent is synced early when so many of its bytes wait for a sync: of more, the flush at the end
+/// of a body has too much to wait for.
+const WORTH: u64 = 4 << 20;
 
-/// Early syncs at once: more only take threads from what clients wait for.
-const AT_ONCE: usize = 2;
+/// Early syncs at once: half of the threads are left for what clients wait for.
+const AT_ONCE: usize = 4;
 
 #[derive(Debug, Default)]
 pub(crate) struct WriteBacks {
