@@ -76,11 +76,11 @@ impl BodyWriter {
         while self.run_length + bytes.len() > SMALL_BODY {
             let transfers = &self.shared.transfers;
             let length = self.room.get_or_insert_with(|| transfers.room()).bytes();
-            if self.run_length + bytes.len() <= length {
+            if self.run_length + bytes.len() < length {
                 break;
             }
             self.push(bytes.split_to(length - self.run_length));
-            self.write_run(Durability::Volatile).await?;
+            self.write_run(false).await?;
         }
         self.push(bytes);
         Ok(())
@@ -108,12 +108,7 @@ impl BodyWriter {
             return Ok(Body::Small(body));
         }
         if self.run_length > 0 {
-            let durability = if self.spans.is_empty() && kept(Rule::BodyBeforeRecord) {
-                Durability::Durable
-            } else {
-                Durability::Volatile
-            };
-            self.write_run(durability).await?;
+            self.write_run(true).await?;
         }
         while !self.writes.is_empty() {
             self.wait_for_a_write().await?;
@@ -141,8 +136,9 @@ impl BodyWriter {
     }
 
     /// Sends off the run that was collected. Only the last one of a body is no whole number of
-    /// checked runs.
-    async fn write_run(&mut self, durability: Durability) -> Result<(), ChangeError> {
+    /// checked runs. `last`: nothing follows it.
+    async fn write_run(&mut self, last: bool) -> Result<(), ChangeError> {
+        let durability = self.durability_of_run(last);
         let mut run = std::mem::take(&mut self.run);
         let room = self.room.take();
         let length = std::mem::take(&mut self.run_length) as u64;
@@ -170,6 +166,16 @@ impl BodyWriter {
             self.wait_for_a_write().await?;
         }
         Ok(())
+    }
+
+    /// Durable for a run that is the whole body, as far as that is known.
+    fn durability_of_run(&self, last: bool) -> Durability {
+        let whole = last || self.expected == Some(self.run_length as u64);
+        if whole && self.spans.is_empty() && kept(Rule::BodyBeforeRecord) {
+            Durability::Durable
+        } else {
+            Durability::Volatile
+        }
     }
 
     async fn place(
