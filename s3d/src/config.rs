@@ -58,7 +58,7 @@ pub struct Source {
     /// Buckets that are open at most, unless more are in use at one time [default: 64]
     #[arg(long, value_name = "N", env = "S3D_OPEN_BUCKETS")]
     pub open_buckets: Option<usize>,
-    /// Threads that serve requests [default: 1]
+    /// Threads that serve requests [default: one for each processor, at most 4]
     #[arg(long, value_name = "N", env = "S3D_WORKERS")]
     pub workers: Option<usize>,
     /// Who may make an account: open to all, or closed but for the invited [default: open]
@@ -115,6 +115,14 @@ pub struct Settings {
     pub log_level: String,
 }
 
+/// Beside volumed, which wants processors too.
+const USUAL_WORKERS: usize = 4;
+
+fn usual_workers() -> usize {
+    let processors = std::thread::available_parallelism();
+    processors.map_or(1, usize::from).min(USUAL_WORKERS)
+}
+
 impl Settings {
     /// Puts flags, file and defaults together.
     pub fn load(flags: &Source, file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -147,7 +155,7 @@ impl Settings {
             )?,
             idle_seconds: positive(source.idle_seconds, 75, "idle_seconds")?,
             open_buckets: positive(source.open_buckets, limits.buckets, "open_buckets")?,
-            workers: positive(source.workers, 1, "workers")?,
+            workers: positive(source.workers, usual_workers(), "workers")?,
             accounts: AccountSettings {
                 sign_up: source.sign_up.unwrap_or_default(),
             },
@@ -279,7 +287,7 @@ mod tests {
         assert_eq!(settings.api_listen, "127.0.0.1:9001".parse().unwrap());
         assert_eq!(
             (settings.region.as_str(), settings.workers),
-            ("us-east-1", 1)
+            ("us-east-1", usual_workers())
         );
         assert_eq!(settings.scheme(), "http");
         assert_eq!(settings.accounts.sign_up, SignUpPolicy::Open);

@@ -11,3 +11,4 @@ mod metrics;
 pub mod place;
 pub mod quickstart;
 pub mod serve;
+pub mod workers;

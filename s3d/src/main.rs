@@ -4,20 +4,16 @@ mod cli;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::Settings;
-use s3d::{admin, doctor, maintenance, quickstart, serve};
+use s3d::{admin, doctor, maintenance, quickstart, serve, workers};
 use volumed_daemon::{ConfigError, Logging};
 
 use cli::{Cli, Command, ServeArgs};
 
 /// s3s reports each refused request: that is the client's matter.
 const USUAL_LEVELS: &str = "s3s=off";
-
-/// How long threads that are still at work may take at the end.
-const STRAGGLERS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -49,18 +45,9 @@ fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         return print(volumed_daemon::in_force(&settings)?.as_bytes());
     }
     let log = Logging::start(&settings.log(), USUAL_LEVELS)?;
-    let mut runtime = match settings.workers {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = runtime
-        .worker_threads(settings.workers)
-        .enable_all()
-        .build()?;
-    let served = runtime.block_on(serve::serve(&settings, &log, || load(args)));
-    // What still runs waits for a volume daemon that is away, and nothing that was answered depends on it.
-    runtime.shutdown_timeout(STRAGGLERS);
-    served?;
+    workers::run(settings.workers, |workers| {
+        serve::serve(&settings, &log, workers, || load(args))
+    })??;
     Ok(ExitCode::SUCCESS)
 }
 

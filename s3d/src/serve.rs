@@ -25,6 +25,7 @@ use crate::listener::{
     ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
 };
 use crate::metrics::Metrics;
+use crate::workers::Workers;
 
 /// How long closing the buckets may take at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -86,6 +87,7 @@ impl Listeners {
 pub async fn serve(
     settings: &Settings,
     log: &Logging,
+    workers: Workers,
     reload: impl Fn() -> Result<Settings, ConfigError>,
 ) -> Result<(), ServeError> {
     let _folder = StateFolder::open(&settings.data, "s3d")?;
@@ -117,7 +119,7 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::default());
     front.observed_by(metrics.clone());
     let front = Router::new().fallback_service(front);
-    let serving = serving(settings, tls.clone());
+    let serving = serving(settings, tls.clone(), workers);
     let (stop, stopped) = watch::channel(());
     let health = Health {
         metrics: metrics.clone(),
@@ -157,13 +159,14 @@ pub async fn serve(
     Ok(())
 }
 
-fn serving(settings: &Settings, tls: Option<Tls>) -> Serving {
+fn serving(settings: &Settings, tls: Option<Tls>, workers: Workers) -> Serving {
     Serving {
         connections: Connections::new(ConnectionLimits {
             total: settings.max_connections,
             per_address: settings.max_connections_per_address,
         }),
         tls,
+        workers: Arc::new(workers),
         idle_time: Duration::from_secs(settings.idle_seconds),
     }
 }

@@ -28,6 +28,8 @@ use tower::ServiceExt as _;
 
 use connections::Admitted;
 
+use crate::workers::Workers;
+
 pub use connections::{ConnectionLimits, Connections};
 pub use tls::{Tls, TlsError, TlsFiles};
 
@@ -87,6 +89,8 @@ pub struct Serving {
     pub connections: Arc<Connections>,
     /// The certificate; without it HTTP is plain.
     pub tls: Option<Tls>,
+    /// The threads among which connections are dealt out.
+    pub workers: Arc<Workers>,
     /// How long a client may take to send a request's headers, or keep a connection idle.
     pub idle_time: Duration,
 }
@@ -136,7 +140,7 @@ impl Listener {
                             watcher: graceful.watcher(),
                             _admitted: admitted,
                         };
-                        tokio::spawn(connection.accept(stream));
+                        connection.deal_out(stream);
                     }
                     None if serving.tls.is_none() => {
                         // Whether the socket takes it or not, the connection is closed.
@@ -170,6 +174,22 @@ struct Connection {
 }
 
 impl Connection {
+    /// Has the connection served by the worker whose turn it is.
+    fn deal_out(self, stream: TcpStream) {
+        // A socket belongs to the runtime that it was made on.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(%error, "cannot hand a connection over"),
+        };
+        let workers = self.serving.workers.clone();
+        workers.next().spawn(async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => self.accept(stream).await,
+                Err(error) => tracing::warn!(%error, "cannot take a connection over"),
+            }
+        });
+    }
+
     async fn accept(self, stream: TcpStream) {
         // Without it an answer waits for the client's delayed acknowledgement: 40 ms.
         if let Err(error) = stream.set_nodelay(true) {

@@ -5,6 +5,7 @@ use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -25,6 +26,7 @@ fn serving(total: usize) -> Serving {
             per_address: total,
         }),
         tls: None,
+        workers: Arc::new(Workers::new(vec![Handle::current()])),
         idle_time: Duration::from_secs(75),
     }
 }
