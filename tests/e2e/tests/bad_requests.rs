@@ -263,20 +263,26 @@ fn documents() {
 #[test]
 fn what_is_not_built() {
     with_bucket(|s3, bucket| {
-        for query in ["renameObject=", "legal-hold=", "retention="] {
-            let put = Request::new("PUT", format!("{bucket}/refused?{query}")).body("refused");
-            assert_refused(&s3.send(put), 501, "NotImplemented");
-        }
-        for query in [
-            "policy=",
-            "lifecycle=",
-            "website=",
-            "replication=",
-            "encryption=",
-        ] {
+        let rename = Request::new("PUT", format!("{bucket}/refused?renameObject=")).body("refused");
+        assert_refused(&s3.send(rename), 501, "NotImplemented");
+        for query in ["lifecycle=", "website=", "replication=", "encryption="] {
             let put = Request::new("PUT", format!("{bucket}?{query}")).body("<x/>");
             assert_refused(&s3.send(put), 501, "NotImplemented");
         }
+    });
+}
+
+#[test]
+fn what_describes_an_object_or_a_bucket_is_never_taken_for_bytes() {
+    with_bucket(|s3, bucket| {
+        for query in ["acl=", "tagging=", "legal-hold=", "retention="] {
+            let put = Request::new("PUT", format!("{bucket}/refused?{query}")).body("refused");
+            assert_refused(&s3.send(put), 400, "MalformedXML");
+        }
+        let policy = Request::new("PUT", format!("{bucket}?policy=")).body("<x/>");
+        assert_refused(&s3.send(policy), 400, "MalformedPolicy");
+        let get = Request::new("GET", format!("{bucket}/refused"));
+        assert_refused(&s3.send(get), 404, "NoSuchKey");
     });
 }
 

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     (
         "volumed",
         &[
@@ -62,6 +62,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "s3d-accounts",
             "s3d-bucket",
             "s3d-names",
+            "s3d-policy",
             "s3d-records",
             "volumed-client",
             "volumed-meta",
@@ -74,10 +75,12 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "s3d-bucket",
             "s3d-buckets",
             "s3d-names",
+            "s3d-policy",
             "s3d-records",
         ],
     ),
     ("s3d-names", &[]),
+    ("s3d-policy", &["s3d-names"]),
     ("s3d-records", &["volumed-meta"]),
 ];
 
