@@ -41,18 +41,25 @@ impl Sender<'_> {
         self.progress.in_flight.fetch_add(1, SeqCst);
         let answer = self.exchange(&request);
         self.progress.in_flight.fetch_sub(1, SeqCst);
-        answer.filter(|answer| {
-            // A copy or a completion may fail after its status was sent.
+        // A copy or a completion may fail after its status was sent.
+        let succeeds = |answer: &Answer| {
             (200..300).contains(&answer.status) && !answer.text().contains("<Error>")
-        })
+        };
+        match answer {
+            Ok(answer) if succeeds(&answer) => return Some(answer),
+            _ if self.progress.killing.load(SeqCst) => {}
+            Ok(answer) => eprintln!("refused: {} {}", answer.status, answer.text()),
+            Err(error) => eprintln!("not answered: {error:#}"),
+        }
+        None
     }
 
-    fn exchange(&mut self, request: &Request) -> Option<Answer> {
+    fn exchange(&mut self, request: &Request) -> anyhow::Result<Answer> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(Connection::open(self.s3.address).ok()?),
+            none => none.insert(Connection::open(self.s3.address)?),
         };
-        connection.exchange(request).ok()
+        connection.exchange(request)
     }
 }
 
