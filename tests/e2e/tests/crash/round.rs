@@ -43,6 +43,8 @@ impl Load {
             for (keys, seed) in self.keys.iter_mut().zip(seeds) {
                 let progress = &progress;
                 scope.spawn(move || write_until_told(s3, keys, seed, progress));
+                // The guest's network takes one connection at a time, and resets others.
+                thread::sleep(Duration::from_millis(50));
             }
             wait_for_changes(&progress);
             thread::sleep(Duration::from_millis(random.random_range(0..300)));
