@@ -8,12 +8,11 @@ use std::collections::HashMap;
 pub struct Facts(HashMap<String, Vec<String>>);
 
 impl Facts {
-    /// Adds a value.
+    /// Adds a value. A key that no condition can name would say nothing, and hide a misspelling.
     pub fn add(&mut self, key: &str, value: impl Into<String>) {
-        self.0
-            .entry(keys::folded(key))
-            .or_default()
-            .push(value.into());
+        let key = keys::folded(key);
+        debug_assert!(keys::is_known(&key), "{key} is no condition key");
+        self.0.entry(key).or_default().push(value.into());
     }
 
     /// Sets the tags that the object has which the request is about.
@@ -39,14 +38,13 @@ pub mod keys {
     pub const REQUEST_TAG: &str = "s3:requestobjecttag/";
 
     /// Those that requests here have.
-    pub const KNOWN: [&str; 36] = [
+    pub const KNOWN: [&str; 34] = [
         "aws:currenttime",
         "aws:epochtime",
         "aws:principalaccount",
         "aws:principalarn",
         "aws:principaltype",
         "aws:referer",
-        "aws:resourceaccount",
         "aws:securetransport",
         "aws:sourceip",
         "aws:useragent",
@@ -58,7 +56,6 @@ pub mod keys {
         "s3:max-keys",
         "s3:prefix",
         "s3:requestobjecttagkeys",
-        "s3:resourceaccount",
         "s3:signatureage",
         "s3:signatureversion",
         "s3:tlsversion",

@@ -112,7 +112,7 @@ fn setting(operation: &str) -> &'static str {
         "PutObjectLegalHold" => "PutObjectLegalHold",
         "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
         "PutObjectRetention" => "PutObjectRetention",
-        // No policy allows what has no name.
+        // It is not built, and refused whoever asks.
         _ => UNNAMED,
     }
 }
