@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3d_bucket::Timestamp;
-use s3d_names::NamespaceName;
+use s3d_names::{Email, NamespaceName};
 use s3d_records::{RecordError, absent, delete, present, put, unchanged};
 use serde::{Deserialize, Serialize};
 use volumed_meta::Change;
@@ -149,6 +149,19 @@ impl Accounts {
         }
         let stored = self.records.get(&id_key(id)).await?;
         Ok(stored.map(|stored| stored.record))
+    }
+
+    /// The namespaces that the user of an e-mail address owns.
+    pub async fn namespaces_of_email(
+        &self,
+        email: &Email,
+    ) -> Result<Vec<NamespaceName>, RecordError> {
+        let Some(user) = self.user_id(email).await? else {
+            return Ok(Vec::new());
+        };
+        let memberships = self.memberships(&user).await?.into_iter();
+        let owned = memberships.filter(|it| it.role == Role::Owner);
+        Ok(owned.map(|it| it.namespace).collect())
     }
 
     /// The namespace of a name. Asked for each S3 request: it comes from memory.

@@ -2,6 +2,7 @@
 
 use s3d_bucket::{Acl, Grant, Grantee};
 use s3d_buckets::BucketRecord;
+use s3d_names::{Email, NamespaceName};
 use s3s::dto::{GetBucketAclInput, GetBucketAclOutput, PutBucketAclInput, PutBucketAclOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -81,6 +82,9 @@ impl Operations {
                     let namespace = namespace.ok_or(AclError::UnknownId(id))?;
                     Grantee::Namespace(namespace.to_string())
                 }
+                NamedGrantee::Email(address) => {
+                    Grantee::Namespace(self.namespace_of(address).await?.to_string())
+                }
             };
             resolved.push(Grant {
                 grantee,
@@ -88,5 +92,19 @@ impl Operations {
             });
         }
         Ok(Asked::Grants(resolved))
+    }
+
+    /// The namespace that belongs to the user of an e-mail address.
+    async fn namespace_of(&self, address: String) -> S3Result<NamespaceName> {
+        let Ok(email) = Email::new(&address) else {
+            return Err(AclError::UnknownEmail(address).into());
+        };
+        let owned = self.accounts.namespaces_of_email(&email).await;
+        let mut owned = owned.map_err(error::record)?;
+        match (owned.pop(), owned.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => Err(AclError::AmbiguousEmail(address).into()),
+            (None, _) => Err(AclError::UnknownEmail(address).into()),
+        }
     }
 }

@@ -336,10 +336,11 @@ impl From<IngestError> for S3Error {
             IngestError::Payload(payload) => return payload.clone().into(),
             IngestError::Change(refused) => return change(refused),
             IngestError::InvalidMd5 => S3ErrorCode::InvalidDigest,
-            IngestError::InvalidChecksum(_)
-            | IngestError::ManyChecksums
-            | IngestError::UnknownAlgorithm => S3ErrorCode::InvalidRequest,
-            IngestError::BadDigest(_) => S3ErrorCode::BadDigest,
+            IngestError::ManyChecksums | IngestError::UnknownAlgorithm => {
+                S3ErrorCode::InvalidRequest
+            }
+            // What is no checksum of its algorithm matches no bytes.
+            IngestError::InvalidChecksum(_) | IngestError::BadDigest(_) => S3ErrorCode::BadDigest,
             IngestError::Sha256Mismatch => {
                 let code = "XAmzContentSHA256Mismatch";
                 return coded(code, StatusCode::BAD_REQUEST, &refusal);

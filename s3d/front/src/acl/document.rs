@@ -80,7 +80,9 @@ fn read_grant(grant: &dto::Grant) -> Result<RequestedGrant, AclError> {
     let grantee = match grantee.type_.as_str() {
         Type::CANONICAL_USER => NamedGrantee::Id(grantee.id.clone().ok_or(missing)?),
         Type::GROUP => NamedGrantee::Group(group(grantee.uri.as_deref().ok_or(missing)?)?),
-        Type::AMAZON_CUSTOMER_BY_EMAIL => return Err(AclError::Email),
+        Type::AMAZON_CUSTOMER_BY_EMAIL => {
+            NamedGrantee::Email(grantee.email_address.clone().ok_or(missing)?)
+        }
         _ => return Err(AclError::Malformed("a grantee is of one of S3's types")),
     };
     Ok(RequestedGrant {

@@ -45,9 +45,12 @@ pub enum AclError {
     /// A group that S3 does not know.
     #[error("invalid group uri: {0}")]
     UnknownGroup(String),
-    /// Grants by e-mail address are not resolved.
-    #[error("grants by e-mail address are not resolved here: name the canonical id")]
-    Email,
+    /// No user has this e-mail address, or one that owns no namespace.
+    #[error("no namespace belongs to the e-mail address {0}")]
+    UnknownEmail(String),
+    /// The user of this e-mail address owns several namespaces.
+    #[error("several namespaces belong to the e-mail address {0}: name a canonical id")]
+    AmbiguousEmail(String),
     /// The document names another owner.
     #[error("the owner in the document is not the owner of the resource")]
     OtherOwner,

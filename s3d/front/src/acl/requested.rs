@@ -43,6 +43,8 @@ pub struct RequestedGrant {
 pub enum NamedGrantee {
     /// A canonical id.
     Id(String),
+    /// An e-mail address: the namespace of the user who has it.
+    Email(String),
     /// A group.
     Group(Grantee),
 }
@@ -106,7 +108,7 @@ fn grantees(value: &str) -> Result<Vec<NamedGrantee>, AclError> {
         match kind.trim().to_ascii_lowercase().as_str() {
             "id" => Ok(NamedGrantee::Id(name.to_owned())),
             "uri" => group(name).map(NamedGrantee::Group),
-            "emailaddress" => Err(AclError::Email),
+            "emailaddress" => Ok(NamedGrantee::Email(name.to_owned())),
             _ => Err(AclError::Malformed(
                 "a grantee is id=…, uri=… or emailAddress=…",
             )),

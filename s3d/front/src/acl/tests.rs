@@ -252,7 +252,8 @@ fn headers_name_an_acl() {
     let both = [("x-amz-acl", "private"), ("x-amz-grant-read", all)];
     assert_eq!(headers(&both), Err(AclError::Both));
     let email = headers(&[("x-amz-grant-read", "emailAddress=a@example.org")]);
-    assert_eq!(email, Err(AclError::Email));
+    let address = NamedGrantee::Email("a@example.org".into());
+    assert_eq!(email, Ok(Requested::Grants(vec![read(address)])));
     assert!(headers(&[("x-amz-grant-read", "someone")]).is_err());
 }
 

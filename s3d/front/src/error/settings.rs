@@ -35,7 +35,8 @@ impl From<AclError> for S3Error {
             AclError::NotBuilt(_) => S3ErrorCode::NotImplemented,
             AclError::Both | AclError::Missing => S3ErrorCode::InvalidRequest,
             AclError::Malformed(_) => S3ErrorCode::MalformedACLError,
-            AclError::Email => S3ErrorCode::UnresolvableGrantByEmailAddress,
+            AclError::UnknownEmail(_) => S3ErrorCode::UnresolvableGrantByEmailAddress,
+            AclError::AmbiguousEmail(_) => S3ErrorCode::AmbiguousGrantByEmailAddress,
             AclError::OtherOwner | AclError::Blocked => S3ErrorCode::AccessDenied,
             AclError::Disabled => S3ErrorCode::AccessControlListNotSupported,
         };

@@ -170,7 +170,7 @@ async fn bodies_that_are_not_what_was_promised_are_not_stored() {
         refused("content-md5", "XUFAKrxLKna5cZ2REBfFkQ==", "BadDigest"),
         refused("content-md5", "xyz", "InvalidDigest"),
         refused("x-amz-checksum-crc32", "AAAAAA==", "BadDigest"),
-        refused("x-amz-checksum-crc32", "xyz", "InvalidRequest"),
+        refused("x-amz-checksum-crc32", "xyz", "BadDigest"),
         refused("content-length", "6", "IncompleteBody"),
     ] {
         rack.ask(ask).await.refuses(400, code);

@@ -46,6 +46,27 @@ async fn an_objects_acl_can_be_set_anew() {
 }
 
 #[tokio::test]
+async fn a_grant_may_name_an_email_address() {
+    let rack = Rack::new().await;
+    rack.put("/bucket/k", b"x").await.succeeds();
+    let grant = |address: &str| {
+        let grantee = format!("emailAddress=\"{address}\"");
+        rack.ask(Ask::new("PUT", "/bucket/k?acl").header("x-amz-grant-read", grantee))
+    };
+    for nobody in ["nobody@example.org", "no address"] {
+        grant(nobody)
+            .await
+            .refuses(400, "UnresolvableGrantByEmailAddress");
+    }
+    grant("theirs@example.org").await.succeeds();
+    let theirs = rack.send(Ask::new("GET", "/bucket/k").signed(&rack.foreign));
+    theirs.await.succeeds();
+    let shown = rack.get("/bucket/k?acl").await.succeeds().text();
+    assert!(shown.contains(&id_of("theirs")), "{shown}");
+    assert!(!shown.contains("theirs@"), "{shown}");
+}
+
+#[tokio::test]
 async fn what_another_tenant_writes_is_theirs() {
     let rack = Rack::new().await;
     make_writable(&rack).await;
