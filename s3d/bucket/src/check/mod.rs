@@ -22,6 +22,7 @@ use crate::format::layout::BLOCK;
 use crate::format::superblock::{BucketId, Superblock};
 use crate::index::store::Store;
 use crate::index::{Index, IndexError};
+use crate::log::position::Position;
 use crate::log::replay::replay;
 use crate::object::Timestamp;
 use crate::offload::Offload;
@@ -63,8 +64,25 @@ pub async fn check(
             return Ok(report);
         }
     };
+    let checked = check_opened(&index, &data, (applied, fields.mark), deep, report).await;
+    // Closing may meet damage that the walk did not, and nothing is kept of what it writes.
+    let _ = guarded(|| {
+        drop(index);
+        Ok(())
+    });
+    checked
+}
+
+/// Checks what was opened. `applied`: where the index is in the log. `mark`: the high-water mark.
+async fn check_opened(
+    index: &Arc<Index>,
+    data: &Arc<dyn BlockDevice>,
+    (applied, mark): (Position, u64),
+    deep: bool,
+    mut report: CheckReport,
+) -> Result<CheckReport, OpenError> {
     // Under any epoch: who had it last is of no matter.
-    let replayed = replay(&data, applied, u64::MAX, |_, group| {
+    let replayed = replay(data, applied, u64::MAX, |_, group| {
         report.replayed_groups += 1;
         let time = Timestamp(group.link.time);
         index.apply(group.link.first_record, time, &group.records);
@@ -76,7 +94,7 @@ pub async fn check(
         }
         Err(error) => report.note(None, format!("the log cannot be read: {error}")),
     }
-    let checked = examine(&index, &data, fields.mark, deep, report).await;
+    let checked = examine(index, data, mark, deep, report).await;
     checked.map_err(|error| OpenError::Index(error.to_string()))
 }
 

@@ -129,6 +129,18 @@ impl<O: Fn() -> Result<Store, IndexError>> Salvage<O> {
     }
 }
 
+impl<O> Drop for Salvage<O> {
+    fn drop(&mut self) {
+        let held = self.store.take();
+        // What was read is read, and closing may meet damage that no row met. The overlay takes what
+        // it writes, so nothing is lost with it.
+        let _ = guarded(|| {
+            drop(held);
+            Ok(())
+        });
+    }
+}
+
 fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
     match bound {
         Bound::Included(key) => Bound::Included(key),
