@@ -195,6 +195,7 @@ fn large(extent: Extent) -> Vec<Step> {
         size: extent.copied,
         connections: 1,
         objects: 1,
+        once: true,
         prefix: "copied/".to_owned(),
         ..usual(work, TO_THE_END)
     };
@@ -202,11 +203,17 @@ fn large(extent: Extent) -> Vec<Step> {
         shown: false,
         ..step("", copied(Work::Put), MEGABYTES)
     };
+    let found = Planned {
+        shown: false,
+        ..step("", copied(Work::Head), MILLISECONDS)
+    };
     let planned = [
         step("PUT 64 MiB, 8 connections", put, MEGABYTES),
         step("GET 64 MiB, the first time", first, MEGABYTES),
         step("GET 64 MiB, again", again, MEGABYTES),
         prepared,
+        // As every client does before it copies; a bucket that nobody asked for a while is open then.
+        found,
         step("COPY of a large object", copied(Work::Copy), MILLISECONDS),
     ];
     planned.into_iter().map(Step::Load).collect()
