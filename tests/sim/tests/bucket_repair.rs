@@ -184,7 +184,10 @@ async fn a_damaged_page_costs_what_stood_in_it() {
         let found = problems(&image, false).await;
         let there = rebuilt(image).await;
         let lost = there.len() < 3 * THIRD;
-        assert!(!lost || !found.is_empty(), "the check sees nothing at {page}");
+        assert!(
+            !lost || !found.is_empty(),
+            "the check sees nothing at {page}"
+        );
         assert!(there.len() >= THIRD, "{} left without {page}", there.len());
         assert!((2 * THIRD..3 * THIRD).all(|number| there.contains(&number)));
     }
