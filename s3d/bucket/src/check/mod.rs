@@ -65,11 +65,7 @@ pub async fn check(
         }
     };
     let checked = check_opened(&index, &data, (applied, fields.mark), deep, report).await;
-    // Closing may meet damage that the walk did not, and nothing is kept of what it writes.
-    let _ = guarded(|| {
-        drop(index);
-        Ok(())
-    });
+    close(index);
     checked
 }
 
@@ -102,6 +98,15 @@ async fn check_opened(
 fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(IndexError("a page of it makes no sense".into())))
+}
+
+/// Closes an index that was only read. It may meet damage there that no row led to; the overlay takes
+/// what it writes, so nothing is lost.
+fn close<T>(index: T) {
+    let _ = guarded(|| {
+        drop(index);
+        Ok(())
+    });
 }
 
 /// Checks the index as it is now, and with `deep` the bytes that it names.

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::check::guarded;
+use crate::check::{close, guarded};
 use crate::format::rows::Table;
 use crate::index::IndexError;
 use crate::index::cursor::StoredRows;
@@ -131,13 +131,7 @@ impl<O: Fn() -> Result<Store, IndexError>> Salvage<O> {
 
 impl<O> Drop for Salvage<O> {
     fn drop(&mut self) {
-        let held = self.store.take();
-        // What was read is read, and closing may meet damage that no row met. The overlay takes what
-        // it writes, so nothing is lost with it.
-        let _ = guarded(|| {
-            drop(held);
-            Ok(())
-        });
+        close(self.store.take());
     }
 }
 
