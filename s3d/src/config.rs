@@ -193,8 +193,8 @@ pub fn open_extents() -> usize {
 impl Limits {
     /// For the store, the log, runtimes and calls of volumed.
     const RESERVED: u64 = 64;
-    /// Two connections for NBD, and one over which the files of extents come.
-    const OF_A_BUCKET: u64 = 3;
+    /// Two devices, each with a connection for NBD and one over which the files of extents come.
+    const OF_A_BUCKET: u64 = 4;
 
     fn of(descriptors: u64) -> Self {
         let rest = descriptors.saturating_sub(Self::RESERVED).max(8);
@@ -322,7 +322,7 @@ mod tests {
     fn connections_and_buckets_fit_the_open_files() {
         for descriptors in [200, 1024, 1 << 20] {
             let limits = Limits::of(descriptors);
-            let used = 64 + limits.connections + 3 * limits.buckets + limits.extents;
+            let used = 64 + limits.connections + 4 * limits.buckets + limits.extents;
             assert!(used as u64 <= descriptors);
         }
     }

@@ -72,6 +72,9 @@ async fn an_owner_reads_what_it_wrote() {
             let read = device.read_unchecked(extent * EXTENT + at, length).await;
             let from = (at % MIB) as usize;
             assert!(read.unwrap() == large[from..from + length]);
+            let mut read = vec![0; length];
+            assert!(device.read_unchecked_blocking(extent * EXTENT + at, &mut read));
+            assert!(read == large[from..from + length]);
         }
     }
 }
@@ -82,6 +85,8 @@ async fn what_is_nowhere_is_not_answered() {
     let device = open(&attached(&daemon).await).await;
     write(&device, 0, &pattern(1, 4096)).await;
     assert_eq!(device.read_unchecked(5 * EXTENT, 4096).await, None);
+    assert!(!device.read_unchecked_blocking(6 * EXTENT, &mut [0; 4096]));
+    assert!(!device.read_unchecked_blocking(EXTENT - 100, &mut [0; 200]));
     assert_eq!(device.read_unchecked(EXTENT - 100, 200).await, None);
     assert_eq!(device.read_unchecked(1 << 40, 1).await, None);
     // A hole in a placed extent is zeroes, which no checksum of the caller's matches.
@@ -119,6 +124,7 @@ async fn a_new_owner_ends_it() {
     assert!(device.read_unchecked(0, 4096).await.is_some());
     let second = daemon.admin().attach("v", "other").await.unwrap();
     assert_eq!(device.read_unchecked(0, 4096).await, None);
+    assert!(!device.read_unchecked_blocking(0, &mut [0; 4096]));
     let device = open(&second).await;
     assert!(read_in_the_end(&device, 0, 4096).await == bytes);
     // The name of an attachment that has ended, and that of none.

@@ -55,13 +55,20 @@ fn failure(volume: &str, error: &AdminError) -> ConnectFailure {
     }
 }
 
-/// How a device is connected, and which thread takes its answers (B9).
+/// How a device is connected: reading goes without the daemon where it can (V14).
 #[derive(Debug)]
-pub enum Route {
-    /// On the runtime of the caller, and without the daemon for reading (V14).
-    Data(ExtentFiles),
+pub struct Route {
+    pub extents: ExtentFiles,
+    pub answers: Answers,
+}
+
+/// Which thread takes the answers of the daemon (B9).
+#[derive(Debug)]
+pub enum Answers {
+    /// That of the caller's runtime.
+    Here,
     /// The index's own.
-    Index(Arc<IndexIo>),
+    IndexIo(Arc<IndexIo>),
 }
 
 impl Route {
@@ -69,15 +76,12 @@ impl Route {
     /// files.
     pub async fn connect(&self, attached: &Attached) -> Result<Arc<NbdDevice>, ConnectError> {
         let (socket, export) = (&attached.nbd_socket, &attached.export);
-        let device = match self {
-            Self::Data(files) => {
-                let device = NbdDevice::connect(socket, export).await?;
-                let extents = &attached.extents_socket;
-                device.with_extents(extents, export, files.clone()).await
-            }
-            Self::Index(io) => io.connect(socket, export).await?,
+        let device = match &self.answers {
+            Answers::Here => NbdDevice::connect(socket, export).await?,
+            Answers::IndexIo(io) => io.connect(socket, export).await?,
         };
-        Ok(Arc::new(device))
+        let (extents, files) = (&attached.extents_socket, self.extents.clone());
+        Ok(Arc::new(device.with_extents(extents, export, files).await))
     }
 }
 

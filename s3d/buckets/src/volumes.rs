@@ -13,7 +13,7 @@ use volumed_client::admin::{AdminClient, AdminError, Attached, CreateVolume, Err
 use volumed_client::{ConnectError, ExtentFiles, ReconnectingDevice};
 
 use super::index_io::IndexIo;
-use super::ownership::{Ownership, Reconnect, Route};
+use super::ownership::{Answers, Ownership, Reconnect, Route};
 
 /// How long what was asked of a bucket waits for a volume daemon that is away (B5).
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,8 +118,10 @@ impl NodeVolumes {
         &self,
         ownership: &Arc<Ownership>,
         attached: &Attached,
-        route: Route,
+        answers: Answers,
     ) -> Result<Arc<ReconnectingDevice>, ConnectError> {
+        let extents = self.extents.clone();
+        let route = Route { extents, answers };
         let first = route.connect(attached).await?;
         let reconnect = Reconnect::new(ownership.clone(), attached.epoch, route);
         let device = ReconnectingDevice::new(first, Arc::new(reconnect), PATIENCE);
@@ -147,10 +149,9 @@ impl Volumes for NodeVolumes {
         let admin = self.admin.clone();
         let ownership = Ownership::new(admin, volume.to_owned(), owner, attached.clone());
         let ownership = Arc::new(ownership);
-        let route = Route::Data(self.extents.clone());
-        let data = self.device(&ownership, &attached, route).await?;
-        let route = Route::Index(self.index_io.clone());
-        let index = self.device(&ownership, &attached, route).await?;
+        let data = self.device(&ownership, &attached, Answers::Here).await?;
+        let index_io = Answers::IndexIo(self.index_io.clone());
+        let index = self.device(&ownership, &attached, index_io).await?;
         let devices = Devices {
             data: data.clone(),
             index: index.clone(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use volumed_client::admin::Finding;
 
-/// Each client, and each open bucket three times, needs a descriptor.
+/// Each client, and each open bucket four times, needs a descriptor.
 const FEW_DESCRIPTORS: u64 = 4096;
 
 pub(super) fn examine(data: &Path) -> Option<Finding> {

@@ -59,6 +59,8 @@ struct State {
     unanswered: BTreeSet<u64>,
     breaks: u64,
     allocated: usize,
+    /// Reads that checked nothing.
+    unchecked: u64,
     /// Connections of an earlier attachment do nothing any more.
     attachment: u64,
 }
@@ -70,6 +72,7 @@ impl SimDevice {
             rng: SmallRng::seed_from_u64(seed),
             weather,
             allocated: image.allocated(0..u64::MAX),
+            unchecked: 0,
             durable: image,
             pending: BTreeMap::new(),
             writes: 0,
@@ -187,6 +190,34 @@ impl State {
             .cloned()
     }
 
+    /// Bytes as a read sees them.
+    fn bytes(&self, offset: u64, length: usize) -> BytesMut {
+        let mut bytes = BytesMut::with_capacity(length);
+        while bytes.len() < length {
+            let at = offset + bytes.len() as u64;
+            let within = (at % BLOCK) as usize;
+            let take = (length - bytes.len()).min(BLOCK as usize - within);
+            match self.block(at / BLOCK) {
+                Some(block) => bytes.extend_from_slice(&block[within..within + take]),
+                None => bytes.put_bytes(0, take),
+            }
+        }
+        bytes
+    }
+
+    /// The same as a read sees them that nobody checks: of every eight one answers nothing, and one
+    /// something else.
+    fn unchecked(&mut self, offset: u64, length: usize) -> Option<BytesMut> {
+        self.unchecked += 1;
+        let mut bytes = self.bytes(offset, length);
+        match self.unchecked % 8 {
+            3 => return None,
+            6 => bytes[length / 2] ^= 1,
+            _ => {}
+        }
+        Some(bytes)
+    }
+
     /// Takes the space of a write that `length` bytes at `offset` need, or none.
     fn take_space(&mut self, offset: u64, length: usize) -> Result<(), DeviceError> {
         let blocks = offset / BLOCK..(offset + length as u64).div_ceil(BLOCK);
@@ -284,6 +315,12 @@ impl Connection {
         Ok(pauses)
     }
 
+    fn unchecked(&self, offset: u64, length: usize) -> Option<BytesMut> {
+        self.check().ok()?;
+        let read = self.device.lock().unchecked(offset, length);
+        self.device.answer(read).ok()?
+    }
+
     fn check(&self) -> Result<(), DeviceError> {
         if self.attachment == self.device.lock().attachment {
             Ok(())
@@ -301,19 +338,20 @@ impl BlockDevice for Connection {
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
         self.call().await?;
-        let mut bytes = BytesMut::with_capacity(length);
-        let state = self.device.lock();
-        while bytes.len() < length {
-            let at = offset + bytes.len() as u64;
-            let within = (at % BLOCK) as usize;
-            let take = (length - bytes.len()).min(BLOCK as usize - within);
-            match state.block(at / BLOCK) {
-                Some(block) => bytes.extend_from_slice(&block[within..within + take]),
-                None => bytes.put_bytes(0, take),
-            }
-        }
-        drop(state);
+        let bytes = self.device.lock().bytes(offset, length);
         self.device.answer(bytes.freeze())
+    }
+
+    async fn read_unchecked(&self, offset: u64, length: usize) -> Option<Bytes> {
+        self.unchecked(offset, length).map(BytesMut::freeze)
+    }
+
+    fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        let read = self.unchecked(offset, bytes.len());
+        if let Some(read) = &read {
+            bytes.copy_from_slice(read);
+        }
+        read.is_some()
     }
 
     async fn write(

@@ -36,6 +36,12 @@ pub trait BlockDevice: Send + Sync + 'static {
         None
     }
 
+    /// The same for a caller whose thread may wait: fills `bytes`, or answers false.
+    fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        let _ = (offset, bytes);
+        false
+    }
+
     /// Writes `pieces`, one after the other without a gap, at `offset`.
     async fn write(
         &self,

@@ -10,6 +10,7 @@ pub mod memtable;
 pub mod reader;
 pub mod row_cache;
 pub mod store;
+mod sums;
 pub mod zone;
 
 use std::sync::Arc;

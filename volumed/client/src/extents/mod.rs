@@ -21,7 +21,7 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::sync::Semaphore;
-use volumed_buffers::{Buffer, Buffers};
+use volumed_buffers::Buffers;
 
 use source::Source;
 use wire::EXTENT_SIZE;
@@ -89,31 +89,45 @@ impl ExtentReader {
     /// `length` bytes at `offset` as the disk's file has them, or `None`: then they must be read
     /// through the daemon. Answers on the caller's thread what the page cache holds.
     pub async fn read(&self, offset: u64, length: usize) -> Option<Bytes> {
-        let (extent, at) = (offset / EXTENT_SIZE, offset % EXTENT_SIZE);
-        if self.source.ended() || at + length as u64 > EXTENT_SIZE {
-            return None;
-        }
+        let extent = self.extent(offset, length)?;
         let shared = &self.files.0;
-        let open = match shared.known.get(&(self.number, extent)) {
-            Some(Known::RefusedUntil(end)) if Instant::now() < end => return None,
-            Some(Known::Open(file)) => Some(file),
-            _ => None,
-        };
         let mut buffer = shared.buffers.take(length);
-        if let Some(file) = &open
-            && read_now(file, at, &mut buffer)
+        if let Some(file) = &extent.open
+            && read_now(file, extent.at, &mut buffer)
         {
             return self.source.permitted().then(|| buffer.into());
         }
         let _turn = shared.waiting.acquire().await.ok()?;
-        let read = Waiting {
-            key: (self.number, extent),
+        let waiting = move || extent.read(&mut buffer).then(|| buffer.into());
+        tokio::task::spawn_blocking(waiting).await.ok()?
+    }
+
+    /// The same on a thread that may wait for the daemon and the disk: fills `bytes`, or answers
+    /// false.
+    pub fn read_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        self.extent(offset, bytes.len())
+            .is_some_and(|extent| extent.read(bytes))
+    }
+
+    /// The extent that a read of these bytes is about, if it may be there to be read.
+    fn extent(&self, offset: u64, length: usize) -> Option<Extent> {
+        let (number, at) = (offset / EXTENT_SIZE, offset % EXTENT_SIZE);
+        if self.source.ended() || at + length as u64 > EXTENT_SIZE {
+            return None;
+        }
+        let key = (self.number, number);
+        let open = match self.files.0.known.get(&key) {
+            Some(Known::RefusedUntil(end)) if Instant::now() < end => return None,
+            Some(Known::Open(file)) => Some(file),
+            _ => None,
+        };
+        Some(Extent {
+            key,
+            at,
+            open,
             files: self.files.clone(),
             source: self.source.clone(),
-        };
-        tokio::task::spawn_blocking(move || read.run(open, at, buffer))
-            .await
-            .ok()?
+        })
     }
 }
 
@@ -126,22 +140,28 @@ impl Drop for ExtentReader {
     }
 }
 
-/// A read that may wait for the daemon or the disk.
-struct Waiting {
+/// An extent, and where in it a read begins.
+struct Extent {
     key: (u64, u64),
+    at: u64,
+    /// Its file, if this process has it.
+    open: Option<Arc<File>>,
     files: ExtentFiles,
     source: Arc<Source>,
 }
 
-impl Waiting {
-    fn run(&self, open: Option<Arc<File>>, at: u64, mut buffer: Buffer) -> Option<Bytes> {
-        let file = open.or_else(|| self.open())?;
-        if file.read_exact_at(&mut buffer, at).is_err() {
+impl Extent {
+    /// Fills `bytes`, or answers false; may wait for the daemon and the disk.
+    fn read(&self, bytes: &mut [u8]) -> bool {
+        let Some(file) = self.open.clone().or_else(|| self.open()) else {
+            return false;
+        };
+        if file.read_exact_at(bytes, self.at).is_err() {
             // Too short: the extent was removed. Or the disk failed, which the daemon must see.
             self.files.0.known.remove(&self.key);
-            return None;
+            return false;
         }
-        self.source.permitted().then(|| buffer.into())
+        self.source.permitted()
     }
 
     fn open(&self) -> Option<Arc<File>> {

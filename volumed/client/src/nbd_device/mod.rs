@@ -138,6 +138,15 @@ impl BlockDevice for NbdDevice {
         (!self.is_disconnected()).then_some(bytes)
     }
 
+    fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        let Some(extents) = &self.extents else {
+            return false;
+        };
+        self.check(offset, bytes.len() as u64).is_ok()
+            && extents.read_blocking(offset, bytes)
+            && !self.is_disconnected()
+    }
+
     async fn write(
         &self,
         offset: u64,

@@ -87,6 +87,13 @@ impl ReconnectingDevice {
         Some(outcome)
     }
 
+    fn connection_of_now(&self) -> Option<Connection> {
+        match &*self.state.borrow() {
+            State::Connected(connection) => Some(connection.clone()),
+            _ => None,
+        }
+    }
+
     /// Has the connection of this session replaced, unless somebody had before.
     fn replace(&self, broken: Session) {
         let next = Session(broken.0 + 1);
@@ -124,11 +131,13 @@ impl BlockDevice for ReconnectingDevice {
     /// By the connection of now, never by one before. Nobody waits here for the next: who is answered
     /// nothing [`read`](Self::read)s, which does.
     async fn read_unchecked(&self, offset: u64, length: usize) -> Option<Bytes> {
-        let connection = match &*self.state.borrow() {
-            State::Connected(connection) => connection.clone(),
-            _ => return None,
-        };
+        let connection = self.connection_of_now()?;
         connection.device.read_unchecked(offset, length).await
+    }
+
+    fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        self.connection_of_now()
+            .is_some_and(|it| it.device.read_unchecked_blocking(offset, bytes))
     }
 
     async fn write(

@@ -70,6 +70,11 @@ impl BlockDevice for Link {
         Some(Bytes::from(self.number.to_string()))
     }
 
+    fn read_unchecked_blocking(&self, _: u64, bytes: &mut [u8]) -> bool {
+        bytes.fill(self.number as u8);
+        self.check().is_ok()
+    }
+
     async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
         self.check()?;
         self.server
@@ -232,4 +237,7 @@ async fn what_is_read_unchecked_comes_from_the_connection_of_now() {
     server.away.store(false, Ordering::SeqCst);
     assert_eq!(waits.await.unwrap(), Ok(()));
     assert_eq!(device.read_unchecked(0, 1).await.unwrap(), "1");
+    assert!(device.read_unchecked_blocking(0, &mut [0]));
+    server.break_connections();
+    assert!(!device.read_unchecked_blocking(0, &mut [0]));
 }

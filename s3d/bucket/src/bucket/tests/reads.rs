@@ -83,3 +83,46 @@ async fn a_slow_transfer_that_has_the_memory_stops_no_other() {
     }
     assert!(bytes.starts_with(&chunk));
 }
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_the_index_are_taken_unchecked_only_if_they_match() {
+    const OBJECTS: usize = 2_000;
+    let name = |number: usize| format!("{:08x}", number.wrapping_mul(2_654_435_761) as u32);
+    let ways: [(bool, Option<Spoil>); 4] = [
+        (false, None),
+        (true, Some(|bytes| bytes)),
+        (false, Some(|bytes| vec![0; bytes.len()].into())),
+        (
+            false,
+            Some(|bytes| {
+                let mut bytes = bytes.to_vec();
+                bytes[4000] ^= 1;
+                bytes.into()
+            }),
+        ),
+    ];
+    for (way, (used, spoil)) in ways.into_iter().enumerate() {
+        let device: Arc<Sparse> = Arc::default();
+        *device.unchecked.lock() = spoil;
+        let options = Options {
+            // Less than the index needs.
+            index_cache: 64 << 10,
+            ..Options::new(1)
+        };
+        let bucket = open_with(&device, options).await;
+        for number in 0..OBJECTS {
+            put(&bucket, &name(number), number % 7).await;
+            if number % 500 == 0 {
+                bucket.checkpoint().await.unwrap();
+            }
+        }
+        bucket.checkpoint().await.unwrap();
+        *device.reads.lock() = 0;
+        for number in 0..OBJECTS {
+            let found = bucket.find(&key(&name(number))).await.unwrap().unwrap();
+            assert_eq!(found.size, number as u64 % 7, "way {way}");
+        }
+        let checked = *device.reads.lock();
+        assert!((checked < 10) == used, "way {way}: {checked} reads");
+    }
+}
