@@ -1,5 +1,7 @@
 //! A bucket's policy, and whether the bucket is public.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use s3d_policy::Policy;
 use s3s::dto::{
     DeleteBucketPolicyInput, DeleteBucketPolicyOutput, GetBucketPolicyInput, GetBucketPolicyOutput,
@@ -37,14 +39,21 @@ impl Operations {
         let policy = policy.map_err(|refusal| error::policy(&refusal))?;
         let own = policy.check_bucket(bucket.name.as_str());
         own.map_err(|refusal| error::policy(&refusal))?;
-        let block = bucket.settings.public_access_block.unwrap_or_default();
-        if block.block_public_policy && policy.is_public() {
-            return Err(Refusal::PublicPolicy.into());
-        }
+        // Evaluated on the record that is changed: whoever blocks public policies at the same moment
+        // comes before or after.
+        let refused = AtomicBool::new(false);
         self.configure(&request, |record| {
-            record.settings.policy = Some(policy.clone());
+            let block = record.settings.public_access_block.unwrap_or_default();
+            let refuse = block.block_public_policy && policy.is_public();
+            refused.store(refuse, Ordering::Relaxed);
+            if !refuse {
+                record.settings.policy = Some(policy.clone());
+            }
         })
         .await?;
+        if refused.into_inner() {
+            return Err(Refusal::PublicPolicy.into());
+        }
         Ok(S3Response::new(PutBucketPolicyOutput {}))
     }
 

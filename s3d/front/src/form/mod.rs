@@ -29,6 +29,7 @@ use self::fields::Fields;
 use self::policy::Policy;
 pub use self::policy::PolicyError;
 pub use self::reply::Reply;
+use crate::access::TlsVersion;
 use crate::context::Signer;
 use crate::host::Addressing;
 use crate::request_body::{BodyReader, Broken, RequestBody};
@@ -111,7 +112,8 @@ pub async fn receive(
     let key = fields.get("key").filter(|key| !key.is_empty());
     let key = key.ok_or(FormError::Missing("key"))?.to_owned();
     let host = parts.headers.get(HOST).cloned();
-    let reply = Reply::new(&fields, host.as_ref(), bucket, key.clone());
+    let tls = parts.extensions.get::<TlsVersion>().is_some();
+    let reply = Reply::new(&fields, tls, host.as_ref(), bucket, key.clone());
     parts.headers = headers(&fields, host)?;
     parts.method = Method::PUT;
     parts.uri = object_uri(parts.uri.path(), &key)?.into();

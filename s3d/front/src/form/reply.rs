@@ -11,7 +11,8 @@ use crate::details::escape;
 #[derive(Debug)]
 pub struct Reply {
     kind: Kind,
-    host: String,
+    /// Scheme and host that the form was sent to.
+    origin: String,
     bucket: String,
     key: String,
 }
@@ -28,7 +29,14 @@ enum Kind {
 
 impl Reply {
     /// Reads what the fields ask for; what they ask for in vain is passed over, as in S3.
-    pub fn new(fields: &Fields, host: Option<&HeaderValue>, bucket: String, key: String) -> Self {
+    /// `tls`: whether the form came over TLS.
+    pub fn new(
+        fields: &Fields,
+        tls: bool,
+        host: Option<&HeaderValue>,
+        bucket: String,
+        key: String,
+    ) -> Self {
         let page = fields
             .get("success_action_redirect")
             .or_else(|| fields.get("redirect"))
@@ -40,10 +48,11 @@ impl Reply {
             (None, Some("201")) => Kind::Created,
             (None, _) => Kind::Empty(StatusCode::NO_CONTENT),
         };
-        let host = host.and_then(|host| host.to_str().ok());
+        let scheme = if tls { "https" } else { "http" };
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         Self {
             kind,
-            host: host.unwrap_or_default().to_owned(),
+            origin: format!("{scheme}://{host}"),
             bucket,
             key,
         }
@@ -59,7 +68,7 @@ impl Reply {
             .get(ETAG)
             .and_then(|etag| etag.to_str().ok());
         let etag = etag.unwrap_or_default().to_owned();
-        let location = format!("http://{}/{}/{}", self.host, self.bucket, encode(&self.key));
+        let location = format!("{}/{}/{}", self.origin, self.bucket, encode(&self.key));
         let headers = stored.headers_mut();
         headers.remove(CONTENT_LENGTH);
         let (status, location) = match &self.kind {
@@ -109,12 +118,16 @@ mod tests {
     use super::*;
 
     fn reply(pairs: &[(&str, &str)]) -> Response<s3s::Body> {
+        reply_over(false, pairs)
+    }
+
+    fn reply_over(tls: bool, pairs: &[(&str, &str)]) -> Response<s3s::Body> {
         let mut fields = Fields::default();
         for (name, value) in pairs {
             fields.add(name, (*value).to_owned());
         }
         let host = HeaderValue::from_static("h");
-        let reply = Reply::new(&fields, Some(&host), "b".into(), "a b<".into());
+        let reply = Reply::new(&fields, tls, Some(&host), "b".into(), "a b<".into());
         let mut stored = Response::new(s3s::Body::empty());
         let etag = HeaderValue::from_static("\"e\"");
         stored.headers_mut().insert(ETAG, etag);
@@ -129,6 +142,8 @@ mod tests {
             assert_eq!(answer.headers()[LOCATION], "http://h/b/a%20b%3C");
         }
         assert_eq!(reply(&[]).status(), 204);
+        let location = &reply_over(true, &[]).headers()[LOCATION];
+        assert_eq!(location, "https://h/b/a%20b%3C");
     }
 
     #[test]
