@@ -13,8 +13,11 @@ pub enum Rule {
     GroupBeforeAnswer,
     /// B3: a checkpoint says how far the log is in it.
     CheckpointPosition,
-    /// B4: the last group is written again durably before the bucket is served.
+    /// B4: groups that may have been on their way are written again durably before the bucket is
+    /// served.
     ReplayRewrites,
+    /// B4: all of them are, not only the last one.
+    ReplayRewritesAll,
     /// B5: a fold whose connection broke is done again.
     FoldAgain,
     /// B6: a span that is named elsewhere is not freed.
@@ -39,13 +42,14 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BodyBeforeRecord,
         Self::SessionBeforeWrite,
         Self::ReadBack,
         Self::GroupBeforeAnswer,
         Self::CheckpointPosition,
         Self::ReplayRewrites,
+        Self::ReplayRewritesAll,
         Self::FoldAgain,
         Self::SharedSpan,
         Self::FoldBeforeTrim,

@@ -35,6 +35,8 @@ pub struct Weather {
     pub failures: Option<u32>,
     /// Blocks that the pool has for it.
     pub capacity: Option<usize>,
+    /// Turns that a write waits for its answer, beside those that every call takes.
+    pub lag: u32,
 }
 
 /// A device over an image, until its power is cut.
@@ -362,7 +364,7 @@ impl BlockDevice for Connection {
     ) -> Result<(), DeviceError> {
         let pauses = self.call().await?;
         let bytes = pieces.concat();
-        let (write, breaks, fails) = {
+        let (write, breaks, fails, lag) = {
             let mut state = self.device.lock();
             state.take_space(offset, bytes.len())?;
             let fails = state.weather.failures;
@@ -375,13 +377,13 @@ impl BlockDevice for Connection {
             };
             let write = state.write(offset, &bytes[..length]);
             state.unanswered.insert(write);
-            (write, state.breaks, fails)
+            (write, state.breaks, fails, state.weather.lag)
         };
         if fails {
             return Err(DeviceError::Io);
         }
         // The power may be cut here, with the write in the cache and not answered.
-        pause(2 - pauses).await;
+        pause(2 - pauses + lag).await;
         self.device.answer(())?;
         self.check()?;
         let mut state = self.device.lock();

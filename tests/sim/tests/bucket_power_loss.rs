@@ -58,8 +58,9 @@ fn what_was_acknowledged_survives() {
 /// Those that the seeds rarely meet have tests of their own: a server killed in the middle of a group
 /// (`bucket_replay.rs`), a log that passes an open body (`bucket_sweep.rs`), a span freed or moved
 /// while it is moved (the bucket's `commit/plan/tests.rs`).
-const ELSEWHERE: [Rule; 3] = [
+const ELSEWHERE: [Rule; 4] = [
     Rule::ReplayRewrites,
+    Rule::ReplayRewritesAll,
     Rule::ClaimsInSweep,
     Rule::ConditionalMove,
 ];

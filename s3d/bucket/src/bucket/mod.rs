@@ -47,6 +47,9 @@ pub struct Options {
     pub feed: FeedRetention,
     /// Bytes of memory for the index's pages; half as much again is for rows.
     pub index_cache: usize,
+    /// A log group is sent behind another that is on its way only with so many changes: each costs a
+    /// sync.
+    pub following: usize,
     /// Memory for bodies, shared with other buckets.
     pub transfers: TransferMemory,
     /// Where work that blocks on the index runs.
@@ -67,6 +70,7 @@ impl Options {
             quota: None,
             feed: FeedRetention::default(),
             index_cache: 24 << 20,
+            following: 12,
             transfers: TransferMemory::default(),
             offload: Offload::default(),
             clock: Arc::new(clock),

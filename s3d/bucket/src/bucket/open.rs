@@ -9,7 +9,6 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use super::{Bucket, Devices, Options};
 use crate::blob::writer::IN_FLIGHT_TOGETHER;
 use crate::commit::committer::Committer;
-use crate::commit::fold::Fold;
 use crate::errors::OpenError;
 use crate::format::layout::{DATA_ZONE, SEGMENT};
 use crate::format::rows::{Row, Table};
@@ -89,7 +88,9 @@ impl Bucket {
             quota,
             feed,
             transfers,
-            ..
+            following,
+            epoch,
+            clock,
         } = options;
         let (device, zones) = (devices.index, superblock.clone());
         let opening = move || {
@@ -100,7 +101,7 @@ impl Bucket {
         let opened = offload.run(opening).await;
         let (index, applied) = opened.map_err(|error: IndexError| OpenError::Index(error.0))?;
         let mut replayed = Vec::new();
-        let position = replay(&devices.data, applied, options.epoch, |address, group| {
+        let position = replay(&devices.data, applied, epoch, |address, group| {
             replayed.push(address..address + group.length);
             let time = Timestamp(group.link.time);
             index.apply(group.link.first_record, time, &group.records);
@@ -126,15 +127,8 @@ impl Bucket {
             last_record: watch::Sender::new(position.next_record - 1),
         });
         let (messages, received) = mpsc::channel(QUEUE);
-        let committer = Committer {
-            shared: shared.clone(),
-            log: Log::new(devices.data, space, options.epoch, position),
-            epoch: options.epoch,
-            clock: options.clock,
-            uploads: 0,
-            fold: Fold::new(shared.clone()),
-            reserve_sought: false,
-        };
+        let log = Log::new(devices.data, space, epoch, position);
+        let committer = Committer::new(shared.clone(), log, epoch, clock, following);
         tokio::spawn(committer.run(received));
         let beginning = sweep::Beginning {
             zone: applied.floor..mark,

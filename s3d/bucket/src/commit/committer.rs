@@ -1,20 +1,27 @@
 //! The committer: the one task through which a bucket changes (B2).
 //!
-//! It takes what waits, plans it as one batch, writes it as one group, and only when that is
-//! durable makes it visible and answers, in order. One group is in flight.
+//! It takes what waits, plans it as one batch, and writes it as one group. While a group is on its way
+//! the next may follow it, planned on what the one before leaves. A group becomes visible and its
+//! changes are answered when it and all before it are durable, in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::ready;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use volumed_client::DeviceError;
 
 use crate::commit::change::{Change, Outcome};
 use crate::commit::fold::Fold;
+use crate::commit::pipeline::{Batch, Pending, Pipeline, Standing};
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
 use crate::errors::{ChangeError, ClosedError};
 use crate::format::layout::SEGMENT;
+use crate::log::MAX_GROUPS;
 use crate::log::writer::Log;
+use crate::object::Timestamp;
 use crate::shared::{Clock, Shared};
 use crate::space::reserve::{hold_reserve, release_reserve};
 
@@ -40,17 +47,53 @@ pub enum Message {
 }
 
 pub struct Committer {
-    pub shared: Arc<Shared>,
-    pub log: Log,
-    pub epoch: u64,
-    pub clock: Clock,
-    pub uploads: u64,
-    pub fold: Fold,
+    shared: Arc<Shared>,
+    log: Log,
+    epoch: u64,
+    clock: Clock,
+    /// Where the bucket stands as everybody sees it.
+    visible: Standing,
+    pipeline: Pipeline,
+    /// Messages that wait for a group of their own.
+    waiting: Waiting,
+    /// Batches that have to be planned again, the next one first.
+    again: VecDeque<Batch>,
+    /// Groups that may be on their way at once.
+    groups: usize,
+    /// Fewest changes of a group that follows another on its way.
+    following: usize,
+    /// No group is of an earlier time: what is planned again must differ from what it was.
+    not_before: Timestamp,
+    fold: Fold,
     /// Whether the reserve was sought before the first group: once the pool is full it is too late.
-    pub reserve_sought: bool,
+    reserve_sought: bool,
 }
 
 impl Committer {
+    /// `following`: fewest changes of a group that follows another on its way.
+    pub fn new(shared: Arc<Shared>, log: Log, epoch: u64, clock: Clock, following: usize) -> Self {
+        let visible = Standing {
+            log: log.end(),
+            totals: shared.totals(),
+            uploads: 0,
+        };
+        Self {
+            log,
+            epoch,
+            clock,
+            visible,
+            pipeline: Pipeline::default(),
+            waiting: Waiting::default(),
+            again: VecDeque::new(),
+            groups: MAX_GROUPS,
+            following,
+            not_before: Timestamp(0),
+            fold: Fold::new(shared.clone()),
+            reserve_sought: false,
+            shared,
+        }
+    }
+
     /// Runs until the bucket is closed or something fails.
     pub async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let _guard = CloseAtEnd(self.shared.clone());
@@ -68,8 +111,13 @@ impl Committer {
                 }
             }
         };
+        // Before the changes on their way are dropped: whether their groups were written is unknown.
+        // What their bodies claimed is given up then, and must not be TRIMmed if a replay may name it.
         self.shared.close(failure.clone());
         messages.close();
+        for message in self.waiting.take() {
+            refuse(message, &failure);
+        }
         while let Some(message) = messages.recv().await {
             refuse(message, &failure);
         }
@@ -83,40 +131,51 @@ impl Committer {
     }
 
     async fn next(&mut self, messages: &mut mpsc::Receiver<Message>) -> Result<Step, ClosedError> {
-        let mut batch = Vec::new();
+        if let Some(step) = self.begin_what_waits().await? {
+            return Ok(step);
+        }
         let due = self.fold.due();
         tokio::select! {
             biased;
-            ended = self.fold.ended() => {
-                ended?;
-                return Ok(Step::On);
-            }
-            message = messages.recv() => match message {
-                Some(message) => batch.push(message),
-                None => batch.push(Message::Close(oneshot::channel().0)),
+            ended = self.fold.ended() => ended?,
+            (oldest, written) = self.pipeline.next() => self.landed(oldest, written).await?,
+            message = messages.recv(), if !self.waiting.is_full() => match message {
+                Some(message) => self.waiting.take_in(message, messages),
+                None => self.waiting.take_in(Message::Close(oneshot::channel().0), messages),
             },
-            () = until(due) => {
-                self.fold.begin_due(self.log.position())?;
-                return Ok(Step::On);
-            }
+            () = until(due) => self.fold.begin_due(self.visible.log.position)?,
         }
-        let mut bodies = small_body(&batch[0]);
-        while batch.len() < MAX_CHANGES && bodies < MAX_BODIES {
-            let Ok(message) = messages.try_recv() else {
-                break;
-            };
-            bodies += small_body(&message);
-            batch.push(message);
-        }
-        self.handle(batch).await
+        Ok(Step::On)
     }
 
-    async fn handle(&mut self, batch: Vec<Message>) -> Result<Step, ClosedError> {
-        let mut changes: Vec<Change> = Vec::with_capacity(batch.len());
-        let mut answers = Vec::with_capacity(batch.len());
+    /// Begins a group of what waits, if one may begin now.
+    async fn begin_what_waits(&mut self) -> Result<Option<Step>, ClosedError> {
+        if !self.may_begin() {
+            return Ok(None);
+        }
+        if let Some(batch) = self.again.pop_front() {
+            self.commit(batch).await?;
+            return Ok(Some(Step::On));
+        }
+        if self.waiting.is_empty()
+            || !self.pipeline.is_empty() && !self.waiting.may_follow(self.following)
+        {
+            return Ok(None);
+        }
+        let messages = self.waiting.take();
+        self.handle(messages).await.map(Some)
+    }
+
+    fn may_begin(&self) -> bool {
+        self.pipeline.len() < self.groups
+    }
+
+    async fn handle(&mut self, messages: Vec<Message>) -> Result<Step, ClosedError> {
+        let mut changes: Vec<Change> = Vec::with_capacity(messages.len());
+        let mut answers = Vec::with_capacity(messages.len());
         let mut checkpoints = Vec::new();
         let mut close = None;
-        for message in batch {
+        for message in messages {
             match message {
                 Message::Submit(submission) => {
                     changes.push(*submission.change);
@@ -127,10 +186,13 @@ impl Committer {
             }
         }
         if !changes.is_empty() {
-            self.commit(changes, answers).await?;
+            let changes = Arc::new(changes);
+            self.commit(Batch { changes, answers }).await?;
         }
         if !checkpoints.is_empty() || close.is_some() {
-            self.fold.run_to_completion(self.log.position()).await?;
+            self.finish().await?;
+            let position = self.visible.log.position;
+            self.fold.run_to_completion(position).await?;
             for answer in checkpoints {
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(());
@@ -139,115 +201,188 @@ impl Committer {
         Ok(close.map_or(Step::On, |answer| Step::Closed(Some(answer))))
     }
 
-    async fn commit(
-        &mut self,
-        changes: Vec<Change>,
-        answers: Vec<oneshot::Sender<Outcome>>,
-    ) -> Result<(), ClosedError> {
-        // Batches that wait, the next one last.
-        let mut batches = vec![(changes, answers)];
-        while let Some((changes, answers)) = batches.pop() {
-            match self.write(changes).await {
-                Ok(Written::Group(outcomes)) => {
-                    answer_all(answers, outcomes);
-                    self.fold.begin_if_large(self.log.position()).await?;
-                }
-                Ok(Written::Nothing(outcomes)) => answer_all(answers, outcomes),
-                Ok(Written::TooLong(mut changes)) => {
-                    let mut answers = answers;
-                    let later = changes.split_off(changes.len() / 2);
-                    batches.push((later, answers.split_off(changes.len())));
-                    batches.push((changes, answers));
-                }
-                Err(error) => {
-                    batches.push((Vec::new(), answers));
-                    for answer in batches.into_iter().flat_map(|(_, answers)| answers) {
-                        let _ = answer.send(Err(ChangeError::Closed(error.clone())));
-                    }
-                    return Err(error);
-                }
+    /// Waits until nothing is on its way.
+    async fn finish(&mut self) -> Result<(), ClosedError> {
+        loop {
+            if self.may_begin()
+                && let Some(batch) = self.again.pop_front()
+            {
+                self.commit(batch).await?;
+            } else if !self.pipeline.is_empty() {
+                let (oldest, written) = self.pipeline.next().await;
+                self.landed(oldest, written).await?;
+            } else {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    /// Plans and writes a batch. Only a group that is durable is applied and reported done.
-    async fn write(&mut self, changes: Vec<Change>) -> Result<Written, ClosedError> {
-        let changes = Arc::new(changes);
-        let mut plan = self.plan(&changes, |_| true).await?;
-        if !self.log.fits(plan.group.length()) {
-            self.log.skip_segment();
-            plan = self.plan(&changes, |_| true).await?;
+    /// Where the bucket stands behind everything that was planned.
+    fn planned(&self) -> Standing {
+        self.pipeline.standing().unwrap_or(self.visible)
+    }
+
+    /// Plans a batch and sends its group on its way.
+    async fn commit(&mut self, batch: Batch) -> Result<(), ClosedError> {
+        let (mut plan, fits) = self.plan_placed(&batch, |_| true).await?;
+        if !fits {
+            self.again_in_halves(batch, &ChangeError::TooLarge);
+            return Ok(());
         }
         if plan.records.is_empty() {
-            return Ok(Written::Nothing(plan.outcomes));
-        }
-        if plan.group.length() > SEGMENT {
-            return Ok(too_long(changes, &ChangeError::TooLarge));
+            // It may rest on changes that are on their way: answered behind them.
+            let pending = self.pending(batch, plan);
+            self.pipeline.push(pending, ready(Ok(())).boxed());
+            return Ok(());
         }
         if !std::mem::replace(&mut self.reserve_sought, true) {
             hold_reserve(&self.shared).await?;
         }
         let group = std::mem::take(&mut plan.group);
-        match self.log.write(group, plan.now).await {
-            Ok(()) => {}
-            Err(DeviceError::NoSpace) => return self.commit_deletes_only(changes).await,
-            Err(error) => return Err(self.close_indeterminate(error)),
-        }
-        self.uploads = plan.uploads;
-        for (change, outcome) in changes.iter().zip(&plan.outcomes) {
-            if outcome.is_ok() {
-                change.mark_committed();
+        let write = match self.log.place(group, plan.now).await {
+            Ok(placed) => placed.write().boxed(),
+            Err(error) => {
+                // There is no gap in the log that keeps a replay from what follows: nothing may.
+                self.groups = 1;
+                ready(Err(error)).boxed()
             }
-        }
-        self.publish(&plan);
-        Ok(Written::Group(plan.outcomes))
+        };
+        let pending = self.pending(batch, plan);
+        self.pipeline.push(pending, write);
+        Ok(())
     }
 
-    /// The pool is full: what needs space is refused, what only frees some is written at the cost
-    /// of the reserve.
-    async fn commit_deletes_only(
-        &mut self,
-        changes: Arc<Vec<Change>>,
-    ) -> Result<Written, ClosedError> {
-        if !changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
-            return Ok(Written::refused(changes.len(), &ChangeError::NoSpace));
+    fn pending(&self, batch: Batch, plan: CommitPlan) -> Pending {
+        Pending {
+            batch,
+            outcomes: plan.outcomes,
+            records: Arc::new(plan.records),
+            first_record: plan.first_record,
+            time: plan.now,
+            standing: Standing {
+                log: self.log.end(),
+                totals: plan.totals,
+                uploads: plan.uploads,
+            },
         }
-        let mut plan = self.plan(&changes, Change::frees).await?;
-        if !self.log.fits(plan.group.length()) {
-            self.log.skip_segment();
-            plan = self.plan(&changes, Change::frees).await?;
+    }
+
+    fn again_in_halves(&mut self, batch: Batch, refusal: &ChangeError) {
+        for half in batch.split(refusal).into_iter().flatten().rev() {
+            self.again.push_front(half);
+        }
+    }
+
+    /// The oldest group on its way was written, or was not. Only one that is durable is made visible
+    /// and its changes reported done.
+    async fn landed(
+        &mut self,
+        oldest: Pending,
+        written: Result<(), DeviceError>,
+    ) -> Result<(), ClosedError> {
+        match written {
+            Ok(()) => {
+                let made = !oldest.records.is_empty();
+                self.publish(oldest);
+                if made {
+                    self.groups = MAX_GROUPS;
+                    let position = self.visible.log.position;
+                    self.fold.begin_if_large(position).await?;
+                }
+                Ok(())
+            }
+            Err(DeviceError::NoSpace) => self.refused(oldest).await,
+            Err(error) => Err(self.close_indeterminate(error)),
+        }
+    }
+
+    /// The pool is full: the group was not written. Those behind it lie beyond a gap in the log, where
+    /// no replay comes, and are planned again.
+    async fn refused(&mut self, oldest: Pending) -> Result<(), ClosedError> {
+        self.groups = 1;
+        let mut newest = oldest.time;
+        let mut behind = VecDeque::new();
+        while !self.pipeline.is_empty() {
+            let (later, written) = self.pipeline.next().await;
+            match written {
+                Ok(()) | Err(DeviceError::NoSpace) => {}
+                Err(error) => return Err(self.close_indeterminate(error)),
+            }
+            newest = newest.max(later.time);
+            behind.push_back(later.batch);
+        }
+        // No group that is planned now is the one that they were written behind.
+        self.not_before = Timestamp(newest.0 + 1);
+        self.log.rewind(self.visible.log);
+        behind.append(&mut self.again);
+        self.again = behind;
+        self.commit_deletes_only(oldest.batch).await
+    }
+
+    /// What needs space is refused, what only frees some is written at the cost of the reserve.
+    async fn commit_deletes_only(&mut self, batch: Batch) -> Result<(), ClosedError> {
+        if !batch.changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
+            batch.refuse(&ChangeError::NoSpace);
+            return Ok(());
+        }
+        let (mut plan, fits) = self.plan_placed(&batch, Change::frees).await?;
+        if !fits {
+            self.again_in_halves(batch, &ChangeError::NoSpace);
+            return Ok(());
         }
         let group = std::mem::take(&mut plan.group);
-        match self.log.write(group, plan.now).await {
+        let written = match self.log.place(group, plan.now).await {
+            Ok(placed) => placed.write().await,
+            Err(error) => Err(error),
+        };
+        match written {
             Ok(()) => {}
             // One by one they may fit.
-            Err(DeviceError::NoSpace) => return Ok(too_long(changes, &ChangeError::NoSpace)),
+            Err(DeviceError::NoSpace) => {
+                self.log.rewind(self.visible.log);
+                self.again_in_halves(batch, &ChangeError::NoSpace);
+                return Ok(());
+            }
             Err(error) => return Err(self.close_indeterminate(error)),
         }
-        self.publish(&plan);
-        // Space comes back only behind a fold: no reason to wait for its time.
-        self.fold.begin(self.log.position())?;
-        let mut freed = plan.outcomes.into_iter();
+        let mut freed = std::mem::take(&mut plan.outcomes).into_iter();
         let outcome = |change: &Change| {
             let planned = if change.frees() { freed.next() } else { None };
             planned.unwrap_or(Err(ChangeError::NoSpace))
         };
-        Ok(Written::Group(changes.iter().map(outcome).collect()))
+        plan.outcomes = batch.changes.iter().map(outcome).collect();
+        let pending = self.pending(batch, plan);
+        self.publish(pending);
+        // Space comes back only behind a fold: no reason to wait for its time.
+        self.fold.begin(self.visible.log.position)
     }
 
-    /// Makes a durable group visible.
-    fn publish(&mut self, plan: &CommitPlan) {
-        let CommitPlan {
-            first_record, now, ..
-        } = *plan;
-        self.shared.index.apply(first_record, now, &plan.records);
-        self.shared.set_totals(plan.totals);
-        let last = first_record + plan.records.len() as u64 - 1;
-        self.shared.last_record.send_replace(last);
-        // Noted also when a fold runs, which does not take these rows: the next one is due in its
-        // time.
-        self.fold.note_rows();
+    /// Makes a durable group visible, and answers.
+    fn publish(&mut self, durable: Pending) {
+        let Pending {
+            batch,
+            outcomes,
+            records,
+            first_record,
+            time,
+            standing,
+        } = durable;
+        self.visible = standing;
+        if !records.is_empty() {
+            for (change, outcome) in batch.changes.iter().zip(&outcomes) {
+                if outcome.is_ok() {
+                    change.mark_committed();
+                }
+            }
+            self.shared.index.apply(first_record, time, &records);
+            self.shared.set_totals(standing.totals);
+            let last = first_record + records.len() as u64 - 1;
+            self.shared.last_record.send_replace(last);
+            // Noted also when a fold runs, which does not take these rows: the next one is due in its
+            // time.
+            self.fold.note_rows();
+        }
+        batch.answer(outcomes);
     }
 
     /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
@@ -258,59 +393,91 @@ impl Committer {
         error
     }
 
+    /// Plans a batch for where the next group begins; answers, too, whether a group can hold it.
+    async fn plan_placed(
+        &mut self,
+        batch: &Batch,
+        which: fn(&Change) -> bool,
+    ) -> Result<(CommitPlan, bool), ClosedError> {
+        let mut plan = self.plan(&batch.changes, which).await?;
+        if !self.log.fits(plan.group.length()) {
+            self.log.skip_segment();
+            plan = self.plan(&batch.changes, which).await?;
+        }
+        let fits = plan.group.length() <= SEGMENT;
+        Ok((plan, fits))
+    }
+
     async fn plan(
-        &self,
+        &mut self,
         changes: &Arc<Vec<Change>>,
         which: fn(&Change) -> bool,
     ) -> Result<CommitPlan, ClosedError> {
+        let planned = self.planned();
         let context = CommitContext {
             address: self.log.next_address(),
-            first_record: self.log.position().next_record,
-            now: (self.clock)(),
+            first_record: self.log.end().position.next_record,
+            now: (self.clock)().max(self.not_before),
             epoch: self.epoch,
-            uploads: self.uploads,
-            totals: self.shared.totals(),
+            uploads: planned.uploads,
+            totals: planned.totals,
             quota: self.shared.quota(),
         };
-        let changes = changes.clone();
+        let (changes, pending) = (changes.clone(), self.pipeline.records());
         let plan = self
             .shared
             .index
-            .read(move |reader| plan(changes.iter().filter(|it| which(it)), reader, context))
+            .read(move |reader| {
+                let pending = pending.iter().flat_map(|records| records.iter().flatten());
+                let changes = changes.iter().filter(|it| which(it));
+                plan(changes, pending, reader, context)
+            })
             .await?;
         Ok(plan)
     }
 }
 
-/// What became of a batch.
-enum Written {
-    /// A durable group holds it.
-    Group(Vec<Outcome>),
-    /// There was nothing to write.
-    Nothing(Vec<Outcome>),
-    /// It must be made in smaller batches; nothing was done.
-    TooLong(Vec<Change>),
+/// Messages in the order in which they came.
+#[derive(Default)]
+struct Waiting {
+    messages: Vec<Message>,
+    /// Length of their small bodies.
+    bodies: usize,
+    /// Whether one of them waits for everything before it.
+    urgent: bool,
 }
 
-impl Written {
-    fn refused(changes: usize, error: &ChangeError) -> Self {
-        Self::Nothing((0..changes).map(|_| Err(error.clone())).collect())
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
-}
 
-/// Changes that cannot be made together are made apart; a single one is refused.
-fn too_long(changes: Arc<Vec<Change>>, refusal: &ChangeError) -> Written {
-    match Arc::try_unwrap(changes) {
-        Ok(changes) if changes.len() > 1 => Written::TooLong(changes),
-        Ok(_) => Written::refused(1, refusal),
-        Err(shared) => Written::refused(shared.len(), refusal),
+    fn is_full(&self) -> bool {
+        self.messages.len() >= MAX_CHANGES || self.bodies >= MAX_BODIES
     }
-}
 
-fn answer_all(answers: Vec<oneshot::Sender<Outcome>>, outcomes: Vec<Outcome>) {
-    for (answer, outcome) in answers.into_iter().zip(outcomes) {
-        // A client that went away needs no answer; its change stands.
-        let _ = answer.send(outcome);
+    /// Whether a group of these may follow another that is on its way.
+    fn may_follow(&self, least: usize) -> bool {
+        self.urgent || self.is_full() || self.messages.len() >= least
+    }
+
+    /// Takes a message, and those behind it that are there.
+    fn take_in(&mut self, message: Message, more: &mut mpsc::Receiver<Message>) {
+        let mut next = Some(message);
+        while let Some(message) = next {
+            self.bodies += small_body(&message);
+            self.urgent |= !matches!(message, Message::Submit(_));
+            self.messages.push(message);
+            next = if self.is_full() {
+                None
+            } else {
+                more.try_recv().ok()
+            };
+        }
+    }
+
+    fn take(&mut self) -> Vec<Message> {
+        std::mem::take(self).messages
     }
 }
 

@@ -3,5 +3,6 @@
 pub mod change;
 pub mod committer;
 pub mod fold;
+mod pipeline;
 pub mod plan;
 pub mod view;

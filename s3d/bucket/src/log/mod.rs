@@ -3,3 +3,6 @@
 pub mod position;
 pub mod replay;
 pub mod writer;
+
+/// Most groups on their way to the volume at once. A replay writes as many again (B4).
+pub const MAX_GROUPS: usize = 2;

@@ -1,5 +1,6 @@
 //! Reads the log back at open (B4).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,27 +9,35 @@ use volumed_client::{BlockDevice, Durability};
 use crate::errors::OpenError;
 use crate::format::group::{Group, HEADER, Start, start};
 use crate::format::layout::BLOCK;
+use crate::log::MAX_GROUPS;
 use crate::log::position::Position;
 use crate::rules::{Rule, kept};
 
 /// Reads the groups behind `position` up to the first that does not fit the chain (B4), hands
-/// each with its address to `apply`, and writes the last one again, durably: it may have been in flight, and what
-/// is served from now on must not vanish with the power. Answers where the log goes on.
+/// each with its address to `apply`, and writes those again, durably, that may have been on their way:
+/// what is served from now on must not vanish with the power. Answers where the log goes on.
 pub async fn replay(
     device: &Arc<dyn BlockDevice>,
     mut position: Position,
     epoch: u64,
     mut apply: impl FnMut(u64, &Group),
 ) -> Result<Position, OpenError> {
-    let mut last = None;
+    let mut last = VecDeque::new();
     while let Some((address, bytes, group)) = next_group(device, &position, epoch).await? {
         apply(address, &group);
         position = position.behind(&group, address);
-        last = Some((address, bytes));
+        if last.len() == MAX_GROUPS {
+            last.pop_front();
+        }
+        last.push_back((address, bytes));
     }
-    if let Some((address, bytes)) = last
-        && kept(Rule::ReplayRewrites)
-    {
+    if !kept(Rule::ReplayRewrites) {
+        last.clear();
+    }
+    if !kept(Rule::ReplayRewritesAll) {
+        last.drain(..last.len().saturating_sub(1));
+    }
+    for (address, bytes) in last {
         device.write(address, &[bytes], Durability::Durable).await?;
     }
     Ok(position)

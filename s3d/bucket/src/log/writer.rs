@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
 use crate::format::group::{Builder, Link};
@@ -16,14 +17,47 @@ pub struct Log {
     device: Arc<dyn BlockDevice>,
     space: Arc<Space>,
     epoch: u64,
-    position: Position,
+    end: LogEnd,
+}
+
+/// Where the log ends, once the groups so far are durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEnd {
+    pub position: Position,
     /// What is left of the segment behind `position.address`. Counted, not told from addresses: the
     /// next segment may begin just where this one ends.
     room: u64,
 }
 
+impl LogEnd {
+    /// Behind `position`. The segment's end is not kept: what is left of it is given up.
+    pub fn opened(position: Position) -> Self {
+        Self { position, room: 0 }
+    }
+}
+
+/// A group that has its place in the log.
+pub struct PlacedGroup {
+    device: Arc<dyn BlockDevice>,
+    address: u64,
+    pieces: Vec<Bytes>,
+}
+
+impl PlacedGroup {
+    /// Writes it. When this returns, it is durable; a replay reaches it once all before it are, too.
+    pub async fn write(self) -> Result<(), DeviceError> {
+        let durability = if kept(Rule::GroupBeforeAnswer) {
+            Durability::Durable
+        } else {
+            Durability::Volatile
+        };
+        self.device
+            .write(self.address, &self.pieces, durability)
+            .await
+    }
+}
+
 impl Log {
-    /// Goes on behind `position`. The segment's end is not kept: what is left of it is given up.
     pub fn new(
         device: Arc<dyn BlockDevice>,
         space: Arc<Space>,
@@ -34,46 +68,56 @@ impl Log {
             device,
             space,
             epoch,
-            position,
-            room: 0,
+            end: LogEnd::opened(position),
         }
     }
 
-    pub fn position(&self) -> Position {
-        self.position
+    /// Where the log ends behind every group that has a place, durable or not.
+    pub fn end(&self) -> LogEnd {
+        self.end
+    }
+
+    /// Forgets the groups behind `end`: none of them became part of the log.
+    pub fn rewind(&mut self, end: LogEnd) {
+        self.end = end;
     }
 
     /// Where the next group would begin.
     pub fn next_address(&self) -> u64 {
-        if self.room > 0 {
-            self.position.address
+        if self.end.room > 0 {
+            self.end.position.address
         } else {
-            self.position.next_segment
+            self.end.position.next_segment
         }
     }
 
     /// Whether a group of `length` bytes fits where the next one would begin.
     pub fn fits(&self, length: u64) -> bool {
-        self.room == 0 || length <= self.room
+        self.end.room == 0 || length <= self.end.room
     }
 
     /// Gives up what is left of the segment: the next group begins in the one taken ahead.
     pub fn skip_segment(&mut self) {
-        self.room = 0;
+        self.end.room = 0;
     }
 
-    /// Writes a group where [`Log::next_address`] said. When this returns, it is durable; when it
-    /// fails, the log stands where it stood.
-    pub async fn write(&mut self, group: Builder, time: Timestamp) -> Result<(), DeviceError> {
+    /// Gives a group its place, where [`Log::next_address`] said. When this fails, the log ends where
+    /// it ended.
+    pub async fn place(
+        &mut self,
+        group: Builder,
+        time: Timestamp,
+    ) -> Result<PlacedGroup, DeviceError> {
         let address = self.next_address();
-        let (room, next_segment) = match self.room {
+        let LogEnd { position, room } = self.end;
+        let (room, next_segment) = match room {
             0 => (SEGMENT, self.space.allocate_segment().await?),
-            room => (room, self.position.next_segment),
+            room => (room, position.next_segment),
         };
         let link = Link {
-            sequence: self.position.sequence + 1,
-            first_record: self.position.next_record,
-            previous_crc: self.position.crc,
+            sequence: position.sequence + 1,
+            first_record: position.next_record,
+            previous_crc: position.crc,
             epoch: self.epoch,
             time: time.0,
             next_segment,
@@ -82,21 +126,21 @@ impl Log {
         let length = group.length();
         assert!(length <= room, "a group must end within its segment");
         let (pieces, crc) = group.finish(&link);
-        let durability = if kept(Rule::GroupBeforeAnswer) {
-            Durability::Durable
-        } else {
-            Durability::Volatile
+        self.end = LogEnd {
+            position: Position {
+                sequence: link.sequence,
+                next_record,
+                address: address + length,
+                next_segment,
+                floor: position.floor,
+                crc,
+            },
+            room: room - length,
         };
-        self.device.write(address, &pieces, durability).await?;
-        self.position = Position {
-            sequence: link.sequence,
-            next_record,
-            address: address + length,
-            next_segment,
-            floor: self.position.floor,
-            crc,
-        };
-        self.room = room - length;
-        Ok(())
+        Ok(PlacedGroup {
+            device: self.device.clone(),
+            address,
+            pieces,
+        })
     }
 }

@@ -59,6 +59,8 @@ fn options(epoch: u64) -> Options {
     Options {
         index_cache: 1 << 20,
         offload: Offload::Inline,
+        // Groups follow each other as often as they can.
+        following: 1,
         ..Options::new(epoch)
     }
 }
@@ -115,6 +117,7 @@ fn weather(rng: &mut SmallRng, last: bool, filling: u64, image: &Image) -> Weath
         breaks,
         failures,
         capacity: full.then(|| image.allocated(0..u64::MAX) + room),
+        lag: [0, 0, 10, 40][rng.random_range(0..4)],
     }
 }
 

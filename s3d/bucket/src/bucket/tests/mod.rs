@@ -3,6 +3,7 @@
 mod bodies;
 mod copies;
 mod full_pool;
+mod groups;
 mod multipart;
 mod reads;
 
@@ -31,6 +32,10 @@ pub struct Sparse {
     pub trimmed: Mutex<u64>,
     /// Writes of data are refused until the reserve is given up.
     pub full: AtomicBool,
+    /// The next durable write waits for a permit, those behind it do not.
+    pub held: Mutex<Option<Arc<Semaphore>>>,
+    /// Durable writes that were made.
+    pub durable: AtomicU64,
     /// Flushes wait while this has no permit.
     pub flushes: Option<Semaphore>,
     /// How often its connection broke.
@@ -96,7 +101,19 @@ impl BlockDevice for Sparse {
         read.len() == bytes.len()
     }
 
-    async fn write(&self, offset: u64, pieces: &[Bytes], _: Durability) -> Result<(), DeviceError> {
+    async fn write(
+        &self,
+        offset: u64,
+        pieces: &[Bytes],
+        durability: Durability,
+    ) -> Result<(), DeviceError> {
+        if durability == Durability::Durable {
+            let held = self.held.lock().take();
+            if let Some(held) = held {
+                drop(held.acquire().await);
+            }
+            self.durable.fetch_add(1, Ordering::Relaxed);
+        }
         if self.full.load(Ordering::Relaxed) && offset >= DATA_ZONE {
             return Err(DeviceError::NoSpace);
         }

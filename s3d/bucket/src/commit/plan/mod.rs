@@ -57,14 +57,20 @@ pub struct CommitContext {
     pub quota: Option<u64>,
 }
 
-/// Plans `changes` in order; may block on the view.
-pub fn plan<'c, V: RowView>(
+/// Plans `changes` in order; may block on the view. `pending`: what changes that were planned before
+/// make of the rows that the view shows, in order.
+pub fn plan<'c, 'p, V: RowView>(
     changes: impl IntoIterator<Item = &'c Change>,
+    pending: impl IntoIterator<Item = &'p Mutation>,
     view: &V,
     context: CommitContext,
 ) -> Result<CommitPlan, IndexError> {
+    let mut rows = Overlay::new(view);
+    for Mutation { table, key, value } in pending {
+        rows.set(*table, key.clone(), value.clone());
+    }
     let mut planner = BatchPlanner {
-        rows: Overlay::new(view),
+        rows,
         context,
         draft: Vec::new(),
         references: BTreeMap::new(),

@@ -44,7 +44,7 @@ impl Rows {
     }
 
     fn plan(&mut self, changes: &[Change]) -> Vec<Outcome> {
-        let plan = plan(changes, &self.fixed, self.context).unwrap();
+        let plan = plan(changes, [], &self.fixed, self.context).unwrap();
         for mutation in plan.records.iter().flatten() {
             let row = (mutation.table, mutation.key.clone());
             match &mutation.value {
