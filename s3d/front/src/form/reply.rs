@@ -142,8 +142,8 @@ mod tests {
             assert_eq!(answer.headers()[LOCATION], "http://h/b/a%20b%3C");
         }
         assert_eq!(reply(&[]).status(), 204);
-        let location = &reply_over(true, &[]).headers()[LOCATION];
-        assert_eq!(location, "https://h/b/a%20b%3C");
+        let answer = reply_over(true, &[]);
+        assert_eq!(answer.headers()[LOCATION], "https://h/b/a%20b%3C");
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_refusal_stays_one() {
-        let reply = Reply::new(&Fields::default(), None, "b".into(), "k".into());
+        let reply = Reply::new(&Fields::default(), false, None, "b".into(), "k".into());
         let mut refused = Response::new(s3s::Body::empty());
         *refused.status_mut() = StatusCode::FORBIDDEN;
         assert_eq!(reply.of(refused).status(), 403);
