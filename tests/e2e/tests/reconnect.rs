@@ -15,7 +15,6 @@ use hayrack_e2e::random::{content, seed};
 use hayrack_e2e::s3::S3;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::json;
 
 const CONNECTIONS: u64 = 8;
 const KEYS: u64 = 50;
@@ -100,17 +99,7 @@ fn assert_stored(answer: &Answer) {
 /// Both daemons, with these buckets and a key to them.
 fn start(buckets: &[&str]) -> (Daemons, S3) {
     let daemons = Daemons::start("4GiB");
-    let api = daemons
-        .api()
-        .sign_up("you@example.com", "a long password", "home");
-    let (status, key) = api.send("POST", "/api/v1/keys", Some(json!({ "namespace": "home" })));
-    assert!((200..300).contains(&status), "{status} {key}");
-    let text = |field: &str| key[field].as_str().expect("a key has both halves");
-    let s3 = S3::new(daemons.s3, text("accessKeyID"), text("secretAccessKey"));
-    for bucket in buckets {
-        let (status, answer) = api.send("POST", "/buckets", Some(json!({ "name": bucket })));
-        assert!((200..300).contains(&status), "{status} {answer}");
-    }
+    let (_, s3) = daemons.tenant(buckets);
     (daemons, s3)
 }
 

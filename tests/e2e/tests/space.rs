@@ -9,7 +9,6 @@ use hayrack_e2e::binaries::binary;
 use hayrack_e2e::daemons::Daemons;
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
-use hayrack_e2e::s3::S3;
 use serde_json::json;
 
 const OBJECT: usize = 4 << 20;
@@ -86,16 +85,7 @@ fn deleting_objects_returns_their_space() {
 #[test]
 fn a_full_pool_refuses_writes_and_goes_on() {
     let daemons = Daemons::start("160MiB");
-    let api = daemons
-        .api()
-        .sign_up("you@example.com", "a long password", "home");
-    create(&api, "first");
-    create(&api, "second");
-    let (status, key) = api.send("POST", "/api/v1/keys", Some(json!({ "namespace": "home" })));
-    assert!((200..300).contains(&status), "{status} {key}");
-    let text = |field: &str| key[field].as_str().expect("a key has both halves");
-    let s3 = S3::new(daemons.s3, text("accessKeyID"), text("secretAccessKey"));
-
+    let (api, s3) = daemons.tenant(&["first", "second"]);
     assert_eq!(s3.put("/second/kept", "kept").status, 200);
     let mut stored = 0;
     let refused = loop {
