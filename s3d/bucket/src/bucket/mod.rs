@@ -17,7 +17,7 @@ use volumed_client::BlockDevice;
 pub use self::objects::Found;
 use crate::blob::transfers::TransferMemory;
 use crate::commit::change::{Change, Done};
-use crate::commit::committer::{Message, Submission};
+use crate::commit::messages::{Message, Submission};
 use crate::errors::{ChangeError, ClosedError, ReadError};
 use crate::format::rows::{Row, Table};
 use crate::index::feed::FeedRetention;

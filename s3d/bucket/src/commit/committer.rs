@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use volumed_client::DeviceError;
 
-use crate::commit::change::{Change, Outcome};
+use crate::commit::change::Change;
 use crate::commit::fold::Fold;
+use crate::commit::messages::{Message, Waiting};
 use crate::commit::pipeline::{Batch, Pending, Pipeline, Standing};
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
 use crate::errors::{ChangeError, ClosedError};
@@ -24,27 +25,6 @@ use crate::log::writer::Log;
 use crate::object::Timestamp;
 use crate::shared::{Clock, Shared};
 use crate::space::reserve::{hold_reserve, release_reserve};
-
-/// Most changes in a group.
-const MAX_CHANGES: usize = 256;
-
-/// A group takes no further change once its small bodies reach this length.
-const MAX_BODIES: usize = 2 << 20;
-
-/// A change and whom to answer.
-pub struct Submission {
-    pub change: Box<Change>,
-    pub answer: oneshot::Sender<Outcome>,
-}
-
-/// A message to the committer.
-pub enum Message {
-    Submit(Submission),
-    /// Fold everything so far into the index, then answer.
-    Checkpoint(oneshot::Sender<()>),
-    /// Fold everything and end.
-    Close(oneshot::Sender<()>),
-}
 
 pub struct Committer {
     shared: Arc<Shared>,
@@ -116,10 +96,10 @@ impl Committer {
         self.shared.close(failure.clone());
         messages.close();
         for message in self.waiting.take() {
-            refuse(message, &failure);
+            message.refuse(&failure);
         }
         while let Some(message) = messages.recv().await {
-            refuse(message, &failure);
+            message.refuse(&failure);
         }
         if let Some(answer) = end {
             // The volume is detached once this is answered, and closing the index writes.
@@ -437,50 +417,6 @@ impl Committer {
     }
 }
 
-/// Messages in the order in which they came.
-#[derive(Default)]
-struct Waiting {
-    messages: Vec<Message>,
-    /// Length of their small bodies.
-    bodies: usize,
-    /// Whether one of them waits for everything before it.
-    urgent: bool,
-}
-
-impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
-    fn is_full(&self) -> bool {
-        self.messages.len() >= MAX_CHANGES || self.bodies >= MAX_BODIES
-    }
-
-    /// Whether a group of these may follow another that is on its way.
-    fn may_follow(&self, least: usize) -> bool {
-        self.urgent || self.is_full() || self.messages.len() >= least
-    }
-
-    /// Takes a message, and those behind it that are there.
-    fn take_in(&mut self, message: Message, more: &mut mpsc::Receiver<Message>) {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            self.bodies += small_body(&message);
-            self.urgent |= !matches!(message, Message::Submit(_));
-            self.messages.push(message);
-            next = if self.is_full() {
-                None
-            } else {
-                more.try_recv().ok()
-            };
-        }
-    }
-
-    fn take(&mut self) -> Vec<Message> {
-        std::mem::take(self).messages
-    }
-}
-
 /// Closes the bucket however its committer ends, a panic included: whoever holds the handle then
 /// opens it again.
 struct CloseAtEnd(Arc<Shared>);
@@ -501,24 +437,5 @@ async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-fn small_body(message: &Message) -> usize {
-    match message {
-        Message::Submit(submission) => submission.change.small_body(),
-        Message::Checkpoint(_) | Message::Close(_) => 0,
-    }
-}
-
-fn refuse(message: Message, failure: &ClosedError) {
-    // Nobody may be waiting any more.
-    match message {
-        Message::Submit(submission) => {
-            let _ = submission
-                .answer
-                .send(Err(ChangeError::Closed(failure.clone())));
-        }
-        Message::Checkpoint(answer) | Message::Close(answer) => drop(answer.send(())),
     }
 }

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod committer;
 pub mod fold;
+pub mod messages;
 mod pipeline;
 pub mod plan;
 pub mod view;

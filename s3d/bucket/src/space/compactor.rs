@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::CHECKED_RUN;
 use crate::commit::change::{Change, SpanMove, UnitHoles};
-use crate::commit::committer::{Message, Submission};
+use crate::commit::messages::{Message, Submission};
 use crate::errors::ClosedError;
 use crate::format::crc::crc32c;
 use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, UNIT};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::commit::change::{Change, Done};
-use crate::commit::committer::{Message, Submission};
+use crate::commit::messages::{Message, Submission};
 use crate::errors::ClosedError;
 use crate::format::rows::{Doomed, Table};
 use crate::index::IndexError;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use volumed_client::DeviceError;
 
 use crate::commit::change::{Change, TrimmedSpan, UnitHoles};
-use crate::commit::committer::{Message, Submission};
+use crate::commit::messages::{Message, Submission};
 use crate::errors::ClosedError;
 use crate::format::layout::{BLOCK, DATA_ZONE, SMALL_BODY, UNIT, whole_blocks};
 use crate::format::rows::{Row, Span, Table, span_id, span_key};
