@@ -96,7 +96,7 @@ impl Bucket {
         let opening = move || {
             let store = Store::open(device, zones, index_cache, offload)?;
             let applied = store.applied()?;
-            Ok((Index::new(store, index_cache / 2, offload), applied))
+            Ok((Index::new(store, index_cache / 3, offload), applied))
         };
         let opened = offload.run(opening).await;
         let (index, applied) = opened.map_err(|error: IndexError| OpenError::Index(error.0))?;
