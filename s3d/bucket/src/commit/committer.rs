@@ -219,17 +219,32 @@ impl Committer {
             hold_reserve(&self.shared).await?;
         }
         let group = std::mem::take(&mut plan.group);
-        let write = match self.log.place(group, plan.now).await {
-            Ok(placed) => placed.write().boxed(),
-            Err(error) => {
-                // There is no gap in the log that keeps a replay from what follows: nothing may.
-                self.groups = 1;
-                ready(Err(error)).boxed()
+        match self.log.place(group, plan.now).await {
+            Ok(placed) => {
+                let pending = self.pending(batch, plan);
+                self.pipeline.push(pending, placed.write().boxed());
+                Ok(())
             }
-        };
-        let pending = self.pending(batch, plan);
-        self.pipeline.push(pending, write);
-        Ok(())
+            Err(error) => self.found_no_place(batch, error).await,
+        }
+    }
+
+    /// A group got no place in the log. Nothing may be planned on it: what came next would follow
+    /// the groups before it without a gap, and a replay would reach it.
+    async fn found_no_place(
+        &mut self,
+        batch: Batch,
+        error: DeviceError,
+    ) -> Result<(), ClosedError> {
+        if error != DeviceError::NoSpace {
+            return Err(self.close_indeterminate(error));
+        }
+        while !self.pipeline.is_empty() {
+            let (oldest, written) = self.pipeline.next().await;
+            self.landed(oldest, written).await?;
+        }
+        self.log.rewind(self.visible.log);
+        self.commit_deletes_only(batch).await
     }
 
     fn pending(&self, batch: Batch, plan: CommitPlan) -> Pending {

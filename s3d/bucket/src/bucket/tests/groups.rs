@@ -3,6 +3,7 @@
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
+use crate::format::layout::{SEGMENT, SMALL_BODY};
 
 const TURNS: usize = 50;
 
@@ -26,10 +27,19 @@ async fn settle() {
 type Task = JoinHandle<Result<(), ChangeError>>;
 
 fn begin_put(bucket: &Arc<Bucket>, name: &'static str, condition: Condition) -> Task {
+    begin_put_of(100, bucket, name, condition)
+}
+
+fn begin_put_of(
+    length: usize,
+    bucket: &Arc<Bucket>,
+    name: &'static str,
+    condition: Condition,
+) -> Task {
     let bucket = bucket.clone();
     tokio::spawn(async move {
-        let mut writer = bucket.writer(Some(100));
-        writer.write(pattern(100)).await?;
+        let mut writer = bucket.writer(Some(length as u64));
+        writer.write(pattern(length)).await?;
         let body = writer.finish().await?;
         let stored = bucket.put(key(name), Attributes::default(), body, condition);
         stored.await.map(drop)
@@ -124,4 +134,39 @@ async fn what_follows_a_group_that_found_no_room_is_made_without_it() {
     // What was on its way together did not keep later groups from it.
     put(&bucket, "b", 10).await;
     assert!(is_there(&bucket, "b").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_planned_on_a_group_that_got_no_place() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = start(&device).await;
+    // Groups of large bodies, each of 18 blocks, until no further one fits the segment.
+    for _ in 0..227 {
+        put(&bucket, "filling", SMALL_BODY).await;
+    }
+    // The next segment lies beyond the mark, which cannot be moved.
+    let space = &bucket.shared.space;
+    let mut claims = Vec::new();
+    let mut end = 0;
+    while end == 0 || space.mark() - end >= SEGMENT {
+        let claim = space.claim(SEGMENT / 4).await.unwrap();
+        end = claim.address() + SEGMENT / 4;
+        claims.push(claim);
+    }
+    device.full_superblock.store(true, Ordering::Relaxed);
+    let gate = hold(&device);
+    let written = device.durable.load(Ordering::Relaxed);
+    let first = begin_put(&bucket, "a", Condition::default());
+    settle().await;
+    let second = begin_put_of(SMALL_BODY, &bucket, "b", Condition::default());
+    settle().await;
+    let third = begin_put(&bucket, "c", Condition::default());
+    settle().await;
+    gate.add_permits(1);
+    first.await.unwrap().unwrap();
+    assert_eq!(second.await.unwrap(), Err(ChangeError::NoSpace));
+    third.await.unwrap().unwrap();
+    let durable = device.durable.load(Ordering::Relaxed) - written;
+    assert_eq!(durable, 2, "the third group was written once");
+    drop(claims);
 }

@@ -19,7 +19,7 @@ use volumed_client::{DeviceError, Durability, Session};
 use super::*;
 use crate::attributes::Attributes;
 use crate::condition::Condition;
-use crate::format::layout::{BLOCK, DATA_ZONE, RESERVE};
+use crate::format::layout::{BLOCK, DATA_ZONE, RESERVE, SUPERBLOCK_SLOTS};
 use crate::format::superblock::BucketId;
 use crate::index::reader::Reader;
 use crate::object::{Key, Object};
@@ -32,9 +32,11 @@ pub struct Sparse {
     pub trimmed: Mutex<u64>,
     /// Writes of data are refused until the reserve is given up.
     pub full: AtomicBool,
+    /// Writes of the superblock find no room.
+    pub full_superblock: AtomicBool,
     /// The next durable write waits for a permit, those behind it do not.
     pub held: Mutex<Option<Arc<Semaphore>>>,
-    /// Durable writes that were made.
+    /// Durable writes of data that were made.
     pub durable: AtomicU64,
     /// Flushes wait while this has no permit.
     pub flushes: Option<Semaphore>,
@@ -112,10 +114,15 @@ impl BlockDevice for Sparse {
             if let Some(held) = held {
                 drop(held.acquire().await);
             }
-            self.durable.fetch_add(1, Ordering::Relaxed);
         }
-        if self.full.load(Ordering::Relaxed) && offset >= DATA_ZONE {
+        let full = self.full.load(Ordering::Relaxed) && offset >= DATA_ZONE;
+        let full_superblock =
+            self.full_superblock.load(Ordering::Relaxed) && SUPERBLOCK_SLOTS.contains(&offset);
+        if full || full_superblock {
             return Err(DeviceError::NoSpace);
+        }
+        if durability == Durability::Durable && offset >= DATA_ZONE {
+            self.durable.fetch_add(1, Ordering::Relaxed);
         }
         let bytes = pieces.concat();
         let mut blocks = self.blocks.lock();
