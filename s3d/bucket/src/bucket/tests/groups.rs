@@ -162,6 +162,8 @@ async fn nothing_is_planned_on_a_group_that_got_no_place() {
     settle().await;
     let third = begin_put(&bucket, "c", Condition::default());
     settle().await;
+    // Room again, too late for the second group.
+    device.full_superblock.store(false, Ordering::Relaxed);
     gate.add_permits(1);
     first.await.unwrap().unwrap();
     assert_eq!(second.await.unwrap(), Err(ChangeError::NoSpace));
