@@ -59,3 +59,33 @@ async fn groups_that_fill_a_segment_to_its_end_are_all_kept() {
         assert_there(&second, number, 100).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_behind_the_logs_segment_is_none_of_its_groups() {
+    let (bucket, device) = bucket(Image::default(), 1).await;
+    // The first group takes the segment after its own ahead; the body comes right behind that.
+    put(&bucket, 0, 100).await;
+    let large = Bytes::from(vec![7; 1 << 20]);
+    let mut writer = bucket.writer(Some(large.len() as u64));
+    writer.write(large.clone()).await.unwrap();
+    let body = writer.finish().await.unwrap();
+    let name = || Key::new("large").unwrap();
+    let stored = bucket.put(name(), Attributes::default(), body, Condition::default());
+    stored.await.unwrap();
+
+    // Both segments are filled with groups of many bodies, each of one block.
+    let together = 64;
+    let count = (2 * SEGMENT / BLOCK) as usize;
+    for number in (1..count).step_by(together) {
+        let puts = (number..number + together).map(|it| put(&bucket, it, BLOCK as usize));
+        futures::future::join_all(puts).await;
+    }
+
+    let (second, _) = self::bucket(device.cut_power(), 2).await;
+    for number in 1..count {
+        assert_there(&second, number, BLOCK as usize).await;
+    }
+    let found = second.find(&name()).await.unwrap().unwrap();
+    let read = second.read(&found, 0..found.size).next().await.unwrap();
+    assert_eq!(read.unwrap(), large);
+}

@@ -19,7 +19,6 @@ use crate::commit::messages::{Message, Waiting};
 use crate::commit::pipeline::{Batch, Pending, Pipeline, Standing};
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
 use crate::errors::{ChangeError, ClosedError};
-use crate::format::layout::SEGMENT;
 use crate::log::MAX_GROUPS;
 use crate::log::writer::Log;
 use crate::object::Timestamp;
@@ -395,11 +394,11 @@ impl Committer {
         which: fn(&Change) -> bool,
     ) -> Result<(CommitPlan, bool), ClosedError> {
         let mut plan = self.plan(&batch.changes, which).await?;
-        if !self.log.fits(plan.group.length()) {
+        if plan.group.length() > self.log.room() {
             self.log.skip_segment();
             plan = self.plan(&batch.changes, which).await?;
         }
-        let fits = plan.group.length() <= SEGMENT;
+        let fits = plan.group.length() <= self.log.room();
         Ok((plan, fits))
     }
 
@@ -411,6 +410,7 @@ impl Committer {
         let planned = self.planned();
         let context = CommitContext {
             address: self.log.next_address(),
+            room: self.log.room(),
             first_record: self.log.end().position.next_record,
             now: (self.clock)().max(self.not_before),
             epoch: self.epoch,

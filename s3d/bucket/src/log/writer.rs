@@ -91,9 +91,12 @@ impl Log {
         }
     }
 
-    /// Whether a group of `length` bytes fits where the next one would begin.
-    pub fn fits(&self, length: u64) -> bool {
-        self.end.room == 0 || length <= self.end.room
+    /// How long a group may be that begins there, in bytes.
+    pub fn room(&self) -> u64 {
+        match self.end.room {
+            0 => SEGMENT,
+            room => room,
+        }
     }
 
     /// Gives up what is left of the segment: the next group begins in the one taken ahead.

@@ -22,42 +22,51 @@ impl<V: RowView> BatchPlanner<'_, V> {
         match body {
             Body::Small(bytes) if bytes.is_empty() => {}
             Body::Small(bytes) => {
-                let offset = self.context.address - DATA_ZONE + self.group.body(bytes.clone());
-                let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
+                let at = self.group.body(bytes.clone());
+                let offset = self.context.address - DATA_ZONE + at;
                 let length = bytes.len() as u64;
-                slices.push(self.take_span(offset, length, sums)?);
+                // What lies behind the segment is somebody else's; this group will not reach it.
+                if at + length <= self.context.room {
+                    self.expect_fresh(offset)?;
+                }
+                let sums = crc32c_of_runs(std::slice::from_ref(bytes), CHECKED_RUN as usize);
+                slices.push(self.take_span(offset, length, sums));
             }
             Body::Stored(spans) => {
                 for span in spans {
                     let offset = span.claim.address() - DATA_ZONE;
-                    slices.push(self.take_span(offset, span.length, span.sums.clone())?);
+                    self.expect_fresh(offset)?;
+                    slices.push(self.take_span(offset, span.length, span.sums.clone()));
                 }
             }
         }
         Ok(self.keep(slices))
     }
 
-    fn take_span(&mut self, offset: u64, length: u64, sums: Vec<u32>) -> Planned<SpanSlice> {
-        let id = SpanId(offset);
-        let key = span_key(id);
-        // No address is ever given out twice (B8): better no bucket than one that writes over what
-        // it acknowledged.
-        if self.rows.remembers(Table::Spans, &key) {
+    /// No address is ever given out twice (B8): better no bucket than one that writes over what it
+    /// acknowledged.
+    fn expect_fresh(&self, offset: u64) -> Planned<()> {
+        if self.rows.remembers(Table::Spans, &span_key(SpanId(offset))) {
             return Err(Stop::Failed(IndexError(format!(
                 "the address {offset} was given out twice"
             ))));
         }
+        Ok(())
+    }
+
+    fn take_span(&mut self, offset: u64, length: u64, sums: Vec<u32>) -> SpanSlice {
+        let id = SpanId(offset);
         let span = Span {
             offset,
             length,
             sums,
         };
-        self.set(Table::Spans, key, Some(span.encode()));
-        Ok(SpanSlice {
+        self.set(Table::Spans, span_key(id), Some(span.encode()));
+        SpanSlice {
             span: id,
             offset: 0,
             length,
-        })
+        }
     }
 
     /// A blob of these slices, whose references are counted already.

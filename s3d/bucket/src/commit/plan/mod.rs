@@ -46,6 +46,8 @@ pub struct CommitPlan {
 pub struct CommitContext {
     /// Where the group will begin, in bytes from the volume's start.
     pub address: u64,
+    /// What is left of the segment there, in bytes. A longer group is planned again elsewhere.
+    pub room: u64,
     /// Sequence number of the group's first record.
     pub first_record: u64,
     pub now: Timestamp,

@@ -1,5 +1,7 @@
 //! Plans on rows in memory.
 
+mod addresses;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use crate::attributes::{AttributeChange, Attributes};
 use crate::commit::change::SpanMove;
 use crate::commit::view::Fixed;
 use crate::condition::Precondition;
-use crate::format::layout::DATA_ZONE;
+use crate::format::layout::{DATA_ZONE, SEGMENT};
 use crate::format::rows::span_key;
 use crate::format::rows::{Doomed, Shares, Span, blob_key, object_key, part_key};
 use crate::object::{Blob, Key, MAX_INLINE_SLICES, Part, SpanSlice, Upload, UploadId};
@@ -33,6 +35,7 @@ impl Rows {
             fixed: Fixed(BTreeMap::new()),
             context: CommitContext {
                 address: DATA_ZONE,
+                room: SEGMENT,
                 first_record: 1,
                 now: Timestamp(5),
                 epoch: 1,
