@@ -348,6 +348,10 @@ impl BlockDevice for Connection {
         self.unchecked(offset, length).map(BytesMut::freeze)
     }
 
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        self.unchecked(offset, length).map(BytesMut::freeze)
+    }
+
     fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
         let read = self.unchecked(offset, bytes.len());
         if let Some(read) = &read {

@@ -1,22 +1,31 @@
 //! Memory for large reads, used again and again: fresh memory would be filled with zeroes, page by
 //! page, before the disk's bytes are put over them.
 
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// The length of a kept buffer, in bytes: the longest read that s3d asks for.
+/// The length of a kept buffer, in bytes: the longest read that s3d asks for. A read from half of it
+/// on takes one, and so at most twice the memory that it needs.
 const LENGTH: usize = 1 << 20;
 
-/// A read from this length on takes a kept buffer, and so at most twice the memory that it needs.
-const LEAST: usize = LENGTH / 2;
+/// The same of a buffer for what the page cache has: what is read into it and sent from it stays in
+/// the processor's own cache meanwhile.
+const SHORT: usize = 64 << 10;
 
-/// Buffers that are kept while nobody uses them.
+/// Buffers of a length that are kept while nobody uses them.
 const KEPT: usize = 8;
 
-/// The buffers that nobody uses now; clones share them.
+thread_local! {
+    /// Short buffers that nobody uses now. One that another thread used last would have to come out
+    /// of its processor's cache.
+    static SHORT_ONES: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The long buffers that nobody uses now; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
 
@@ -25,39 +34,52 @@ pub struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
 pub struct Buffer {
     memory: Box<[u8]>,
     length: usize,
-    home: Option<Buffers>,
+    home: Home,
+}
+
+#[derive(Debug)]
+enum Home {
+    All(Buffers),
+    /// Of the thread that gives it back.
+    Thread,
+    /// Not kept.
+    None,
 }
 
 impl Buffers {
     /// A buffer of `length` bytes, which may hold anything.
     pub fn take(&self, length: usize) -> Buffer {
-        if !(LEAST..=LENGTH).contains(&length) {
-            return Buffer {
-                memory: vec![0; length].into(),
-                length,
-                home: None,
-            };
-        }
-        let kept = self.0.lock().pop();
+        let at_least_half = |of: usize| (of / 2..=of).contains(&length);
+        let (kept, whole, home) = if at_least_half(LENGTH) {
+            (self.0.lock().pop(), LENGTH, Home::All(self.clone()))
+        } else if at_least_half(SHORT) {
+            let kept = SHORT_ONES.with_borrow_mut(Vec::pop);
+            (kept, SHORT, Home::Thread)
+        } else {
+            (None, length, Home::None)
+        };
         Buffer {
-            memory: kept.unwrap_or_else(|| vec![0; LENGTH].into()),
+            memory: kept.unwrap_or_else(|| vec![0; whole].into()),
             length,
-            home: Some(self.clone()),
+            home,
         }
     }
+}
 
-    fn give_back(&self, memory: Box<[u8]>) {
-        let mut kept = self.0.lock();
-        if kept.len() < KEPT {
-            kept.push(memory);
-        }
+fn keep(kept: &mut Vec<Box<[u8]>>, memory: Box<[u8]>) {
+    if kept.len() < KEPT {
+        kept.push(memory);
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(home) = &self.home {
-            home.give_back(std::mem::take(&mut self.memory));
+        let memory = std::mem::take(&mut self.memory);
+        match &self.home {
+            Home::All(buffers) => keep(&mut buffers.0.lock(), memory),
+            // A thread that ends keeps nothing.
+            Home::Thread => drop(SHORT_ONES.try_with(|kept| keep(&mut kept.borrow_mut(), memory))),
+            Home::None => {}
         }
     }
 }
@@ -95,7 +117,7 @@ mod tests {
     #[test]
     fn a_large_buffer_is_used_again_when_its_bytes_are_dropped() {
         let buffers = Buffers::default();
-        let mut first = buffers.take(LEAST);
+        let mut first = buffers.take(LENGTH / 2);
         first.fill(7);
         let place = first.as_ptr();
         let bytes = Bytes::from(first);
@@ -114,7 +136,22 @@ mod tests {
         let buffers = Buffers::default();
         let taken: Vec<_> = (0..2 * KEPT).map(|_| buffers.take(LENGTH)).collect();
         drop(taken);
-        drop((buffers.take(LEAST - 1), buffers.take(LENGTH + 1)));
+        drop((buffers.take(LENGTH / 2 - 1), buffers.take(LENGTH + 1)));
         assert_eq!(buffers.0.lock().len(), KEPT);
+    }
+
+    #[test]
+    fn a_short_buffer_is_used_again_by_its_thread_alone() {
+        let buffers = Buffers::default();
+        let first = buffers.take(SHORT);
+        let place = first.as_ptr() as usize;
+        drop(first);
+        let other = buffers.clone();
+        let elsewhere = std::thread::spawn(move || {
+            let taken = other.take(SHORT);
+            taken.as_ptr() as usize
+        });
+        assert_ne!(elsewhere.join().unwrap(), place);
+        assert_eq!(buffers.take(SHORT / 2).as_ptr() as usize, place);
     }
 }

@@ -36,6 +36,12 @@ pub trait BlockDevice: Send + Sync + 'static {
         None
     }
 
+    /// The same of what memory has, at once.
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let _ = (offset, length);
+        None
+    }
+
     /// The same for a caller whose thread may wait: fills `bytes`, or answers false.
     fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
         let _ = (offset, bytes);

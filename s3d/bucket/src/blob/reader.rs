@@ -1,4 +1,7 @@
 //! Bodies on their way out: every byte is checked before it is given.
+//!
+//! What memory has is read in short pieces when it is wanted: a piece is then still in the processor's
+//! cache when it is sent. Once a body has to come from the disk, its rest is read ahead in long pieces.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -22,7 +25,7 @@ use crate::object::{Blob, BlobId, SpanId, SpanSlice};
 use crate::shared::Shared;
 use crate::space::pins::Pin;
 
-/// Chunks asked of the volume ahead of the one that is given.
+/// Chunks asked of the disk ahead of the one that is given.
 const AHEAD: usize = 2;
 
 /// Gives the bytes of a blob, chunk by chunk.
@@ -36,6 +39,8 @@ pub struct BlobReader {
     /// The span of the first slice, once it was looked up.
     span: Option<Arc<Span>>,
     reads: FuturesOrdered<BoxFuture<'static, Result<Bytes, ReadError>>>,
+    /// How often memory did not have what came next.
+    misses: u32,
 }
 
 /// A range of a stored blob whose slices were not looked up yet.
@@ -65,27 +70,54 @@ impl BlobReader {
             rest: rest.filter(|rest| !rest.range.is_empty()),
             span,
             reads: FuturesOrdered::new(),
+            misses: 0,
         }
     }
 
     /// The next bytes, at most 1 MiB; `None` behind the last.
     pub async fn next(&mut self) -> Option<Result<Bytes, ReadError>> {
-        while self.reads.len() < AHEAD {
-            match self.next_chunk().await {
-                Ok(Some(read)) => self.reads.push_back(read),
-                Ok(None) => break,
-                Err(error) => {
-                    self.slices.clear();
-                    self.rest = None;
-                    self.reads.clear();
-                    return Some(Err(error));
-                }
-            }
+        let next = self.next_or_fail().await;
+        if next.is_err() {
+            self.slices.clear();
+            self.rest = None;
+            self.reads.clear();
         }
-        self.reads.next().await
+        next.transpose()
     }
 
-    async fn next_chunk(&mut self) -> Result<Option<Chunk>, ReadError> {
+    async fn next_or_fail(&mut self) -> Result<Option<Bytes>, ReadError> {
+        while self.reads.len() < self.ahead() {
+            let Some((span, slice)) = self.locate().await? else {
+                break;
+            };
+            if self.reads.is_empty() {
+                let range = piece(&slice, CHECKED_RUN);
+                if let Some(bytes) = read_cached(&self.shared, &span, &range) {
+                    self.advance(span, &range);
+                    return Ok(Some(bytes));
+                }
+                self.misses += 1;
+            }
+            let room = if slice.length > CHECKED_RUN {
+                self.shared.transfers.room()
+            } else {
+                Room::SHORT
+            };
+            let range = piece(&slice, room.bytes() as u64);
+            self.advance(span.clone(), &range);
+            let read = read_counted(self.shared.clone(), span, range, room);
+            self.reads.push_back(Box::pin(read));
+        }
+        self.reads.next().await.transpose()
+    }
+
+    /// A single miss says little: the extent's file may not have been open yet.
+    fn ahead(&self) -> usize {
+        if self.misses < 2 { 1 } else { AHEAD }
+    }
+
+    /// What is left of the first slice, and its span; `None` behind the last.
+    async fn locate(&mut self) -> Result<Option<(Arc<Span>, SpanSlice)>, ReadError> {
         if self.slices.is_empty()
             && let Some(rest) = &mut self.rest
         {
@@ -94,38 +126,34 @@ impl BlobReader {
                 self.rest = None;
             }
         }
-        let Some(slice) = self.slices.front_mut() else {
+        let Some(&slice) = self.slices.front() else {
             return Ok(None);
         };
         let span = match self.span.take() {
             Some(span) => span,
-            None => Arc::new(look_up(&self.shared, slice).await?),
+            None => Arc::new(look_up(&self.shared, &slice).await?),
         };
-        let offset = slice.offset;
-        let room = if slice.length > CHECKED_RUN {
-            self.shared.transfers.room()
-        } else {
-            Room::SHORT
-        };
-        let longest = room.bytes() as u64;
-        let length = slice.length.min(longest - offset % longest);
-        slice.offset += length;
-        slice.length -= length;
-        if slice.length == 0 {
-            self.slices.pop_front();
-        } else {
-            self.span = Some(span.clone());
-        }
-        let read = read_checked(self.shared.clone(), span, offset..offset + length);
-        Ok(Some(Box::pin(async move {
-            let bytes = read.await?;
-            Ok(if room.is_counted() {
-                Bytes::from_owner(Counted { bytes, _room: room })
-            } else {
-                bytes
-            })
-        })))
+        Ok(Some((span, slice)))
     }
+
+    /// Goes on behind `range`, which is the first of what is left of the first slice.
+    fn advance(&mut self, span: Arc<Span>, range: &Range<u64>) {
+        if let Some(slice) = self.slices.front_mut() {
+            slice.length -= range.end - range.start;
+            slice.offset = range.end;
+            if slice.length == 0 {
+                self.slices.pop_front();
+            } else {
+                self.span = Some(span);
+            }
+        }
+    }
+}
+
+/// The first bytes of a slice, up to a multiple of `longest` in the span.
+fn piece(slice: &SpanSlice, longest: u64) -> Range<u64> {
+    let length = slice.length.min(longest - slice.offset % longest);
+    slice.offset..slice.offset + length
 }
 
 /// A chunk whose memory is counted until the client has it.
@@ -163,8 +191,6 @@ fn begins(slices: &VecDeque<SpanSlice>) -> Option<SpanId> {
     slices.front().map(|slice| slice.span)
 }
 
-type Chunk = BoxFuture<'static, Result<Bytes, ReadError>>;
-
 async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadError> {
     // However the object was changed since it was found, the pin keeps this row and its bytes.
     let row = shared.index.get(Table::Spans, span_key(slice.span));
@@ -180,28 +206,75 @@ async fn look_up(shared: &Arc<Shared>, slice: &SpanSlice) -> Result<Span, ReadEr
     if whole { Ok(span) } else { Err(damaged) }
 }
 
-/// Reads the checked runs around `range`, checks them, and gives `range` of them.
+/// The checked runs around a range of a span.
+struct Runs<'s> {
+    address: u64,
+    length: usize,
+    sums: &'s [u32],
+    /// Where the range lies in them.
+    within: Range<usize>,
+}
+
+impl<'s> Runs<'s> {
+    fn around(span: &'s Span, range: &Range<u64>) -> Self {
+        let first = range.start / CHECKED_RUN * CHECKED_RUN;
+        let end = range.end.next_multiple_of(CHECKED_RUN).min(span.length);
+        Self {
+            address: DATA_ZONE + span.offset + first,
+            length: (end - first) as usize,
+            sums: &span.sums[(first / CHECKED_RUN) as usize..],
+            within: (range.start - first) as usize..(range.end - first) as usize,
+        }
+    }
+
+    /// The range of them, if they are whole and match their checksums.
+    fn check(&self, bytes: &Bytes) -> Option<Bytes> {
+        let mut runs = bytes.chunks(CHECKED_RUN as usize).zip(self.sums);
+        let matches = bytes.len() == self.length && runs.all(|(run, sum)| crc32c(run) == *sum);
+        matches.then(|| bytes.slice(self.within.clone()))
+    }
+}
+
+/// Reads `range` at once, if memory has it and it matches.
+fn read_cached(shared: &Shared, span: &Span, range: &Range<u64>) -> Option<Bytes> {
+    let runs = Runs::around(span, range);
+    let bytes = shared.data.read_cached(runs.address, runs.length)?;
+    runs.check(&bytes)
+}
+
+/// Reads `range` from wherever it can be had.
 async fn read_checked(
     shared: Arc<Shared>,
     span: Arc<Span>,
     range: Range<u64>,
 ) -> Result<Bytes, ReadError> {
-    let first = range.start / CHECKED_RUN * CHECKED_RUN;
-    let end = range.end.next_multiple_of(CHECKED_RUN).min(span.length);
-    let (address, length) = (DATA_ZONE + span.offset + first, (end - first) as usize);
-    let sums = &span.sums[(first / CHECKED_RUN) as usize..];
-    let matches = |bytes: &Bytes| {
-        let mut runs = bytes.chunks(CHECKED_RUN as usize).zip(sums);
-        bytes.len() == length && runs.all(|(run, sum)| crc32c(run) == *sum)
-    };
-    let bytes = match shared.data.read_unchecked(address, length).await {
-        Some(bytes) if matches(&bytes) => bytes,
-        // The volume may repair what is damaged (V10), and knows what must not be read by itself.
-        _ => match shared.data.read(address, length).await {
-            Ok(bytes) if matches(&bytes) => bytes,
-            Ok(_) | Err(DeviceError::Io) => return Err(ReadError::Damaged { address }),
-            Err(error) => return Err(ReadError::Closed(ClosedError::Device(error))),
-        },
-    };
-    Ok(bytes.slice((range.start - first) as usize..(range.end - first) as usize))
+    let runs = Runs::around(&span, &range);
+    let Runs {
+        address, length, ..
+    } = runs;
+    let unchecked = shared.data.read_unchecked(address, length).await;
+    if let Some(bytes) = unchecked.and_then(|bytes| runs.check(&bytes)) {
+        return Ok(bytes);
+    }
+    // The volume may repair what is damaged (V10), and knows what must not be read by itself.
+    match shared.data.read(address, length).await {
+        Ok(bytes) => runs.check(&bytes).ok_or(ReadError::Damaged { address }),
+        Err(DeviceError::Io) => Err(ReadError::Damaged { address }),
+        Err(error) => Err(ReadError::Closed(ClosedError::Device(error))),
+    }
+}
+
+/// The same into memory that is counted until the client has it.
+async fn read_counted(
+    shared: Arc<Shared>,
+    span: Arc<Span>,
+    range: Range<u64>,
+    room: Room,
+) -> Result<Bytes, ReadError> {
+    let bytes = read_checked(shared, span, range).await?;
+    Ok(if room.is_counted() {
+        Bytes::from_owner(Counted { bytes, _room: room })
+    } else {
+        bytes
+    })
 }

@@ -89,17 +89,24 @@ impl ExtentReader {
     /// `length` bytes at `offset` as the disk's file has them, or `None`: then they must be read
     /// through the daemon. Answers on the caller's thread what the page cache holds.
     pub async fn read(&self, offset: u64, length: usize) -> Option<Bytes> {
+        if let Some(bytes) = self.read_cached(offset, length) {
+            return Some(bytes);
+        }
         let extent = self.extent(offset, length)?;
         let shared = &self.files.0;
         let mut buffer = shared.buffers.take(length);
-        if let Some(file) = &extent.open
-            && read_now(file, extent.at, &mut buffer)
-        {
-            return self.source.permitted().then(|| buffer.into());
-        }
         let _turn = shared.waiting.acquire().await.ok()?;
         let waiting = move || extent.read(&mut buffer).then(|| buffer.into());
         tokio::task::spawn_blocking(waiting).await.ok()?
+    }
+
+    /// The same if the page cache holds them.
+    pub fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let extent = self.extent(offset, length)?;
+        let file = extent.open.as_ref()?;
+        let mut buffer = self.files.0.buffers.take(length);
+        let read = read_now(file, extent.at, &mut buffer);
+        (read && self.source.permitted()).then(|| buffer.into())
     }
 
     /// The same on a thread that may wait for the daemon and the disk: fills `bytes`, or answers

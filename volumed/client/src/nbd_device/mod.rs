@@ -138,6 +138,13 @@ impl BlockDevice for NbdDevice {
         (!self.is_disconnected()).then_some(bytes)
     }
 
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let extents = self.extents.as_ref()?;
+        self.check(offset, length as u64).ok()?;
+        let bytes = extents.read_cached(offset, length)?;
+        (!self.is_disconnected()).then_some(bytes)
+    }
+
     fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
         let Some(extents) = &self.extents else {
             return false;

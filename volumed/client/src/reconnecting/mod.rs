@@ -135,6 +135,11 @@ impl BlockDevice for ReconnectingDevice {
         connection.device.read_unchecked(offset, length).await
     }
 
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let connection = self.connection_of_now()?;
+        connection.device.read_cached(offset, length)
+    }
+
     fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
         self.connection_of_now()
             .is_some_and(|it| it.device.read_unchecked_blocking(offset, bytes))

@@ -46,6 +46,8 @@ pub struct Sparse {
     pub reads: Mutex<u64>,
     /// What becomes of bytes that are read unchecked; none are without it.
     pub unchecked: Mutex<Option<Spoil>>,
+    /// Memory has none of them.
+    pub uncached: AtomicBool,
 }
 
 /// Makes something else of bytes.
@@ -91,6 +93,11 @@ impl BlockDevice for Sparse {
 
     async fn read_unchecked(&self, offset: u64, length: usize) -> Option<Bytes> {
         let spoil = (*self.unchecked.lock())?;
+        Some(spoil(self.stored(offset, length)))
+    }
+
+    fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let spoil = (*self.unchecked.lock()).filter(|_| !self.uncached.load(Ordering::Relaxed))?;
         Some(spoil(self.stored(offset, length)))
     }
 

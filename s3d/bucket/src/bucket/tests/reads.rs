@@ -45,8 +45,10 @@ async fn unchecked_bytes_are_given_only_if_they_match() {
             }),
         ),
     ];
-    for (way, (used, spoil)) in ways.into_iter().enumerate() {
+    let ways = ways.into_iter().enumerate();
+    for ((way, (used, spoil)), uncached) in ways.flat_map(|way| [(way, false), (way, true)]) {
         *device.unchecked.lock() = spoil;
+        device.uncached.store(uncached, Ordering::Relaxed);
         for range in [0..LENGTH, 70_000..70_001, 1_000_000..2_200_000] {
             *device.reads.lock() = 0;
             let read = read(&bucket, "k", range.start as u64..range.end as u64).await;
