@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use hayrack_sim::bucket::create;
+use hayrack_sim::bucket::{create, read};
 use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::rules::{Rule, break_on_this_thread};
 use s3d_bucket::{Attributes, Body, Bucket, Condition, Key, ReadError};
@@ -20,7 +19,7 @@ async fn put(bucket: &Bucket, key: &str, body: Body) {
 }
 
 /// Puts an object whose body is open while the log passes it, and reads it.
-async fn passed_by_the_log() -> Result<Bytes, ReadError> {
+async fn passed_by_the_log() -> Result<Vec<u8>, ReadError> {
     let device = SimDevice::new(Image::default(), 1, Weather::default());
     let bucket = create(&device, 1).await.unwrap();
     let mut writer = bucket.writer(Some(1 << 20));
@@ -44,7 +43,7 @@ async fn passed_by_the_log() -> Result<Bytes, ReadError> {
         .await
         .unwrap()
         .unwrap();
-    bucket.read(&found, 0..found.size).next().await.unwrap()
+    read(&bucket, &found).await
 }
 
 #[tokio::test(start_paused = true)]

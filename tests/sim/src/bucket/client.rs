@@ -14,6 +14,7 @@ use s3d_bucket::{
 };
 
 use super::model::{Model, Value, bytes};
+use super::read;
 
 const KEYS: u64 = 5;
 
@@ -358,11 +359,7 @@ impl Source {
 
 /// Reads an object to its end, which must hold `value`.
 pub async fn compare(bucket: &Bucket, found: &Found, value: (usize, u8)) -> Result<(), End> {
-    let mut reader = bucket.read(found, 0..found.size);
-    let mut held = Vec::new();
-    while let Some(chunk) = reader.next().await {
-        held.extend_from_slice(&chunk?);
-    }
+    let held = read(bucket, found).await?;
     if found.attributes.etag != etag(value) || held != bytes(value) {
         let (length, etag) = (held.len(), &found.attributes.etag);
         return Err(End::Wrong(format!(

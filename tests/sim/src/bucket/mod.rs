@@ -14,8 +14,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use s3d_bucket::rules::{Rule, break_on_this_thread};
 use s3d_bucket::{
-    Bucket, BucketId, ChangeError, Condition, Devices, Key, ListEntry, ListRequest, Offload,
-    OpenError, Options, Timestamp,
+    Bucket, BucketId, ChangeError, Condition, Devices, Found, Key, ListEntry, ListRequest, Offload,
+    OpenError, Options, ReadError, Timestamp,
 };
 
 use crate::device::{Image, SimDevice, Weather};
@@ -45,6 +45,19 @@ const DATA_ZONE: u64 = 1 << 50;
 /// As [`Bucket::create`].
 pub async fn create(device: &Arc<SimDevice>, epoch: u64) -> Result<Bucket, OpenError> {
     Bucket::create(devices(device), BUCKET, options(epoch)).await
+}
+
+/// All bytes of an object, in however many pieces they come.
+///
+/// # Errors
+/// As [`s3d_bucket::BlobReader::next`].
+pub async fn read(bucket: &Bucket, found: &Found) -> Result<Vec<u8>, ReadError> {
+    let mut reader = bucket.read(found, 0..found.size);
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next().await {
+        bytes.extend_from_slice(&piece?);
+    }
+    Ok(bytes)
 }
 
 fn devices(device: &Arc<SimDevice>) -> Devices {
