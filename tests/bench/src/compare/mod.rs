@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::load;
+use crate::report::Report;
 use crate::size::ByteSize;
 use launch::Launch;
 use plan::{Extent, Planned, Step};
@@ -103,10 +104,10 @@ pub fn execute(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Takes one step on every server.
-fn take(step: &Step, servers: &mut [Server]) -> anyhow::Result<Option<Row>> {
-    let mebibytes = |name, figures: Figures| Some(figures.row(name, "MiB", true));
+fn take(step: &Step, servers: &mut [Server]) -> anyhow::Result<Vec<Row>> {
+    let mebibytes = |name, figures: Figures| vec![figures.row(name, "MiB", true)];
     Ok(match step {
-        Step::Load(planned) => load_all(planned, servers)?,
+        Step::Loads(loads) => load_all(loads, servers)?,
         Step::PeakMemory(name) => mebibytes(*name, Figures::of(servers, Server::peak_memory)?),
         Step::IdleMemory(name, rest) => {
             std::thread::sleep(*rest);
@@ -115,29 +116,51 @@ fn take(step: &Step, servers: &mut [Server]) -> anyhow::Result<Option<Row>> {
         Step::Restart(name) => {
             let key = plan::one_of_many();
             let restart = |server: &mut Server| Ok(server.restart(&key)?.as_secs_f64());
-            Some(Figures::of_mut(servers, restart)?.row(name, "s", true))
+            vec![Figures::of_mut(servers, restart)?.row(name, "s", true)]
         }
     })
 }
 
-fn load_all(planned: &Planned, servers: &[Server]) -> anyhow::Result<Option<Row>> {
-    let mut reports = Vec::new();
-    let mut figures = Figures::default();
+fn load_all(loads: &[Planned], servers: &[Server]) -> anyhow::Result<Vec<Row>> {
+    let mut taken: Vec<_> = loads.iter().map(|_| Taken::default()).collect();
     for server in servers {
-        if !server.stores() && !planned.has_ceiling {
-            continue;
+        for (planned, taken) in loads.iter().zip(&mut taken) {
+            if server.stores() || planned.has_ceiling {
+                taken.load(server, planned)?;
+            }
         }
-        // What one server left unwritten must not slow the next one down.
+    }
+    let rows = loads.iter().zip(taken);
+    Ok(rows.filter_map(|(it, taken)| taken.row(it)).collect())
+}
+
+/// What one load measured on each server.
+#[derive(Default)]
+struct Taken {
+    figures: Figures,
+    reports: Vec<Report>,
+}
+
+impl Taken {
+    fn load(&mut self, server: &Server, planned: &Planned) -> anyhow::Result<()> {
+        // What was left unwritten before must not slow this one down.
         nix::unistd::sync();
         let report = load::run(server.target(), &planned.load)?;
         eprint!("{}: {report}", server.name());
-        figures.set(server.name(), (planned.figure.value)(&report));
-        reports.push(report);
+        let figure = (planned.figure.value)(&report);
+        self.figures.set(server.name(), figure);
+        self.reports.push(report);
+        Ok(())
     }
-    let failed = reports.iter().any(|report| report.errors > 0);
-    let figure = planned.figure;
-    let row = figures.row(planned.name, figure.unit, figure.less_is_better);
-    Ok((planned.shown || failed).then_some(Row { reports, ..row }))
+
+    /// A row, if it is shown or something failed.
+    fn row(self, planned: &Planned) -> Option<Row> {
+        let Self { figures, reports } = self;
+        let failed = reports.iter().any(|report| report.errors > 0);
+        let figure = planned.figure;
+        let row = figures.row(planned.name, figure.unit, figure.less_is_better);
+        (planned.shown || failed).then_some(Row { reports, ..row })
+    }
 }
 
 /// The figures of one measurement.

@@ -56,8 +56,9 @@ const REST: Duration = Duration::from_secs(30);
 
 /// One step.
 pub enum Step {
-    /// A load.
-    Load(Planned),
+    /// Loads that one server gets in a row before the next server gets them: the page cache is then as
+    /// its own work left it.
+    Loads(Vec<Planned>),
     /// The most memory that the server's processes have held so far.
     PeakMemory(&'static str),
     /// The memory that they hold after some time without a request.
@@ -92,13 +93,14 @@ pub struct Extent {
     pub copied: ByteSize,
 }
 
-/// All steps.
+/// All steps, in their order.
 pub fn steps(extent: Extent) -> Vec<Step> {
-    let mut steps = small(extent.limit);
+    let in_turn = |loads: Vec<Planned>| loads.into_iter().map(|load| Step::Loads(vec![load]));
+    let mut steps: Vec<_> = in_turn(small(extent.limit)).collect();
     steps.push(Step::PeakMemory("peak memory, small objects"));
-    steps.extend(many(extent));
+    steps.push(Step::Loads(many(extent)));
     steps.push(Step::Restart("first answer after kill -9"));
-    steps.extend(large(extent));
+    steps.extend(in_turn(large(extent)));
     steps.push(Step::PeakMemory("peak memory, all of it"));
     steps.push(Step::IdleMemory("memory after 30 s at rest", REST));
     steps
@@ -128,7 +130,7 @@ fn step(name: &'static str, load: Load, figure: Figure) -> Planned {
     }
 }
 
-fn small(limit: Duration) -> Vec<Step> {
+fn small(limit: Duration) -> Vec<Planned> {
     let fresh = |connections, prefix: &str| Load {
         connections,
         objects: FRESH,
@@ -148,7 +150,7 @@ fn small(limit: Duration) -> Vec<Step> {
         shown: false,
         ..step("", usual(Work::Put, TO_THE_END), REQUESTS)
     };
-    let planned = [
+    vec![
         with_ceiling("PUT 4 KiB, 32 connections", fresh(32, "put32/")),
         step("PUT 4 KiB, 1 connection", fresh(1, "put1/"), REQUESTS),
         prepared,
@@ -156,11 +158,10 @@ fn small(limit: Duration) -> Vec<Step> {
         with_ceiling("HEAD, 32 connections", usual(Work::Head, limit)),
         step("LIST, 4 connections", listing, KEYS),
         with_ceiling("DELETE, 32 connections", delete),
-    ];
-    planned.into_iter().map(Step::Load).collect()
+    ]
 }
 
-fn many(extent: Extent) -> Vec<Step> {
+fn many(extent: Extent) -> Vec<Planned> {
     let load = |work, limit, connections| Load {
         connections,
         objects: extent.many,
@@ -171,15 +172,14 @@ fn many(extent: Extent) -> Vec<Step> {
     let put = load(Work::Put, TO_THE_END, 32);
     let get = load(Work::Get, extent.limit, 32);
     let folders = load(Work::Folders, extent.limit, 4);
-    let planned = [
+    vec![
         step("PUT many scattered names, 32 connections", put, REQUESTS),
         step("GET of them, 32 connections", get, REQUESTS),
         step("LIST their folders, 4 connections", folders, KEYS),
-    ];
-    planned.into_iter().map(Step::Load).collect()
+    ]
 }
 
-fn large(extent: Extent) -> Vec<Step> {
+fn large(extent: Extent) -> Vec<Planned> {
     let load = |work, limit, once| Load {
         size: LARGE,
         connections: 8,
@@ -207,7 +207,7 @@ fn large(extent: Extent) -> Vec<Step> {
         shown: false,
         ..step("", copied(Work::Head), MILLISECONDS)
     };
-    let planned = [
+    vec![
         step("PUT 64 MiB, 8 connections", put, MEGABYTES),
         step("GET 64 MiB, the first time", first, MEGABYTES),
         step("GET 64 MiB, again", again, MEGABYTES),
@@ -215,8 +215,7 @@ fn large(extent: Extent) -> Vec<Step> {
         // As every client does before it copies; a bucket that nobody asked for a while is open then.
         found,
         step("COPY of a large object", copied(Work::Copy), MILLISECONDS),
-    ];
-    planned.into_iter().map(Step::Load).collect()
+    ]
 }
 
 /// A key of the many that [`Step::Restart`] asks for.
