@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    volumed_daemon::share_arenas();
     // Before the settings: what they default to depends on it.
     volumed_daemon::raise_descriptor_limit();
     let settings = load(args)?;

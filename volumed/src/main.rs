@@ -40,6 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run_daemon(args: &ServeArgs) -> anyhow::Result<()> {
+    volumed_daemon::share_arenas();
     let settings = Settings::load(&args.settings, args.config.path.as_deref())?;
     if args.config.check_config {
         let text = volumed_daemon::in_force(&settings)?;

@@ -19,6 +19,7 @@ pub use logging::{LogFormat, LogSettings, Logging, LoggingError};
 pub use manual::{ManualError, completions, manual_page};
 pub use memory::{
     MemoryLockError, exempt_from_reclaim, lock_memory, resident_bytes, return_memory_regularly,
+    share_arenas,
 };
 pub use metrics::{METRICS_CONTENT_TYPE, Measured, metrics_page, register_process};
 pub use service_manager::ServiceManager;
