@@ -15,10 +15,10 @@ use crate::offload::Offload;
 use crate::shared::Shared;
 
 /// The memtable is folded when it holds this many mutations …
-const MUTATIONS: usize = 16_000;
+const MUTATIONS: usize = 48_000;
 
 /// … or this many bytes …
-const BYTES: usize = 8 << 20;
+const BYTES: usize = 16 << 20;
 
 /// … or is this old.
 const AGE: Duration = Duration::from_secs(5);

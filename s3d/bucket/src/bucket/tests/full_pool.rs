@@ -58,13 +58,15 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     let flushes = device.flushes.as_ref().unwrap();
     let held = flushes.acquire().await.unwrap();
     // The memtable is large enough then: a fold begins, and waits for its flush.
-    let attributes = Attributes {
-        metadata: vec![("long".into(), "x".repeat(9 << 20))],
-        ..Attributes::default()
-    };
-    let body = Body::Small(Bytes::new());
-    let put = bucket.put(key("b"), attributes, body, Condition::default());
-    put.await.unwrap();
+    for name in ["b", "c"] {
+        let attributes = Attributes {
+            metadata: vec![("long".into(), "x".repeat(9 << 20))],
+            ..Attributes::default()
+        };
+        let body = Body::Small(Bytes::new());
+        let put = bucket.put(key(name), attributes, body, Condition::default());
+        put.await.unwrap();
+    }
     let is_folding = |reader: &Reader| Ok(reader.tables().frozen.is_some());
     assert!(bucket.shared.index.read(is_folding).await.unwrap());
     device.full.store(true, Ordering::Relaxed);
