@@ -9,9 +9,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use volumed_client::DeviceError;
 
 use crate::commit::change::{Change, TrimmedSpan, UnitHoles};
@@ -30,6 +32,12 @@ use crate::space::reserve::hold_reserve_if_needed;
 
 /// Freed spans handled at once.
 const BATCH: usize = 2_000;
+
+/// How long no change comes in a lull.
+const LULL: Duration = Duration::from_millis(500);
+
+/// How long a lull is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A freed span, and where it lies.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +66,24 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
             }
         }
         tokio::select! {
-            () = folded => {}
+            () = folded => wait_for_lull(&shared).await,
             () = shared.space.abandoned.notified() => {}
         }
+    }
+}
+
+/// Waits while changes keep coming, but not for ever: clients go first, and what is freed together is
+/// given back in fewer and longer TRIMs. A pool so full that the reserve is given up does not wait.
+async fn wait_for_lull(shared: &Shared) {
+    let end = Instant::now() + PATIENCE;
+    let mut last = *shared.last_record.borrow();
+    while shared.reserve_held() && shared.closed.get().is_none() && Instant::now() < end {
+        tokio::time::sleep(LULL).await;
+        let newest = *shared.last_record.borrow();
+        if newest == last {
+            return;
+        }
+        last = newest;
     }
 }
 

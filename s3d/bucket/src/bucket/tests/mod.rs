@@ -6,6 +6,7 @@ mod full_pool;
 mod groups;
 mod multipart;
 mod reads;
+mod trims;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
