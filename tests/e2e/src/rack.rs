@@ -265,14 +265,21 @@ pub fn kill_process(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
-/// Whether a process runs; a dead one that nobody waited for does not.
+/// Whether a process runs; a dead one that nobody waited for does not. One that was killed still does
+/// while a thread of it waits for the disk, and holds its locks and ports.
 pub fn runs(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(" Z"))
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    threads.is_ok_and(|threads| {
+        let stats = threads.flatten().map(|it| it.path().join("stat"));
+        stats
+            .flat_map(fs::read_to_string)
+            .any(|stat| !is_zombie(&stat))
     })
+}
+
+fn is_zombie(stat: &str) -> bool {
+    let behind_name = stat.rsplit(')').next();
+    behind_name.is_some_and(|rest| rest.starts_with(" Z") || rest.starts_with(" X"))
 }
 
 fn read_env(path: &Path) -> BTreeMap<String, String> {
