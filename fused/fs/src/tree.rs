@@ -1,0 +1,420 @@
+//! Inodes: the files and directories that the kernel knows, by number and by name.
+
+use std::collections::BTreeMap;
+
+use crate::attributes::{Attributes, Kind, Timestamp};
+use crate::stage::Base;
+
+/// An inode's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ino(pub u64);
+
+/// The directory that is mounted.
+pub const ROOT: Ino = Ino(1);
+
+/// What the server has under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Mode, owner, times.
+    pub attributes: Attributes,
+    /// The object; `None` for a directory that only keys below it make.
+    pub object: Option<Base>,
+    /// The segment's object lies beside a directory of that name.
+    pub beside_directory: bool,
+    /// What else is stored with the object: names and values of headers.
+    pub others: Vec<(String, String)>,
+}
+
+/// A file or a directory.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it is; `None` once it was removed, and for the root.
+    place: Option<Place>,
+    /// Mode, owner, times.
+    pub attributes: Attributes,
+    /// Length in bytes.
+    pub size: u64,
+    /// The object as the server has it. Of a directory: its marker.
+    pub object: Option<Base>,
+    /// What else is stored with the object: names and values of headers.
+    pub others: Vec<(String, String)>,
+    /// The ETag of what the kernel's page cache holds.
+    pub cached: Option<String>,
+    /// Until when it is taken to be as the server has it.
+    pub fresh_until: Timestamp,
+    /// How often the kernel was given it, less how often it forgot.
+    lookups: u64,
+    /// How many have it open, or are working on it.
+    uses: u64,
+    children: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    parent: Ino,
+    segment: String,
+    beside_directory: bool,
+}
+
+impl Node {
+    fn new(found: Found) -> Self {
+        Self {
+            place: None,
+            size: found.object.as_ref().map_or(0, |object| object.size),
+            attributes: found.attributes,
+            object: found.object,
+            others: found.others,
+            cached: None,
+            fresh_until: Timestamp::default(),
+            lookups: 0,
+            uses: 0,
+            children: 0,
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.attributes.kind
+    }
+}
+
+/// A name in a directory: the segment, and whether it is that of an object beside a directory.
+type Name = (Ino, String, bool);
+
+/// The inodes.
+#[derive(Debug)]
+pub struct Tree {
+    /// What all keys begin with: empty, or ending in `/`.
+    prefix: String,
+    nodes: BTreeMap<Ino, Node>,
+    names: BTreeMap<Name, Ino>,
+    next: u64,
+}
+
+impl Tree {
+    /// With a root only. `prefix`: what all keys begin with, empty or ending in `/`.
+    pub fn new(prefix: &str, root: Attributes) -> Self {
+        let mut node = Node::new(Found {
+            attributes: root,
+            object: None,
+            beside_directory: false,
+            others: Vec::new(),
+        });
+        node.lookups = 1;
+        Self {
+            prefix: prefix.to_owned(),
+            nodes: BTreeMap::from([(ROOT, node)]),
+            names: BTreeMap::new(),
+            next: ROOT.0 + 1,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never: there is the root.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// An inode.
+    pub fn get(&self, ino: Ino) -> Option<&Node> {
+        self.nodes.get(&ino)
+    }
+
+    /// An inode, to be changed.
+    pub fn get_mut(&mut self, ino: Ino) -> Option<&mut Node> {
+        self.nodes.get_mut(&ino)
+    }
+
+    /// The inode of a name, if it is known.
+    pub fn child(&self, parent: Ino, segment: &str, beside_directory: bool) -> Option<Ino> {
+        let name = (parent, segment.to_owned(), beside_directory);
+        self.names.get(&name).copied()
+    }
+
+    /// Whether a directory has children that are known.
+    pub fn has_children(&self, ino: Ino) -> bool {
+        self.nodes.get(&ino).is_some_and(|node| node.children > 0)
+    }
+
+    /// The children of a directory that are known.
+    pub fn children(&self, parent: Ino) -> impl Iterator<Item = (&str, bool, Ino)> {
+        let from = (parent, String::new(), false);
+        let children = self.names.range(from..);
+        children
+            .take_while(move |((of, _, _), _)| *of == parent)
+            .map(|((_, segment, beside), ino)| (segment.as_str(), *beside, *ino))
+    }
+
+    /// The key of an inode: that of a directory ends in `/`, and the root's is the prefix. `None` when
+    /// it was removed.
+    pub fn key(&self, ino: Ino) -> Option<String> {
+        let node = self.nodes.get(&ino)?;
+        let mut segments = Vec::new();
+        let mut at = ino;
+        while at != ROOT {
+            let place = self.nodes.get(&at)?.place.as_ref()?;
+            segments.push(place.segment.as_str());
+            at = place.parent;
+        }
+        let mut key = self.prefix.clone();
+        for (n, segment) in segments.iter().rev().enumerate() {
+            if n > 0 {
+                key.push('/');
+            }
+            key.push_str(segment);
+        }
+        if node.kind() == Kind::Directory && ino != ROOT {
+            key.push('/');
+        }
+        Some(key)
+    }
+
+    /// The key of a name in a directory, without a slash at its end.
+    pub fn key_in(&self, parent: Ino, segment: &str) -> Option<String> {
+        Some(self.key(parent)? + segment)
+    }
+
+    /// The directory that an inode is in.
+    pub fn parent(&self, ino: Ino) -> Option<Ino> {
+        let place = self.nodes.get(&ino)?.place.as_ref()?;
+        Some(place.parent)
+    }
+
+    /// The name of an inode: its directory, its segment, and whether it lies beside a directory.
+    pub fn place(&self, ino: Ino) -> Option<(Ino, &str, bool)> {
+        let place = self.nodes.get(&ino)?.place.as_ref()?;
+        Some((place.parent, &place.segment, place.beside_directory))
+    }
+
+    /// The server has `found` under a name. An inode of the same kind gets to be so; one of another
+    /// kind is another file, and is removed.
+    pub fn put(&mut self, parent: Ino, segment: &str, found: Found) -> Ino {
+        if let Some(ino) = self.child(parent, segment, found.beside_directory)
+            && let Some(node) = self.nodes.get_mut(&ino)
+        {
+            if node.kind() == found.attributes.kind {
+                node.size = found.object.as_ref().map_or(0, |object| object.size);
+                node.attributes = found.attributes;
+                node.object = found.object;
+                node.others = found.others;
+                return ino;
+            }
+            self.remove(ino);
+        }
+        let ino = Ino(self.next);
+        self.next += 1;
+        let place = Place {
+            parent,
+            segment: segment.to_owned(),
+            beside_directory: found.beside_directory,
+        };
+        self.nodes.insert(ino, Node::new(found));
+        self.put_at(ino, place);
+        ino
+    }
+
+    fn put_at(&mut self, ino: Ino, place: Place) {
+        let name = (place.parent, place.segment.clone(), place.beside_directory);
+        if let Some(parent) = self.nodes.get_mut(&place.parent) {
+            parent.children += 1;
+        }
+        self.names.insert(name, ino);
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.place = Some(place);
+        }
+    }
+
+    /// An inode loses its name; it stays for those who have it open.
+    pub fn remove(&mut self, ino: Ino) {
+        let Some(place) = self.nodes.get_mut(&ino).and_then(|node| node.place.take()) else {
+            return;
+        };
+        let parent = place.parent;
+        self.names
+            .remove(&(parent, place.segment, place.beside_directory));
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.children -= 1;
+        }
+        self.drop_unused(ino);
+        self.drop_unused(parent);
+    }
+
+    /// An inode gets another name; what had that name is removed.
+    pub fn rename(&mut self, ino: Ino, parent: Ino, segment: &str) {
+        if let Some(replaced) = self.child(parent, segment, false)
+            && replaced != ino
+        {
+            self.remove(replaced);
+        }
+        self.keep(ino);
+        self.remove(ino);
+        self.put_at(
+            ino,
+            Place {
+                parent,
+                segment: segment.to_owned(),
+                beside_directory: false,
+            },
+        );
+        self.release(ino);
+    }
+
+    /// The kernel is given it once more.
+    pub fn looked_up(&mut self, ino: Ino) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.lookups += 1;
+        }
+    }
+
+    /// The kernel forgets `count` of the times that it was given it.
+    pub fn forget(&mut self, ino: Ino, count: u64) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.lookups = node.lookups.saturating_sub(count);
+        }
+        self.drop_unused(ino);
+    }
+
+    /// It must not go: it is opened, or worked on.
+    pub fn keep(&mut self, ino: Ino) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.uses += 1;
+        }
+    }
+
+    /// Undoes [`Tree::keep`].
+    pub fn release(&mut self, ino: Ino) {
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.uses = node.uses.saturating_sub(1);
+        }
+        self.drop_unused(ino);
+    }
+
+    /// Whether somebody has it open, or works on it.
+    pub fn is_used(&self, ino: Ino) -> bool {
+        self.nodes.get(&ino).is_some_and(|node| node.uses > 0)
+    }
+
+    fn drop_unused(&mut self, ino: Ino) {
+        let mut at = ino;
+        while at != ROOT {
+            let Some(node) = self.nodes.get(&at) else {
+                return;
+            };
+            if node.lookups > 0 || node.uses > 0 || node.children > 0 {
+                return;
+            }
+            let place = node.place.clone();
+            self.nodes.remove(&at);
+            let Some(place) = place else {
+                return;
+            };
+            self.names
+                .remove(&(place.parent, place.segment, place.beside_directory));
+            if let Some(parent) = self.nodes.get_mut(&place.parent) {
+                parent.children -= 1;
+            }
+            at = place.parent;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(kind: Kind) -> Found {
+        Found {
+            attributes: Attributes::new(kind, 0o644, (0, 0), Timestamp(0)),
+            object: None,
+            beside_directory: false,
+            others: Vec::new(),
+        }
+    }
+
+    fn tree() -> Tree {
+        Tree::new("", found(Kind::Directory).attributes)
+    }
+
+    #[test]
+    fn keys_follow_names() {
+        let mut tree = Tree::new("home/", found(Kind::Directory).attributes);
+        let a = tree.put(ROOT, "a", found(Kind::Directory));
+        let b = tree.put(a, "b", found(Kind::File));
+        let empty = tree.put(a, "", found(Kind::Directory));
+        let c = tree.put(empty, "c", found(Kind::File));
+        assert_eq!(tree.key(ROOT).unwrap(), "home/");
+        assert_eq!(tree.key(a).unwrap(), "home/a/");
+        assert_eq!(tree.key(b).unwrap(), "home/a/b");
+        assert_eq!(tree.key(c).unwrap(), "home/a//c");
+        assert_eq!(tree.key_in(empty, "d").unwrap(), "home/a//d");
+        tree.rename(a, ROOT, "z");
+        assert_eq!(tree.key(b).unwrap(), "home/z/b");
+        assert_eq!(tree.child(ROOT, "a", false), None);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_dropped() {
+        let mut tree = tree();
+        let a = tree.put(ROOT, "a", found(Kind::Directory));
+        let b = tree.put(a, "b", found(Kind::File));
+        tree.looked_up(a);
+        tree.looked_up(b);
+        tree.looked_up(b);
+        tree.forget(a, 1);
+        assert!(tree.get(a).is_some(), "it has a child");
+        tree.forget(b, 1);
+        assert!(tree.get(b).is_some());
+        tree.forget(b, 1);
+        assert_eq!(tree.len(), 1);
+        assert_eq!(tree.child(ROOT, "a", false), None);
+    }
+
+    #[test]
+    fn a_removed_file_stays_for_its_openers() {
+        let mut tree = tree();
+        let a = tree.put(ROOT, "a", found(Kind::File));
+        tree.looked_up(a);
+        tree.keep(a);
+        tree.remove(a);
+        assert_eq!(tree.key(a), None);
+        let other = tree.put(ROOT, "a", found(Kind::File));
+        assert_ne!(other, a);
+        tree.forget(a, 1);
+        assert!(tree.get(a).is_some());
+        tree.release(a);
+        assert!(tree.get(a).is_none());
+    }
+
+    #[test]
+    fn a_rename_replaces_and_another_kind_is_another_file() {
+        let mut tree = tree();
+        let a = tree.put(ROOT, "a", found(Kind::File));
+        let b = tree.put(ROOT, "b", found(Kind::File));
+        tree.looked_up(a);
+        tree.looked_up(b);
+        tree.rename(a, ROOT, "b");
+        assert_eq!(tree.child(ROOT, "b", false), Some(a));
+        assert_eq!(tree.key(b), None);
+        let directory = tree.put(ROOT, "b", found(Kind::Directory));
+        assert_ne!(directory, a);
+        assert_eq!(tree.key(a), None);
+        assert_eq!(tree.key(directory).unwrap(), "b/");
+    }
+
+    #[test]
+    fn an_object_beside_a_directory_is_another_inode() {
+        let mut tree = tree();
+        let directory = tree.put(ROOT, "blue", found(Kind::Directory));
+        let mut object = found(Kind::File);
+        object.beside_directory = true;
+        let object = tree.put(ROOT, "blue", object);
+        assert_ne!(directory, object);
+        assert_eq!(tree.key(object).unwrap(), "blue");
+        assert_eq!(tree.key(directory).unwrap(), "blue/");
+        assert_eq!(tree.children(ROOT).count(), 2);
+    }
+}

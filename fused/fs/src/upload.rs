@@ -1,0 +1,171 @@
+//! How a changed file becomes an object again.
+
+use std::ops::Range;
+
+use crate::stage::Stage;
+
+/// Files up to this many bytes are stored whole, in one request.
+pub const WHOLE: u64 = 8 << 20;
+
+/// Length of a part, at least. S3 asks for 5 MiB.
+const PART: u64 = 8 << 20;
+/// Most parts of an object, as in S3.
+const MAX_PARTS: u64 = 10_000;
+/// Longest range that one request copies, as in S3: a whole number of parts.
+const MAX_COPY: u64 = 4 << 30;
+
+/// A part of an object to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartPlan {
+    /// Its bytes are sent.
+    Send(Range<u64>),
+    /// Its bytes are the same range of the object as it is.
+    Copy(Range<u64>),
+}
+
+/// What has to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// The object is as the file is.
+    Nothing,
+    /// Its bytes are; what is stored with them is not.
+    Headers,
+    /// All bytes.
+    Whole,
+    /// These ranges are written into the object; the rest of it stays, as far as the file reaches.
+    Patch(Vec<Range<u64>>),
+    /// The object is made anew, in parts.
+    Parts(Vec<PartPlan>),
+}
+
+/// Decides. `patches`: the server can write into objects. `headers`: what is stored beside the bytes
+/// changed.
+pub fn plan(stage: &Stage, headers: bool, patches: bool) -> Plan {
+    if !stage.is_changed() {
+        return if headers {
+            Plan::Headers
+        } else {
+            Plan::Nothing
+        };
+    }
+    let changes = stage.changes();
+    let size = stage.size();
+    let shrinks = stage.base().is_some_and(|base| base.size > size);
+    let travels = changes.total();
+    if patches && stage.base().is_some() && !shrinks && travels <= WHOLE && travels < size {
+        return Plan::Patch(changes.iter().collect());
+    }
+    if size <= WHOLE {
+        return Plan::Whole;
+    }
+    Plan::Parts(parts(stage))
+}
+
+fn parts(stage: &Stage) -> Vec<PartPlan> {
+    let size = stage.size();
+    let length = part_length(size);
+    let changes = stage.changes();
+    let mut parts: Vec<PartPlan> = Vec::new();
+    let mut start = 0;
+    while start < size {
+        let range = start..(start + length).min(size);
+        let changed = changes
+            .split(range.clone())
+            .iter()
+            .any(|(_, within)| *within);
+        start = range.end;
+        match parts.last_mut() {
+            Some(PartPlan::Copy(before)) if !changed && range.end - before.start <= MAX_COPY => {
+                before.end = range.end;
+            }
+            _ if changed => parts.push(PartPlan::Send(range)),
+            _ => parts.push(PartPlan::Copy(range)),
+        }
+    }
+    parts
+}
+
+/// How long the parts of an object of `size` bytes are.
+pub fn part_length(size: u64) -> u64 {
+    let least = size.div_ceil(MAX_PARTS);
+    // Whole MiB, so that ranges stay on block boundaries.
+    PART.max(least.next_multiple_of(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stage::Base;
+
+    fn stage(size: u64) -> Stage {
+        Stage::new(Some(Base {
+            etag: String::new(),
+            size,
+        }))
+    }
+
+    #[test]
+    fn little_travels_when_little_changed() {
+        let mut file = stage(1 << 30);
+        assert_eq!(plan(&file, false, true), Plan::Nothing);
+        assert_eq!(plan(&file, true, true), Plan::Headers);
+        file.write(4096..8192);
+        file.write(1 << 30..(1 << 30) + 10);
+        let ranges = vec![4096..8192, 1 << 30..(1 << 30) + 10];
+        assert_eq!(plan(&file, true, true), Plan::Patch(ranges));
+        let Plan::Parts(parts) = plan(&file, false, false) else {
+            panic!("parts are all that plain S3 has for it")
+        };
+        let expected = [
+            PartPlan::Send(0..PART),
+            PartPlan::Copy(PART..1 << 30),
+            PartPlan::Send(1 << 30..(1 << 30) + 10),
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn small_and_new_files_are_stored_whole() {
+        let mut file = Stage::new(None);
+        assert_eq!(plan(&file, false, true), Plan::Whole);
+        file.write(0..WHOLE);
+        assert_eq!(plan(&file, false, true), Plan::Whole);
+        let mut shorter = stage(WHOLE * 3);
+        shorter.resize(7);
+        assert_eq!(plan(&shorter, false, true), Plan::Whole);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_cover_the_file_and_keep_to_the_limits(
+            size in WHOLE + 1..5_u64 << 40,
+            writes in prop::collection::vec((0.0..1.0_f64, 1..1_u64 << 24), 0..8),
+            base in 0.0..1.5_f64,
+        ) {
+            let mut file = stage((size as f64 * base) as u64);
+            file.resize(size);
+            for (at, length) in writes {
+                let start: u64 = (size as f64 * at) as u64;
+                file.write(start..(start + length).min(size));
+            }
+            let parts = parts(&file);
+            prop_assert!(parts.len() as u64 <= MAX_PARTS);
+            let mut at = 0;
+            let changes = file.changes();
+            for (n, part) in parts.iter().enumerate() {
+                let (PartPlan::Send(range) | PartPlan::Copy(range)) = part;
+                prop_assert_eq!(range.start, at);
+                let length = range.end - range.start;
+                prop_assert!(n + 1 == parts.len() || length >= 5 << 20);
+                prop_assert!(length <= 5 << 30);
+                if let PartPlan::Copy(range) = part {
+                    prop_assert!(changes.split(range.clone()).iter().all(|(_, within)| !within));
+                }
+                at = range.end;
+            }
+            prop_assert_eq!(at, size);
+        }
+    }
+}

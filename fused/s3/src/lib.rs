@@ -1,0 +1,25 @@
+//! A thin S3 client for the mount: one bucket, the operations that a file system needs, signed and
+//! sent over kept connections, tried again while the server is away.
+//!
+//! It is not the SDK, because a file system sends many small requests: here one costs a signature
+//! and a write on a connection that is open.
+
+mod client;
+mod credentials;
+mod error;
+mod list;
+mod metadata;
+mod objects;
+mod request;
+mod retry;
+mod tls;
+mod uploads;
+
+pub use client::{Client, ClientError, Settings};
+pub use credentials::{CredentialError, Credentials, Profile};
+pub use error::{ErrorKind, S3Error};
+pub use list::{Entry, Page};
+pub use metadata::Headers;
+pub use objects::{Condition, Object, Stored};
+pub use retry::Patience;
+pub use uploads::Part;

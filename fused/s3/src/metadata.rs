@@ -1,0 +1,64 @@
+//! What is stored with an object's bytes.
+
+use http::HeaderMap;
+
+/// The prefix of user metadata.
+const USER: &str = "x-amz-meta-";
+
+/// Standard headers that are an object's own.
+const KEPT: [&str; 6] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+];
+
+/// Headers that are stored with an object and come back with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Standard headers such as `content-type`, names in lower case.
+    pub standard: Vec<(String, String)>,
+    /// User metadata, names without `x-amz-meta-`, in lower case.
+    pub user: Vec<(String, String)>,
+}
+
+impl Headers {
+    /// Those of an answer. Values that are no text are left out: nothing that this mount stored.
+    pub(crate) fn of_answer(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            let (name, Ok(value)) = (name.as_str(), value.to_str()) else {
+                continue;
+            };
+            if let Some(name) = name.strip_prefix(USER) {
+                found.user.push((name.to_owned(), value.to_owned()));
+            } else if KEPT.contains(&name) {
+                found.standard.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        found
+    }
+
+    /// As the headers of a request.
+    pub(crate) fn of_request(&self) -> impl Iterator<Item = (String, String)> {
+        let standard = self.standard.iter().cloned();
+        let user = self.user.iter();
+        standard.chain(user.map(|(name, value)| (format!("{USER}{name}"), value.clone())))
+    }
+
+    /// The user metadata of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.user.iter().find(|(it, _)| it == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets, or with `None` removes, user metadata.
+    pub fn set(&mut self, name: &str, value: Option<String>) {
+        self.user.retain(|(it, _)| it != name);
+        if let Some(value) = value {
+            self.user.push((name.to_owned(), value));
+        }
+    }
+}

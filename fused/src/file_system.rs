@@ -1,0 +1,542 @@
+//! The kernel's requests, handed to the mount. What is answered from memory is answered on the thread
+//! that read the request; everything else runs beside the others.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use fused_fs::attributes::{Attributes, Kind};
+use fused_fs::names::MAX_NAME;
+use fused_fs::tree::Ino;
+use fuser::{
+    BsdFileFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
+    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
+    Request, TimeOrNow, WriteFlags,
+};
+
+use crate::attributes::Changes;
+use crate::directories::Directory;
+use crate::errno::Outcome;
+use crate::lookup::Named;
+use crate::mount::{Mount, file_type, now};
+
+/// Most bytes that the kernel sends or asks for at once.
+const MAX_TRANSFER: u32 = 1 << 20;
+
+/// Inode numbers are never used twice.
+const GENERATION: Generation = Generation(0);
+
+/// Answers the kernel.
+pub struct FileSystem(pub Arc<Mount>);
+
+fn ino(number: INodeNo) -> Ino {
+    Ino(number.0)
+}
+
+impl FileSystem {
+    /// Runs an operation beside others and answers what it says.
+    fn run<T, F>(
+        &self,
+        operation: impl FnOnce(Arc<Mount>) -> F,
+        answer: impl FnOnce(Outcome<T>) + Send + 'static,
+    ) where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let operation = operation(self.0.clone());
+        self.0.spawn(async move { answer(operation.await) });
+    }
+
+    /// The same for operations that make or find something.
+    fn enter<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEntry)
+    where
+        F: Future<Output = Outcome<Ino>> + Send + 'static,
+    {
+        let mount = self.0.clone();
+        self.run(operation, move |outcome| {
+            match outcome.and_then(|ino| entered(&mount, ino)) {
+                Ok(attr) => reply.entry(&mount.options.fresh, &attr, GENERATION),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    /// The same for operations that answer nothing but whether they worked.
+    fn act<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEmpty)
+    where
+        F: Future<Output = Outcome<()>> + Send + 'static,
+    {
+        self.run(operation, move |outcome| match outcome {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        });
+    }
+
+    fn named(&self, parent: INodeNo, name: &OsStr) -> Outcome<Named> {
+        Named::new(ino(parent), name)
+    }
+}
+
+/// The kernel is given an inode.
+fn entered(mount: &Mount, ino: Ino) -> Outcome<FileAttr> {
+    let attr = mount.attr(ino)?;
+    mount.tree.lock().looked_up(ino);
+    Ok(attr)
+}
+
+macro_rules! ok_or_reply {
+    ($outcome:expr, $reply:expr) => {
+        match $outcome {
+            Ok(value) => value,
+            Err(error) => return $reply.error(error),
+        }
+    };
+}
+
+impl Filesystem for FileSystem {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let wanted = InitFlags::FUSE_PARALLEL_DIROPS
+            | InitFlags::FUSE_MAX_PAGES
+            | InitFlags::FUSE_CACHE_SYMLINKS
+            | InitFlags::FUSE_ASYNC_DIO
+            | InitFlags::FUSE_EXPLICIT_INVAL_DATA;
+        // What the kernel does not have it does not need.
+        let _ = config.add_capabilities(wanted & config.capabilities());
+        let _ = config.set_max_write(MAX_TRANSFER);
+        let _ = config.set_max_readahead(MAX_TRANSFER);
+        let _ = config.set_max_background(64);
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let named = ok_or_reply!(self.named(parent, name), reply);
+        self.enter(|mount| async move { mount.lookup(&named).await }, reply);
+    }
+
+    fn forget(&self, _: &Request, number: INodeNo, count: u64) {
+        self.0.tree.lock().forget(ino(number), count);
+    }
+
+    fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let number = ino(number);
+        let mount = self.0.clone();
+        let open = mount.files.lock().contains_key(&number);
+        self.run(
+            |mount| async move {
+                if !open {
+                    mount.refresh(number).await?;
+                }
+                mount.attr(number)
+            },
+            move |outcome| match outcome {
+                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
+                Err(error) => reply.error(error),
+            },
+        );
+    }
+
+    fn setattr(
+        &self,
+        _: &Request,
+        number: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        ctime: Option<SystemTime>,
+        handle: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let number = ino(number);
+        let changes = Changes {
+            permissions: mode,
+            uid,
+            gid,
+            accessed: atime,
+            modified: mtime,
+            changed: ctime,
+        };
+        let mount = self.0.clone();
+        self.run(
+            |mount| async move {
+                if let Some(size) = size {
+                    mount.check_writable()?;
+                    mount.truncate(number, size, handle.is_some()).await?;
+                }
+                mount.set_attributes(number, &changes).await?;
+                mount.attr(number)
+            },
+            move |outcome| match outcome {
+                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
+                Err(error) => reply.error(error),
+            },
+        );
+    }
+
+    fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
+        let number = ino(number);
+        self.run(
+            |mount| async move { mount.read_object(number).await },
+            move |outcome| match outcome {
+                Ok(target) => reply.data(&target),
+                Err(error) => reply.error(error),
+            },
+        );
+    }
+
+    fn mknod(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        _: u32,
+        reply: ReplyEntry,
+    ) {
+        let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
+        let kind = Kind::of_mode(mode).filter(|kind| *kind != Kind::Directory);
+        // Devices of this machine have no place in a bucket.
+        let kind = ok_or_reply!(kind.ok_or(Errno::EPERM), reply);
+        let owner = (request.uid(), request.gid());
+        let attributes = Attributes::new(kind, mode & !umask, owner, now());
+        self.enter(
+            |mount| async move { mount.make(&named, attributes, Bytes::new()).await },
+            reply,
+        );
+    }
+
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
+        let owner = (request.uid(), request.gid());
+        self.enter(
+            |mount| async move { mount.make_directory(&named, mode & !umask, owner).await },
+            reply,
+        );
+    }
+
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let named = ok_or_reply!(self.named(parent, name), reply);
+        self.act(|mount| async move { mount.unlink(&named).await }, reply);
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let named = ok_or_reply!(self.named(parent, name), reply);
+        self.act(
+            |mount| async move { mount.remove_directory(&named).await },
+            reply,
+        );
+    }
+
+    fn symlink(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
+        let owner = (request.uid(), request.gid());
+        let attributes = Attributes::new(Kind::Symlink, 0o777, owner, now());
+        let target = Bytes::copy_from_slice(target.as_os_str().as_bytes());
+        self.enter(
+            |mount| async move { mount.make(&named, attributes, target).await },
+            reply,
+        );
+    }
+
+    fn rename(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let from = ok_or_reply!(self.named(parent, name), reply);
+        let to = ok_or_reply!(Named::for_new(ino(new_parent), new_name), reply);
+        self.act(
+            |mount| async move { mount.rename(&from, &to, flags).await },
+            reply,
+        );
+    }
+
+    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
+        // An object has one key.
+        reply.error(Errno::EPERM);
+    }
+
+    fn open(&self, _: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let number = ino(number);
+        self.run(
+            |mount| async move { mount.open(number, flags).await },
+            move |outcome| match outcome {
+                Ok((handle, flags)) => reply.opened(FileHandle(handle), flags),
+                Err(error) => reply.error(error),
+            },
+        );
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let opened = ok_or_reply!(self.0.opener(handle.0), reply);
+        let range = offset..offset + u64::from(size);
+        let source = ok_or_reply!(self.0.source(&opened.file, range.clone()), reply);
+        if source.is_here() {
+            return match source.bytes() {
+                Ok(bytes) => reply.data(&bytes),
+                Err(error) => reply.error(error),
+            };
+        }
+        self.run(
+            |mount| async move { mount.read(&opened, range).await },
+            move |outcome| match outcome {
+                Ok(bytes) => reply.data(&bytes),
+                Err(error) => reply.error(error),
+            },
+        );
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        bytes: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let opened = ok_or_reply!(self.0.opener(handle.0), reply);
+        match self.0.write(&opened.file, offset, bytes) {
+            Ok(()) => reply.written(bytes.len() as u32),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        self.store(handle, reply);
+    }
+
+    fn fsync(&self, _: &Request, _: INodeNo, handle: FileHandle, _: bool, reply: ReplyEmpty) {
+        self.store(handle, reply);
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.act(
+            |mount| async move {
+                mount.close(handle.0).await;
+                Ok(())
+            },
+            reply,
+        );
+    }
+
+    fn opendir(&self, _: &Request, number: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let directory = ok_or_reply!(Directory::open(&self.0, ino(number)), reply);
+        let handle = self.0.handle();
+        let directory = Arc::new(tokio::sync::Mutex::new(directory));
+        self.0.listings.lock().insert(handle, directory);
+        reply.opened(FileHandle(handle), FopenFlags::empty());
+    }
+
+    fn readdir(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let directory = self.0.listings.lock().get(&handle.0).cloned();
+        let directory = ok_or_reply!(directory.ok_or(Errno::EBADF), reply);
+        let mount = self.0.clone();
+        self.0.spawn(async move {
+            let mut directory = directory.lock().await;
+            let entries = match directory.from(&mount, offset).await {
+                Ok(entries) => entries,
+                Err(error) => return reply.error(error),
+            };
+            for (number, entry) in entries {
+                let full = reply.add(
+                    INodeNo(entry.ino.0),
+                    number + 1,
+                    file_type(entry.kind),
+                    &entry.name,
+                );
+                if full {
+                    break;
+                }
+            }
+            reply.ok();
+        });
+    }
+
+    fn releasedir(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        self.0.listings.lock().remove(&handle.0);
+        reply.ok();
+    }
+
+    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        // Names are durable when the call that changed them returns.
+        reply.ok();
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        const BLOCK: u32 = 4096;
+        const BLOCKS: u64 = (1 << 50) / BLOCK as u64;
+        const FILES: u64 = 1 << 40;
+        reply.statfs(
+            BLOCKS,
+            BLOCKS,
+            BLOCKS,
+            FILES,
+            FILES,
+            BLOCK,
+            MAX_NAME as u32,
+            BLOCK,
+        );
+    }
+
+    fn setxattr(
+        &self,
+        _: &Request,
+        number: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        let (number, name, value) = (ino(number), name.to_owned(), value.to_vec());
+        self.act(
+            |mount| async move { mount.set_xattr(number, &name, &value, flags).await },
+            reply,
+        );
+    }
+
+    fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        answer_xattr(self.0.xattr(ino(number), name), size, reply);
+    }
+
+    fn listxattr(&self, _: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        answer_xattr(self.0.xattr_names(ino(number)), size, reply);
+    }
+
+    fn removexattr(&self, _: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let (number, name) = (ino(number), name.to_owned());
+        self.act(
+            |mount| async move { mount.remove_xattr(number, &name).await },
+            reply,
+        );
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        _: i32,
+        reply: ReplyCreate,
+    ) {
+        let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
+        let owner = (request.uid(), request.gid());
+        let created = self.0.create(&named, mode & !umask, owner);
+        let (number, handle) = ok_or_reply!(created, reply);
+        let attr = ok_or_reply!(entered(&self.0, number), reply);
+        let keep = FopenFlags::FOPEN_KEEP_CACHE;
+        let fresh: Duration = self.0.options.fresh;
+        reply.created(&fresh, &attr, GENERATION, FileHandle(handle), keep);
+    }
+
+    fn fallocate(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let opened = ok_or_reply!(self.0.opener(handle.0), reply);
+        match self.0.allocate(&opened.file, offset, length, mode) {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        }
+    }
+}
+
+impl FileSystem {
+    /// Answers when what changed of a file is durable.
+    fn store(&self, handle: FileHandle, reply: ReplyEmpty) {
+        let opened = ok_or_reply!(self.0.opener(handle.0), reply);
+        if !opened.file.is_changed() {
+            return reply.ok();
+        }
+        self.act(
+            |mount| async move { mount.upload(&opened.file).await },
+            reply,
+        );
+    }
+}
+
+fn answer_xattr(outcome: Outcome<Vec<u8>>, size: u32, reply: ReplyXattr) {
+    match outcome {
+        Err(error) => reply.error(error),
+        Ok(value) if size == 0 => reply.size(value.len() as u32),
+        Ok(value) if value.len() > size as usize => reply.error(Errno::ERANGE),
+        Ok(value) => reply.data(&value),
+    }
+}

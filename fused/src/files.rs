@@ -1,0 +1,212 @@
+//! Open files: their staged changes, and their openers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fused_fs::attributes::Kind;
+use fused_fs::prefetch::Prefetch;
+use fused_fs::stage::Stage;
+use fused_fs::tree::Ino;
+use fuser::{Errno, FopenFlags, OpenAccMode, OpenFlags};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+
+use crate::errno::{self, Outcome};
+use crate::mount::Mount;
+use crate::staging::StageFile;
+
+/// A file that is open, or whose changes are not uploaded yet.
+pub struct OpenFile {
+    pub ino: Ino,
+    pub state: Mutex<FileState>,
+    /// Held while the object is made to be as the file is, or renamed, or removed.
+    pub upload: tokio::sync::Mutex<()>,
+}
+
+/// What changed of an open file.
+#[derive(Default)]
+pub struct FileState {
+    /// Its bytes, once any of them changed.
+    pub staged: Option<Staged>,
+    /// What is stored beside the bytes is to be changed.
+    pub attributes_changed: bool,
+    pub openers: usize,
+}
+
+/// Changed bytes.
+#[derive(Clone)]
+pub struct Staged {
+    pub stage: Stage,
+    pub file: Arc<StageFile>,
+}
+
+impl OpenFile {
+    /// Whether there is something to upload.
+    pub fn is_changed(&self) -> bool {
+        let state = self.state.lock();
+        let bytes = state.staged.as_ref();
+        state.attributes_changed || bytes.is_some_and(|staged| staged.stage.is_changed())
+    }
+}
+
+/// Bytes that were asked of the server.
+pub type Fetch = Shared<BoxFuture<'static, Result<Bytes, Errno>>>;
+
+/// Somebody who opened a file.
+pub struct Opened {
+    pub file: Arc<OpenFile>,
+    pub reads: Mutex<Reads>,
+}
+
+/// The reads of one opener.
+pub struct Reads {
+    pub prefetch: Prefetch,
+    pub chunks: HashMap<u64, Fetch>,
+    /// The object that the chunks are of.
+    pub etag: String,
+}
+
+impl Mount {
+    /// The open file of an inode; it becomes one if it is none.
+    pub fn open_file(&self, ino: Ino) -> Arc<OpenFile> {
+        let mut files = self.files.lock();
+        let file = files.entry(ino).or_insert_with(|| {
+            self.tree.lock().keep(ino);
+            Arc::new(OpenFile {
+                ino,
+                state: Mutex::default(),
+                upload: tokio::sync::Mutex::default(),
+            })
+        });
+        file.clone()
+    }
+
+    /// One more opener of a file.
+    pub fn opened(&self, ino: Ino) -> (u64, Arc<OpenFile>) {
+        let file = self.open_file(ino);
+        file.state.lock().openers += 1;
+        let handle = self.handle();
+        let reads = Reads {
+            prefetch: Prefetch::new(self.options.read_ahead),
+            chunks: HashMap::new(),
+            etag: String::new(),
+        };
+        let opened = Opened {
+            file: file.clone(),
+            reads: Mutex::new(reads),
+        };
+        self.openers.lock().insert(handle, Arc::new(opened));
+        (handle, file)
+    }
+
+    /// Opens a file.
+    pub async fn open(self: &Arc<Self>, ino: Ino, flags: OpenFlags) -> Outcome<(u64, FopenFlags)> {
+        let writes = flags.acc_mode() != OpenAccMode::O_RDONLY;
+        if writes || flags.0 & libc::O_TRUNC != 0 {
+            self.check_writable()?;
+        }
+        let changed_here = {
+            let files = self.files.lock();
+            files.get(&ino).is_some_and(|file| file.is_changed())
+        };
+        if !changed_here {
+            self.refresh(ino).await?;
+        }
+        let keep = {
+            let mut tree = self.tree.lock();
+            let node = tree.get_mut(ino).ok_or(Errno::ESTALE)?;
+            if node.kind() == Kind::Directory {
+                return Err(Errno::EISDIR);
+            }
+            let etag = node.object.as_ref().map(|object| object.etag.clone());
+            let same = changed_here || node.cached == etag;
+            node.cached = etag;
+            same
+        };
+        let (handle, _) = self.opened(ino);
+        let flags = if keep {
+            FopenFlags::FOPEN_KEEP_CACHE
+        } else {
+            FopenFlags::empty()
+        };
+        Ok((handle, flags))
+    }
+
+    /// The file that somebody opened.
+    pub fn opener(&self, handle: u64) -> Outcome<Arc<Opened>> {
+        let opener = self.openers.lock().get(&handle).cloned();
+        opener.ok_or(Errno::EBADF)
+    }
+
+    /// An opener is gone. What changed since the last flush, by a mapping of the file, is uploaded.
+    pub async fn close(self: &Arc<Self>, handle: u64) {
+        let Some(opened) = self.openers.lock().remove(&handle) else {
+            return;
+        };
+        opened.file.state.lock().openers -= 1;
+        let file = opened.file.clone();
+        drop(opened);
+        if file.is_changed()
+            && let Err(error) = self.upload(&file).await
+        {
+            tracing::error!(
+                ino = file.ino.0,
+                ?error,
+                "a file that was closed could not be uploaded"
+            );
+        }
+        self.forget_file(&file);
+    }
+
+    /// Drops an open file that nobody has open and that has no changes.
+    pub fn forget_file(&self, file: &Arc<OpenFile>) {
+        let mut files = self.files.lock();
+        let state = file.state.lock();
+        let changed = state.attributes_changed
+            || state
+                .staged
+                .as_ref()
+                .is_some_and(|staged| staged.stage.is_changed());
+        let mut tree = self.tree.lock();
+        let removed = tree.place(file.ino).is_none();
+        if state.openers > 0 || (changed && !removed) {
+            return;
+        }
+        let same = files
+            .get(&file.ino)
+            .is_some_and(|held| Arc::ptr_eq(held, file));
+        if same {
+            files.remove(&file.ino);
+            tree.release(file.ino);
+        }
+    }
+
+    /// The staged bytes of a file, which it gets if it has none yet.
+    pub fn staged<'s>(&self, file: &OpenFile, state: &'s mut FileState) -> Outcome<&'s mut Staged> {
+        if state.staged.is_none() {
+            let tree = self.tree.lock();
+            let node = tree.get(file.ino).ok_or(Errno::ESTALE)?;
+            let stage = Stage::new(node.object.clone());
+            drop(tree);
+            let created = self
+                .staging
+                .create()
+                .map_err(|error| errno::of_io(&error))?;
+            state.staged = Some(Staged {
+                stage,
+                file: Arc::new(created),
+            });
+        }
+        Ok(state
+            .staged
+            .as_mut()
+            .expect("it has been made if it was not there"))
+    }
+}
+
+/// A future that several can wait for.
+pub fn shared(fetch: impl Future<Output = Result<Bytes, Errno>> + Send + 'static) -> Fetch {
+    fetch.boxed().shared()
+}

@@ -1,0 +1,219 @@
+//! What the server has under a name.
+
+use std::sync::Arc;
+
+use fused_fs::attributes::{Attributes, metadata};
+use fused_fs::names;
+use fused_fs::stage::Base;
+use fused_fs::tree::{Found, Ino, ROOT};
+use fused_s3::{ErrorKind, Headers, Object, S3Error};
+use fuser::Errno;
+
+use crate::errno::{self, Outcome};
+use crate::mount::{Mount, now, timestamp};
+
+/// A name in a directory, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub parent: Ino,
+    pub segment: String,
+    /// It is the object's that lies beside a directory of the plain name.
+    pub beside_directory: bool,
+}
+
+impl Named {
+    /// A name as an application wrote it.
+    pub fn new(parent: Ino, name: &std::ffi::OsStr) -> Outcome<Self> {
+        if name.len() > names::MAX_NAME {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        // Keys are text.
+        let name = name.to_str().ok_or(Errno::EILSEQ)?;
+        let segment = names::segment(name).ok_or(Errno::ENOENT)?;
+        Ok(Self {
+            parent,
+            segment: segment.into_owned(),
+            beside_directory: names::is_beside_directory(name),
+        })
+    }
+
+    /// The same for something new, which gets a plain name only.
+    pub fn for_new(parent: Ino, name: &std::ffi::OsStr) -> Outcome<Self> {
+        match Self::new(parent, name) {
+            Ok(named) if named.beside_directory => Err(Errno::EINVAL),
+            Err(Errno::ENOENT) => Err(Errno::EINVAL),
+            other => other,
+        }
+    }
+}
+
+impl Mount {
+    /// The inode of a name.
+    pub async fn lookup(self: &Arc<Self>, named: &Named) -> Outcome<Ino> {
+        if let Some(ino) = self.known(named) {
+            return Ok(ino);
+        }
+        let found = self.find(named).await?;
+        // A file that was created or changed here meanwhile is newer than the answer.
+        if let Some(ino) = self.known_here(named) {
+            return Ok(ino);
+        }
+        let fresh_until = self.fresh_until();
+        let mut tree = self.tree.lock();
+        if tree.get(named.parent).is_none() {
+            return Err(Errno::ESTALE);
+        }
+        let Some(found) = found else {
+            if let Some(ino) = tree.child(named.parent, &named.segment, named.beside_directory) {
+                tree.remove(ino);
+            }
+            return Err(Errno::ENOENT);
+        };
+        let ino = tree.put(named.parent, &named.segment, found);
+        if let Some(node) = tree.get_mut(ino) {
+            node.fresh_until = fresh_until;
+        }
+        Ok(ino)
+    }
+
+    /// The inode, if what is known of it holds.
+    fn known(&self, named: &Named) -> Option<Ino> {
+        if let Some(ino) = self.known_here(named) {
+            return Some(ino);
+        }
+        let tree = self.tree.lock();
+        let ino = tree.child(named.parent, &named.segment, named.beside_directory)?;
+        (tree.get(ino)?.fresh_until > now()).then_some(ino)
+    }
+
+    /// The inode of a file that has changes of which the server knows nothing.
+    fn known_here(&self, named: &Named) -> Option<Ino> {
+        let ino = self
+            .tree
+            .lock()
+            .child(named.parent, &named.segment, named.beside_directory)?;
+        let file = self.files.lock().get(&ino).cloned()?;
+        file.is_changed().then_some(ino)
+    }
+
+    /// Asks the server anew if what is known of an inode may not hold any more.
+    pub async fn refresh(self: &Arc<Self>, ino: Ino) -> Outcome<()> {
+        let named = {
+            let tree = self.tree.lock();
+            let Some(node) = tree.get(ino) else {
+                return Err(Errno::ESTALE);
+            };
+            if ino == ROOT || node.fresh_until > now() {
+                return Ok(());
+            }
+            match tree.place(ino) {
+                Some((parent, segment, beside_directory)) => Named {
+                    parent,
+                    segment: segment.to_owned(),
+                    beside_directory,
+                },
+                // Removed, and open: it is what it was.
+                None => return Ok(()),
+            }
+        };
+        match self.lookup(&named).await {
+            Ok(found) if found == ino => Ok(()),
+            Ok(_) | Err(Errno::ENOENT) => Err(Errno::ESTALE),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the server has under a name: a directory goes before an object.
+    async fn find(&self, named: &Named) -> Outcome<Option<Found>> {
+        let key = self.tree.lock().key_in(named.parent, &named.segment);
+        let key = key.ok_or(Errno::ESTALE)?;
+        let below = format!("{key}/");
+        let (object, listed) =
+            futures::join!(self.head(&key), self.client.list(&below, false, None, 1));
+        let failed = |error: &S3Error| errno::reported(&key, "looking it up", error);
+        let first = listed
+            .map_err(|error| failed(&error))?
+            .entries
+            .into_iter()
+            .next();
+        let object = object.map_err(|error| failed(&error))?;
+        let Some(first) = first.filter(|_| !named.beside_directory) else {
+            let object = object.map(|object| self.found(object, false));
+            return Ok(object.map(|found| Found {
+                beside_directory: named.beside_directory,
+                ..found
+            }));
+        };
+        if first.name() != below {
+            return Ok(Some(self.implied()));
+        }
+        let marker = self.head(&below).await.map_err(|error| failed(&error))?;
+        Ok(Some(marker.map_or_else(
+            || self.implied(),
+            |marker| self.found(marker, true),
+        )))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Object>, S3Error> {
+        // No key ends in nothing.
+        if key.is_empty() {
+            return Ok(None);
+        }
+        match self.client.head(key).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A directory that only the keys below it make.
+    fn implied(&self) -> Found {
+        let attributes =
+            Attributes::of_object(|_| None, true, self.started, &self.options.defaults);
+        Found {
+            attributes,
+            object: None,
+            beside_directory: false,
+            others: Vec::new(),
+        }
+    }
+
+    /// An object as the tree keeps it.
+    pub fn found(&self, object: Object, directory: bool) -> Found {
+        let attributes = Attributes::of_object(
+            |name| object.headers.get(name),
+            directory,
+            timestamp(object.modified),
+            &self.options.defaults,
+        );
+        let user = object.headers.user.into_iter();
+        let user = user.filter(|(name, _)| !metadata::ALL.contains(&name.as_str()));
+        let user = user.map(|(name, value)| (format!("{USER}{name}"), value));
+        Found {
+            attributes,
+            object: Some(Base {
+                etag: object.etag,
+                size: object.size,
+            }),
+            beside_directory: false,
+            others: object.headers.standard.into_iter().chain(user).collect(),
+        }
+    }
+}
+
+const USER: &str = "x-amz-meta-";
+
+/// What is stored with an object of these attributes.
+pub fn headers(attributes: &Attributes, others: &[(String, String)]) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in others {
+        match name.strip_prefix(USER) {
+            Some(name) => headers.set(name, Some(value.clone())),
+            None => headers.standard.push((name.clone(), value.clone())),
+        }
+    }
+    for (name, value) in attributes.to_metadata() {
+        headers.set(name, Some(value));
+    }
+    headers
+}

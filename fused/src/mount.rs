@@ -1,0 +1,190 @@
+//! A mounted bucket: what all its operations share.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
+use fused_fs::tree::{Ino, Node, Tree};
+use fused_s3::Client;
+use fuser::{Errno, FileAttr, FileType, INodeNo};
+use parking_lot::Mutex;
+use tokio::runtime::Handle as Runtime;
+
+use crate::directories::Directory;
+use crate::errno::Outcome;
+use crate::files::{OpenFile, Opened};
+use crate::staging::StagingFolder;
+
+/// What a user chose for a mount.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Owner and permissions of objects that have none of their own.
+    pub defaults: Defaults,
+    /// How long what the server said is taken to hold.
+    pub fresh: Duration,
+    /// Most bytes to read ahead for one opener.
+    pub read_ahead: u64,
+    /// Nothing can be changed.
+    pub read_only: bool,
+    /// The server renames objects.
+    pub renames: bool,
+}
+
+/// A mounted bucket.
+pub struct Mount {
+    pub client: Client,
+    pub options: Options,
+    pub staging: StagingFolder,
+    pub runtime: Runtime,
+    pub tree: Mutex<Tree>,
+    /// Files that are open, or whose changes are not uploaded yet.
+    pub files: Mutex<HashMap<Ino, Arc<OpenFile>>>,
+    pub openers: Mutex<HashMap<u64, Arc<Opened>>>,
+    pub listings: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<Directory>>>>,
+    /// Held by whoever uses a key; whole for changing the keys of many files at once.
+    pub names: tokio::sync::RwLock<()>,
+    /// When it was mounted: the time of directories that have none of their own.
+    pub started: Timestamp,
+    next_handle: AtomicU64,
+}
+
+impl Mount {
+    /// Shows the keys that begin with `prefix`, which is empty or ends in `/`.
+    pub fn new(
+        client: Client,
+        prefix: &str,
+        options: Options,
+        staging: StagingFolder,
+        runtime: Runtime,
+    ) -> Arc<Self> {
+        let defaults = options.defaults;
+        let owner = (defaults.uid, defaults.gid);
+        let root = Attributes::new(Kind::Directory, defaults.directory, owner, now());
+        Arc::new(Self {
+            client,
+            options,
+            staging,
+            runtime,
+            tree: Mutex::new(Tree::new(prefix, root)),
+            files: Mutex::default(),
+            openers: Mutex::default(),
+            listings: Mutex::default(),
+            names: tokio::sync::RwLock::default(),
+            started: now(),
+            next_handle: AtomicU64::new(1),
+        })
+    }
+
+    /// A number for an opener that no other has.
+    pub fn handle(&self) -> u64 {
+        self.next_handle.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs an operation beside others.
+    pub fn spawn(&self, operation: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(operation);
+    }
+
+    /// Until when what the server says now holds.
+    pub fn fresh_until(&self) -> Timestamp {
+        let fresh = i64::try_from(self.options.fresh.as_nanos()).unwrap_or(i64::MAX);
+        Timestamp(now().0.saturating_add(fresh))
+    }
+
+    /// A node's attributes as the kernel wants them.
+    pub fn attr(&self, ino: Ino) -> Outcome<FileAttr> {
+        let tree = self.tree.lock();
+        tree.get(ino)
+            .map(|node| attr(ino, node))
+            .ok_or(Errno::ESTALE)
+    }
+
+    /// The key of an inode; ESTALE when it has none any more.
+    pub fn key(&self, ino: Ino) -> Outcome<String> {
+        self.tree.lock().key(ino).ok_or(Errno::ESTALE)
+    }
+
+    /// Refuses changes of what is mounted to be read.
+    pub fn check_writable(&self) -> Outcome<()> {
+        if self.options.read_only {
+            return Err(Errno::EROFS);
+        }
+        Ok(())
+    }
+}
+
+/// The time of this machine.
+pub fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+/// As the core counts time.
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => Timestamp::new(since.as_secs() as i64, since.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            Timestamp(
+                Timestamp::new(before.as_secs() as i64, before.subsec_nanos())
+                    .0
+                    .saturating_neg(),
+            )
+        }
+    }
+}
+
+fn system_time(time: Timestamp) -> SystemTime {
+    let distance = Duration::from_nanos(time.0.unsigned_abs());
+    let time = if time.0 < 0 {
+        UNIX_EPOCH.checked_sub(distance)
+    } else {
+        UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
+/// As the kernel names kinds.
+pub fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::File => FileType::RegularFile,
+        Kind::Directory => FileType::Directory,
+        Kind::Symlink => FileType::Symlink,
+        Kind::Fifo => FileType::NamedPipe,
+        Kind::Socket => FileType::Socket,
+    }
+}
+
+/// A node as the kernel wants it.
+pub fn attr(ino: Ino, node: &Node) -> FileAttr {
+    let Attributes {
+        kind,
+        permissions,
+        uid,
+        gid,
+        accessed,
+        modified,
+        changed,
+        ..
+    } = node.attributes;
+    FileAttr {
+        ino: INodeNo(ino.0),
+        size: node.size,
+        blocks: node.size.div_ceil(512),
+        atime: system_time(accessed),
+        mtime: system_time(modified),
+        ctime: system_time(changed),
+        crtime: system_time(changed),
+        kind: file_type(kind),
+        perm: permissions as u16,
+        nlink: if kind == Kind::Directory { 2 } else { 1 },
+        uid,
+        gid,
+        rdev: 0,
+        // What programs such as cp read and write at once.
+        blksize: 1 << 20,
+        flags: 0,
+    }
+}

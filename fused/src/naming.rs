@@ -1,0 +1,280 @@
+//! Making, removing and renaming files.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fused_fs::attributes::{Attributes, Kind};
+use fused_fs::stage::Base;
+use fused_fs::tree::{Found, Ino, Node};
+use fused_s3::{Condition, ErrorKind};
+use fuser::{Errno, RenameFlags};
+
+use crate::directories::{check_length, touch};
+use crate::errno::{self, Outcome};
+use crate::lookup::{Named, headers};
+use crate::mount::{Mount, now};
+
+impl Mount {
+    /// A new and empty file, opened. The server knows of it when it is flushed.
+    pub fn create(
+        &self,
+        named: &Named,
+        permissions: u32,
+        owner: (u32, u32),
+    ) -> Outcome<(Ino, u64)> {
+        self.check_writable()?;
+        let now = now();
+        let mut tree = self.tree.lock();
+        let key = tree.key_in(named.parent, &named.segment);
+        check_length(&key.ok_or(Errno::ENOENT)?)?;
+        let found = Found {
+            attributes: Attributes::new(Kind::File, permissions, owner, now),
+            object: None,
+            beside_directory: false,
+            others: Vec::new(),
+        };
+        let ino = tree.put(named.parent, &named.segment, found);
+        touch(&mut tree, named.parent);
+        drop(tree);
+        let (handle, file) = self.opened(ino);
+        self.staged(&file, &mut file.state.lock())?;
+        Ok((ino, handle))
+    }
+
+    /// Makes something whose bytes are known at once: a link, a pipe, a socket's name, an empty file.
+    pub async fn make(
+        self: &Arc<Self>,
+        named: &Named,
+        attributes: Attributes,
+        bytes: Bytes,
+    ) -> Outcome<Ino> {
+        self.check_writable()?;
+        let _names = self.names.read().await;
+        let key = self.tree.lock().key_in(named.parent, &named.segment);
+        let key = key.ok_or(Errno::ENOENT)?;
+        check_length(&key)?;
+        let size = bytes.len() as u64;
+        let headers = headers(&attributes, &[]);
+        let put = self.client.put(&key, &headers, bytes, Condition::Absent);
+        let stored = put.await.map_err(|error| match error.kind {
+            ErrorKind::Precondition => Errno::EEXIST,
+            _ => errno::reported(&key, "making it", &error),
+        })?;
+        let found = Found {
+            attributes,
+            object: Some(Base {
+                etag: stored.etag,
+                size,
+            }),
+            beside_directory: false,
+            others: Vec::new(),
+        };
+        Ok(self.made(named, found))
+    }
+
+    /// Removes a file. Those who have it open go on.
+    pub async fn unlink(self: &Arc<Self>, named: &Named) -> Outcome<()> {
+        self.check_writable()?;
+        let ino = self.lookup(named).await?;
+        if self.kind(ino)? == Kind::Directory {
+            return Err(Errno::EISDIR);
+        }
+        let file = self.open_file(ino);
+        let _no_upload = file.upload.lock().await;
+        let _names = self.names.read().await;
+        self.keep_directory(named.parent).await?;
+        self.detach(ino).await?;
+        let key = self.key(ino)?;
+        let deleted = self.client.delete(&key).await;
+        deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
+        {
+            let mut tree = self.tree.lock();
+            tree.remove(ino);
+            if let Some(node) = tree.get_mut(ino) {
+                node.attributes.changed = now();
+            }
+            touch(&mut tree, named.parent);
+        }
+        self.forget_file(&file);
+        Ok(())
+    }
+
+    /// Whoever has a file open that is about to lose its object keeps its bytes here.
+    async fn detach(self: &Arc<Self>, ino: Ino) -> Outcome<()> {
+        let file = self.files.lock().get(&ino).cloned();
+        if let Some(file) = file
+            && file.state.lock().openers > 0
+        {
+            self.fetch_whole(&file).await?;
+        }
+        Ok(())
+    }
+
+    fn kind(&self, ino: Ino) -> Outcome<Kind> {
+        let tree = self.tree.lock();
+        tree.get(ino).map(Node::kind).ok_or(Errno::ESTALE)
+    }
+
+    /// Renames a file or a directory, replacing what is there unless the flags forbid it.
+    pub async fn rename(
+        self: &Arc<Self>,
+        from: &Named,
+        to: &Named,
+        flags: RenameFlags,
+    ) -> Outcome<()> {
+        self.check_writable()?;
+        if flags.intersects(RenameFlags::RENAME_EXCHANGE | RenameFlags::RENAME_WHITEOUT) {
+            return Err(Errno::EINVAL);
+        }
+        let ino = self.lookup(from).await?;
+        let replaced = match self.lookup(to).await {
+            Ok(replaced) => Some(replaced),
+            Err(Errno::ENOENT) => None,
+            Err(error) => return Err(error),
+        };
+        if replaced == Some(ino) {
+            return Ok(());
+        }
+        if replaced.is_some() && flags.contains(RenameFlags::RENAME_NOREPLACE) {
+            return Err(Errno::EEXIST);
+        }
+        let directory = self.kind(ino)? == Kind::Directory;
+        match replaced.map(|replaced| self.kind(replaced)).transpose()? {
+            Some(Kind::Directory) if !directory => return Err(Errno::EISDIR),
+            Some(kind) if directory && kind != Kind::Directory => return Err(Errno::ENOTDIR),
+            _ => {}
+        }
+        if directory {
+            self.rename_directory(ino, replaced, from, to).await
+        } else {
+            self.rename_file(ino, replaced, from, to).await
+        }
+    }
+
+    async fn rename_file(
+        self: &Arc<Self>,
+        ino: Ino,
+        replaced: Option<Ino>,
+        from: &Named,
+        to: &Named,
+    ) -> Outcome<()> {
+        let file = self.open_file(ino);
+        let _no_upload = file.upload.lock().await;
+        // The new name must not be seen before the bytes are.
+        self.upload_locked(&file).await?;
+        let _names = self.names.read().await;
+        let new_key = self.tree.lock().key_in(to.parent, &to.segment);
+        let new_key = new_key.ok_or(Errno::ENOENT)?;
+        check_length(&new_key)?;
+        let key = self.key(ino)?;
+        if let Some(replaced) = replaced {
+            self.detach(replaced).await?;
+        }
+        self.keep_directory(from.parent).await?;
+        self.move_object(ino, &key, &new_key).await?;
+        {
+            let mut tree = self.tree.lock();
+            tree.rename(ino, to.parent, &to.segment);
+            if let Some(node) = tree.get_mut(ino) {
+                node.attributes.changed = now();
+            }
+            touch(&mut tree, from.parent);
+            touch(&mut tree, to.parent);
+        }
+        self.forget_file(&file);
+        Ok(())
+    }
+
+    /// Renames an object; by copying and deleting it where the server knows no other way.
+    async fn move_object(&self, ino: Ino, from: &str, to: &str) -> Outcome<()> {
+        let failed = |error| errno::reported(from, "renaming it", &error);
+        if self.options.renames {
+            return self.client.rename(from, to, true).await.map_err(failed);
+        }
+        let base = self
+            .tree
+            .lock()
+            .get(ino)
+            .and_then(|node| node.object.clone());
+        let etag = base.ok_or(Errno::ESTALE)?.etag;
+        let stored = self.client.copy(from, &etag, to).await.map_err(failed)?;
+        self.client.delete(from).await.map_err(failed)?;
+        if let Some(node) = self.tree.lock().get_mut(ino)
+            && let Some(object) = &mut node.object
+        {
+            if node.cached.as_ref() == Some(&object.etag) {
+                node.cached = Some(stored.etag.clone());
+            }
+            object.etag = stored.etag;
+        }
+        Ok(())
+    }
+
+    async fn rename_directory(
+        self: &Arc<Self>,
+        ino: Ino,
+        replaced: Option<Ino>,
+        from: &Named,
+        to: &Named,
+    ) -> Outcome<()> {
+        let _alone = self.names.write().await;
+        let (key, new_key) = {
+            let tree = self.tree.lock();
+            (tree.key(ino), tree.key_in(to.parent, &to.segment))
+        };
+        let (Some(key), Some(new_key)) = (key, new_key) else {
+            return Err(Errno::ENOENT);
+        };
+        let new_key = new_key + "/";
+        check_length(&new_key)?;
+        if new_key.starts_with(&key) {
+            return Err(Errno::EINVAL);
+        }
+        if let Some(replaced) = replaced {
+            self.check_empty(replaced, &new_key).await?;
+        }
+        self.keep_directory(from.parent).await?;
+        self.move_prefix(&key, &new_key).await?;
+        let mut tree = self.tree.lock();
+        tree.rename(ino, to.parent, &to.segment);
+        if let Some(node) = tree.get_mut(ino) {
+            node.attributes.changed = now();
+        }
+        touch(&mut tree, from.parent);
+        touch(&mut tree, to.parent);
+        Ok(())
+    }
+
+    /// Moves every object below a prefix, one after the other: all are copied before the first is
+    /// deleted, so that whatever stops it, nothing is lost and doing it again ends it.
+    async fn move_prefix(&self, from: &str, to: &str) -> Outcome<()> {
+        let failed = |error| errno::reported(from, "renaming it", &error);
+        let mut keys = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self.client.list(from, false, next.as_deref(), 1000).await;
+            let page = page.map_err(failed)?;
+            for entry in page.entries {
+                if let fused_s3::Entry::Object { key, etag, .. } = entry {
+                    keys.push((key, etag));
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        for (key, etag) in &keys {
+            let new_key = format!("{to}{}", &key[from.len()..]);
+            check_length(&new_key)?;
+            self.client
+                .copy(key, etag, &new_key)
+                .await
+                .map_err(failed)?;
+        }
+        for (key, _) in &keys {
+            self.client.delete(key).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,294 @@
+//! Making the object be as the file is.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use fused_fs::attributes::Attributes;
+use fused_fs::stage::{Base, Piece, Stage};
+use fused_fs::upload::{self, PartPlan, Plan};
+use fused_s3::{Condition, ErrorKind, Headers, S3Error, Stored};
+use fuser::Errno;
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use crate::errno::{self, Outcome};
+use crate::files::{OpenFile, Staged};
+use crate::lookup::headers;
+use crate::mount::Mount;
+use crate::staging::StageFile;
+
+/// Parts of one file that are sent at one time.
+const PARALLEL: usize = 4;
+
+/// A file as it is to be uploaded.
+struct Job {
+    key: String,
+    plan: Plan,
+    stage: Stage,
+    file: Option<Arc<StageFile>>,
+    attributes: Attributes,
+    headers: Headers,
+}
+
+/// Why a job failed.
+enum Failure {
+    S3(S3Error),
+    Here(Errno),
+}
+
+impl From<S3Error> for Failure {
+    fn from(error: S3Error) -> Self {
+        Self::S3(error)
+    }
+}
+
+impl Mount {
+    /// Uploads what changed of a file; durable when this answers. What changes meanwhile may need
+    /// another upload.
+    pub async fn upload(self: &Arc<Self>, file: &Arc<OpenFile>) -> Outcome<()> {
+        let _one_at_a_time = file.upload.lock().await;
+        self.upload_locked(file).await
+    }
+
+    /// The same, for those who hold `file.upload`.
+    pub async fn upload_locked(self: &Arc<Self>, file: &Arc<OpenFile>) -> Outcome<()> {
+        let _names = self.names.read().await;
+        self.upload_named(file).await
+    }
+
+    /// The same, for those who also hold `names`.
+    pub async fn upload_named(self: &Arc<Self>, file: &Arc<OpenFile>) -> Outcome<()> {
+        let Some(job) = self.begin_upload(file)? else {
+            return Ok(());
+        };
+        match self.run(&job).await {
+            Ok(stored) => {
+                self.end_upload(file, &job, stored);
+                Ok(())
+            }
+            Err(failure) => Err(self.upload_failed(file, &job, failure).await),
+        }
+    }
+
+    /// What there is to upload; `None` when there is nothing, or the file was removed.
+    fn begin_upload(&self, file: &OpenFile) -> Outcome<Option<Job>> {
+        let mut state = file.state.lock();
+        let tree = self.tree.lock();
+        let Some(key) = tree.key(file.ino) else {
+            return Ok(None);
+        };
+        let node = tree.get(file.ino).ok_or(Errno::ESTALE)?;
+        let attributes = node.attributes.clone();
+        let headers = headers(&attributes, &node.others);
+        let object = node.object.clone();
+        drop(tree);
+        let changed = std::mem::take(&mut state.attributes_changed);
+        let (stage, staged) = match &mut state.staged {
+            Some(Staged { stage, file }) => {
+                let before = stage.clone();
+                stage.begin_upload();
+                (before, Some(file.clone()))
+            }
+            None => (Stage::new(object), None),
+        };
+        let plan = upload::plan(&stage, changed, false);
+        if plan == Plan::Nothing {
+            if let Some(staged) = &mut state.staged {
+                staged.stage.upload_failed();
+            }
+            return Ok(None);
+        }
+        Ok(Some(Job {
+            key,
+            plan,
+            stage,
+            file: staged,
+            attributes,
+            headers,
+        }))
+    }
+
+    async fn run(&self, job: &Job) -> Result<Stored, Failure> {
+        let base = job.stage.base();
+        let condition = base.map_or(Condition::Absent, |base| Condition::Etag(&base.etag));
+        match &job.plan {
+            Plan::Nothing | Plan::Patch(_) => Err(Failure::Here(Errno::EIO)),
+            Plan::Headers => {
+                let etag = base.map_or("", |base| &base.etag);
+                let set = self.client.set_headers(&job.key, etag, &job.headers);
+                Ok(set.await?)
+            }
+            Plan::Whole => {
+                let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
+                let put = self.client.put(&job.key, &job.headers, bytes, condition);
+                Ok(put.await?)
+            }
+            Plan::Parts(parts) => self.send_parts(job, parts, condition).await,
+        }
+    }
+
+    async fn send_parts(
+        &self,
+        job: &Job,
+        parts: &[PartPlan],
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let key = &job.key;
+        let id = self.client.begin_upload(key, &job.headers).await?;
+        let numbered: Vec<_> = (1..).zip(parts.iter().cloned()).collect();
+        let sent = futures::stream::iter(numbered)
+            .map(|(number, part)| self.send_part(job, &id, number, part))
+            .buffered(PARALLEL)
+            .try_collect::<Vec<_>>()
+            .await;
+        let done = match sent {
+            Ok(parts) => {
+                let made = self.client.complete_upload(key, &id, &parts, condition);
+                made.await.map_err(Failure::from)
+            }
+            Err(failure) => Err(failure),
+        };
+        if done.is_err() {
+            // The parts would only take room; the bytes are still staged.
+            let _ = self.client.abort_upload(key, &id).await;
+        }
+        done
+    }
+
+    async fn send_part(
+        &self,
+        job: &Job,
+        id: &str,
+        number: u16,
+        part: PartPlan,
+    ) -> Result<fused_s3::Part, Failure> {
+        match part {
+            PartPlan::Send(range) => {
+                let bytes = self.staged_bytes(job, range).await?;
+                Ok(self.client.put_part(&job.key, id, number, bytes).await?)
+            }
+            PartPlan::Copy(range) => {
+                let etag = job.stage.base().map_or("", |base| &base.etag);
+                let source = (job.key.as_str(), etag);
+                let copied = self.client.copy_part(&job.key, id, number, source, range);
+                Ok(copied.await?)
+            }
+        }
+    }
+
+    /// A range of the file that a job uploads. What is written meanwhile may be in it: it is uploaded
+    /// again in any case.
+    async fn staged_bytes(&self, job: &Job, range: Range<u64>) -> Result<Bytes, Failure> {
+        let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
+        for piece in job.stage.pieces(range.clone()) {
+            match piece {
+                Piece::Zeros(range) => {
+                    bytes.resize(bytes.len() + (range.end - range.start) as usize, 0);
+                }
+                Piece::Staged(range) => {
+                    let at = bytes.len();
+                    bytes.resize(at + (range.end - range.start) as usize, 0);
+                    let file = job.file.as_ref().ok_or(Failure::Here(Errno::EIO))?;
+                    file.read(range.start, &mut bytes[at..])
+                        .map_err(|error| Failure::Here(errno::of_io(&error)))?;
+                }
+                Piece::Base(range) => {
+                    let etag = job.stage.base().map_or("", |base| &base.etag);
+                    let fetched = self.client.get(&job.key, etag, range).await?;
+                    bytes.extend_from_slice(&fetched);
+                }
+            }
+        }
+        Ok(bytes.freeze())
+    }
+
+    fn end_upload(&self, file: &OpenFile, job: &Job, stored: Stored) {
+        let base = Base {
+            etag: stored.etag,
+            size: job.stage.size(),
+        };
+        let fresh_until = self.fresh_until();
+        let mut state = file.state.lock();
+        if let Some(staged) = &mut state.staged {
+            staged.stage.uploaded(base.clone());
+        }
+        let mut tree = self.tree.lock();
+        if let Some(node) = tree.get_mut(file.ino) {
+            // The kernel wrote these bytes, or read those that stayed.
+            node.cached = Some(base.etag.clone());
+            node.object = Some(base);
+            node.fresh_until = fresh_until;
+        }
+    }
+
+    async fn upload_failed(
+        self: &Arc<Self>,
+        file: &Arc<OpenFile>,
+        job: &Job,
+        failure: Failure,
+    ) -> Errno {
+        {
+            let mut state = file.state.lock();
+            state.attributes_changed = true;
+            if let Some(staged) = &mut state.staged {
+                staged.stage.upload_failed();
+            }
+        }
+        match failure {
+            Failure::Here(errno) => errno,
+            Failure::S3(error)
+                if matches!(error.kind, ErrorKind::Precondition | ErrorKind::NotFound) =>
+            {
+                self.save_aside(file, job).await;
+                Errno::ESTALE
+            }
+            Failure::S3(error) => errno::reported(&job.key, "uploading it", &error),
+        }
+    }
+
+    /// Somebody else changed the object: what was written here is stored beside it, and the file is as
+    /// the server has it.
+    async fn save_aside(self: &Arc<Self>, file: &Arc<OpenFile>, job: &Job) {
+        let aside = format!(
+            "{}.conflict-{:08x}",
+            job.key, job.attributes.modified.0 as u32
+        );
+        if job.plan != Plan::Headers {
+            let saved = self.store_aside(job, &aside).await;
+            if saved.is_err() {
+                tracing::error!(
+                    key = job.key,
+                    "somebody else changed it, and what was written here could not be stored beside it"
+                );
+                return;
+            }
+            tracing::warn!(
+                key = job.key,
+                aside,
+                "somebody else changed it: what was written here is stored beside it"
+            );
+        }
+        {
+            let mut state = file.state.lock();
+            state.staged = None;
+            state.attributes_changed = false;
+        }
+        // If it cannot be asked now, the next who uses it asks.
+        let _ = self.renew(file.ino).await;
+    }
+
+    async fn store_aside(&self, job: &Job, aside: &str) -> Result<(), Failure> {
+        // Bytes of the object that was replaced are not to be had any more: only what was staged is.
+        let mut stage = job.stage.clone();
+        stage.detach();
+        let job = Job {
+            key: aside.to_owned(),
+            plan: upload::plan(&stage, true, false),
+            stage,
+            file: job.file.clone(),
+            attributes: job.attributes.clone(),
+            headers: job.headers.clone(),
+        };
+        self.run(&job).await.map(drop)
+    }
+}
