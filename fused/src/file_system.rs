@@ -202,15 +202,15 @@ impl Filesystem for FileSystem {
         name: &OsStr,
         mode: u32,
         umask: u32,
-        _: u32,
+        device: u32,
         reply: ReplyEntry,
     ) {
         let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
         let kind = Kind::of_mode(mode).filter(|kind| *kind != Kind::Directory);
-        // Devices of this machine have no place in a bucket.
         let kind = ok_or_reply!(kind.ok_or(Errno::EPERM), reply);
         let owner = (request.uid(), request.gid());
-        let attributes = Attributes::new(kind, mode & !umask, owner, now());
+        let mut attributes = Attributes::new(kind, mode & !umask, owner, now());
+        attributes.device = device;
         self.enter(
             |mount| async move { mount.make(&named, attributes, Bytes::new()).await },
             reply,

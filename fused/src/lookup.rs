@@ -9,6 +9,7 @@ use fused_fs::tree::{Found, Ino, ROOT};
 use fused_s3::{ErrorKind, Headers, Object, S3Error};
 use fuser::Errno;
 
+use crate::directories::check_length;
 use crate::errno::{self, Outcome};
 use crate::mount::{Mount, now, timestamp};
 
@@ -127,6 +128,7 @@ impl Mount {
     async fn find(&self, named: &Named) -> Outcome<Option<Found>> {
         let key = self.tree.lock().key_in(named.parent, &named.segment);
         let key = key.ok_or(Errno::ESTALE)?;
+        check_length(&key)?;
         let below = format!("{key}/");
         let (object, listed) =
             futures::join!(self.head(&key), self.client.list(&below, false, None, 1));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
-use fused_fs::tree::{Ino, Node, Tree};
+use fused_fs::tree::{Ino, Node, ROOT, Tree};
 use fused_s3::Client;
 use fuser::{Errno, FileAttr, FileType, INodeNo};
 use parking_lot::Mutex;
@@ -154,6 +154,8 @@ pub fn file_type(kind: Kind) -> FileType {
         Kind::Symlink => FileType::Symlink,
         Kind::Fifo => FileType::NamedPipe,
         Kind::Socket => FileType::Socket,
+        Kind::CharDevice => FileType::CharDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
     }
 }
 
@@ -167,6 +169,7 @@ pub fn attr(ino: Ino, node: &Node) -> FileAttr {
         accessed,
         modified,
         changed,
+        device,
         ..
     } = node.attributes;
     FileAttr {
@@ -179,12 +182,17 @@ pub fn attr(ino: Ino, node: &Node) -> FileAttr {
         crtime: system_time(changed),
         kind: file_type(kind),
         perm: permissions as u16,
-        nlink: if kind == Kind::Directory { 2 } else { 1 },
+        nlink: links(ino, node),
         uid,
         gid,
-        rdev: 0,
+        rdev: device,
         // What programs such as cp read and write at once.
         blksize: 1 << 20,
         flags: 0,
     }
+}
+
+/// A directory says 1, as on btrfs: how many directories are in it is not known.
+fn links(ino: Ino, node: &Node) -> u32 {
+    u32::from(node.is_named() || ino == ROOT)
 }

@@ -77,6 +77,10 @@ pub enum Kind {
     Fifo,
     /// A socket's name.
     Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
 }
 
 impl Kind {
@@ -89,6 +93,8 @@ impl Kind {
             Self::Symlink => 0o120_000,
             Self::Fifo => 0o010_000,
             Self::Socket => 0o140_000,
+            Self::CharDevice => 0o020_000,
+            Self::BlockDevice => 0o060_000,
         }
     }
 
@@ -100,6 +106,8 @@ impl Kind {
             Self::Symlink,
             Self::Fifo,
             Self::Socket,
+            Self::CharDevice,
+            Self::BlockDevice,
         ];
         kinds
             .into_iter()
@@ -127,6 +135,8 @@ pub struct Attributes {
     pub modified: Timestamp,
     /// Last change of anything.
     pub changed: Timestamp,
+    /// Which device, if it is one.
+    pub device: u32,
     /// Extended attributes.
     pub xattrs: BTreeMap<String, Vec<u8>>,
 }
@@ -158,11 +168,13 @@ pub mod metadata {
     pub const ATIME: &str = "atime";
     /// Last change of anything.
     pub const CTIME: &str = "ctime";
+    /// Which device it is.
+    pub const RDEV: &str = "rdev";
     /// Extended attributes.
     pub const XATTR: &str = "xattr";
 
     /// All of them.
-    pub const ALL: [&str; 7] = [MODE, UID, GID, MTIME, ATIME, CTIME, XATTR];
+    pub const ALL: [&str; 8] = [MODE, UID, GID, MTIME, ATIME, CTIME, RDEV, XATTR];
 }
 
 impl Attributes {
@@ -176,6 +188,7 @@ impl Attributes {
             accessed: now,
             modified: now,
             changed: now,
+            device: 0,
             xattrs: BTreeMap::new(),
         }
     }
@@ -212,6 +225,7 @@ impl Attributes {
             accessed: time(metadata::ATIME).unwrap_or(modified),
             modified,
             changed: time(metadata::CTIME).unwrap_or(stored),
+            device: number(metadata::RDEV).unwrap_or(0),
             xattrs: get(metadata::XATTR).and_then(xattrs).unwrap_or_default(),
         }
     }
@@ -227,6 +241,9 @@ impl Attributes {
             (metadata::ATIME, self.accessed.to_text()),
             (metadata::CTIME, self.changed.to_text()),
         ];
+        if self.device != 0 {
+            stored.push((metadata::RDEV, self.device.to_string()));
+        }
         if !self.xattrs.is_empty() {
             let encoded = self.xattrs.iter();
             let encoded: BTreeMap<_, _> = encoded
@@ -280,6 +297,7 @@ mod tests {
         let mut attributes = Attributes::new(Kind::Symlink, 0o4755, (1, 2), Timestamp(5));
         attributes.modified = Timestamp::new(1_700_000_000, 120_000_000);
         attributes.accessed = Timestamp(-1_500_000_000);
+        attributes.device = 259;
         attributes.xattrs.insert("user.ü".into(), vec![0, 255]);
         let stored = attributes.to_metadata();
         let borrowed: Vec<_> = stored

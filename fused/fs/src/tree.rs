@@ -72,6 +72,11 @@ impl Node {
         }
     }
 
+    /// Whether it has a name: not the root, and not what was removed.
+    pub fn is_named(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.attributes.kind
