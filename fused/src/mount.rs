@@ -124,16 +124,13 @@ pub fn now() -> Timestamp {
 /// As the core counts time.
 pub fn timestamp(time: SystemTime) -> Timestamp {
     match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => Timestamp::new(since.as_secs() as i64, since.subsec_nanos()),
-        Err(before) => {
-            let before = before.duration();
-            Timestamp(
-                Timestamp::new(before.as_secs() as i64, before.subsec_nanos())
-                    .0
-                    .saturating_neg(),
-            )
-        }
+        Ok(since) => nanoseconds(since),
+        Err(before) => Timestamp(-nanoseconds(before.duration()).0),
     }
+}
+
+fn nanoseconds(duration: Duration) -> Timestamp {
+    Timestamp(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn system_time(time: Timestamp) -> SystemTime {

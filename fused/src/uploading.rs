@@ -251,7 +251,8 @@ impl Mount {
     async fn save_aside(self: &Arc<Self>, file: &Arc<OpenFile>, job: &Job) {
         let aside = format!(
             "{}.conflict-{:08x}",
-            job.key, job.attributes.modified.0 as u32
+            job.key,
+            job.attributes.modified.0.unsigned_abs() as u32
         );
         if job.plan != Plan::Headers {
             let saved = self.store_aside(job, &aside).await;

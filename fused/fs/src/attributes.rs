@@ -19,7 +19,7 @@ impl Timestamp {
 
     /// Whole seconds, and the nanoseconds behind them.
     pub fn split(self) -> (i64, u32) {
-        let nanoseconds = self.0.rem_euclid(Self::SECOND);
+        let nanoseconds = self.0.rem_euclid(Self::SECOND).unsigned_abs();
         (self.0.div_euclid(Self::SECOND), nanoseconds as u32)
     }
 

@@ -158,7 +158,7 @@ impl Inner {
         let signed = self.sign(request)?;
         let exchange = async {
             let answer = self.connections.request(signed).await;
-            let (parts, body) = answer.map_err(root_cause)?.into_parts();
+            let (parts, body) = answer.map_err(|error| root_cause(&error))?.into_parts();
             let body = collect(body, &parts.headers).await?;
             Ok(Answer {
                 status: parts.status,
@@ -262,8 +262,8 @@ async fn collect(mut body: hyper::body::Incoming, headers: &HeaderMap) -> Result
 }
 
 /// What went wrong beneath hyper's own words.
-fn root_cause(error: hyper_util::client::legacy::Error) -> S3Error {
-    let mut cause: &dyn std::error::Error = &error;
+fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
+    let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }

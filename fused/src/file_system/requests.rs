@@ -1,93 +1,25 @@
-//! The kernel's requests, handed to the mount. What is answered from memory is answered on the thread
-//! that read the request; everything else runs beside the others.
+//! Each request of the kernel: taken apart, handed on, answered.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind};
 use fused_fs::names::MAX_NAME;
-use fused_fs::tree::Ino;
 use fuser::{
-    BsdFileFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
-    Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, INodeNo, InitFlags, KernelConfig,
+    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow,
+    WriteFlags,
 };
 
+use super::{FileSystem, GENERATION, MAX_TRANSFER, answer_xattr, entered, ino};
 use crate::attributes::Changes;
-use crate::directories::Directory;
-use crate::errno::Outcome;
 use crate::lookup::Named;
-use crate::mount::{Mount, file_type, now};
-
-/// Most bytes that the kernel sends or asks for at once.
-const MAX_TRANSFER: u32 = 1 << 20;
-
-/// Inode numbers are never used twice.
-const GENERATION: Generation = Generation(0);
-
-/// Answers the kernel.
-pub struct FileSystem(pub Arc<Mount>);
-
-fn ino(number: INodeNo) -> Ino {
-    Ino(number.0)
-}
-
-impl FileSystem {
-    /// Runs an operation beside others and answers what it says.
-    fn run<T, F>(
-        &self,
-        operation: impl FnOnce(Arc<Mount>) -> F,
-        answer: impl FnOnce(Outcome<T>) + Send + 'static,
-    ) where
-        F: Future<Output = Outcome<T>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let operation = operation(self.0.clone());
-        self.0.spawn(async move { answer(operation.await) });
-    }
-
-    /// The same for operations that make or find something.
-    fn enter<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEntry)
-    where
-        F: Future<Output = Outcome<Ino>> + Send + 'static,
-    {
-        let mount = self.0.clone();
-        self.run(operation, move |outcome| {
-            match outcome.and_then(|ino| entered(&mount, ino)) {
-                Ok(attr) => reply.entry(&mount.options.fresh, &attr, GENERATION),
-                Err(error) => reply.error(error),
-            }
-        });
-    }
-
-    /// The same for operations that answer nothing but whether they worked.
-    fn act<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEmpty)
-    where
-        F: Future<Output = Outcome<()>> + Send + 'static,
-    {
-        self.run(operation, move |outcome| match outcome {
-            Ok(()) => reply.ok(),
-            Err(error) => reply.error(error),
-        });
-    }
-
-    fn named(&self, parent: INodeNo, name: &OsStr) -> Outcome<Named> {
-        Named::new(ino(parent), name)
-    }
-}
-
-/// The kernel is given an inode.
-fn entered(mount: &Mount, ino: Ino) -> Outcome<FileAttr> {
-    let attr = mount.attr(ino)?;
-    mount.tree.lock().looked_up(ino);
-    Ok(attr)
-}
+use crate::mount::now;
 
 macro_rules! ok_or_reply {
     ($outcome:expr, $reply:expr) => {
@@ -114,7 +46,7 @@ impl Filesystem for FileSystem {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let named = ok_or_reply!(self.named(parent, name), reply);
+        let named = ok_or_reply!(Named::new(ino(parent), name), reply);
         self.enter(|mount| async move { mount.lookup(&named).await }, reply);
     }
 
@@ -124,19 +56,16 @@ impl Filesystem for FileSystem {
 
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let number = ino(number);
-        let mount = self.0.clone();
-        let open = mount.files.lock().contains_key(&number);
-        self.run(
-            |mount| async move {
-                if !open {
-                    mount.refresh(number).await?;
-                }
-                mount.attr(number)
-            },
-            move |outcome| match outcome {
-                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
+        if self.0.files.lock().contains_key(&number) {
+            return match self.0.attr(number) {
+                Ok(attr) => reply.attr(&self.0.options.fresh, &attr),
                 Err(error) => reply.error(error),
-            },
+            };
+        }
+        self.describe(
+            number,
+            |mount| async move { mount.refresh(number).await },
+            reply,
         );
     }
 
@@ -167,20 +96,17 @@ impl Filesystem for FileSystem {
             modified: mtime,
             changed: ctime,
         };
-        let mount = self.0.clone();
-        self.run(
+        let open = handle.is_some();
+        self.describe(
+            number,
             |mount| async move {
                 if let Some(size) = size {
                     mount.check_writable()?;
-                    mount.truncate(number, size, handle.is_some()).await?;
+                    mount.truncate(number, size, open).await?;
                 }
-                mount.set_attributes(number, &changes).await?;
-                mount.attr(number)
+                mount.set_attributes(number, &changes).await
             },
-            move |outcome| match outcome {
-                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
-                Err(error) => reply.error(error),
-            },
+            reply,
         );
     }
 
@@ -235,12 +161,12 @@ impl Filesystem for FileSystem {
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let named = ok_or_reply!(self.named(parent, name), reply);
+        let named = ok_or_reply!(Named::new(ino(parent), name), reply);
         self.act(|mount| async move { mount.unlink(&named).await }, reply);
     }
 
     fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let named = ok_or_reply!(self.named(parent, name), reply);
+        let named = ok_or_reply!(Named::new(ino(parent), name), reply);
         self.act(
             |mount| async move { mount.remove_directory(&named).await },
             reply,
@@ -275,7 +201,7 @@ impl Filesystem for FileSystem {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let from = ok_or_reply!(self.named(parent, name), reply);
+        let from = ok_or_reply!(Named::new(ino(parent), name), reply);
         let to = ok_or_reply!(Named::for_new(ino(new_parent), new_name), reply);
         self.act(
             |mount| async move { mount.rename(&from, &to, flags).await },
@@ -375,11 +301,7 @@ impl Filesystem for FileSystem {
     }
 
     fn opendir(&self, _: &Request, number: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let directory = ok_or_reply!(Directory::open(&self.0, ino(number)), reply);
-        let handle = self.0.handle();
-        let directory = Arc::new(tokio::sync::Mutex::new(directory));
-        self.0.listings.lock().insert(handle, directory);
-        reply.opened(FileHandle(handle), FopenFlags::empty());
+        self.open_directory(ino(number), reply);
     }
 
     fn readdir(
@@ -388,30 +310,9 @@ impl Filesystem for FileSystem {
         _: INodeNo,
         handle: FileHandle,
         offset: u64,
-        mut reply: ReplyDirectory,
+        reply: ReplyDirectory,
     ) {
-        let directory = self.0.listings.lock().get(&handle.0).cloned();
-        let directory = ok_or_reply!(directory.ok_or(Errno::EBADF), reply);
-        let mount = self.0.clone();
-        self.0.spawn(async move {
-            let mut directory = directory.lock().await;
-            let entries = match directory.from(&mount, offset).await {
-                Ok(entries) => entries,
-                Err(error) => return reply.error(error),
-            };
-            for (number, entry) in entries {
-                let full = reply.add(
-                    INodeNo(entry.ino.0),
-                    number + 1,
-                    file_type(entry.kind),
-                    &entry.name,
-                );
-                if full {
-                    break;
-                }
-            }
-            reply.ok();
-        });
+        self.list(handle, offset, reply);
     }
 
     fn releasedir(
@@ -496,7 +397,7 @@ impl Filesystem for FileSystem {
         let (number, handle) = ok_or_reply!(created, reply);
         let attr = ok_or_reply!(entered(&self.0, number), reply);
         let keep = FopenFlags::FOPEN_KEEP_CACHE;
-        let fresh: Duration = self.0.options.fresh;
+        let fresh = self.0.options.fresh;
         reply.created(&fresh, &attr, GENERATION, FileHandle(handle), keep);
     }
 
@@ -515,28 +416,5 @@ impl Filesystem for FileSystem {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error),
         }
-    }
-}
-
-impl FileSystem {
-    /// Answers when what changed of a file is durable.
-    fn store(&self, handle: FileHandle, reply: ReplyEmpty) {
-        let opened = ok_or_reply!(self.0.opener(handle.0), reply);
-        if !opened.file.is_changed() {
-            return reply.ok();
-        }
-        self.act(
-            |mount| async move { mount.upload(&opened.file).await },
-            reply,
-        );
-    }
-}
-
-fn answer_xattr(outcome: Outcome<Vec<u8>>, size: u32, reply: ReplyXattr) {
-    match outcome {
-        Err(error) => reply.error(error),
-        Ok(value) if size == 0 => reply.size(value.len() as u32),
-        Ok(value) if value.len() > size as usize => reply.error(Errno::ERANGE),
-        Ok(value) => reply.data(&value),
     }
 }

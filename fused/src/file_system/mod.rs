@@ -1,0 +1,115 @@
+//! The kernel's requests, handed to the mount. What is answered from memory is answered on the thread
+//! that read the request; everything else runs beside the others.
+
+mod listing;
+mod requests;
+
+use std::sync::Arc;
+
+use fused_fs::tree::Ino;
+use fuser::{
+    Errno, FileAttr, FileHandle, Generation, INodeNo, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr,
+};
+
+use crate::errno::Outcome;
+use crate::mount::Mount;
+
+/// Most bytes that the kernel sends or asks for at once.
+const MAX_TRANSFER: u32 = 1 << 20;
+
+/// Inode numbers are never used twice.
+const GENERATION: Generation = Generation(0);
+
+/// Answers the kernel.
+pub struct FileSystem(pub Arc<Mount>);
+
+fn ino(number: INodeNo) -> Ino {
+    Ino(number.0)
+}
+
+impl FileSystem {
+    /// Runs an operation beside others and answers what it says.
+    fn run<T, F>(
+        &self,
+        operation: impl FnOnce(Arc<Mount>) -> F,
+        answer: impl FnOnce(Outcome<T>) + Send + 'static,
+    ) where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let operation = operation(self.0.clone());
+        self.0.spawn(async move { answer(operation.await) });
+    }
+
+    /// The same for operations that make or find something.
+    fn enter<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEntry)
+    where
+        F: Future<Output = Outcome<Ino>> + Send + 'static,
+    {
+        let mount = self.0.clone();
+        self.run(operation, move |outcome| {
+            match outcome.and_then(|ino| entered(&mount, ino)) {
+                Ok(attr) => reply.entry(&mount.options.fresh, &attr, GENERATION),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    /// The same for operations that answer the attributes of an inode.
+    fn describe<F>(&self, ino: Ino, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyAttr)
+    where
+        F: Future<Output = Outcome<()>> + Send + 'static,
+    {
+        let mount = self.0.clone();
+        self.run(operation, move |outcome| {
+            match outcome.and_then(|()| mount.attr(ino)) {
+                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
+                Err(error) => reply.error(error),
+            }
+        });
+    }
+
+    /// The same for operations that answer nothing but whether they worked.
+    fn act<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEmpty)
+    where
+        F: Future<Output = Outcome<()>> + Send + 'static,
+    {
+        self.run(operation, move |outcome| match outcome {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(error),
+        });
+    }
+}
+
+/// The kernel is given an inode.
+fn entered(mount: &Mount, ino: Ino) -> Outcome<FileAttr> {
+    let attr = mount.attr(ino)?;
+    mount.tree.lock().looked_up(ino);
+    Ok(attr)
+}
+
+impl FileSystem {
+    /// Answers when what changed of a file is durable.
+    fn store(&self, handle: FileHandle, reply: ReplyEmpty) {
+        let opened = match self.0.opener(handle.0) {
+            Ok(opened) => opened,
+            Err(error) => return reply.error(error),
+        };
+        if !opened.file.is_changed() {
+            return reply.ok();
+        }
+        self.act(
+            |mount| async move { mount.upload(&opened.file).await },
+            reply,
+        );
+    }
+}
+
+fn answer_xattr(outcome: Outcome<Vec<u8>>, size: u32, reply: ReplyXattr) {
+    match outcome {
+        Err(error) => reply.error(error),
+        Ok(value) if size == 0 => reply.size(value.len() as u32),
+        Ok(value) if value.len() > size as usize => reply.error(Errno::ERANGE),
+        Ok(value) => reply.data(&value),
+    }
+}

@@ -1,0 +1,4 @@
+//! The mounted bucket, used as applications use a file system.
+
+mod side_by_side;
+mod tree;
