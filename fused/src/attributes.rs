@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind, PERMISSIONS, Timestamp};
+use fused_fs::journal::Record;
 use fused_fs::stage::Base;
 use fused_fs::tree::{Ino, ROOT};
 use fused_s3::Condition;
@@ -94,6 +95,10 @@ impl Mount {
                     .as_ref()
                     .is_some_and(|staged| staged.stage.is_changed());
             state.attributes_changed = true;
+            if deferred {
+                let headers = self.headers(ino)?;
+                state.record(&Record::Headers(headers.lines()))?;
+            }
             deferred && state.openers > 0
         };
         let done = if open {

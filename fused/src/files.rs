@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fused_fs::attributes::Kind;
+use fused_fs::journal::Record;
 use fused_fs::prefetch::Prefetch;
 use fused_fs::stage::Stage;
 use fused_fs::tree::Ino;
@@ -14,6 +15,7 @@ use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
 use crate::errno::{self, Outcome};
+use crate::lookup::headers;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
@@ -125,7 +127,13 @@ impl Mount {
             node.cached = etag;
             same
         };
-        let (handle, _) = self.opened(ino);
+        let (handle, file) = self.opened(ino);
+        if flags.0 & libc::O_TRUNC != 0
+            && let Err(error) = self.resize(&file, 0)
+        {
+            self.close(handle).await;
+            return Err(error);
+        }
         let flags = if keep {
             FopenFlags::FOPEN_KEEP_CACHE
         } else {
@@ -140,15 +148,21 @@ impl Mount {
         opener.ok_or(Errno::EBADF)
     }
 
-    /// An opener is gone. What changed since the last flush, by a mapping of the file, is uploaded.
+    /// An opener is gone. When it was the last, what changed since the last flush, by a mapping of the
+    /// file, is uploaded.
     pub async fn close(self: &Arc<Self>, handle: u64) {
         let Some(opened) = self.openers.lock().remove(&handle) else {
             return;
         };
-        opened.file.state.lock().openers -= 1;
         let file = opened.file.clone();
         drop(opened);
-        if file.is_changed()
+        let last = {
+            let mut state = file.state.lock();
+            state.openers -= 1;
+            state.openers == 0
+        };
+        if last
+            && file.is_changed()
             && let Err(error) = self.upload(&file).await
         {
             tracing::error!(
@@ -160,10 +174,30 @@ impl Mount {
         self.forget_file(&file);
     }
 
+    /// The mount ends: uploads what could not be uploaded before.
+    pub async fn finish(self: &Arc<Self>) -> anyhow::Result<()> {
+        let files: Vec<_> = self.files.lock().values().cloned().collect();
+        let mut left = 0;
+        for file in files {
+            if file.is_changed() && self.upload(&file).await.is_err() {
+                left += 1;
+            } else {
+                file.state.lock().discard();
+            }
+        }
+        self.staging.close();
+        anyhow::ensure!(
+            left == 0,
+            "{left} changed files could not be uploaded; they are kept, and uploaded when the \
+             bucket is mounted again"
+        );
+        Ok(())
+    }
+
     /// Drops an open file that nobody has open and that has no changes.
     pub fn forget_file(&self, file: &Arc<OpenFile>) {
         let mut files = self.files.lock();
-        let state = file.state.lock();
+        let mut state = file.state.lock();
         let changed = state.attributes_changed
             || state
                 .staged
@@ -178,6 +212,7 @@ impl Mount {
             .get(&file.ino)
             .is_some_and(|held| Arc::ptr_eq(held, file));
         if same {
+            state.discard();
             files.remove(&file.ino);
             tree.release(file.ino);
         }
@@ -186,23 +221,59 @@ impl Mount {
     /// The staged bytes of a file, which it gets if it has none yet.
     pub fn staged<'s>(&self, file: &OpenFile, state: &'s mut FileState) -> Outcome<&'s mut Staged> {
         if state.staged.is_none() {
-            let tree = self.tree.lock();
-            let node = tree.get(file.ino).ok_or(Errno::ESTALE)?;
-            let stage = Stage::new(node.object.clone());
-            drop(tree);
-            let created = self
-                .staging
-                .create()
-                .map_err(|error| errno::of_io(&error))?;
-            state.staged = Some(Staged {
-                stage,
-                file: Arc::new(created),
-            });
+            state.staged = Some(self.stage(file.ino)?);
         }
         Ok(state
             .staged
             .as_mut()
             .expect("it has been made if it was not there"))
+    }
+
+    fn stage(&self, ino: Ino) -> Outcome<Staged> {
+        let (key, base, headers) = {
+            let tree = self.tree.lock();
+            let node = tree.get(ino).ok_or(Errno::ESTALE)?;
+            let headers = headers(&node.attributes, &node.others);
+            (tree.key(ino), node.object.clone(), headers)
+        };
+        let create = || {
+            let file = self.staging.create()?;
+            // What has no key any more is not uploaded, now or later.
+            if let Some(key) = key {
+                file.record(&Record::Key(key))?;
+                file.record(&Record::Base(base.clone()))?;
+                file.record(&Record::Headers(headers.lines()))?;
+            } else {
+                file.discard();
+            }
+            Ok(file)
+        };
+        let file = create().map_err(|error| errno::of_io(&error))?;
+        Ok(Staged {
+            stage: Stage::new(base),
+            file: Arc::new(file),
+        })
+    }
+}
+
+impl FileState {
+    /// Writes a change down, if there are staged bytes to which it belongs.
+    pub fn record(&self, record: &Record) -> Outcome<()> {
+        match &self.staged {
+            Some(staged) => staged
+                .file
+                .record(record)
+                .map_err(|error| errno::of_io(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// What was staged is of no use any more.
+    pub fn discard(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            staged.file.discard();
+        }
+        self.attributes_changed = false;
     }
 }
 

@@ -188,9 +188,9 @@ impl Mount {
             timestamp(object.modified),
             &self.options.defaults,
         );
-        let user = object.headers.user.into_iter();
-        let user = user.filter(|(name, _)| !metadata::ALL.contains(&name.as_str()));
-        let user = user.map(|(name, value)| (format!("{USER}{name}"), value));
+        let mut others = object.headers;
+        let known = |name: &str| metadata::ALL.contains(&name);
+        others.user.retain(|(name, _)| !known(name));
         Found {
             attributes,
             object: Some(Base {
@@ -198,22 +198,23 @@ impl Mount {
                 size: object.size,
             }),
             beside_directory: false,
-            others: object.headers.standard.into_iter().chain(user).collect(),
+            others: others.lines(),
         }
     }
 }
 
-const USER: &str = "x-amz-meta-";
+impl Mount {
+    /// What is to be stored with the object of an inode.
+    pub fn headers(&self, ino: Ino) -> Outcome<Headers> {
+        let tree = self.tree.lock();
+        let node = tree.get(ino).ok_or(Errno::ESTALE)?;
+        Ok(headers(&node.attributes, &node.others))
+    }
+}
 
 /// What is stored with an object of these attributes.
 pub fn headers(attributes: &Attributes, others: &[(String, String)]) -> Headers {
-    let mut headers = Headers::default();
-    for (name, value) in others {
-        match name.strip_prefix(USER) {
-            Some(name) => headers.set(name, Some(value.clone())),
-            None => headers.standard.push((name.clone(), value.clone())),
-        }
-    }
+    let mut headers = Headers::of_lines(others);
     for (name, value) in attributes.to_metadata() {
         headers.set(name, Some(value));
     }

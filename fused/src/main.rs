@@ -10,6 +10,7 @@ mod lookup;
 mod mount;
 mod naming;
 mod reading;
+mod recovery;
 mod session;
 mod staging;
 mod uploading;

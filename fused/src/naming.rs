@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind};
+use fused_fs::journal::Record;
 use fused_fs::stage::Base;
 use fused_fs::tree::{Found, Ino, Node};
 use fused_s3::{Condition, ErrorKind};
@@ -11,6 +12,7 @@ use fuser::{Errno, RenameFlags};
 
 use crate::directories::{check_length, touch};
 use crate::errno::{self, Outcome};
+use crate::files::OpenFile;
 use crate::lookup::{Named, headers};
 use crate::mount::{Mount, now};
 
@@ -95,8 +97,16 @@ impl Mount {
             }
             touch(&mut tree, named.parent);
         }
-        self.forget_file(&file);
+        self.forget_removed(&file);
         Ok(())
+    }
+
+    /// A file was removed: those who have it open can go on, and nothing of it is uploaded.
+    fn forget_removed(&self, file: &Arc<OpenFile>) {
+        if let Some(staged) = &file.state.lock().staged {
+            staged.file.discard();
+        }
+        self.forget_file(file);
     }
 
     /// Whoever has a file open that is about to lose its object keeps its bytes here.
@@ -172,15 +182,12 @@ impl Mount {
         }
         self.keep_directory(from.parent).await?;
         self.move_object(ino, &key, &new_key).await?;
-        {
-            let mut tree = self.tree.lock();
-            tree.rename(ino, to.parent, &to.segment);
-            if let Some(node) = tree.get_mut(ino) {
-                node.attributes.changed = now();
-            }
-            touch(&mut tree, from.parent);
-            touch(&mut tree, to.parent);
+        let replaced = replaced.and_then(|replaced| self.files.lock().get(&replaced).cloned());
+        self.renamed(ino, from, to);
+        if let Some(replaced) = replaced {
+            self.forget_removed(&replaced);
         }
+        file.state.lock().record(&Record::Key(new_key))?;
         self.forget_file(&file);
         Ok(())
     }
@@ -235,6 +242,12 @@ impl Mount {
         }
         self.keep_directory(from.parent).await?;
         self.move_prefix(&key, &new_key).await?;
+        self.renamed(ino, from, to);
+        self.record_keys()
+    }
+
+    /// An inode has another name now.
+    fn renamed(&self, ino: Ino, from: &Named, to: &Named) {
         let mut tree = self.tree.lock();
         tree.rename(ino, to.parent, &to.segment);
         if let Some(node) = tree.get_mut(ino) {
@@ -242,6 +255,17 @@ impl Mount {
         }
         touch(&mut tree, from.parent);
         touch(&mut tree, to.parent);
+    }
+
+    /// Writes down where staged files are now.
+    fn record_keys(&self) -> Outcome<()> {
+        let files: Vec<_> = self.files.lock().values().cloned().collect();
+        for file in files {
+            let state = file.state.lock();
+            if let Some(key) = self.tree.lock().key(file.ino) {
+                state.record(&Record::Key(key))?;
+            }
+        }
         Ok(())
     }
 

@@ -1,9 +1,16 @@
 //! A mount from its begin to its end.
 
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use fused_fs::attributes::Defaults;
 use fused_s3::{Client, ErrorKind};
 use fuser::{Config, MountOption, Session, SessionACL};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,6 +26,7 @@ const READERS: usize = 2;
 pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -28,7 +36,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     let client = Client::new(command.settings()?)?;
     check_mount_point(command)?;
     runtime.block_on(check_bucket(&client))?;
-    let staging = command.staging()?;
+    let staging = command.staging()?.join(target(&client));
     let staging = StagingFolder::open(&staging)
         .with_context(|| format!("changes cannot be staged in {}", staging.display()))?;
     let options = Options {
@@ -42,16 +50,41 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
             file: command.file_mode,
             directory: command.dir_mode,
         },
-        fresh: std::time::Duration::from_millis(command.fresh),
+        fresh: Duration::from_millis(command.fresh),
         read_ahead: command.read_ahead << 20,
         read_only: command.read_only,
         renames: false,
     };
     let prefix = &command.bucket.prefix;
     let mount = Mount::new(client, prefix, options, staging, runtime.handle().clone());
-    let session = Session::new(FileSystem(mount), &command.at, &config(command))
+    recover(&runtime, &mount, command)?;
+    let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
-    serve(&runtime, session, command)
+    serve(&runtime, session, command)?;
+    runtime.block_on(mount.finish())
+}
+
+/// Names what is staged for a bucket.
+fn target(client: &Client) -> String {
+    format!("{}@{}", client.bucket(), client.authority())
+}
+
+/// Uploads what earlier mounts left behind, so that it is there before anything is read.
+fn recover(runtime: &Runtime, mount: &Arc<Mount>, command: &MountCommand) -> anyhow::Result<()> {
+    if command.read_only {
+        return Ok(());
+    }
+    let recovery = runtime
+        .block_on(mount.recover())
+        .context("what an earlier mount staged cannot be read")?;
+    if recovery.uploaded + recovery.aside > 0 {
+        tracing::info!(
+            uploaded = recovery.uploaded,
+            aside = recovery.aside,
+            "uploaded what an earlier mount had staged"
+        );
+    }
+    Ok(())
 }
 
 fn check_mount_point(command: &MountCommand) -> anyhow::Result<()> {
@@ -103,31 +136,89 @@ fn config(command: &MountCommand) -> Config {
     config
 }
 
+/// Answers the kernel until the bucket is unmounted, by whomever.
 fn serve(
     runtime: &Runtime,
-    mut session: Session<FileSystem>,
+    session: Session<FileSystem>,
     command: &MountCommand,
 ) -> anyhow::Result<()> {
-    let mut unmounter = session.unmount_callable();
-    runtime.spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) else {
-            return;
-        };
+    let at = command.at.clone();
+    let session = session.spawn().context("threads cannot be started")?;
+    println!(
+        "s3://{} is mounted at {}",
+        command.bucket.bucket,
+        at.display()
+    );
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || ended.send(session.guard.join()));
+    runtime.block_on(async {
+        tokio::select! {
+            session = end => match session {
+                Ok(Ok(ended)) => ended.context("the mount ended"),
+                _ => bail!("the mount ended: a thread of it failed"),
+            },
+            detached = unmount_at_signal(&at) => detached,
+        }
+    })
+}
+
+/// Unmounts after the first signal, as soon as nobody uses the file system; at the second one in any
+/// case. Returns when it was taken away from those who use it.
+async fn unmount_at_signal(at: &Path) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut next = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        if let Err(error) = unmounter.unmount() {
-            tracing::error!(%error, "it cannot be unmounted; is it in use?");
+    };
+    next().await;
+    tokio::select! {
+        () = unmount_when_unused(at) => {}
+        () = next() => return unmount(at, true),
+    }
+    // The session ends, and with it the program.
+    std::future::pending().await
+}
+
+async fn unmount_when_unused(at: &Path) {
+    let mut reported = false;
+    while let Err(error) = unmount(at, false) {
+        if !reported {
+            tracing::warn!(
+                %error,
+                "it is used; it is unmounted as soon as it is not, or taken away from those who use \
+                 it at another signal"
+            );
+            reported = true;
         }
-    });
-    println!(
-        "s3://{} is mounted at {}",
-        command.bucket.bucket,
-        command.at.display()
-    );
-    session.run().context("the mount ended")
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// How long until it is tried again to unmount what is used.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// `detach`: those who use it keep what they have open, and nobody else finds it.
+fn unmount(at: &Path, detach: bool) -> anyhow::Result<()> {
+    let flags = if detach {
+        MntFlags::MNT_DETACH
+    } else {
+        MntFlags::empty()
+    };
+    match umount2(at, flags) {
+        Ok(()) => return Ok(()),
+        // Only root may; others have a program that is let to.
+        Err(Errno::EPERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut fusermount = std::process::Command::new("fusermount3");
+    fusermount
+        .arg(if detach { "-uz" } else { "-u" })
+        .arg("--")
+        .arg(at);
+    let status = fusermount.status().context("fusermount3 cannot be run")?;
+    anyhow::ensure!(status.success(), "fusermount3 could not unmount it");
+    Ok(())
 }

@@ -1,46 +1,153 @@
-//! Files on this machine's disk that hold staged bytes.
+//! Files on this machine's disk that hold staged bytes, with a journal beside each, so that changes
+//! that were not uploaded yet outlive the process.
+//!
+//! `FOLDER/BUCKET@HOST/SESSION/` has a file `N` of bytes and a file `N.journal` for each staged file,
+//! and a file `lock` that is locked as long as the session lives.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use fused_fs::journal::{self, Record, Recovered};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
-/// Where staged bytes are kept.
-#[derive(Debug)]
-pub struct StagingFolder(PathBuf);
+const LOCK: &str = "lock";
+const JOURNAL: &str = "journal";
 
-/// The staged bytes of one file, each at its own offset. Sparse: what is not staged takes no room.
+/// Where the staged bytes of one session are kept.
 #[derive(Debug)]
-pub struct StageFile(File);
+pub struct StagingFolder {
+    path: PathBuf,
+    /// Held as long as the session lives.
+    _lock: Flock<File>,
+    next: AtomicU64,
+}
+
+/// The staged bytes of one file. Sparse: what is not staged takes no room.
+#[derive(Debug)]
+pub struct StageFile {
+    bytes: File,
+    journal: File,
+    path: PathBuf,
+}
 
 impl StagingFolder {
-    /// Makes the folder, for its owner alone.
+    /// Makes the folder of a new session below `path`, for its owner alone.
     pub fn open(path: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)?;
-        Ok(Self(path.to_owned()))
+        folder(path)?;
+        let mut number = std::process::id();
+        let (path, lock) = loop {
+            let session = path.join(number.to_string());
+            folder(&session)?;
+            // Another session may have the number, or may have left something there.
+            if let Some(lock) = lock(&session)?
+                && !has_staged(&session)
+            {
+                break (session, lock);
+            }
+            number = number.wrapping_add(1);
+        };
+        Ok(Self {
+            path,
+            _lock: lock,
+            next: AtomicU64::new(0),
+        })
     }
 
     /// A new and empty file.
     pub fn create(&self) -> io::Result<StageFile> {
-        tempfile::tempfile_in(&self.0).map(StageFile)
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        StageFile::open(self.path.join(number.to_string()))
+    }
+
+    /// The sessions that ended before all their changes were uploaded, other than this one. Whoever
+    /// holds one is alone with it.
+    pub fn left_behind(&self) -> io::Result<Vec<LeftBehind>> {
+        let mut sessions = Vec::new();
+        for entry in fs::read_dir(self.path.parent().unwrap_or(&self.path))? {
+            let path = entry?.path();
+            if path != self.path
+                && path.is_dir()
+                && let Some(lock) = lock(&path)?
+            {
+                sessions.push(LeftBehind { path, _lock: lock });
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// Takes the folder away if nothing is staged in it.
+    pub fn close(&self) {
+        remove_if_empty(&self.path);
+    }
+}
+
+/// A session that ended.
+#[derive(Debug)]
+pub struct LeftBehind {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl LeftBehind {
+    /// The files that were staged, and what their journals tell.
+    pub fn files(&self) -> io::Result<Vec<(Recovered, StageFile)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|it| it != JOURNAL) {
+                continue;
+            }
+            let recovered = journal::read(&fs::read_to_string(&path)?);
+            let file = StageFile::open(path.with_extension(""))?;
+            match recovered {
+                Some(recovered) => files.push((recovered, file)),
+                None => file.discard(),
+            }
+        }
+        Ok(files)
+    }
+
+    /// Takes the folder away if nothing is staged in it any more.
+    pub fn close(&self) {
+        remove_if_empty(&self.path);
     }
 }
 
 impl StageFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).create(true).mode(0o600);
+        Ok(Self {
+            bytes: options.clone().write(true).open(&path)?,
+            journal: options.append(true).open(path.with_extension(JOURNAL))?,
+            path,
+        })
+    }
+
+    /// Writes down what changed.
+    pub fn record(&self, record: &Record) -> io::Result<()> {
+        (&self.journal).write_all(record.line().as_bytes())
+    }
+
     /// Stages bytes at an offset.
     pub fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.bytes.write_all_at(bytes, offset)?;
+        self.record(&Record::Write(offset..offset + bytes.len() as u64))
+    }
+
+    /// Keeps bytes of the object at an offset: they are at hand, and are no change.
+    pub fn keep(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.bytes.write_all_at(bytes, offset)
     }
 
     /// Reads bytes that were staged.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset)
+        self.bytes.read_exact_at(bytes, offset)
     }
 
     /// The same as bytes of their own.
@@ -48,5 +155,54 @@ impl StageFile {
         let mut bytes = BytesMut::zeroed(length);
         self.read(offset, &mut bytes)?;
         Ok(bytes.freeze())
+    }
+
+    /// When bytes were staged last.
+    pub fn modified(&self) -> io::Result<std::time::SystemTime> {
+        self.bytes.metadata()?.modified()
+    }
+
+    /// There is nothing to be uploaded any more. Who has it open can still read it.
+    pub fn discard(&self) {
+        for path in [self.path.with_extension(JOURNAL), self.path.clone()] {
+            if let Err(error) = fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %path.display(), %error, "a staged file cannot be removed");
+            }
+        }
+    }
+}
+
+fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Locks a session's folder; `None`: the session lives.
+fn lock(session: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(session.join(LOCK))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}
+
+fn has_staged(session: &Path) -> bool {
+    fs::read_dir(session).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK))
+    })
+}
+
+fn remove_if_empty(session: &Path) {
+    if !has_staged(session) {
+        // It may be somebody else's by now.
+        let _ = fs::remove_file(session.join(LOCK));
+        let _ = fs::remove_dir(session);
     }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use fused_fs::attributes::Attributes;
+use fused_fs::attributes::Timestamp;
+use fused_fs::journal::Record;
 use fused_fs::stage::{Base, Piece, Stage};
 use fused_fs::upload::{self, PartPlan, Plan};
 use fused_s3::{Condition, ErrorKind, Headers, S3Error, Stored};
@@ -21,24 +22,49 @@ use crate::staging::StageFile;
 const PARALLEL: usize = 4;
 
 /// A file as it is to be uploaded.
-struct Job {
-    key: String,
-    plan: Plan,
-    stage: Stage,
-    file: Option<Arc<StageFile>>,
-    attributes: Attributes,
-    headers: Headers,
+pub struct Job {
+    pub key: String,
+    pub plan: Plan,
+    pub stage: Stage,
+    pub file: Option<Arc<StageFile>>,
+    pub modified: Timestamp,
+    pub headers: Headers,
 }
 
 /// Why a job failed.
-enum Failure {
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
     S3(S3Error),
+    #[error("the staging folder failed ({0:?})")]
     Here(Errno),
+}
+
+impl Failure {
+    /// Whether the object is not what the job was based on.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::S3(error) if matches!(error.kind, ErrorKind::Precondition | ErrorKind::NotFound)
+        )
+    }
 }
 
 impl From<S3Error> for Failure {
     fn from(error: S3Error) -> Self {
         Self::S3(error)
+    }
+}
+
+impl Job {
+    /// Writes down which object is about to be made: a crash may come before its answer.
+    fn record_making(&self, etag: String) -> Result<(), Failure> {
+        match &self.file {
+            Some(file) => file
+                .record(&Record::Making(etag))
+                .map_err(|error| Failure::Here(errno::of_io(&error))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -87,11 +113,14 @@ impl Mount {
             Some(Staged { stage, file }) => {
                 let before = stage.clone();
                 stage.begin_upload();
+                file.record(&Record::Begin)
+                    .map_err(|error| errno::of_io(&error))?;
                 (before, Some(file.clone()))
             }
             None => (Stage::new(object), None),
         };
         let plan = upload::plan(&stage, changed, false);
+        tracing::debug!(key, ?plan, "uploading");
         if plan == Plan::Nothing {
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();
@@ -103,12 +132,13 @@ impl Mount {
             plan,
             stage,
             file: staged,
-            attributes,
+            modified: attributes.modified,
             headers,
         }))
     }
 
-    async fn run(&self, job: &Job) -> Result<Stored, Failure> {
+    /// Does what a job's plan says.
+    pub async fn run(&self, job: &Job) -> Result<Stored, Failure> {
         let base = job.stage.base();
         let condition = base.map_or(Condition::Absent, |base| Condition::Etag(&base.etag));
         match &job.plan {
@@ -120,6 +150,7 @@ impl Mount {
             }
             Plan::Whole => {
                 let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
+                job.record_making(fused_s3::etag_of(&bytes))?;
                 let put = self.client.put(&job.key, &job.headers, bytes, condition);
                 Ok(put.await?)
             }
@@ -143,6 +174,9 @@ impl Mount {
             .await;
         let done = match sent {
             Ok(parts) => {
+                if let Some(etag) = fused_s3::etag_of_parts(&parts) {
+                    job.record_making(etag)?;
+                }
                 let made = self.client.complete_upload(key, &id, &parts, condition);
                 made.await.map_err(Failure::from)
             }
@@ -178,7 +212,7 @@ impl Mount {
 
     /// A range of the file that a job uploads. What is written meanwhile may be in it: it is uploaded
     /// again in any case.
-    async fn staged_bytes(&self, job: &Job, range: Range<u64>) -> Result<Bytes, Failure> {
+    pub async fn staged_bytes(&self, job: &Job, range: Range<u64>) -> Result<Bytes, Failure> {
         let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
         for piece in job.stage.pieces(range.clone()) {
             match piece {
@@ -212,6 +246,8 @@ impl Mount {
         if let Some(staged) = &mut state.staged {
             staged.stage.uploaded(base.clone());
         }
+        // Else it is uploaded once more after a crash, and found to be there.
+        let _ = state.record(&Record::Base(Some(base.clone())));
         let mut tree = self.tree.lock();
         if let Some(node) = tree.get_mut(file.ino) {
             // The kernel wrote these bytes, or read those that stayed.
@@ -234,62 +270,61 @@ impl Mount {
                 staged.stage.upload_failed();
             }
         }
+        if failure.is_conflict() {
+            self.give_way(file, job).await;
+            return Errno::ESTALE;
+        }
         match failure {
             Failure::Here(errno) => errno,
-            Failure::S3(error)
-                if matches!(error.kind, ErrorKind::Precondition | ErrorKind::NotFound) =>
-            {
-                self.save_aside(file, job).await;
-                Errno::ESTALE
-            }
             Failure::S3(error) => errno::reported(&job.key, "uploading it", &error),
         }
     }
 
     /// Somebody else changed the object: what was written here is stored beside it, and the file is as
     /// the server has it.
-    async fn save_aside(self: &Arc<Self>, file: &Arc<OpenFile>, job: &Job) {
-        let aside = format!(
-            "{}.conflict-{:08x}",
-            job.key,
-            job.attributes.modified.0.unsigned_abs() as u32
-        );
-        if job.plan != Plan::Headers {
-            let saved = self.store_aside(job, &aside).await;
-            if saved.is_err() {
-                tracing::error!(
-                    key = job.key,
-                    "somebody else changed it, and what was written here could not be stored beside it"
-                );
-                return;
-            }
-            tracing::warn!(
-                key = job.key,
-                aside,
-                "somebody else changed it: what was written here is stored beside it"
-            );
+    async fn give_way(self: &Arc<Self>, file: &Arc<OpenFile>, job: &Job) {
+        if job.plan != Plan::Headers && !self.store_aside(job).await {
+            return;
         }
-        {
-            let mut state = file.state.lock();
-            state.staged = None;
-            state.attributes_changed = false;
-        }
+        file.state.lock().discard();
         // If it cannot be asked now, the next who uses it asks.
         let _ = self.renew(file.ino).await;
     }
 
-    async fn store_aside(&self, job: &Job, aside: &str) -> Result<(), Failure> {
-        // Bytes of the object that was replaced are not to be had any more: only what was staged is.
+    /// Stores what was written here beside an object that somebody else changed. Bytes of the object
+    /// that was replaced are not to be had any more: where they were there are zeros.
+    pub async fn store_aside(&self, job: &Job) -> bool {
         let mut stage = job.stage.clone();
         stage.detach();
-        let job = Job {
-            key: aside.to_owned(),
+        let aside = Job {
+            key: format!(
+                "{}.conflict-{:08x}",
+                job.key,
+                job.modified.0.unsigned_abs() as u32
+            ),
             plan: upload::plan(&stage, true, false),
             stage,
             file: job.file.clone(),
-            attributes: job.attributes.clone(),
+            modified: job.modified,
             headers: job.headers.clone(),
         };
-        self.run(&job).await.map(drop)
+        match self.run(&aside).await {
+            Ok(_) => {
+                tracing::warn!(
+                    key = job.key,
+                    aside = aside.key,
+                    "somebody else changed it: what was written here is stored beside it"
+                );
+                true
+            }
+            Err(failure) => {
+                tracing::error!(
+                    key = job.key,
+                    %failure,
+                    "somebody else changed it, and what was written here cannot be stored beside it"
+                );
+                false
+            }
+        }
     }
 }

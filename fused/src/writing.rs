@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fused_fs::journal::Record;
 use fused_fs::stage::Piece;
 use fused_fs::tree::Ino;
 use fuser::Errno;
@@ -36,8 +37,8 @@ impl Mount {
             return Err(Errno::EFBIG);
         }
         let mut state = file.state.lock();
-        let staged = self.staged(file, &mut state)?;
-        staged.stage.resize(size);
+        self.staged(file, &mut state)?.stage.resize(size);
+        state.record(&Record::Resize(size))?;
         self.note_change(file, &mut state);
         Ok(())
     }
@@ -138,7 +139,7 @@ impl Mount {
                 continue;
             };
             let within = (range.start - offset) as usize..(range.end - offset) as usize;
-            let written = staged.file.write(&bytes[within], range.start);
+            let written = staged.file.keep(&bytes[within], range.start);
             written.map_err(|error| errno::of_io(&error))?;
             staged.stage.fetched(range);
         }

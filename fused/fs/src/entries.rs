@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn an_object_beside_a_directory_has_a_name_of_its_own() {
         let found = names(&["blue", "blue-x", "blue!", "blue/x", "blues", "b"]);
-        let expected = ["b", "blue", "%fused-blue", "blue-x", "blue!", "blues"];
+        let expected = ["b", "blue", "%fused=blue", "blue-x", "blue!", "blues"];
         assert_eq!(found, expected.map(str::to_owned).into());
     }
 

@@ -4,6 +4,7 @@
 
 pub mod attributes;
 pub mod entries;
+pub mod journal;
 pub mod names;
 pub mod prefetch;
 pub mod ranges;

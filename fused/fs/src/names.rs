@@ -5,9 +5,9 @@
 //!
 //! - A segment that cannot be a file name (an empty one, `.`, `..`, or one with a NUL) is shown as
 //!   `%fused-` and the segment, percent-encoded. So `a//b` is `a/%fused-/b`.
-//! - A segment that begins with `%fused-` itself is shown in the same way.
+//! - A segment that itself begins as such a name does is shown in the same way.
 //! - When there are both `blue` and `blue/x`, `blue` is the directory, and the object is shown as
-//!   `%fused-blue`.
+//!   `%fused=blue`.
 //!
 //! A segment whose name would be longer than [`MAX_NAME`] is not shown.
 
@@ -18,7 +18,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// The longest file name, in bytes, as on other file systems.
 pub const MAX_NAME: usize = 255;
 
+/// Begins the name of a segment that cannot be a name itself.
 const ESCAPED: &str = "%fused-";
+/// Begins the name of an object whose segment is also a directory's.
+const BESIDE: &str = "%fused=";
 
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 /// Dots too, where they are all there is.
@@ -29,44 +32,50 @@ pub fn shown(segment: &str) -> Option<Cow<'_, str>> {
     let name = if is_plain(segment) {
         Cow::Borrowed(segment)
     } else {
-        Cow::Owned(escaped(segment))
+        Cow::Owned(escaped(ESCAPED, segment))
     };
     (name.len() <= MAX_NAME).then_some(name)
 }
 
 /// The name that shows an object whose segment is also a directory's; `None`: it is not shown.
 pub fn shown_beside_directory(segment: &str) -> Option<String> {
-    let name = escaped(segment);
+    let name = escaped(BESIDE, segment);
     (name.len() <= MAX_NAME).then_some(name)
 }
 
 /// The segment that a file name stands for; `None`: there is no such name.
 pub fn segment(name: &str) -> Option<Cow<'_, str>> {
-    let Some(encoded) = name.strip_prefix(ESCAPED) else {
-        return is_plain(name).then_some(Cow::Borrowed(name));
-    };
-    let segment = percent_decode_str(encoded).decode_utf8().ok()?;
-    // Each segment has one escaped name, so that no file has two.
-    (escaped(&segment) == name && !segment.contains('/')).then_some(segment)
+    for prefix in [ESCAPED, BESIDE] {
+        let Some(encoded) = name.strip_prefix(prefix) else {
+            continue;
+        };
+        let segment = percent_decode_str(encoded).decode_utf8().ok()?;
+        // Each segment has one name of either kind, so that no file has two.
+        let one = escaped(prefix, &segment) == name && (prefix == BESIDE || !is_plain(&segment));
+        return (one && !segment.contains('/')).then_some(segment);
+    }
+    is_plain(name).then_some(Cow::Borrowed(name))
 }
 
-/// Whether a name is the escaped one of a segment that could be shown as it is: such a name is that
-/// of an object beside a directory, and of nothing else.
+/// Whether a name is that of an object beside a directory.
 pub fn is_beside_directory(name: &str) -> bool {
-    name.starts_with(ESCAPED) && segment(name).is_some_and(|segment| is_plain(&segment))
+    name.starts_with(BESIDE)
 }
 
 fn is_plain(segment: &str) -> bool {
-    !matches!(segment, "" | "." | "..") && !segment.contains('\0') && !segment.starts_with(ESCAPED)
+    !matches!(segment, "" | "." | "..")
+        && !segment.contains('\0')
+        && !segment.starts_with(ESCAPED)
+        && !segment.starts_with(BESIDE)
 }
 
-fn escaped(segment: &str) -> String {
+fn escaped(prefix: &str, segment: &str) -> String {
     let kept = if segment.bytes().all(|byte| byte == b'.') {
         DOTS
     } else {
         KEPT
     };
-    format!("{ESCAPED}{}", utf8_percent_encode(segment, kept))
+    format!("{prefix}{}", utf8_percent_encode(segment, kept))
 }
 
 #[cfg(test)]
@@ -93,19 +102,21 @@ mod tests {
             ("..", "%fused-%2E%2E"),
             ("a\0b", "%fused-a%00b"),
             ("%fused-x", "%fused-%25fused-x"),
+            ("%fused=x", "%fused-%25fused%3Dx"),
         ] {
             assert_eq!(shown(given).unwrap(), name);
             assert_eq!(segment(name).unwrap(), given);
             assert!(!is_beside_directory(name));
         }
-        assert_eq!(shown_beside_directory("blue").unwrap(), "%fused-blue");
-        assert_eq!(segment("%fused-blue").unwrap(), "blue");
-        assert!(is_beside_directory("%fused-blue"));
+        assert_eq!(shown_beside_directory("blue").unwrap(), "%fused=blue");
+        assert_eq!(segment("%fused=blue").unwrap(), "blue");
+        assert!(is_beside_directory("%fused=blue"));
     }
 
     #[test]
     fn each_segment_has_one_escaped_name() {
-        assert_eq!(segment("%fused-%62lue"), None);
+        assert_eq!(segment("%fused=%62lue"), None);
+        assert_eq!(segment("%fused-blue"), None);
         assert_eq!(segment("%fused-a%2Fb"), None);
         assert_eq!(segment("%fused-%FF"), None);
         assert_eq!(segment("."), None);
@@ -126,7 +137,7 @@ mod tests {
         }
 
         #[test]
-        fn a_name_stands_for_one_segment(name in "(%fused-)?[^/\0]{1,20}") {
+        fn a_name_stands_for_one_segment(name in "(%fused[=-])?[^/\0]{1,20}") {
             if let Some(found) = segment(&name) {
                 let names = [shown(&found).map(Cow::into_owned), shown_beside_directory(&found)];
                 prop_assert!(names.contains(&Some(name)));

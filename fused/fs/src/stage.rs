@@ -215,7 +215,10 @@ mod tests {
                 Piece::Zeros(7..8)
             ]
         );
-        assert_eq!((stage.changes().bounds(), stage.changes().total()), (Some(4..8), 4));
+        assert_eq!(
+            (stage.changes().bounds(), stage.changes().total()),
+            (Some(4..8), 4)
+        );
     }
 
     #[test]

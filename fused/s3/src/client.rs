@@ -92,6 +92,11 @@ impl Client {
         })))
     }
 
+    /// Host and port of the endpoint.
+    pub fn authority(&self) -> &str {
+        &self.0.authority
+    }
+
     /// The bucket's name.
     pub fn bucket(&self) -> &str {
         &self.0.settings.bucket

@@ -7,6 +7,7 @@
 mod client;
 mod credentials;
 mod error;
+mod etag;
 mod list;
 mod metadata;
 mod objects;
@@ -18,6 +19,7 @@ mod uploads;
 pub use client::{Client, ClientError, Settings};
 pub use credentials::{CredentialError, Credentials, Profile};
 pub use error::{ErrorKind, S3Error};
+pub use etag::{etag_of, etag_of_parts};
 pub use list::{Entry, Page};
 pub use metadata::Headers;
 pub use objects::{Condition, Object, Stored};

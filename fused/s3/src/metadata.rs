@@ -41,11 +41,24 @@ impl Headers {
         found
     }
 
-    /// As the headers of a request.
-    pub(crate) fn of_request(&self) -> impl Iterator<Item = (String, String)> {
+    /// As the headers of a request, names and values.
+    pub fn lines(&self) -> Vec<(String, String)> {
         let standard = self.standard.iter().cloned();
         let user = self.user.iter();
-        standard.chain(user.map(|(name, value)| (format!("{USER}{name}"), value.clone())))
+        let user = user.map(|(name, value)| (format!("{USER}{name}"), value.clone()));
+        standard.chain(user).collect()
+    }
+
+    /// Undoes [`Headers::lines`].
+    pub fn of_lines(lines: &[(String, String)]) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in lines {
+            match name.strip_prefix(USER) {
+                Some(name) => headers.user.push((name.to_owned(), value.clone())),
+                None => headers.standard.push((name.clone(), value.clone())),
+            }
+        }
+        headers
     }
 
     /// The user metadata of this name.

@@ -84,7 +84,7 @@ impl Client {
         condition: Condition<'_>,
     ) -> Result<Stored, S3Error> {
         let request = Request::object(Method::PUT, key)
-            .headers(headers.of_request())
+            .headers(headers.lines())
             .body(body);
         stored(&self.send(&condition.on(request)).await?)
     }
@@ -113,7 +113,7 @@ impl Client {
         let request = self
             .copy_request(key, key, etag)
             .header("x-amz-metadata-directive", "REPLACE")
-            .headers(headers.of_request());
+            .headers(headers.lines());
         self.copied(&request).await
     }
 

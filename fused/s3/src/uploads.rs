@@ -34,7 +34,7 @@ impl Client {
         let request = Request::object(Method::POST, key)
             .query("uploads", "")
             .header("x-amz-checksum-algorithm", "CRC32C")
-            .headers(headers.of_request());
+            .headers(headers.lines());
         let answer = self.send(&request).await?;
         read::<Begun>(&answer.body).map(|begun| begun.upload_id)
     }

@@ -110,12 +110,25 @@ impl Mounted<'_> {
         self.child.id()
     }
 
+    /// Asks `fused` to unmount, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        kill_process(self.child.id(), Signal::SIGINT);
+    }
+
     /// Unmounts as Ctrl-C does.
     ///
     /// # Panics
     /// When `fused` does not end well.
-    pub fn unmount(mut self) {
-        kill_process(self.child.id(), Signal::SIGINT);
+    pub fn unmount(self) {
+        self.interrupt();
+        self.wait();
+    }
+
+    /// Waits for the end of `fused`.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub fn wait(mut self) {
         let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {

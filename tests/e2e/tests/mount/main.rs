@@ -1,4 +1,5 @@
 //! The mounted bucket, used as applications use a file system.
 
+mod faults;
 mod side_by_side;
 mod tree;

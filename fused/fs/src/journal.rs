@@ -1,0 +1,172 @@
+//! What is written down of a staged file, so that its changes outlive the process: a line of JSON for
+//! each, in order. The bytes themselves lie beside it, each at its own offset.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stage::{Base, Stage};
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The file has this key now.
+    Key(String),
+    /// The object is this, and the file is as the object. First of all, and after each upload.
+    Base(Option<Base>),
+    /// These bytes were written.
+    Write(Range<u64>),
+    /// The file has this length now.
+    Resize(u64),
+    /// What is stored beside the bytes: headers of a request.
+    Headers(Vec<(String, String)>),
+    /// An upload of the file as it is now begins.
+    Begin,
+    /// That upload is about to make an object of this ETag.
+    Making(String),
+}
+
+impl Record {
+    /// As a line, its end included.
+    pub fn line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("a record is JSON");
+        line.push('\n');
+        line
+    }
+}
+
+/// A staged file as a journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The object's key.
+    pub key: String,
+    /// Which bytes are staged.
+    pub stage: Stage,
+    /// What is stored beside the bytes.
+    pub headers: Vec<(String, String)>,
+    /// They changed after the bytes did, or with them.
+    pub headers_changed: bool,
+    /// The object that an upload was about to make when the journal ended. If it is there, the upload
+    /// was done.
+    pub making: Option<Base>,
+}
+
+impl Recovered {
+    /// The upload was done that was about to make an object.
+    pub fn made(&mut self, object: Base) {
+        self.stage.uploaded(object);
+        self.making = None;
+    }
+}
+
+/// Reads a journal. `None`: it tells of no file. A last line that is cut off, as a crash may leave it,
+/// is left out: its change was not answered.
+pub fn read(journal: &str) -> Option<Recovered> {
+    let mut key = None;
+    let mut stage = None;
+    let mut headers = Vec::new();
+    let mut headers_changed = false;
+    let mut making = None;
+    // The file's length when the upload began.
+    let mut begun = 0;
+    for line in journal.split_inclusive('\n') {
+        let whole = line.strip_suffix('\n');
+        let Some(record) = whole.and_then(|line| serde_json::from_str(line).ok()) else {
+            break;
+        };
+        match record {
+            Record::Key(it) => key = Some(it),
+            Record::Headers(it) => {
+                headers = it;
+                headers_changed = true;
+            }
+            Record::Base(base) => match &mut stage {
+                None => stage = Some(Stage::new(base)),
+                Some(stage) => {
+                    stage.uploaded(base?);
+                    headers_changed = false;
+                    making = None;
+                }
+            },
+            Record::Write(range) => stage.as_mut()?.write(range),
+            Record::Resize(size) => stage.as_mut()?.resize(size),
+            Record::Begin => {
+                let stage = stage.as_mut()?;
+                stage.begin_upload();
+                begun = stage.size();
+                making = None;
+            }
+            Record::Making(etag) => making = Some(Base { etag, size: begun }),
+        }
+    }
+    Some(Recovered {
+        key: key?,
+        stage: stage?,
+        headers,
+        headers_changed,
+        making,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn base(size: u64) -> Base {
+        Base {
+            etag: "\"e\"".into(),
+            size,
+        }
+    }
+
+    #[test]
+    fn a_journal_is_read_back() {
+        let headers = vec![("x-amz-meta-mode".to_owned(), "33188".to_owned())];
+        let records = [
+            Record::Key("a/ü\n".into()),
+            Record::Base(Some(base(10))),
+            Record::Write(3..5),
+            Record::Headers(headers.clone()),
+            Record::Resize(20),
+            Record::Key("b".into()),
+        ];
+        let text: String = records.iter().map(Record::line).collect();
+        let recovered = read(&text).unwrap();
+        assert_eq!(recovered.key, "b");
+        assert_eq!(recovered.headers, headers);
+        assert!(recovered.headers_changed && recovered.stage.is_changed());
+        let mut expected = Stage::new(Some(base(10)));
+        expected.write(3..5);
+        expected.resize(20);
+        assert_eq!(recovered.stage, expected);
+        let text = text + &Record::Begin.line() + &Record::Write(1..2).line();
+        let making = text.clone() + &Record::Making("\"e\"".into()).line();
+        let mut recovered = read(&making).unwrap();
+        assert_eq!(recovered.making, Some(base(20)));
+        recovered.made(base(20));
+        assert_eq!(recovered.stage.changes().bounds(), Some(1..2));
+        let uploaded =
+            text.replace(&Record::Write(1..2).line(), "") + &Record::Base(Some(base(20))).line();
+        let recovered = read(&uploaded).unwrap();
+        assert!(!recovered.headers_changed && !recovered.stage.is_changed());
+    }
+
+    #[test]
+    fn a_line_that_is_cut_off_is_left_out() {
+        let begun = Record::Key("a".into()).line() + &Record::Base(None).line();
+        let cut = begun.clone() + Record::Write(0..7).line().trim_end();
+        assert_eq!(read(&cut), read(&begun));
+        assert_eq!(read(&Record::Key("a".into()).line()), None);
+        assert_eq!(read(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nonsense_is_no_panic(text in "(\\{\"(key|base|write|resize)\":[0-9a-z\"{}:,]{0,20}\\}\n?){0,5}") {
+            let _ = read(&text);
+        }
+    }
+}
