@@ -37,6 +37,14 @@ pub fn venv(name: &str, program: &str) -> PathBuf {
     path
 }
 
+/// A program that is a crate, in `target/e2e-clients`.
+///
+/// # Panics
+/// When it is missing.
+pub fn cargo(program: &str) -> PathBuf {
+    venv("cargo", program)
+}
+
 /// A client that is a Debian package.
 ///
 /// # Panics

@@ -2,4 +2,5 @@
 
 mod faults;
 mod side_by_side;
+mod suites;
 mod tree;
