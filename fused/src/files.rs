@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
+use crate::early::Early;
 use crate::errno::{self, Outcome};
 use crate::lookup::headers;
 use crate::mount::Mount;
@@ -34,6 +35,8 @@ pub struct FileState {
     pub staged: Option<Staged>,
     /// What is stored beside the bytes is to be changed.
     pub attributes_changed: bool,
+    /// Parts that were sent before the file is flushed.
+    pub early: Option<Early>,
     pub openers: usize,
 }
 
@@ -195,7 +198,7 @@ impl Mount {
     }
 
     /// Drops an open file that nobody has open and that has no changes.
-    pub fn forget_file(&self, file: &Arc<OpenFile>) {
+    pub fn forget_file(self: &Arc<Self>, file: &Arc<OpenFile>) {
         let mut files = self.files.lock();
         let mut state = file.state.lock();
         let changed = state.attributes_changed
@@ -212,6 +215,7 @@ impl Mount {
             .get(&file.ino)
             .is_some_and(|held| Arc::ptr_eq(held, file));
         if same {
+            self.abandon_early(&mut state);
             state.discard();
             files.remove(&file.ino);
             tree.release(file.ino);

@@ -3,6 +3,7 @@
 mod attributes;
 mod cli;
 mod directories;
+mod early;
 mod errno;
 mod file_system;
 mod files;

@@ -46,6 +46,8 @@ pub struct Mount {
     pub listings: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<Directory>>>>,
     /// Held by whoever uses a key; whole for changing the keys of many files at once.
     pub names: tokio::sync::RwLock<()>,
+    /// Turns to send parts of files.
+    pub sending: tokio::sync::Semaphore,
     /// When it was mounted: the time of directories that have none of their own.
     pub started: Timestamp,
     next_handle: AtomicU64,
@@ -73,6 +75,7 @@ impl Mount {
             openers: Mutex::default(),
             listings: Mutex::default(),
             names: tokio::sync::RwLock::default(),
+            sending: crate::early::turns(),
             started: now(),
             next_handle: AtomicU64::new(1),
         })

@@ -102,9 +102,13 @@ impl Mount {
     }
 
     /// A file was removed: those who have it open can go on, and nothing of it is uploaded.
-    fn forget_removed(&self, file: &Arc<OpenFile>) {
-        if let Some(staged) = &file.state.lock().staged {
-            staged.file.discard();
+    fn forget_removed(self: &Arc<Self>, file: &Arc<OpenFile>) {
+        {
+            let mut state = file.state.lock();
+            self.abandon_early(&mut state);
+            if let Some(staged) = &state.staged {
+                staged.file.discard();
+            }
         }
         self.forget_file(file);
     }

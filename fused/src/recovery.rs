@@ -40,6 +40,10 @@ impl Mount {
         for (mut recovered, file) in session.files()? {
             let file = Arc::new(file);
             self.find_made(&mut recovered).await;
+            if let Some(upload) = &recovered.upload {
+                // It may have been completed, and its parts are of no use to anybody.
+                let _ = self.client.abort_upload(&recovered.key, upload).await;
+            }
             let plan = upload::plan(&recovered.stage, recovered.headers_changed, false);
             if plan == Plan::Nothing {
                 file.discard();
@@ -53,6 +57,7 @@ impl Mount {
                 modified,
                 stage: recovered.stage,
                 file: Some(file.clone()),
+                early: None,
             };
             match self.recover_file(&job).await {
                 Some(true) => recovery.uploaded += 1,

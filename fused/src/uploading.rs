@@ -8,18 +8,16 @@ use fused_fs::attributes::Timestamp;
 use fused_fs::journal::Record;
 use fused_fs::stage::{Base, Piece, Stage};
 use fused_fs::upload::{self, PartPlan, Plan};
-use fused_s3::{Condition, ErrorKind, Headers, S3Error, Stored};
+use fused_s3::{Condition, ErrorKind, Headers, Part, S3Error, Stored};
 use fuser::Errno;
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use crate::early::{Early, PARALLEL};
 use crate::errno::{self, Outcome};
 use crate::files::{OpenFile, Staged};
 use crate::lookup::headers;
 use crate::mount::Mount;
 use crate::staging::StageFile;
-
-/// Parts of one file that are sent at one time.
-const PARALLEL: usize = 4;
 
 /// A file as it is to be uploaded.
 pub struct Job {
@@ -29,6 +27,8 @@ pub struct Job {
     pub file: Option<Arc<StageFile>>,
     pub modified: Timestamp,
     pub headers: Headers,
+    /// Parts that were sent already.
+    pub early: Option<Early>,
 }
 
 /// Why a job failed.
@@ -97,7 +97,7 @@ impl Mount {
     }
 
     /// What there is to upload; `None` when there is nothing, or the file was removed.
-    fn begin_upload(&self, file: &OpenFile) -> Outcome<Option<Job>> {
+    fn begin_upload(self: &Arc<Self>, file: &OpenFile) -> Outcome<Option<Job>> {
         let mut state = file.state.lock();
         let tree = self.tree.lock();
         let Some(key) = tree.key(file.ino) else {
@@ -120,7 +120,9 @@ impl Mount {
             None => (Stage::new(object), None),
         };
         let plan = upload::plan(&stage, changed, false);
-        tracing::debug!(key, ?plan, "uploading");
+        if !matches!(plan, Plan::Parts(_)) || state.early.as_ref().is_some_and(|it| it.key != key) {
+            self.abandon_early(&mut state);
+        }
         if plan == Plan::Nothing {
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();
@@ -134,6 +136,7 @@ impl Mount {
             file: staged,
             modified: attributes.modified,
             headers,
+            early: state.early.take(),
         }))
     }
 
@@ -165,7 +168,14 @@ impl Mount {
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
         let key = &job.key;
-        let id = self.client.begin_upload(key, &job.headers).await?;
+        let id = match &job.early {
+            Some(early) => early.id.clone().await,
+            None => None,
+        };
+        let id = match id {
+            Some(id) => id,
+            None => self.client.begin_upload(key, &job.headers).await?,
+        };
         let numbered: Vec<_> = (1..).zip(parts.iter().cloned()).collect();
         let sent = futures::stream::iter(numbered)
             .map(|(number, part)| self.send_part(job, &id, number, part))
@@ -173,13 +183,7 @@ impl Mount {
             .try_collect::<Vec<_>>()
             .await;
         let done = match sent {
-            Ok(parts) => {
-                if let Some(etag) = fused_s3::etag_of_parts(&parts) {
-                    job.record_making(etag)?;
-                }
-                let made = self.client.complete_upload(key, &id, &parts, condition);
-                made.await.map_err(Failure::from)
-            }
+            Ok(parts) => self.complete(job, &id, &parts, condition).await,
             Err(failure) => Err(failure),
         };
         if done.is_err() {
@@ -189,15 +193,44 @@ impl Mount {
         done
     }
 
+    async fn complete(
+        &self,
+        job: &Job,
+        id: &str,
+        parts: &[Part],
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        if let Some(etag) = fused_s3::etag_of_parts(parts) {
+            job.record_making(etag)?;
+        }
+        let key = &job.key;
+        let stored = self.client.complete_upload(key, id, parts, condition);
+        let stored = stored.await?;
+        match &job.early {
+            // An upload gets its headers when it begins; the times have changed since.
+            Some(early) if early.headers != job.headers => {
+                let set = self.client.set_headers(key, &stored.etag, &job.headers);
+                Ok(set.await?)
+            }
+            _ => Ok(stored),
+        }
+    }
+
     async fn send_part(
         &self,
         job: &Job,
         id: &str,
         number: u16,
         part: PartPlan,
-    ) -> Result<fused_s3::Part, Failure> {
+    ) -> Result<Part, Failure> {
         match part {
             PartPlan::Send(range) => {
+                if let Some(early) = &job.early
+                    && let Some(part) = early.part(number, &range).await
+                {
+                    return Ok(part);
+                }
+                let _turn = self.sending.acquire().await;
                 let bytes = self.staged_bytes(job, range).await?;
                 Ok(self.client.put_part(&job.key, id, number, bytes).await?)
             }
@@ -307,6 +340,7 @@ impl Mount {
             file: job.file.clone(),
             modified: job.modified,
             headers: job.headers.clone(),
+            early: None,
         };
         match self.run(&aside).await {
             Ok(_) => {

@@ -16,7 +16,7 @@ const MAX_SIZE: u64 = 5 << 40;
 
 impl Mount {
     /// Stages bytes.
-    pub fn write(&self, file: &OpenFile, offset: u64, bytes: &[u8]) -> Outcome<()> {
+    pub fn write(self: &Arc<Self>, file: &OpenFile, offset: u64, bytes: &[u8]) -> Outcome<()> {
         self.check_writable()?;
         let end = offset + bytes.len() as u64;
         if end > MAX_SIZE {
@@ -28,15 +28,22 @@ impl Mount {
         written.map_err(|error| errno::of_io(&error))?;
         staged.stage.write(offset..end);
         self.note_change(file, &mut state);
+        if let Some(early) = &mut state.early {
+            early.written(&(offset..end));
+        }
+        self.send_early(file, &mut state);
         Ok(())
     }
 
     /// Makes a file shorter, or longer by zeros.
-    pub fn resize(&self, file: &OpenFile, size: u64) -> Outcome<()> {
+    pub fn resize(self: &Arc<Self>, file: &OpenFile, size: u64) -> Outcome<()> {
         if size > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
         let mut state = file.state.lock();
+        if self.staged(file, &mut state)?.stage.size() > size {
+            self.abandon_early(&mut state);
+        }
         self.staged(file, &mut state)?.stage.resize(size);
         state.record(&Record::Resize(size))?;
         self.note_change(file, &mut state);
@@ -58,7 +65,13 @@ impl Mount {
     }
 
     /// Reserves, or zeroes, a range as fallocate does.
-    pub fn allocate(&self, file: &OpenFile, offset: u64, length: u64, mode: i32) -> Outcome<()> {
+    pub fn allocate(
+        self: &Arc<Self>,
+        file: &OpenFile,
+        offset: u64,
+        length: u64,
+        mode: i32,
+    ) -> Outcome<()> {
         self.check_writable()?;
         let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
         let keeps_size = mode & libc::FALLOC_FL_KEEP_SIZE != 0;
@@ -78,7 +91,7 @@ impl Mount {
         Ok(())
     }
 
-    fn zero(&self, file: &OpenFile, start: u64, end: u64) -> Outcome<()> {
+    fn zero(self: &Arc<Self>, file: &OpenFile, start: u64, end: u64) -> Outcome<()> {
         const ZEROS: &[u8] = &[0; 1 << 20];
         let mut at = start;
         while at < end {

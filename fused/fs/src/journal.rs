@@ -21,6 +21,8 @@ pub enum Record {
     Resize(u64),
     /// What is stored beside the bytes: headers of a request.
     Headers(Vec<(String, String)>),
+    /// Parts are sent to this upload while the file is written; `None`: not any more.
+    Upload(Option<String>),
     /// An upload of the file as it is now begins.
     Begin,
     /// That upload is about to make an object of this ETag.
@@ -47,6 +49,8 @@ pub struct Recovered {
     pub headers: Vec<(String, String)>,
     /// They changed after the bytes did, or with them.
     pub headers_changed: bool,
+    /// An upload that was under way: whether it is completed or not, it is of no use.
+    pub upload: Option<String>,
     /// The object that an upload was about to make when the journal ended. If it is there, the upload
     /// was done.
     pub making: Option<Base>,
@@ -68,6 +72,7 @@ pub fn read(journal: &str) -> Option<Recovered> {
     let mut headers = Vec::new();
     let mut headers_changed = false;
     let mut making = None;
+    let mut upload = None;
     // The file's length when the upload began.
     let mut begun = 0;
     for line in journal.split_inclusive('\n') {
@@ -97,6 +102,7 @@ pub fn read(journal: &str) -> Option<Recovered> {
                 begun = stage.size();
                 making = None;
             }
+            Record::Upload(id) => upload = id,
             Record::Making(etag) => making = Some(Base { etag, size: begun }),
         }
     }
@@ -105,6 +111,7 @@ pub fn read(journal: &str) -> Option<Recovered> {
         stage: stage?,
         headers,
         headers_changed,
+        upload,
         making,
     })
 }

@@ -150,6 +150,16 @@ impl Stage {
         changes
     }
 
+    /// Whether every byte of a range is staged.
+    pub fn has_staged(&self, range: Range<u64>) -> bool {
+        self.staged.contains(range)
+    }
+
+    /// Whether bytes of the object are still the file's.
+    pub fn needs_base(&self) -> bool {
+        self.kept > 0
+    }
+
     /// Whether every byte is staged, or zero.
     pub fn is_whole(&self) -> bool {
         let pieces = self.pieces(0..self.size);

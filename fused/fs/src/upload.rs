@@ -9,9 +9,7 @@ pub const WHOLE: u64 = 8 << 20;
 
 /// Length of a part, at least. S3 asks for 5 MiB.
 const PART: u64 = 8 << 20;
-/// Most parts of an object, as in S3.
-const MAX_PARTS: u64 = 10_000;
-/// Longest range that one request copies, as in S3: a whole number of parts.
+/// Longest range that one request copies, as in S3: 5 GiB, less than a part.
 const MAX_COPY: u64 = 4 << 30;
 
 /// A part of an object to be made.
@@ -63,17 +61,15 @@ pub fn plan(stage: &Stage, headers: bool, patches: bool) -> Plan {
 
 fn parts(stage: &Stage) -> Vec<PartPlan> {
     let size = stage.size();
-    let length = part_length(size);
     let changes = stage.changes();
     let mut parts: Vec<PartPlan> = Vec::new();
-    let mut start = 0;
-    while start < size {
-        let range = start..(start + length).min(size);
+    let ranges = (1..).map(part).take_while(|range| range.start < size);
+    for range in ranges {
+        let range = range.start..range.end.min(size);
         let changed = changes
             .split(range.clone())
             .iter()
             .any(|(_, within)| *within);
-        start = range.end;
         match parts.last_mut() {
             Some(PartPlan::Copy(before)) if !changed && range.end - before.start <= MAX_COPY => {
                 before.end = range.end;
@@ -85,11 +81,16 @@ fn parts(stage: &Stage) -> Vec<PartPlan> {
     parts
 }
 
-/// How long the parts of an object of `size` bytes are.
-pub fn part_length(size: u64) -> u64 {
-    let least = size.div_ceil(MAX_PARTS);
-    // Whole MiB, so that ranges stay on block boundaries.
-    PART.max(least.next_multiple_of(1 << 20))
+/// The bytes that part `number` of a file has, counted from 1, wherever the file ends: 8 MiB, and
+/// twice that for each 1,000 parts before, so that 10,000 parts make the largest file.
+pub fn part(number: u16) -> Range<u64> {
+    const STEP: u64 = 1000;
+    let before = u64::from(number - 1);
+    let (doublings, rest) = (before / STEP, before % STEP);
+    let length = PART << doublings;
+    // The steps before have 1, 2, 4 and so on times STEP parts' worth.
+    let start = STEP * PART * ((1 << doublings) - 1) + rest * length;
+    start..start + length
 }
 
 #[cfg(test)]
@@ -137,6 +138,18 @@ mod tests {
         assert_eq!(plan(&shorter, false, true), Plan::Whole);
     }
 
+    #[test]
+    fn parts_follow_one_another_up_to_the_largest_file() {
+        let mut at = 0;
+        for number in 1..=10_000 {
+            let range = part(number);
+            assert_eq!(range.start, at);
+            assert!(range.end - range.start <= 5 << 30);
+            at = range.end;
+        }
+        assert!(at > 5 << 40);
+    }
+
     proptest! {
         #[test]
         fn parts_cover_the_file_and_keep_to_the_limits(
@@ -151,7 +164,7 @@ mod tests {
                 file.write(start..(start + length).min(size));
             }
             let parts = parts(&file);
-            prop_assert!(parts.len() as u64 <= MAX_PARTS);
+            prop_assert!(parts.len() <= 10_000);
             let mut at = 0;
             let changes = file.changes();
             for (n, part) in parts.iter().enumerate() {
