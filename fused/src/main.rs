@@ -14,16 +14,15 @@ mod reading;
 mod recovery;
 mod session;
 mod staging;
+mod status;
 mod uploading;
 mod writing;
 mod xattrs;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    match cli::Cli::of(std::env::args_os()).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fused: {error:#}");

@@ -60,6 +60,11 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     recover(&runtime, &mount, command)?;
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
+    let at = std::path::absolute(&command.at)?;
+    mount
+        .staging
+        .mounted_at(&at)
+        .context("the staging folder cannot be written")?;
     serve(&runtime, session, command)?;
     runtime.block_on(mount.finish())
 }

@@ -2,7 +2,8 @@
 //! that were not uploaded yet outlive the process.
 //!
 //! `FOLDER/BUCKET@HOST/SESSION/` has a file `N` of bytes and a file `N.journal` for each staged file,
-//! and a file `lock` that is locked as long as the session lives.
+//! a file `lock` that is locked as long as the session lives, and a file `mounted` that says where it is
+//! mounted.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,6 +15,8 @@ use bytes::{Bytes, BytesMut};
 use fused_fs::journal::{self, Record, Recovered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+
+use crate::status::MOUNTED;
 
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
@@ -58,6 +61,11 @@ impl StagingFolder {
         })
     }
 
+    /// Writes down where the bucket is mounted.
+    pub fn mounted_at(&self, at: &Path) -> io::Result<()> {
+        fs::write(self.path.join(MOUNTED), at.as_os_str().as_encoded_bytes())
+    }
+
     /// A new and empty file.
     pub fn create(&self) -> io::Result<StageFile> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -97,13 +105,8 @@ impl LeftBehind {
     /// The files that were staged, and what their journals tell.
     pub fn files(&self) -> io::Result<Vec<(Recovered, StageFile)>> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            if path.extension().is_none_or(|it| it != JOURNAL) {
-                continue;
-            }
-            let recovered = journal::read(&fs::read_to_string(&path)?);
-            let file = StageFile::open(path.with_extension(""))?;
+        for (recovered, path) in journals(&self.path)? {
+            let file = StageFile::open(path)?;
             match recovered {
                 Some(recovered) => files.push((recovered, file)),
                 None => file.discard(),
@@ -174,6 +177,28 @@ impl StageFile {
     }
 }
 
+/// What the journals of a session tell, and where the bytes are.
+pub fn journals(session: &Path) -> io::Result<Vec<(Option<Recovered>, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(session)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == JOURNAL) {
+            match fs::read_to_string(&path) {
+                Ok(text) => found.push((journal::read(&text), path.with_extension(""))),
+                // It was uploaded meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a session's process lives.
+pub fn is_alive(session: &Path) -> io::Result<bool> {
+    Ok(lock(session)?.is_none())
+}
+
 fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -195,13 +220,16 @@ fn lock(session: &Path) -> io::Result<Option<Flock<File>>> {
 
 fn has_staged(session: &Path) -> bool {
     fs::read_dir(session).is_ok_and(|mut entries| {
-        entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK))
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| entry.file_name() != LOCK && entry.file_name() != MOUNTED)
+        })
     })
 }
 
 fn remove_if_empty(session: &Path) {
     if !has_staged(session) {
         // It may be somebody else's by now.
+        let _ = fs::remove_file(session.join(MOUNTED));
         let _ = fs::remove_file(session.join(LOCK));
         let _ = fs::remove_dir(session);
     }

@@ -62,6 +62,7 @@ impl MountPoint {
             .arg("mount")
             .arg(format!("s3://{bucket}"))
             .arg(self.path())
+            .arg("--foreground")
             .arg("--staging")
             .arg(self.folder.path().join("staging"))
             .args(arguments)

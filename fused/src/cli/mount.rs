@@ -1,27 +1,11 @@
-//! The command line.
+//! What `fused mount` is given.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use fused_s3::{Patience, Profile};
-
-use crate::session;
-
-/// Mounts a bucket as a file system.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Mount a bucket, or the keys of it that begin with a prefix
-    Mount(Box<MountCommand>),
-}
 
 /// What `fused mount` is given.
 #[derive(Debug, Args)]
@@ -72,6 +56,12 @@ pub struct MountCommand {
     /// Where changes are staged until they are uploaded [default: ~/.cache/hayrack/fused]
     #[arg(long, value_name = "FOLDER")]
     pub staging: Option<PathBuf>,
+    /// Stay in the foreground, and log to stderr
+    #[arg(long, short)]
+    pub foreground: bool,
+    /// Where a mount in the background logs to [default: BUCKET.log in the staging folder]
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 }
 
 /// A bucket, and what the keys begin with.
@@ -110,19 +100,10 @@ fn octal(text: &str) -> Result<u32, String> {
     }
 }
 
-impl Cli {
-    /// Does what was asked for.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
-            Command::Mount(command) => session::run(&command),
-        }
-    }
-}
-
 impl MountCommand {
     /// Where the bucket is and who asks, from the flags and from where S3 tools keep it.
     pub fn settings(&self) -> anyhow::Result<fused_s3::Settings> {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let home = home();
         let variable = |name: &str| std::env::var(name).ok();
         let profile = Profile::load(self.profile.as_deref(), home.as_deref(), variable)?;
         let endpoint = self.endpoint.clone().or(profile.endpoint);
@@ -151,14 +132,27 @@ impl MountCommand {
 
     /// Where changes are staged.
     pub fn staging(&self) -> anyhow::Result<PathBuf> {
-        if let Some(folder) = &self.staging {
-            return Ok(folder.clone());
-        }
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let cache = cache
-            .or(home)
-            .context("no folder for staged changes: give --staging, or set HOME")?;
-        Ok(cache.join("hayrack/fused"))
+        staging_folder(self.staging.as_ref())
     }
+}
+
+/// The folder that was chosen, or the usual one.
+pub fn staging_folder(chosen: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = chosen {
+        return Ok(folder.clone());
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache
+        .or_else(|| Some(home()?.join(".cache")))
+        .context("no folder for staged changes: give --staging, or set HOME")?;
+    Ok(cache.join("hayrack/fused"))
+}
+
+/// The user's folder. mount(8) and systemd say nothing of it.
+fn home() -> Option<PathBuf> {
+    if let Some(home) = std::env::var_os("HOME") {
+        return Some(home.into());
+    }
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+    Some(user.ok()??.dir)
 }
