@@ -1,4 +1,5 @@
 # make run     build Hayrack and run it here, with its data in data/
+# make mount   mount the first bucket of a running Hayrack at data/mnt
 # make test    everything that CI runs
 # make bench   measure it; PEER=/path/to/minio measures MinIO beside it and writes RESULTS.md
 # make check   the fast part of the tests: format, lints, unit and property tests
@@ -15,12 +16,20 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run test check lint bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run mount test check lint bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
-	cargo build --release --locked -p volumed -p s3d
+	cargo build --release --locked -p volumed -p s3d -p fused
 	@exec $(TARGET)/release/s3d quickstart
+
+# Where quickstart keeps its data, and the keys to it.
+DATA := $(or $(HAYRACK_DATA),data)
+mount:
+	@.ci/install-packages fuse3
+	@test -e $(DATA)/env || { echo "Start it first, in another terminal: make run" >&2; exit 1; }
+	@mkdir -p $(DATA)/mnt
+	@. $(DATA)/env && $(TARGET)/release/fused mount s3://$$HAYRACK_BUCKET $(DATA)/mnt
 
 build-packages:
 	@.ci/install-packages gcc libc6-dev

@@ -31,6 +31,9 @@ aws-cli, in another terminal:
   echo hello | aws --endpoint-url "$AWS_ENDPOINT_URL" s3 cp - "s3://$HAYRACK_BUCKET/hello.txt"
   aws --endpoint-url "$AWS_ENDPOINT_URL" s3 ls "s3://$HAYRACK_BUCKET"
 
+As a file system, in another terminal:
+  make mount        # {mount}; umount it before you stop Hayrack
+
 JavaScript:
   import {{ S3Client, PutObjectCommand }} from "@aws-sdk/client-s3";
   const s3 = new S3Client({{
@@ -46,6 +49,7 @@ Hayrack is ready. Ctrl-C stops it; another one quits at once.
         email = env.need("HAYRACK_EMAIL")?,
         password = env.need("HAYRACK_PASSWORD")?,
         data = settings.data.display(),
+        mount = settings.data.join("mnt").display(),
         env_file = env_file.display(),
     )?;
     out.flush()?;
