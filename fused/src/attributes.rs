@@ -79,7 +79,7 @@ impl Mount {
     ) -> Outcome<()> {
         let kind = {
             let mut tree = self.tree.lock();
-            let node = tree.get_mut(ino).ok_or(Errno::ESTALE)?;
+            let node = tree.change(ino).ok_or(Errno::ESTALE)?;
             change(&mut node.attributes);
             node.kind()
         };
@@ -89,11 +89,7 @@ impl Mount {
         let file = self.open_file(ino);
         let open = {
             let mut state = file.state.lock();
-            let deferred = state.attributes_changed
-                || state
-                    .staged
-                    .as_ref()
-                    .is_some_and(|staged| staged.stage.is_changed());
+            let deferred = state.is_changed();
             state.attributes_changed = true;
             if deferred {
                 let headers = self.headers(ino)?;
@@ -135,11 +131,12 @@ impl Mount {
         let stored = put
             .await
             .map_err(|error| errno::reported(&key, "changing it", &error))?;
-        if let Some(node) = self.tree.lock().get_mut(ino) {
+        if let Some(node) = self.tree.lock().change(ino) {
             node.object = Some(Base {
                 etag: stored.etag,
                 size: 0,
             });
+            node.attributes = attributes;
         }
         Ok(())
     }

@@ -212,7 +212,7 @@ impl Mount {
         let fresh_until = self.fresh_until();
         let mut tree = self.tree.lock();
         let ino = tree.put(named.parent, &named.segment, found);
-        if let Some(node) = tree.get_mut(ino) {
+        if let Some(node) = tree.change(ino) {
             node.fresh_until = fresh_until;
         }
         touch(&mut tree, named.parent);
@@ -277,7 +277,7 @@ impl Mount {
         };
         match self.put_marker(&key, attributes).await {
             Ok(found) => {
-                if let Some(node) = self.tree.lock().get_mut(ino) {
+                if let Some(node) = self.tree.lock().change(ino) {
                     node.object = found.object;
                     node.others = found.others;
                 }
@@ -292,7 +292,7 @@ impl Mount {
 
 /// The entries of a directory changed.
 pub fn touch(tree: &mut fused_fs::tree::Tree, directory: Ino) {
-    if let Some(node) = tree.get_mut(directory) {
+    if let Some(node) = tree.change(directory) {
         node.attributes.modified = now();
         node.attributes.changed = node.attributes.modified;
     }

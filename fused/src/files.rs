@@ -35,6 +35,8 @@ pub struct FileState {
     pub staged: Option<Staged>,
     /// What is stored beside the bytes is to be changed.
     pub attributes_changed: bool,
+    /// An upload is under way: until it has ended, what the server says is not what the file is.
+    pub uploading: bool,
     /// Parts that were sent before the file is flushed.
     pub early: Option<Early>,
     pub openers: usize,
@@ -48,11 +50,19 @@ pub struct Staged {
 }
 
 impl OpenFile {
-    /// Whether there is something to upload.
+    /// Whether there is something that the server does not have.
     pub fn is_changed(&self) -> bool {
-        let state = self.state.lock();
-        let bytes = state.staged.as_ref();
-        state.attributes_changed || bytes.is_some_and(|staged| staged.stage.is_changed())
+        self.state.lock().is_changed()
+    }
+}
+
+impl FileState {
+    /// The same of a file that is locked.
+    pub fn is_changed(&self) -> bool {
+        let bytes = self.staged.as_ref();
+        self.uploading
+            || self.attributes_changed
+            || bytes.is_some_and(|staged| staged.stage.is_changed())
     }
 }
 
@@ -201,11 +211,7 @@ impl Mount {
     pub fn forget_file(self: &Arc<Self>, file: &Arc<OpenFile>) {
         let mut files = self.files.lock();
         let mut state = file.state.lock();
-        let changed = state.attributes_changed
-            || state
-                .staged
-                .as_ref()
-                .is_some_and(|staged| staged.stage.is_changed());
+        let changed = state.is_changed();
         let mut tree = self.tree.lock();
         let removed = tree.place(file.ino).is_none();
         if state.openers > 0 || (changed && !removed) {

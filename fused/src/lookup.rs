@@ -51,30 +51,51 @@ impl Named {
 impl Mount {
     /// The inode of a name.
     pub async fn lookup(self: &Arc<Self>, named: &Named) -> Outcome<Ino> {
-        if let Some(ino) = self.known(named) {
-            return Ok(ino);
+        loop {
+            if let Some(ino) = self.known(named) {
+                return Ok(ino);
+            }
+            let before = self.state(named);
+            let found = self.find(named).await?;
+            // What was changed here meanwhile is newer than the answer.
+            if let Some(outcome) = self.learn(named, before, found) {
+                return outcome;
+            }
         }
-        let found = self.find(named).await?;
-        // A file that was created or changed here meanwhile is newer than the answer.
-        if let Some(ino) = self.known_here(named) {
-            return Ok(ino);
-        }
+    }
+
+    fn state(&self, named: &Named) -> Option<(Ino, u64)> {
+        let tree = self.tree.lock();
+        tree.state(named.parent, &named.segment, named.beside_directory)
+    }
+
+    /// Takes over what the server said of a name, unless the name is not as it was when the server was
+    /// asked.
+    fn learn(
+        &self,
+        named: &Named,
+        before: Option<(Ino, u64)>,
+        found: Option<Found>,
+    ) -> Option<Outcome<Ino>> {
         let fresh_until = self.fresh_until();
         let mut tree = self.tree.lock();
+        if tree.state(named.parent, &named.segment, named.beside_directory) != before {
+            return None;
+        }
         if tree.get(named.parent).is_none() {
-            return Err(Errno::ESTALE);
+            return Some(Err(Errno::ESTALE));
         }
         let Some(found) = found else {
-            if let Some(ino) = tree.child(named.parent, &named.segment, named.beside_directory) {
+            if let Some((ino, _)) = before {
                 tree.remove(ino);
             }
-            return Err(Errno::ENOENT);
+            return Some(Err(Errno::ENOENT));
         };
         let ino = tree.put(named.parent, &named.segment, found);
         if let Some(node) = tree.get_mut(ino) {
             node.fresh_until = fresh_until;
         }
-        Ok(ino)
+        Some(Ok(ino))
     }
 
     /// The inode, if what is known of it holds.

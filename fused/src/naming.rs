@@ -92,7 +92,7 @@ impl Mount {
         {
             let mut tree = self.tree.lock();
             tree.remove(ino);
-            if let Some(node) = tree.get_mut(ino) {
+            if let Some(node) = tree.change(ino) {
                 node.attributes.changed = now();
             }
             touch(&mut tree, named.parent);
@@ -210,7 +210,7 @@ impl Mount {
         let etag = base.ok_or(Errno::ESTALE)?.etag;
         let stored = self.client.copy(from, &etag, to).await.map_err(failed)?;
         self.client.delete(from).await.map_err(failed)?;
-        if let Some(node) = self.tree.lock().get_mut(ino)
+        if let Some(node) = self.tree.lock().change(ino)
             && let Some(object) = &mut node.object
         {
             if node.cached.as_ref() == Some(&object.etag) {
@@ -254,7 +254,7 @@ impl Mount {
     fn renamed(&self, ino: Ino, from: &Named, to: &Named) {
         let mut tree = self.tree.lock();
         tree.rename(ino, to.parent, &to.segment);
-        if let Some(node) = tree.get_mut(ino) {
+        if let Some(node) = tree.change(ino) {
             node.attributes.changed = now();
         }
         touch(&mut tree, from.parent);

@@ -129,6 +129,7 @@ impl Mount {
             }
             return Ok(None);
         }
+        state.uploading = true;
         Ok(Some(Job {
             key,
             plan,
@@ -276,13 +277,14 @@ impl Mount {
         };
         let fresh_until = self.fresh_until();
         let mut state = file.state.lock();
+        state.uploading = false;
         if let Some(staged) = &mut state.staged {
             staged.stage.uploaded(base.clone());
         }
         // Else it is uploaded once more after a crash, and found to be there.
         let _ = state.record(&Record::Base(Some(base.clone())));
         let mut tree = self.tree.lock();
-        if let Some(node) = tree.get_mut(file.ino) {
+        if let Some(node) = tree.change(file.ino) {
             // The kernel wrote these bytes, or read those that stayed.
             node.cached = Some(base.etag.clone());
             node.object = Some(base);
@@ -298,6 +300,7 @@ impl Mount {
     ) -> Errno {
         {
             let mut state = file.state.lock();
+            state.uploading = false;
             state.attributes_changed = true;
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();

@@ -55,7 +55,7 @@ impl Mount {
         let now = now();
         state.attributes_changed = true;
         let mut tree = self.tree.lock();
-        if let Some(node) = tree.get_mut(file.ino) {
+        if let Some(node) = tree.change(file.ino) {
             if let Some(staged) = &state.staged {
                 node.size = staged.stage.size();
             }

@@ -42,6 +42,8 @@ pub struct Node {
     pub cached: Option<String>,
     /// Until when it is taken to be as the server has it.
     pub fresh_until: Timestamp,
+    /// How often it was changed here.
+    changes: u64,
     /// How often the kernel was given it, less how often it forgot.
     lookups: u64,
     /// How many have it open, or are working on it.
@@ -66,6 +68,7 @@ impl Node {
             others: found.others,
             cached: None,
             fresh_until: Timestamp::default(),
+            changes: 0,
             lookups: 0,
             uses: 0,
             children: 0,
@@ -129,7 +132,7 @@ impl Tree {
         self.nodes.get(&ino)
     }
 
-    /// An inode, to be changed.
+    /// An inode, to be noted of what the server or the kernel says.
     pub fn get_mut(&mut self, ino: Ino) -> Option<&mut Node> {
         self.nodes.get_mut(&ino)
     }
@@ -189,6 +192,20 @@ impl Tree {
         Some(place.parent)
     }
 
+    /// What is known of a name: changes whenever something here changes the file, or which one it is.
+    /// An answer of the server that was asked before says nothing of a name that changed since.
+    pub fn state(&self, parent: Ino, segment: &str, beside_directory: bool) -> Option<(Ino, u64)> {
+        let ino = self.child(parent, segment, beside_directory)?;
+        Some((ino, self.nodes.get(&ino)?.changes))
+    }
+
+    /// An inode, to be changed by what is done here.
+    pub fn change(&mut self, ino: Ino) -> Option<&mut Node> {
+        let node = self.nodes.get_mut(&ino)?;
+        node.changes += 1;
+        Some(node)
+    }
+
     /// The name of an inode: its directory, its segment, and whether it lies beside a directory.
     pub fn place(&self, ino: Ino) -> Option<(Ino, &str, bool)> {
         let place = self.nodes.get(&ino)?.place.as_ref()?;
@@ -230,6 +247,7 @@ impl Tree {
         self.names.insert(name, ino);
         if let Some(node) = self.nodes.get_mut(&ino) {
             node.place = Some(place);
+            node.changes += 1;
         }
     }
 
