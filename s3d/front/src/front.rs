@@ -23,6 +23,7 @@ use tracing::Instrument;
 use super::access::{Access, NoSecrets};
 use super::answer::{self, Asked, Ids};
 use super::authentication::authenticate;
+use super::changes;
 use super::context::{Content, RequestContext};
 use super::cors::{CorsError, CrossOrigin};
 use super::document::{self, Document, Room};
@@ -154,6 +155,18 @@ impl Front {
         let signer =
             authenticate(&self.0.accounts, &mut parts, &addressing, SystemTime::now()).await?;
         let query = Query::parse(parts.uri.query());
+        if changes::is_asked(&parts.method, resource, &query) {
+            let context = RequestContext {
+                addressing,
+                operation,
+                signer,
+                headers: LenientHeaders::take(&mut parts.headers),
+                body: Content::Nothing,
+                caller: None,
+                bucket: None,
+            };
+            return self.follow_changes(&parts, context).await;
+        }
         let presigned = signer.as_ref().is_some_and(|signer| signer.presigned);
         supported::check(&parts.method, resource, &query, presigned, &parts.headers)?;
         let anonymous = signer.is_none();
@@ -235,6 +248,26 @@ impl Front {
         };
         let stored = self.operate(parts, context, s3s::Body::empty()).await;
         Ok(form.reply.of(stored))
+    }
+
+    /// Answers with the change feed of a bucket.
+    async fn follow_changes(
+        &self,
+        parts: &Parts,
+        context: RequestContext,
+    ) -> S3Result<Response<s3s::Body>> {
+        if let Some(signer) = &context.signer {
+            self.0.accounts.note_use(&signer.key.id);
+        }
+        let access = Access {
+            buckets: self.0.buckets.clone(),
+        };
+        let bucket = access
+            .check_listing(&context, parts, changes::OPERATION)
+            .await?;
+        let query = Query::parse(parts.uri.query());
+        let request = changes::request(&query, &parts.headers)?;
+        changes::follow(&self.0.buckets, &bucket, request).await
     }
 
     async fn operate(

@@ -14,6 +14,7 @@ mod bucket_cors;
 mod bucket_policy;
 mod bucket_tagging;
 mod buckets;
+mod changes;
 mod checksum;
 mod chunked;
 mod completion;

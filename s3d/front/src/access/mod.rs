@@ -8,6 +8,7 @@ mod objects;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::request::Parts;
 use http::{HeaderMap, Uri};
 use s3d_accounts::{Access as KeyAccess, Scope};
 use s3d_bucket::Permission;
@@ -23,6 +24,7 @@ use super::context::{Content, RequestContext};
 use super::error;
 use super::host::Addressing;
 use super::refusal::Refusal;
+use super::resource::bucket_name;
 
 pub use caller::{Caller, covers};
 pub use facts::TlsVersion;
@@ -92,6 +94,26 @@ struct Asked<'a> {
 }
 
 impl Access {
+    /// The bucket that a request is about which s3s does not know, if its caller may list it.
+    pub async fn check_listing(
+        &self,
+        context: &RequestContext,
+        parts: &Parts,
+        operation: &'static str,
+    ) -> S3Result<Arc<BucketRecord>> {
+        context.operation.set(operation);
+        let asked = Asked {
+            operation,
+            bucket: bucket_name(&parts.uri, &context.addressing),
+            key: None,
+            headers: &parts.headers,
+            uri: &parts.uri,
+            connection: Connection::of(&parts.extensions),
+        };
+        let (_, bucket) = self.decide(context, &asked).await?;
+        bucket.ok_or_else(|| Refusal::NoSuchBucket.into())
+    }
+
     /// Who asks and for which bucket, if they may.
     async fn decide(
         &self,

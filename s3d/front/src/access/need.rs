@@ -37,7 +37,9 @@ pub fn need(operation: &str) -> Need {
     match operation {
         "ListBuckets" => Need::Key,
         "CreateBucket" => Need::Namespace,
-        "HeadBucket" | "ListObjects" | "ListObjectsV2" => Need::Bucket(LIST_BUCKET, Read),
+        "HeadBucket" | "ListChanges" | "ListObjects" | "ListObjectsV2" => {
+            Need::Bucket(LIST_BUCKET, Read)
+        }
         "ListObjectVersions" => Need::Bucket("ListBucketVersions", Read),
         "ListMultipartUploads" => Need::Bucket("ListBucketMultipartUploads", Read),
         "GetBucketAcl" => Need::Bucket("GetBucketAcl", ReadAcp),
