@@ -128,7 +128,8 @@ impl Mount {
             .as_ref()
             .map_or(Condition::Absent, |base| Condition::Etag(&base.etag));
         let put = self.client.put(&key, &headers, Bytes::new(), condition);
-        let stored = put
+        let stored = self
+            .own(&[&key], put)
             .await
             .map_err(|error| errno::reported(&key, "changing it", &error))?;
         if let Some(node) = self.tree.lock().change(ino) {

@@ -192,10 +192,13 @@ impl Mount {
         let put = self
             .client
             .put(key, &headers, Bytes::new(), Condition::Absent);
-        let stored = put.await.map_err(|error| match error.kind {
-            ErrorKind::Precondition => Errno::EEXIST,
-            _ => errno::reported(key, "making it", &error),
-        })?;
+        let stored = self
+            .own(&[key], put)
+            .await
+            .map_err(|error| match error.kind {
+                ErrorKind::Precondition => Errno::EEXIST,
+                _ => errno::reported(key, "making it", &error),
+            })?;
         Ok(Found {
             attributes,
             object: Some(Base {
@@ -233,7 +236,7 @@ impl Mount {
         };
         self.check_empty(ino, &key).await?;
         self.keep_directory(named.parent).await?;
-        let deleted = self.client.delete(&key).await;
+        let deleted = self.own(&[&key], self.client.delete(&key)).await;
         deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
         let mut tree = self.tree.lock();
         tree.remove(ino);

@@ -1,5 +1,6 @@
 //! What the server has under a name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fused_fs::attributes::{Attributes, metadata};
@@ -11,7 +12,7 @@ use fuser::Errno;
 
 use crate::directories::check_length;
 use crate::errno::{self, Outcome};
-use crate::mount::{Mount, now, timestamp};
+use crate::mount::{Mount, timestamp};
 
 /// A name in a directory, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +57,30 @@ impl Mount {
                 return Ok(ino);
             }
             let before = self.state(named);
-            let found = self.find(named).await?;
+            let found = {
+                let asked = self.ask(named)?;
+                let found = self.find(named).await?;
+                if asked.is_outdated() {
+                    continue;
+                }
+                found
+            };
             // What was changed here meanwhile is newer than the answer.
             if let Some(outcome) = self.learn(named, before, found) {
                 return outcome;
             }
         }
+    }
+
+    /// Has changes of a name's object noted for as long as the server is asked for it.
+    fn ask(self: &Arc<Self>, named: &Named) -> Outcome<Asked> {
+        let key = self.tree.lock().key_in(named.parent, &named.segment);
+        let key = key.ok_or(Errno::ESTALE)?;
+        self.asking.lock().begin(&key);
+        Ok(Asked {
+            mount: self.clone(),
+            key,
+        })
     }
 
     fn state(&self, named: &Named) -> Option<(Ino, u64)> {
@@ -105,7 +124,7 @@ impl Mount {
         }
         let tree = self.tree.lock();
         let ino = tree.child(named.parent, &named.segment, named.beside_directory)?;
-        (tree.get(ino)?.fresh_until > now()).then_some(ino)
+        self.is_fresh(tree.get(ino)?).then_some(ino)
     }
 
     /// The inode of a file that has changes of which the server knows nothing.
@@ -118,6 +137,17 @@ impl Mount {
         file.is_changed().then_some(ino)
     }
 
+    /// Whether what is known of an inode holds, or is newer than what the server has.
+    pub fn is_known(&self, ino: Ino) -> bool {
+        let file = self.files.lock().get(&ino).cloned();
+        if file.is_some_and(|file| file.is_changed()) {
+            return true;
+        }
+        let tree = self.tree.lock();
+        tree.get(ino)
+            .is_some_and(|node| self.is_fresh(node) || !node.is_named())
+    }
+
     /// Asks the server anew if what is known of an inode may not hold any more.
     pub async fn refresh(self: &Arc<Self>, ino: Ino) -> Outcome<()> {
         let named = {
@@ -125,7 +155,7 @@ impl Mount {
             let Some(node) = tree.get(ino) else {
                 return Err(Errno::ESTALE);
             };
-            if ino == ROOT || node.fresh_until > now() {
+            if ino == ROOT || self.is_fresh(node) {
                 return Ok(());
             }
             match tree.place(ino) {
@@ -221,6 +251,63 @@ impl Mount {
             beside_directory: false,
             others: others.lines(),
         }
+    }
+}
+
+/// Keys that the server is being asked for: how often at once, and whether something happened to them
+/// meanwhile.
+#[derive(Debug, Default)]
+pub struct Asking(HashMap<String, (usize, bool)>);
+
+impl Asking {
+    fn begin(&mut self, key: &str) {
+        let (count, _) = self.0.entry(key.to_owned()).or_default();
+        *count += 1;
+    }
+
+    fn end(&mut self, key: &str) {
+        if let Some((count, _)) = self.0.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    /// Something happened to an object: what is asked of it, and of the directories that it is in, may
+    /// be answered as it was before.
+    pub fn note(&mut self, key: &str) {
+        if self.0.is_empty() {
+            return;
+        }
+        let slashes = key.match_indices('/').map(|(at, _)| at);
+        for end in slashes.chain([key.len()]) {
+            if let Some((_, outdated)) = self.0.get_mut(&key[..end]) {
+                *outdated = true;
+            }
+        }
+    }
+}
+
+/// The server is asked for a key.
+struct Asked {
+    mount: Arc<Mount>,
+    key: String,
+}
+
+impl Asked {
+    fn is_outdated(&self) -> bool {
+        let asking = self.mount.asking.lock();
+        asking
+            .0
+            .get(&self.key)
+            .is_some_and(|(_, outdated)| *outdated)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.mount.asking.lock().end(&self.key);
     }
 }
 

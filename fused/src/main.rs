@@ -7,6 +7,7 @@ mod early;
 mod errno;
 mod file_system;
 mod files;
+mod following;
 mod lookup;
 mod mount;
 mod naming;

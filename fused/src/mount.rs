@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
@@ -16,6 +16,8 @@ use tokio::runtime::Handle as Runtime;
 use crate::directories::Directory;
 use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
+use crate::following::Expected;
+use crate::lookup::Asking;
 use crate::staging::StagingFolder;
 
 /// What a user chose for a mount.
@@ -33,6 +35,10 @@ pub struct Options {
     pub renames: bool,
 }
 
+/// How long the kernel keeps what it knows when the change feed is followed: the feed says what it has
+/// to forget, unless the connection is cut.
+const COHERENT: Duration = Duration::from_secs(30);
+
 /// A mounted bucket.
 pub struct Mount {
     pub client: Client,
@@ -48,6 +54,12 @@ pub struct Mount {
     pub names: tokio::sync::RwLock<()>,
     /// Turns to send parts of files.
     pub sending: tokio::sync::Semaphore,
+    /// The change feed is followed: what is known holds until the feed says otherwise.
+    pub coherent: AtomicBool,
+    /// What was done here and what the feed has not said yet.
+    pub expected: Mutex<Expected>,
+    /// Keys that the server is being asked for.
+    pub asking: Mutex<Asking>,
     /// When it was mounted: the time of directories that have none of their own.
     pub started: Timestamp,
     next_handle: AtomicU64,
@@ -76,6 +88,9 @@ impl Mount {
             listings: Mutex::default(),
             names: tokio::sync::RwLock::default(),
             sending: crate::early::turns(),
+            coherent: AtomicBool::new(false),
+            asking: Mutex::default(),
+            expected: Mutex::default(),
             started: now(),
             next_handle: AtomicU64::new(1),
         })
@@ -91,10 +106,29 @@ impl Mount {
         self.runtime.spawn(operation);
     }
 
+    /// How long the kernel may keep what it is told.
+    pub fn kernel_keeps(&self) -> Duration {
+        if self.coherent.load(Ordering::Relaxed) {
+            COHERENT.max(self.options.fresh)
+        } else {
+            self.options.fresh
+        }
+    }
+
     /// Until when what the server says now holds.
     pub fn fresh_until(&self) -> Timestamp {
+        if self.coherent.load(Ordering::Relaxed) {
+            return Timestamp(i64::MAX);
+        }
         let fresh = i64::try_from(self.options.fresh.as_nanos()).unwrap_or(i64::MAX);
         Timestamp(now().0.saturating_add(fresh))
+    }
+
+    /// Whether what is known of a node holds.
+    pub fn is_fresh(&self, node: &Node) -> bool {
+        // What holds until the feed says otherwise is not known any more when there is no feed.
+        let unlimited = node.fresh_until.0 == i64::MAX;
+        node.fresh_until > now() && (!unlimited || self.coherent.load(Ordering::Relaxed))
     }
 
     /// A node's attributes as the kernel wants them.

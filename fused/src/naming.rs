@@ -58,10 +58,13 @@ impl Mount {
         let size = bytes.len() as u64;
         let headers = headers(&attributes, &[]);
         let put = self.client.put(&key, &headers, bytes, Condition::Absent);
-        let stored = put.await.map_err(|error| match error.kind {
-            ErrorKind::Precondition => Errno::EEXIST,
-            _ => errno::reported(&key, "making it", &error),
-        })?;
+        let stored = self
+            .own(&[&key], put)
+            .await
+            .map_err(|error| match error.kind {
+                ErrorKind::Precondition => Errno::EEXIST,
+                _ => errno::reported(&key, "making it", &error),
+            })?;
         let found = Found {
             attributes,
             object: Some(Base {
@@ -87,8 +90,11 @@ impl Mount {
         self.keep_directory(named.parent).await?;
         self.detach(ino).await?;
         let key = self.key(ino)?;
-        let deleted = self.client.delete(&key).await;
-        deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
+        // What was never uploaded is not there.
+        if self.has_object(ino) {
+            let deleted = self.own(&[&key], self.client.delete(&key)).await;
+            deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
+        }
         {
             let mut tree = self.tree.lock();
             tree.remove(ino);
@@ -122,6 +128,11 @@ impl Mount {
             self.fetch_whole(&file).await?;
         }
         Ok(())
+    }
+
+    fn has_object(&self, ino: Ino) -> bool {
+        let tree = self.tree.lock();
+        tree.get(ino).is_some_and(|node| node.object.is_some())
     }
 
     fn kind(&self, ino: Ino) -> Outcome<Kind> {
@@ -200,7 +211,10 @@ impl Mount {
     async fn move_object(&self, ino: Ino, from: &str, to: &str) -> Outcome<()> {
         let failed = |error| errno::reported(from, "renaming it", &error);
         if self.options.renames {
-            return self.client.rename(from, to, true).await.map_err(failed);
+            let renamed = self
+                .own(&[from, to], self.client.rename(from, to, true))
+                .await;
+            return renamed.map_err(failed);
         }
         let base = self
             .tree
@@ -208,8 +222,10 @@ impl Mount {
             .get(ino)
             .and_then(|node| node.object.clone());
         let etag = base.ok_or(Errno::ESTALE)?.etag;
-        let stored = self.client.copy(from, &etag, to).await.map_err(failed)?;
-        self.client.delete(from).await.map_err(failed)?;
+        let copied = self.own(&[to], self.client.copy(from, &etag, to)).await;
+        let stored = copied.map_err(failed)?;
+        let deleted = self.own(&[from], self.client.delete(from)).await;
+        deleted.map_err(failed)?;
         if let Some(node) = self.tree.lock().change(ino)
             && let Some(object) = &mut node.object
         {
@@ -295,13 +311,14 @@ impl Mount {
         for (key, etag) in &keys {
             let new_key = format!("{to}{}", &key[from.len()..]);
             check_length(&new_key)?;
-            self.client
-                .copy(key, etag, &new_key)
-                .await
-                .map_err(failed)?;
+            let copied = self
+                .own(&[&new_key], self.client.copy(key, etag, &new_key))
+                .await;
+            copied.map_err(failed)?;
         }
         for (key, _) in &keys {
-            self.client.delete(key).await.map_err(failed)?;
+            let deleted = self.own(&[key], self.client.delete(key)).await;
+            deleted.map_err(failed)?;
         }
         Ok(())
     }

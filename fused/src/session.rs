@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::MountCommand;
 use crate::file_system::FileSystem;
+use crate::following;
 use crate::mount::{Mount, Options};
 use crate::staging::StagingFolder;
 
@@ -60,6 +61,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     recover(&runtime, &mount, command)?;
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
+    following::start(&mount, session.notifier());
     let at = std::path::absolute(&command.at)?;
     mount
         .staging

@@ -150,13 +150,13 @@ impl Mount {
             Plan::Headers => {
                 let etag = base.map_or("", |base| &base.etag);
                 let set = self.client.set_headers(&job.key, etag, &job.headers);
-                Ok(set.await?)
+                Ok(self.own(&[&job.key], set).await?)
             }
             Plan::Whole => {
                 let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
                 job.record_making(fused_s3::etag_of(&bytes))?;
                 let put = self.client.put(&job.key, &job.headers, bytes, condition);
-                Ok(put.await?)
+                Ok(self.own(&[&job.key], put).await?)
             }
             Plan::Parts(parts) => self.send_parts(job, parts, condition).await,
         }
@@ -206,12 +206,12 @@ impl Mount {
         }
         let key = &job.key;
         let stored = self.client.complete_upload(key, id, parts, condition);
-        let stored = stored.await?;
+        let stored = self.own(&[key], stored).await?;
         match &job.early {
             // An upload gets its headers when it begins; the times have changed since.
             Some(early) if early.headers != job.headers => {
                 let set = self.client.set_headers(key, &stored.etag, &job.headers);
-                Ok(set.await?)
+                Ok(self.own(&[key], set).await?)
             }
             _ => Ok(stored),
         }

@@ -117,6 +117,11 @@ impl Tree {
         }
     }
 
+    /// What all keys begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -249,6 +254,51 @@ impl Tree {
             node.place = Some(place);
             node.changes += 1;
         }
+    }
+
+    /// The inodes that a change of an object may be about: its own, and those of the directories above
+    /// that only keys make, from the outermost on.
+    pub fn about(&self, key: &str) -> Vec<Ino> {
+        let Some(rest) = key.strip_prefix(&self.prefix) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        let mut at = ROOT;
+        let mut segments = rest.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            if segments.peek().is_some() {
+                let Some(directory) = self.child(at, segment, false) else {
+                    break;
+                };
+                at = directory;
+                if self.nodes[&at].object.is_none() {
+                    found.push(at);
+                }
+            } else if segment.is_empty() {
+                // The marker of the directory that was come to.
+                found.push(at);
+            } else {
+                let names = [false, true];
+                let objects = names.map(|beside| self.child(at, segment, beside));
+                found.extend(objects.into_iter().flatten());
+            }
+        }
+        found.dedup();
+        found
+    }
+
+    /// Everything that is known may have changed.
+    pub fn doubt_all(&mut self) {
+        for node in self.nodes.values_mut() {
+            node.fresh_until = Timestamp::default();
+            node.changes += 1;
+        }
+    }
+
+    /// All inodes that have a name, with their directories.
+    pub fn named(&self) -> impl Iterator<Item = (Ino, &str, Ino)> {
+        let names = self.names.iter();
+        names.map(|((parent, segment, _), ino)| (*parent, segment.as_str(), *ino))
     }
 
     /// An inode loses its name; it stays for those who have it open.
@@ -426,6 +476,23 @@ mod tests {
         assert_ne!(directory, a);
         assert_eq!(tree.key(a), None);
         assert_eq!(tree.key(directory).unwrap(), "b/");
+    }
+
+    #[test]
+    fn a_change_is_about_a_file_and_what_its_key_makes() {
+        let mut tree = tree();
+        let a = tree.put(ROOT, "a", found(Kind::Directory));
+        let mut marked = found(Kind::Directory);
+        marked.object = Some(Base {
+            etag: "e".into(),
+            size: 0,
+        });
+        let b = tree.put(a, "b", marked);
+        let c = tree.put(b, "c", found(Kind::File));
+        assert_eq!(tree.about("a/b/c"), [a, c]);
+        assert_eq!(tree.about("a/b/"), [a, b]);
+        assert_eq!(tree.about("a/b/d"), [a]);
+        assert_eq!(tree.about("x/y"), []);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! It is not the SDK, because a file system sends many small requests: here one costs a signature
 //! and a write on a connection that is open.
 
+mod changes;
 mod client;
 mod credentials;
 mod error;
@@ -16,6 +17,7 @@ mod retry;
 mod tls;
 mod uploads;
 
+pub use changes::{Change, Changes, News};
 pub use client::{Client, ClientError, Settings};
 pub use credentials::{CredentialError, Credentials, Profile};
 pub use error::{ErrorKind, S3Error};

@@ -154,6 +154,18 @@ impl Client {
 }
 
 impl Inner {
+    /// Sends a request once, and answers before the body has come.
+    pub async fn begin(
+        &self,
+        request: &Request,
+    ) -> Result<http::Response<hyper::body::Incoming>, S3Error> {
+        let signed = self.sign(request)?;
+        let limit = self.settings.patience.attempt;
+        let answer = timeout(limit, self.connections.request(signed)).await;
+        let answer = answer.map_err(S3Error::unreachable)?;
+        answer.map_err(|error| root_cause(&error))
+    }
+
     async fn attempt(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
         let signed = self.sign(request)?;
         let exchange = async {

@@ -49,7 +49,7 @@ impl FileSystem {
         let mount = self.0.clone();
         self.run(operation, move |outcome| {
             match outcome.and_then(|ino| entered(&mount, ino)) {
-                Ok(attr) => reply.entry(&mount.options.fresh, &attr, GENERATION),
+                Ok(attr) => reply.entry(&mount.kernel_keeps(), &attr, GENERATION),
                 Err(error) => reply.error(error),
             }
         });
@@ -63,7 +63,7 @@ impl FileSystem {
         let mount = self.0.clone();
         self.run(operation, move |outcome| {
             match outcome.and_then(|()| mount.attr(ino)) {
-                Ok(attr) => reply.attr(&mount.options.fresh, &attr),
+                Ok(attr) => reply.attr(&mount.kernel_keeps(), &attr),
                 Err(error) => reply.error(error),
             }
         });

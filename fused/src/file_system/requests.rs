@@ -57,9 +57,9 @@ impl Filesystem for FileSystem {
 
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let number = ino(number);
-        if self.0.files.lock().contains_key(&number) {
+        if self.0.is_known(number) {
             return match self.0.attr(number) {
-                Ok(attr) => reply.attr(&self.0.options.fresh, &attr),
+                Ok(attr) => reply.attr(&self.0.kernel_keeps(), &attr),
                 Err(error) => reply.error(error),
             };
         }
@@ -398,7 +398,7 @@ impl Filesystem for FileSystem {
         let (number, handle) = ok_or_reply!(created, reply);
         let attr = ok_or_reply!(entered(&self.0, number), reply);
         let keep = FopenFlags::FOPEN_KEEP_CACHE;
-        let fresh = self.0.options.fresh;
+        let fresh = self.0.kernel_keeps();
         reply.created(&fresh, &attr, GENERATION, FileHandle(handle), keep);
     }
 

@@ -1,0 +1,248 @@
+//! Following the change feed: what others change is known at once, and what nobody changes is not asked
+//! for again.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use fused_fs::attributes::{Kind, Timestamp};
+use fused_fs::names;
+use fused_fs::tree::Ino;
+use fused_s3::{Change, Changes, ErrorKind, News, S3Error};
+use fuser::{INodeNo, Notifier};
+
+use crate::mount::Mount;
+
+/// How long to wait before a feed that ended is asked for again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long after something was done here the feed may say it. What it says later is taken for
+/// somebody else's, which costs a question.
+const OWN: Duration = Duration::from_secs(1);
+
+/// What was done here and what the feed has not said yet: how often, by key, and since when.
+#[derive(Debug, Default)]
+pub struct Expected(HashMap<String, (usize, Option<Instant>)>);
+
+impl Expected {
+    fn begin(&mut self, key: &str, now: Instant) {
+        let (count, since) = self.0.entry(key.to_owned()).or_default();
+        *count += 1;
+        *since = Some(now);
+    }
+
+    fn failed(&mut self, key: &str) {
+        self.take(key, None);
+    }
+
+    /// Whether a change is what was done here: if somebody else's comes first, then ours is taken for
+    /// theirs, and it comes to the same.
+    fn is_own(&mut self, key: &str, now: Instant) -> bool {
+        self.take(key, Some(now))
+    }
+
+    fn take(&mut self, key: &str, now: Option<Instant>) -> bool {
+        let Some((count, since)) = self.0.get_mut(key) else {
+            return false;
+        };
+        *count -= 1;
+        let late = now
+            .zip(*since)
+            .is_some_and(|(now, since)| now > since + OWN);
+        if *count == 0 || late {
+            self.0.remove(key);
+        }
+        !late
+    }
+}
+
+impl Mount {
+    /// Does something that changes the objects of these keys, so that the feed's saying so is not taken
+    /// for somebody else's doing.
+    pub async fn own<T>(
+        &self,
+        keys: &[&str],
+        change: impl Future<Output = Result<T, S3Error>>,
+    ) -> Result<T, S3Error> {
+        if !self.coherent.load(Ordering::Relaxed) {
+            return change.await;
+        }
+        let now = Instant::now();
+        for key in keys {
+            self.expected.lock().begin(key, now);
+        }
+        let done = change.await;
+        if done.is_err() {
+            for key in keys {
+                self.expected.lock().failed(key);
+            }
+        }
+        done
+    }
+}
+
+/// Something that the kernel has to be told to forget.
+enum Stale {
+    /// Attributes and bytes of an inode.
+    Inode(Ino),
+    /// A name in a directory.
+    Name(Ino, OsString),
+}
+
+/// Starts to follow the feed, if the server has one.
+pub fn start(mount: &Arc<Mount>, notifier: Notifier) {
+    let (stale, received) = channel();
+    // The kernel may have to wait for an answer of this process before it can forget something: that
+    // must keep nobody else waiting.
+    std::thread::spawn(move || tell_kernel(&received, &notifier));
+    let follower = Follower {
+        mount: mount.clone(),
+        prefix: mount.tree.lock().prefix().to_owned(),
+        stale,
+    };
+    mount.spawn(follower.follow());
+}
+
+fn tell_kernel(stale: &Receiver<Stale>, notifier: &Notifier) {
+    for stale in stale {
+        let told = match &stale {
+            Stale::Inode(ino) => notifier.inval_inode(INodeNo(ino.0), 0, 0),
+            Stale::Name(parent, name) => notifier.inval_entry(INodeNo(parent.0), name),
+        };
+        if let Err(error) = told {
+            tracing::debug!(%error, "the kernel forgets nothing");
+        }
+    }
+}
+
+struct Follower {
+    mount: Arc<Mount>,
+    prefix: String,
+    stale: Sender<Stale>,
+}
+
+impl Follower {
+    async fn follow(self) {
+        let mut last = None;
+        loop {
+            match self.mount.client.changes(&self.prefix, last).await {
+                Ok(mut changes) => {
+                    if last.is_none() {
+                        // What changed before the feed began is not in it.
+                        self.doubt_all();
+                    }
+                    let ended = self.read(&mut changes).await;
+                    self.mount.coherent.store(false, Ordering::Relaxed);
+                    last = changes.last;
+                    tracing::debug!(error = %ended, "the change feed ended");
+                }
+                Err(error) if error.kind == ErrorKind::NotImplemented => {
+                    tracing::info!(
+                        "the server has no change feed: what others change is seen late"
+                    );
+                    return;
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => last = None,
+                Err(_) => {}
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Reads a feed until it ends.
+    async fn read(&self, changes: &mut Changes) -> S3Error {
+        loop {
+            match changes.next().await {
+                Ok(News::Change(change)) => self.apply(&change),
+                // Everything up to here was seen.
+                Ok(News::Nothing) => self.mount.coherent.store(true, Ordering::Relaxed),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn apply(&self, change: &Change) {
+        self.mount.asking.lock().note(&change.key);
+        let now = Instant::now();
+        if self.mount.expected.lock().is_own(&change.key, now) {
+            return;
+        }
+        let stale = {
+            let mut tree = self.mount.tree.lock();
+            let about = tree.about(&change.key);
+            let mut stale = Vec::new();
+            for ino in about {
+                stale.extend(doubt(&mut tree, ino, change));
+            }
+            stale
+        };
+        for stale in stale {
+            // The thread lives as long as this does.
+            let _ = self.stale.send(stale);
+        }
+    }
+
+    fn doubt_all(&self) {
+        *self.mount.expected.lock() = Expected::default();
+        let mut tree = self.mount.tree.lock();
+        tree.doubt_all();
+        for (parent, segment, ino) in tree.named() {
+            let name = names::shown(segment).unwrap_or_default().into_owned();
+            let _ = self.stale.send(Stale::Inode(ino));
+            let _ = self.stale.send(Stale::Name(parent, name.into()));
+        }
+    }
+}
+
+/// An inode may not be as it is known; what the kernel has to forget for that.
+fn doubt(tree: &mut fused_fs::tree::Tree, ino: Ino, change: &Change) -> Vec<Stale> {
+    let Some(node) = tree.get(ino) else {
+        return Vec::new();
+    };
+    let is_object = node.kind() != Kind::Directory || change.key.ends_with('/');
+    // A directory that keys make may go with the last of them, and only then.
+    if !is_object && change.etag.is_some() {
+        return Vec::new();
+    }
+    if let Some(node) = tree.change(ino) {
+        node.fresh_until = Timestamp::default();
+    }
+    let mut stale = vec![Stale::Inode(ino)];
+    if let Some((parent, segment, beside)) = tree.place(ino) {
+        let name = if beside {
+            names::shown_beside_directory(segment)
+        } else {
+            names::shown(segment).map(Into::into)
+        };
+        stale.extend(name.map(|name| Stale::Name(parent, name.into())));
+    }
+    stale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_here_is_known_as_often_as_it_was_done() {
+        let now = Instant::now();
+        let mut expected = Expected::default();
+        expected.begin("a", now);
+        expected.begin("a", now);
+        assert!(!expected.is_own("b", now));
+        assert!(expected.is_own("a", now) && expected.is_own("a", now));
+        assert!(!expected.is_own("a", now));
+        expected.begin("a", now);
+        expected.failed("a");
+        assert!(!expected.is_own("a", now));
+        expected.begin("a", now);
+        assert!(
+            !expected.is_own("a", now + OWN * 2),
+            "it is too late to be ours"
+        );
+        assert!(expected.0.is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Several who use one bucket.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hayrack_e2e::mounted::MountPoint;
+use hayrack_e2e::rack::Site;
+use hayrack_e2e::random::content;
+
+/// Waits until something holds; a second is promised, and a slow machine gets more.
+fn soon(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What is known here would be taken to hold for an hour, if the feed did not say otherwise.
+const LONG: [&str; 2] = ["--fresh", "3600000"];
+
+#[test]
+fn what_others_change_is_seen_here() {
+    let site = Site::new();
+    let rack = site.start();
+    let (here, there) = (MountPoint::new(), MountPoint::new());
+    let (ours, theirs) = (here.mount(&rack, &LONG), there.mount(&rack, &LONG));
+    let s3 = rack.s3();
+    let key = |name: &str| format!("{}/{name}", rack.bucket());
+    let path = |name: &str| here.path().join(name);
+    let is = |name: &str, expected: &[u8]| fs::read(path(name)).is_ok_and(|it| it == expected);
+
+    assert!(!path("new").exists());
+    assert_eq!(s3.put(&key("new"), "by an SDK").status, 200);
+    soon("a new object is seen", || is("new", b"by an SDK"));
+    assert_eq!(s3.put(&key("new"), "changed by it").status, 200);
+    soon("a changed one is seen", || is("new", b"changed by it"));
+    fs::write(there.path().join("new"), "by another mount").expect("it can be written");
+    soon("what another mount wrote is seen", || {
+        is("new", b"by another mount")
+    });
+    let mode = || fs::metadata(path("new")).expect("it is there").mode() & 0o777;
+    assert_ne!(mode(), 0o600);
+    let mut permissions = fs::metadata(there.path().join("new"))
+        .expect("it is there")
+        .permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    fs::set_permissions(there.path().join("new"), permissions).expect("it can be changed");
+    soon("its permissions are seen", || mode() == 0o600);
+
+    fs::create_dir(there.path().join("folder")).expect("a folder can be made");
+    fs::write(there.path().join("folder/below"), "below").expect("it can be written");
+    soon("what is in a new folder is seen", || {
+        is("folder/below", b"below")
+    });
+    fs::rename(there.path().join("folder"), there.path().join("moved")).expect("it can be moved");
+    soon("a folder that moved is seen", || {
+        is("moved/below", b"below") && !path("folder").exists()
+    });
+    assert_eq!(s3.delete(&key("new")).status, 204);
+    soon("a deleted object is gone", || !path("new").exists());
+    ours.unmount();
+    theirs.unmount();
+}
+
+#[test]
+fn an_open_file_shows_what_others_make_of_it() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    let s3 = rack.s3();
+    let key = format!("{}/log", rack.bucket());
+    let (short, long) = (content(1, 1_000_000), content(1, 3_000_000));
+    assert_eq!(s3.put(&key, short.clone()).status, 200);
+    let path = at.path().join("log");
+    soon("it is there", || path.exists());
+    let mut file = File::open(&path).expect("it can be opened");
+    let mut found = Vec::new();
+    file.read_to_end(&mut found).expect("it can be read");
+    assert!(found == short);
+    assert_eq!(s3.put(&key, long.clone()).status, 200);
+    soon("it gets longer", || {
+        file.metadata().is_ok_and(|it| it.size() == 3_000_000)
+    });
+    file.read_to_end(&mut found).expect("it can be read on");
+    assert!(found == long, "what is read on is of the new one");
+    assert_eq!(s3.delete(&key).status, 204);
+    let gone = || file.read_exact_at(&mut [0; 10], 0).is_err();
+    soon("what is gone cannot be read", gone);
+    drop(file);
+    mounted.unmount();
+}
+
+#[test]
+fn what_is_done_here_is_not_asked_for_again() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    // The feed is followed by then.
+    soon("the feed is read", || {
+        let name = format!("seen {:?}", Instant::now());
+        let key = format!(
+            "{}/{}",
+            rack.bucket(),
+            hayrack_e2e::http::percent_encode(name.as_bytes())
+        );
+        rack.s3().put(&key, "");
+        thread::sleep(Duration::from_millis(50));
+        at.path().join(name).exists()
+    });
+    for number in 0..50 {
+        let path = at.path().join(format!("file {number}"));
+        fs::write(&path, content(number, 100)).expect("it can be written");
+        assert_eq!(fs::metadata(&path).expect("it is there").size(), 100);
+        fs::rename(&path, at.path().join("renamed")).expect("it can be renamed");
+        let read = fs::read(at.path().join("renamed")).expect("it can be read");
+        assert!(read == content(number, 100));
+    }
+    mounted.unmount();
+}
