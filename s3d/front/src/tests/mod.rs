@@ -13,6 +13,7 @@ mod multipart;
 mod objects;
 mod policies;
 mod rack;
+mod renaming;
 mod settings;
 mod shared;
 mod tagging;
