@@ -13,12 +13,15 @@ pub enum ChangeError {
     /// The condition, or the change, needs an object, and none has this key.
     #[error("there is no object with this key")]
     NoSuchKey,
-    /// The condition on a copy's source does not hold: this of it.
+    /// The condition on the source of a copy or a rename does not hold: this of it.
     #[error("the condition on {0} of the source does not hold")]
     SourceConditionFailed(Precondition),
-    /// There is nothing to copy.
+    /// There is nothing to copy or to rename.
     #[error("there is no object with the source's key")]
     NoSuchSource,
+    /// The token of a request was that of another one, which asked for something else.
+    #[error("the token was used for a request with other parameters")]
+    TokenReused,
     /// The range to copy ends beyond the source.
     #[error("the range does not lie within the source")]
     InvalidRange,

@@ -7,8 +7,8 @@ use crate::format::crc::{crc32c, crc32c_of_pieces};
 use crate::format::group::{self, Builder, Group, HEADER, Link, Start};
 use crate::format::layout::{BLOCK, whole_blocks};
 use crate::format::rows::{
-    Freed, Holes, MovedSpan, Mutation, Row, Shares, Slices, Span, Table, part_number, span_id,
-    split_upload_key,
+    Freed, Holes, MovedSpan, Mutation, Row, Shares, Slices, Span, Table, Tokens, part_number,
+    span_id, split_upload_key,
 };
 use crate::format::superblock::Fields;
 use crate::index::feed::{EventChunk, FeedState};
@@ -84,6 +84,7 @@ fn value_of(table: Table, bytes: &[u8]) {
         Table::FeedState => same::<FeedState>(bytes),
         Table::Moved => same::<MovedSpan>(bytes),
         Table::Holes => same::<Holes>(bytes),
+        Table::Tokens => same::<Tokens>(bytes),
     }
 }
 

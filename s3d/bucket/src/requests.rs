@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::acl::Acl;
 use crate::attributes::{Attributes, Checksum};
@@ -39,12 +40,25 @@ pub struct StoredSpan {
     pub(crate) sums: Vec<u32>,
 }
 
-/// Where a copy comes from.
+/// What names a request that a client may repeat because its answer was lost: hashes, which a bucket
+/// only compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestToken {
+    /// Of the token that the client chose, and of who it is.
+    pub token: TokenHash,
+    /// Of all that the request asks for.
+    pub parameters: TokenHash,
+}
+
+/// 128 bits of a hash that nobody can make collide.
+pub type TokenHash = [u8; 16];
+
+/// Where a copy or a rename comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopySource {
     /// The object's key.
     pub key: Key,
-    /// What must hold of it when it is copied.
+    /// What must hold of it when it is copied or renamed.
     pub condition: Condition,
 }
 

@@ -33,7 +33,7 @@ fn rule(name: &str) -> Rule {
 }
 
 /// Headers that are read although they begin as those do that are not built.
-const READ: [&str; 20] = [
+const READ: [&str; 25] = [
     "x-amz-checksum-algorithm",
     "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c",
@@ -54,13 +54,17 @@ const READ: [&str; 20] = [
     "x-amz-grant-write-acp",
     "x-amz-if-match-last-modified-time",
     "x-amz-if-match-size",
+    "x-amz-rename-source",
+    "x-amz-rename-source-if-match",
+    "x-amz-rename-source-if-modified-since",
+    "x-amz-rename-source-if-none-match",
+    "x-amz-rename-source-if-unmodified-since",
 ];
 
 /// Beginnings of headers that ask for what is not built.
-const REFUSED: [&str; 13] = [
+const REFUSED: [&str; 12] = [
     "x-amz-annotation",
     "x-amz-checksum-",
-    "x-amz-client-token",
     "x-amz-copy-source-",
     "x-amz-grant-",
     "x-amz-if-match-",

@@ -30,14 +30,23 @@ pub fn take(headers: &mut HeaderMap) -> Condition {
     take_named(headers, names)
 }
 
-/// Takes those out of headers that are about the source of a copy.
+/// Takes those out of headers that are about the source of a copy, or of a rename.
 pub fn take_of_source(headers: &mut HeaderMap) -> Condition {
-    let names = [
-        "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-none-match",
-        "x-amz-copy-source-if-modified-since",
-        "x-amz-copy-source-if-unmodified-since",
-    ];
+    let names = if headers.contains_key("x-amz-rename-source") {
+        [
+            "x-amz-rename-source-if-match",
+            "x-amz-rename-source-if-none-match",
+            "x-amz-rename-source-if-modified-since",
+            "x-amz-rename-source-if-unmodified-since",
+        ]
+    } else {
+        [
+            "x-amz-copy-source-if-match",
+            "x-amz-copy-source-if-none-match",
+            "x-amz-copy-source-if-modified-since",
+            "x-amz-copy-source-if-unmodified-since",
+        ]
+    };
     take_named(headers, names.map(HeaderName::from_static))
 }
 

@@ -111,6 +111,11 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::ConditionFailed(unmet) => Refusal::Precondition(*unmet).into(),
         ChangeError::SourceConditionFailed(unmet) => Refusal::SourcePrecondition(*unmet).into(),
         ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
+        ChangeError::TokenReused => coded(
+            "IdempotencyParameterMismatch",
+            StatusCode::BAD_REQUEST,
+            refusal,
+        ),
         ChangeError::InvalidRange => error(S3ErrorCode::InvalidArgument, refusal),
         ChangeError::Quota => coded("QuotaExceeded", StatusCode::FORBIDDEN, refusal),
         ChangeError::NoSuchUpload => MultipartError::NoSuchUpload.into(),

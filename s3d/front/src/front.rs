@@ -37,6 +37,7 @@ use super::observer::{Observer, OperationName, Unobserved};
 use super::operations::Operations;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::rename::RenameRoute;
 use super::request_body::RequestBody;
 use super::resource::{ResourceKind, bucket_name, check_endpoint};
 use super::supported;
@@ -68,17 +69,19 @@ impl Front {
         start: u64,
     ) -> Self {
         let hosts = Hosts::new(domain);
+        let access = Access {
+            buckets: buckets.clone(),
+        };
         let operations = Operations {
             hashers: Hashers::default(),
             accounts: accounts.clone(),
             buckets: buckets.clone(),
             region,
         };
-        let mut builder = S3ServiceBuilder::new(operations);
+        let mut builder = S3ServiceBuilder::new(operations.clone());
         builder.set_auth(NoSecrets);
-        builder.set_access(Access {
-            buckets: buckets.clone(),
-        });
+        builder.set_access(access.clone());
+        builder.set_route(RenameRoute { access, operations });
         builder.set_host(HostReader(hosts.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(
             S3Config::default(),
@@ -156,7 +159,7 @@ impl Front {
             authenticate(&self.0.accounts, &mut parts, &addressing, SystemTime::now()).await?;
         let query = Query::parse(parts.uri.query());
         if changes::is_asked(&parts.method, resource, &query) {
-            let context = RequestContext {
+            let mut context = RequestContext {
                 addressing,
                 operation,
                 signer,
@@ -165,12 +168,17 @@ impl Front {
                 caller: None,
                 bucket: None,
             };
-            return self.follow_changes(&parts, context).await;
+            return self.follow_changes(&parts, &mut context).await;
         }
         let presigned = signer.as_ref().is_some_and(|signer| signer.presigned);
         supported::check(&parts.method, resource, &query, presigned, &parts.headers)?;
         let anonymous = signer.is_none();
-        let kind = BodyKind::of(&parts.method, resource, &query);
+        let renames = supported::is_rename(&parts.method, resource, &query, &parts.headers);
+        let kind = if renames {
+            BodyKind::Nothing
+        } else {
+            BodyKind::of(&parts.method, resource, &query)
+        };
         let (body, for_s3s) = self.content(&parts, kind, anonymous, body)?;
         let context = RequestContext {
             addressing,
@@ -226,14 +234,7 @@ impl Front {
         operation: OperationName,
     ) -> S3Result<Response<s3s::Body>> {
         let form = form::receive(&self.0.accounts, &mut parts, &addressing, &body).await?;
-        let query = Query::parse(None);
-        supported::check(
-            &Method::PUT,
-            ResourceKind::Object,
-            &query,
-            false,
-            &parts.headers,
-        )?;
+        supported::check_form(&parts.headers)?;
         let context = RequestContext {
             addressing,
             operation,
@@ -254,7 +255,7 @@ impl Front {
     async fn follow_changes(
         &self,
         parts: &Parts,
-        context: RequestContext,
+        context: &mut RequestContext,
     ) -> S3Result<Response<s3s::Body>> {
         if let Some(signer) = &context.signer {
             self.0.accounts.note_use(&signer.key.id);
@@ -263,7 +264,7 @@ impl Front {
             buckets: self.0.buckets.clone(),
         };
         let bucket = access
-            .check_listing(&context, parts, changes::OPERATION)
+            .check_listing(context, parts, changes::OPERATION)
             .await?;
         let query = Query::parse(parts.uri.query());
         let request = changes::request(&query, &parts.headers)?;

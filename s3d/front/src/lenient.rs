@@ -29,7 +29,7 @@ pub struct LenientHeaders {
     pub object: HeaderMap,
     /// `If-Match` and its kin.
     pub condition: Condition,
-    /// `x-amz-copy-source-if-match` and its kin.
+    /// `x-amz-copy-source-if-match` and its kin, or `x-amz-rename-source-if-match` and its kin.
     pub source_condition: Condition,
     /// `Range`.
     pub range: Option<ByteRange>,

@@ -50,6 +50,7 @@ mod range;
 mod range_header;
 mod reading;
 mod refusal;
+mod rename;
 mod request_body;
 mod resource;
 mod signature;

@@ -14,6 +14,7 @@ use super::error;
 use super::hashing::Hashers;
 
 /// The operations.
+#[derive(Clone)]
 pub struct Operations {
     pub(super) accounts: Arc<Accounts>,
     pub(super) buckets: Arc<Buckets>,

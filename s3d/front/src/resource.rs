@@ -1,6 +1,7 @@
 //! What a request is about.
 
 use http::uri::Uri;
+use percent_encoding::percent_decode_str;
 
 use crate::host::Addressing;
 use crate::refusal::Refusal;
@@ -43,6 +44,17 @@ pub fn bucket_name<'r>(uri: &'r Uri, addressing: &'r Addressing) -> Option<&'r s
     (!name.is_empty()).then_some(name)
 }
 
+/// The key of the object that a request is about.
+pub fn object_key(uri: &Uri, addressing: &Addressing) -> Result<String, Refusal> {
+    let path = uri.path().strip_prefix('/').ok_or(Refusal::Path)?;
+    let key = match addressing {
+        Addressing::VirtualHost { .. } => path,
+        _ => path.split_once('/').ok_or(Refusal::Path)?.1,
+    };
+    let key = percent_decode_str(key).decode_utf8();
+    Ok(key.map_err(|_| Refusal::Path)?.into_owned())
+}
+
 /// Behind the endpoint of a bucket there is no other. A client in virtual-host style, which sends
 /// the key alone, would otherwise be told of a bucket that it never meant.
 pub fn check_endpoint(uri: &Uri, addressing: &Addressing) -> Result<(), Refusal> {
@@ -83,6 +95,18 @@ mod tests {
         assert_eq!(of("/k", &virtual_host()), (ResourceKind::Object, b));
         let nul = ResourceKind::of(&"/b/%00".parse().expect("a path"), &path);
         assert_eq!(nul, Err(Refusal::Path));
+    }
+
+    #[test]
+    fn keys_are_decoded() {
+        let of = |path: &str, addressing: &Addressing| {
+            object_key(&path.parse().expect("a path"), addressing)
+        };
+        let path = Addressing::Path;
+        assert_eq!(of("/b/a%20b/c%2Bd+e?x", &path), Ok("a b/c+d+e".into()));
+        assert_eq!(of("/k/l", &virtual_host()), Ok("k/l".into()));
+        assert_eq!(of("/b/%FF", &path), Err(Refusal::Path));
+        assert_eq!(of("/b", &path), Err(Refusal::Path));
     }
 
     #[test]

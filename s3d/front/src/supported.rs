@@ -1,11 +1,11 @@
 //! What is built of S3. Everything else answers NotImplemented before the request is routed: a
 //! sub-resource that nobody knows would otherwise be passed over, and a
-//! `PUT /key?renameObject` would end as a PutObject, a false success.
+//! `PUT /key?annotation` would end as a PutObject, a false success.
 //!
 //! Reads tolerate query parameters that S3 has no meaning for (`?v=7` behind a link); writes do not.
 //! Headers that S3 has no meaning for are tolerated, as in S3.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::amz_headers;
 use super::query::Query;
@@ -35,7 +35,7 @@ pub enum Unsupported {
 
 /// What S3 has and is not built, by method and query parameter; why, in a sentence.
 /// `s3d/CONFORMANCE.md` has the same list.
-pub const MISSING: [(&str, &str, &str); 27] = [
+pub const MISSING: [(&str, &str, &str); 26] = [
     ("PUT", "lifecycle", "objects do not expire by rules"),
     ("PUT", "encryption", "nothing is encrypted by the server"),
     ("PUT", "website", "buckets are no websites"),
@@ -84,17 +84,15 @@ pub const MISSING: [(&str, &str, &str); 27] = [
     ("GET", "session", "there are no directory buckets"),
     ("GET", "torrent", "there are no torrents"),
     ("GET", "annotation", "objects have no annotations"),
-    (
-        "PUT",
-        "renameObject",
-        "objects are renamed by a copy and a delete",
-    ),
     ("POST", "restore", "nothing is archived"),
     ("POST", "select", "objects cannot be queried"),
 ];
 
 /// What of an object is put as a document, and not as its bytes.
 pub const DESCRIBING: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
+
+/// The query parameter of RenameObject, which s3s does not know.
+const RENAME: &str = "renameObject";
 
 /// Query parameters that make another operation of a GET. There is no HEAD of these: s3s would
 /// answer HeadObject or HeadBucket.
@@ -145,7 +143,9 @@ fn missing(method: &Method, parameter: &str) -> Option<Unsupported> {
 
 /// Whether a query parameter makes another operation of a request.
 pub fn selects(parameter: &str) -> bool {
-    SUB_RESOURCES.contains(&parameter) || MISSING.iter().any(|(_, name, _)| *name == parameter)
+    parameter == RENAME
+        || SUB_RESOURCES.contains(&parameter)
+        || MISSING.iter().any(|(_, name, _)| *name == parameter)
 }
 
 /// Query parameters of the writes that are built.
@@ -155,6 +155,7 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
             "acl",
             "legal-hold",
             "partNumber",
+            RENAME,
             "retention",
             "tagging",
             "uploadId",
@@ -194,6 +195,37 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
     }
 }
 
+/// Whether a request is a RenameObject: by its query, or, as some examples of AWS have it, by the
+/// header that names the source alone.
+pub fn is_rename(
+    method: &Method,
+    resource: ResourceKind,
+    query: &Query<'_>,
+    headers: &HeaderMap,
+) -> bool {
+    method == Method::PUT
+        && resource == ResourceKind::Object
+        && (query.has(RENAME) || headers.contains_key("x-amz-rename-source"))
+}
+
+/// A rename is nothing else as well, and nothing else is a rename.
+fn check_rename(renames: bool, query: &Query<'_>, headers: &HeaderMap) -> Result<(), Unsupported> {
+    let others = ["partNumber", "uploadId", "versionId"];
+    let mut others = others.into_iter().chain(DESCRIBING);
+    if renames && let Some(other) = others.find(|it| query.has(it)) {
+        return Err(Unsupported::Query(other.to_owned()));
+    }
+    let alien = |name: &&str| {
+        let of_rename = name.starts_with("x-amz-rename-source") || *name == "x-amz-client-token";
+        let of_copy = name.starts_with("x-amz-copy-source");
+        if renames { of_copy } else { of_rename }
+    };
+    match headers.keys().map(HeaderName::as_str).find(alien) {
+        Some(name) => Err(Unsupported::Header(name.to_owned())),
+        None => Ok(()),
+    }
+}
+
 /// Whether all that a request asks for is built.
 pub fn check(
     method: &Method,
@@ -216,7 +248,15 @@ pub fn check(
         }
         _ => return Err(Unsupported::Operation),
     }
+    check_rename(is_rename(method, resource, query, headers), query, headers)?;
     amz_headers::check(headers)
+}
+
+/// The same for a form, whose fields are the headers of a PutObject and of nothing else.
+pub fn check_form(headers: &HeaderMap) -> Result<(), Unsupported> {
+    let (method, resource, query) = (&Method::PUT, ResourceKind::Object, Query::parse(None));
+    check_rename(false, &query, headers)?;
+    check(method, resource, &query, false, headers)
 }
 
 fn check_read(

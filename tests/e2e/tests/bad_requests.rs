@@ -255,11 +255,45 @@ fn documents() {
 #[test]
 fn what_is_not_built() {
     with_bucket(|s3, bucket| {
-        let rename = Request::new("PUT", format!("{bucket}/refused?renameObject=")).body("refused");
-        assert_refused(&s3.send(rename), 501, "NotImplemented");
+        let annotation = format!("{bucket}/refused?annotation=");
+        let annotation = Request::new("PUT", annotation).body("refused");
+        assert_refused(&s3.send(annotation), 501, "NotImplemented");
         for query in ["lifecycle=", "website=", "replication=", "encryption="] {
             let put = Request::new("PUT", format!("{bucket}?{query}")).body("<x/>");
             assert_refused(&s3.send(put), 501, "NotImplemented");
+        }
+    });
+}
+
+#[test]
+fn renames() {
+    with_bucket(|s3, bucket| {
+        let rename = |source: &str| {
+            Request::new("PUT", format!("{bucket}/refused?renameObject="))
+                .header("x-amz-rename-source", source)
+        };
+        let put = Request::new("PUT", format!("{bucket}/refused?renameObject=")).body("refused");
+        assert_refused(&s3.send(put), 400, "InvalidRequest");
+        let bodied = rename("kept").body("refused");
+        assert_refused(&s3.send(bodied), 400, "InvalidRequest");
+        let unnamed = Request::new("PUT", format!("{bucket}/refused?renameObject="));
+        assert_refused(&s3.send(unnamed), 400, "InvalidArgument");
+        for source in ["", "/", "%FF", "a%00b", &"k".repeat(1025)] {
+            assert_refused(&s3.send(rename(source)), 400, "InvalidArgument");
+        }
+        for source in ["never", "another/kept", "../kept", "..%2Fkept"] {
+            assert_refused(&s3.send(rename(source)), 404, "NoSuchKey");
+        }
+        let longest = Request::new("PUT", format!("{bucket}/{}", "k".repeat(1025)));
+        let longest = longest.header("x-amz-rename-source", "kept");
+        assert_refused(&s3.send(longest), 400, "KeyTooLongError");
+        let token = rename("kept").header("x-amz-client-token", "t".repeat(65));
+        assert_refused(&s3.send(token), 400, "InvalidArgument");
+        let condition = rename("kept").header("x-amz-rename-source-if-match", "\"x\"");
+        assert_refused(&s3.send(condition), 412, "PreconditionFailed");
+        for (name, status) in [("x-amz-copy-source", 501), ("x-amz-rename-source-x", 501)] {
+            let alien = rename("kept").header(name, "kept");
+            assert_refused(&s3.send(alien), status, "NotImplemented");
         }
     });
 }

@@ -12,6 +12,9 @@ use hayrack_sim::bucket::live;
 use s3d_bucket::rules::Rule;
 
 const SEEDS: u64 = 1_000;
+
+/// A broken rule may take more of them: the search ends with the first that notices.
+const SEEDS_TO_NOTICE: u64 = 10_000;
 const LIVES: u32 = 4;
 const THREADS: usize = 2;
 
@@ -25,7 +28,8 @@ fn first_failure(broken: Option<Rule>) -> Option<(u64, String)> {
     if let Some(seed) = number("HAYRACK_SEED") {
         return fails(seed);
     }
-    let seeds = number("HAYRACK_SEEDS").unwrap_or(SEEDS);
+    let seeds = broken.map_or(SEEDS, |_| SEEDS_TO_NOTICE);
+    let seeds = number("HAYRACK_SEEDS").unwrap_or(seeds);
     let found = AtomicBool::new(false);
     let share = |from| {
         (from..seeds)

@@ -10,12 +10,14 @@ use crate::blob::writer::BodyWriter;
 use crate::commit::change::{Change, Done};
 use crate::condition::Condition;
 use crate::errors::{ChangeError, ReadError};
-use crate::format::rows::{Row, Span, Table, object_key, span_key};
+use crate::format::rows::{Row, Span, Table, Tokens, object_key, span_key, tokens_key};
 use crate::index::memtable::Lookup;
 use crate::index::reader::Reader;
 use crate::index::{Index, IndexError, listing};
 use crate::object::{Key, Object};
-use crate::requests::{Body, CopyAttributes, CopySource, ListPage, ListRequest, Stored};
+use crate::requests::{
+    Body, CopyAttributes, CopySource, ListPage, ListRequest, RequestToken, Stored, TokenHash,
+};
 use crate::space::pins::Pin;
 
 /// An object whose bytes can be read as long as this lives (B7).
@@ -98,6 +100,31 @@ impl Bucket {
             condition,
         })
         .await
+    }
+
+    /// Gives an object another key, in place of any that has it; no byte moves. A request that was
+    /// made before under the same token does nothing, and is answered as it was then.
+    pub async fn rename(
+        &self,
+        source: CopySource,
+        key: Key,
+        condition: Condition,
+        token: Option<RequestToken>,
+    ) -> Result<(), ChangeError> {
+        self.submit(Change::Rename {
+            source,
+            key,
+            condition,
+            token,
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The parameters with which a token was used, if it was used of late.
+    pub async fn used_token(&self, token: &TokenHash) -> Result<Option<TokenHash>, ReadError> {
+        let row = self.row::<Tokens>(Table::Tokens, tokens_key(token)).await?;
+        Ok(row.and_then(|tokens| tokens.parameters(token)))
     }
 
     /// Changes attributes of an object, and leaves its bytes, its ETag and its time.

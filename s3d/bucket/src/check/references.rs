@@ -8,7 +8,8 @@ use crate::check::names::{Names, slices_of};
 use crate::check::report::CheckReport;
 use crate::format::layout::DATA_ZONE;
 use crate::format::rows::{
-    Doomed, Row, Shares, Span, Table, blob_key, part_number, span_id, span_key, split_upload_key,
+    Doomed, MAX_TOKENS, Row, Shares, Span, Table, Tokens, blob_key, part_number, span_id, span_key,
+    split_upload_key, tokens_key,
 };
 use crate::index::IndexError;
 use crate::index::reader::Reader;
@@ -33,6 +34,7 @@ pub fn walk(
         check_spans(reader, &names, deep.then_some(&mut spans), &mut report)?;
         check_blobs(reader, &names, &mut report)?;
         check_places(reader, mark, &mut report)?;
+        check_tokens(reader, &mut report)?;
         missing(reader, &names, &mut report)
     });
     if let Err(error) = walked {
@@ -227,6 +229,25 @@ fn check_places(reader: &Reader, mark: u64, report: &mut CheckReport) -> Result<
     if walked != report.spans + report.freed_spans && report.is_sound() {
         let what = "spans were moved to where the table of moved spans does not have them";
         report.note(None, what.into());
+    }
+    Ok(())
+}
+
+/// Every remembered token in the row in which it is looked for.
+fn check_tokens(reader: &Reader, report: &mut CheckReport) -> Result<(), IndexError> {
+    let mut rows = reader.cursor(Table::Tokens)?;
+    while let Some((row, value)) = rows.next()? {
+        match Tokens::decode(&value) {
+            Ok(Tokens(held)) if held.len() > MAX_TOKENS => {
+                report.note(None, format!("a row remembers {} tokens", held.len()));
+            }
+            Ok(Tokens(held)) => {
+                if held.iter().any(|used| tokens_key(&used.token) != row) {
+                    report.note(None, "a token is remembered in another's row".into());
+                }
+            }
+            Err(error) => report.note(None, format!("the tokens: {error}")),
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::check::{close, guarded};
 use crate::format::rows::Table;
 use crate::index::IndexError;
 use crate::index::cursor::StoredRows;
-use crate::index::store::{Store, definition};
+use crate::index::store::{Store, rows_of};
 
 /// Halvings for one damaged place: keys are far shorter than they could tell apart.
 const HALVINGS: usize = 256;
@@ -80,8 +80,9 @@ impl<O: Fn() -> Result<Store, IndexError>> Salvage<O> {
         }
     }
 
-    /// Opens the index for `look`; `None` when it met damage.
-    fn look<T>(
+    /// Opens the index for `look`; `None` when it met damage. Answers nothing of a table that an
+    /// index of an earlier version lacks.
+    fn look<T: Default>(
         &mut self,
         table: Table,
         look: impl FnOnce(&StoredRows) -> Result<T, redb::Error>,
@@ -92,14 +93,14 @@ impl<O: Fn() -> Result<Store, IndexError>> Salvage<O> {
             let store = held.map_or_else(&self.open, Ok)?;
             let found = guarded(|| {
                 let (_opened, transaction) = store.begin_read()?;
-                let rows = transaction.open_table(definition(table));
-                Ok(look(&rows.map_err(redb::Error::from)?)?)
+                let rows = rows_of(&transaction, table)?;
+                Ok(rows.map(|rows| look(&rows)).transpose()?)
             })?;
             Ok((store, found))
         });
         let (store, found) = looked.ok()?;
         self.store = Some(store);
-        Some(found)
+        Some(found.unwrap_or_default())
     }
 
     /// The first key behind `low` that can be read, if any can.

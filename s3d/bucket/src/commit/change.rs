@@ -9,7 +9,9 @@ use crate::condition::Condition;
 use crate::errors::ChangeError;
 use crate::format::rows::Doomed;
 use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
-use crate::requests::{Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName};
+use crate::requests::{
+    Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName, RequestToken,
+};
 
 /// A change as it waits to be planned.
 #[derive(Debug)]
@@ -25,6 +27,13 @@ pub enum Change {
         key: Key,
         attributes: CopyAttributes,
         condition: Condition,
+    },
+    /// An object gets another key.
+    Rename {
+        source: CopySource,
+        key: Key,
+        condition: Condition,
+        token: Option<RequestToken>,
     },
     Delete {
         key: Key,
@@ -88,11 +97,16 @@ impl Change {
         }
     }
 
-    /// Whether it only takes away, so that a full pool must not stop it.
+    /// Whether it only takes away, so that a full pool must not stop it. Whether a rename does is
+    /// seen when it is planned: if it replaces an object.
     pub fn frees(&self) -> bool {
         matches!(
             self,
-            Self::Delete { .. } | Self::Abort { .. } | Self::Release { .. } | Self::Forget { .. }
+            Self::Rename { .. }
+                | Self::Delete { .. }
+                | Self::Abort { .. }
+                | Self::Release { .. }
+                | Self::Forget { .. }
         )
     }
 

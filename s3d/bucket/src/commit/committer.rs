@@ -203,7 +203,7 @@ impl Committer {
 
     /// Plans a batch and sends its group on its way.
     async fn commit(&mut self, batch: Batch) -> Result<(), ClosedError> {
-        let (mut plan, fits) = self.plan_placed(&batch, |_| true).await?;
+        let (mut plan, fits) = self.plan_placed(&batch, false).await?;
         if !fits {
             self.again_in_halves(batch, &ChangeError::TooLarge);
             return Ok(());
@@ -315,13 +315,19 @@ impl Committer {
 
     /// What needs space is refused, what only frees some is written at the cost of the reserve.
     async fn commit_deletes_only(&mut self, batch: Batch) -> Result<(), ClosedError> {
-        if !batch.changes.iter().any(Change::frees) || !release_reserve(&self.shared).await? {
+        if !batch.changes.iter().any(Change::frees) {
             batch.refuse(&ChangeError::NoSpace);
             return Ok(());
         }
-        let (mut plan, fits) = self.plan_placed(&batch, Change::frees).await?;
+        let (mut plan, fits) = self.plan_placed(&batch, true).await?;
         if !fits {
             self.again_in_halves(batch, &ChangeError::NoSpace);
+            return Ok(());
+        }
+        // Not before: nothing but what frees space may cost the reserve.
+        if plan.records.is_empty() || !release_reserve(&self.shared).await? {
+            self.log.rewind(self.visible.log);
+            batch.refuse(&ChangeError::NoSpace);
             return Ok(());
         }
         let group = std::mem::take(&mut plan.group);
@@ -387,16 +393,17 @@ impl Committer {
         error
     }
 
-    /// Plans a batch for where the next group begins; answers, too, whether a group can hold it.
+    /// Plans a batch for where the next group begins, in a full pool only what frees space; answers,
+    /// too, whether a group can hold it.
     async fn plan_placed(
         &mut self,
         batch: &Batch,
-        which: fn(&Change) -> bool,
+        full: bool,
     ) -> Result<(CommitPlan, bool), ClosedError> {
-        let mut plan = self.plan(&batch.changes, which).await?;
+        let mut plan = self.plan(&batch.changes, full).await?;
         if plan.group.length() > self.log.room() {
             self.log.skip_segment();
-            plan = self.plan(&batch.changes, which).await?;
+            plan = self.plan(&batch.changes, full).await?;
         }
         let fits = plan.group.length() <= self.log.room();
         Ok((plan, fits))
@@ -405,7 +412,7 @@ impl Committer {
     async fn plan(
         &mut self,
         changes: &Arc<Vec<Change>>,
-        which: fn(&Change) -> bool,
+        full: bool,
     ) -> Result<CommitPlan, ClosedError> {
         let planned = self.planned();
         let context = CommitContext {
@@ -417,6 +424,7 @@ impl Committer {
             uploads: planned.uploads,
             totals: planned.totals,
             quota: self.shared.quota(),
+            full,
         };
         let (changes, pending) = (changes.clone(), self.pipeline.records());
         let plan = self
@@ -424,7 +432,7 @@ impl Committer {
             .index
             .read(move |reader| {
                 let pending = pending.iter().flat_map(|records| records.iter().flatten());
-                let changes = changes.iter().filter(|it| which(it));
+                let changes = changes.iter().filter(|it| !full || it.frees());
                 plan(changes, pending, reader, context)
             })
             .await?;

@@ -68,7 +68,7 @@ impl Batch {
     }
 }
 
-/// The mutations of each change that has any, in order.
+/// See [`CommitPlan`](crate::commit::plan::CommitPlan).
 pub type Records = Arc<Vec<Vec<Mutation>>>;
 
 /// Where the bucket stands behind a group, once that and all before it are durable.

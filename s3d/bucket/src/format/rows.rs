@@ -16,8 +16,9 @@
 //! | feed state | nothing | [`FeedState`](crate::index::feed::FeedState): what the chunks amount to |
 //! | moved | offset in the data zone (u64, big-endian) | [`MovedSpan`]: this span lies here, and not where its id says |
 //! | holes | unit of the data zone (u64, big-endian) | [`Holes`]: what dead spans hold because others in their blocks live (B8) |
+//! | tokens | the first 12 bits of the tokens (u16, big-endian) | [`Tokens`]: the requests of late, each to be known when it is repeated |
 //!
-//! The last two are no part of a record: a fold makes them of the records that it folds.
+//! Events and feed state are no part of a record: a fold makes them of the records that it folds.
 //!
 //! An upload id is 33 bytes. A value is a version byte (3) and then postcard's encoding of the
 //! struct.
@@ -26,6 +27,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::object::{BlobId, Key, Object, Part, SpanId, SpanSlice, Upload, UploadId};
+use crate::requests::{RequestToken, TokenHash};
 use crate::totals::Totals;
 
 const VERSION: u8 = 3;
@@ -51,10 +53,11 @@ pub enum Table {
     FeedState = 11,
     Moved = 12,
     Holes = 13,
+    Tokens = 14,
 }
 
 impl Table {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Objects,
         Self::Uploads,
         Self::Parts,
@@ -69,6 +72,7 @@ impl Table {
         Self::FeedState,
         Self::Moved,
         Self::Holes,
+        Self::Tokens,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -92,6 +96,7 @@ impl Table {
             Self::FeedState => "feed state",
             Self::Moved => "moved",
             Self::Holes => "holes",
+            Self::Tokens => "tokens",
         }
     }
 }
@@ -163,6 +168,24 @@ pub struct Holes {
     pub bytes: u64,
 }
 
+/// Requests whose tokens begin alike, the newest first; at most [`MAX_TOKENS`]. The table is a hash
+/// table of a fixed size: 4,096 such rows, in which a bucket remembers its last ten thousand requests
+/// or so, and 32,768 at most. Postcard writes how many they are (a varint) and for each the 16 bytes of
+/// its token and the 16 of its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tokens(pub Vec<RequestToken>);
+
+impl Tokens {
+    /// The parameters with which a token was used before, if it was.
+    pub fn parameters(&self, token: &TokenHash) -> Option<TokenHash> {
+        let used = self.0.iter().find(|used| used.token == *token);
+        used.map(|used| used.parameters)
+    }
+}
+
+/// Most requests in a row of the tokens table.
+pub const MAX_TOKENS: usize = 8;
+
 /// A change of one row: its new value, or `None` when it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
@@ -211,6 +234,7 @@ impl Row for Slices {}
 impl Row for Totals {}
 impl Row for MovedSpan {}
 impl Row for Holes {}
+impl Row for Tokens {}
 
 pub fn object_key(key: &Key) -> Bytes {
     Bytes::copy_from_slice(key.as_str().as_bytes())
@@ -282,6 +306,12 @@ pub fn slices_end(row: &[u8]) -> Result<u64, RowError> {
 /// The blob in a [`slices_key`].
 pub fn blob_of_slices(row: &[u8]) -> Result<BlobId, RowError> {
     number(row.get(..8).unwrap_or_default()).map(BlobId)
+}
+
+/// The key of the row in which a token is remembered.
+pub fn tokens_key(token: &TokenHash) -> Bytes {
+    let row = u16::from_be_bytes([token[0], token[1]]) >> 4;
+    Bytes::copy_from_slice(&row.to_be_bytes())
 }
 
 fn number(bytes: &[u8]) -> Result<u64, RowError> {

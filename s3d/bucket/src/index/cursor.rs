@@ -14,14 +14,15 @@ type StoredRange = redb::Range<'static, &'static [u8], &'static [u8]>;
 pub struct Cursor<'r> {
     reader: &'r Reader,
     table: Table,
-    rows: StoredRows,
+    /// `None`: redb has none.
+    rows: Option<StoredRows>,
     from: Bytes,
     stored: Option<(StoredRange, Option<(Bytes, Bytes)>)>,
 }
 
 impl<'r> Cursor<'r> {
     /// Begins at the first row.
-    pub fn new(reader: &'r Reader, table: Table, rows: StoredRows) -> Self {
+    pub fn new(reader: &'r Reader, table: Table, rows: Option<StoredRows>) -> Self {
         Self {
             reader,
             table,
@@ -69,11 +70,10 @@ impl<'r> Cursor<'r> {
 
     /// redb's first row at or behind `from`.
     fn peek_stored(&mut self) -> Result<Option<(Bytes, Bytes)>, IndexError> {
-        if self.stored.is_none() {
-            let range = self
-                .rows
-                .range(&self.from[..]..)
-                .map_err(redb::Error::from)?;
+        if self.stored.is_none()
+            && let Some(rows) = &self.rows
+        {
+            let range = rows.range(&self.from[..]..).map_err(redb::Error::from)?;
             self.stored = Some((range, None));
             self.advance_stored()?;
         }

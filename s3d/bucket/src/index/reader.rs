@@ -10,7 +10,7 @@ use crate::commit::view::{KeyValue, RowView};
 use crate::format::rows::Table;
 use crate::index::cursor::{Cursor, StoredRows};
 use crate::index::memtable::Lookup;
-use crate::index::store::{Opened, definition};
+use crate::index::store::{Opened, rows_of};
 use crate::index::{Index, IndexError, Tables};
 
 /// A view of the index on a thread that may block.
@@ -66,14 +66,15 @@ impl Reader {
     }
 
     fn stored(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
-        let rows = self.stored_table(table)?;
+        let Some(rows) = self.stored_table(table)? else {
+            return Ok(None);
+        };
         let row = rows.get(key).map_err(redb::Error::from)?;
         Ok(row.map(|row| Bytes::copy_from_slice(row.value())))
     }
 
-    fn stored_table(&self, table: Table) -> Result<StoredRows, IndexError> {
-        let rows = self.view()?.transaction.open_table(definition(table));
-        Ok(rows.map_err(redb::Error::from)?)
+    fn stored_table(&self, table: Table) -> Result<Option<StoredRows>, IndexError> {
+        Ok(rows_of(&self.view()?.transaction, table)?)
     }
 
     /// Whether what was read has to be read again: the database was opened anew meanwhile.
@@ -121,7 +122,8 @@ impl Reader {
         table: Table,
     ) -> Result<impl Iterator<Item = (Bytes, Bytes)>, IndexError> {
         let rows = self.stored_table(table)?;
-        let range = rows.range::<&[u8]>(..).map_err(redb::Error::from)?;
+        let range = rows.map(|rows| rows.range::<&[u8]>(..)).transpose();
+        let range = range.map_err(redb::Error::from)?.into_iter().flatten();
         // What cannot be read now is met again by the next caller.
         Ok(range.map_while(Result::ok).map(|(key, value)| {
             (

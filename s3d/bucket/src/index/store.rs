@@ -11,13 +11,14 @@ use futures::executor::block_on;
 use parking_lot::RwLock;
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    TableError, WriteTransaction,
 };
 use volumed_client::{BlockDevice, DeviceError};
 
 use crate::format::layout::INDEX_HALVES;
 use crate::format::rows::Table;
 use crate::format::superblock::{Fields, Superblock};
+use crate::index::cursor::StoredRows;
 use crate::index::memtable::{Lookup, Memtable};
 use crate::index::zone::{IndexZone, Interruption};
 use crate::index::{FoldError, IndexError};
@@ -28,6 +29,19 @@ use crate::rules::{Rule, kept};
 /// A table as redb knows it.
 pub const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
     TableDefinition::new(table.name())
+}
+
+/// The rows of a table; `None` in an index of an earlier version, which has no such table before its
+/// next fold.
+pub fn rows_of(
+    transaction: &ReadTransaction,
+    table: Table,
+) -> Result<Option<StoredRows>, redb::Error> {
+    match transaction.open_table(definition(table)) {
+        Ok(rows) => Ok(Some(rows)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One row: how far the log is in redb.
@@ -182,6 +196,14 @@ impl Store {
         let opened = self.current()?;
         let transaction = opened.database.begin_read().map_err(redb::Error::from)?;
         Ok((opened, transaction))
+    }
+
+    /// Makes it an index of an earlier version, which has no such table.
+    #[cfg(test)]
+    pub fn forget(&self, table: Table) {
+        let transaction = self.current().unwrap().begin_write().unwrap();
+        assert!(transaction.delete_table(definition(table)).unwrap());
+        transaction.commit().unwrap();
     }
 
     /// How far the log is in the database.
@@ -406,7 +428,10 @@ impl Opened {
         let mut copied = 0;
         for table in Table::ALL {
             let mut rows = transaction.open_table(definition(table))?;
-            for row in source.open_table(definition(table))?.iter()? {
+            let Some(held) = rows_of(&source, table)? else {
+                continue;
+            };
+            for row in held.iter()? {
                 let (key, value) = row?;
                 rows.insert(key.value(), value.value())?;
                 copied += 1;

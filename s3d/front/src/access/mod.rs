@@ -45,6 +45,7 @@ impl S3Auth for NoSecrets {
 }
 
 /// Decides who may do what, before the operation begins.
+#[derive(Clone)]
 pub struct Access {
     /// Knows buckets.
     pub buckets: Arc<Buckets>,
@@ -56,7 +57,6 @@ impl S3Access for Access {
         let operation = access.s3_op().name().to_owned();
         // It is put back below: while it is out, the rest of the request can be looked at.
         let mut context = RequestContext::take(access)?;
-        context.operation.set(&operation);
         let connection = Connection::of(access.extensions_mut());
         let asked = Asked {
             operation: &operation,
@@ -66,14 +66,7 @@ impl S3Access for Access {
             uri: access.uri(),
             connection,
         };
-        let (caller, bucket) = self.decide(&context, &asked).await?;
-        if let (Some(expected), Some(bucket)) =
-            (asked.headers.get("x-amz-expected-bucket-owner"), &bucket)
-            && expected.as_bytes() != bucket.namespace.canonical_id().as_bytes()
-        {
-            return Err(Refusal::Denied.into());
-        }
-        (context.caller, context.bucket) = (Some(caller), bucket);
+        self.admit_to(&mut context, &asked).await?;
         // Not before: whoever may not send a document must not have it read.
         if let Content::Document(document) = &context.body {
             document.clone().read().await?;
@@ -97,21 +90,59 @@ impl Access {
     /// The bucket that a request is about which s3s does not know, if its caller may list it.
     pub async fn check_listing(
         &self,
-        context: &RequestContext,
+        context: &mut RequestContext,
         parts: &Parts,
         operation: &'static str,
     ) -> S3Result<Arc<BucketRecord>> {
-        context.operation.set(operation);
+        let addressing = context.addressing.clone();
         let asked = Asked {
             operation,
-            bucket: bucket_name(&parts.uri, &context.addressing),
+            bucket: bucket_name(&parts.uri, &addressing),
             key: None,
             headers: &parts.headers,
             uri: &parts.uri,
             connection: Connection::of(&parts.extensions),
         };
-        let (_, bucket) = self.decide(context, &asked).await?;
+        self.admit_to(context, &asked).await?;
+        let bucket = context.bucket.clone();
         bucket.ok_or_else(|| Refusal::NoSuchBucket.into())
+    }
+
+    /// The same for an operation that s3s does not know, which is about an object.
+    pub async fn check_route<T: Send + Sync>(
+        &self,
+        request: &mut S3Request<T>,
+        operation: &str,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> S3Result<()> {
+        let context = request.extensions.remove::<RequestContext>();
+        let mut context = context.ok_or(Refusal::Denied)?;
+        let asked = Asked {
+            operation,
+            bucket,
+            key: Some(key),
+            headers: &request.headers,
+            uri: &request.uri,
+            connection: Connection::of(&request.extensions),
+        };
+        self.admit_to(&mut context, &asked).await?;
+        request.extensions.insert(context);
+        Ok(())
+    }
+
+    /// Notes who asks and for which bucket, if they may.
+    async fn admit_to(&self, context: &mut RequestContext, asked: &Asked<'_>) -> S3Result<()> {
+        context.operation.set(asked.operation);
+        let (caller, bucket) = self.decide(context, asked).await?;
+        if let (Some(expected), Some(bucket)) =
+            (asked.headers.get("x-amz-expected-bucket-owner"), &bucket)
+            && expected.as_bytes() != bucket.namespace.canonical_id().as_bytes()
+        {
+            return Err(Refusal::Denied.into());
+        }
+        (context.caller, context.bucket) = (Some(caller), bucket);
+        Ok(())
     }
 
     /// Who asks and for which bucket, if they may.

@@ -49,6 +49,7 @@ pub fn need(operation: &str) -> Need {
         | "CreateMultipartUpload"
         | "PostObject"
         | "PutObject"
+        | "RenameObject"
         | "UploadPart"
         | "UploadPartCopy" => Need::Bucket(PUT_OBJECT, Write),
         "AbortMultipartUpload" => Need::Bucket("AbortMultipartUpload", Write),

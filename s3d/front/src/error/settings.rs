@@ -9,6 +9,8 @@ use crate::acl::AclError;
 use crate::bucket_cors::CorsRuleError;
 use crate::copy::CopyError;
 use crate::cors::CorsError;
+use crate::details::with_details;
+use crate::rename::RenameError;
 use crate::tags::TagError;
 use crate::unset::Unset;
 use crate::versions::VersionError;
@@ -101,6 +103,22 @@ impl From<Unset> for S3Error {
 /// Why a document is no bucket policy.
 pub fn policy(refusal: &PolicyError) -> S3Error {
     error(S3ErrorCode::MalformedPolicy, refusal)
+}
+
+impl From<RenameError> for S3Error {
+    fn from(refusal: RenameError) -> Self {
+        let code = match &refusal {
+            RenameError::Source | RenameError::Token => S3ErrorCode::InvalidArgument,
+            RenameError::NoSuchKey { .. } => S3ErrorCode::NoSuchKey,
+            RenameError::Body => S3ErrorCode::InvalidRequest,
+            RenameError::Precondition(unmet) => {
+                let error = error(S3ErrorCode::PreconditionFailed, &refusal);
+                let condition = format!("x-amz-rename-source-{unmet}");
+                return with_details(error, &[("Condition", &condition)]);
+            }
+        };
+        error(code, &refusal)
+    }
 }
 
 impl From<CopyError> for S3Error {

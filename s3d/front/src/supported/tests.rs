@@ -45,6 +45,12 @@ fn what_is_built_passes() {
         (Method::GET, ResourceKind::Bucket, "acl"),
         (Method::GET, ResourceKind::Bucket, "policy"),
         (Method::PUT, ResourceKind::Object, "acl"),
+        (Method::PUT, ResourceKind::Object, "renameObject"),
+        (
+            Method::PUT,
+            ResourceKind::Object,
+            "rename%4fbject=&x-id=RenameObject",
+        ),
         (Method::PUT, ResourceKind::Object, "tagging&versionId=null"),
         (Method::DELETE, ResourceKind::Object, "tagging"),
         (Method::GET, ResourceKind::Bucket, "versions&key-marker=x"),
@@ -88,8 +94,16 @@ fn what_is_built_passes() {
 #[test]
 fn sub_resources_that_are_not_built_are_named() {
     for (method, resource, query) in [
-        (Method::PUT, ResourceKind::Object, "renameObject"),
-        (Method::PUT, ResourceKind::Object, "rename%4fbject"),
+        (Method::PUT, ResourceKind::Object, "annotation"),
+        (Method::PUT, ResourceKind::Object, "annot%61tion"),
+        (Method::PUT, ResourceKind::Object, "renameObject&acl"),
+        (
+            Method::PUT,
+            ResourceKind::Object,
+            "renameObject&partNumber=1&uploadId=x",
+        ),
+        (Method::PUT, ResourceKind::Bucket, "renameObject"),
+        (Method::POST, ResourceKind::Object, "uploads&renameObject"),
         (Method::PUT, ResourceKind::Object, "versionId=1"),
         (Method::PUT, ResourceKind::Object, "uploadId=x"),
         (Method::PUT, ResourceKind::Object, "partNumber=1"),
@@ -162,6 +176,35 @@ fn headers_that_are_not_built_are_named() {
         ("x-amz-unheard-of", "x"),
     ];
     assert_eq!(ask(&Method::PUT, ResourceKind::Object, "", &fine), Ok(()));
+}
+
+#[test]
+fn headers_of_a_rename_are_a_renames_alone() {
+    let source = ("x-amz-rename-source", "a");
+    let condition = ("x-amz-rename-source-if-match", "x");
+    let token = ("x-amz-client-token", "t");
+    let put = |query: &str, headers: &[_]| ask(&Method::PUT, ResourceKind::Object, query, headers);
+    assert_eq!(put("", &[source, condition, token]), Ok(()));
+    assert_eq!(put("renameObject", &[source, condition, token]), Ok(()));
+    assert_eq!(
+        put("acl", &[source]),
+        Err(Unsupported::Query("acl".to_owned()))
+    );
+    let copied = [source, ("x-amz-copy-source", "b/a")];
+    let refused = |name: &str| Err(Unsupported::Header(name.to_owned()));
+    assert_eq!(put("", &copied), refused("x-amz-copy-source"));
+    let unknown = [source, ("x-amz-rename-source-version", "x")];
+    assert_eq!(put("", &unknown), refused("x-amz-rename-source-version"));
+    for header in [condition, token] {
+        assert_eq!(put("", &[header]), refused(header.0));
+    }
+    for (method, resource) in [
+        (Method::PUT, ResourceKind::Bucket),
+        (Method::GET, ResourceKind::Object),
+        (Method::DELETE, ResourceKind::Object),
+    ] {
+        assert_eq!(ask(&method, resource, "", &[source]), refused(source.0));
+    }
 }
 
 /// Signature Version 2 leaves parameters out that nobody knew in its time. One that a write has must

@@ -134,7 +134,7 @@ async fn hoisted_parameters_count_and_the_checksum_of_nothing_does_not() {
 async fn what_is_not_built_is_no_success() {
     let rack = Rack::new().await;
     for (method, target) in [
-        ("PUT", "/bucket/k?renameObject"),
+        ("PUT", "/bucket/k?annotation"),
         ("PUT", "/bucket/k?partNumber=1"),
         ("PUT", "/bucket?lifecycle"),
         ("GET", "/bucket?metadataTable"),

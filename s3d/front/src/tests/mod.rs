@@ -14,6 +14,7 @@ mod multipart;
 mod objects;
 mod policies;
 mod rack;
+mod renaming;
 mod settings;
 mod shared;
 mod tagging;

@@ -1,4 +1,4 @@
-//! The operations of S3: those of `operations.txt`, and those that s3s can route.
+//! The operations of S3: those of `operations.txt`, and those that can be routed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -84,7 +84,7 @@ impl Operation {
     }
 }
 
-/// The names of all operations that the s3s we build with can route.
+/// The names of all operations that the s3s we build with can route, and of those that go past it.
 pub fn routed() -> BTreeSet<String> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked"])
@@ -102,10 +102,9 @@ pub fn routed() -> BTreeSet<String> {
     let file = s3s.replace("Cargo.toml", "src/s3_trait.rs");
     let code = fs::read_to_string(file).expect("s3s has its trait where it was");
     let names = code.split("async fn ").skip(1);
-    names
-        .map(|rest| {
-            let end = rest.find(['(', '<']).expect("a function has parameters");
-            rest[..end].trim().to_owned()
-        })
-        .collect()
+    let names = names.map(|rest| {
+        let end = rest.find(['(', '<']).expect("a function has parameters");
+        rest[..end].trim().to_owned()
+    });
+    names.chain(["rename_object".to_owned()]).collect()
 }

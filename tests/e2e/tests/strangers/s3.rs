@@ -38,6 +38,7 @@ fn strangers_are_refused_every_operation_and_learn_nothing() {
     for stranger in &strangers {
         if let Some(own) = stranger.own {
             assert_no_copies(stranger, own, &subject);
+            assert_no_renames(stranger, own, &subject);
         }
     }
     assert_eq!(
@@ -162,6 +163,34 @@ fn assert_no_copies(stranger: &Stranger, own: &str, subject: &Subject) {
         mine("DELETE", &format!("copied?uploadId={upload}")).status,
         204
     );
+}
+
+/// Renames into this bucket, out of it and within it; of a key that exists and of one that does not.
+fn assert_no_renames(stranger: &Stranger, own: &str, subject: &Subject) {
+    let bucket = &subject.bucket;
+    let rename = |target: &str, source: &str| {
+        let request = Request::new("PUT", format!("/{target}?renameObject"));
+        stranger.ask(request.header("x-amz-rename-source", source))
+    };
+    for (target, source) in [
+        ("taken", "secret".to_owned()),
+        ("taken", "absent".to_owned()),
+        ("secret", format!("{bucket}/source")),
+        ("taken", format!("{own}/mine")),
+    ] {
+        let answer = rename(&format!("{bucket}/{target}"), &source);
+        let refusal = (answer.status, answer.code());
+        let refused = (403, "AccessDenied".to_owned());
+        assert_eq!(refusal, refused, "{}: {source}", stranger.name);
+    }
+    // What another bucket is called makes no difference in an own one.
+    let [there, absent] = ["secret", "absent"].map(|key| {
+        let answer = rename(&format!("{own}/taken"), &format!("{bucket}/{key}"));
+        let sentence = element(&answer.text(), "Message").map(|it| it.replace(key, "…"));
+        (answer.status, answer.code(), sentence)
+    });
+    assert_eq!((there.0, there.1.as_str()), (404, "NoSuchKey"));
+    assert_eq!(there, absent, "{}", stranger.name);
 }
 
 /// All that the owner sees of the bucket.

@@ -16,7 +16,7 @@ use s3d_bucket::{
 use super::model::{Model, Value, bytes};
 use super::read;
 
-const KEYS: u64 = 5;
+pub const KEYS: u64 = 5;
 
 /// Keys of a burst, small enough to share blocks.
 const BURST: usize = 12;
@@ -52,12 +52,16 @@ pub struct Client {
 impl Client {
     /// Does so many things, until the bucket closes.
     pub async fn run(&mut self, steps: u32) -> Result<(), String> {
+        match self.do_all(steps).await {
+            Ok(()) | Err(End::Closed) => Ok(()),
+            Err(End::Wrong(wrong)) => Err(wrong),
+        }
+    }
+
+    async fn do_all(&mut self, steps: u32) -> Result<(), End> {
+        self.repeat_rename().await?;
         for _ in 0..steps {
-            match self.step().await {
-                Ok(()) => {}
-                Err(End::Closed) => return Ok(()),
-                Err(End::Wrong(wrong)) => return Err(wrong),
-            }
+            self.step().await?;
         }
         Ok(())
     }
@@ -72,7 +76,8 @@ impl Client {
             }
             60..63 => self.conditional(&key).await,
             63..66 => self.copy(&key).await,
-            66..80 => self.read(&key).await,
+            66..70 => self.rename(&key).await,
+            70..80 => self.read(&key).await,
             80..86 => self.burst().await,
             86..91 => self.read_held().await,
             91..97 => {
@@ -112,7 +117,12 @@ impl Client {
         self.settle(key, after, done)
     }
 
-    fn settle(&self, key: &str, after: Value, done: Result<(), ChangeError>) -> Result<(), End> {
+    pub fn settle(
+        &self,
+        key: &str,
+        after: Value,
+        done: Result<(), ChangeError>,
+    ) -> Result<(), End> {
         let mut model = self.model.borrow_mut();
         match done {
             Ok(()) => model.settle(key, after),
@@ -244,7 +254,7 @@ impl Client {
     }
 }
 
-fn etag((length, fill): (usize, u8)) -> String {
+pub fn etag((length, fill): (usize, u8)) -> String {
     format!("{length}-{fill}")
 }
 

@@ -3,6 +3,7 @@
 
 mod client;
 mod model;
+mod rename;
 mod totals_and_feed;
 
 use std::cell::RefCell;
@@ -282,6 +283,7 @@ impl World {
             compare(bucket, &found, *value).await?;
             settled.settle(key, Some(*value));
         }
+        settled.inherit_renames(&self.model).map_err(End::Wrong)?;
         self.model = settled;
         self.compare_listing(bucket).await?;
         let held = self.model.values();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use s3d_bucket::RequestToken;
 
 /// What a key holds: the length and the byte that fills it, or nothing.
 pub type Value = Option<(usize, u8)>;
@@ -11,6 +12,20 @@ pub type Value = Option<(usize, u8)>;
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     keys: BTreeMap<String, Vec<Value>>,
+    /// By client.
+    renames: BTreeMap<u64, Rename>,
+}
+
+/// A rename in flight.
+#[derive(Debug, Clone)]
+pub struct Rename {
+    pub from: String,
+    pub to: String,
+    /// What the one holds before it, and the other behind it.
+    pub value: (usize, u8),
+    /// What the other holds before it.
+    pub replaced: Value,
+    pub token: Option<RequestToken>,
 }
 
 impl Model {
@@ -26,6 +41,33 @@ impl Model {
     pub fn begin(&mut self, key: &str, after: Value) {
         let before = self.get(key);
         self.keys.insert(key.to_owned(), vec![before, after]);
+    }
+
+    /// A client's rename is in flight.
+    pub fn begin_rename(&mut self, client: u64, rename: Rename) {
+        self.begin(&rename.from, None);
+        self.begin(&rename.to, Some(rename.value));
+        self.renames.insert(client, rename);
+    }
+
+    /// A client's rename that was in flight when it ended, or has ended now.
+    pub fn end_rename(&mut self, client: u64) -> Option<Rename> {
+        self.renames.remove(&client)
+    }
+
+    /// Takes over what was in flight: the keys of `before` are settled. No rename is half done.
+    pub fn inherit_renames(&mut self, before: &Self) -> Result<(), String> {
+        self.renames.clone_from(&before.renames);
+        for rename in self.renames.values() {
+            let wanted = match self.get(&rename.from) {
+                None => Some(rename.value),
+                Some(_) => rename.replaced,
+            };
+            if self.get(&rename.to) != wanted {
+                return Err(format!("half done: {rename:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// A key holds this, for certain.

@@ -6,6 +6,7 @@ mod full_pool;
 mod groups;
 mod multipart;
 mod reads;
+mod renames;
 mod trims;
 
 use std::collections::BTreeMap;

@@ -60,7 +60,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
         self.replace_part(name, old, attributes, size, blob)
     }
 
-    fn source(&self, source: &CopySource) -> Planned<Object> {
+    pub(super) fn source(&self, source: &CopySource) -> Planned<Object> {
         let object = self.object(&object_key(&source.key))?;
         let object = object.ok_or(ChangeError::NoSuchSource)?;
         match source.condition.check(Some(&object)) {

@@ -7,6 +7,7 @@ mod blobs;
 mod copies;
 mod objects;
 mod references;
+mod renames;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use crate::totals::Totals;
 /// A planned batch.
 pub struct CommitPlan {
     pub group: Builder,
-    /// The mutations of each change that has any, in order.
+    /// The mutations of each change that has any, in order. Most changes are one record.
     pub records: Vec<Vec<Mutation>>,
     pub outcomes: Vec<Outcome>,
     /// See [`CommitContext`].
@@ -57,6 +58,8 @@ pub struct CommitContext {
     pub totals: Totals,
     /// Most bytes that the bucket may hold.
     pub quota: Option<u64>,
+    /// The pool is full: only what frees space is made.
+    pub full: bool,
 }
 
 /// Plans `changes` in order; may block on the view. `pending`: what changes that were planned before
@@ -163,6 +166,12 @@ impl<V: RowView> BatchPlanner<'_, V> {
                 attributes,
                 condition,
             } => self.copy(source, key, attributes, condition),
+            Change::Rename {
+                source,
+                key,
+                condition,
+                token,
+            } => self.rename(source, key, condition, token.as_ref()),
             Change::Delete { key, condition } => self.delete(key, condition),
             Change::Attributes {
                 key,

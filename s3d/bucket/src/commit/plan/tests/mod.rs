@@ -1,6 +1,7 @@
 //! Plans on rows in memory.
 
 mod addresses;
+mod renames;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ impl Rows {
                 uploads: 0,
                 totals: Totals::default(),
                 quota: None,
+                full: false,
             },
         }
     }
