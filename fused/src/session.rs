@@ -37,6 +37,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     let client = Client::new(command.settings()?)?;
     check_mount_point(command)?;
     runtime.block_on(check_bucket(&client))?;
+    let renames = runtime.block_on(renames(&client));
     let staging = command.staging()?.join(target(&client));
     let staging = StagingFolder::open(&staging)
         .with_context(|| format!("changes cannot be staged in {}", staging.display()))?;
@@ -54,7 +55,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         fresh: Duration::from_millis(command.fresh),
         read_ahead: command.read_ahead << 20,
         read_only: command.read_only,
-        renames: false,
+        renames,
     };
     let prefix = &command.bucket.prefix;
     let mount = Mount::new(client, prefix, options, staging, runtime.handle().clone());
@@ -119,6 +120,13 @@ async fn check_bucket(client: &Client) -> anyhow::Result<()> {
         ErrorKind::Denied => bail!("the keys do not give access to the bucket {bucket}: {error}"),
         _ => bail!("the bucket {bucket} cannot be listed: {error}"),
     }
+}
+
+/// Whether the server renames objects. It is known by its name: another one may take the request for
+/// a PutObject, and store nothing under the new name.
+async fn renames(client: &Client) -> bool {
+    let server = client.server().await;
+    server.is_ok_and(|name| name.as_deref() == Some("Hayrack"))
 }
 
 fn config(command: &MountCommand) -> Config {

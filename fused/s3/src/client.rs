@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
@@ -11,6 +12,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::credentials::Credentials;
+use crate::error::S3Error;
+use crate::request::Request;
 use crate::retry::Patience;
 use crate::tls;
 
@@ -90,6 +93,12 @@ impl Client {
             connections,
             settings,
         })))
+    }
+
+    /// What the server calls itself, if it does.
+    pub async fn server(&self) -> Result<Option<String>, S3Error> {
+        let answer = self.send(&Request::bucket(Method::HEAD)).await?;
+        Ok(answer.header("server").map(str::to_owned))
     }
 
     /// Host and port of the endpoint.
