@@ -14,6 +14,9 @@ use crate::files::{Fetch, OpenFile, Opened, shared};
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
+/// Most bytes that all openers together read ahead, unless there are so many that each has a MiB.
+const ALL_AHEAD: u64 = 64 << 20;
+
 /// Where the bytes of a read are.
 pub struct Source {
     pieces: Vec<Piece>,
@@ -154,12 +157,14 @@ impl Mount {
         range: Range<u64>,
     ) -> Outcome<Vec<(Range<u64>, Fetch)>> {
         let key = self.key(opened.file.ino)?;
+        let limit = self.read_ahead();
         let mut reads = opened.reads.lock();
         if reads.etag != base.etag {
             reads.etag.clone_from(&base.etag);
             reads.chunks.clear();
-            reads.prefetch = fused_fs::prefetch::Prefetch::new(self.options.read_ahead);
+            reads.prefetch = fused_fs::prefetch::Prefetch::new(limit);
         }
+        reads.prefetch.set_limit(limit);
         let fetches = reads.prefetch.read(range, base.size);
         for chunk in fetches.fetch {
             let fetch = shared(get(
@@ -182,6 +187,37 @@ impl Mount {
                 Ok((chunk, fetch.ok_or(Errno::EIO)?))
             })
             .collect()
+    }
+
+    /// Where the next data or hole begins, as of lseek(2): what nobody wrote is a hole.
+    pub fn seek(&self, ino: Ino, file: &OpenFile, offset: i64, whence: i32) -> Outcome<i64> {
+        let size = self.tree.lock().get(ino).map_or(0, |node| node.size);
+        let at = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+        if at >= size {
+            return Err(Errno::ENXIO);
+        }
+        let hole = match whence {
+            libc::SEEK_DATA => false,
+            libc::SEEK_HOLE => true,
+            _ => return Err(Errno::EINVAL),
+        };
+        let pieces = self.source(file, at..size)?.pieces;
+        let mut wanted = pieces
+            .iter()
+            .filter(|piece| matches!(piece, Piece::Zeros(_)) == hole);
+        let found = match wanted.next() {
+            Some(piece) => piece.range().start,
+            // Behind the last byte there is a hole.
+            None if hole => size,
+            None => return Err(Errno::ENXIO),
+        };
+        i64::try_from(found).map_err(|_| Errno::EOVERFLOW)
+    }
+
+    /// How far one opener may read ahead, so that all of them together keep to a limit.
+    fn read_ahead(&self) -> u64 {
+        let openers = self.openers.lock().len().max(1) as u64;
+        (ALL_AHEAD / openers).clamp(1 << 20, self.options.read_ahead)
     }
 
     /// Asks the server anew what an inode is.

@@ -19,6 +19,9 @@ use crate::lookup::headers;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
+/// Files up to this many bytes are sent whenever they are flushed.
+const SHORT: u64 = 256 << 10;
+
 /// A file as it is to be uploaded.
 pub struct Job {
     pub key: String,
@@ -153,6 +156,12 @@ impl Mount {
                 Ok(self.own(&[&job.key], set).await?)
             }
             Plan::Whole => {
+                // Short ones need not wait for long ones.
+                let _turn = if job.stage.size() > SHORT {
+                    Some(self.sending.acquire().await)
+                } else {
+                    None
+                };
                 let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
                 job.record_making(fused_s3::etag_of(&bytes))?;
                 let put = self.client.put(&job.key, &job.headers, bytes, condition);

@@ -51,6 +51,11 @@ impl Prefetch {
         }
     }
 
+    /// From now on, most bytes to fetch ahead.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
     /// Bytes `range` of a file of `size` bytes are read.
     pub fn read(&mut self, range: Range<u64>, size: u64) -> Fetches {
         let range = range.start.min(size)..range.end.min(size);

@@ -48,7 +48,7 @@ pub struct MountCommand {
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     pub fresh: u64,
     /// Most MiB to read ahead for one opener
-    #[arg(long, value_name = "MIB", default_value_t = 32)]
+    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub read_ahead: u64,
     /// How many seconds an operation waits for a server that is away before it fails
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
