@@ -417,6 +417,7 @@ impl Committer {
             uploads: planned.uploads,
             totals: planned.totals,
             quota: self.shared.quota(),
+            slice: self.shared.slice,
         };
         let (changes, pending) = (changes.clone(), self.pipeline.records());
         let plan = self

@@ -16,8 +16,10 @@
 //! | feed state | nothing | [`FeedState`](crate::index::feed::FeedState): what the chunks amount to |
 //! | moved | offset in the data zone (u64, big-endian) | [`MovedSpan`]: this span lies here, and not where its id says |
 //! | holes | unit of the data zone (u64, big-endian) | [`Holes`]: what dead spans hold because others in their blocks live (B8) |
+//! | redirect | nothing | [`Redirect`](crate::format::redirect::Redirect): the prefix rename under way (B10) |
+//! | arrivals | the key's bytes | [`Object`]: one that was put under the old prefix of that rename, where the place among the objects is not free yet |
 //!
-//! The last two are no part of a record: a fold makes them of the records that it folds.
+//! Events and feed state are no part of a record: a fold makes them of the records that it folds.
 //!
 //! An upload id is 33 bytes. A value is a version byte (3) and then postcard's encoding of the
 //! struct.
@@ -51,10 +53,12 @@ pub enum Table {
     FeedState = 11,
     Moved = 12,
     Holes = 13,
+    Redirect = 14,
+    Arrivals = 15,
 }
 
 impl Table {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Objects,
         Self::Uploads,
         Self::Parts,
@@ -69,6 +73,8 @@ impl Table {
         Self::FeedState,
         Self::Moved,
         Self::Holes,
+        Self::Redirect,
+        Self::Arrivals,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -92,6 +98,8 @@ impl Table {
             Self::FeedState => "feed state",
             Self::Moved => "moved",
             Self::Holes => "holes",
+            Self::Redirect => "redirect",
+            Self::Arrivals => "arrivals",
         }
     }
 }

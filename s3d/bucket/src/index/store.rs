@@ -16,7 +16,8 @@ use redb::{
 use volumed_client::{BlockDevice, DeviceError};
 
 use crate::format::layout::INDEX_HALVES;
-use crate::format::rows::Table;
+use crate::format::redirect::Redirect;
+use crate::format::rows::{Row, Table};
 use crate::format::superblock::{Fields, Superblock};
 use crate::index::memtable::{Lookup, Memtable};
 use crate::index::zone::{IndexZone, Interruption};
@@ -109,6 +110,7 @@ impl Store {
     ) -> Result<Self, IndexError> {
         let store = Self::closed(device, superblock, cache, offload);
         let opened = store.open_half()?;
+        opened.add_missing_tables()?;
         *store.current.write() = Some(Arc::new(opened));
         Ok(store)
     }
@@ -187,6 +189,11 @@ impl Store {
     /// How far the log is in the database.
     pub fn applied(&self) -> Result<Position, IndexError> {
         self.current()?.applied()
+    }
+
+    /// The prefix rename that was under way then.
+    pub fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        self.current()?.redirect()
     }
 
     /// Adds a memtable's rows, with where the log goes on behind them, as one durable transaction.
@@ -342,6 +349,29 @@ impl Opened {
                 "the row that says how far the log was applied is damaged".into(),
             )),
         }
+    }
+
+    fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        let read = || -> Result<_, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let table = transaction.open_table(definition(Table::Redirect))?;
+            Ok(table.get(&[][..])?.map(|row| Redirect::decode(row.value())))
+        };
+        Ok(read()?.transpose()?)
+    }
+
+    /// A bucket that an earlier version made lacks the newest tables, which readers expect.
+    fn add_missing_tables(&self) -> Result<(), redb::Error> {
+        let newest = Table::ALL[Table::ALL.len() - 1];
+        let opened = self.database.begin_read()?.open_table(definition(newest));
+        let Err(redb::TableError::TableDoesNotExist(_)) = opened else {
+            return Ok(opened.map(drop)?);
+        };
+        let transaction = self.begin_write()?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table))?;
+        }
+        Ok(transaction.commit()?)
     }
 
     fn stored(&self) -> Result<u64, redb::Error> {

@@ -1,6 +1,7 @@
 //! Plans on rows in memory.
 
 mod addresses;
+mod prefixes;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ impl Rows {
                 uploads: 0,
                 totals: Totals::default(),
                 quota: None,
+                slice: 3,
             },
         }
     }
@@ -106,6 +108,7 @@ impl Rows {
         let id = self.begin(name);
         let mut planner = BatchPlanner {
             rows: Overlay::new(&self.fixed),
+            redirect: None,
             context: self.context,
             draft: Vec::new(),
             references: BTreeMap::new(),
