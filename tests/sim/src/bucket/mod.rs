@@ -3,6 +3,7 @@
 
 mod client;
 mod model;
+mod prefixes;
 mod totals_and_feed;
 
 use std::cell::RefCell;
@@ -74,6 +75,8 @@ fn options(epoch: u64) -> Options {
         offload: Offload::Inline,
         // Groups follow each other as often as they can.
         following: 1,
+        // Most renames of prefixes take several records.
+        slice: 2,
         ..Options::new(epoch)
     }
 }
@@ -282,6 +285,7 @@ impl World {
             compare(bucket, &found, *value).await?;
             settled.settle(key, Some(*value));
         }
+        self.model.check_renames(&settled).map_err(End::Wrong)?;
         self.model = settled;
         self.compare_listing(bucket).await?;
         let held = self.model.values();
