@@ -12,6 +12,7 @@ mod keys;
 mod members;
 mod namespaces;
 mod path;
+mod prefixes;
 mod users;
 
 #[cfg(test)]
@@ -116,6 +117,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(buckets::show, buckets::change, buckets::delete))
         .routes(routes!(buckets::availability))
         .routes(routes!(changes::follow))
+        .routes(routes!(prefixes::rename))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::delete))
         .routes(routes!(keys::rotate))

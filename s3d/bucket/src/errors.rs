@@ -34,6 +34,24 @@ pub enum ChangeError {
     /// A part that was named is not there, or has another ETag.
     #[error("part {0} is missing or has another ETag")]
     InvalidPart(u16),
+    /// No key starts with the prefix that was to be renamed.
+    #[error("no key starts with this prefix")]
+    NothingToRename,
+    /// There are keys under the new prefix.
+    #[error("there are keys under the new prefix already")]
+    PrefixNotEmpty,
+    /// Of the two prefixes one is empty, or starts with the other.
+    #[error("one of the prefixes is empty or starts with the other")]
+    PrefixesOverlap,
+    /// A key would be longer than keys may be.
+    #[error(
+        "a key would have more than {} bytes under the new prefix",
+        crate::object::MAX_KEY_LENGTH
+    )]
+    KeyTooLong,
+    /// An earlier rename of a prefix still moves its rows.
+    #[error("the bucket is still busy with an earlier rename of a prefix")]
+    RenameRunning,
     /// The pool is full; nothing was changed.
     #[error("the pool has no space left")]
     NoSpace,

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use crate::format::crc::{crc32c, crc32c_of_pieces};
 use crate::format::group::{self, Builder, Group, HEADER, Link, Start};
 use crate::format::layout::{BLOCK, whole_blocks};
+use crate::format::redirect::Redirect;
 use crate::format::rows::{
     Freed, Holes, MovedSpan, Mutation, Row, Shares, Slices, Span, Table, Tokens, part_number,
     span_id, split_upload_key,
@@ -71,7 +72,7 @@ pub fn rows(data: &[u8]) {
 /// What can be read is written, and reads the same again.
 fn value_of(table: Table, bytes: &[u8]) {
     match table {
-        Table::Objects => same::<Object>(bytes),
+        Table::Objects | Table::Arrivals => same::<Object>(bytes),
         Table::Uploads => same::<Upload>(bytes),
         Table::Parts => same::<Part>(bytes),
         Table::Spans => same::<Span>(bytes),
@@ -85,6 +86,7 @@ fn value_of(table: Table, bytes: &[u8]) {
         Table::Moved => same::<MovedSpan>(bytes),
         Table::Holes => same::<Holes>(bytes),
         Table::Tokens => same::<Tokens>(bytes),
+        Table::Redirect => same::<Redirect>(bytes),
     }
 }
 

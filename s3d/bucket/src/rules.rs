@@ -38,11 +38,13 @@ pub enum Rule {
     ConditionalMove,
     /// B9: a sync of the index flushes.
     IndexFlush,
+    /// B10: what is put under the old prefix of a rename replaces nothing that did not move yet.
+    ArrivalsApart,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BodyBeforeRecord,
         Self::SessionBeforeWrite,
         Self::ReadBack,
@@ -60,6 +62,7 @@ impl Rule {
         Self::LogInSweep,
         Self::ConditionalMove,
         Self::IndexFlush,
+        Self::ArrivalsApart,
     ];
 }
 

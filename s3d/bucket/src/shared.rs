@@ -35,6 +35,8 @@ pub struct Shared {
     /// What the bucket holds and may hold.
     pub totals: Mutex<Totals>,
     pub quota: Mutex<Option<u64>>,
+    /// Most rows that a record moves for a prefix rename.
+    pub slice: usize,
     /// Sequence number of the last record that is visible.
     pub last_record: watch::Sender<u64>,
 }

@@ -1,6 +1,7 @@
 //! A bucket's change feed as server-sent events, for the REST API and for S3.
 //!
-//! Each event is `id: <sequence>`, `event: put|attributes|delete` and `data: <JSON>`. A reader who
+//! Each event is `id: <sequence>`, `event: put|attributes|delete|rename-prefix` and `data: <JSON>`; of
+//! a renamed prefix `key` is the old one and `to` the new one. A reader who
 //! sends the last id that it saw, as browsers do in `Last-Event-ID`, misses nothing; one that asks
 //! for what is no longer kept is refused. The feed is read page by page, and the next page only when
 //! the client took the last one: a slow reader holds one page.
@@ -104,13 +105,16 @@ struct Data<'e> {
     etag: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'e str>,
 }
 
 fn text(event: &Event) -> String {
-    let (name, etag, size) = match &event.kind {
-        EventKind::Put { etag, size } => ("put", Some(etag), Some(*size)),
-        EventKind::Attributes { etag, size } => ("attributes", Some(etag), Some(*size)),
-        EventKind::Deleted => ("delete", None, None),
+    let (name, etag, size, to) = match &event.kind {
+        EventKind::Put { etag, size } => ("put", Some(etag), Some(*size), None),
+        EventKind::Attributes { etag, size } => ("attributes", Some(etag), Some(*size), None),
+        EventKind::Deleted => ("delete", None, None, None),
+        EventKind::PrefixRenamed { to } => ("rename-prefix", None, None, Some(to)),
     };
     let data = Data {
         sequence: event.sequence,
@@ -118,6 +122,7 @@ fn text(event: &Event) -> String {
         key: event.key.as_str(),
         etag: etag.map(String::as_str),
         size,
+        to: to.map(String::as_str),
     };
     // JSON escapes line breaks: the data is one line.
     let data = serde_json::to_string(&data).expect("an event is plain data");
@@ -144,5 +149,13 @@ mod tests {
         let expected = "id: 7\nevent: put\n\
             data: {\"sequence\":7,\"time\":9,\"key\":\"a\\nb\",\"etag\":\"e\",\"size\":3}\n\n";
         assert_eq!(text(&event), expected);
+        let renamed = Event {
+            key: Key::new("a/").unwrap(),
+            kind: EventKind::PrefixRenamed { to: "b/".into() },
+            ..event
+        };
+        let expected = "id: 7\nevent: rename-prefix\n\
+            data: {\"sequence\":7,\"time\":9,\"key\":\"a/\",\"to\":\"b/\"}\n\n";
+        assert_eq!(text(&renamed), expected);
     }
 }

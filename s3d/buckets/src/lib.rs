@@ -12,6 +12,7 @@ mod open_set;
 mod ownership;
 mod quota;
 mod record;
+mod rename_prefix;
 mod settings;
 mod settle;
 mod turns;
@@ -40,6 +41,7 @@ pub use find::CreateBucketKeyError;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use open::OpenBucketError;
 pub use record::{BucketRecord, Status};
+pub use rename_prefix::RenamePrefixError;
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
 

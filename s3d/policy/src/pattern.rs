@@ -71,6 +71,35 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Whether it stands for any text that begins so.
+    pub fn matches_below(&self, beginning: &str) -> bool {
+        // Where in the pattern what was read so far may have led: a `*` may stand for nothing.
+        let mut reached = vec![false; self.0.len() + 1];
+        reached[0] = true;
+        let pass_stars = |reached: &mut Vec<bool>| {
+            for (at, token) in self.0.iter().enumerate() {
+                reached[at + 1] |= reached[at] && *token == Token::Any;
+            }
+        };
+        pass_stars(&mut reached);
+        for character in beginning.chars() {
+            let mut next = vec![false; reached.len()];
+            for (at, token) in self.0.iter().enumerate().filter(|(at, _)| reached[*at]) {
+                match token {
+                    Token::Any => next[at] = true,
+                    Token::One => next[at + 1] = true,
+                    Token::Character(wanted) => next[at + 1] |= *wanted == character,
+                }
+            }
+            pass_stars(&mut next);
+            reached = next;
+        }
+        // What is left of the pattern stands for something.
+        reached.contains(&true)
+    }
+}
+
 fn read(text: &str, token: impl Fn(char) -> Token) -> Result<Vec<Token>, PolicyError> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -104,6 +133,28 @@ mod tests {
 
     fn matches(pattern: &str, text: &str) -> bool {
         Pattern::new(pattern).expect("a pattern").matches(text)
+    }
+
+    #[test]
+    fn a_beginning_fits_what_may_go_on_so() {
+        let below = |pattern: &str, beginning: &str| {
+            let pattern = Pattern::new(pattern).expect("a pattern");
+            pattern.matches_below(beginning)
+        };
+        for (pattern, beginning) in [
+            ("*", "b/a/"),
+            ("b/a/*", "b/a/"),
+            ("b/a/x/y", "b/a/"),
+            ("b/*.jpg", "b/a/"),
+            ("b/?/x", "b/a/"),
+            ("b/a/", "b/a/"),
+            ("b/**/x*", "b/a/x"),
+        ] {
+            assert!(below(pattern, beginning), "{pattern}");
+        }
+        for pattern in ["", "b", "b/a", "b/c/*", "b/?", "?/b*", "c*"] {
+            assert!(!below(pattern, "b/a/"), "{pattern}");
+        }
     }
 
     #[test]

@@ -110,6 +110,20 @@ impl Policy {
         decision
     }
 
+    /// Whether it denies somebody an action on any object whose key starts with a prefix, or may do so
+    /// under some condition.
+    pub fn may_deny_below(
+        &self,
+        who: Requester<'_>,
+        action: &str,
+        bucket: &str,
+        prefix: &str,
+    ) -> bool {
+        let beginning = format!("{bucket}/{prefix}");
+        let mut denials = self.statements.iter();
+        denials.any(|it| it.effect == Effect::Deny && it.may_apply_below(who, action, &beginning))
+    }
+
     /// Whether it allows something to everyone, wherever they come from.
     pub fn is_public(&self) -> bool {
         self.statements.iter().any(Statement::is_public)

@@ -43,6 +43,11 @@ impl Resources {
     pub fn include(&self, path: &str) -> bool {
         self.0.iter().any(|it| it.path.matches(path))
     }
+
+    /// Whether anything that begins so is one of them.
+    pub fn include_below(&self, beginning: &str) -> bool {
+        self.0.iter().any(|it| it.path.matches_below(beginning))
+    }
 }
 
 fn path(arn: &str) -> Option<&str> {

@@ -6,7 +6,7 @@ use crate::document;
 use crate::error::PolicyError;
 use crate::one_or_many::OneOrMany;
 use crate::policy::Question;
-use crate::principal::Principals;
+use crate::principal::{Principals, Requester};
 use crate::resource::Resources;
 
 /// Allows or denies some principals some actions on some resources, under conditions.
@@ -107,19 +107,30 @@ impl Statement {
 
     /// Whether it is about a request.
     pub fn applies(&self, question: &Question<'_>, path: &str) -> bool {
-        let who = question.who;
+        let resource = |resources: &Resources| resources.include(path);
+        self.is_about(question.who, question.action)
+            && self.resources.includes(resource)
+            && self.conditions.iter().all(|it| it.holds(question.facts))
+    }
+
+    /// Whether it may be about somebody's action on something whose path begins so, whatever else is
+    /// known of the request.
+    pub fn may_apply_below(&self, who: Requester<'_>, action: &str, beginning: &str) -> bool {
+        let resource = match &self.resources {
+            Maybe::Named(resources) => resources.include_below(beginning),
+            Maybe::AllBut(_) => true,
+        };
+        resource && self.is_about(who, action)
+    }
+
+    fn is_about(&self, who: Requester<'_>, action: &str) -> bool {
         let concerned = match (&self.principals, self.effect) {
             (Maybe::Named(named), Effect::Allow) => named.allow(who),
             (Maybe::Named(named), Effect::Deny) => named.concern(who),
             // Only a key that acts for an excepted namespace is excepted.
             (Maybe::AllBut(excepted), _) => !excepted.allow(who),
         };
-        let action = |actions: &Actions| actions.include(question.action);
-        let resource = |resources: &Resources| resources.include(path);
-        concerned
-            && self.actions.includes(action)
-            && self.resources.includes(resource)
-            && self.conditions.iter().all(|it| it.holds(question.facts))
+        concerned && self.actions.includes(|actions| actions.include(action))
     }
 
     /// Whether it allows something to everyone, wherever they come from. The rule is that of "The

@@ -1,15 +1,17 @@
 //! What each error of the crates below means to a caller.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use s3d_accounts::{
     AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError, InvitationError,
     LoginError, SealError, SignUpError, TokenError,
 };
 use s3d_audit::AuditError;
-use s3d_bucket::ChangesError;
+use s3d_bucket::{ChangeError, ChangesError};
 use s3d_buckets::{
     ConfigureError, CreateBucketError, CreateBucketKeyError, CreateWithKeyError, DeleteBucketError,
-    OpenBucketError,
+    OpenBucketError, RenamePrefixError,
 };
 use s3d_records::RecordError;
 
@@ -191,6 +193,63 @@ impl From<ChangesError> for ApiError {
                 tracing::warn!(%cause, "a change feed cannot be read");
                 Self::unavailable("The bucket is not available now; try again in a moment.")
             }
+        }
+    }
+}
+
+impl From<RenamePrefixError> for ApiError {
+    fn from(error: RenamePrefixError) -> Self {
+        match error {
+            RenamePrefixError::Denied => {
+                let message = "The bucket's policy denies that some key below these prefixes is \
+                               written or deleted; change it first.";
+                Self::new(StatusCode::FORBIDDEN, "AccessDenied", message)
+            }
+            RenamePrefixError::Open(error) => error.into(),
+            RenamePrefixError::Refused(error) => error.into(),
+        }
+    }
+}
+
+/// What a bucket refuses when a prefix is renamed; the rest of it is asked for by S3 only.
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NothingToRename => {
+                let message = "No key starts with this prefix.";
+                Self::new(StatusCode::NOT_FOUND, "NoSuchPrefix", message).about("from")
+            }
+            ChangeError::PrefixNotEmpty => {
+                let message = "There are keys under the new prefix already; delete them first, or \
+                               say \"replaceMarker\": true if it is only a folder's marker.";
+                Self::conflict("PrefixNotEmpty", message).about("to")
+            }
+            ChangeError::PrefixesOverlap => {
+                let message = "One prefix starts with the other; rename to one beside it first.";
+                Self::new(StatusCode::BAD_REQUEST, "PrefixesOverlap", message).about("to")
+            }
+            ChangeError::KeyTooLong => {
+                let message = "A key would have more than 1024 bytes under the new prefix.";
+                Self::new(StatusCode::BAD_REQUEST, "KeyTooLong", message).about("to")
+            }
+            ChangeError::RenameRunning => {
+                let message = "The bucket is still busy with an earlier rename of a prefix; try \
+                               again in a moment.";
+                let error = Self::conflict("RenameRunning", message);
+                error.retry_after(Duration::from_secs(1))
+            }
+            ChangeError::NoSpace => {
+                let message = "The pool has no space left.";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "NoSpace", message)
+            }
+            ChangeError::Closed(cause) => {
+                tracing::warn!(%cause, "a prefix was not renamed");
+                Self::unavailable(
+                    "The bucket was closed meanwhile, and the prefix may have been renamed; look \
+                     again in a moment.",
+                )
+            }
+            error => Self::internal(&error),
         }
     }
 }

@@ -18,11 +18,13 @@ use super::*;
 
 mod calls;
 mod members;
+mod prefixes;
 mod rules;
 
 struct Api {
     router: Router,
     accounts: Arc<Accounts>,
+    buckets: Arc<Buckets>,
     volumes: Arc<FakeVolumes>,
     _folder: TempDir,
 }
@@ -88,13 +90,14 @@ impl Api {
         };
         let router = router(ApiState {
             accounts: accounts.clone(),
-            buckets,
+            buckets: buckets.clone(),
             endpoint,
             audit: AuditLog::open(&folder.path().join("audit")).unwrap(),
         });
         Self {
             router,
             accounts,
+            buckets,
             volumes,
             _folder: folder,
         }

@@ -4,6 +4,7 @@ mod changes;
 mod checking;
 mod objects;
 mod open;
+mod prefix;
 #[cfg(test)]
 pub mod tests;
 mod uploads;
@@ -50,6 +51,8 @@ pub struct Options {
     /// A log group is sent behind another that is on its way only with so many changes: each costs a
     /// sync.
     pub following: usize,
+    /// Most rows that one record moves for a prefix rename; a rename of more goes on in the background.
+    pub slice: usize,
     /// Memory for bodies, shared with other buckets.
     pub transfers: TransferMemory,
     /// Where work that blocks on the index runs.
@@ -71,6 +74,7 @@ impl Options {
             feed: FeedRetention::default(),
             index_cache: 24 << 20,
             following: 12,
+            slice: 1_000,
             transfers: TransferMemory::default(),
             offload: Offload::default(),
             clock: Arc::new(clock),

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use super::{Bucket, Devices, Options};
 use crate::blob::writer::IN_FLIGHT_TOGETHER;
 use crate::commit::committer::Committer;
+use crate::commit::mover;
 use crate::errors::OpenError;
 use crate::format::layout::{DATA_ZONE, SEGMENT};
 use crate::format::rows::{Row, Table};
@@ -89,6 +90,7 @@ impl Bucket {
             feed,
             transfers,
             following,
+            slice,
             epoch,
             clock,
         } = options;
@@ -96,7 +98,7 @@ impl Bucket {
         let opening = move || {
             let store = Store::open(device, zones, index_cache, offload)?;
             let applied = store.applied()?;
-            Ok((Index::new(store, index_cache / 3, offload), applied))
+            Ok((Index::new(store, index_cache / 3, offload)?, applied))
         };
         let opened = offload.run(opening).await;
         let (index, applied) = opened.map_err(|error: IndexError| OpenError::Index(error.0))?;
@@ -124,6 +126,7 @@ impl Bucket {
             reserve_held: AtomicBool::new(false),
             totals: Mutex::new(totals),
             quota: Mutex::new(quota),
+            slice,
             last_record: watch::Sender::new(position.next_record - 1),
         });
         let (messages, received) = mpsc::channel(QUEUE);
@@ -138,6 +141,7 @@ impl Bucket {
         tokio::spawn(sweep::run(shared.clone(), beginning));
         tokio::spawn(trimmer::run(shared.clone(), messages.downgrade()));
         tokio::spawn(compactor::run(shared.clone(), messages.downgrade()));
+        tokio::spawn(mover::run(shared.clone(), messages.downgrade()));
         Ok(Self { shared, messages })
     }
 }

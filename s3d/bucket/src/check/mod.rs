@@ -52,7 +52,7 @@ pub async fn check(
         guarded(|| {
             let store = Store::open(device, superblock, CACHE, offload)?;
             let applied = store.applied()?;
-            Ok((Arc::new(Index::new(store, CACHE / 2, offload)), applied))
+            Ok((Arc::new(Index::new(store, CACHE / 2, offload)?), applied))
         })
     });
     let (index, applied) = match opened.await {

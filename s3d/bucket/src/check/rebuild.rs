@@ -129,7 +129,7 @@ fn take_over(
     })?;
     let damaged = salvage.damaged;
     Ok((
-        Index::new(store, CACHE / 2, offload),
+        Index::new(store, CACHE / 2, offload)?,
         applied,
         (rows, damaged),
     ))

@@ -69,6 +69,10 @@ pub enum Change {
         key: Key,
         upload: UploadId,
     },
+    /// All objects under a prefix get other keys.
+    RenamePrefix(PrefixRename),
+    /// Some rows of the prefix rename under way move.
+    MoveSlice,
     /// Some of what a doomed blob or upload names is released.
     Release {
         doomed: Doomed,
@@ -127,6 +131,18 @@ impl Change {
     }
 }
 
+/// A prefix to be renamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixRename {
+    pub from: String,
+    /// Neither starts with the other.
+    pub to: String,
+    /// An object whose key is `to` itself may be replaced.
+    pub replace_marker: bool,
+    /// All keys were found short enough up to this sequence number, if that was looked at.
+    pub checked: Option<u64>,
+}
+
 /// A span whose blocks were TRIMmed, and where it lay.
 #[derive(Debug, Clone, Copy)]
 pub struct TrimmedSpan {
@@ -163,6 +179,12 @@ pub enum Done {
     Released {
         more: bool,
     },
+    /// A prefix, with the record of this number.
+    Renamed {
+        sequence: u64,
+    },
+    /// Nothing yet: there are too many keys to look at their lengths, which has to be done before.
+    Unchecked,
     Nothing,
 }
 

@@ -425,6 +425,7 @@ impl Committer {
             totals: planned.totals,
             quota: self.shared.quota(),
             full,
+            slice: self.shared.slice,
         };
         let (changes, pending) = (changes.clone(), self.pipeline.records());
         let plan = self

@@ -4,6 +4,7 @@ pub mod change;
 pub mod committer;
 pub mod fold;
 pub mod messages;
+pub mod mover;
 mod pipeline;
 pub mod plan;
 pub mod view;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::format::redirect::Redirect;
 use crate::format::rows::{Row, Table};
 use crate::index::IndexError;
+use crate::object::Key;
 
 /// A row's key and value.
 pub type KeyValue = (Bytes, Bytes);
@@ -15,8 +17,21 @@ pub trait RowView {
     /// One row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError>;
 
-    /// The first `limit` rows whose keys start with `prefix`, in order.
-    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<KeyValue>, IndexError>;
+    /// The prefix rename under way, if one is: rows are asked for where it has them.
+    fn redirect(&self) -> Result<Option<Redirect>, IndexError>;
+
+    /// The first `limit` rows at or behind `from` that start with `prefix`, in order.
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, IndexError>;
+
+    /// The objects under a prefix that were put or relabelled behind a sequence number; `None` when
+    /// that cannot be told.
+    fn changed_since(&self, sequence: u64, prefix: &str) -> Result<Option<Vec<Key>>, IndexError>;
 
     /// Whether a row is there, or was, as far as memory knows: the database is not asked.
     fn remembers(&self, table: Table, key: &[u8]) -> bool;
@@ -48,32 +63,64 @@ impl<'v, V: RowView> Overlay<'v, V> {
         Ok(value.map(|value| R::decode(&value)).transpose()?)
     }
 
-    /// See [`RowView::scan`].
+    /// The rows of a table that start with a prefix, in order.
     pub fn scan<R: Row>(
         &self,
         table: Table,
         prefix: &Bytes,
         limit: usize,
     ) -> Result<Vec<(Bytes, R)>, IndexError> {
+        let rows = self.scan_from(table, prefix, prefix, limit)?;
+        rows.into_iter()
+            .map(|(key, value)| Ok((key, R::decode(&value)?)))
+            .collect()
+    }
+
+    /// See [`RowView::scan`].
+    pub fn scan_from(
+        &self,
+        table: Table,
+        prefix: &Bytes,
+        from: &Bytes,
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, IndexError> {
         let changed: Vec<_> = self
             .rows
-            .range((table, prefix.clone())..)
+            .range((table, from.clone())..)
             .take_while(|((found, key), _)| *found == table && key.starts_with(prefix))
             .collect();
         // Each changed row hides at most one below it.
         let below = limit.saturating_add(changed.len());
-        let mut rows: BTreeMap<Bytes, Bytes> =
-            self.view.scan(table, prefix, below)?.into_iter().collect();
+        let mut rows: BTreeMap<Bytes, Bytes> = self
+            .view
+            .scan(table, prefix, from, below)?
+            .into_iter()
+            .collect();
         for ((_, key), value) in changed {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),
             };
         }
-        rows.into_iter()
-            .take(limit)
-            .map(|(key, value)| Ok((key, R::decode(&value)?)))
-            .collect()
+        Ok(rows.into_iter().take(limit).collect())
+    }
+
+    /// What a row became above the view, if it changed there.
+    pub fn changed(&self, table: Table, key: &Bytes) -> Option<&Option<Bytes>> {
+        self.rows.get(&(table, key.clone()))
+    }
+
+    /// The keys of rows that were set above the view and start with a prefix.
+    pub fn set_above(&self, table: Table, prefix: &Bytes) -> impl Iterator<Item = &Bytes> {
+        self.rows
+            .range((table, prefix.clone())..)
+            .take_while(move |((found, key), _)| *found == table && key.starts_with(prefix))
+            .filter_map(|((_, key), value)| value.is_some().then_some(key))
+    }
+
+    /// What lies below.
+    pub fn view(&self) -> &V {
+        self.view
     }
 
     pub fn remembers(&self, table: Table, key: &Bytes) -> bool {
@@ -92,8 +139,24 @@ impl RowView for Fixed {
         Ok(self.0.get(&key).cloned())
     }
 
-    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<KeyValue>, IndexError> {
-        let rows = self.0.range((table, Bytes::copy_from_slice(prefix))..);
+    fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        let row = self.get(Table::Redirect, &[])?;
+        Ok(row.map(|row| Redirect::decode(&row)).transpose()?)
+    }
+
+    /// Nothing was ever put but what is there.
+    fn changed_since(&self, _: u64, _: &str) -> Result<Option<Vec<Key>>, IndexError> {
+        Ok(Some(Vec::new()))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, IndexError> {
+        let rows = self.0.range((table, Bytes::copy_from_slice(from))..);
         Ok(rows
             .take_while(|((found, key), _)| *found == table && key.starts_with(prefix))
             .take(limit)

@@ -3,5 +3,6 @@
 pub mod crc;
 pub mod group;
 pub mod layout;
+pub mod redirect;
 pub mod rows;
 pub mod superblock;

@@ -17,6 +17,8 @@
 //! | moved | offset in the data zone (u64, big-endian) | [`MovedSpan`]: this span lies here, and not where its id says |
 //! | holes | unit of the data zone (u64, big-endian) | [`Holes`]: what dead spans hold because others in their blocks live (B8) |
 //! | tokens | the first 12 bits of the tokens (u16, big-endian) | [`Tokens`]: the requests of late, each to be known when it is repeated |
+//! | redirect | nothing | [`Redirect`](crate::format::redirect::Redirect): the prefix rename under way (B10) |
+//! | arrivals | the key's bytes | [`Object`]: one that was put under the old prefix of that rename, where the place among the objects is not free yet |
 //!
 //! Events and feed state are no part of a record: a fold makes them of the records that it folds.
 //!
@@ -54,10 +56,12 @@ pub enum Table {
     Moved = 12,
     Holes = 13,
     Tokens = 14,
+    Redirect = 15,
+    Arrivals = 16,
 }
 
 impl Table {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Objects,
         Self::Uploads,
         Self::Parts,
@@ -73,6 +77,8 @@ impl Table {
         Self::Moved,
         Self::Holes,
         Self::Tokens,
+        Self::Redirect,
+        Self::Arrivals,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -97,6 +103,8 @@ impl Table {
             Self::Moved => "moved",
             Self::Holes => "holes",
             Self::Tokens => "tokens",
+            Self::Redirect => "redirect",
+            Self::Arrivals => "arrivals",
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Walks the rows of a table: memtables and redb merged, in the order of keys.
+//!
+//! While a prefix rename runs, objects lie in several stretches, one after the other in the order of
+//! their keys (B10).
 
 use bytes::Bytes;
 
+use crate::format::redirect::Stretch;
 use crate::format::rows::Table;
 use crate::index::IndexError;
 use crate::index::memtable::Lookup;
@@ -10,8 +14,66 @@ use crate::index::reader::Reader;
 pub type StoredRows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type StoredRange = redb::Range<'static, &'static [u8], &'static [u8]>;
 
-/// Merges memtables and redb, in the order of keys.
+/// Walks keys, wherever their rows lie.
 pub struct Cursor<'r> {
+    reader: &'r Reader,
+    table: Table,
+    rows: RowCursor<'r>,
+    stretch: Stretch,
+    /// Where to go on, if not at the next row.
+    at: Option<Bytes>,
+}
+
+impl<'r> Cursor<'r> {
+    /// Begins at the first key.
+    pub fn new(reader: &'r Reader, table: Table) -> Result<Self, IndexError> {
+        Ok(Self {
+            reader,
+            table,
+            rows: reader.row_cursor(table)?,
+            stretch: Stretch::whole(table, Bytes::new()),
+            at: Some(Bytes::new()),
+        })
+    }
+
+    /// Goes on at the first key at or behind `key`.
+    pub fn seek(&mut self, key: Bytes) {
+        self.at = Some(key);
+    }
+
+    /// The next key that exists, and its value.
+    pub fn next(&mut self) -> Result<Option<(Bytes, Bytes)>, IndexError> {
+        loop {
+            if let Some(at) = self.at.take() {
+                self.enter(at)?;
+            }
+            let row = self.rows.next()?;
+            if let Some((row, value)) = row.filter(|(row, _)| self.stretch.holds(row)) {
+                return Ok(Some((self.stretch.key(row), value)));
+            }
+            let Some(behind) = self.stretch.behind.clone() else {
+                return Ok(None);
+            };
+            self.at = Some(behind);
+        }
+    }
+
+    fn enter(&mut self, at: Bytes) -> Result<(), IndexError> {
+        let redirect = self.reader.tables().redirect.as_ref();
+        self.stretch = match redirect.filter(|_| self.table == Table::Objects) {
+            Some(redirect) => redirect.stretch(at),
+            None => Stretch::whole(self.table, at),
+        };
+        if self.stretch.table != self.rows.table {
+            self.rows = self.reader.row_cursor(self.stretch.table)?;
+        }
+        self.rows.seek(self.stretch.start.clone());
+        Ok(())
+    }
+}
+
+/// Merges memtables and redb, in the order of rows.
+pub struct RowCursor<'r> {
     reader: &'r Reader,
     table: Table,
     /// `None`: redb has none.
@@ -20,7 +82,7 @@ pub struct Cursor<'r> {
     stored: Option<(StoredRange, Option<(Bytes, Bytes)>)>,
 }
 
-impl<'r> Cursor<'r> {
+impl<'r> RowCursor<'r> {
     /// Begins at the first row.
     pub fn new(reader: &'r Reader, table: Table, rows: Option<StoredRows>) -> Self {
         Self {

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use crate::format::redirect::Redirect;
 use crate::format::rows::{Mutation, Table};
 use crate::index::feed::RawEvent;
 use crate::object::Timestamp;
@@ -77,10 +78,18 @@ impl Memtable {
     }
 
     /// Applies the record of this sequence number, which became durable at `time`.
-    pub fn apply_record(&self, sequence: u64, time: Timestamp, record: &[Mutation]) {
+    ///
+    /// `redirect`: the one that the record was planned under.
+    pub fn apply_record(
+        &self,
+        sequence: u64,
+        time: Timestamp,
+        record: &[Mutation],
+        redirect: Option<&Redirect>,
+    ) {
         let mut inner = self.inner.write();
         inner.apply(record);
-        if let Some(event) = RawEvent::of_record(sequence, time, record) {
+        if let Some(event) = RawEvent::of_record(sequence, time, record, redirect) {
             inner.size.bytes += size_of::<RawEvent>();
             inner.events.push(event);
         }

@@ -13,11 +13,14 @@ pub mod store;
 mod sums;
 pub mod zone;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
+use crate::format::redirect::Redirect;
 use crate::format::rows::{Mutation, RowError, Table};
 use crate::index::feed::{FeedRetention, RawEvent, seal};
 use crate::index::memtable::{Lookup, Memtable, Size};
@@ -56,19 +59,27 @@ impl From<RowError> for IndexError {
     }
 }
 
+/// A read that was outdated by a prefix rename so often gets a view that nothing alters.
+const OUTDATED: u32 = 3;
+
 pub struct Index {
     store: Arc<Store>,
     tables: RwLock<Tables>,
     cache: RowCache,
     offload: Offload,
     retention: FeedRetention,
+    /// Told when a prefix rename leaves rows to be moved.
+    redirected: Notify,
 }
 
-/// The memtables, newest first.
+/// The memtables, newest first, and the redirect that they and redb are read under.
 #[derive(Clone)]
 pub struct Tables {
     pub active: Arc<Memtable>,
     pub frozen: Option<Arc<Memtable>>,
+    pub redirect: Option<Arc<Redirect>>,
+    /// Counts changes of the redirect, and renames that left none.
+    pub renames: u64,
 }
 
 impl Tables {
@@ -81,6 +92,16 @@ impl Tables {
             .collect()
     }
 
+    /// Where the row of this key of a table lies.
+    pub fn place<'k>(&self, table: Table, key: &'k [u8]) -> (Table, Cow<'k, [u8]>) {
+        let redirect = self.redirect.as_ref().filter(|_| table == Table::Objects);
+        match redirect.and_then(|redirect| redirect.place(key)) {
+            Some((table, row)) => (table, Cow::Owned(row.into())),
+            None => (table, Cow::Borrowed(key)),
+        }
+    }
+
+    /// What the memtables know of the row that lies there.
     pub fn get(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.active.get(table, key).or_else(|| {
             self.frozen
@@ -91,18 +112,22 @@ impl Tables {
 }
 
 impl Index {
-    /// An index with nothing unfolded. `cache`: bytes of memory for rows.
-    pub fn new(store: Store, cache: usize, offload: Offload) -> Self {
-        Self {
+    /// An index with nothing unfolded; blocks. `cache`: bytes of memory for rows.
+    pub fn new(store: Store, cache: usize, offload: Offload) -> Result<Self, IndexError> {
+        let redirect = store.redirect()?.map(Arc::new);
+        Ok(Self {
             store: Arc::new(store),
             tables: RwLock::new(Tables {
                 active: Arc::default(),
                 frozen: None,
+                redirect,
+                renames: 0,
             }),
             cache: RowCache::new(cache),
             offload,
             retention: FeedRetention::default(),
-        }
+            redirected: Notify::new(),
+        })
     }
 
     /// The same index, with another limit on the change feed.
@@ -123,10 +148,43 @@ impl Index {
 
     /// Makes the records of a durable group visible (B2). `first`: the sequence number of the first.
     pub fn apply(&self, first: u64, time: Timestamp, records: &[Vec<Mutation>]) {
-        let tables = self.tables.read();
         for (sequence, record) in (first..).zip(records) {
-            tables.active.apply_record(sequence, time, record);
+            if Redirect::is_changed_by(record) {
+                self.apply_redirect(sequence, time, record);
+                continue;
+            }
+            let Tables {
+                active, redirect, ..
+            } = &*self.tables.read();
+            active.apply_record(sequence, time, record, redirect.as_deref());
         }
+    }
+
+    /// Rows move and the redirect changes while nobody looks a row up; a view that began before
+    /// learns it from the count (B10).
+    fn apply_redirect(&self, sequence: u64, time: Timestamp, record: &[Mutation]) {
+        let mut tables = self.tables.write();
+        tables.active.apply_record(sequence, time, record, None);
+        tables.redirect = Redirect::left_by(record).map(Arc::new);
+        tables.renames += 1;
+        if tables.redirect.is_some() {
+            self.redirected.notify_one();
+        }
+    }
+
+    /// Whether rows wait to be moved by a prefix rename.
+    pub fn is_redirected(&self) -> bool {
+        self.tables.read().redirect.is_some()
+    }
+
+    /// Tells when that may be so.
+    pub fn redirected(&self) -> &Notify {
+        &self.redirected
+    }
+
+    /// How often the redirect changed.
+    fn renames(&self) -> u64 {
+        self.tables.read().renames
     }
 
     /// What the active memtable holds.
@@ -136,8 +194,11 @@ impl Index {
 
     /// What memory knows of a row: `None` means that redb must be asked.
     pub fn known(&self, table: Table, key: &[u8]) -> Option<Lookup> {
-        let known = self.tables.read().get(table, key);
-        known.or_else(|| self.cache.get(table, key).map(Lookup::Value))
+        // Held to the end: the row must not move between the two looks.
+        let tables = self.tables.read();
+        let (table, row) = tables.place(table, key);
+        let known = tables.get(table, &row);
+        known.or_else(|| self.cache.get(table, &row).map(Lookup::Value))
     }
 
     /// One row. Runs on the caller's thread when memory knows it, elsewhere when redb must be
@@ -154,20 +215,27 @@ impl Index {
     }
 
     /// Runs `read` where it may block, on a view that later changes do not alter, but for rows
-    /// that the active memtable receives; again when the database was opened again under it.
+    /// that the active memtable receives; again when the database was opened again under it, or
+    /// when objects that it looked up may have moved.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl Fn(&Reader) -> Result<T, IndexError> + Send + Sync + 'static,
     ) -> Result<T, IndexError> {
         let read = Arc::new(read);
-        loop {
+        let mut outdated = 0;
+        while outdated < OUTDATED {
             let (reader, read) = (self.reader(), read.clone());
-            let work = move || (read(&reader), reader.is_interrupted());
+            let work = move || {
+                let outcome = read(&reader);
+                (outcome, reader.is_interrupted(), reader.is_outdated())
+            };
             match self.offload.run(work).await {
-                (Err(_), true) => {}
-                (outcome, _) => return outcome,
+                (_, _, true) => outdated += 1,
+                (Err(_), true, false) => {}
+                (outcome, ..) => return outcome,
             }
         }
+        self.read_at_one_moment(move |reader| read(reader)).await
     }
 
     /// The same on a view that no later change alters at all.
@@ -194,7 +262,7 @@ impl Index {
         let tables = self.tables.read();
         let copied = Tables {
             active: Arc::new(tables.active.copy()),
-            frozen: tables.frozen.clone(),
+            ..tables.clone()
         };
         let reader = Reader::new(self.clone(), copied, self.cache.generation());
         reader.begin()?;

@@ -1,17 +1,20 @@
 //! A view of the index for work that may block.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redb::ReadTransaction;
 
 use crate::commit::view::{KeyValue, RowView};
+use crate::format::redirect::Redirect;
 use crate::format::rows::Table;
-use crate::index::cursor::{Cursor, StoredRows};
+use crate::index::cursor::{Cursor, RowCursor, StoredRows};
 use crate::index::memtable::Lookup;
 use crate::index::store::{Opened, rows_of};
-use crate::index::{Index, IndexError, Tables};
+use crate::index::{Index, IndexError, Tables, feed};
+use crate::object::Key;
 
 /// A view of the index on a thread that may block.
 pub struct Reader {
@@ -19,6 +22,8 @@ pub struct Reader {
     tables: Tables,
     generation: u64,
     view: Mutex<Option<Arc<View>>>,
+    /// Whether it looked up objects, whose rows may move meanwhile.
+    saw_objects: AtomicBool,
 }
 
 /// redb as it was at one moment.
@@ -36,6 +41,7 @@ impl Reader {
             tables,
             generation,
             view: Mutex::new(None),
+            saw_objects: AtomicBool::new(false),
         }
     }
 
@@ -44,15 +50,22 @@ impl Reader {
         &self.tables
     }
 
-    /// What memory knows of a row: `None` means that redb must be asked.
-    pub fn known(&self, table: Table, key: &[u8]) -> Option<Lookup> {
+    /// What memory knows of the row that lies there: `None` means that redb must be asked.
+    fn known(&self, table: Table, key: &[u8]) -> Option<Lookup> {
         self.tables
             .get(table, key)
             .or_else(|| self.index.cache().get(table, key).map(Lookup::Value))
     }
 
-    /// One row; blocks.
+    /// The row of a key; blocks.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
+        self.note(table);
+        let (table, row) = self.tables.place(table, key);
+        self.row(table, &row)
+    }
+
+    /// The row that lies there, wherever a prefix rename has objects; blocks.
+    pub fn row(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
         if let Some(known) = self.known(table, key) {
             return Ok(known.value());
         }
@@ -82,6 +95,17 @@ impl Reader {
         let view = self.view.lock();
         view.as_ref()
             .is_some_and(|view| view.opened.is_interrupted())
+    }
+
+    /// Whether objects that were looked up may have moved meanwhile (B10).
+    pub fn is_outdated(&self) -> bool {
+        self.saw_objects.load(Ordering::Relaxed) && self.index.renames() != self.tables.renames
+    }
+
+    fn note(&self, table: Table) {
+        if table == Table::Objects {
+            self.saw_objects.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether redb cannot be read for a reason that says nothing about what is stored.
@@ -133,20 +157,36 @@ impl Reader {
         }))
     }
 
-    /// Walks the rows of a table in order.
+    /// Walks a table in the order of keys.
     pub fn cursor(&self, table: Table) -> Result<Cursor<'_>, IndexError> {
-        Ok(Cursor::new(self, table, self.stored_table(table)?))
+        self.note(table);
+        Cursor::new(self, table)
+    }
+
+    /// Walks the rows of a table in the order in which they lie.
+    pub fn row_cursor(&self, table: Table) -> Result<RowCursor<'_>, IndexError> {
+        Ok(RowCursor::new(self, table, self.stored_table(table)?))
     }
 }
 
 impl RowView for Reader {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
-        Self::get(self, table, key)
+        self.row(table, key)
     }
 
-    fn scan(&self, table: Table, prefix: &[u8], limit: usize) -> Result<Vec<KeyValue>, IndexError> {
-        let mut cursor = self.cursor(table)?;
-        cursor.seek(Bytes::copy_from_slice(prefix));
+    fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        Ok(self.tables.redirect.as_deref().cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, IndexError> {
+        let mut cursor = self.row_cursor(table)?;
+        cursor.seek(Bytes::copy_from_slice(from));
         let mut rows = Vec::new();
         while rows.len() < limit
             && let Some(row) = cursor.next()?.filter(|(key, _)| key.starts_with(prefix))
@@ -154,6 +194,10 @@ impl RowView for Reader {
             rows.push(row);
         }
         Ok(rows)
+    }
+
+    fn changed_since(&self, sequence: u64, prefix: &str) -> Result<Option<Vec<Key>>, IndexError> {
+        feed::changed_since(self, sequence, prefix)
     }
 
     fn remembers(&self, table: Table, key: &[u8]) -> bool {

@@ -16,7 +16,8 @@ use redb::{
 use volumed_client::{BlockDevice, DeviceError};
 
 use crate::format::layout::INDEX_HALVES;
-use crate::format::rows::Table;
+use crate::format::redirect::Redirect;
+use crate::format::rows::{Row, Table};
 use crate::format::superblock::{Fields, Superblock};
 use crate::index::cursor::StoredRows;
 use crate::index::memtable::{Lookup, Memtable};
@@ -211,6 +212,11 @@ impl Store {
         self.current()?.applied()
     }
 
+    /// The prefix rename that was under way then.
+    pub fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        self.current()?.redirect()
+    }
+
     /// Adds a memtable's rows, with where the log goes on behind them, as one durable transaction.
     ///
     /// When the connection to the volume daemon broke in the middle (B5), the database is opened
@@ -364,6 +370,17 @@ impl Opened {
                 "the row that says how far the log was applied is damaged".into(),
             )),
         }
+    }
+
+    fn redirect(&self) -> Result<Option<Redirect>, IndexError> {
+        let read = || -> Result<_, redb::Error> {
+            let transaction = self.database.begin_read()?;
+            let Some(rows) = rows_of(&transaction, Table::Redirect)? else {
+                return Ok(None);
+            };
+            Ok(rows.get(&[][..])?.map(|row| Redirect::decode(row.value())))
+        };
+        Ok(read()?.transpose()?)
     }
 
     fn stored(&self) -> Result<u64, redb::Error> {

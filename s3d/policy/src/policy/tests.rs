@@ -95,6 +95,32 @@ fn a_denial_outweighs_all_that_allows() {
 }
 
 #[test]
+fn what_may_be_denied_below_a_prefix_is_found() {
+    let text = r#"{"Statement":[
+        {"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::bucket/*"},
+        {"Effect":"Deny","Principal":{"AWS":"ours"},"Action":"s3:Delete*",
+         "Resource":"arn:aws:s3:::bucket/kept/*/x","Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+        {"Effect":"Deny","Principal":"*","Action":"s3:PutObject",
+         "NotResource":"arn:aws:s3:::bucket/free/*"}]}"#;
+    let policy = Policy::new(text).expect("a policy");
+    let ours = NamespaceName::new("ours").expect("a name");
+    let theirs = NamespaceName::new("theirs").expect("a name");
+    let may_deny = |namespace, action, prefix| {
+        let who = Requester {
+            namespace: Some(namespace),
+            acts_for_namespace: true,
+        };
+        policy.may_deny_below(who, action, "bucket", prefix)
+    };
+    assert!(may_deny(&ours, "DeleteObject", "kept/"));
+    assert!(may_deny(&ours, "DeleteObject", "k"));
+    assert!(!may_deny(&ours, "DeleteObject", "keep/"));
+    assert!(!may_deny(&theirs, "DeleteObject", "kept/"));
+    assert!(!may_deny(&ours, "GetObject", "kept/"));
+    assert!(may_deny(&theirs, "PutObject", "kept/"));
+}
+
+#[test]
 fn what_is_not_named_is_all_the_rest() {
     let ours = NamespaceName::new("ours").expect("a name");
     let theirs = NamespaceName::new("theirs").expect("a name");

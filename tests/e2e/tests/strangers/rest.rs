@@ -42,6 +42,7 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("delete", "/api/v1/keys/{id}", Members),
     ("post", "/api/v1/keys/{id}/rotate", Members),
     ("get", "/api/v1/buckets/{name}/changes", Members),
+    ("post", "/api/v1/buckets/{name}/rename-prefix", Members),
     ("get", "/api/v1/bucket-names/{name}", Own),
     ("get", "/api/v1/namespaces/{namespace}/limits", Members),
     ("put", "/api/v1/namespaces/{namespace}/limits", Members),
@@ -197,6 +198,7 @@ fn call(api: &Api, method: &str, path: &str, names: &Names) -> (u16, Value) {
     let body = match path.rsplit('/').next() {
         Some("buckets") => json!({ "name": "wanted-bucket", "namespace": names.namespace }),
         Some("rotate") => json!({}),
+        Some("rename-prefix") => json!({ "from": "a/", "to": "b/" }),
         Some("limits") => json!({ "buckets": 1 }),
         Some("{name}") => json!({ "quotaBytes": 1 }),
         Some("{user}") => json!({ "role": "viewer" }),

@@ -67,8 +67,10 @@ impl Client {
     }
 
     async fn step(&mut self) -> Result<(), End> {
-        let key = format!("{}/{}", self.name, self.rng.random_range(0..KEYS));
-        match self.rng.random_range(0..100) {
+        let key = self.key();
+        match self.rng.random_range(0..108) {
+            100..105 => self.rename_folder().await,
+            105..108 => self.list().await,
             0..20 => self.change(&key, None, Condition::default()).await,
             20..60 => {
                 let value = self.value();
@@ -91,6 +93,10 @@ impl Client {
                 Err(_) => Err(End::Closed),
             },
         }
+    }
+
+    fn key(&mut self) -> String {
+        format!("{}{}", self.folder(), self.rng.random_range(0..KEYS))
     }
 
     fn value(&mut self) -> (usize, u8) {
@@ -169,7 +175,7 @@ impl Client {
 
     /// Copies another of its keys, whole or as parts: no byte moves (B6).
     async fn copy(&mut self, key: &str) -> Result<(), End> {
-        let other = format!("{}/{}", self.name, self.rng.random_range(0..KEYS));
+        let other = self.key();
         let Some(value) = self.model.borrow().get(&other) else {
             return Ok(());
         };
@@ -216,8 +222,9 @@ impl Client {
 
     /// Puts small objects together, so that they share blocks, and deletes most of them.
     async fn burst(&mut self) -> Result<(), End> {
+        let folder = self.folder();
         let keys: Vec<String> = (0..BURST)
-            .map(|n| format!("{}/burst/{n:02}", self.name))
+            .map(|n| format!("{folder}burst/{n:02}"))
             .collect();
         let values: Vec<Value> = keys
             .iter()
@@ -232,7 +239,8 @@ impl Client {
         self.change_all(&deleted, &nothing).await
     }
 
-    async fn change_all(&mut self, keys: &[String], values: &[Value]) -> Result<(), End> {
+    /// Puts or deletes together.
+    pub async fn change_all(&mut self, keys: &[String], values: &[Value]) -> Result<(), End> {
         let bucket = &self.bucket;
         let changes = keys.iter().zip(values).map(|(key, value)| {
             self.model.borrow_mut().begin(key, *value);

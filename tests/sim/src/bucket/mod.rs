@@ -3,6 +3,7 @@
 
 mod client;
 mod model;
+mod prefixes;
 mod rename;
 mod totals_and_feed;
 
@@ -75,6 +76,8 @@ fn options(epoch: u64) -> Options {
         offload: Offload::Inline,
         // Groups follow each other as often as they can.
         following: 1,
+        // Most renames of prefixes take several records.
+        slice: 2,
         ..Options::new(epoch)
     }
 }
@@ -284,6 +287,7 @@ impl World {
             settled.settle(key, Some(*value));
         }
         settled.inherit_renames(&self.model).map_err(End::Wrong)?;
+        self.model.check_prefixes(&settled).map_err(End::Wrong)?;
         self.model = settled;
         self.compare_listing(bucket).await?;
         let held = self.model.values();

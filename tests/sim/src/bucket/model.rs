@@ -14,6 +14,8 @@ pub struct Model {
     keys: BTreeMap<String, Vec<Value>>,
     /// By client.
     renames: BTreeMap<u64, Rename>,
+    /// Renames of prefixes that are in flight.
+    prefixes: Vec<Renamed>,
 }
 
 /// A rename in flight.
@@ -27,6 +29,10 @@ pub struct Rename {
     pub replaced: Value,
     pub token: Option<RequestToken>,
 }
+
+/// What a rename of a prefix does: the old key, the new one, and what it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Renamed(Vec<(String, String, Value)>);
 
 impl Model {
     /// What a key holds, of which nothing is in flight.
@@ -73,6 +79,49 @@ impl Model {
     /// A key holds this, for certain.
     pub fn settle(&mut self, key: &str, value: Value) {
         self.keys.insert(key.to_owned(), vec![value]);
+    }
+
+    /// All keys under a prefix that hold something for certain.
+    pub fn held_under(&self, prefix: &str) -> Vec<String> {
+        let mut held = self.held();
+        held.retain(|key| key.starts_with(prefix));
+        held
+    }
+
+    /// A rename of one prefix to another, under which nothing is, is in flight.
+    pub fn begin_prefix(&mut self, from: &str, to: &str) -> Renamed {
+        let pair = |old: String| {
+            let (new, value) = (format!("{to}{}", &old[from.len()..]), self.get(&old));
+            (old, new, value)
+        };
+        let renamed = Renamed(self.held_under(from).into_iter().map(pair).collect());
+        for (old, new, value) in &renamed.0 {
+            self.begin(old, None);
+            self.begin(new, *value);
+        }
+        self.prefixes.push(renamed.clone());
+        renamed
+    }
+
+    /// A rename was made, or nothing of it.
+    pub fn settle_prefix(&mut self, renamed: &Renamed, done: bool) {
+        for (old, new, value) in &renamed.0 {
+            self.settle(old, value.filter(|_| !done));
+            self.settle(new, value.filter(|_| done));
+        }
+        self.prefixes.retain(|it| it != renamed);
+    }
+
+    /// Of each rename that was in flight all was made, or nothing: `settled` is what was found.
+    pub fn check_prefixes(&self, settled: &Self) -> Result<(), String> {
+        for Renamed(pairs) in &self.prefixes {
+            let mut made = pairs.iter().map(|(_, new, _)| settled.get(new).is_some());
+            let first = made.next();
+            if made.any(|made| Some(made) != first) {
+                return Err(format!("a rename was made in part: {pairs:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Every key with what it may hold.

@@ -50,6 +50,16 @@ pub async fn check_feed(bucket: &Bucket, held: &Held) -> Result<(), String> {
                     return Err(format!("{key} changed before its put"));
                 }
                 EventKind::Deleted => drop(followed.remove(&key).ok_or("deleted twice")?),
+                EventKind::PrefixRenamed { to } => {
+                    let rename = |(old, etag): (String, String)| {
+                        let new = old.strip_prefix(&key).map(|rest| format!("{to}{rest}"));
+                        (new.unwrap_or(old), etag)
+                    };
+                    followed = std::mem::take(&mut followed)
+                        .into_iter()
+                        .map(rename)
+                        .collect();
+                }
             }
             if event.sequence <= through {
                 return Err(format!("event {} came twice", event.sequence));

@@ -5,6 +5,7 @@ mod copies;
 mod full_pool;
 mod groups;
 mod multipart;
+mod prefixes;
 mod reads;
 mod renames;
 mod trims;

@@ -6,6 +6,7 @@
 mod blobs;
 mod copies;
 mod objects;
+mod prefix;
 mod references;
 mod renames;
 mod space;
@@ -22,6 +23,7 @@ use crate::commit::view::{Overlay, RowView};
 use crate::condition::{Condition, Unmet};
 use crate::errors::ChangeError;
 use crate::format::group::Builder;
+use crate::format::redirect::Redirect;
 use crate::format::rows::{Mutation, Row, Table};
 use crate::index::IndexError;
 use crate::object::{Object, SpanId, Timestamp};
@@ -60,6 +62,8 @@ pub struct CommitContext {
     pub quota: Option<u64>,
     /// The pool is full: only what frees space is made.
     pub full: bool,
+    /// Most rows that a record moves for a prefix rename.
+    pub slice: usize,
 }
 
 /// Plans `changes` in order; may block on the view. `pending`: what changes that were planned before
@@ -74,8 +78,13 @@ pub fn plan<'c, 'p, V: RowView>(
     for Mutation { table, key, value } in pending {
         rows.set(*table, key.clone(), value.clone());
     }
+    let redirect = match rows.changed(Table::Redirect, &Bytes::new()) {
+        Some(row) => row.as_ref().map(|row| Redirect::decode(row)).transpose()?,
+        None => view.redirect()?,
+    };
     let mut planner = BatchPlanner {
         rows,
+        redirect,
         context,
         draft: Vec::new(),
         references: BTreeMap::new(),
@@ -100,6 +109,8 @@ pub fn plan<'c, 'p, V: RowView>(
 
 struct BatchPlanner<'v, V> {
     rows: Overlay<'v, V>,
+    /// The prefix rename under way behind the changes planned so far.
+    redirect: Option<Redirect>,
     context: CommitContext,
     /// Mutations of the change being planned.
     draft: Vec<Mutation>,
@@ -197,6 +208,8 @@ impl<V: RowView> BatchPlanner<'_, V> {
                 condition,
             } => self.complete(key, upload, completion, condition),
             Change::Abort { key, upload } => self.abort(key, upload),
+            Change::RenamePrefix(rename) => self.rename_prefix(rename),
+            Change::MoveSlice => self.move_slice(),
             Change::Release { doomed } => self.release_doomed(doomed),
             Change::Forget { spans, holes } => self.forget(spans, holes),
             Change::Move { spans } => self.move_spans(spans),
@@ -204,10 +217,23 @@ impl<V: RowView> BatchPlanner<'_, V> {
     }
 
     fn get<R: Row>(&self, table: Table, key: &Bytes) -> Planned<Option<R>> {
-        Ok(self.rows.get(table, key)?)
+        let (table, row) = self.place(table, key.clone());
+        Ok(self.rows.get(table, &row)?)
     }
 
     fn set(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
+        let (table, row) = self.place(table, key);
+        self.set_row(table, row, value);
+    }
+
+    /// Where the row of a key lies: objects may be under way to other places (B10).
+    fn place(&self, table: Table, key: Bytes) -> (Table, Bytes) {
+        let redirect = self.redirect.as_ref().filter(|_| table == Table::Objects);
+        let place = redirect.and_then(|redirect| redirect.place(&key));
+        place.unwrap_or((table, key))
+    }
+
+    fn set_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
         self.rows.set(table, key.clone(), value.clone());
         self.draft.push(Mutation { table, key, value });
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::errors::ReadError;
+use crate::format::redirect::overlap;
 use crate::object::{Key, Timestamp};
 
 /// Something that happened to an object.
@@ -38,6 +39,24 @@ pub enum EventKind {
     },
     /// It was deleted.
     Deleted,
+    /// All objects whose keys started with the event's key, which is a prefix, have keys that start
+    /// with another instead, at once; they are what they were else. What had the key `to` itself is
+    /// gone.
+    PrefixRenamed {
+        /// The new prefix.
+        to: String,
+    },
+}
+
+impl Event {
+    /// Whether it is of interest to who follows the keys under a prefix.
+    pub fn concerns(&self, prefix: &str) -> bool {
+        let key = self.key.as_str();
+        match &self.kind {
+            EventKind::PrefixRenamed { to } => overlap(key, prefix) || overlap(to, prefix),
+            _ => key.starts_with(prefix),
+        }
+    }
 }
 
 /// How much of the feed is kept: the newest events, up to both limits.

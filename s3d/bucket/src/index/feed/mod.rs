@@ -11,12 +11,13 @@ mod seal;
 mod tests;
 
 pub use event::*;
-pub use read::changes;
+pub use read::{changed_since, changes};
 pub use seal::seal;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::format::redirect::{Redirect, overlap};
 use crate::format::rows::{Mutation, Row, RowError, Table};
 use crate::index::IndexError;
 use crate::index::reader::Reader;
@@ -44,27 +45,62 @@ pub struct RawEvent {
     pub sequence: u64,
     time: Timestamp,
     key: Bytes,
-    object: Option<Bytes>,
+    what: Changed,
+}
+
+#[derive(Debug, Clone)]
+enum Changed {
+    /// An object has this row now, or none.
+    Object(Option<Bytes>),
+    /// Its key is the old prefix.
+    PrefixRenamed { to: String },
 }
 
 impl RawEvent {
-    /// The event of a record, if it is one: no record changes more than one object.
-    pub fn of_record(sequence: u64, time: Timestamp, record: &[Mutation]) -> Option<Self> {
-        let changed = record.iter().find(|it| it.table == Table::Objects)?;
+    /// The event of a record, if it is one: no record but one that moves rows for a prefix rename
+    /// changes more than one object. `redirect`: the one that it was planned under.
+    pub fn of_record(
+        sequence: u64,
+        time: Timestamp,
+        record: &[Mutation],
+        redirect: Option<&Redirect>,
+    ) -> Option<Self> {
+        let (key, what) = if Redirect::is_changed_by(record) {
+            let Redirect { from, to, .. } = Redirect::begun_by(sequence, record)?;
+            (from.into(), Changed::PrefixRenamed { to })
+        } else {
+            let is_object = |table| matches!(table, Table::Objects | Table::Arrivals);
+            let changed = record.iter().find(|it| is_object(it.table))?;
+            let Mutation { table, key, value } = changed;
+            let key = redirect.map_or_else(|| key.clone(), |it| it.key_of(*table, key));
+            (key, Changed::Object(value.clone()))
+        };
         Some(Self {
             sequence,
             time,
-            key: changed.key.clone(),
-            object: changed.value.clone(),
+            key,
+            what,
         })
+    }
+
+    /// Whether it is of interest to who follows the keys under a prefix.
+    pub fn concerns(&self, prefix: &str) -> bool {
+        match &self.what {
+            Changed::Object(_) => self.key.starts_with(prefix.as_bytes()),
+            Changed::PrefixRenamed { to } => {
+                let from = String::from_utf8_lossy(&self.key);
+                overlap(&from, prefix) || overlap(to, prefix)
+            }
+        }
     }
 
     pub fn decode(&self) -> Result<Event, RowError> {
         let key = String::from_utf8(self.key.to_vec()).map_err(|_| RowError::Damaged)?;
         let key = Key::new(key).map_err(|_| RowError::Damaged)?;
-        let kind = match &self.object {
-            None => EventKind::Deleted,
-            Some(row) => self.kind(Object::decode(row)?),
+        let kind = match &self.what {
+            Changed::Object(None) => EventKind::Deleted,
+            Changed::Object(Some(row)) => self.kind(Object::decode(row)?),
+            Changed::PrefixRenamed { to } => EventKind::PrefixRenamed { to: to.clone() },
         };
         Ok(Event {
             sequence: self.sequence,

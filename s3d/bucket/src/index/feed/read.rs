@@ -1,13 +1,17 @@
 //! Reads the change feed.
 
-use super::{ChangePage, EventChunk, RawEvent, chunk_key, feed_state};
+use super::{ChangePage, EventChunk, EventKind, RawEvent, chunk_key, feed_state};
 use crate::format::rows::{Row, Table};
 use crate::index::IndexError;
 use crate::index::reader::Reader;
+use crate::object::Key;
 
 /// Chunks looked through for one page: a prefix that hardly any key has must not hold a thread for
 /// the whole feed.
 const CHUNKS: usize = 64;
+
+/// Most events of which [`changed_since`] tells.
+const SINCE: usize = 1_000;
 
 /// At most `limit` events behind `after` whose keys start with `prefix`; `last` is the number of the
 /// last record that `reader` is known to see. `None` when some of them are no longer kept. Blocks on
@@ -48,6 +52,30 @@ pub fn changes(
     })
 }
 
+/// The objects under a prefix that were put or relabelled behind `sequence`, as far as `reader` sees;
+/// `None` when there are too many to tell at once, or a prefix was renamed since. Blocks on the index.
+pub fn changed_since(
+    reader: &Reader,
+    sequence: u64,
+    prefix: &str,
+) -> Result<Option<Vec<Key>>, IndexError> {
+    let Ok(page) = changes(reader, sequence, prefix, SINCE, u64::MAX)? else {
+        return Ok(None);
+    };
+    if page.more {
+        return Ok(None);
+    }
+    let keys = page
+        .events
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Put { .. } | EventKind::Attributes { .. } => Some(Some(event.key)),
+            EventKind::Deleted => None,
+            EventKind::PrefixRenamed { .. } => Some(None),
+        });
+    Ok(keys.collect())
+}
+
 struct PageBuilder<'p> {
     prefix: &'p str,
     limit: usize,
@@ -75,7 +103,7 @@ impl PageBuilder<'_> {
                     return Ok(false);
                 }
                 self.page.through = event.sequence;
-                if event.key.as_str().starts_with(self.prefix) {
+                if event.concerns(self.prefix) {
                     self.page.events.push(event);
                 }
             }
@@ -93,7 +121,7 @@ impl PageBuilder<'_> {
                 return Ok(false);
             }
             self.page.through = raw.sequence;
-            if raw.key.starts_with(self.prefix.as_bytes()) {
+            if raw.concerns(self.prefix) {
                 self.page.events.push(raw.decode()?);
             }
         }

@@ -35,6 +35,7 @@ fn names(events: &[Event]) -> Vec<String> {
         EventKind::Put { .. } => format!("put {}", event.key.as_str()),
         EventKind::Attributes { .. } => format!("relabel {}", event.key.as_str()),
         EventKind::Deleted => format!("delete {}", event.key.as_str()),
+        EventKind::PrefixRenamed { to } => format!("rename {} {to}", event.key.as_str()),
     };
     events.iter().map(name).collect()
 }

@@ -1,6 +1,7 @@
 //! Plans on rows in memory.
 
 mod addresses;
+mod prefixes;
 mod renames;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ impl Rows {
                 totals: Totals::default(),
                 quota: None,
                 full: false,
+                slice: 3,
             },
         }
     }
@@ -108,6 +110,7 @@ impl Rows {
         let id = self.begin(name);
         let mut planner = BatchPlanner {
             rows: Overlay::new(&self.fixed),
+            redirect: None,
             context: self.context,
             draft: Vec::new(),
             references: BTreeMap::new(),
