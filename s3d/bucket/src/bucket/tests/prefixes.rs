@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::errors::ChangeError;
+use crate::format::redirect::Redirect;
 use crate::index::feed::EventKind;
 use crate::requests::{CopyAttributes, CopySource, ListEntry, ListRequest};
 
@@ -301,6 +302,56 @@ async fn the_feed_has_one_event_and_then_the_new_keys() {
     bucket.checkpoint().await.unwrap();
     assert_eq!(events("").await.unwrap().events, page.events);
     assert_eq!(events("c/b/").await.unwrap().events.len(), 2);
+}
+
+/// Its index is built anew while rows move, with the redirect and without.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_is_checked_and_rebuilt_in_the_middle_of_a_rename() {
+    for lost in [false, true] {
+        let device: Arc<Sparse> = Arc::default();
+        let bucket = open_with(&device, options(1)).await;
+        let mut model = some_objects(&bucket).await;
+        rename(&bucket, "a/", "c/").await.unwrap();
+        rename_in(&mut model, "a/", "c/");
+        put_in(&bucket, &mut model, "a/x", 44).await;
+        // Then the log that is kept does not speak of the rename any more.
+        for name in ["e", "f"] {
+            bucket.checkpoint().await.unwrap();
+            put_in(&bucket, &mut model, name, 45).await;
+        }
+        let redirect = |reader: &Reader| Ok(reader.tables().redirect.clone());
+        let redirect = bucket.shared.index.read(redirect).await.unwrap();
+        let next = redirect.unwrap().next.clone();
+        if lost {
+            let (index, record) = (&bucket.shared.index, vec![Redirect::row(None)]);
+            index.apply(1 << 40, Timestamp(0), &[record]);
+            let problems = bucket.check(false).await.unwrap().problems;
+            assert!(
+                problems.iter().any(|it| it.what.contains("no key leads")),
+                "{problems:?}"
+            );
+        }
+        bucket.close().await;
+        let devices = Devices {
+            data: device.clone(),
+            index: device.clone(),
+        };
+        crate::check::rebuild(devices, BucketId(1), 2, Offload::Inline)
+            .await
+            .unwrap();
+        let bucket = open_with(&device, options(2)).await;
+        if lost {
+            // Where the rows lie: what did not move yet is under its old keys.
+            let still = model.split_off(&format!("c/{next}"));
+            model.extend(
+                still
+                    .into_iter()
+                    .map(|(key, size)| (key.replace("c/", "a/"), size)),
+            );
+        }
+        assert_eq!(bucket.shared.index.is_redirected(), !lost);
+        check(&bucket, &model).await;
+    }
 }
 
 /// Threads that list see all keys under one prefix or all under the other.
