@@ -63,7 +63,7 @@ impl Client {
         }
         let mut folders: Vec<_> = held
             .iter()
-            .filter_map(|key| Some(key[..prefix.len() + 2].to_owned()))
+            .map(|key| key[..prefix.len() + 2].to_owned())
             .collect();
         folders.dedup();
         let listed = self.listed(&prefix, Some("/"), limit).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::commit::change::PrefixRename;
 use crate::errors::ChangeError;
 use crate::format::redirect::Redirect;
 use crate::index::feed::EventKind;
@@ -254,6 +255,44 @@ async fn keys_may_not_become_too_long_however_many_they_are() {
         rename_in(&mut model, "a/", "cdefghi/");
         check(&bucket, &model).await;
     }
+}
+
+/// Lengths are looked at before a rename of many keys is planned, and what comes between is not missed.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_put_behind_the_look_at_lengths_counts() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = open_with(&device, options(2)).await;
+    some_objects(&bucket).await;
+    let ask = |checked| {
+        bucket.submit(Change::RenamePrefix(PrefixRename {
+            from: "a/".into(),
+            to: "abcdefghi/".into(),
+            replace_marker: false,
+            checked,
+        }))
+    };
+    assert!(matches!(ask(None).await, Ok(Done::Unchecked)));
+    let looked = *bucket.watch_changes().borrow();
+    let long = format!("a/{}", "x".repeat(1015));
+    put(&bucket, &long, 1).await;
+    for folded in [false, true] {
+        if folded {
+            bucket.checkpoint().await.unwrap();
+        }
+        let refused = ask(Some(looked)).await;
+        assert!(
+            matches!(refused, Err(ChangeError::KeyTooLong)),
+            "{refused:?}"
+        );
+    }
+    let gone = bucket.delete(key(&long), Condition::default()).await;
+    assert_eq!(gone, Ok(true));
+    let looked = *bucket.watch_changes().borrow();
+    // Another rename moves keys in without an event for each: lengths have to be looked at again.
+    rename(&bucket, "b/", "a/b2/").await.unwrap();
+    assert!(matches!(ask(Some(looked)).await, Ok(Done::Unchecked)));
+    let looked = *bucket.watch_changes().borrow();
+    assert!(matches!(ask(Some(looked)).await, Ok(Done::Renamed { .. })));
 }
 
 #[tokio::test(start_paused = true)]
