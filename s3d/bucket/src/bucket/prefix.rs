@@ -21,7 +21,8 @@ impl Bucket {
     ///
     /// No key may start with `to` already, but that with `replace_marker` an object whose key is `to`
     /// itself is replaced, as an empty folder's marker is. Uploads under way stay under their old
-    /// keys. With many keys, renames of these prefixes are refused for a while after this one.
+    /// keys. After a rename of many keys, others that are long or touch its prefixes are refused until
+    /// its rows have moved.
     pub async fn rename_prefix(
         &self,
         from: String,

@@ -21,6 +21,7 @@ use crate::check::salvage::Salvage;
 use crate::errors::OpenError;
 use crate::format::crc::crc32c_of_runs;
 use crate::format::layout::{DATA_ZONE, RUN};
+use crate::format::redirect::Redirect;
 use crate::format::rows::{
     Doomed, Freed, MovedSpan, Mutation, Row, Shares, Span, Table, blob_key, offset_key, offset_of,
     span_id, span_key,
@@ -94,6 +95,9 @@ pub async fn rebuild(
         ..position
     };
     fold(&index, position, offload).await.map_err(failed)?;
+    restore_arrivals(&index, position, offload)
+        .await
+        .map_err(failed)?;
     restore_spans(&index, &devices.data, position, offload, &mut report).await?;
     let publishing = index.clone();
     offload
@@ -164,6 +168,34 @@ async fn fold(index: &Arc<Index>, position: Position, offload: Offload) -> Resul
     let index = index.clone();
     let folding = offload.run(move || index.fold(&index.freeze(), &position));
     folding.await.map_err(|error| IndexError(error.to_string()))
+}
+
+/// Gives objects that a prefix rename set aside their places, if nothing is left of the redirect. It
+/// was written with the last checkpoint, so the log must be damaged, too.
+async fn restore_arrivals(
+    index: &Arc<Index>,
+    position: Position,
+    offload: Offload,
+) -> Result<(), IndexError> {
+    if index.is_redirected() {
+        return Ok(());
+    }
+    let restored = index.read(|reader| {
+        // No redirect, first of all: such a record makes no event of the feed.
+        let mut changes = vec![Redirect::row(None)];
+        let mut arrivals = reader.row_cursor(Table::Arrivals)?;
+        while let Some((key, value)) = arrivals.next()? {
+            changes.push(set(Table::Arrivals, key.clone(), None));
+            changes.push(set(Table::Objects, key, Some(value)));
+        }
+        Ok(changes)
+    });
+    let restored = restored.await?;
+    if restored.len() > 1 {
+        index.apply(position.next_record, Timestamp(0), &[restored]);
+        fold(index, position, offload).await?;
+    }
+    Ok(())
 }
 
 /// Makes the rows of spans agree with the objects and parts.

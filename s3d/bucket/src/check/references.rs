@@ -30,6 +30,7 @@ pub fn walk(
     let walked = guarded(|| {
         let names = Names::read(reader)?;
         objects(reader, &mut report)?;
+        check_redirect(reader, &mut report)?;
         uploads(reader, &mut report)?;
         check_spans(reader, &names, deep.then_some(&mut spans), &mut report)?;
         check_blobs(reader, &names, &mut report)?;
@@ -63,6 +64,23 @@ fn objects(reader: &Reader, report: &mut CheckReport) -> Result<(), IndexError> 
             }
             Err(error) => report.note(Some(key), error.to_string()),
         }
+    }
+    Ok(())
+}
+
+/// Every row of an object is one that a key leads to (B10).
+fn check_redirect(reader: &Reader, report: &mut CheckReport) -> Result<(), IndexError> {
+    let mut rows = 0;
+    for table in [Table::Objects, Table::Arrivals] {
+        let mut cursor = reader.row_cursor(table)?;
+        while cursor.next()?.is_some() {
+            rows += 1;
+        }
+    }
+    if rows != report.objects {
+        let hidden = rows - report.objects;
+        let what = format!("{hidden} objects lie where no key leads while a prefix is renamed");
+        report.note(None, what);
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::commit::change::PrefixRename;
 use crate::errors::ChangeError;
+use crate::format::redirect::Redirect;
 use crate::index::feed::EventKind;
 use crate::requests::{CopyAttributes, CopySource, ListEntry, ListRequest};
 
@@ -255,6 +257,44 @@ async fn keys_may_not_become_too_long_however_many_they_are() {
     }
 }
 
+/// Lengths are looked at before a rename of many keys is planned, and what comes between is not missed.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_put_behind_the_look_at_lengths_counts() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = open_with(&device, options(2)).await;
+    some_objects(&bucket).await;
+    let ask = |checked| {
+        bucket.submit(Change::RenamePrefix(PrefixRename {
+            from: "a/".into(),
+            to: "abcdefghi/".into(),
+            replace_marker: false,
+            checked,
+        }))
+    };
+    assert!(matches!(ask(None).await, Ok(Done::Unchecked)));
+    let looked = *bucket.watch_changes().borrow();
+    let long = format!("a/{}", "x".repeat(1015));
+    put(&bucket, &long, 1).await;
+    for folded in [false, true] {
+        if folded {
+            bucket.checkpoint().await.unwrap();
+        }
+        let refused = ask(Some(looked)).await;
+        assert!(
+            matches!(refused, Err(ChangeError::KeyTooLong)),
+            "{refused:?}"
+        );
+    }
+    let gone = bucket.delete(key(&long), Condition::default()).await;
+    assert_eq!(gone, Ok(true));
+    let looked = *bucket.watch_changes().borrow();
+    // Another rename moves keys in without an event for each: lengths have to be looked at again.
+    rename(&bucket, "b/", "a/b2/").await.unwrap();
+    assert!(matches!(ask(Some(looked)).await, Ok(Done::Unchecked)));
+    let looked = *bucket.watch_changes().borrow();
+    assert!(matches!(ask(Some(looked)).await, Ok(Done::Renamed { .. })));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_feed_has_one_event_and_then_the_new_keys() {
     let device: Arc<Sparse> = Arc::default();
@@ -301,6 +341,56 @@ async fn the_feed_has_one_event_and_then_the_new_keys() {
     bucket.checkpoint().await.unwrap();
     assert_eq!(events("").await.unwrap().events, page.events);
     assert_eq!(events("c/b/").await.unwrap().events.len(), 2);
+}
+
+/// Its index is built anew while rows move, with the redirect and without.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_is_checked_and_rebuilt_in_the_middle_of_a_rename() {
+    for lost in [false, true] {
+        let device: Arc<Sparse> = Arc::default();
+        let bucket = open_with(&device, options(1)).await;
+        let mut model = some_objects(&bucket).await;
+        rename(&bucket, "a/", "c/").await.unwrap();
+        rename_in(&mut model, "a/", "c/");
+        put_in(&bucket, &mut model, "a/x", 44).await;
+        // Then the log that is kept does not speak of the rename any more.
+        for name in ["e", "f"] {
+            bucket.checkpoint().await.unwrap();
+            put_in(&bucket, &mut model, name, 45).await;
+        }
+        let redirect = |reader: &Reader| Ok(reader.tables().redirect.clone());
+        let redirect = bucket.shared.index.read(redirect).await.unwrap();
+        let next = redirect.unwrap().next.clone();
+        if lost {
+            let (index, record) = (&bucket.shared.index, vec![Redirect::row(None)]);
+            index.apply(1 << 40, Timestamp(0), &[record]);
+            let problems = bucket.check(false).await.unwrap().problems;
+            assert!(
+                problems.iter().any(|it| it.what.contains("no key leads")),
+                "{problems:?}"
+            );
+        }
+        bucket.close().await;
+        let devices = Devices {
+            data: device.clone(),
+            index: device.clone(),
+        };
+        crate::check::rebuild(devices, BucketId(1), 2, Offload::Inline)
+            .await
+            .unwrap();
+        let bucket = open_with(&device, options(2)).await;
+        if lost {
+            // Where the rows lie: what did not move yet is under its old keys.
+            let still = model.split_off(&format!("c/{next}"));
+            model.extend(
+                still
+                    .into_iter()
+                    .map(|(key, size)| (key.replace("c/", "a/"), size)),
+            );
+        }
+        assert_eq!(bucket.shared.index.is_redirected(), !lost);
+        check(&bucket, &model).await;
+    }
 }
 
 /// Threads that list see all keys under one prefix or all under the other.
