@@ -110,7 +110,10 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ),
         ChangeError::ConditionFailed(unmet) => Refusal::Precondition(*unmet).into(),
         ChangeError::SourceConditionFailed(unmet) => Refusal::SourcePrecondition(*unmet).into(),
-        ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
+        // No operation of S3 renames prefixes; the REST API does.
+        ChangeError::NoSuchKey | ChangeError::NoSuchSource | ChangeError::NothingToRename => {
+            Refusal::NoSuchKey.into()
+        }
         ChangeError::TokenReused => coded(
             "IdempotencyParameterMismatch",
             StatusCode::BAD_REQUEST,
@@ -120,6 +123,12 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::Quota => coded("QuotaExceeded", StatusCode::FORBIDDEN, refusal),
         ChangeError::NoSuchUpload => MultipartError::NoSuchUpload.into(),
         ChangeError::InvalidPart(number) => MultipartError::InvalidPart(*number).into(),
+        ChangeError::PrefixesOverlap | ChangeError::KeyTooLong => {
+            error(S3ErrorCode::InvalidArgument, refusal)
+        }
+        ChangeError::PrefixNotEmpty | ChangeError::RenameRunning => {
+            error(S3ErrorCode::OperationAborted, refusal)
+        }
         ChangeError::NoSpace => no_space(),
         ChangeError::TooLarge => error(S3ErrorCode::InvalidRequest, refusal),
         ChangeError::BodyLost => {
