@@ -40,6 +40,8 @@ pub struct FileState {
     /// Parts that were sent before the file is flushed.
     pub early: Option<Early>,
     pub openers: usize,
+    /// Those of them who may write.
+    pub writers: usize,
 }
 
 /// Changed bytes.
@@ -72,6 +74,7 @@ pub type Fetch = Shared<BoxFuture<'static, Result<Bytes, Errno>>>;
 /// Somebody who opened a file.
 pub struct Opened {
     pub file: Arc<OpenFile>,
+    pub writes: bool,
     pub reads: Mutex<Reads>,
 }
 
@@ -99,9 +102,13 @@ impl Mount {
     }
 
     /// One more opener of a file.
-    pub fn opened(&self, ino: Ino) -> (u64, Arc<OpenFile>) {
+    pub fn opened(&self, ino: Ino, writes: bool) -> (u64, Arc<OpenFile>) {
         let file = self.open_file(ino);
-        file.state.lock().openers += 1;
+        {
+            let mut state = file.state.lock();
+            state.openers += 1;
+            state.writers += usize::from(writes);
+        }
         let handle = self.handle();
         let reads = Reads {
             prefetch: Prefetch::new(self.options.read_ahead),
@@ -110,6 +117,7 @@ impl Mount {
         };
         let opened = Opened {
             file: file.clone(),
+            writes,
             reads: Mutex::new(reads),
         };
         self.openers.lock().insert(handle, Arc::new(opened));
@@ -140,13 +148,7 @@ impl Mount {
             node.cached = etag;
             same
         };
-        let (handle, file) = self.opened(ino);
-        if flags.0 & libc::O_TRUNC != 0
-            && let Err(error) = self.resize(&file, 0)
-        {
-            self.close(handle).await;
-            return Err(error);
-        }
+        let (handle, _) = self.opened(ino, writes);
         let flags = if keep {
             FopenFlags::FOPEN_KEEP_CACHE
         } else {
@@ -167,11 +169,12 @@ impl Mount {
         let Some(opened) = self.openers.lock().remove(&handle) else {
             return;
         };
-        let file = opened.file.clone();
+        let (file, wrote) = (opened.file.clone(), opened.writes);
         drop(opened);
         let last = {
             let mut state = file.state.lock();
             state.openers -= 1;
+            state.writers -= usize::from(wrote);
             state.openers == 0
         };
         if last

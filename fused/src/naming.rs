@@ -38,7 +38,7 @@ impl Mount {
         let ino = tree.put(named.parent, &named.segment, found);
         touch(&mut tree, named.parent);
         drop(tree);
-        let (handle, file) = self.opened(ino);
+        let (handle, file) = self.opened(ino, true);
         self.staged(&file, &mut file.state.lock())?;
         Ok((ino, handle))
     }

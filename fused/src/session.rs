@@ -169,12 +169,20 @@ fn serve(
     runtime.block_on(async {
         tokio::select! {
             session = end => match session {
-                Ok(Ok(ended)) => ended.context("the mount ended"),
+                Ok(Ok(ended)) => ended.or_else(unmounted).context("the mount ended"),
                 _ => bail!("the mount ended: a thread of it failed"),
             },
             detached = unmount_at_signal(&at) => detached,
         }
     })
+}
+
+/// What the kernel says to those who wait for requests, or have some in hand, when it is unmounted.
+fn unmounted(error: std::io::Error) -> std::io::Result<()> {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENODEV | Errno::ECONNABORTED) => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// Unmounts after the first signal, as soon as nobody uses the file system; at the second one in any

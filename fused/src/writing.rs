@@ -159,12 +159,15 @@ impl Mount {
         Ok(())
     }
 
-    /// Changes the size of a file that may not be open; then it is durable when this answers.
-    pub async fn truncate(self: &Arc<Self>, ino: Ino, size: u64, open: bool) -> Outcome<()> {
+    /// Changes the size of a file. If nobody has it open who will flush it, it is durable when this
+    /// answers. (Who opens a file to replace its bytes truncates it so, too: the kernel can leave that to
+    /// the opening, but would then do it even to a program that runs, before it refuses.)
+    pub async fn truncate(self: &Arc<Self>, ino: Ino, size: u64) -> Outcome<()> {
         let file = self.open_file(ino);
         let resized = self.resize(&file, size);
+        let written = file.state.lock().writers > 0;
         let done = match resized {
-            Ok(()) if !open => self.upload(&file).await,
+            Ok(()) if !written => self.upload(&file).await,
             other => other,
         };
         self.forget_file(&file);

@@ -33,7 +33,6 @@ macro_rules! ok_or_reply {
 impl Filesystem for FileSystem {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         let wanted = InitFlags::FUSE_PARALLEL_DIROPS
-            | InitFlags::FUSE_ATOMIC_O_TRUNC
             | InitFlags::FUSE_MAX_PAGES
             | InitFlags::FUSE_CACHE_SYMLINKS
             | InitFlags::FUSE_ASYNC_DIO
@@ -81,7 +80,7 @@ impl Filesystem for FileSystem {
         atime: Option<TimeOrNow>,
         mtime: Option<TimeOrNow>,
         ctime: Option<SystemTime>,
-        handle: Option<FileHandle>,
+        _: Option<FileHandle>,
         _: Option<SystemTime>,
         _: Option<SystemTime>,
         _: Option<SystemTime>,
@@ -97,13 +96,12 @@ impl Filesystem for FileSystem {
             modified: mtime,
             changed: ctime,
         };
-        let open = handle.is_some();
         self.describe(
             number,
             |mount| async move {
                 if let Some(size) = size {
                     mount.check_writable()?;
-                    mount.truncate(number, size, open).await?;
+                    mount.truncate(number, size).await?;
                 }
                 mount.set_attributes(number, &changes).await
             },
