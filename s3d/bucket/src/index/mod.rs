@@ -15,6 +15,7 @@ pub mod zone;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -70,6 +71,9 @@ pub struct Index {
     retention: FeedRetention,
     /// Told when a prefix rename leaves rows to be moved.
     redirected: Notify,
+    /// Counts records that moved rows. Not under the lock of the tables: a reader that ends looks at
+    /// it, and must not wait there for who waits for the end of readers.
+    moves: AtomicU64,
 }
 
 /// The memtables, newest first, and the redirect that they and redb are read under.
@@ -78,8 +82,8 @@ pub struct Tables {
     pub active: Arc<Memtable>,
     pub frozen: Option<Arc<Memtable>>,
     pub redirect: Option<Arc<Redirect>>,
-    /// Counts changes of the redirect, and renames that left none.
-    pub renames: u64,
+    /// How many records had moved rows then.
+    pub moves: u64,
 }
 
 impl Tables {
@@ -121,12 +125,13 @@ impl Index {
                 active: Arc::default(),
                 frozen: None,
                 redirect,
-                renames: 0,
+                moves: 0,
             }),
             cache: RowCache::new(cache),
             offload,
             retention: FeedRetention::default(),
             redirected: Notify::new(),
+            moves: AtomicU64::new(0),
         })
     }
 
@@ -164,9 +169,10 @@ impl Index {
     /// learns it from the count (B10).
     fn apply_redirect(&self, sequence: u64, time: Timestamp, record: &[Mutation]) {
         let mut tables = self.tables.write();
+        // Before the rows: who sees one of them sees the count.
+        tables.moves = self.moves.fetch_add(1, Ordering::SeqCst) + 1;
         tables.active.apply_record(sequence, time, record, None);
         tables.redirect = Redirect::left_by(record).map(Arc::new);
-        tables.renames += 1;
         if tables.redirect.is_some() {
             self.redirected.notify_one();
         }
@@ -182,9 +188,9 @@ impl Index {
         &self.redirected
     }
 
-    /// How often the redirect changed.
-    fn renames(&self) -> u64 {
-        self.tables.read().renames
+    /// How many records moved rows.
+    fn moves(&self) -> u64 {
+        self.moves.load(Ordering::SeqCst)
     }
 
     /// What the active memtable holds.

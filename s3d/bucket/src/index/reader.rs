@@ -99,7 +99,7 @@ impl Reader {
 
     /// Whether objects that were looked up may have moved meanwhile (B10).
     pub fn is_outdated(&self) -> bool {
-        self.saw_objects.load(Ordering::Relaxed) && self.index.renames() != self.tables.renames
+        self.saw_objects.load(Ordering::Relaxed) && self.index.moves() != self.tables.moves
     }
 
     fn note(&self, table: Table) {
