@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use s3d_bucket::{ChangeError, KeyError, Precondition, ReadError};
 use s3s::{S3Error, S3ErrorCode};
 
+use super::appending::AppendError;
 use super::attributes::AttributesError;
 use super::checksum::CombineError;
 use super::chunked::ChunkedError;
@@ -111,6 +112,7 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::ConditionFailed(unmet) => Refusal::Precondition(*unmet).into(),
         ChangeError::SourceConditionFailed(unmet) => Refusal::SourcePrecondition(*unmet).into(),
         ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
+        ChangeError::WriteOffset => AppendError::WriteOffset.into(),
         ChangeError::TokenReused => coded(
             "IdempotencyParameterMismatch",
             StatusCode::BAD_REQUEST,
