@@ -79,7 +79,8 @@ impl std::str::FromStr for Location {
     fn from_str(text: &str) -> Result<Self, String> {
         let rest = text.strip_prefix("s3://").unwrap_or(text);
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if bucket.is_empty() || !bucket.bytes().all(is_name) {
             return Err("it has to be s3://bucket or s3://bucket/prefix".into());
         }
         let prefix = match prefix.trim_end_matches('/') {

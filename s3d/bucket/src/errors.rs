@@ -22,6 +22,9 @@ pub enum ChangeError {
     /// The token of a request was that of another one, which asked for something else.
     #[error("the token was used for a request with other parameters")]
     TokenReused,
+    /// Something was to be appended where the object does not end.
+    #[error("the write offset is not the size of the object")]
+    WriteOffset,
     /// The range to copy ends beyond the source.
     #[error("the range does not lie within the source")]
     InvalidRange,

@@ -78,6 +78,19 @@ pub enum Blob {
     Inline(Vec<SpanSlice>),
     /// The slices are found under this id.
     Stored(BlobId),
+    /// Something was appended: the bytes of these stored blobs one after the other, then those of the
+    /// slices, of which there are few. A blob goes on behind its length only while no other object
+    /// has it, so what an object names of it never changes.
+    Extended(Vec<StoredBlob>, Vec<SpanSlice>),
+}
+
+/// A stored blob as the beginning or the middle of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBlob {
+    /// Its id.
+    pub id: BlobId,
+    /// How many bytes of it.
+    pub length: u64,
 }
 
 impl Default for Blob {
@@ -91,7 +104,7 @@ impl Blob {
     pub(crate) fn first_span(&self) -> Option<SpanId> {
         match self {
             Self::Inline(slices) => slices.first().map(|slice| slice.span),
-            Self::Stored(_) => None,
+            Self::Stored(_) | Self::Extended(..) => None,
         }
     }
 }

@@ -82,6 +82,19 @@ pub struct CopyAttributes {
     pub checksum: Option<Checksum>,
 }
 
+/// What is appended to an object, beside its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    /// Where it begins: the object has this size.
+    pub offset: u64,
+    /// The very object that was seen, by [`Object::sequence`]: what follows was made of its own.
+    pub onto: u64,
+    /// The ETag of the whole, without quotes.
+    pub etag: String,
+    /// The checksum of the whole, if it can be told.
+    pub checksum: Option<Checksum>,
+}
+
 /// Which part of which upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartName {

@@ -191,6 +191,19 @@ pub fn of_parts<'p>(
     })
 }
 
+/// The checksum of two runs of bytes, given by length and checksum, one behind the other; `None` if
+/// it cannot be told from theirs: only CRCs of all bytes can be combined.
+pub fn of_both(runs: [(u64, &Checksum); 2]) -> Option<Checksum> {
+    let [(_, first), (_, second)] = runs;
+    let whole = |checksum: &Checksum| checksum.kind == ChecksumKind::FullObject;
+    if crc(first.algorithm).is_none() || !whole(first) || !whole(second) {
+        return None;
+    }
+    let runs = (1..).zip(runs);
+    let runs = runs.map(|(number, (length, checksum))| (number, length, Some(checksum)));
+    of_parts(first.algorithm, ChecksumKind::FullObject, runs).ok()
+}
+
 /// Whether an upload may ask for a kind of an algorithm, and which it gets if it does not say.
 pub fn kind_of_upload(
     algorithm: ChecksumAlgorithm,
@@ -280,6 +293,29 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn only_crcs_of_all_bytes_are_combined() {
+        let sum = |algorithm, bytes: &[u8], kind| Checksum {
+            algorithm,
+            value: of_bytes(algorithm, bytes),
+            kind,
+        };
+        for algorithm in ALGORITHMS {
+            let of = |kind| {
+                let first = sum(algorithm, b"1234", kind);
+                let second = sum(algorithm, b"56789", ChecksumKind::FullObject);
+                of_both([(4, &first), (5, &second)])
+            };
+            let whole = sum(algorithm, b"123456789", ChecksumKind::FullObject);
+            let expected = crc(algorithm).map(|_| whole);
+            assert_eq!(of(ChecksumKind::FullObject), expected);
+            assert_eq!(of(ChecksumKind::Composite), None);
+        }
+        let [crc32, crc32c] = [ChecksumAlgorithm::Crc32, ChecksumAlgorithm::Crc32c]
+            .map(|algorithm| sum(algorithm, b"x", ChecksumKind::FullObject));
+        assert_eq!(of_both([(1, &crc32), (1, &crc32c)]), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use s3d_bucket::{ChangeError, KeyError, Precondition, ReadError};
 use s3s::{S3Error, S3ErrorCode};
 
+use super::appending::AppendError;
 use super::attributes::AttributesError;
 use super::checksum::CombineError;
 use super::chunked::ChunkedError;
@@ -114,6 +115,7 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::NoSuchKey | ChangeError::NoSuchSource | ChangeError::NothingToRename => {
             Refusal::NoSuchKey.into()
         }
+        ChangeError::WriteOffset => AppendError::WriteOffset.into(),
         ChangeError::TokenReused => coded(
             "IdempotencyParameterMismatch",
             StatusCode::BAD_REQUEST,

@@ -7,6 +7,7 @@ mod access;
 mod acl;
 mod amz_headers;
 mod answer;
+mod appending;
 mod attributes;
 mod authentication;
 mod bucket_acl;

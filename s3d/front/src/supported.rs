@@ -94,6 +94,9 @@ pub const DESCRIBING: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
 /// The query parameter of RenameObject, which s3s does not know.
 const RENAME: &str = "renameObject";
 
+/// The header that makes an append of a PutObject.
+const WRITE_OFFSET: &str = "x-amz-write-offset-bytes";
+
 /// Query parameters that make another operation of a GET. There is no HEAD of these: s3s would
 /// answer HeadObject or HeadBucket.
 const SUB_RESOURCES: [&str; 31] = [
@@ -226,6 +229,24 @@ fn check_rename(renames: bool, query: &Query<'_>, headers: &HeaderMap) -> Result
     }
 }
 
+/// Only bytes that are put may be put behind others.
+fn check_append(
+    method: &Method,
+    resource: ResourceKind,
+    query: &Query<'_>,
+    headers: &HeaderMap,
+) -> Result<(), Unsupported> {
+    let is_put = method == Method::PUT && resource == ResourceKind::Object;
+    let is_other = query.has("uploadId")
+        || DESCRIBING.iter().any(|it| query.has(it))
+        || headers.contains_key("x-amz-copy-source")
+        || is_rename(method, resource, query, headers);
+    if headers.contains_key(WRITE_OFFSET) && (!is_put || is_other) {
+        return Err(Unsupported::Header(WRITE_OFFSET.to_owned()));
+    }
+    Ok(())
+}
+
 /// Whether all that a request asks for is built.
 pub fn check(
     method: &Method,
@@ -249,6 +270,7 @@ pub fn check(
         _ => return Err(Unsupported::Operation),
     }
     check_rename(is_rename(method, resource, query, headers), query, headers)?;
+    check_append(method, resource, query, headers)?;
     amz_headers::check(headers)
 }
 
@@ -256,6 +278,9 @@ pub fn check(
 pub fn check_form(headers: &HeaderMap) -> Result<(), Unsupported> {
     let (method, resource, query) = (&Method::PUT, ResourceKind::Object, Query::parse(None));
     check_rename(false, &query, headers)?;
+    if headers.contains_key(WRITE_OFFSET) {
+        return Err(Unsupported::Header(WRITE_OFFSET.to_owned()));
+    }
     check(method, resource, &query, false, headers)
 }
 

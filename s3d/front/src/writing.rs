@@ -1,7 +1,7 @@
 //! PutObject, DeleteObject and DeleteObjects.
 
 use futures::StreamExt;
-use s3d_bucket::{Attributes, Bucket, ChangeError, Condition, Key};
+use s3d_bucket::{Attributes, Bucket, ChangeError, Condition, Key, Object};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
     ObjectIdentifier, PutObjectInput, PutObjectOutput,
@@ -9,6 +9,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Request, S3Response, S3Result};
 
 use super::access;
+use super::appending::{AppendError, write_offset};
 use super::attributes;
 use super::conditions::{etag_is, of_write};
 use super::context::{Content, RequestContext};
@@ -40,35 +41,57 @@ pub fn payload<T>(request: &S3Request<T>) -> S3Result<Payload> {
     Ok(Payload::new(body, &request.headers, signature)?)
 }
 
+/// The answer to a put that made this of an object.
+pub fn answer(stored: &Object) -> S3Response<PutObjectOutput> {
+    let etag = stored.attributes.etag.clone();
+    let mut response = S3Response::new(PutObjectOutput {
+        e_tag: Some(s3s::dto::ETag::Strong(etag)),
+        ..PutObjectOutput::default()
+    });
+    if let Some(checksum) = &stored.attributes.checksum {
+        attributes::write_checksum(&mut response.headers, checksum);
+    }
+    response
+}
+
 impl Operations {
     /// Stores an object.
     pub(super) async fn put(
         &self,
         mut request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
+        if let Some(offset) = write_offset(&request.headers)? {
+            return self.append(request, offset).await;
+        }
+        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
+        let stored = self.put_new(&mut request, condition, false).await?;
+        Ok(answer(&stored))
+    }
+
+    /// Stores what a request brings as an object of its own; `appends`: there must be some of it.
+    pub(super) async fn put_new(
+        &self,
+        request: &mut S3Request<PutObjectInput>,
+        condition: Condition,
+        appends: bool,
+    ) -> S3Result<Object> {
         let input = &mut request.input;
         let key = Key::new(std::mem::take(&mut input.key)).map_err(error::key)?;
-        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
-        let attributes = self.new_attributes(&request, &key).await?;
+        let attributes = self.new_attributes(request, &key).await?;
         let claims = Claims::read(&request.headers)?;
-        let payload = payload(&request)?;
-        let open = self.open(&request).await?;
+        let payload = payload(request)?;
+        let open = self.open(request).await?;
         let taken = ingest(&open, &self.hashers, payload, claims).await?;
+        if appends && taken.body.length() == 0 {
+            return Err(AppendError::Empty.into());
+        }
         let attributes = Attributes {
             etag: taken.etag,
             checksum: taken.checksum,
             ..attributes
         };
         let stored = open.put(key, attributes, taken.body, condition).await;
-        let stored = stored.map_err(|refusal| error::change(&refusal))?.object;
-        let mut response = S3Response::new(PutObjectOutput {
-            e_tag: Some(s3s::dto::ETag::Strong(stored.attributes.etag)),
-            ..PutObjectOutput::default()
-        });
-        if let Some(checksum) = &stored.attributes.checksum {
-            attributes::write_checksum(&mut response.headers, checksum);
-        }
-        Ok(response)
+        Ok(stored.map_err(|refusal| error::change(&refusal))?.object)
     }
 
     /// Deletes an object; one that is not there is deleted already.

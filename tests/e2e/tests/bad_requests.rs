@@ -299,6 +299,39 @@ fn renames() {
 }
 
 #[test]
+fn appends() {
+    with_bucket(|s3, bucket| {
+        let append = |key: &str, offset: &str, body: &str| {
+            let put = Request::new("PUT", format!("{bucket}/{key}")).body(body);
+            put.header("x-amz-write-offset-bytes", offset)
+        };
+        for (key, offset) in [
+            ("kept", "0"),
+            ("kept", "5"),
+            ("refused", "1"),
+            ("kept", "-4"),
+        ] {
+            let refused = s3.send(append(key, offset, "refused"));
+            assert_refused(&refused, 400, "InvalidWriteOffset");
+        }
+        for offset in ["", "four", "4.0", "99999999999999999999"] {
+            let refused = s3.send(append("kept", offset, "refused"));
+            assert_eq!(refused.status, 400, "{offset}: {}", refused.text());
+        }
+        for (key, offset) in [("kept", "4"), ("refused", "0")] {
+            let empty = s3.send(append(key, offset, ""));
+            assert_refused(&empty, 400, "InvalidRequest");
+        }
+        let described = append("kept", "4", "refused").header("x-amz-meta-a", "b");
+        assert_refused(&s3.send(described), 400, "InvalidRequest");
+        let corrupt = append("kept", "4", "refused").header("x-amz-checksum-crc32", "AAAAAA==");
+        assert_refused(&s3.send(corrupt), 400, "BadDigest");
+        let copy = append("refused", "0", "").header("x-amz-copy-source", format!("{bucket}/kept"));
+        assert_refused(&s3.send(copy), 501, "NotImplemented");
+    });
+}
+
+#[test]
 fn what_describes_an_object_or_a_bucket_is_never_taken_for_bytes() {
     with_bucket(|s3, bucket| {
         for query in ["acl=", "tagging=", "legal-hold=", "retention="] {

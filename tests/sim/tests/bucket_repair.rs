@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hayrack_sim::bucket::read;
 use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::{
-    Attributes, Body, Bucket, BucketId, Condition, Devices, Key, Offload, Options, check, rebuild,
+    Addition, Attributes, Body, Bucket, BucketId, Condition, CopyAttributes, CopySource, Devices,
+    Key, Offload, Options, RequestToken, check, rebuild,
 };
 
 const ID: BucketId = BucketId(1);
@@ -70,6 +72,28 @@ async fn whole() -> Image {
     bucket.close().await;
     drop(bucket);
     device.cut_power()
+}
+
+async fn append(bucket: &Bucket, number: usize) {
+    let (key, bytes) = object(number);
+    let found = bucket.find(&key).await.unwrap().unwrap();
+    let addition = Addition {
+        offset: found.size,
+        onto: found.sequence,
+        etag: String::new(),
+        checksum: None,
+    };
+    let body = Body::Small(bytes);
+    let appended = bucket.append(key, addition, body, Condition::default());
+    appended.await.unwrap();
+}
+
+/// What an object holds that was appended to so many times.
+async fn assert_appended(bucket: &Bucket, key: &Key, of: usize, times: usize) {
+    let found = bucket.find(key).await.unwrap().unwrap();
+    let (_, bytes) = object(of);
+    let expected = bytes.repeat(times + 1);
+    assert!(read(bucket, &found).await.unwrap() == expected, "{key:?}");
 }
 
 /// The numbers of the blocks in a range that are not zero.
@@ -197,4 +221,48 @@ async fn a_damaged_page_costs_what_stood_in_it() {
 async fn a_sound_index_is_built_anew_without_loss() {
     let there = rebuilt(whole().await).await;
     assert_eq!(there.len(), 3 * THIRD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_appended_to_copied_and_renamed_is_in_an_index_built_anew() {
+    let device = SimDevice::new(Image::default(), 1, Weather::default());
+    let devices = || Devices {
+        data: device.connect(),
+        index: device.connect(),
+    };
+    let source = |number| CopySource {
+        key: object(number).0,
+        condition: Condition::default(),
+    };
+    let token = RequestToken {
+        token: [1; 16],
+        parameters: [2; 16],
+    };
+    let bucket = open(devices(), 1).await;
+    put(&bucket, 7).await;
+    for _ in 0..10 {
+        append(&bucket, 7).await;
+    }
+    let copy = Key::new("copy").unwrap();
+    let (same, any) = (CopyAttributes::default(), Condition::default());
+    let copied = bucket.copy(source(7), copy.clone(), same, any.clone());
+    copied.await.unwrap();
+    bucket.checkpoint().await.unwrap();
+    for _ in 0..10 {
+        append(&bucket, 7).await;
+    }
+    let renamed = Key::new("renamed").unwrap();
+    let rename = bucket.rename(source(7), renamed.clone(), any, Some(token));
+    rename.await.unwrap();
+    bucket.close().await;
+    drop(bucket);
+    rebuild(devices(), ID, 2, Offload::Inline).await.unwrap();
+    let bucket = open(devices(), 3).await;
+    assert!(bucket.find(&object(7).0).await.unwrap().is_none());
+    assert_appended(&bucket, &copy, 7, 10).await;
+    assert_appended(&bucket, &renamed, 7, 20).await;
+    let used = bucket.used_token(&token.token).await.unwrap();
+    assert_eq!(used, Some(token.parameters));
+    let report = bucket.check(true).await.unwrap();
+    assert_eq!(report.problems, []);
 }

@@ -14,14 +14,14 @@ use futures::stream::FuturesOrdered;
 use volumed_client::DeviceError;
 
 use crate::CHECKED_RUN;
-use crate::blob::slices::{cut, total};
+use crate::blob::slices::{cut, total, within};
 use crate::blob::transfers::Room;
 use crate::errors::{ClosedError, ReadError};
 use crate::format::crc::crc32c;
 use crate::format::layout::DATA_ZONE;
 use crate::format::rows::{Row, Span, Table, span_key};
 use crate::index::listing;
-use crate::object::{Blob, BlobId, SpanId, SpanSlice};
+use crate::object::{Blob, BlobId, SpanId, SpanSlice, StoredBlob};
 use crate::shared::Shared;
 use crate::space::pins::Pin;
 
@@ -34,8 +34,10 @@ pub struct BlobReader {
     _pin: Pin,
     /// What was not asked for yet …
     slices: VecDeque<SpanSlice>,
-    /// … and what lies behind that.
-    rest: Option<StoredRange>,
+    /// … what lies behind that …
+    rest: VecDeque<StoredRange>,
+    /// … and behind that.
+    tail: VecDeque<SpanSlice>,
     /// The span of the first slice, once it was looked up.
     span: Option<Arc<Span>>,
     reads: FuturesOrdered<BoxFuture<'static, Result<Bytes, ReadError>>>,
@@ -58,16 +60,28 @@ impl BlobReader {
         pin: Pin,
         range: Range<u64>,
     ) -> Self {
-        let (slices, rest) = match blob {
-            Blob::Inline(slices) => (cut(slices, range).into(), None),
-            Blob::Stored(blob) => (VecDeque::new(), Some(StoredRange { blob: *blob, range })),
-        };
+        let (mut slices, mut rest, mut tail) = <(VecDeque<_>, VecDeque<_>, VecDeque<_>)>::default();
+        match blob {
+            Blob::Inline(inline) => slices = cut(inline, range).into(),
+            Blob::Stored(blob) => rest.push_back(StoredRange { blob: *blob, range }),
+            Blob::Extended(stored, inline) => {
+                let mut start = 0;
+                for StoredBlob { id, length } in stored {
+                    let range = within(&range, start, *length);
+                    rest.push_back(StoredRange { blob: *id, range });
+                    start += length;
+                }
+                tail = cut(inline, within(&range, start, total(inline))).into();
+            }
+        }
+        rest.retain(|rest| !rest.range.is_empty());
         let span = first.filter(|_| begins(&slices) == blob.first_span());
         Self {
             shared,
             _pin: pin,
             slices,
-            rest: rest.filter(|rest| !rest.range.is_empty()),
+            rest,
+            tail,
             span,
             reads: FuturesOrdered::new(),
             misses: 0,
@@ -79,7 +93,8 @@ impl BlobReader {
         let next = self.next_or_fail().await;
         if next.is_err() {
             self.slices.clear();
-            self.rest = None;
+            self.rest.clear();
+            self.tail.clear();
             self.reads.clear();
         }
         next.transpose()
@@ -118,12 +133,13 @@ impl BlobReader {
 
     /// What is left of the first slice, and its span; `None` behind the last.
     async fn locate(&mut self) -> Result<Option<(Arc<Span>, SpanSlice)>, ReadError> {
-        if self.slices.is_empty()
-            && let Some(rest) = &mut self.rest
-        {
-            self.slices = rest.next(&self.shared).await?.into();
-            if rest.range.is_empty() {
-                self.rest = None;
+        if self.slices.is_empty() {
+            self.slices = match self.rest.front_mut() {
+                Some(rest) => rest.next(&self.shared).await?.into(),
+                None => std::mem::take(&mut self.tail),
+            };
+            if self.rest.front().is_some_and(|rest| rest.range.is_empty()) {
+                self.rest.pop_front();
             }
         }
         let Some(&slice) = self.slices.front() else {

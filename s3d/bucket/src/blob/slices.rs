@@ -9,6 +9,12 @@ pub fn total(slices: &[SpanSlice]) -> u64 {
     slices.iter().map(|slice| slice.length).sum()
 }
 
+/// The part of `range` that lies in the `length` bytes at `start`, counted from there.
+pub fn within(range: &Range<u64>, start: u64, length: u64) -> Range<u64> {
+    let place = |at: u64| at.saturating_sub(start).min(length);
+    place(range.start)..place(range.end)
+}
+
 /// The slices that hold `range` of the bytes that `slices` hold.
 pub fn cut(slices: &[SpanSlice], range: Range<u64>) -> Vec<SpanSlice> {
     let mut start = 0;

@@ -16,7 +16,8 @@ use crate::index::reader::Reader;
 use crate::index::{Index, IndexError, listing};
 use crate::object::{Key, Object};
 use crate::requests::{
-    Body, CopyAttributes, CopySource, ListPage, ListRequest, RequestToken, Stored, TokenHash,
+    Addition, Body, CopyAttributes, CopySource, ListPage, ListRequest, RequestToken, Stored,
+    TokenHash,
 };
 use crate::space::pins::Pin;
 
@@ -54,6 +55,24 @@ impl Bucket {
         self.store(Change::Put {
             key,
             attributes,
+            body,
+            condition,
+        })
+        .await
+    }
+
+    /// Appends to an object: it keeps its other attributes, and whoever reads it reads on what it was.
+    /// The cost does not grow with its size. Its parts, if it had any, are one then.
+    pub async fn append(
+        &self,
+        key: Key,
+        addition: Addition,
+        body: Body,
+        condition: Condition,
+    ) -> Result<Stored, ChangeError> {
+        self.store(Change::Append {
+            key,
+            addition,
             body,
             condition,
         })

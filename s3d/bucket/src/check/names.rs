@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::blob::slices::total;
 use crate::format::rows::{Doomed, Row, Slices, Table, blob_of_slices, slices_end};
 use crate::index::IndexError;
 use crate::index::reader::Reader;
@@ -74,6 +75,12 @@ impl Names {
         match blob {
             Blob::Inline(slices) => self.count(slices),
             Blob::Stored(id) => *self.blobs.entry(*id).or_default() += 1,
+            Blob::Extended(stored, tail) => {
+                for blob in stored {
+                    *self.blobs.entry(blob.id).or_default() += 1;
+                }
+                self.count(tail);
+            }
         }
     }
 
@@ -88,13 +95,24 @@ impl Names {
 
 /// The length of a blob, and the slices of it.
 pub fn slices_of(reader: &Reader, blob: &Blob) -> Result<(u64, Vec<SpanSlice>), IndexError> {
-    let id = match blob {
-        Blob::Inline(slices) => {
-            let length = slices.iter().map(|slice| slice.length).sum();
-            return Ok((length, slices.clone()));
+    match blob {
+        Blob::Inline(slices) => Ok((total(slices), slices.clone())),
+        Blob::Stored(id) => stored_slices(reader, *id),
+        Blob::Extended(stored, tail) => {
+            let (mut length, mut all) = (0, Vec::new());
+            for blob in stored {
+                let (held, slices) = stored_slices(reader, blob.id)?;
+                length += held;
+                all.extend(slices);
+            }
+            length += total(tail);
+            all.extend_from_slice(tail);
+            Ok((length, all))
         }
-        Blob::Stored(id) => *id,
-    };
+    }
+}
+
+fn stored_slices(reader: &Reader, id: BlobId) -> Result<(u64, Vec<SpanSlice>), IndexError> {
     let prefix = crate::format::rows::blob_key(id);
     let (mut length, mut all) = (0, Vec::new());
     let mut rows = reader.cursor(Table::Slices)?;

@@ -10,7 +10,7 @@ use crate::errors::ChangeError;
 use crate::format::rows::Doomed;
 use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
 use crate::requests::{
-    Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName, RequestToken,
+    Addition, Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName, RequestToken,
 };
 
 /// A change as it waits to be planned.
@@ -19,6 +19,13 @@ pub enum Change {
     Put {
         key: Key,
         attributes: Attributes,
+        body: Body,
+        condition: Condition,
+    },
+    /// An object goes on.
+    Append {
+        key: Key,
+        addition: Addition,
         body: Body,
         condition: Condition,
     },
@@ -91,10 +98,7 @@ pub enum Change {
 impl Change {
     /// A durable record names the spans of its body now.
     pub fn mark_committed(&self) {
-        let (Self::Put { body, .. } | Self::PutPart { body, .. }) = self else {
-            return;
-        };
-        if let Body::Stored(spans) = body {
+        if let Some(Body::Stored(spans)) = self.body() {
             for span in spans {
                 span.claim.mark_committed();
             }
@@ -117,16 +121,20 @@ impl Change {
     /// Bytes of its body that travel in the group.
     pub fn small_body(&self) -> usize {
         match self {
-            Self::Put {
-                body: Body::Small(bytes),
-                ..
-            }
-            | Self::PutPart {
-                body: Body::Small(bytes),
-                ..
-            } => bytes.len(),
             Self::Move { spans } => spans.iter().map(|span| span.body.len()).sum(),
-            _ => 0,
+            _ => match self.body() {
+                Some(Body::Small(bytes)) => bytes.len(),
+                _ => 0,
+            },
+        }
+    }
+
+    fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Put { body, .. } | Self::Append { body, .. } | Self::PutPart { body, .. } => {
+                Some(body)
+            }
+            _ => None,
         }
     }
 }

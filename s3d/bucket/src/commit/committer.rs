@@ -324,8 +324,19 @@ impl Committer {
             self.again_in_halves(batch, &ChangeError::NoSpace);
             return Ok(());
         }
+        let mut freed = std::mem::take(&mut plan.outcomes).into_iter();
+        let outcome = |change: &Change| {
+            let planned = if change.frees() { freed.next() } else { None };
+            planned.unwrap_or(Err(ChangeError::NoSpace))
+        };
+        plan.outcomes = batch.changes.iter().map(outcome).collect();
+        if plan.records.is_empty() {
+            self.log.rewind(self.visible.log);
+            batch.answer(plan.outcomes);
+            return Ok(());
+        }
         // Not before: nothing but what frees space may cost the reserve.
-        if plan.records.is_empty() || !release_reserve(&self.shared).await? {
+        if !release_reserve(&self.shared).await? {
             self.log.rewind(self.visible.log);
             batch.refuse(&ChangeError::NoSpace);
             return Ok(());
@@ -345,12 +356,6 @@ impl Committer {
             }
             Err(error) => return Err(self.close_indeterminate(error)),
         }
-        let mut freed = std::mem::take(&mut plan.outcomes).into_iter();
-        let outcome = |change: &Change| {
-            let planned = if change.frees() { freed.next() } else { None };
-            planned.unwrap_or(Err(ChangeError::NoSpace))
-        };
-        plan.outcomes = batch.changes.iter().map(outcome).collect();
         let pending = self.pending(batch, plan);
         self.publish(pending);
         // Space comes back only behind a fold: no reason to wait for its time.

@@ -9,7 +9,7 @@
 //! | freed | span id (u64, big-endian) | [`Freed`]: nothing names the span any more, and it waits for its TRIM (B7) |
 //! | shares | span id (u64, big-endian) | [`Shares`]: how many slices name the span, when it is not one |
 //! | slices | blob id (u64, big-endian), end (u64, big-endian) | [`Slices`]: the slices of a stored blob that end at or before this byte of it, behind those of the row before |
-//! | blob shares | blob id (u64, big-endian) | [`Shares`]: how many objects have the blob, when it is not one |
+//! | blob shares | blob id (u64, big-endian) | [`Shares`]: how many objects have the blob, or its beginning, when it is not one |
 //! | doomed | see [`Doomed`] | empty: nothing names a blob or an upload any more, and what it names waits to be released |
 //! | totals | nothing | [`Totals`] |
 //! | events | sequence number of the last (u64, big-endian) | [`EventChunk`](crate::index::feed::EventChunk): a piece of the change feed |

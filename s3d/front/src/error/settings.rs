@@ -6,6 +6,7 @@ use s3s::{S3Error, S3ErrorCode};
 
 use super::{coded, error};
 use crate::acl::AclError;
+use crate::appending::AppendError;
 use crate::bucket_cors::CorsRuleError;
 use crate::copy::CopyError;
 use crate::cors::CorsError;
@@ -103,6 +104,19 @@ impl From<Unset> for S3Error {
 /// Why a document is no bucket policy.
 pub fn policy(refusal: &PolicyError) -> S3Error {
     error(S3ErrorCode::MalformedPolicy, refusal)
+}
+
+impl From<AppendError> for S3Error {
+    fn from(refusal: AppendError) -> Self {
+        match refusal {
+            AppendError::WriteOffset => {
+                coded("InvalidWriteOffset", StatusCode::BAD_REQUEST, &refusal)
+            }
+            AppendError::Empty | AppendError::Described | AppendError::Algorithm { .. } => {
+                error(S3ErrorCode::InvalidRequest, &refusal)
+            }
+        }
+    }
 }
 
 impl From<RenameError> for S3Error {

@@ -148,7 +148,6 @@ fn headers_that_are_not_built_are_named() {
         ("x-amz-server-side-encryption", "AES256"),
         ("x-amz-server-side-encryption-customer-key", "x"),
         ("x-amz-object-lock-mode", "GOVERNANCE"),
-        ("x-amz-write-offset-bytes", "0"),
         ("x-amz-website-redirect-location", "/x"),
         ("x-amz-storage-class", "GLACIER"),
         ("x-amz-security-token", "x"),
@@ -205,6 +204,34 @@ fn headers_of_a_rename_are_a_renames_alone() {
     ] {
         assert_eq!(ask(&method, resource, "", &[source]), refused(source.0));
     }
+}
+
+#[test]
+fn a_put_of_bytes_alone_appends() {
+    let offset = ("x-amz-write-offset-bytes", "0");
+    let refused = Err(Unsupported::Header(offset.0.to_owned()));
+    let (object, bucket) = (ResourceKind::Object, ResourceKind::Bucket);
+    assert_eq!(ask(&Method::PUT, object, "", &[offset]), Ok(()));
+    for (method, resource, query) in [
+        (Method::PUT, object, "acl"),
+        (Method::PUT, object, "renameObject"),
+        (Method::PUT, object, "partNumber=1&uploadId=x"),
+        (Method::PUT, bucket, ""),
+        (Method::POST, object, "uploads"),
+        (Method::POST, object, "uploadId=x"),
+        (Method::GET, object, ""),
+        (Method::DELETE, object, ""),
+    ] {
+        let answer = ask(&method, resource, query, &[offset]);
+        assert_eq!(answer, refused, "{method} {query}");
+    }
+    let copy = [offset, ("x-amz-copy-source", "b/a")];
+    assert_eq!(ask(&Method::PUT, object, "", &copy), refused);
+    let headers = HeaderMap::from_iter([(
+        HeaderName::from_static(offset.0),
+        offset.1.parse().expect("a value"),
+    )]);
+    assert_eq!(check_form(&headers), refused);
 }
 
 /// Signature Version 2 leaves parameters out that nobody knew in its time. One that a write has must

@@ -146,7 +146,6 @@ async fn what_is_not_built_is_no_success() {
             .refuses(501, "NotImplemented");
     }
     for (name, value) in [
-        ("x-amz-write-offset-bytes", "0"),
         ("x-amz-server-side-encryption", "AES256"),
         ("x-amz-storage-class", "GLACIER"),
     ] {

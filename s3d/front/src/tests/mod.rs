@@ -1,6 +1,7 @@
 //! The front as a whole, in one process: real accounts, buckets and signatures over volumes in
 //! memory.
 
+mod appending;
 mod changes;
 mod connections;
 mod copying;

@@ -36,6 +36,7 @@ fn strangers_are_refused_every_operation_and_learn_nothing() {
         }
     }
     for stranger in &strangers {
+        assert_no_appends(stranger, &subject);
         if let Some(own) = stranger.own {
             assert_no_copies(stranger, own, &subject);
             assert_no_renames(stranger, own, &subject);
@@ -129,6 +130,22 @@ fn essence(answer: &Answer) -> (u16, Vec<String>, Option<String>, Option<String>
         element(&text, "Code"),
         element(&text, "Message"),
     )
+}
+
+/// Neither the size of an object nor whether it is there can be found out by appending to it.
+fn assert_no_appends(stranger: &Stranger, subject: &Subject) {
+    let append = |key: &str, offset: &str| {
+        let put = Request::new("PUT", format!("/{}/{key}", subject.bucket)).body("forged");
+        let answer = stranger.ask(put.header("x-amz-write-offset-bytes", offset));
+        let code = answer.code();
+        let refused = answer.status == 403 && stranger.codes.contains(&code.as_str());
+        assert!(refused, "{}: {} {code}", stranger.name, answer.status);
+        essence(&answer)
+    };
+    let first = append("secret", "6");
+    for (key, offset) in [("secret", "5"), ("absent", "0"), ("absent", "6")] {
+        assert_eq!(append(key, offset), first, "{}", stranger.name);
+    }
 }
 
 /// Copies into an own bucket and into this one, and as parts; of a key that exists and one that does not.

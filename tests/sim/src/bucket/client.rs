@@ -79,7 +79,8 @@ impl Client {
             60..63 => self.conditional(&key).await,
             63..66 => self.copy(&key).await,
             66..70 => self.rename(&key).await,
-            70..80 => self.read(&key).await,
+            70..73 => self.append(&key).await,
+            73..80 => self.read(&key).await,
             80..86 => self.burst().await,
             86..91 => self.read_held().await,
             91..97 => {
@@ -273,7 +274,7 @@ fn attributes(value: (usize, u8)) -> Attributes {
     }
 }
 
-async fn body(bucket: &Bucket, bytes: Bytes, hint: bool) -> Result<Body, ChangeError> {
+pub async fn body(bucket: &Bucket, bytes: Bytes, hint: bool) -> Result<Body, ChangeError> {
     let mut writer = bucket.writer(hint.then_some(bytes.len() as u64));
     for chunk in bytes.chunks(300_000) {
         writer.write(Bytes::copy_from_slice(chunk)).await?;

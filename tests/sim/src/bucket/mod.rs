@@ -1,6 +1,7 @@
 //! A bucket that lives through power cuts, broken connections, failed writes and full pools, and a
 //! model that says what must be left.
 
+mod append;
 mod client;
 mod model;
 mod prefixes;

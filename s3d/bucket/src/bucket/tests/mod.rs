@@ -1,5 +1,6 @@
 //! A bucket on a device in memory.
 
+mod appends;
 mod bodies;
 mod copies;
 mod full_pool;

@@ -123,3 +123,22 @@ async fn a_full_pool_takes_renames_that_free_space_at_the_cost_of_the_reserve() 
     tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     assert!(*device.trimmed.lock() - before >= 3_000_000);
 }
+
+/// A repeated rename needs no space, whatever it waits beside.
+#[tokio::test(start_paused = true)]
+async fn a_full_pool_answers_what_was_made_before() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = bucket(&device).await;
+    put(&bucket, "a", 10).await;
+    rename(&bucket, "a", "b", Some(TOKEN)).await.unwrap();
+    device.full.store(true, Ordering::Relaxed);
+    let body = Body::Small(Bytes::from_static(b"c"));
+    let (attributes, condition) = (Attributes::default(), Condition::default());
+    let (stored, renamed) = tokio::join!(
+        bucket.put(key("c"), attributes, body, condition),
+        rename(&bucket, "a", "b", Some(TOKEN)),
+    );
+    assert_eq!(stored.unwrap_err(), ChangeError::NoSpace);
+    assert_eq!(renamed, Ok(()));
+    assert!(device.full.load(Ordering::Relaxed), "the reserve is kept");
+}

@@ -9,7 +9,7 @@ use crate::commit::view::RowView;
 use crate::condition::{Condition, Unmet};
 use crate::errors::ChangeError;
 use crate::format::rows::object_key;
-use crate::object::{Blob, Key, Object};
+use crate::object::{Key, Object};
 use crate::requests::{CopyAttributes, CopySource, PartAttributes, PartName};
 
 impl<V: RowView> BatchPlanner<'_, V> {
@@ -26,10 +26,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
         check(condition, old.as_ref())?;
         self.count_object(old.as_ref(), Some(source.size))?;
         // Retained before the old object is released: it may be the source itself.
-        match &source.blob {
-            Blob::Inline(slices) => self.retain_slices(slices),
-            Blob::Stored(id) => self.share_stored(*id)?,
-        }
+        self.share(&source.blob)?;
         let object = Object {
             modified: self.context.now,
             sequence: self.sequence(),

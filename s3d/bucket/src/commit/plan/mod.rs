@@ -171,6 +171,12 @@ impl<V: RowView> BatchPlanner<'_, V> {
                 body,
                 condition,
             } => self.put(key, attributes, body, condition),
+            Change::Append {
+                key,
+                addition,
+                body,
+                condition,
+            } => self.append(key, addition, body, condition),
             Change::Copy {
                 source,
                 key,

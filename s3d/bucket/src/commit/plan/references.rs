@@ -29,17 +29,40 @@ impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn release(&mut self, blob: &Blob) -> Planned<()> {
         match blob {
             Blob::Inline(slices) => self.count_references(slices, -1),
-            Blob::Stored(id) => {
-                if self.add_shares(Table::BlobShares, blob_key(*id), -1)? == 0 {
-                    self.doom(&Doomed::Blob(*id));
+            Blob::Stored(id) => self.release_stored(*id)?,
+            Blob::Extended(stored, tail) => {
+                for blob in stored {
+                    self.release_stored(blob.id)?;
                 }
+                self.count_references(tail, -1);
             }
         }
         Ok(())
     }
 
-    /// Whoever copies an object has its stored blob, too.
-    pub(super) fn share_stored(&mut self, id: BlobId) -> Planned<()> {
+    fn release_stored(&mut self, id: BlobId) -> Planned<()> {
+        if self.add_shares(Table::BlobShares, blob_key(id), -1)? == 0 {
+            self.doom(&Doomed::Blob(id));
+        }
+        Ok(())
+    }
+
+    /// Whoever copies an object has its blob, too.
+    pub(super) fn share(&mut self, blob: &Blob) -> Planned<()> {
+        match blob {
+            Blob::Inline(slices) => self.retain_slices(slices),
+            Blob::Stored(id) => self.share_stored(*id)?,
+            Blob::Extended(stored, tail) => {
+                for blob in stored {
+                    self.share_stored(blob.id)?;
+                }
+                self.retain_slices(tail);
+            }
+        }
+        Ok(())
+    }
+
+    fn share_stored(&mut self, id: BlobId) -> Planned<()> {
         self.add_shares(Table::BlobShares, blob_key(id), 1)?;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Plans on rows in memory.
 
 mod addresses;
+mod appends;
 mod prefixes;
 mod renames;
 
@@ -140,7 +141,7 @@ impl Object {
     fn blob_slices(&self) -> &[SpanSlice] {
         match &self.blob {
             Blob::Inline(slices) => slices,
-            Blob::Stored(_) => panic!("its slices are rows"),
+            Blob::Stored(_) | Blob::Extended(..) => panic!("its slices are rows"),
         }
     }
 }

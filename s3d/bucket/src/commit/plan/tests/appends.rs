@@ -1,0 +1,313 @@
+//! Appends on rows in memory.
+
+use super::*;
+use crate::commit::plan::blobs::MAX_TAIL;
+use crate::format::rows::Slices;
+use crate::object::{ObjectPart, StoredBlob};
+use crate::requests::Addition;
+
+fn append_to(seen: &Object, name: &str, length: usize) -> Change {
+    Change::Append {
+        key: key(name),
+        addition: Addition {
+            offset: seen.size,
+            onto: seen.sequence,
+            etag: format!("{}+", seen.attributes.etag),
+            checksum: None,
+        },
+        body: Body::Small(vec![7; length].into()),
+        condition: Condition::default(),
+    }
+}
+
+impl Rows {
+    fn object(&self, name: &str) -> Object {
+        self.get(Table::Objects, &object_key(&key(name))).unwrap()
+    }
+
+    /// Appends so many times, each time a byte more.
+    fn append(&mut self, name: &str, times: usize) {
+        for length in 1..=times {
+            let change = append_to(&self.object(name), name, length);
+            self.one(change).unwrap();
+        }
+    }
+
+    /// All slices of an object.
+    fn slices(&self, name: &str) -> Vec<SpanSlice> {
+        let object = self.object(name);
+        let planner = BatchPlanner {
+            rows: Overlay::new(&self.fixed),
+            context: self.context,
+            draft: Vec::new(),
+            redirect: None,
+            references: BTreeMap::new(),
+            group: Builder::default(),
+            records: Vec::new(),
+        };
+        let Ok(slices) = planner.slices(&object.blob, 0..object.size) else {
+            panic!("they can be read");
+        };
+        assert_eq!(crate::blob::slices::total(&slices), object.size);
+        slices
+    }
+
+    fn release_all(&mut self) {
+        while let Some(row) = self.fixed.0.keys().find(|it| it.0 == Table::Doomed) {
+            let doomed = Doomed::from_key(&row.1).unwrap();
+            self.one(Change::Release { doomed }).unwrap();
+        }
+    }
+
+    /// Nothing is named any more, and everything is freed.
+    fn assert_empty(&self) {
+        let left = [
+            Table::Shares,
+            Table::BlobShares,
+            Table::Slices,
+            Table::Doomed,
+        ];
+        assert_eq!(left.map(|table| self.count(table)), [0; 4]);
+        assert_eq!(self.count(Table::Freed), self.count(Table::Spans));
+    }
+}
+
+#[test]
+fn what_is_appended_to_keeps_all_but_its_bytes() {
+    let mut rows = Rows::new();
+    let mut before = rows.put("a", 10);
+    before.parts = vec![ObjectPart {
+        number: 1,
+        size: 10,
+        checksum: None,
+    }];
+    before.attributes.metadata = vec![("m".into(), "n".into())];
+    let row = (Table::Objects, object_key(&key("a")));
+    rows.fixed.0.insert(row, before.encode());
+    rows.context.now = Timestamp(9);
+    rows.append("a", 1);
+    let after = rows.object("a");
+    let expected = Object {
+        size: 11,
+        modified: Timestamp(9),
+        sequence: 2,
+        attributes: Attributes {
+            etag: "a+".into(),
+            ..before.attributes
+        },
+        parts: Vec::new(),
+        blob: after.blob.clone(),
+        ..before
+    };
+    assert_eq!(after, expected);
+    assert_eq!(after.blob_slices().len(), 2);
+    assert_eq!(rows.context.totals.object_bytes, 11);
+}
+
+#[test]
+fn only_the_end_of_the_object_that_was_seen_is_appended_to() {
+    let mut rows = Rows::new();
+    let seen = rows.put("a", 10);
+    let refusal = |rows: &mut Rows, change| rows.one(change).unwrap_err();
+    let elsewhere = Object {
+        size: 9,
+        ..seen.clone()
+    };
+    for (name, seen) in [
+        ("a", &elsewhere),
+        ("nothing", &seen),
+        ("nothing", &elsewhere),
+    ] {
+        let refused = refusal(&mut rows, append_to(seen, name, 1));
+        assert_eq!(refused, ChangeError::WriteOffset);
+    }
+    // Two of them at once: the second is behind the first.
+    let twice = || append_to(&seen, "a", 1);
+    let outcomes = rows.plan(&[twice(), twice()]);
+    assert!(outcomes[0].is_ok());
+    assert_eq!(outcomes[1].as_ref().unwrap_err(), &ChangeError::WriteOffset);
+    // Another one of the same size.
+    rows.put("a", 10);
+    let refused = refusal(&mut rows, append_to(&seen, "a", 1));
+    let other = ChangeError::ConditionFailed(Precondition::Sequence);
+    assert_eq!(refused, other);
+    let seen = rows.object("a");
+    rows.context.quota = Some(10);
+    let refused = refusal(&mut rows, append_to(&seen, "a", 1));
+    assert_eq!(refused, ChangeError::Quota);
+    let mut change = append_to(&seen, "a", 1);
+    if let Change::Append { condition, .. } = &mut change {
+        *condition = Condition::etag("x");
+    }
+    let refused = refusal(&mut rows, change);
+    let unmet = ChangeError::ConditionFailed(Precondition::IfMatch);
+    assert_eq!(refused, unmet);
+    assert_eq!(rows.slices("a").len(), 1);
+}
+
+#[test]
+fn many_appends_become_rows_that_never_change() {
+    let mut rows = Rows::new();
+    rows.put("a", 10);
+    let mut known: BTreeMap<_, _> = BTreeMap::new();
+    for _ in 0..10 * MAX_TAIL {
+        let before = rows.slices("a");
+        rows.append("a", 1);
+        assert_eq!(rows.slices("a")[..before.len()], before);
+        for (row, value) in &rows.fixed.0 {
+            if row.0 == Table::Slices {
+                let first = known.entry(row.clone()).or_insert_with(|| value.clone());
+                assert_eq!(first, value);
+            }
+        }
+        match rows.object("a").blob {
+            Blob::Inline(tail) => assert!(tail.len() <= MAX_TAIL),
+            Blob::Extended(stored, tail) => assert!(stored.len() == 1 && tail.len() <= MAX_TAIL),
+            Blob::Stored(_) => panic!("it was appended to"),
+        }
+    }
+    assert_eq!(known.len(), rows.count(Table::Slices));
+    assert!(known.len() >= 7, "{}", known.len());
+    rows.one(delete("a")).unwrap();
+    rows.release_all();
+    rows.assert_empty();
+}
+
+#[test]
+fn an_append_costs_the_same_whatever_the_size() {
+    let mut rows = Rows::new();
+    rows.put("a", 10);
+    let cost = |rows: &mut Rows| {
+        let costs = (0..2 * MAX_TAIL + 2).map(|_| {
+            let change = append_to(&rows.object("a"), "a", 1);
+            let planned = plan([&change], [], &rows.fixed, rows.context).unwrap();
+            let mutations = planned.records[0].iter();
+            let bytes = mutations.map(|it| it.key.len() + it.value.as_ref().map_or(0, Bytes::len));
+            let bytes = bytes.sum::<usize>();
+            rows.one(change).unwrap();
+            // The ETag of these tests grows by a letter.
+            bytes - rows.object("a").attributes.etag.len()
+        });
+        costs.max().unwrap()
+    };
+    let first = cost(&mut rows);
+    for _ in 0..20 {
+        rows.append("a", MAX_TAIL);
+    }
+    // Greater numbers take a few bytes more.
+    let last = cost(&mut rows);
+    assert!(last < first + first / 2 + 40, "{first} {last}");
+}
+
+#[test]
+fn copies_go_on_apart() {
+    let mut rows = Rows::new();
+    rows.put("a", 10);
+    rows.append("a", MAX_TAIL + 2);
+    rows.one(copy("a", "b")).unwrap();
+    let common = rows.slices("a");
+    assert_eq!(rows.slices("b"), common);
+    for name in ["a", "b", "a", "b"] {
+        rows.append(name, MAX_TAIL + 1);
+    }
+    let (a, b) = (rows.slices("a"), rows.slices("b"));
+    assert_eq!(
+        (&a[..common.len()], &b[..common.len()]),
+        (&common[..], &common[..])
+    );
+    let own = |slices: &[SpanSlice]| slices[common.len()..].to_vec();
+    assert_eq!(
+        (own(&a).len(), own(&b).len()),
+        (2 * MAX_TAIL + 2, 2 * MAX_TAIL + 2)
+    );
+    assert!(own(&a).iter().all(|slice| !own(&b).contains(slice)));
+    rows.one(delete("a")).unwrap();
+    rows.release_all();
+    assert_eq!(rows.slices("b"), b);
+    rows.append("b", MAX_TAIL + 1);
+    rows.one(delete("b")).unwrap();
+    rows.release_all();
+    rows.assert_empty();
+}
+
+#[test]
+fn a_stored_blob_goes_on_where_it_is_unless_it_is_shared() {
+    let mut rows = Rows::new();
+    let slices = MAX_INLINE_SLICES + 1;
+    rows.object_of("a", slices);
+    let Blob::Stored(id) = rows.object("a").blob else {
+        panic!("so many slices are rows");
+    };
+    rows.append("a", MAX_TAIL + 1);
+    let added: u64 = (1..=MAX_TAIL as u64 + 1).sum();
+    let length = slices as u64 + added;
+    let whole = StoredBlob { id, length };
+    assert_eq!(rows.object("a").blob, Blob::Extended(vec![whole], vec![]));
+    rows.one(copy("a", "b")).unwrap();
+    rows.append("a", MAX_TAIL + 1);
+    let Blob::Extended(stored, tail) = rows.object("a").blob else {
+        panic!("it was appended to");
+    };
+    assert_eq!((stored[0], stored.len(), tail.len()), (whole, 2, 0));
+    assert_eq!(rows.get(Table::BlobShares, &blob_key(id)), Some(Shares(2)));
+    assert_eq!(rows.slices("b").len(), slices + MAX_TAIL + 1);
+    // A copy of the copy has all of it, and a rename changes nothing of it.
+    rows.one(copy("a", "b")).unwrap();
+    assert_eq!(rows.slices("b"), rows.slices("a"));
+    rows.plan(&[delete("a"), delete("b"), delete("bytes")]);
+    rows.release_all();
+    rows.assert_empty();
+}
+
+#[test]
+fn ranges_of_what_was_appended_to_are_found() {
+    let mut rows = Rows::new();
+    rows.put("a", 10);
+    rows.append("a", 3 * MAX_TAIL + 2);
+    let whole = rows.slices("a");
+    let size = rows.object("a").size;
+    let id = rows.begin("b");
+    for (range, expected) in [
+        (0..10, &whole[..1]),
+        (0..size, &whole[..]),
+        (10..13, &whole[1..3]),
+        (
+            size - whole[whole.len() - 1].length..size,
+            &whole[whole.len() - 1..],
+        ),
+    ] {
+        rows.one(copy_part("a", range, "b", &id)).unwrap();
+        let part: Part = rows.get(Table::Parts, &part_key(&id, 1)).unwrap();
+        let Blob::Inline(slices) = part.blob else {
+            panic!("so few slices are no rows");
+        };
+        assert_eq!(slices, expected);
+    }
+}
+
+#[test]
+fn a_body_of_many_spans_becomes_rows_of_the_usual_length() {
+    let mut rows = Rows::new();
+    rows.object_of("a", 3);
+    rows.object_of("b", 2 * MAX_INLINE_SLICES + 5);
+    let mut planner = BatchPlanner {
+        rows: Overlay::new(&rows.fixed),
+        context: rows.context,
+        draft: Vec::new(),
+        redirect: None,
+        references: BTreeMap::new(),
+        group: Builder::default(),
+        records: Vec::new(),
+    };
+    let (blob, more) = (rows.object("a").blob, rows.slices("b"));
+    let Ok(Blob::Extended(stored, tail)) = planner.extend(blob, 3, more) else {
+        panic!("so many slices are rows");
+    };
+    let length = 2 * MAX_INLINE_SLICES as u64 + 8;
+    assert_eq!((stored[0].length, stored.len(), tail.len()), (length, 1, 0));
+    let held = planner.draft.iter().map(|row| {
+        let Slices(slices) = Slices::decode(row.value.as_ref().unwrap()).unwrap();
+        slices.len()
+    });
+    assert!(held.eq([MAX_INLINE_SLICES, MAX_INLINE_SLICES, 8]));
+}
