@@ -47,6 +47,7 @@ pub fn need(operation: &str) -> Need {
         "CompleteMultipartUpload"
         | "CopyObject"
         | "CreateMultipartUpload"
+        | "PatchObject"
         | "PostObject"
         | "PutObject"
         | "RenameObject"

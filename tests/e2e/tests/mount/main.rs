@@ -1,6 +1,7 @@
 //! The mounted bucket, used as applications use a file system.
 
 mod faults;
+mod lost_answers;
 mod others;
 mod programs;
 mod side_by_side;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod appends;
+mod patches;
 mod prefixes;
 mod renames;
 
@@ -138,10 +139,18 @@ impl Rows {
 }
 
 impl Object {
+    fn pieces(&self) -> usize {
+        match &self.blob {
+            Blob::Inline(slices) => slices.len(),
+            Blob::Stored(_) => 1,
+            Blob::Pieces(pieces) => pieces.len(),
+        }
+    }
+
     fn blob_slices(&self) -> &[SpanSlice] {
         match &self.blob {
             Blob::Inline(slices) => slices,
-            Blob::Stored(_) | Blob::Extended(..) => panic!("its slices are rows"),
+            Blob::Stored(_) | Blob::Pieces(_) => panic!("its slices are rows"),
         }
     }
 }
