@@ -19,6 +19,16 @@ fn append_to(seen: &Object, name: &str, length: usize) -> Change {
     }
 }
 
+impl Object {
+    pub(super) fn pieces(&self) -> usize {
+        match &self.blob {
+            Blob::Inline(slices) => slices.len(),
+            Blob::Stored(_) => 1,
+            Blob::Pieces(pieces) => pieces.len(),
+        }
+    }
+}
+
 impl Rows {
     pub(super) fn object(&self, name: &str) -> Object {
         self.get(Table::Objects, &object_key(&key(name))).unwrap()

@@ -139,14 +139,6 @@ impl Rows {
 }
 
 impl Object {
-    fn pieces(&self) -> usize {
-        match &self.blob {
-            Blob::Inline(slices) => slices.len(),
-            Blob::Stored(_) => 1,
-            Blob::Pieces(pieces) => pieces.len(),
-        }
-    }
-
     fn blob_slices(&self) -> &[SpanSlice] {
         match &self.blob {
             Blob::Inline(slices) => slices,
