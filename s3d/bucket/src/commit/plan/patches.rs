@@ -23,7 +23,7 @@ use crate::requests::{Addition, Body, Patch};
 pub const MAX_PIECES: usize = if cfg!(feature = "breakable") { 6 } else { 512 };
 
 /// There are so many left when pieces were stored.
-const LEFT: usize = MAX_PIECES / 8 * 7;
+const LEFT: usize = MAX_PIECES * 7 / 8;
 
 /// About how many slices are stored at once, if that is enough: they are written anew, and those that
 /// were stored before are counted anew.
