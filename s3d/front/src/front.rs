@@ -173,8 +173,8 @@ impl Front {
         let presigned = signer.as_ref().is_some_and(|signer| signer.presigned);
         supported::check(&parts.method, resource, &query, presigned, &parts.headers)?;
         let anonymous = signer.is_none();
-        let renames = supported::is_rename(&parts.method, resource, &query, &parts.headers);
-        let kind = if renames {
+        let renamed = supported::renamed(&parts.method, resource, &query, &parts.headers);
+        let kind = if renamed.is_some() {
             BodyKind::Nothing
         } else {
             BodyKind::of(&parts.method, resource, &query)

@@ -190,7 +190,7 @@ fn may(caller: &Caller, bucket: &BucketRecord, need: Need, asked: &Asked<'_>) ->
     let owns = caller.owns(bucket);
     let granted = |permission| acl::bucket_allows(bucket, caller.requester(bucket), permission);
     match need {
-        Need::Key | Need::Namespace => owns,
+        Need::Key | Need::Namespace | Need::Own => owns,
         Need::Owner(action) => decide(action).or(owns),
         Need::Policy(action) => {
             owns && (caller.is_owner(bucket) || decide(action) != Decision::Denied)

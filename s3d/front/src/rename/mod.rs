@@ -1,6 +1,8 @@
-//! RenameObject, for every bucket. s3s does not know it: it comes in by a route of its own.
+//! RenameObject, for every bucket, and the rename of a prefix, which S3 does not have. s3s knows
+//! neither: they come in by a route of their own.
 
 mod object;
+mod prefix;
 mod route;
 mod source;
 mod token;

@@ -1,4 +1,4 @@
-//! The way of a RenameObject past s3s' own operations.
+//! The way of a rename past s3s' own operations.
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, Method, Uri};
@@ -7,15 +7,13 @@ use s3s::{Body, S3Request, S3Response, S3Result};
 
 use crate::access::Access;
 use crate::context::RequestContext;
+use crate::host::Addressing;
 use crate::operations::Operations;
 use crate::query::Query;
 use crate::resource::{ResourceKind, bucket_name, object_key};
-use crate::supported;
+use crate::supported::{self, Renamed};
 
-/// S3's name of it.
-const OPERATION: &str = "RenameObject";
-
-/// Takes RenameObject out of what s3s routes.
+/// Takes renames out of what s3s routes.
 pub struct RenameRoute {
     /// Decides who may.
     pub access: Access,
@@ -32,12 +30,8 @@ impl S3Route for RenameRoute {
         headers: &HeaderMap,
         extensions: &mut Extensions,
     ) -> bool {
-        let Some(context) = extensions.get::<RequestContext>() else {
-            return false;
-        };
-        let query = Query::parse(uri.query());
-        ResourceKind::of(uri, &context.addressing)
-            .is_ok_and(|resource| supported::is_rename(method, resource, &query, headers))
+        let context = extensions.get::<RequestContext>();
+        context.is_some_and(|it| renamed(method, uri, headers, &it.addressing).is_some())
     }
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
@@ -45,13 +39,31 @@ impl S3Route for RenameRoute {
         let uri = request.uri.clone();
         let key = object_key(&uri, &addressing)?;
         let bucket = bucket_name(&uri, &addressing);
+        let operation = match renamed(&request.method, &uri, &request.headers, &addressing) {
+            Some(Renamed::Prefix) => "RenamePrefix",
+            _ => "RenameObject",
+        };
         self.access
-            .check_route(request, OPERATION, bucket, &key)
+            .check_route(request, operation, bucket, &key)
             .await
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        self.operations.rename(&request).await?;
+        let addressing = &RequestContext::of(&request)?.addressing;
+        match renamed(&request.method, &request.uri, &request.headers, addressing) {
+            Some(Renamed::Prefix) => self.operations.rename_prefix(&request).await?,
+            _ => self.operations.rename(&request).await?,
+        }
         Ok(S3Response::new(Body::empty()))
     }
+}
+
+fn renamed(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    addressing: &Addressing,
+) -> Option<Renamed> {
+    let resource = ResourceKind::of(uri, addressing).ok()?;
+    supported::renamed(method, resource, &Query::parse(uri.query()), headers)
 }

@@ -14,6 +14,7 @@ mod listings;
 mod multipart;
 mod objects;
 mod policies;
+mod prefixes;
 mod rack;
 mod renaming;
 mod settings;

@@ -106,5 +106,6 @@ pub fn routed() -> BTreeSet<String> {
         let end = rest.find(['(', '<']).expect("a function has parameters");
         rest[..end].trim().to_owned()
     });
-    names.chain(["rename_object".to_owned()]).collect()
+    let more = ["rename_object", "rename_prefix"];
+    names.chain(more.map(str::to_owned)).collect()
 }
