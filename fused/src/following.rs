@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fused_fs::attributes::{Kind, Timestamp};
 use fused_fs::names;
-use fused_fs::tree::Ino;
+use fused_fs::tree::{Ino, Node, Tree};
 use fused_s3::{Change, Changes, ErrorKind, News, S3Error};
 use fuser::{INodeNo, Notifier};
 
@@ -165,19 +165,29 @@ impl Follower {
     }
 
     fn apply(&self, change: &Change) {
-        self.mount.asking.lock().note(&change.key);
+        {
+            let mut asking = self.mount.asking.lock();
+            match &change.to {
+                None => asking.note(&change.key),
+                Some(to) => {
+                    asking.note_prefix(&change.key);
+                    asking.note_prefix(to);
+                }
+            }
+        }
         let now = Instant::now();
         if self.mount.expected.lock().is_own(&change.key, now) {
             return;
         }
         let stale = {
             let mut tree = self.mount.tree.lock();
-            let about = tree.about(&change.key);
-            let mut stale = Vec::new();
-            for ino in about {
-                stale.extend(doubt(&mut tree, ino, change));
+            match &change.to {
+                None => doubt_object(&mut tree, change),
+                Some(to) => [&change.key, to]
+                    .into_iter()
+                    .flat_map(|prefix| doubt_prefix(&mut tree, prefix))
+                    .collect(),
             }
-            stale
         };
         for stale in stale {
             // The thread lives as long as this does.
@@ -197,16 +207,31 @@ impl Follower {
     }
 }
 
-/// An inode may not be as it is known; what the kernel has to forget for that.
-fn doubt(tree: &mut fused_fs::tree::Tree, ino: Ino, change: &Change) -> Vec<Stale> {
-    let Some(node) = tree.get(ino) else {
-        return Vec::new();
-    };
-    let is_object = node.kind() != Kind::Directory || change.key.ends_with('/');
-    // A directory that keys make may go with the last of them, and only then.
-    if !is_object && change.etag.is_some() {
-        return Vec::new();
+/// What an object's change is about may not be as it is known; what the kernel has to forget for that.
+fn doubt_object(tree: &mut Tree, change: &Change) -> Vec<Stale> {
+    let mut stale = Vec::new();
+    for ino in tree.about(&change.key) {
+        let kind = tree.get(ino).map(Node::kind);
+        let is_object = kind != Some(Kind::Directory) || change.key.ends_with('/');
+        // A directory that keys make may go with the last of them, and only then.
+        if is_object || change.etag.is_none() {
+            stale.extend(doubt(tree, ino));
+        }
     }
+    stale
+}
+
+/// The same of all that begins with a prefix, whose keys others got or had before.
+fn doubt_prefix(tree: &mut Tree, prefix: &str) -> Vec<Stale> {
+    let mut inos = tree.about(prefix);
+    inos.extend(tree.below(prefix));
+    inos.sort_unstable();
+    inos.dedup();
+    let doubted = inos.into_iter().flat_map(|ino| doubt(tree, ino));
+    doubted.collect()
+}
+
+fn doubt(tree: &mut Tree, ino: Ino) -> Vec<Stale> {
     if let Some(node) = tree.change(ino) {
         node.fresh_until = Timestamp::default();
     }

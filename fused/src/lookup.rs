@@ -1,6 +1,5 @@
 //! What the server has under a name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fused_fs::attributes::{Attributes, metadata};
@@ -10,6 +9,7 @@ use fused_fs::tree::{Found, Ino, ROOT};
 use fused_s3::{ErrorKind, Headers, Object, S3Error};
 use fuser::Errno;
 
+use crate::asking::Asked;
 use crate::directories::check_length;
 use crate::errno::{self, Outcome};
 use crate::mount::{Mount, timestamp};
@@ -75,12 +75,7 @@ impl Mount {
     /// Has changes of a name's object noted for as long as the server is asked for it.
     fn ask(self: &Arc<Self>, named: &Named) -> Outcome<Asked> {
         let key = self.tree.lock().key_in(named.parent, &named.segment);
-        let key = key.ok_or(Errno::ESTALE)?;
-        self.asking.lock().begin(&key);
-        Ok(Asked {
-            mount: self.clone(),
-            key,
-        })
+        Ok(Asked::new(self, key.ok_or(Errno::ESTALE)?))
     }
 
     fn state(&self, named: &Named) -> Option<(Ino, u64)> {
@@ -251,63 +246,6 @@ impl Mount {
             beside_directory: false,
             others: others.lines(),
         }
-    }
-}
-
-/// Keys that the server is being asked for: how often at once, and whether something happened to them
-/// meanwhile.
-#[derive(Debug, Default)]
-pub struct Asking(HashMap<String, (usize, bool)>);
-
-impl Asking {
-    fn begin(&mut self, key: &str) {
-        let (count, _) = self.0.entry(key.to_owned()).or_default();
-        *count += 1;
-    }
-
-    fn end(&mut self, key: &str) {
-        if let Some((count, _)) = self.0.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(key);
-            }
-        }
-    }
-
-    /// Something happened to an object: what is asked of it, and of the directories that it is in, may
-    /// be answered as it was before.
-    pub fn note(&mut self, key: &str) {
-        if self.0.is_empty() {
-            return;
-        }
-        let slashes = key.match_indices('/').map(|(at, _)| at);
-        for end in slashes.chain([key.len()]) {
-            if let Some((_, outdated)) = self.0.get_mut(&key[..end]) {
-                *outdated = true;
-            }
-        }
-    }
-}
-
-/// The server is asked for a key.
-struct Asked {
-    mount: Arc<Mount>,
-    key: String,
-}
-
-impl Asked {
-    fn is_outdated(&self) -> bool {
-        let asking = self.mount.asking.lock();
-        asking
-            .0
-            .get(&self.key)
-            .is_some_and(|(_, outdated)| *outdated)
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.mount.asking.lock().end(&self.key);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `fused` mounts a bucket as a file system.
 
+mod asking;
 mod attributes;
 mod cli;
 mod directories;

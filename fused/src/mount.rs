@@ -13,11 +13,11 @@ use fuser::{Errno, FileAttr, FileType, INodeNo};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
+use crate::asking::Asking;
 use crate::directories::Directory;
 use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
 use crate::following::Expected;
-use crate::lookup::Asking;
 use crate::staging::StagingFolder;
 
 /// What a user chose for a mount.
@@ -31,7 +31,7 @@ pub struct Options {
     pub read_ahead: u64,
     /// Nothing can be changed.
     pub read_only: bool,
-    /// The server renames objects.
+    /// The server is Hayrack: it renames objects and prefixes.
     pub renames: bool,
 }
 

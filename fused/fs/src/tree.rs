@@ -290,6 +290,12 @@ impl Tree {
         found
     }
 
+    /// The inodes whose keys begin with `prefix`.
+    pub fn below(&self, prefix: &str) -> Vec<Ino> {
+        let begins = |ino: &Ino| self.key(*ino).is_some_and(|key| key.starts_with(prefix));
+        self.names.values().copied().filter(begins).collect()
+    }
+
     /// Everything that is known may have changed.
     pub fn doubt_all(&mut self) {
         for node in self.nodes.values_mut() {

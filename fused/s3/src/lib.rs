@@ -12,6 +12,7 @@ mod etag;
 mod list;
 mod metadata;
 mod objects;
+mod prefixes;
 mod request;
 mod retry;
 mod tls;

@@ -96,6 +96,8 @@ fn a_change_is_about_a_file_and_what_its_key_makes() {
     assert_eq!(tree.about("a/b/"), [a, b]);
     assert_eq!(tree.about("a/b/d"), [a]);
     assert_eq!(tree.about("x/y"), []);
+    assert_eq!(tree.below("a/b/"), [b, c]);
+    assert_eq!(tree.below("a/b/c/"), []);
 }
 
 #[test]
