@@ -37,9 +37,9 @@ use super::observer::{Observer, OperationName, Unobserved};
 use super::operations::Operations;
 use super::query::Query;
 use super::refusal::Refusal;
-use super::rename::RenameRoute;
 use super::request_body::RequestBody;
 use super::resource::{ResourceKind, bucket_name, check_endpoint};
+use super::routes::Routes;
 use super::supported;
 
 /// Serves S3, and hands what is for `s3-api.<domain>` to the REST API.
@@ -81,7 +81,7 @@ impl Front {
         let mut builder = S3ServiceBuilder::new(operations.clone());
         builder.set_auth(NoSecrets);
         builder.set_access(access.clone());
-        builder.set_route(RenameRoute { access, operations });
+        builder.set_route(Routes { access, operations });
         builder.set_host(HostReader(hosts.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(
             S3Config::default(),

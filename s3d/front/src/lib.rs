@@ -54,6 +54,7 @@ mod refusal;
 mod rename;
 mod request_body;
 mod resource;
+mod routes;
 mod signature;
 mod supported;
 mod tags;

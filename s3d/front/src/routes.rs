@@ -1,28 +1,73 @@
-//! The way of a rename past s3s' own operations.
+//! The operations that s3s does not know: their way past its own.
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, Method, Uri};
 use s3s::route::S3Route;
 use s3s::{Body, S3Request, S3Response, S3Result};
 
-use crate::access::Access;
-use crate::context::RequestContext;
-use crate::host::Addressing;
-use crate::operations::Operations;
-use crate::query::Query;
-use crate::resource::{ResourceKind, bucket_name, object_key};
-use crate::supported::{self, Renamed};
+use super::access::Access;
+use super::context::RequestContext;
+use super::host::Addressing;
+use super::listing;
+use super::operations::Operations;
+use super::query::Query;
+use super::resource::{ResourceKind, bucket_name, object_key};
+use super::supported::{self, Renamed};
 
-/// Takes renames out of what s3s routes.
-pub struct RenameRoute {
+/// Takes them out of what s3s routes.
+pub struct Routes {
     /// Decides who may.
     pub access: Access,
     /// Does it.
     pub operations: Operations,
 }
 
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Routed {
+    Rename(Renamed),
+    /// A listing with what describes each object.
+    DescribedList,
+}
+
+impl Routed {
+    fn of(
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        addressing: &Addressing,
+    ) -> Option<Self> {
+        let resource = ResourceKind::of(uri, addressing).ok()?;
+        let query = Query::parse(uri.query());
+        if listing::describes(method, resource, &query) {
+            return Some(Self::DescribedList);
+        }
+        supported::renamed(method, resource, &query, headers).map(Self::Rename)
+    }
+
+    fn of_request(request: &S3Request<Body>) -> S3Result<Option<Self>> {
+        let addressing = &RequestContext::of(request)?.addressing;
+        let S3Request {
+            method,
+            uri,
+            headers,
+            ..
+        } = request;
+        Ok(Self::of(method, uri, headers, addressing))
+    }
+
+    /// Its name in logs, metrics and policies' eyes.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Rename(Renamed::Object) => "RenameObject",
+            Self::Rename(Renamed::Prefix) => "RenamePrefix",
+            Self::DescribedList => "ListObjectsV2",
+        }
+    }
+}
+
 #[async_trait]
-impl S3Route for RenameRoute {
+impl S3Route for Routes {
     fn is_match(
         &self,
         method: &Method,
@@ -31,39 +76,33 @@ impl S3Route for RenameRoute {
         extensions: &mut Extensions,
     ) -> bool {
         let context = extensions.get::<RequestContext>();
-        context.is_some_and(|it| renamed(method, uri, headers, &it.addressing).is_some())
+        context.is_some_and(|it| Routed::of(method, uri, headers, &it.addressing).is_some())
     }
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
         let addressing = RequestContext::of(request)?.addressing.clone();
-        let uri = request.uri.clone();
-        let key = object_key(&uri, &addressing)?;
-        let bucket = bucket_name(&uri, &addressing);
-        let operation = match renamed(&request.method, &uri, &request.headers, &addressing) {
-            Some(Renamed::Prefix) => "RenamePrefix",
-            _ => "RenameObject",
+        let Some(routed) = Routed::of_request(request)? else {
+            return Ok(());
         };
+        let uri = request.uri.clone();
+        let key = match routed {
+            Routed::Rename(_) => Some(object_key(&uri, &addressing)?),
+            Routed::DescribedList => None,
+        };
+        let bucket = bucket_name(&uri, &addressing);
         self.access
-            .check_route(request, operation, bucket, &key)
+            .check_route(request, routed.name(), bucket, key.as_deref())
             .await
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let addressing = &RequestContext::of(&request)?.addressing;
-        match renamed(&request.method, &request.uri, &request.headers, addressing) {
-            Some(Renamed::Prefix) => self.operations.rename_prefix(&request).await?,
+        match Routed::of_request(&request)? {
+            Some(Routed::DescribedList) => return self.operations.list_described(request).await,
+            Some(Routed::Rename(Renamed::Prefix)) => {
+                self.operations.rename_prefix(&request).await?;
+            }
             _ => self.operations.rename(&request).await?,
         }
         Ok(S3Response::new(Body::empty()))
     }
-}
-
-fn renamed(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    addressing: &Addressing,
-) -> Option<Renamed> {
-    let resource = ResourceKind::of(uri, addressing).ok()?;
-    supported::renamed(method, resource, &Query::parse(uri.query()), headers)
 }

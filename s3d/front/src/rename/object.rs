@@ -15,7 +15,7 @@ use crate::resource::object_key;
 
 impl Operations {
     /// Gives an object another key in its bucket.
-    pub(super) async fn rename(&self, request: &S3Request<Body>) -> S3Result<()> {
+    pub(crate) async fn rename(&self, request: &S3Request<Body>) -> S3Result<()> {
         check_no_body(&request.headers)?;
         let context = RequestContext::of(request)?;
         let key = object_key(&request.uri, &context.addressing)?;

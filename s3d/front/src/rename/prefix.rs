@@ -17,7 +17,7 @@ impl Operations {
     /// Gives all keys that begin with one prefix another beginning, at once. An object whose key is
     /// the new prefix itself, such as the marker of an empty folder, is replaced unless the request
     /// demands that nothing be there.
-    pub(super) async fn rename_prefix(&self, request: &S3Request<Body>) -> S3Result<()> {
+    pub(crate) async fn rename_prefix(&self, request: &S3Request<Body>) -> S3Result<()> {
         check_no_body(&request.headers)?;
         let context = RequestContext::of(request)?;
         let to = object_key(&request.uri, &context.addressing)?;
