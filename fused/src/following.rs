@@ -67,20 +67,34 @@ impl Mount {
         keys: &[&str],
         change: impl Future<Output = Result<T, S3Error>>,
     ) -> Result<T, S3Error> {
-        if !self.coherent.load(Ordering::Relaxed) {
-            return change.await;
-        }
+        self.note_own(keys);
+        let expects = self.coherent.load(Ordering::Relaxed);
         let now = Instant::now();
-        for key in keys {
-            self.expected.lock().begin(key, now);
+        if expects {
+            for key in keys {
+                self.expected.lock().begin(key, now);
+            }
         }
         let done = change.await;
-        if done.is_err() {
+        // A directory may have been listed meanwhile, as it was before.
+        self.note_own(keys);
+        if expects && done.is_err() {
             for key in keys {
                 self.expected.lock().failed(key);
             }
         }
         done
+    }
+}
+
+impl Mount {
+    /// What was listed of these keys may not be so any more.
+    fn note_own(&self, keys: &[&str]) {
+        let tree = self.tree.lock();
+        let mut listed = self.listed.lock();
+        for key in keys {
+            listed.note_own(&tree, key);
+        }
     }
 }
 
@@ -181,12 +195,18 @@ impl Follower {
         }
         let stale = {
             let mut tree = self.mount.tree.lock();
+            let mut listed = self.mount.listed.lock();
             match &change.to {
-                None => doubt_object(&mut tree, change),
-                Some(to) => [&change.key, to]
-                    .into_iter()
-                    .flat_map(|prefix| doubt_prefix(&mut tree, prefix))
-                    .collect(),
+                None => {
+                    listed.note(&tree, &change.key, change.etag.is_none());
+                    doubt_object(&mut tree, change)
+                }
+                Some(to) => {
+                    listed.clear();
+                    let prefixes = [&change.key, to].into_iter();
+                    let stale = prefixes.flat_map(|prefix| doubt_prefix(&mut tree, prefix));
+                    stale.collect()
+                }
             }
         };
         for stale in stale {
@@ -198,6 +218,7 @@ impl Follower {
     fn doubt_all(&self) {
         *self.mount.expected.lock() = Expected::default();
         let mut tree = self.mount.tree.lock();
+        self.mount.listed.lock().clear();
         tree.doubt_all();
         for (parent, segment, ino) in tree.named() {
             let name = names::shown(segment).unwrap_or_default().into_owned();

@@ -9,6 +9,7 @@ mod errno;
 mod file_system;
 mod files;
 mod following;
+mod listings;
 mod lookup;
 mod mount;
 mod naming;
@@ -18,6 +19,7 @@ mod session;
 mod staging;
 mod status;
 mod uploading;
+mod walking;
 mod writing;
 mod xattrs;
 

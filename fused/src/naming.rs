@@ -210,7 +210,7 @@ impl Mount {
     /// Renames an object; by copying and deleting it where the server knows no other way.
     async fn move_object(&self, ino: Ino, from: &str, to: &str) -> Outcome<()> {
         let failed = |error| errno::reported(from, "renaming it", &error);
-        if self.options.renames {
+        if self.options.hayrack {
             let renamed = self
                 .own(&[from, to], self.client.rename(from, to, true))
                 .await;
@@ -265,6 +265,8 @@ impl Mount {
         if moved.is_ok() {
             self.renamed(ino, from, to);
         }
+        // Whoever walks through a directory below asks for the keys of before.
+        self.listed.lock().clear();
         self.asking.lock().end_move(&key, &new_key);
         moved?;
         self.record_keys()
@@ -296,7 +298,7 @@ impl Mount {
     /// Moves every object below a prefix; by copying and deleting them where the server knows no other
     /// way.
     async fn move_prefix(&self, from: &str, to: &str) -> Outcome<()> {
-        if !self.options.renames {
+        if !self.options.hayrack {
             return self.copy_prefix(from, to).await;
         }
         self.asking.lock().begin_move(from);

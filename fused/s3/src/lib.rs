@@ -23,7 +23,7 @@ pub use client::{Client, ClientError, Settings};
 pub use credentials::{CredentialError, Credentials, Profile};
 pub use error::{ErrorKind, S3Error};
 pub use etag::{etag_of, etag_of_parts};
-pub use list::{Entry, Page};
+pub use list::{Entry, Marker, Page, whole_seconds};
 pub use metadata::Headers;
 pub use objects::{Condition, Object, Stored};
 pub use retry::Patience;

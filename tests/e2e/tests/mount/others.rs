@@ -12,7 +12,7 @@ use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
 
 /// Waits until something holds; a second is promised, and a slow machine gets more.
-fn soon(what: &str, holds: impl Fn() -> bool) {
+pub fn soon(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -21,7 +21,7 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// What is known here would be taken to hold for an hour, if the feed did not say otherwise.
-const LONG: [&str; 2] = ["--fresh", "3600000"];
+pub const LONG: [&str; 2] = ["--fresh", "3600000"];
 
 #[test]
 fn what_others_change_is_seen_here() {
