@@ -9,15 +9,13 @@ use fused_fs::entries::{Entries, Entry};
 use fused_fs::names;
 use fused_fs::stage::Base;
 use fused_fs::tree::{Found, Ino, ROOT};
-use fused_s3::{Condition, Entry as Listed, ErrorKind};
+use fused_s3::{Condition, ErrorKind};
 use fuser::Errno;
 
 use crate::errno::{self, Outcome};
 use crate::lookup::{Named, headers};
 use crate::mount::{Mount, now};
-
-/// Lines of a listing that are asked for at one time.
-const PAGE: usize = 1000;
+use crate::walking::Walker;
 
 /// An entry as an application sees it.
 #[derive(Debug, Clone)]
@@ -31,27 +29,26 @@ pub struct Shown {
 /// read are kept, since the kernel may not have had room for all of them.
 pub struct Directory {
     ino: Ino,
-    key: String,
     /// The number of the first entry in `ready`.
     first: u64,
     ready: VecDeque<Shown>,
-    lines: Entries<()>,
+    lines: Entries<Kind>,
     /// Names that are here and that the server does not know yet.
     here: BTreeSet<String>,
     next: Next,
 }
 
 enum Next {
-    Page(Option<String>),
+    Page(Walker),
     Here,
     End,
 }
 
 impl Directory {
     /// Begins at the first entry.
-    pub fn open(mount: &Mount, ino: Ino) -> Outcome<Self> {
+    pub fn open(mount: &Arc<Mount>, ino: Ino) -> Outcome<Self> {
+        let walker = Walker::new(mount, ino)?;
         let tree = mount.tree.lock();
-        let key = tree.key(ino).ok_or(Errno::ENOENT)?;
         let parent = tree.parent(ino).unwrap_or(ROOT);
         let dots = [(ino, "."), (parent, "..")].map(|(ino, name)| Shown {
             ino,
@@ -69,19 +66,23 @@ impl Directory {
         let here = here.collect();
         Ok(Self {
             ino,
-            key,
             first: 0,
             ready: dots.into(),
             lines: Entries::default(),
             here,
-            next: Next::Page(None),
+            next: Next::Page(walker),
         })
+    }
+
+    /// Which directory it is.
+    pub fn ino(&self) -> Ino {
+        self.ino
     }
 
     /// The entries from number `at` on that are at hand: none at the end.
     pub async fn from(
         &mut self,
-        mount: &Mount,
+        mount: &Arc<Mount>,
         at: u64,
     ) -> Outcome<impl Iterator<Item = (u64, &Shown)>> {
         if at < self.first {
@@ -102,7 +103,7 @@ impl Directory {
 
     /// Reads more entries; false at the end.
     async fn read_on(&mut self, mount: &Mount) -> Outcome<bool> {
-        match &self.next {
+        match &mut self.next {
             Next::End => return Ok(false),
             Next::Here => {
                 for name in std::mem::take(&mut self.here) {
@@ -110,47 +111,35 @@ impl Directory {
                 }
                 self.next = Next::End;
             }
-            Next::Page(next) => {
-                let listed = mount.client.list(&self.key, true, next.as_deref(), PAGE);
-                let page = listed.await;
-                let page =
-                    page.map_err(|error| errno::reported(&self.key, "listing it", &error))?;
+            Next::Page(walker) => {
                 let mut entries = Vec::new();
-                for line in &page.entries {
-                    entries.extend(self.line(line));
+                for line in walker.page().await? {
+                    entries.extend(if line.directory {
+                        self.lines.directory(&line.segment)
+                    } else {
+                        let kind = line.found.map(|found| found.attributes.kind);
+                        let kind = kind.unwrap_or(Kind::File);
+                        self.lines.object(&line.segment, kind)
+                    });
                 }
-                self.next = Next::Page(page.next);
-                if matches!(self.next, Next::Page(None)) {
+                if walker.has_ended() {
                     entries.extend(self.lines.end());
                     self.next = Next::Here;
                 }
                 for Entry { name, object } in entries {
                     self.here.remove(&name);
-                    let kind = object.map_or(Kind::Directory, |()| Kind::File);
-                    self.show(mount, name, kind);
+                    self.show(mount, name, object.unwrap_or(Kind::Directory));
                 }
             }
         }
         Ok(true)
     }
 
-    fn line(&mut self, line: &Listed) -> Vec<Entry<()>> {
-        let Some(segment) = line.name().strip_prefix(&self.key) else {
-            return Vec::new();
-        };
-        match line {
-            Listed::Object { .. } => self.lines.object(segment, ()),
-            Listed::Prefix(_) => self
-                .lines
-                .directory(segment.strip_suffix('/').unwrap_or(segment)),
-        }
-    }
-
     fn show(&mut self, mount: &Mount, name: String, kind: Kind) {
         let tree = mount.tree.lock();
         let known = names::segment(&name)
             .and_then(|segment| tree.child(self.ino, &segment, names::is_beside_directory(&name)));
-        // Where the inode is known, so is the kind: a listing does not tell links from files.
+        // Where the inode is known, so is the kind: not every listing tells links from files.
         let kind = known
             .and_then(|ino| tree.get(ino))
             .map_or(kind, fused_fs::tree::Node::kind);

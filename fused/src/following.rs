@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fused_fs::attributes::{Kind, Timestamp};
 use fused_fs::names;
-use fused_fs::tree::Ino;
+use fused_fs::tree::{Ino, Node, Tree};
 use fused_s3::{Change, Changes, ErrorKind, News, S3Error};
 use fuser::{INodeNo, Notifier};
 
@@ -67,20 +67,34 @@ impl Mount {
         keys: &[&str],
         change: impl Future<Output = Result<T, S3Error>>,
     ) -> Result<T, S3Error> {
-        if !self.coherent.load(Ordering::Relaxed) {
-            return change.await;
-        }
+        self.note_own(keys);
+        let expects = self.coherent.load(Ordering::Relaxed);
         let now = Instant::now();
-        for key in keys {
-            self.expected.lock().begin(key, now);
+        if expects {
+            for key in keys {
+                self.expected.lock().begin(key, now);
+            }
         }
         let done = change.await;
-        if done.is_err() {
+        // A directory may have been listed meanwhile, as it was before.
+        self.note_own(keys);
+        if expects && done.is_err() {
             for key in keys {
                 self.expected.lock().failed(key);
             }
         }
         done
+    }
+}
+
+impl Mount {
+    /// What was listed of these keys may not be so any more.
+    fn note_own(&self, keys: &[&str]) {
+        let tree = self.tree.lock();
+        let mut listed = self.listed.lock();
+        for key in keys {
+            listed.note_own(&tree, key);
+        }
     }
 }
 
@@ -165,19 +179,35 @@ impl Follower {
     }
 
     fn apply(&self, change: &Change) {
-        self.mount.asking.lock().note(&change.key);
+        {
+            let mut asking = self.mount.asking.lock();
+            match &change.to {
+                None => asking.note(&change.key),
+                Some(to) => {
+                    asking.note_prefix(&change.key);
+                    asking.note_prefix(to);
+                }
+            }
+        }
         let now = Instant::now();
         if self.mount.expected.lock().is_own(&change.key, now) {
             return;
         }
         let stale = {
             let mut tree = self.mount.tree.lock();
-            let about = tree.about(&change.key);
-            let mut stale = Vec::new();
-            for ino in about {
-                stale.extend(doubt(&mut tree, ino, change));
+            let mut listed = self.mount.listed.lock();
+            match &change.to {
+                None => {
+                    listed.note(&tree, &change.key, change.etag.is_none());
+                    doubt_object(&mut tree, change)
+                }
+                Some(to) => {
+                    listed.clear();
+                    let prefixes = [&change.key, to].into_iter();
+                    let stale = prefixes.flat_map(|prefix| doubt_prefix(&mut tree, prefix));
+                    stale.collect()
+                }
             }
-            stale
         };
         for stale in stale {
             // The thread lives as long as this does.
@@ -188,6 +218,7 @@ impl Follower {
     fn doubt_all(&self) {
         *self.mount.expected.lock() = Expected::default();
         let mut tree = self.mount.tree.lock();
+        self.mount.listed.lock().clear();
         tree.doubt_all();
         for (parent, segment, ino) in tree.named() {
             let name = names::shown(segment).unwrap_or_default().into_owned();
@@ -197,16 +228,31 @@ impl Follower {
     }
 }
 
-/// An inode may not be as it is known; what the kernel has to forget for that.
-fn doubt(tree: &mut fused_fs::tree::Tree, ino: Ino, change: &Change) -> Vec<Stale> {
-    let Some(node) = tree.get(ino) else {
-        return Vec::new();
-    };
-    let is_object = node.kind() != Kind::Directory || change.key.ends_with('/');
-    // A directory that keys make may go with the last of them, and only then.
-    if !is_object && change.etag.is_some() {
-        return Vec::new();
+/// What an object's change is about may not be as it is known; what the kernel has to forget for that.
+fn doubt_object(tree: &mut Tree, change: &Change) -> Vec<Stale> {
+    let mut stale = Vec::new();
+    for ino in tree.about(&change.key) {
+        let kind = tree.get(ino).map(Node::kind);
+        let is_object = kind != Some(Kind::Directory) || change.key.ends_with('/');
+        // A directory that keys make may go with the last of them, and only then.
+        if is_object || change.etag.is_none() {
+            stale.extend(doubt(tree, ino));
+        }
     }
+    stale
+}
+
+/// The same of all that begins with a prefix, whose keys others got or had before.
+fn doubt_prefix(tree: &mut Tree, prefix: &str) -> Vec<Stale> {
+    let mut inos = tree.about(prefix);
+    inos.extend(tree.below(prefix));
+    inos.sort_unstable();
+    inos.dedup();
+    let doubted = inos.into_iter().flat_map(|ino| doubt(tree, ino));
+    doubted.collect()
+}
+
+fn doubt(tree: &mut Tree, ino: Ino) -> Vec<Stale> {
     if let Some(node) = tree.change(ino) {
         node.fresh_until = Timestamp::default();
     }

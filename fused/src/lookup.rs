@@ -1,17 +1,19 @@
 //! What the server has under a name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use fused_fs::attributes::{Attributes, metadata};
+use fused_fs::attributes::{Attributes, Timestamp, metadata};
 use fused_fs::names;
 use fused_fs::stage::Base;
-use fused_fs::tree::{Found, Ino, ROOT};
+use fused_fs::tree::{Found, Ino, ROOT, Tree};
 use fused_s3::{ErrorKind, Headers, Object, S3Error};
 use fuser::Errno;
 
+use crate::asking::Asked;
 use crate::directories::check_length;
 use crate::errno::{self, Outcome};
+use crate::listings::Said;
 use crate::mount::{Mount, timestamp};
 
 /// A name in a directory, taken apart.
@@ -56,6 +58,13 @@ impl Mount {
             if let Some(ino) = self.known(named) {
                 return Ok(ino);
             }
+            if let Some(outcome) = self.known_listed(named) {
+                return outcome;
+            }
+            if self.is_storm(named) {
+                self.read_directory(named.parent).await?;
+                continue;
+            }
             let before = self.state(named);
             let found = {
                 let asked = self.ask(named)?;
@@ -75,12 +84,7 @@ impl Mount {
     /// Has changes of a name's object noted for as long as the server is asked for it.
     fn ask(self: &Arc<Self>, named: &Named) -> Outcome<Asked> {
         let key = self.tree.lock().key_in(named.parent, &named.segment);
-        let key = key.ok_or(Errno::ESTALE)?;
-        self.asking.lock().begin(&key);
-        Ok(Asked {
-            mount: self.clone(),
-            key,
-        })
+        Ok(Asked::new(self, key.ok_or(Errno::ESTALE)?))
     }
 
     fn state(&self, named: &Named) -> Option<(Ino, u64)> {
@@ -101,20 +105,40 @@ impl Mount {
         if tree.state(named.parent, &named.segment, named.beside_directory) != before {
             return None;
         }
-        if tree.get(named.parent).is_none() {
-            return Some(Err(Errno::ESTALE));
+        Some(put(&mut tree, named, found, fresh_until))
+    }
+
+    /// What a listing of the directory says of a name, if it holds. An object beside a directory is
+    /// not told from another one there.
+    fn known_listed(&self, named: &Named) -> Option<Outcome<Ino>> {
+        if named.beside_directory {
+            return None;
         }
-        let Some(found) = found else {
-            if let Some((ino, _)) = before {
-                tree.remove(ino);
-            }
-            return Some(Err(Errno::ENOENT));
+        // Before the tree, as everywhere; what is changed here is newer than any listing.
+        let files = self.files.lock();
+        let mut tree = self.tree.lock();
+        let ino = tree.child(named.parent, &named.segment, false);
+        if ino.is_some_and(|ino| files.contains_key(&ino)) {
+            return None;
+        }
+        let listed = self.listed.lock();
+        let holds = |until| self.holds(until);
+        let (said, until) = listed.say(named.parent, &named.segment, holds)?;
+        let found = match said {
+            Said::Found(found) => Some(found),
+            Said::Nothing => None,
         };
-        let ino = tree.put(named.parent, &named.segment, found);
-        if let Some(node) = tree.get_mut(ino) {
-            node.fresh_until = fresh_until;
+        Some(put(&mut tree, named, found, until))
+    }
+
+    /// Whether so many names of a directory were asked for that it is better listed: only as long as
+    /// what is listed holds until something changes.
+    fn is_storm(&self, named: &Named) -> bool {
+        if !self.options.hayrack || !self.coherent.load(Ordering::Relaxed) {
+            return false;
         }
-        Some(Ok(ino))
+        let holds = |until| self.holds(until);
+        self.listed.lock().miss(named.parent, holds)
     }
 
     /// The inode, if what is known of it holds.
@@ -220,7 +244,7 @@ impl Mount {
     }
 
     /// A directory that only the keys below it make.
-    fn implied(&self) -> Found {
+    pub fn implied(&self) -> Found {
         let attributes =
             Attributes::of_object(|_| None, true, self.started, &self.options.defaults);
         Found {
@@ -254,61 +278,28 @@ impl Mount {
     }
 }
 
-/// Keys that the server is being asked for: how often at once, and whether something happened to them
-/// meanwhile.
-#[derive(Debug, Default)]
-pub struct Asking(HashMap<String, (usize, bool)>);
-
-impl Asking {
-    fn begin(&mut self, key: &str) {
-        let (count, _) = self.0.entry(key.to_owned()).or_default();
-        *count += 1;
+/// The server has this under a name, or nothing.
+fn put(
+    tree: &mut Tree,
+    named: &Named,
+    found: Option<Found>,
+    fresh_until: Timestamp,
+) -> Outcome<Ino> {
+    if tree.get(named.parent).is_none() {
+        return Err(Errno::ESTALE);
     }
-
-    fn end(&mut self, key: &str) {
-        if let Some((count, _)) = self.0.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(key);
-            }
+    let Some(found) = found else {
+        let gone = tree.child(named.parent, &named.segment, named.beside_directory);
+        if let Some(ino) = gone {
+            tree.remove(ino);
         }
+        return Err(Errno::ENOENT);
+    };
+    let ino = tree.put(named.parent, &named.segment, found);
+    if let Some(node) = tree.get_mut(ino) {
+        node.fresh_until = fresh_until;
     }
-
-    /// Something happened to an object: what is asked of it, and of the directories that it is in, may
-    /// be answered as it was before.
-    pub fn note(&mut self, key: &str) {
-        if self.0.is_empty() {
-            return;
-        }
-        let slashes = key.match_indices('/').map(|(at, _)| at);
-        for end in slashes.chain([key.len()]) {
-            if let Some((_, outdated)) = self.0.get_mut(&key[..end]) {
-                *outdated = true;
-            }
-        }
-    }
-}
-
-/// The server is asked for a key.
-struct Asked {
-    mount: Arc<Mount>,
-    key: String,
-}
-
-impl Asked {
-    fn is_outdated(&self) -> bool {
-        let asking = self.mount.asking.lock();
-        asking
-            .0
-            .get(&self.key)
-            .is_some_and(|(_, outdated)| *outdated)
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.mount.asking.lock().end(&self.key);
-    }
+    Ok(ino)
 }
 
 impl Mount {

@@ -1,5 +1,6 @@
 //! `fused` mounts a bucket as a file system.
 
+mod asking;
 mod attributes;
 mod cli;
 mod directories;
@@ -8,6 +9,7 @@ mod errno;
 mod file_system;
 mod files;
 mod following;
+mod listings;
 mod lookup;
 mod mount;
 mod naming;
@@ -17,6 +19,7 @@ mod session;
 mod staging;
 mod status;
 mod uploading;
+mod walking;
 mod writing;
 mod xattrs;
 

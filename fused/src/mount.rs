@@ -13,11 +13,12 @@ use fuser::{Errno, FileAttr, FileType, INodeNo};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
+use crate::asking::Asking;
 use crate::directories::Directory;
 use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
 use crate::following::Expected;
-use crate::lookup::Asking;
+use crate::listings::Listings;
 use crate::staging::StagingFolder;
 
 /// What a user chose for a mount.
@@ -31,8 +32,8 @@ pub struct Options {
     pub read_ahead: u64,
     /// Nothing can be changed.
     pub read_only: bool,
-    /// The server renames objects.
-    pub renames: bool,
+    /// The server is Hayrack: it renames objects and prefixes, and its listings describe objects.
+    pub hayrack: bool,
 }
 
 /// How long the kernel keeps what it knows when the change feed is followed: the feed says what it has
@@ -60,6 +61,8 @@ pub struct Mount {
     pub expected: Mutex<Expected>,
     /// Keys that the server is being asked for.
     pub asking: Mutex<Asking>,
+    /// What the server said of whole directories.
+    pub listed: Mutex<Listings>,
     /// When it was mounted: the time of directories that have none of their own.
     pub started: Timestamp,
     next_handle: AtomicU64,
@@ -90,6 +93,7 @@ impl Mount {
             sending: crate::early::turns(),
             coherent: AtomicBool::new(false),
             asking: Mutex::default(),
+            listed: Mutex::default(),
             expected: Mutex::default(),
             started: now(),
             next_handle: AtomicU64::new(1),
@@ -126,9 +130,14 @@ impl Mount {
 
     /// Whether what is known of a node holds.
     pub fn is_fresh(&self, node: &Node) -> bool {
+        self.holds(node.fresh_until)
+    }
+
+    /// Whether something holds now that was said to hold until then.
+    pub fn holds(&self, until: Timestamp) -> bool {
         // What holds until the feed says otherwise is not known any more when there is no feed.
-        let unlimited = node.fresh_until.0 == i64::MAX;
-        node.fresh_until > now() && (!unlimited || self.coherent.load(Ordering::Relaxed))
+        let unlimited = until.0 == i64::MAX;
+        until > now() && (!unlimited || self.coherent.load(Ordering::Relaxed))
     }
 
     /// A node's attributes as the kernel wants them.

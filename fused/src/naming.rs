@@ -210,7 +210,7 @@ impl Mount {
     /// Renames an object; by copying and deleting it where the server knows no other way.
     async fn move_object(&self, ino: Ino, from: &str, to: &str) -> Outcome<()> {
         let failed = |error| errno::reported(from, "renaming it", &error);
-        if self.options.renames {
+        if self.options.hayrack {
             let renamed = self
                 .own(&[from, to], self.client.rename(from, to, true))
                 .await;
@@ -261,8 +261,14 @@ impl Mount {
             self.check_empty(replaced, &new_key).await?;
         }
         self.keep_directory(from.parent).await?;
-        self.move_prefix(&key, &new_key).await?;
-        self.renamed(ino, from, to);
+        let moved = self.move_prefix(&key, &new_key).await;
+        if moved.is_ok() {
+            self.renamed(ino, from, to);
+        }
+        // Whoever walks through a directory below asks for the keys of before.
+        self.listed.lock().clear();
+        self.asking.lock().end_move(&key, &new_key);
+        moved?;
         self.record_keys()
     }
 
@@ -289,9 +295,42 @@ impl Mount {
         Ok(())
     }
 
+    /// Moves every object below a prefix; by copying and deleting them where the server knows no other
+    /// way.
+    async fn move_prefix(&self, from: &str, to: &str) -> Outcome<()> {
+        if !self.options.hayrack {
+            return self.copy_prefix(from, to).await;
+        }
+        self.asking.lock().begin_move(from);
+        let renamed = self.own(&[from], self.client.rename_prefix(from, to)).await;
+        let Err(error) = renamed else {
+            return Ok(());
+        };
+        match error.kind {
+            // A policy may let us write objects, and never whole prefixes.
+            ErrorKind::Denied | ErrorKind::NotImplemented => {
+                self.asking.lock().end_move(from, to);
+                self.copy_prefix(from, to).await
+            }
+            // Somebody else put something there meanwhile.
+            ErrorKind::Precondition => Err(Errno::ENOTEMPTY),
+            // It was renamed, and the answer was lost.
+            ErrorKind::NotFound if self.is_there(to).await? => Ok(()),
+            _ if error.code == "InvalidArgument" => Err(Errno::ENAMETOOLONG),
+            _ => Err(errno::reported(from, "renaming it", &error)),
+        }
+    }
+
+    /// Whether any key begins so.
+    async fn is_there(&self, prefix: &str) -> Outcome<bool> {
+        let listed = self.client.list(prefix, false, None, 1).await;
+        let listed = listed.map_err(|error| errno::reported(prefix, "listing it", &error))?;
+        Ok(!listed.entries.is_empty())
+    }
+
     /// Moves every object below a prefix, one after the other: all are copied before the first is
     /// deleted, so that whatever stops it, nothing is lost and doing it again ends it.
-    async fn move_prefix(&self, from: &str, to: &str) -> Outcome<()> {
+    async fn copy_prefix(&self, from: &str, to: &str) -> Outcome<()> {
         let failed = |error| errno::reported(from, "renaming it", &error);
         let mut keys = Vec::new();
         let mut next = None;

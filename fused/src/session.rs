@@ -37,7 +37,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     let client = Client::new(command.settings()?)?;
     check_mount_point(command)?;
     runtime.block_on(check_bucket(&client))?;
-    let renames = runtime.block_on(renames(&client));
+    let hayrack = runtime.block_on(is_hayrack(&client));
     let staging = command.staging()?.join(target(&client));
     let staging = StagingFolder::open(&staging)
         .with_context(|| format!("changes cannot be staged in {}", staging.display()))?;
@@ -55,7 +55,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         fresh: Duration::from_millis(command.fresh),
         read_ahead: command.read_ahead << 20,
         read_only: command.read_only,
-        renames,
+        hayrack,
     };
     let prefix = &command.bucket.prefix;
     let mount = Mount::new(client, prefix, options, staging, runtime.handle().clone());
@@ -122,9 +122,9 @@ async fn check_bucket(client: &Client) -> anyhow::Result<()> {
     }
 }
 
-/// Whether the server renames objects. It is known by its name: another one may take the request for
+/// Whether the server can do what S3 cannot. It is known by its name: another one may take a rename for
 /// a PutObject, and store nothing under the new name.
-async fn renames(client: &Client) -> bool {
+async fn is_hayrack(client: &Client) -> bool {
     let server = client.server().await;
     server.is_ok_and(|name| name.as_deref() == Some("Hayrack"))
 }

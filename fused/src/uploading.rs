@@ -122,7 +122,7 @@ impl Mount {
             }
             None => (Stage::new(object), None),
         };
-        let plan = upload::plan(&stage, changed, self.options.renames);
+        let plan = upload::plan(&stage, changed, self.options.hayrack);
         if !matches!(plan, Plan::Parts(_)) || state.early.as_ref().is_some_and(|it| it.key != key) {
             self.abandon_early(&mut state);
         }

@@ -28,6 +28,13 @@ pub struct Found {
     pub others: Vec<(String, String)>,
 }
 
+impl Found {
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.attributes.kind == Kind::Directory
+    }
+}
+
 /// A file or a directory.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -288,6 +295,31 @@ impl Tree {
         }
         found.dedup();
         found
+    }
+
+    /// The directories on the way to a key, as far as they are known, each with the segment of the
+    /// key that is in it, and whether that is the last one. The key of a marker leads to the
+    /// directory's name.
+    pub fn path(&self, key: &str) -> Vec<(Ino, String, bool)> {
+        let mut path = Vec::new();
+        let Some(rest) = key.strip_prefix(&self.prefix) else {
+            return path;
+        };
+        let mut at = Some(ROOT);
+        let segments = rest.strip_suffix('/').unwrap_or(rest).split('/');
+        let mut segments = segments.peekable();
+        while let (Some(directory), Some(segment)) = (at, segments.next()) {
+            let last = segments.peek().is_none();
+            path.push((directory, segment.to_owned(), last));
+            at = self.child(directory, segment, false);
+        }
+        path
+    }
+
+    /// The inodes whose keys begin with `prefix`.
+    pub fn below(&self, prefix: &str) -> Vec<Ino> {
+        let begins = |ino: &Ino| self.key(*ino).is_some_and(|key| key.starts_with(prefix));
+        self.names.values().copied().filter(begins).collect()
     }
 
     /// Everything that is known may have changed.

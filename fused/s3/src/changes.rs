@@ -16,11 +16,13 @@ use crate::request::Request;
 /// The server says at least every 15 seconds that it is there.
 const SILENCE: Duration = Duration::from_secs(45);
 
-/// Something that happened to an object.
+/// Something that happened to an object, or to all whose keys begin alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The object's key.
+    /// The object's key; of a prefix that was renamed, what it was before.
     pub key: String,
+    /// What the prefix is now; `None`: no prefix was renamed.
+    pub to: Option<String>,
     /// Its ETag without quotes; `None`: it was deleted.
     pub etag: Option<String>,
     /// What is stored beside its bytes changed, and they did not.
@@ -47,6 +49,7 @@ pub struct Changes {
 #[derive(Deserialize)]
 struct Data {
     key: String,
+    to: Option<String>,
     etag: Option<String>,
 }
 
@@ -131,8 +134,9 @@ fn parse(block: &str) -> (Option<u64>, News) {
         }
     }
     let news = match serde_json::from_str(data) {
-        Ok(Data { key, etag }) => News::Change(Change {
+        Ok(Data { key, to, etag }) => News::Change(Change {
             key,
+            to,
             etag: etag.filter(|_| event != "delete"),
             only_attributes: event == "attributes",
         }),
@@ -150,6 +154,7 @@ mod tests {
         let put = "id: 7\nevent: put\ndata: {\"sequence\":7,\"time\":1,\"key\":\"a\\nb\",\"etag\":\"e\",\"size\":3}";
         let change = Change {
             key: "a\nb".into(),
+            to: None,
             etag: Some("e".into()),
             only_attributes: false,
         };
@@ -159,7 +164,15 @@ mod tests {
             etag: None,
             ..change
         };
-        assert_eq!(parse(delete), (Some(8), News::Change(gone)));
+        assert_eq!(parse(delete), (Some(8), News::Change(gone.clone())));
+        let renamed = "id: 9\nevent: rename-prefix\n\
+            data: {\"sequence\":9,\"time\":1,\"key\":\"a/\",\"to\":\"b/\"}";
+        let moved = Change {
+            key: "a/".into(),
+            to: Some("b/".into()),
+            ..gone
+        };
+        assert_eq!(parse(renamed), (Some(9), News::Change(moved)));
         assert_eq!(parse(": still here\nid: 9"), (Some(9), News::Nothing));
         assert_eq!(parse("data: nonsense"), (None, News::Nothing));
     }

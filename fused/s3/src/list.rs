@@ -1,6 +1,7 @@
 //! Listings, page by page.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -8,6 +9,8 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::error::S3Error;
+use crate::metadata::Headers;
+use crate::objects::Object;
 use crate::request::Request;
 
 /// A line of a listing.
@@ -23,9 +26,28 @@ pub enum Entry {
         size: u64,
         /// When it was written.
         modified: SystemTime,
+        /// What is stored with it, if that was asked for and the server said it.
+        headers: Option<Headers>,
     },
-    /// What several keys begin with, the `/` at its end included.
-    Prefix(String),
+    /// What several keys begin with.
+    Prefix {
+        /// The `/` at its end included.
+        prefix: String,
+        /// The object of that key, if it was asked for.
+        marker: Marker,
+    },
+}
+
+/// The object whose key is a prefix itself, as the marker of a folder is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Marker {
+    /// The server did not say.
+    #[default]
+    Unknown,
+    /// There is none.
+    Absent,
+    /// There is this.
+    Object(Object),
 }
 
 impl Entry {
@@ -33,7 +55,7 @@ impl Entry {
     pub fn name(&self) -> &str {
         match self {
             Self::Object { key, .. } => key,
-            Self::Prefix(prefix) => prefix,
+            Self::Prefix { prefix, .. } => prefix,
         }
     }
 }
@@ -65,12 +87,44 @@ struct Content {
     size: u64,
     #[serde(default)]
     last_modified: String,
+    user_metadata: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CommonPrefix {
     prefix: String,
+    marker: Option<MarkerContent>,
+}
+
+/// Empty when there is no marker.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MarkerContent {
+    #[serde(rename = "ETag")]
+    etag: Option<String>,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    last_modified: String,
+    user_metadata: Option<BTreeMap<String, String>>,
+}
+
+impl MarkerContent {
+    fn read(self) -> Marker {
+        let Some(etag) = self.etag else {
+            return Marker::Absent;
+        };
+        let Some(headers) = self.user_metadata else {
+            return Marker::Unknown;
+        };
+        Marker::Object(Object {
+            etag,
+            size: self.size,
+            modified: whole_seconds(time(&self.last_modified)),
+            headers: Headers::of_listing(headers),
+        })
+    }
 }
 
 impl Client {
@@ -83,19 +137,36 @@ impl Client {
         next: Option<&str>,
         limit: usize,
     ) -> Result<Page, S3Error> {
-        let mut request = Request::bucket(Method::GET)
-            .query("list-type", "2")
-            .query("encoding-type", "url")
-            .query("max-keys", &limit.to_string())
-            .query("prefix", prefix);
-        if folded {
-            request = request.query("delimiter", "/");
-        }
-        if let Some(next) = next {
-            request = request.query("continuation-token", next);
-        }
+        let request = list_request(prefix, folded, next, limit);
         page(&self.send(&request).await?.body)
     }
+
+    /// The same, folded, and with what is stored with each object: so Hayrack answers, and MinIO but
+    /// for the markers.
+    pub async fn list_described(
+        &self,
+        prefix: &str,
+        next: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, S3Error> {
+        let request = list_request(prefix, true, next, limit).query("metadata", "true");
+        page(&self.send(&request).await?.body)
+    }
+}
+
+fn list_request(prefix: &str, folded: bool, next: Option<&str>, limit: usize) -> Request {
+    let mut request = Request::bucket(Method::GET)
+        .query("list-type", "2")
+        .query("encoding-type", "url")
+        .query("max-keys", &limit.to_string())
+        .query("prefix", prefix);
+    if folded {
+        request = request.query("delimiter", "/");
+    }
+    if let Some(next) = next {
+        request = request.query("continuation-token", next);
+    }
+    request
 }
 
 /// Reads a ListObjectsV2 answer.
@@ -122,10 +193,14 @@ pub(crate) fn page(document: &[u8]) -> Result<Page, S3Error> {
             etag: content.etag,
             size: content.size,
             modified: time(&content.last_modified),
+            headers: content.user_metadata.map(Headers::of_listing),
         });
     }
-    for CommonPrefix { prefix } in document.common_prefixes {
-        entries.push(Entry::Prefix(decode(prefix)?));
+    for CommonPrefix { prefix, marker } in document.common_prefixes {
+        entries.push(Entry::Prefix {
+            prefix: decode(prefix)?,
+            marker: marker.map_or(Marker::Unknown, MarkerContent::read),
+        });
     }
     entries.sort_by(|a, b| a.name().cmp(b.name()));
     Ok(Page {
@@ -138,6 +213,12 @@ pub(crate) fn page(document: &[u8]) -> Result<Page, S3Error> {
 fn time(text: &str) -> SystemTime {
     let parsed = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
     parsed.map_or(UNIX_EPOCH, Into::into)
+}
+
+/// As the header `Last-Modified` has times: what both say of an object is the same.
+pub fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 #[cfg(test)]
@@ -157,12 +238,17 @@ mod tests {
             </ListBucketResult>";
         let page = page(document.as_bytes()).unwrap();
         assert_eq!(page.next.as_deref(), Some("x&y"));
-        assert_eq!(page.entries[1], Entry::Prefix("d/a\nb/".into()));
+        let folder = Entry::Prefix {
+            prefix: "d/a\nb/".into(),
+            marker: Marker::Unknown,
+        };
+        assert_eq!(page.entries[1], folder);
         let Entry::Object {
             key,
             etag,
             size,
             modified,
+            headers: None,
         } = &page.entries[0]
         else {
             panic!("{page:?}");
@@ -173,6 +259,49 @@ mod tests {
         );
         let since = modified.duration_since(UNIX_EPOCH).unwrap();
         assert_eq!(since.as_millis(), 1_795_929_152_500);
+    }
+
+    #[test]
+    fn what_is_stored_with_objects_is_read() {
+        let document = "<ListBucketResult><Contents><Key>a</Key><ETag>&quot;e&quot;</ETag>\
+            <Size>7</Size><LastModified>2026-11-29T05:12:32.500Z</LastModified><UserMetadata>\
+            <content-type>text/plain</content-type><X-Amz-Meta-Mode>33188</X-Amz-Meta-Mode>\
+            <X-Amz-Meta-Empty></X-Amz-Meta-Empty><X-Amz-Meta-Word>&lt;a &amp; b&gt;</X-Amz-Meta-Word>\
+            <X-Minio-Internal-X>y</X-Minio-Internal-X></UserMetadata></Contents>\
+            <Contents><Key>b</Key><ETag>f</ETag><Size>1</Size></Contents>\
+            <CommonPrefixes><Prefix>c/</Prefix><Marker></Marker></CommonPrefixes>\
+            <CommonPrefixes><Prefix>d/</Prefix><Marker><ETag>g</ETag><Key>d/</Key><Size>0</Size>\
+            <UserMetadata><X-Amz-Meta-Mode>16877</X-Amz-Meta-Mode></UserMetadata></Marker>\
+            </CommonPrefixes></ListBucketResult>";
+        let page = page(document.as_bytes()).unwrap();
+        let [
+            Entry::Object {
+                headers: Some(headers),
+                ..
+            },
+            Entry::Object { headers: None, .. },
+            Entry::Prefix {
+                marker: Marker::Absent,
+                ..
+            },
+            Entry::Prefix {
+                marker: Marker::Object(marker),
+                ..
+            },
+        ] = &page.entries[..]
+        else {
+            panic!("{page:?}");
+        };
+        let standard = [("content-type".to_owned(), "text/plain".to_owned())];
+        assert_eq!(headers.standard, standard);
+        assert_eq!(headers.get("mode"), Some("33188"));
+        assert_eq!(headers.get("word"), Some("<a & b>"));
+        assert_eq!(headers.get("empty"), Some(""));
+        assert_eq!(headers.user.len(), 3);
+        assert_eq!(
+            (marker.etag.as_str(), marker.headers.get("mode")),
+            ("g", Some("16877"))
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is stored with an object's bytes.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 
 /// The prefix of user metadata.
@@ -29,16 +31,28 @@ impl Headers {
     pub(crate) fn of_answer(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
         for (name, value) in headers {
-            let (name, Ok(value)) = (name.as_str(), value.to_str()) else {
-                continue;
-            };
-            if let Some(name) = name.strip_prefix(USER) {
-                found.user.push((name.to_owned(), value.to_owned()));
-            } else if KEPT.contains(&name) {
-                found.standard.push((name.to_owned(), value.to_owned()));
+            if let Ok(value) = value.to_str() {
+                found.add(name.as_str(), value);
             }
         }
         found
+    }
+
+    /// Those of an object as a listing names them, in any case.
+    pub(crate) fn of_listing(headers: BTreeMap<String, String>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            found.add(&name.to_ascii_lowercase(), &value);
+        }
+        found
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        if let Some(name) = name.strip_prefix(USER) {
+            self.user.push((name.to_owned(), value.to_owned()));
+        } else if KEPT.contains(&name) {
+            self.standard.push((name.to_owned(), value.to_owned()));
+        }
     }
 
     /// As the headers of a request, names and values.

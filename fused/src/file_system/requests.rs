@@ -12,8 +12,8 @@ use fused_fs::names::MAX_NAME;
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, INodeNo,
     InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen,
-    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek,
+    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
 use super::{FileSystem, GENERATION, MAX_TRANSFER, answer_xattr, entered, ino};
@@ -39,6 +39,11 @@ impl Filesystem for FileSystem {
             | InitFlags::FUSE_EXPLICIT_INVAL_DATA;
         // What the kernel does not have it does not need.
         let _ = config.add_capabilities(wanted & config.capabilities());
+        if self.0.options.hayrack {
+            // Elsewhere each entry would have to be asked for.
+            let plus = InitFlags::FUSE_DO_READDIRPLUS;
+            let _ = config.add_capabilities(plus & config.capabilities());
+        }
         let _ = config.set_max_write(MAX_TRANSFER);
         let _ = config.set_max_readahead(MAX_TRANSFER);
         let _ = config.set_max_background(64);
@@ -312,6 +317,17 @@ impl Filesystem for FileSystem {
         reply: ReplyDirectory,
     ) {
         self.list(handle, offset, reply);
+    }
+
+    fn readdirplus(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        reply: ReplyDirectoryPlus,
+    ) {
+        self.list_found(handle, offset, reply);
     }
 
     fn releasedir(

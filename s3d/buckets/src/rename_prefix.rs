@@ -9,14 +9,15 @@ use super::Buckets;
 use super::open::OpenBucketError;
 use super::record::BucketRecord;
 
-/// What is done to the objects below both prefixes, as bucket policies call it.
-const ACTIONS: [&str; 2] = ["PutObject", "DeleteObject"];
+/// What is done to the objects below both prefixes, as bucket policies call it. Who may not read below
+/// one prefix must not come to read the same objects below the other.
+const ACTIONS: [&str; 3] = ["PutObject", "GetObject", "DeleteObject"];
 
 /// Why a prefix was not renamed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenamePrefixError {
-    /// The bucket's policy denies its own namespace to write or delete something there.
-    #[error("the bucket's policy denies that keys below this prefix are written or deleted")]
+    /// The bucket's policy denies its own namespace to read, write or delete something there.
+    #[error("the bucket's policy denies that keys below this prefix are read, written or deleted")]
     Denied,
     /// The bucket cannot be opened.
     #[error(transparent)]
@@ -27,7 +28,7 @@ pub enum RenamePrefixError {
 }
 
 impl Buckets {
-    /// See [`Bucket::rename_prefix`](s3d_bucket::Bucket::rename_prefix). The caller may write and
+    /// See [`Bucket::rename_prefix`](s3d_bucket::Bucket::rename_prefix). The caller may read, write and
     /// delete in the bucket's namespace; its policy must deny that nowhere below the prefixes.
     pub async fn rename_prefix(
         self: &Arc<Self>,

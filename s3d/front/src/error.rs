@@ -111,10 +111,8 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ),
         ChangeError::ConditionFailed(unmet) => Refusal::Precondition(*unmet).into(),
         ChangeError::SourceConditionFailed(unmet) => Refusal::SourcePrecondition(*unmet).into(),
-        // No operation of S3 renames prefixes; the REST API does.
-        ChangeError::NoSuchKey | ChangeError::NoSuchSource | ChangeError::NothingToRename => {
-            Refusal::NoSuchKey.into()
-        }
+        ChangeError::NoSuchKey | ChangeError::NoSuchSource => Refusal::NoSuchKey.into(),
+        ChangeError::NothingToRename => error(S3ErrorCode::NoSuchKey, refusal),
         ChangeError::WriteOffset => AppendError::WriteOffset.into(),
         ChangeError::TokenReused => coded(
             "IdempotencyParameterMismatch",
@@ -128,9 +126,8 @@ pub fn change(refusal: &ChangeError) -> S3Error {
         ChangeError::PrefixesOverlap | ChangeError::KeyTooLong => {
             error(S3ErrorCode::InvalidArgument, refusal)
         }
-        ChangeError::PrefixNotEmpty | ChangeError::RenameRunning => {
-            error(S3ErrorCode::OperationAborted, refusal)
-        }
+        ChangeError::PrefixNotEmpty => coded("PrefixNotEmpty", StatusCode::CONFLICT, refusal),
+        ChangeError::RenameRunning => error(S3ErrorCode::OperationAborted, refusal),
         ChangeError::NoSpace => no_space(),
         ChangeError::TooLarge => error(S3ErrorCode::InvalidRequest, refusal),
         ChangeError::BodyLost => {

@@ -81,7 +81,7 @@ impl Front {
         let mut builder = S3ServiceBuilder::new(operations.clone());
         builder.set_auth(NoSecrets);
         builder.set_access(access.clone());
-        builder.set_route(Routes::new(&access, &operations));
+        builder.set_route(Routes { access, operations });
         builder.set_host(HostReader(hosts.clone()));
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(
             S3Config::default(),
@@ -173,8 +173,8 @@ impl Front {
         let presigned = signer.as_ref().is_some_and(|signer| signer.presigned);
         supported::check(&parts.method, resource, &query, presigned, &parts.headers)?;
         let anonymous = signer.is_none();
-        let renames = supported::is_rename(&parts.method, resource, &query, &parts.headers);
-        let kind = if renames {
+        let renamed = supported::renamed(&parts.method, resource, &query, &parts.headers);
+        let kind = if renamed.is_some() {
             BodyKind::Nothing
         } else {
             BodyKind::of(&parts.method, resource, &query)
@@ -337,7 +337,6 @@ impl BodyKind {
             Method::PUT if object && !supported::DESCRIBING.iter().any(|it| query.has(it)) => {
                 Self::Bytes
             }
-            Method::PATCH if object => Self::Bytes,
             Method::POST if object && query.has("uploadId") => Self::List { completes: true },
             // Of a bucket, only a list of keys to delete is posted.
             Method::POST if resource == ResourceKind::Bucket => Self::List { completes: false },

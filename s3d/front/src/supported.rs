@@ -5,7 +5,7 @@
 //! Reads tolerate query parameters that S3 has no meaning for (`?v=7` behind a link); writes do not.
 //! Headers that S3 has no meaning for are tolerated, as in S3.
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 
 use super::amz_headers;
 use super::query::Query;
@@ -94,6 +94,9 @@ pub const DESCRIBING: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
 /// The query parameter of RenameObject, which s3s does not know.
 const RENAME: &str = "renameObject";
 
+/// The query parameter that renames all keys below a prefix, which S3 does not have.
+const RENAME_PREFIX: &str = "renamePrefix";
+
 /// The header that makes an append of a PutObject.
 const WRITE_OFFSET: &str = "x-amz-write-offset-bytes";
 
@@ -147,6 +150,7 @@ fn missing(method: &Method, parameter: &str) -> Option<Unsupported> {
 /// Whether a query parameter makes another operation of a request.
 pub fn selects(parameter: &str) -> bool {
     parameter == RENAME
+        || parameter == RENAME_PREFIX
         || SUB_RESOURCES.contains(&parameter)
         || MISSING.iter().any(|(_, name, _)| *name == parameter)
 }
@@ -159,6 +163,7 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
             "legal-hold",
             "partNumber",
             RENAME,
+            RENAME_PREFIX,
             "retention",
             "tagging",
             "uploadId",
@@ -198,36 +203,73 @@ const fn write_queries(method: &Method, resource: ResourceKind) -> &'static [&'s
     }
 }
 
-/// Whether a request is a RenameObject: by its query, or, as some examples of AWS have it, by the
-/// header that names the source alone.
-pub fn is_rename(
+/// What a request renames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renamed {
+    /// An object: S3's RenameObject.
+    Object,
+    /// All keys that begin alike.
+    Prefix,
+}
+
+/// What a request renames, if anything. RenameObject is known by its query, or, as some examples of AWS
+/// have it, by the header that names the source alone.
+pub fn renamed(
     method: &Method,
     resource: ResourceKind,
     query: &Query<'_>,
     headers: &HeaderMap,
-) -> bool {
-    method == Method::PUT
-        && resource == ResourceKind::Object
-        && (query.has(RENAME) || headers.contains_key("x-amz-rename-source"))
+) -> Option<Renamed> {
+    if method != Method::PUT || resource != ResourceKind::Object {
+        None
+    } else if query.has(RENAME_PREFIX) {
+        Some(Renamed::Prefix)
+    } else if query.has(RENAME) || headers.contains_key("x-amz-rename-source") {
+        Some(Renamed::Object)
+    } else {
+        None
+    }
 }
 
 /// A rename is nothing else as well, and nothing else is a rename.
-fn check_rename(renames: bool, query: &Query<'_>, headers: &HeaderMap) -> Result<(), Unsupported> {
+fn check_rename(
+    renamed: Option<Renamed>,
+    query: &Query<'_>,
+    headers: &HeaderMap,
+) -> Result<(), Unsupported> {
     let others = ["partNumber", "uploadId", "versionId"];
     let mut others = others.into_iter().chain(DESCRIBING);
-    if renames && let Some(other) = others.find(|it| query.has(it)) {
+    let other = match renamed {
+        Some(Renamed::Prefix) if query.has(RENAME) => Some(RENAME),
+        Some(_) => others.find(|it| query.has(it)),
+        None => None,
+    };
+    if let Some(other) = other {
         return Err(Unsupported::Query(other.to_owned()));
     }
-    let alien = |name: &&str| {
+    let alien = |(name, value): &(&str, &[u8])| {
         let of_rename = name.starts_with("x-amz-rename-source") || *name == "x-amz-client-token";
         let of_copy = name.starts_with("x-amz-copy-source");
-        if renames { of_copy } else { of_rename }
+        match renamed {
+            Some(Renamed::Object) => of_copy,
+            Some(Renamed::Prefix) => {
+                let condition = name.starts_with("if-") && (*name, *value) != NOTHING_THERE;
+                of_copy || condition || (of_rename && *name != "x-amz-rename-source")
+            }
+            None => of_rename,
+        }
     };
-    match headers.keys().map(HeaderName::as_str).find(alien) {
-        Some(name) => Err(Unsupported::Header(name.to_owned())),
+    let mut lines = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    match lines.find(alien) {
+        Some((name, _)) => Err(Unsupported::Header(name.to_owned())),
         None => Ok(()),
     }
 }
+
+/// The one condition that a rename of a prefix may have.
+const NOTHING_THERE: (&str, &[u8]) = ("if-none-match", b"*");
 
 /// Only bytes that are put may be put behind others.
 fn check_append(
@@ -240,7 +282,7 @@ fn check_append(
     let is_other = query.has("uploadId")
         || DESCRIBING.iter().any(|it| query.has(it))
         || headers.contains_key("x-amz-copy-source")
-        || is_rename(method, resource, query, headers);
+        || renamed(method, resource, query, headers).is_some();
     if headers.contains_key(WRITE_OFFSET) && (!is_put || is_other) {
         return Err(Unsupported::Header(WRITE_OFFSET.to_owned()));
     }
@@ -287,7 +329,7 @@ pub fn check(
         }
         _ => return Err(Unsupported::Operation),
     }
-    check_rename(is_rename(method, resource, query, headers), query, headers)?;
+    check_rename(renamed(method, resource, query, headers), query, headers)?;
     check_append(method, resource, query, headers)?;
     check_patch(method, headers)?;
     amz_headers::check(headers)
@@ -296,7 +338,7 @@ pub fn check(
 /// The same for a form, whose fields are the headers of a PutObject and of nothing else.
 pub fn check_form(headers: &HeaderMap) -> Result<(), Unsupported> {
     let (method, resource, query) = (&Method::PUT, ResourceKind::Object, Query::parse(None));
-    check_rename(false, &query, headers)?;
+    check_rename(None, &query, headers)?;
     if headers.contains_key(WRITE_OFFSET) {
         return Err(Unsupported::Header(WRITE_OFFSET.to_owned()));
     }

@@ -299,6 +299,39 @@ fn renames() {
 }
 
 #[test]
+fn renames_of_prefixes() {
+    with_bucket(|s3, bucket| {
+        let target = format!("{bucket}/refused/?renamePrefix=");
+        let rename = |source: &str| {
+            Request::new("PUT", target.clone()).header("x-amz-rename-source", source)
+        };
+        for source in ["", "/", "%FF", "a%00b", "refused/a", &"k".repeat(1025)] {
+            assert_refused(&s3.send(rename(source)), 400, "InvalidArgument");
+        }
+        for source in ["never/", "another/kept", "../kept", "..%2Fkept"] {
+            assert_refused(&s3.send(rename(source)), 404, "NoSuchKey");
+        }
+        let unnamed = Request::new("PUT", target.clone());
+        assert_refused(&s3.send(unnamed), 400, "InvalidArgument");
+        let bodied = rename("kept").body("refused");
+        assert_refused(&s3.send(bodied), 400, "InvalidRequest");
+        for (name, value) in [
+            ("if-match", "*"),
+            ("if-none-match", "\"x\""),
+            ("x-amz-client-token", "t"),
+            ("x-amz-rename-source-if-match", "\"x\""),
+            ("x-amz-copy-source", "kept"),
+        ] {
+            let alien = rename("kept").header(name, value);
+            assert_refused(&s3.send(alien), 501, "NotImplemented");
+        }
+        let whole = Request::new("PUT", format!("{bucket}?renamePrefix="));
+        let whole = whole.header("x-amz-rename-source", "kept");
+        assert_refused(&s3.send(whole), 501, "NotImplemented");
+    });
+}
+
+#[test]
 fn appends() {
     with_bucket(|s3, bucket| {
         let append = |key: &str, offset: &str, body: &str| {

@@ -96,6 +96,25 @@ fn a_change_is_about_a_file_and_what_its_key_makes() {
     assert_eq!(tree.about("a/b/"), [a, b]);
     assert_eq!(tree.about("a/b/d"), [a]);
     assert_eq!(tree.about("x/y"), []);
+    assert_eq!(tree.below("a/b/"), [b, c]);
+    assert_eq!(tree.below("a/b/c/"), []);
+    let path = |key: &str| {
+        let path = tree.path(key).into_iter();
+        path.map(|(ino, segment, last)| format!("{} {segment} {last}", ino.0))
+            .collect::<Vec<_>>()
+    };
+    let (root, a, b) = (ROOT.0, a.0, b.0);
+    let whole = [
+        format!("{root} a false"),
+        format!("{a} b false"),
+        format!("{b} c true"),
+    ];
+    assert_eq!(path("a/b/c"), whole);
+    assert_eq!(
+        path("a/b/"),
+        [format!("{root} a false"), format!("{a} b true")]
+    );
+    assert_eq!(path("x/y"), [format!("{root} x false")]);
 }
 
 #[test]

@@ -202,7 +202,7 @@ impl From<RenamePrefixError> for ApiError {
         match error {
             RenamePrefixError::Denied => {
                 let message = "The bucket's policy denies that some key below these prefixes is \
-                               written or deleted; change it first.";
+                               read, written or deleted; change it first.";
                 Self::new(StatusCode::FORBIDDEN, "AccessDenied", message)
             }
             RenamePrefixError::Open(error) => error.into(),

@@ -108,20 +108,20 @@ impl Access {
         bucket.ok_or_else(|| Refusal::NoSuchBucket.into())
     }
 
-    /// The same for an operation that s3s does not know, which is about an object.
+    /// The same for an operation that has a route of its own. `key`: the object that it is about.
     pub async fn check_route<T: Send + Sync>(
         &self,
         request: &mut S3Request<T>,
         operation: &str,
         bucket: Option<&str>,
-        key: &str,
+        key: Option<&str>,
     ) -> S3Result<()> {
         let context = request.extensions.remove::<RequestContext>();
         let mut context = context.ok_or(Refusal::Denied)?;
         let asked = Asked {
             operation,
             bucket,
-            key: Some(key),
+            key,
             headers: &request.headers,
             uri: &request.uri,
             connection: Connection::of(&request.extensions),
@@ -190,7 +190,7 @@ fn may(caller: &Caller, bucket: &BucketRecord, need: Need, asked: &Asked<'_>) ->
     let owns = caller.owns(bucket);
     let granted = |permission| acl::bucket_allows(bucket, caller.requester(bucket), permission);
     match need {
-        Need::Key | Need::Namespace => owns,
+        Need::Key | Need::Namespace | Need::Own => owns,
         Need::Owner(action) => decide(action).or(owns),
         Need::Policy(action) => {
             owns && (caller.is_owner(bucket) || decide(action) != Decision::Denied)

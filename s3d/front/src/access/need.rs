@@ -13,6 +13,8 @@ pub enum Need {
     Owner(&'static str),
     /// The bucket is the caller's, its policy allows this, or its ACL grants it.
     Bucket(&'static str, Permission),
+    /// The bucket is the caller's; what its policy denies is looked at later, for many keys at once.
+    Own,
     /// The bucket is the caller's; the policy cannot allow it, and cannot deny it to the namespace's
     /// own keys, so that nobody locks themselves out.
     Policy(&'static str),
@@ -57,6 +59,7 @@ pub fn need(operation: &str) -> Need {
         "ListParts" => Need::Bucket("ListMultipartUploadParts", Write),
         "DeleteObject" => Need::Bucket(DELETE_OBJECT, Write),
         "DeleteObjects" => Need::EachObject,
+        "RenamePrefix" => Need::Own,
         "GetObject"
         | "GetObjectAcl"
         | "GetObjectAttributes"
@@ -199,7 +202,7 @@ mod tests {
                 Need::Owner(action) | Need::Bucket(action, _) | Need::Policy(action) => {
                     assert!(s3d_policy::is_action(action), "{operation}: {action:?}");
                 }
-                Need::Key | Need::Namespace | Need::Object | Need::EachObject => {}
+                Need::Key | Need::Namespace | Need::Own | Need::Object | Need::EachObject => {}
             }
         }
         assert!(s3d_policy::is_action(DELETE_OBJECT));

@@ -1,5 +1,6 @@
 //! Listings: of objects, of versions, of uploads and of their parts.
 
+mod described;
 mod objects;
 mod uploads;
 
@@ -8,6 +9,7 @@ use s3s::dto::EncodingType;
 use super::query;
 use super::refusal::Refusal;
 
+pub use described::describes;
 pub use objects::lines;
 
 /// Most lines of a page.

@@ -124,6 +124,21 @@ impl Operations {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let (output, names, page) = self.read_v2(&request).await?;
+        let owned = request.input.fetch_owner.unwrap_or_default();
+        let (contents, common_prefixes) = lines(page, names, owned.then_some(&**bucket(&request)?));
+        Ok(S3Response::new(ListObjectsV2Output {
+            contents: Some(contents),
+            common_prefixes: Some(common_prefixes),
+            ..output
+        }))
+    }
+
+    /// The same, its lines not yet written.
+    pub(super) async fn read_v2(
+        &self,
+        request: &S3Request<ListObjectsV2Input>,
+    ) -> S3Result<(ListObjectsV2Output, Names, ListPage)> {
         let input = &request.input;
         let (limit, names) = (
             limit(input.max_keys)?,
@@ -137,7 +152,7 @@ impl Operations {
             None => start_after.clone(),
         };
         let page = self.page(
-            &request,
+            request,
             ListRequest {
                 prefix: input.prefix.clone().unwrap_or_default(),
                 delimiter: delimiter.clone(),
@@ -147,24 +162,19 @@ impl Operations {
         );
         let mut page = page.await?;
         let next = page.next.take();
-        let bucket = bucket(&request)?;
-        let owned = input.fetch_owner.unwrap_or_default().then_some(&**bucket);
-        let count = i32::try_from(page.entries.len()).ok();
-        let (contents, common_prefixes) = lines(page, names, owned);
-        Ok(S3Response::new(ListObjectsV2Output {
-            name: Some(input.bucket.clone()),
+        let output = ListObjectsV2Output {
+            name: Some(bucket(request)?.name.as_str().to_owned()),
             prefix: Some(names.write(input.prefix.as_deref().unwrap_or_default())),
             max_keys: Some(limit),
-            key_count: count,
+            key_count: i32::try_from(page.entries.len()).ok(),
             continuation_token: input.continuation_token.clone(),
             is_truncated: Some(next.is_some()),
             next_continuation_token: next.map(|after| token::write(&after)),
-            contents: Some(contents),
-            common_prefixes: Some(common_prefixes),
             delimiter: delimiter.map(|it| names.write(&it)),
             encoding_type: input.encoding_type.clone(),
             start_after: start_after.map(|it| names.write(&it)),
-            request_charged: None,
-        }))
+            ..ListObjectsV2Output::default()
+        };
+        Ok((output, names, page))
     }
 }

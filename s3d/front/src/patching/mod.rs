@@ -3,7 +3,5 @@
 
 mod object;
 mod ranges;
-mod route;
 
 pub use ranges::PatchError;
-pub use route::PatchRoute;

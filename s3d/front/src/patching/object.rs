@@ -21,7 +21,7 @@ use crate::writing::payload;
 
 impl Operations {
     /// Writes ranges into an object, or behind it.
-    pub(super) async fn patch(&self, request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
+    pub async fn patch(&self, request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
         let context = RequestContext::of(request)?;
         let key = object_key(&request.uri, &context.addressing)?;
         let key = Key::new(key).map_err(error::key)?;

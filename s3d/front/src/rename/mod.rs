@@ -1,9 +1,9 @@
-//! RenameObject, for every bucket. s3s does not know it: it comes in by a route of its own.
+//! RenameObject, for every bucket, and the rename of a prefix, which S3 does not have. s3s knows
+//! neither: they come in by `routes.rs`.
 
 mod object;
-mod route;
+mod prefix;
 mod source;
 mod token;
 
-pub use route::RenameRoute;
 pub use source::RenameError;

@@ -15,7 +15,7 @@ use crate::resource::object_key;
 
 impl Operations {
     /// Gives an object another key in its bucket.
-    pub(super) async fn rename(&self, request: &S3Request<Body>) -> S3Result<()> {
+    pub(crate) async fn rename(&self, request: &S3Request<Body>) -> S3Result<()> {
         check_no_body(&request.headers)?;
         let context = RequestContext::of(request)?;
         let key = object_key(&request.uri, &context.addressing)?;
@@ -91,7 +91,7 @@ fn token(request: &S3Request<Body>, from: &Key, to: &Key) -> S3Result<Option<Req
 }
 
 /// Whoever sends bytes meant something else.
-fn check_no_body(headers: &HeaderMap) -> Result<(), RenameError> {
+pub(super) fn check_no_body(headers: &HeaderMap) -> Result<(), RenameError> {
     let length = headers.get(CONTENT_LENGTH);
     let empty = length.is_none_or(|length| length.as_bytes() == b"0");
     if empty && !headers.contains_key(TRANSFER_ENCODING) {

@@ -1,3 +1,5 @@
+use http::HeaderName;
+
 use super::*;
 use crate::signature::version2::is_signed;
 
@@ -46,6 +48,7 @@ fn what_is_built_passes() {
         (Method::GET, ResourceKind::Bucket, "policy"),
         (Method::PUT, ResourceKind::Object, "acl"),
         (Method::PUT, ResourceKind::Object, "renameObject"),
+        (Method::PUT, ResourceKind::Object, "renamePrefix"),
         (
             Method::PUT,
             ResourceKind::Object,

@@ -51,3 +51,154 @@ async fn a_list_of_uploads_repeats_its_markers() {
     let page = rack.get("/bucket?uploads").await.succeeds();
     assert!(page.text().contains("UploadIdMarker"), "{}", page.text());
 }
+
+const DESCRIBED: &str = "/bucket?list-type=2&metadata=true";
+
+#[tokio::test]
+async fn a_listing_can_describe_its_objects() {
+    let rack = Rack::new().await;
+    let put = Ask::new("PUT", "/bucket/a/1")
+        .header("content-type", "text/plain")
+        .header("cache-control", "no-store")
+        .header("x-amz-meta-two-words", "<&>  \"x\"")
+        .header("x-amz-meta-mode", "33188")
+        .header("x-amz-meta-name", "Zoë")
+        .header("x-amz-tagging", "size=small&a%2Bb=c")
+        .body("hello");
+    rack.ask(put).await.succeeds();
+    for key in ["a/2", "b/1"] {
+        rack.put(&format!("/bucket/{key}"), b"x").await.succeeds();
+    }
+    let page = rack
+        .get(&format!(
+            "{DESCRIBED}&delimiter=/&prefix=a/&encoding-type=url"
+        ))
+        .await
+        .succeeds();
+    assert_eq!(page.headers["content-type"], "application/xml");
+    for (name, value) in [
+        ("KeyCount", "2"),
+        ("IsTruncated", "false"),
+        ("Key", "a/1"),
+        ("content-type", "text/plain"),
+        ("cache-control", "no-store"),
+        ("X-Amz-Meta-Mode", "33188"),
+        ("X-Amz-Meta-Two-Words", "&lt;&amp;&gt;  &quot;x&quot;"),
+        ("UserTags", "a%2Bb=c&amp;size=small"),
+    ] {
+        assert_eq!(
+            page.element(name).as_deref(),
+            Some(value),
+            "{}",
+            page.text()
+        );
+    }
+    let head = rack.ask(Ask::new("HEAD", "/bucket/a/1")).await.succeeds();
+    assert_eq!(
+        page.element("X-Amz-Meta-Name").as_deref(),
+        head.headers["x-amz-meta-name"].to_str().ok()
+    );
+    assert!(
+        page.text().contains("binary/octet-stream"),
+        "{}",
+        page.text()
+    );
+    // What else a listing can do.
+    let first = rack
+        .get(&format!("{DESCRIBED}&max-keys=1&delimiter=/"))
+        .await;
+    let first = first.succeeds();
+    assert_eq!(
+        first.element("CommonPrefixes").as_deref(),
+        Some("<Prefix>a/</Prefix><Marker></Marker>")
+    );
+    assert_eq!(first.element("UserMetadata"), None);
+    let marker = Ask::new("PUT", "/bucket/b/").header("x-amz-meta-mode", "16877");
+    rack.ask(marker).await.succeeds();
+    let folders = rack
+        .get(&format!("{DESCRIBED}&delimiter=/"))
+        .await
+        .succeeds();
+    assert_eq!(folders.text().matches("<Marker></Marker>").count(), 1);
+    let marker = folders.text().split("<Marker>").nth(2).unwrap().to_owned();
+    assert!(
+        marker.contains("<Key>b/</Key>") && marker.contains(">16877<"),
+        "{marker}"
+    );
+    let token = first.element("NextContinuationToken").unwrap();
+    let next = rack
+        .get(&format!("{DESCRIBED}&continuation-token={token}"))
+        .await;
+    assert_eq!(next.succeeds().element("Key").as_deref(), Some("a/1"));
+    let hosted = Ask::new(
+        "GET",
+        "/?list-type=2&metadata=true&start-after=a/1&fetch-owner=true",
+    )
+    .host("bucket.s3.example.org");
+    let hosted = rack.ask(hosted).await.succeeds();
+    assert_eq!(hosted.element("Key").as_deref(), Some("a/2"));
+    assert_eq!(hosted.element("StartAfter").as_deref(), Some("a/1"));
+    assert!(hosted.element("Owner").is_some());
+    for wrong in [
+        "max-keys=x",
+        "max-keys=-1",
+        "prefix=a&prefix=b",
+        "encoding-type=x",
+    ] {
+        let refused = rack.get(&format!("{DESCRIBED}&{wrong}")).await;
+        refused.refuses(400, "InvalidArgument");
+    }
+    let plain = rack
+        .get("/bucket?list-type=2&metadata=false")
+        .await
+        .succeeds();
+    assert_eq!(plain.element("UserMetadata"), None);
+}
+
+#[tokio::test]
+async fn what_xml_cannot_name_is_not_described() {
+    let rack = Rack::new().await;
+    for (key, name, value) in [
+        ("1", "x-amz-meta-a!b", "x"),
+        ("2", "x-amz-meta-a~", "x"),
+        ("3", "content-disposition", "attachment; filename=é"),
+    ] {
+        let path = format!("/bucket/{key}");
+        let put = Ask::new("PUT", &path).header(name, value).body("x");
+        rack.ask(put).await.succeeds();
+    }
+    let page = rack.get(DESCRIBED).await.succeeds();
+    assert_eq!(page.element("KeyCount").as_deref(), Some("3"));
+    assert_eq!(page.element("UserMetadata"), None, "{}", page.text());
+}
+
+#[tokio::test]
+async fn only_what_may_be_read_is_described() {
+    let rack = Rack::new().await;
+    for key in ["open", "secret"] {
+        let path = format!("/bucket/{key}");
+        let put = Ask::new("PUT", &path)
+            .header("x-amz-meta-word", key)
+            .header("x-amz-tagging", "a=b")
+            .body("x");
+        rack.ask(put).await.succeeds();
+    }
+    let anyone = Ask::new("GET", DESCRIBED).signed(&rack.foreign);
+    rack.send(anyone).await.refuses(403, "AccessDenied");
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":{"AWS":"theirs"},"Action":"s3:ListBucket",
+         "Resource":"arn:aws:s3:::bucket"},
+        {"Effect":"Allow","Principal":{"AWS":"theirs"},"Action":"s3:GetObject",
+         "Resource":"arn:aws:s3:::bucket/open"}]}"#;
+    rack.ask(Ask::new("PUT", "/bucket?policy").body(policy))
+        .await
+        .succeeds();
+    let theirs = Ask::new("GET", DESCRIBED).signed(&rack.foreign);
+    let page = rack.send(theirs).await.succeeds();
+    assert_eq!(page.element("KeyCount").as_deref(), Some("2"));
+    assert_eq!(page.element("X-Amz-Meta-Word").as_deref(), Some("open"));
+    assert_eq!(page.text().matches("<UserMetadata>").count(), 1);
+    assert_eq!(page.element("UserTags"), None);
+    let ours = rack.ask(Ask::new("GET", DESCRIBED)).await.succeeds();
+    assert_eq!(ours.text().matches("<UserTags>a=b</UserTags>").count(), 2);
+}

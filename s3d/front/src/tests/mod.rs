@@ -15,6 +15,7 @@ mod multipart;
 mod objects;
 mod patching;
 mod policies;
+mod prefixes;
 mod rack;
 mod renaming;
 mod settings;

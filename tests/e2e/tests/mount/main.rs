@@ -1,6 +1,7 @@
 //! The mounted bucket, used as applications use a file system.
 
 mod faults;
+mod listings;
 mod lost_answers;
 mod others;
 mod programs;

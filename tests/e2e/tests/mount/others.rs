@@ -1,17 +1,18 @@
 //! Several who use one bucket.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hayrack_e2e::http::Request;
 use hayrack_e2e::mounted::MountPoint;
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
 
 /// Waits until something holds; a second is promised, and a slow machine gets more.
-fn soon(what: &str, holds: impl Fn() -> bool) {
+pub fn soon(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -20,7 +21,7 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// What is known here would be taken to hold for an hour, if the feed did not say otherwise.
-const LONG: [&str; 2] = ["--fresh", "3600000"];
+pub const LONG: [&str; 2] = ["--fresh", "3600000"];
 
 #[test]
 fn what_others_change_is_seen_here() {
@@ -122,4 +123,66 @@ fn what_is_done_here_is_not_asked_for_again() {
         assert!(read == content(number, 100));
     }
     mounted.unmount();
+}
+
+#[test]
+fn a_folder_is_renamed_at_once_and_everybody_sees_it() {
+    let site = Site::new();
+    let rack = site.start();
+    let (here, there) = (MountPoint::new(), MountPoint::new());
+    let (ours, theirs) = (here.mount(&rack, &LONG), there.mount(&rack, &LONG));
+    let s3 = rack.s3();
+    fs::create_dir_all(here.path().join("old/deep/deeper")).expect("folders can be made");
+    let names = ["old/a", "old/deep/b", "old/deep/deeper/c"];
+    for name in names {
+        fs::write(here.path().join(name), name).expect("it can be written");
+    }
+    let new = |name: &str| name.replace("old", "new");
+    soon("all is seen over there", || {
+        names.iter().all(|name| there.path().join(name).exists())
+    });
+    let mut open = File::options()
+        .append(true)
+        .open(here.path().join("old/deep/b"))
+        .expect("it can be opened");
+    open.write_all(b", changed").expect("it can be written");
+    // An empty directory gives way, and another does not.
+    for folder in ["new", "full", "full/1"] {
+        fs::create_dir(here.path().join(folder)).expect("a folder can be made");
+    }
+    let full = fs::rename(here.path().join("old"), here.path().join("full"));
+    let full = full.expect_err("something is in the way");
+    assert_eq!(full.kind(), ErrorKind::DirectoryNotEmpty);
+    let before = Instant::now();
+    fs::rename(here.path().join("old"), here.path().join("new")).expect("it can be renamed");
+    soon("it is seen over there", || {
+        let moved = |name: &&str| {
+            let read = fs::read(there.path().join(new(name)));
+            read.is_ok_and(|read| read.starts_with(name.as_bytes()))
+        };
+        names.iter().all(moved) && !there.path().join("old").exists()
+    });
+    eprintln!("renamed and seen within {:?}", before.elapsed());
+    open.sync_all().expect("what is open is stored");
+    let stored = s3.get(&format!("{}/new/deep/b", rack.bucket()));
+    assert_eq!(stored.text(), "old/deep/b, changed");
+    for name in names {
+        assert_eq!(s3.get(&format!("{}/{name}", rack.bucket())).status, 404);
+        assert!(!here.path().join(name).exists());
+        let read = fs::read_to_string(here.path().join(new(name))).expect("it is there");
+        assert!(read.starts_with(name));
+    }
+    soon("what was stored later is seen", || {
+        fs::read(there.path().join("new/deep/b")).is_ok_and(|it| it == b"old/deep/b, changed")
+    });
+    drop(open);
+    // What others rename is seen here, too.
+    let back = Request::new("PUT", format!("{}/back/?renamePrefix", rack.bucket()))
+        .header("x-amz-rename-source", "new/deep/");
+    assert_eq!(s3.send(back).status, 200);
+    soon("what an SDK renamed is seen", || {
+        here.path().join("back/deeper/c").exists() && !here.path().join("new/deep").exists()
+    });
+    ours.unmount();
+    theirs.unmount();
 }

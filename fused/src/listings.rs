@@ -1,0 +1,193 @@
+//! What the server said of whole directories: names in them need not be asked for one by one, and
+//! names that are not in them not at all.
+
+use std::collections::{HashMap, VecDeque};
+
+use fused_fs::attributes::Timestamp;
+use fused_fs::tree::{Found, Ino, Tree};
+
+/// Most names that are kept of all directories together, but for those of the last one.
+const MOST: usize = 100_000;
+
+/// Names of a directory that are asked for one after the other before the whole directory is.
+const STORM: u32 = 8;
+
+/// Most directories whose misses are counted at one time.
+const COUNTED: usize = 1024;
+
+/// What is known of a name.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// This is there.
+    Found(Found),
+    /// Nothing is there.
+    Nothing,
+}
+
+/// What was listed of a directory.
+#[derive(Debug, Default)]
+struct Listing {
+    /// By segment; `None`: it may have changed, or was not described.
+    lines: HashMap<String, Option<Found>>,
+    /// All of the directory was listed.
+    complete: bool,
+    /// Until when it holds.
+    fresh_until: Timestamp,
+}
+
+impl Listing {
+    fn say(&self, segment: &str) -> Option<Said> {
+        match self.lines.get(segment) {
+            Some(line) => line.clone().map(Said::Found),
+            None if self.complete => Some(Said::Nothing),
+            None => None,
+        }
+    }
+}
+
+/// A walk through a directory that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Walk(u64);
+
+/// The directories that were listed, and those that are being listed. Whatever changes is noted in
+/// both, so that what a walk brings later is not taken for newer than it is.
+#[derive(Debug, Default)]
+pub struct Listings {
+    listed: HashMap<Ino, Listing>,
+    /// Those of `listed`, the oldest first.
+    order: VecDeque<Ino>,
+    walks: HashMap<Walk, (Ino, Listing)>,
+    misses: HashMap<Ino, u32>,
+    next: u64,
+}
+
+impl Listings {
+    /// Somebody begins to list a directory; what comes of it holds until then.
+    pub fn begin(&mut self, directory: Ino, fresh_until: Timestamp) -> Walk {
+        let walk = Walk(self.next);
+        self.next += 1;
+        let listing = Listing {
+            fresh_until,
+            ..Listing::default()
+        };
+        self.walks.insert(walk, (directory, listing));
+        walk
+    }
+
+    /// A walk came to a name; `None`: the listing does not describe it.
+    pub fn add(&mut self, walk: Walk, segment: &str, found: Option<Found>) {
+        let Some((_, listing)) = self.walks.get_mut(&walk) else {
+            return;
+        };
+        let line = listing.lines.entry(segment.to_owned());
+        // A second line is that of an object beside a directory, or it changed meanwhile.
+        line.and_modify(|line| *line = None).or_insert(found);
+    }
+
+    /// A walk has ended; `complete`: it saw all of the directory.
+    pub fn end(&mut self, walk: Walk, complete: bool) {
+        let Some((directory, mut listing)) = self.walks.remove(&walk) else {
+            return;
+        };
+        self.misses.remove(&directory);
+        listing.complete = complete;
+        if self.listed.insert(directory, listing).is_some() {
+            self.order.retain(|it| *it != directory);
+        }
+        self.order.push_back(directory);
+        while self.order.len() > 1 && self.count() > MOST {
+            if let Some(oldest) = self.order.pop_front() {
+                self.listed.remove(&oldest);
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.listed.values().map(|it| it.lines.len()).sum()
+    }
+
+    /// A walk was left.
+    pub fn abandon(&mut self, walk: Walk) {
+        self.walks.remove(&walk);
+    }
+
+    /// What is known of a name, and until when it holds. `holds`: whether something holds now that
+    /// holds until then.
+    pub fn say(
+        &self,
+        directory: Ino,
+        segment: &str,
+        holds: impl Fn(Timestamp) -> bool,
+    ) -> Option<(Said, Timestamp)> {
+        let listed = self.listed.get(&directory).into_iter();
+        let walked = self.walks.values();
+        let walked = walked.filter(|(of, _)| *of == directory);
+        let listings = listed.chain(walked.map(|(_, listing)| listing));
+        let mut listings = listings.filter(|listing| holds(listing.fresh_until));
+        listings.find_map(|it| Some((it.say(segment)?, it.fresh_until)))
+    }
+
+    /// A name of a directory has to be asked for. Whether it is one of so many that the directory is
+    /// better listed.
+    pub fn miss(&mut self, directory: Ino, holds: impl Fn(Timestamp) -> bool) -> bool {
+        let listed = self.listed.get(&directory);
+        if listed.is_some_and(|it| holds(it.fresh_until))
+            || self.walks.values().any(|(of, _)| *of == directory)
+        {
+            return false;
+        }
+        if self.misses.len() > COUNTED {
+            self.misses.clear();
+        }
+        let misses = self.misses.entry(directory).or_default();
+        *misses += 1;
+        *misses >= STORM
+    }
+
+    /// Something happens to an object, or happened: by what is done here, directories above it stay.
+    pub fn note_own(&mut self, tree: &Tree, key: &str) {
+        if let Some((directory, segment, true)) = tree.path(key).pop() {
+            self.forget(directory, &segment);
+        }
+    }
+
+    /// The same for what others did. `deleted`: directories that the object alone made are gone.
+    pub fn note(&mut self, tree: &Tree, key: &str, deleted: bool) {
+        for (directory, segment, last) in tree.path(key) {
+            if last || deleted || !self.is_directory(directory, &segment) {
+                self.forget(directory, &segment);
+            }
+        }
+    }
+
+    /// Nothing that was listed is known to hold, and nothing that is being listed will be.
+    pub fn clear(&mut self) {
+        let next = self.next;
+        *self = Self::default();
+        self.next = next;
+    }
+
+    fn all(&mut self, directory: Ino) -> impl Iterator<Item = &mut Listing> {
+        let listed = self.listed.get_mut(&directory).into_iter();
+        let walked = self.walks.values_mut();
+        let walked = walked.filter(move |(of, _)| *of == directory);
+        listed.chain(walked.map(|(_, listing)| listing))
+    }
+
+    fn is_directory(&mut self, directory: Ino, segment: &str) -> bool {
+        self.all(directory).all(|listing| {
+            let line = listing.lines.get(segment);
+            line.and_then(Option::as_ref)
+                .is_some_and(Found::is_directory)
+        })
+    }
+
+    fn forget(&mut self, directory: Ino, segment: &str) {
+        for listing in self.all(directory) {
+            listing.lines.insert(segment.to_owned(), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use fused_fs::attributes::{Attributes, Kind};
+use fused_fs::tree::ROOT;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(10);
+
+fn found(kind: Kind) -> Found {
+    Found {
+        attributes: Attributes::new(kind, 0o644, (0, 0), NOW),
+        object: None,
+        beside_directory: false,
+        others: Vec::new(),
+    }
+}
+
+fn tree() -> Tree {
+    let root = Attributes::new(Kind::Directory, 0o755, (0, 0), NOW);
+    Tree::new("", root)
+}
+
+/// The root, listed: a file `a` and a directory `d`.
+fn listed() -> Listings {
+    let mut listings = Listings::default();
+    let walk = listings.begin(ROOT, Timestamp(20));
+    listings.add(walk, "a", Some(found(Kind::File)));
+    listings.add(walk, "d", Some(found(Kind::Directory)));
+    listings.end(walk, true);
+    listings
+}
+
+/// `f`: found, `n`: nothing, `?`: not known.
+fn said(listings: &Listings, names: &str) -> String {
+    let says = |name: char| match listings.say(ROOT, &name.to_string(), |until| until > NOW) {
+        Some((Said::Found(_), _)) => 'f',
+        Some((Said::Nothing, _)) => 'n',
+        None => '?',
+    };
+    names.chars().map(says).collect()
+}
+
+#[test]
+fn a_listed_directory_has_the_names_that_it_has() {
+    let listings = listed();
+    assert_eq!(said(&listings, "adx"), "ffn");
+    assert!(
+        listings
+            .say(ROOT, "a", |until| until > Timestamp(20))
+            .is_none()
+    );
+    assert!(listings.say(Ino(7), "a", |_| true).is_none());
+}
+
+#[test]
+fn what_is_not_whole_says_nothing_of_other_names() {
+    let mut listings = Listings::default();
+    let walk = listings.begin(ROOT, Timestamp(20));
+    listings.add(walk, "a", Some(found(Kind::File)));
+    listings.add(walk, "b", None);
+    assert_eq!(said(&listings, "abx"), "f??", "while it is walked");
+    listings.end(walk, false);
+    assert_eq!(said(&listings, "abx"), "f??");
+}
+
+#[test]
+fn what_changes_is_asked_for() {
+    let tree = tree();
+    let mut listings = listed();
+    listings.note(&tree, "a", false);
+    assert_eq!(said(&listings, "adx"), "?fn");
+    listings.note(&tree, "x", false);
+    listings.note(&tree, "d/new", false);
+    assert_eq!(said(&listings, "adx"), "?f?");
+    listings.note(&tree, "e/new", false);
+    listings.note(&tree, "d/new", true);
+    assert_eq!(said(&listings, "de"), "??");
+    let mut own = listed();
+    own.note_own(&tree, "d/");
+    own.note_own(&tree, "a");
+    assert_eq!(said(&own, "ad"), "??");
+    own.clear();
+    assert_eq!(said(&own, "x"), "?");
+}
+
+#[test]
+fn what_changes_during_a_walk_is_not_taken_from_it() {
+    let tree = tree();
+    let mut listings = Listings::default();
+    let walk = listings.begin(ROOT, Timestamp(20));
+    listings.note(&tree, "a", true);
+    listings.add(walk, "a", Some(found(Kind::File)));
+    listings.note(&tree, "b", false);
+    listings.end(walk, true);
+    assert_eq!(said(&listings, "abx"), "??n");
+    let walk = listings.begin(ROOT, Timestamp(20));
+    listings.clear();
+    listings.add(walk, "a", Some(found(Kind::File)));
+    listings.end(walk, true);
+    assert_eq!(said(&listings, "ax"), "??");
+}
+
+#[test]
+fn many_misses_are_a_storm_until_the_directory_is_listed() {
+    let mut listings = Listings::default();
+    let holds = |until| until > NOW;
+    for _ in 1..STORM {
+        assert!(!listings.miss(ROOT, holds));
+    }
+    assert!(listings.miss(ROOT, holds));
+    let walk = listings.begin(ROOT, Timestamp(20));
+    assert!(!listings.miss(ROOT, holds), "it is being listed");
+    listings.end(walk, false);
+    assert!(!listings.miss(ROOT, holds), "it was listed");
+}
+
+#[test]
+fn the_oldest_listing_gives_way() {
+    let mut listings = Listings::default();
+    for directory in 2..4 {
+        let walk = listings.begin(Ino(directory), Timestamp(20));
+        for number in 0..=MOST / 2 {
+            listings.add(walk, &number.to_string(), None);
+        }
+        listings.end(walk, true);
+    }
+    assert!(listings.listed.contains_key(&Ino(3)) && !listings.listed.contains_key(&Ino(2)));
+}
