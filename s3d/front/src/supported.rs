@@ -5,7 +5,7 @@
 //! Reads tolerate query parameters that S3 has no meaning for (`?v=7` behind a link); writes do not.
 //! Headers that S3 has no meaning for are tolerated, as in S3.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::amz_headers;
 use super::query::Query;
