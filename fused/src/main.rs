@@ -3,6 +3,7 @@
 mod asking;
 mod attributes;
 mod cli;
+mod copying;
 mod directories;
 mod early;
 mod errno;
@@ -16,6 +17,7 @@ mod naming;
 mod reading;
 mod recovery;
 mod session;
+mod space;
 mod staging;
 mod status;
 mod uploading;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
 use fused_fs::tree::{Ino, Node, ROOT, Tree};
-use fused_s3::Client;
+use fused_s3::{Client, Space};
 use fuser::{Errno, FileAttr, FileType, INodeNo};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
@@ -53,6 +53,8 @@ pub struct Mount {
     pub listings: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<Directory>>>>,
     /// Held by whoever uses a key; whole for changing the keys of many files at once.
     pub names: tokio::sync::RwLock<()>,
+    /// How full the bucket was, and when; held by whoever asks.
+    pub space: tokio::sync::Mutex<Option<(Space, Instant)>>,
     /// Turns to send parts of files.
     pub sending: tokio::sync::Semaphore,
     /// The change feed is followed: what is known holds until the feed says otherwise.
@@ -90,6 +92,7 @@ impl Mount {
             openers: Mutex::default(),
             listings: Mutex::default(),
             names: tokio::sync::RwLock::default(),
+            space: tokio::sync::Mutex::default(),
             sending: crate::early::turns(),
             coherent: AtomicBool::new(false),
             asking: Mutex::default(),

@@ -15,6 +15,7 @@ mod objects;
 mod prefixes;
 mod request;
 mod retry;
+mod space;
 mod tls;
 mod uploads;
 
@@ -27,4 +28,5 @@ pub use list::{Entry, Marker, Page, whole_seconds};
 pub use metadata::Headers;
 pub use objects::{Condition, Object, Stored};
 pub use retry::Patience;
+pub use space::Space;
 pub use uploads::Part;

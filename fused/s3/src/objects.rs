@@ -114,8 +114,19 @@ impl Client {
         etag: &str,
         headers: &Headers,
     ) -> Result<Stored, S3Error> {
+        self.copy_as(key, etag, key, headers).await
+    }
+
+    /// Copies the bytes of an object that still has `etag`; the copy gets other headers.
+    pub async fn copy_as(
+        &self,
+        from: &str,
+        etag: &str,
+        to: &str,
+        headers: &Headers,
+    ) -> Result<Stored, S3Error> {
         let request = self
-            .copy_request(key, key, etag)
+            .copy_request(from, to, etag)
             .header("x-amz-metadata-directive", "REPLACE")
             .headers(headers.lines());
         self.copied(&request).await

@@ -6,9 +6,12 @@ mod requests;
 
 use std::sync::Arc;
 
+use fused_fs::names::MAX_NAME;
 use fused_fs::tree::Ino;
+use fused_s3::Space;
 use fuser::{
-    Errno, FileAttr, FileHandle, Generation, INodeNo, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr,
+    Errno, FileAttr, FileHandle, Generation, INodeNo, ReplyAttr, ReplyEmpty, ReplyEntry,
+    ReplyStatfs, ReplyXattr,
 };
 
 use crate::errno::Outcome;
@@ -103,6 +106,16 @@ impl FileSystem {
             reply,
         );
     }
+}
+
+fn answer_space(space: Space, reply: ReplyStatfs) {
+    const BLOCK: u32 = 4096;
+    const FILES: u64 = 1 << 40;
+    let blocks = |bytes: u64| bytes / u64::from(BLOCK);
+    let free = blocks(space.free);
+    let all = free + blocks(space.used);
+    let files = FILES + space.objects;
+    reply.statfs(all, free, free, files, FILES, BLOCK, MAX_NAME as u32, BLOCK);
 }
 
 fn answer_xattr(outcome: Outcome<Vec<u8>>, size: u32, reply: ReplyXattr) {

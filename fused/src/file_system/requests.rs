@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind};
-use fused_fs::names::MAX_NAME;
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, INodeNo,
     InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
@@ -16,8 +15,9 @@ use fuser::{
     ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
-use super::{FileSystem, GENERATION, MAX_TRANSFER, answer_xattr, entered, ino};
+use super::{FileSystem, GENERATION, MAX_TRANSFER, answer_space, answer_xattr, entered, ino};
 use crate::attributes::Changes;
+use crate::copying::Copy;
 use crate::lookup::Named;
 use crate::mount::now;
 
@@ -348,19 +348,9 @@ impl Filesystem for FileSystem {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        const BLOCK: u32 = 4096;
-        const BLOCKS: u64 = (1 << 50) / BLOCK as u64;
-        const FILES: u64 = 1 << 40;
-        reply.statfs(
-            BLOCKS,
-            BLOCKS,
-            BLOCKS,
-            FILES,
-            FILES,
-            BLOCK,
-            MAX_NAME as u32,
-            BLOCK,
-        );
+        let mount = self.0.clone();
+        self.0
+            .spawn(async move { answer_space(mount.space().await, reply) });
     }
 
     fn setxattr(
@@ -451,17 +441,29 @@ impl Filesystem for FileSystem {
         &self,
         _: &Request,
         _: INodeNo,
-        _: FileHandle,
-        _: u64,
+        from: FileHandle,
+        from_offset: u64,
         _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: u64,
+        to: FileHandle,
+        to_offset: u64,
+        length: u64,
         _: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        // The kernel reads and writes then, and does not ask again.
-        reply.error(Errno::ENOSYS);
+        let from = ok_or_reply!(self.0.opener(from.0), reply);
+        let to = ok_or_reply!(self.0.opener(to.0), reply);
+        let copy = Copy {
+            from: from_offset,
+            to: to_offset,
+            length,
+        };
+        self.run(
+            |mount| async move { mount.copy_range(&from, &to, copy).await },
+            |outcome| match outcome {
+                Ok(copied) => reply.written(copied),
+                Err(error) => reply.error(error),
+            },
+        );
     }
 
     fn fallocate(

@@ -96,6 +96,12 @@ impl Volumes for FakeVolumes {
         })
     }
 
+    async fn free(&self) -> Result<u64, VolumeError> {
+        self.check()?;
+        let full = self.full.load(Ordering::SeqCst);
+        Ok(if full { 0 } else { 1 << 40 })
+    }
+
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {
         self.check()?;
         let mut volumes = self.volumes.lock();

@@ -40,6 +40,7 @@ pub use delete::DeleteBucketError;
 pub use find::CreateBucketKeyError;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use open::OpenBucketError;
+pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};
 pub use rename_prefix::RenamePrefixError;
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};

@@ -9,6 +9,18 @@ use super::configure::ConfigureError;
 use super::open::OpenBucketError;
 use super::record::BucketRecord;
 
+/// How full a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketSpace {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes of objects, and of the parts of uploads.
+    pub used: u64,
+    /// Bytes that can still be written, as far as its quota and the pool allow. Other buckets share the
+    /// pool, and what is written takes more of it than its bytes.
+    pub free: u64,
+}
+
 impl Buckets {
     /// Sets how many bytes the objects and parts of a bucket may have together; `None`: any number.
     /// The next change of the bucket is held to it; what is there already stays.
@@ -35,5 +47,22 @@ impl Buckets {
         bucket: &BucketRecord,
     ) -> Result<Totals, OpenBucketError> {
         Ok(self.open(bucket).await?.totals())
+    }
+
+    /// What a bucket holds, and how much more it takes. It is opened if need be.
+    pub async fn space(
+        self: &Arc<Self>,
+        bucket: &BucketRecord,
+    ) -> Result<BucketSpace, OpenBucketError> {
+        let totals = self.totals(bucket).await?;
+        let used = totals.bytes();
+        let free = self.volumes.free().await?;
+        let quota = bucket.settings.quota;
+        let allowed = quota.map_or(u64::MAX, |quota| quota.saturating_sub(used));
+        Ok(BucketSpace {
+            objects: totals.objects,
+            used,
+            free: free.min(allowed),
+        })
     }
 }

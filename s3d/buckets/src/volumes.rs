@@ -63,6 +63,9 @@ pub trait Volumes: Send + Sync + 'static {
 
     /// Deletes a volume whoever has it; one that is gone already is as good.
     async fn delete(&self, volume: &str) -> Result<(), VolumeError>;
+
+    /// Bytes that can still be written to volumes.
+    async fn free(&self) -> Result<u64, VolumeError>;
 }
 
 /// The volumes of a volumed on this node.
@@ -161,6 +164,10 @@ impl Volumes for NodeVolumes {
             epoch: attached.epoch,
             lost: Arc::new(move || data.is_lost() || index.is_lost()),
         })
+    }
+
+    async fn free(&self) -> Result<u64, VolumeError> {
+        Ok(self.admin.pool().await?.free)
     }
 
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {

@@ -337,6 +337,7 @@ impl BodyKind {
             Method::PUT if object && !supported::DESCRIBING.iter().any(|it| query.has(it)) => {
                 Self::Bytes
             }
+            Method::PATCH if object => Self::Bytes,
             Method::POST if object && query.has("uploadId") => Self::List { completes: true },
             // Of a bucket, only a list of keys to delete is posted.
             Method::POST if resource == ResourceKind::Bucket => Self::List { completes: false },

@@ -57,6 +57,7 @@ mod request_body;
 mod resource;
 mod routes;
 mod signature;
+mod space;
 mod supported;
 mod tags;
 mod token;

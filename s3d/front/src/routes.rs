@@ -12,6 +12,7 @@ use super::listing;
 use super::operations::Operations;
 use super::query::Query;
 use super::resource::{ResourceKind, bucket_name, object_key};
+use super::space;
 use super::supported::{self, Renamed};
 
 /// Takes them out of what s3s routes.
@@ -30,6 +31,8 @@ enum Routed {
     Patch,
     /// A listing with what describes each object.
     DescribedList,
+    /// How much room there is in a bucket.
+    Space,
 }
 
 impl Routed {
@@ -44,6 +47,9 @@ impl Routed {
             return Some(Self::Patch);
         }
         let query = Query::parse(uri.query());
+        if space::is_asked(method, resource, &query) {
+            return Some(Self::Space);
+        }
         if listing::describes(method, resource, &query) {
             return Some(Self::DescribedList);
         }
@@ -68,6 +74,7 @@ impl Routed {
             Self::Rename(Renamed::Prefix) => "RenamePrefix",
             Self::Patch => "PatchObject",
             Self::DescribedList => "ListObjectsV2",
+            Self::Space => space::OPERATION,
         }
     }
 }
@@ -93,7 +100,7 @@ impl S3Route for Routes {
         let uri = request.uri.clone();
         let key = match routed {
             Routed::Rename(_) | Routed::Patch => Some(object_key(&uri, &addressing)?),
-            Routed::DescribedList => None,
+            Routed::DescribedList | Routed::Space => None,
         };
         let bucket = bucket_name(&uri, &addressing);
         self.access
@@ -104,11 +111,14 @@ impl S3Route for Routes {
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         match Routed::of_request(&request)? {
             Some(Routed::DescribedList) => return self.operations.list_described(request).await,
+            Some(Routed::Space) => return self.operations.space(&request).await,
             Some(Routed::Patch) => return self.operations.patch(&request).await,
             Some(Routed::Rename(Renamed::Prefix)) => {
                 self.operations.rename_prefix(&request).await?;
             }
-            _ => self.operations.rename(&request).await?,
+            Some(Routed::Rename(Renamed::Object)) | None => {
+                self.operations.rename(&request).await?;
+            }
         }
         Ok(S3Response::new(Body::empty()))
     }

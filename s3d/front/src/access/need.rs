@@ -39,7 +39,7 @@ pub fn need(operation: &str) -> Need {
     match operation {
         "ListBuckets" => Need::Key,
         "CreateBucket" => Need::Namespace,
-        "HeadBucket" | "ListChanges" | "ListObjects" | "ListObjectsV2" => {
+        "HeadBucket" | "ListChanges" | "ListObjects" | "ListObjectsV2" | "GetBucketSpace" => {
             Need::Bucket(LIST_BUCKET, Read)
         }
         "ListObjectVersions" => Need::Bucket("ListBucketVersions", Read),

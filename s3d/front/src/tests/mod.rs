@@ -20,6 +20,7 @@ mod rack;
 mod renaming;
 mod settings;
 mod shared;
+mod space;
 mod tagging;
 mod tenants;
 mod version2;

@@ -5,6 +5,7 @@ mod listings;
 mod lost_answers;
 mod others;
 mod programs;
+mod room;
 mod side_by_side;
 mod suites;
 mod tree;

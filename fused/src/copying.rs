@@ -1,0 +1,116 @@
+//! Copies that the server makes: a file whose whole bytes are wanted in an empty one.
+//!
+//! Other ranges are read and written by the kernel, which is what a refusal makes it do.
+
+use std::sync::Arc;
+
+use fused_fs::stage::Base;
+use fused_s3::Stored;
+use fuser::Errno;
+
+use crate::errno::Outcome;
+use crate::files::{OpenFile, Opened};
+use crate::lookup::headers;
+use crate::mount::{Mount, now};
+
+/// What the kernel takes for: copy it yourself.
+const BY_HAND: Errno = Errno::EOPNOTSUPP;
+
+/// A range that is to be copied.
+#[derive(Debug, Clone, Copy)]
+pub struct Copy {
+    /// Where it begins in the one file.
+    pub from: u64,
+    /// Where in the other.
+    pub to: u64,
+    /// Bytes, at most.
+    pub length: u64,
+}
+
+impl Mount {
+    /// Copies bytes from one open file to another; answers how many.
+    pub async fn copy_range(
+        self: &Arc<Self>,
+        from: &Opened,
+        to: &Opened,
+        copy: Copy,
+    ) -> Outcome<u32> {
+        self.check_writable()?;
+        let (source, target) = (&from.file, &to.file);
+        if copy.from != 0 || copy.to != 0 || source.ino == target.ino {
+            return Err(BY_HAND);
+        }
+        if source.is_changed() {
+            self.upload(source).await?;
+        }
+        let _one_at_a_time = target.upload.lock().await;
+        let _names = self.names.read().await;
+        let base = self.copied_whole(source, copy.length)?;
+        self.begin_copy(target)?;
+        let stored = self.copy_object(source, &base, target).await;
+        target.state.lock().uploading = false;
+        // Nothing was changed: the kernel may try.
+        let stored = stored.map_err(|_| BY_HAND)?;
+        self.end_copy(target, stored, base.size);
+        u32::try_from(base.size).map_err(|_| BY_HAND)
+    }
+
+    /// The object of a file, if the bytes that are asked for are all that it has.
+    fn copied_whole(&self, file: &OpenFile, length: u64) -> Outcome<Base> {
+        let tree = self.tree.lock();
+        let object = tree.get(file.ino).and_then(|node| node.object.clone());
+        let answerable = |size| (1..=length).contains(&size) && u32::try_from(size).is_ok();
+        object
+            .filter(|object| answerable(object.size))
+            .ok_or(BY_HAND)
+    }
+
+    fn begin_copy(&self, file: &OpenFile) -> Outcome<()> {
+        let mut state = file.state.lock();
+        let size = self.tree.lock().get(file.ino).map(|node| node.size);
+        if size != Some(0) || state.uploading {
+            return Err(BY_HAND);
+        }
+        state.uploading = true;
+        Ok(())
+    }
+
+    async fn copy_object(
+        self: &Arc<Self>,
+        source: &OpenFile,
+        base: &Base,
+        target: &OpenFile,
+    ) -> Outcome<Stored> {
+        let (from, to, headers) = {
+            let mut tree = self.tree.lock();
+            let from = tree.key(source.ino).ok_or(BY_HAND)?;
+            let to = tree.key(target.ino).ok_or(BY_HAND)?;
+            let node = tree.change(target.ino).ok_or(BY_HAND)?;
+            let now = now();
+            (node.attributes.modified, node.attributes.changed) = (now, now);
+            (from, to, headers(&node.attributes, &node.others))
+        };
+        let copy = self.client.copy_as(&from, &base.etag, &to, &headers);
+        self.own(&[&to], copy).await.map_err(|_| BY_HAND)
+    }
+
+    fn end_copy(self: &Arc<Self>, file: &OpenFile, stored: Stored, size: u64) {
+        let fresh_until = self.fresh_until();
+        let mut state = file.state.lock();
+        let mut tree = self.tree.lock();
+        let Some(node) = tree.change(file.ino) else {
+            return;
+        };
+        let etag = stored.etag;
+        node.cached = Some(etag.clone());
+        node.object = Some(Base { etag, size });
+        // What was written meanwhile is about an object that is gone, and its upload finds that out.
+        if node.size == 0 {
+            node.size = size;
+            node.fresh_until = fresh_until;
+            drop(tree);
+            self.abandon_early(&mut state);
+            state.discard();
+        }
+    }
+}
