@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::table::Row;
-
 const LABELS: f64 = 330.0;
 const BARS: f64 = 420.0;
 const LINE: f64 = 22.0;
@@ -12,17 +10,13 @@ const LEAST: f64 = 0.25;
 const MOST: f64 = 4096.0;
 const MARKS: [f64; 8] = [0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
 
-/// An SVG document.
-pub fn draw(rows: &[Row]) -> String {
-    let rows: Vec<(&str, f64)> = rows
-        .iter()
-        .filter_map(|row| Some((row.name, row.ratio()?)))
-        .collect();
+/// An SVG document; each row has its name and how many times better Hayrack is.
+pub fn draw(title: &str, rows: &[(&str, f64)]) -> String {
     let (width, height) = (LABELS + BARS + 70.0, LINE * (rows.len() as f64 + 2.5));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
-         <title>Hayrack against its peer: how many times better</title>\n\
+         <title>{title}: how many times better</title>\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
     );
     let bottom = LINE * (rows.len() as f64 + 1.0);
