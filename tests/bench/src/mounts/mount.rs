@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -64,7 +65,7 @@ impl Mount {
     /// Kills the processes, removes their caches and mounts again.
     pub fn crash(&mut self) -> anyhow::Result<()> {
         self.peak_before = self.peak_memory();
-        kill_all(&self.pids());
+        kill_mount(&self.pids(), &self.place.at);
         self.stop();
         self.forget_and_mount()
     }
@@ -90,10 +91,10 @@ impl Mount {
     /// that hang with an error.
     pub fn watch(&self, limit: Duration) -> mpsc::Sender<()> {
         let (in_time, waiting) = mpsc::channel();
-        let pids = self.pids();
+        let (pids, at) = (self.pids(), self.place.at.clone());
         thread::spawn(move || {
             if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                kill_all(&pids);
+                kill_mount(&pids, &at);
             }
         });
         in_time
@@ -105,8 +106,8 @@ impl Mount {
 
     fn stop(&mut self) {
         let pids = self.pids();
-        // A program may hold the mount busy for a moment. One that was killed leaves it behind.
-        if umount2(&self.place.at, MntFlags::empty()).is_err() {
+        // A program may hold the mount busy for a moment.
+        if umount2(&self.place.at, MntFlags::empty()) == Err(Errno::EBUSY) {
             thread::sleep(Duration::from_secs(1));
             let _ = umount2(&self.place.at, MntFlags::MNT_DETACH);
         }
@@ -114,7 +115,9 @@ impl Mount {
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             thread::sleep(PAUSE);
         }
-        kill_all(&pids);
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_mount(&pids, &self.place.at);
+        }
         let _ = self.child.wait();
     }
 }
@@ -131,10 +134,13 @@ pub fn drop_page_cache() -> anyhow::Result<()> {
     fs::write("/proc/sys/vm/drop_caches", "3").context("only root can make reads cold")
 }
 
-fn kill_all(pids: &[i32]) {
+/// Kills the processes of a mount. One that waits for the mount itself, as JuiceFS's first one
+/// does, ends only when the kernel gives up on what it was asked: so the unmount is a forced one.
+fn kill_mount(pids: &[i32], at: &Path) {
     for pid in pids {
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }
+    let _ = umount2(at, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH);
 }
 
 fn mount(peer: Peer, place: &Place) -> anyhow::Result<Child> {
