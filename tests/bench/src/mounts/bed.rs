@@ -1,6 +1,7 @@
 //! What the measures work on: a mount, its bucket, and what its files must hold.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,19 @@ impl Bed {
         let settled = self.settle();
         self.mount.remount_cold()?;
         settled
+    }
+
+    /// Mounts again after a failure, and writes the large file anew if it was lost.
+    pub fn restore(&mut self) -> anyhow::Result<()> {
+        self.mount.remount_cold()?;
+        if self.has_big && check(&self.mount, BIG, &self.big).is_err() {
+            self.has_big = false;
+            let mut file = File::create(self.mount.path(BIG))?;
+            file.write_all(&self.big)?;
+            file.sync_all()?;
+            self.has_big = true;
+        }
+        Ok(())
     }
 
     /// Waits until the bucket holds what was written.

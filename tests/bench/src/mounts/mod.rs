@@ -183,7 +183,7 @@ fn take(measure: &Measure, bed: &mut Bed, limit: Duration) -> Option<Figure> {
         Err(error) => {
             eprintln!("{name}: {}: - {error:#}", measure.name);
             // Whatever hangs or is half done must not spoil the next measure.
-            if let Err(error) = bed.mount.remount_cold() {
+            if let Err(error) = bed.restore() {
                 eprintln!("{name}: {error:#}");
             }
             None

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::measures::{Figure, MEASURES};
 use super::peer::Peer;
+use crate::plot::digits;
 
 /// What marks a figure of a change that was not durable yet.
 pub const NOT_YET: &str = "†";
@@ -64,7 +65,8 @@ impl Row<'_> {
         let mut cells = vec![format!("{}, {}", self.name, self.unit)];
         cells.extend(self.figures.iter().map(|it| cell(it.1)));
         cells.push(self.best().map_or("-", |it| it.0).to_owned());
-        cells.push(self.ratio().map_or("-".to_owned(), |it| format!("{it:.2}")));
+        let ratio = self.ratio().map(|it| format!("{it:.0$}", digits(it)));
+        cells.push(ratio.unwrap_or("-".to_owned()));
         cells
     }
 }
