@@ -2,6 +2,8 @@
 # make mount   mount the first bucket of a running Hayrack at data/mnt
 # make test    everything that CI runs
 # make bench   measure it; PEER=/path/to/minio measures MinIO beside it and writes RESULTS.md
+# make bench-mounts PEERS=DIR   measure the mount beside s3fs, rclone, geesefs, juicefs and mount-s3, as far as
+#              they are in DIR or in PATH, and write RESULTS.md; needs root
 # make check   the fast part of the tests: format, lints, unit and property tests
 #
 # By hand, since they take long:
@@ -16,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run mount test check lint bench fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run mount test check lint bench bench-mounts fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -56,6 +58,11 @@ bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
 	$(TARGET)/release/hayrack-bench compare --data $(BENCH_DATA) \
 		$(if $(PEER),--peer-command $(PEER) --results tests/bench)
+
+bench-mounts: build-packages
+	@.ci/install-packages fuse3 s3fs
+	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-bench
+	PATH=$(if $(PEERS),$(abspath $(PEERS)):)$$PATH $(TARGET)/release/hayrack-bench mounts --data $(BENCH_DATA) --results tests/bench
 
 s3-tests: build-packages
 	@.ci/install-packages python3-venv

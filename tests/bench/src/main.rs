@@ -1,10 +1,16 @@
-//! `hayrack-bench`: a load generator for any S3 endpoint, and a comparison with a peer on the same disk.
+//! `hayrack-bench`: a load generator for any S3 endpoint, and comparisons with peers on the same disk.
 
+mod ask;
 mod ceiling;
 mod compare;
 mod connection;
 mod load;
+mod mounts;
+mod page;
+mod plot;
+mod process;
 mod report;
+mod server;
 mod sign;
 mod size;
 mod work;
@@ -35,6 +41,8 @@ enum Command {
     Ceiling(ceiling::Options),
     /// Measures Hayrack and a peer in turn on the same disk and prints ratios
     Compare(compare::Options),
+    /// Measures the mount and other mounts in turn on the same Hayrack
+    Mounts(mounts::Options),
 }
 
 #[derive(Args)]
@@ -93,6 +101,7 @@ fn main() -> ExitCode {
         Command::Run(run) => execute(run),
         Command::Ceiling(options) => ceiling::execute(options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => compare::execute(&options),
+        Command::Mounts(options) => mounts::execute(&options),
     };
     match outcome {
         Ok(code) => code,

@@ -52,6 +52,32 @@ impl Target {
         })
     }
 
+    /// The same for another bucket of the endpoint.
+    pub fn with_bucket(&self, bucket: &str) -> Self {
+        Self {
+            authority: self.authority.clone(),
+            bucket: bucket.to_owned(),
+            region: self.region.clone(),
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone(),
+        }
+    }
+
+    /// The endpoint's URL.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// The region that requests are signed for.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The access key id and the secret access key, for programs that sign requests themselves.
+    pub fn keys(&self) -> (&str, &str) {
+        (&self.access_key, &self.secret_key)
+    }
+
     /// Where to connect.
     pub fn address(&self) -> String {
         if self

@@ -1,10 +1,7 @@
 //! Hayrack and a peer, measured in turn on the same disk.
 
-mod launch;
 mod plan;
-mod plot;
 mod results;
-mod server;
 mod table;
 
 use std::path::PathBuf;
@@ -16,10 +13,9 @@ use clap::Args;
 
 use crate::load;
 use crate::report::Report;
+use crate::server::{self, Launch, Server};
 use crate::size::ByteSize;
-use launch::Launch;
 use plan::{Extent, Planned, Step};
-use server::Server;
 use table::Row;
 
 /// What to compare, and where.
@@ -58,14 +54,8 @@ pub struct Options {
 /// # Errors
 /// When a server could not be started. Failed requests are shown, and make the exit code non-zero.
 pub fn execute(options: &Options) -> anyhow::Result<ExitCode> {
-    let data = tempfile::Builder::new()
-        .prefix("hayrack-bench-")
-        .tempdir_in(&options.data)
-        .with_context(|| format!("could not make a folder in {}", options.data.display()))?;
-    let s3d = match &options.s3d {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("s3d"),
-    };
+    let data = server::folder(&options.data)?;
+    let s3d = server::program(options.s3d.as_deref(), "s3d")?;
     let own = data.path().join("hayrack");
     let mut launches = vec![Launch::Hayrack { s3d, data: own }];
     launches.extend(options.peer_command.clone().map(|command| Launch::Peer {

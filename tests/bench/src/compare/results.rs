@@ -1,18 +1,16 @@
-//! The page of results, made anew by each run that asks for it.
+//! The comparison's section of the page of results.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::plan::Extent;
-use super::plot;
 use super::table::{self, Row};
+use crate::page::{self, Section, machine};
+use crate::plot;
 
 /// Writes `RESULTS.md` and the picture that it shows into a folder.
 pub fn write(folder: &Path, rows: &[Row], extent: &Extent) -> anyhow::Result<()> {
-    let page = format!(
-        "# Hayrack beside its peer\n\n\
+    let text = format!(
+        "\
          One run on one disk: {machine}. Server and load generator share the processors. Writes are \
          durable when they are answered, on both sides. The peer is MinIO, built from its public \
          source. *Constant answers* come from a server that is built on the same HTTP and S3 \
@@ -27,22 +25,11 @@ pub fn write(folder: &Path, rows: &[Row], extent: &Extent) -> anyhow::Result<()>
         copied = extent.copied,
         table = table::markdown(rows),
     );
-    for (name, text) in [("RESULTS.md", page), ("results.svg", plot::draw(rows))] {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// What it ran on.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = information
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("an unknown model", |(_, model)| model.trim());
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel: Vec<_> = release.trim().splitn(3, '.').take(2).collect();
-    format!("{cores} cores of {model}, Linux {}", kernel.join("."))
+    page::write(folder, Section::Servers, &text)?;
+    let ratios: Vec<_> = rows
+        .iter()
+        .filter_map(|row| Some((row.name, row.ratio()?)))
+        .collect();
+    let picture = plot::draw("Hayrack against its peer", &ratios);
+    page::write_file(&folder.join("results.svg"), &picture)
 }

@@ -1,6 +1,9 @@
 //! A server under test: started for the run, measured, killed and started again, stopped after it.
 
+mod launch;
+
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,9 +12,12 @@ use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::launch::{Launch, Launched};
-use crate::connection::{Connection, Payload, Request, Response};
+use crate::ask::ask;
+use crate::process::memory_of;
 use crate::sign::Target;
+use launch::Launched;
+
+pub use launch::Launch;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// Between questions to a server that starts.
@@ -78,12 +84,9 @@ impl Server {
 
     /// Sends a request again and again until the answer is one of these.
     fn ask_until(&mut self, method: &str, target: &str, good: &[u16]) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            let outcome = runtime.block_on(ask(self.target(), method, target));
+            let outcome = ask(self.target(), method, target, None);
             if outcome.as_ref().is_ok_and(|it| good.contains(&it.status)) {
                 return Ok(());
             }
@@ -117,29 +120,20 @@ impl Server {
     }
 }
 
-async fn ask(target: &Target, method: &str, path: &str) -> anyhow::Result<Response> {
-    let mut connection = Connection::open(&target.address()).await?;
-    let (bytes, length) = (&[][..], 0);
-    let request = Request {
-        method,
-        target: path,
-        authority: &target.authority,
-        header: None,
-        body: (method == "PUT").then_some(Payload { bytes, length }),
-        keep: true,
-    };
-    connection.exchange(&request).await
+/// A program of Hayrack: the one that was named, or the one beside this program.
+pub fn program(named: Option<&Path>, name: &str) -> anyhow::Result<PathBuf> {
+    match named {
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(std::env::current_exe()?.with_file_name(name)),
+    }
 }
 
-fn memory_of(pid: i32, field: &str) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))
-        .with_context(|| format!("process {pid} is gone: it died during the run"))?;
-    let kibibytes: f64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB"))
-        .with_context(|| format!("the kernel reports no {field}"))?
-        .parse()?;
-    Ok(kibibytes / 1024.0)
+/// A new folder for the data of a run; it is removed when dropped.
+pub fn folder(parent: &Path) -> anyhow::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("hayrack-bench-")
+        .tempdir_in(parent)
+        .with_context(|| format!("could not make a folder in {}", parent.display()))
 }
 
 impl Drop for Launched {
