@@ -122,7 +122,7 @@ impl Mount {
             }
             None => (Stage::new(object), None),
         };
-        let plan = upload::plan(&stage, changed, false);
+        let plan = upload::plan(&stage, changed, self.options.hayrack);
         if !matches!(plan, Plan::Parts(_)) || state.early.as_ref().is_some_and(|it| it.key != key) {
             self.abandon_early(&mut state);
         }
@@ -149,7 +149,7 @@ impl Mount {
         let base = job.stage.base();
         let condition = base.map_or(Condition::Absent, |base| Condition::Etag(&base.etag));
         match &job.plan {
-            Plan::Nothing | Plan::Patch(_) => Err(Failure::Here(Errno::EIO)),
+            Plan::Nothing => Err(Failure::Here(Errno::EIO)),
             Plan::Headers => {
                 let etag = base.map_or("", |base| &base.etag);
                 let set = self.client.set_headers(&job.key, etag, &job.headers);
@@ -163,12 +163,51 @@ impl Mount {
                     None
                 };
                 let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
-                job.record_making(fused_s3::etag_of(&bytes))?;
+                let etag = fused_s3::etag_of(&bytes);
                 let put = self.client.put(&job.key, &job.headers, bytes, condition);
-                Ok(self.own(&[&job.key], put).await?)
+                self.make_object(job, Some(etag), put).await
             }
+            Plan::Patch(ranges) => self.write_into(job, ranges).await,
             Plan::Parts(parts) => self.send_parts(job, parts, condition).await,
         }
+    }
+
+    async fn write_into(&self, job: &Job, ranges: &[Range<u64>]) -> Result<Stored, Failure> {
+        let before = job.stage.base().map_or("", |base| &base.etag);
+        let mut bytes = BytesMut::new();
+        for range in ranges {
+            bytes.extend_from_slice(&self.staged_bytes(job, range.clone()).await?);
+        }
+        let bytes = bytes.freeze();
+        let etag = fused_s3::etag_of_patch(before, ranges, &bytes);
+        let (key, headers) = (&job.key, &job.headers);
+        let patch = self.client.patch(key, before, headers, ranges, bytes);
+        self.make_object(job, Some(etag), patch).await
+    }
+
+    /// Makes the object, which then has `etag` if that can be known. A request whose answer is lost is
+    /// sent again, and the object that it made is none that it expects: it is known by the ETag.
+    async fn make_object(
+        &self,
+        job: &Job,
+        etag: Option<String>,
+        request: impl Future<Output = Result<Stored, S3Error>>,
+    ) -> Result<Stored, Failure> {
+        if let Some(etag) = &etag {
+            job.record_making(etag.clone())?;
+        }
+        let failure = match self.own(&[&job.key], request).await {
+            Ok(stored) => return Ok(stored),
+            Err(error) => Failure::from(error),
+        };
+        if failure.is_conflict()
+            && let Some(etag) = etag
+            && let Ok(object) = self.client.head(&job.key).await
+            && object.etag == etag
+        {
+            return Ok(Stored { etag });
+        }
+        Err(failure)
     }
 
     async fn send_parts(
@@ -210,12 +249,10 @@ impl Mount {
         parts: &[Part],
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
-        if let Some(etag) = fused_s3::etag_of_parts(parts) {
-            job.record_making(etag)?;
-        }
         let key = &job.key;
-        let stored = self.client.complete_upload(key, id, parts, condition);
-        let stored = self.own(&[key], stored).await?;
+        let etag = fused_s3::etag_of_parts(parts);
+        let request = self.client.complete_upload(key, id, parts, condition);
+        let stored = self.make_object(job, etag, request).await?;
         match &job.early {
             // An upload gets its headers when it begins; the times have changed since.
             Some(early) if early.headers != job.headers => {

@@ -7,6 +7,10 @@ use crate::stage::Stage;
 /// Files up to this many bytes are stored whole, in one request.
 pub const WHOLE: u64 = 8 << 20;
 
+/// Files up to this many bytes are stored whole whatever changed of them: the object stays in one
+/// piece, and its ETag is one that other programs can compute.
+const SMALL: u64 = 64 << 10;
+
 /// Length of a part, at least. S3 asks for 5 MiB.
 const PART: u64 = 8 << 20;
 /// Longest range that one request copies, as in S3: 5 GiB, less than a part.
@@ -50,7 +54,8 @@ pub fn plan(stage: &Stage, headers: bool, patches: bool) -> Plan {
     let size = stage.size();
     let shrinks = stage.base().is_some_and(|base| base.size > size);
     let travels = changes.total();
-    if patches && stage.base().is_some() && !shrinks && travels <= WHOLE && travels < size {
+    let is_large = size > SMALL && travels < size;
+    if patches && is_large && stage.base().is_some() && !shrinks && travels <= WHOLE {
         return Plan::Patch(changes.iter().collect());
     }
     if size <= WHOLE {

@@ -1,7 +1,10 @@
 //! ETags as S3 computes them: known before the answer, so that an object can be known by it.
 
+use std::ops::Range;
+
 use md5::{Digest as _, Md5};
 
+use crate::objects::written;
 use crate::uploads::Part;
 
 /// The ETag of an object that is stored whole, quotes included.
@@ -22,6 +25,20 @@ pub fn etag_of_parts(parts: &[Part]) -> Option<String> {
         hex::encode(digest.finalize()),
         parts.len()
     ))
+}
+
+/// The ETag that Hayrack gives an object with other bytes in these ranges (`s3d/CONFORMANCE.md`):
+/// the MD5 of the ETag before, of the ranges and of the bytes' MD5, and how often the object was
+/// written.
+pub fn etag_of_patch(before: &str, ranges: &[Range<u64>], bytes: &[u8]) -> String {
+    let before = before.trim_matches('"');
+    let times = before.rsplit_once('-').and_then(|(_, it)| it.parse().ok());
+    let times = times.unwrap_or(1_u64).saturating_add(1);
+    let mut digest = Md5::new();
+    digest.update(before);
+    digest.update(written(ranges));
+    digest.update(hex::encode(Md5::digest(bytes)));
+    format!("\"{}-{times}\"", hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub use changes::{Change, Changes, News};
 pub use client::{Client, ClientError, Settings};
 pub use credentials::{CredentialError, Credentials, Profile};
 pub use error::{ErrorKind, S3Error};
-pub use etag::{etag_of, etag_of_parts};
+pub use etag::{etag_of, etag_of_parts, etag_of_patch};
 pub use list::{Entry, Marker, Page, whole_seconds};
 pub use metadata::Headers;
 pub use objects::{Condition, Object, Stored};

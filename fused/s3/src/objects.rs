@@ -89,18 +89,22 @@ impl Client {
         stored(&self.send(&condition.on(request)).await?)
     }
 
-    /// Adds bytes at the end of an object of `size` bytes.
-    pub async fn append(
+    /// Writes into an object that still has `etag`, all ranges or none, and gives it these headers.
+    /// Hayrack can, and S3 cannot. The ranges are in order and not empty, and `body` has their bytes.
+    pub async fn patch(
         &self,
         key: &str,
-        size: u64,
+        etag: &str,
+        headers: &Headers,
+        ranges: &[Range<u64>],
         body: Bytes,
-        condition: Condition<'_>,
     ) -> Result<Stored, S3Error> {
-        let request = Request::object(Method::PUT, key)
-            .header("x-amz-write-offset-bytes", size.to_string())
+        let request = Request::object(Method::PATCH, key)
+            .header("content-range", format!("bytes {}/*", written(ranges)))
+            .header("x-amz-metadata-directive", "REPLACE")
+            .headers(headers.lines())
             .body(body);
-        stored(&self.send(&condition.on(request)).await?)
+        stored(&self.send(&Condition::Etag(etag).on(request)).await?)
     }
 
     /// Gives an object that still has `etag` other headers; its bytes stay.
@@ -154,6 +158,14 @@ impl Client {
             .await
             .map(drop)
     }
+}
+
+/// Ranges as HTTP writes them: `FIRST-LAST,FIRST-LAST`.
+pub(crate) fn written(ranges: &[Range<u64>]) -> String {
+    let ranges = ranges
+        .iter()
+        .map(|it| format!("{}-{}", it.start, it.end - 1));
+    ranges.collect::<Vec<_>>().join(",")
 }
 
 /// Names one wish, however often it is sent.

@@ -204,7 +204,7 @@ impl Inner {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        if matches!(request.method, Method::PUT | Method::POST) {
+        if matches!(request.method, Method::PUT | Method::POST | Method::PATCH) {
             // S3 wants to be told of an empty body, too.
             builder = builder.header(http::header::CONTENT_LENGTH, request.body.len());
         }

@@ -1,5 +1,7 @@
 //! What a bucket keeps of an object, an upload and a part.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind};
@@ -78,19 +80,33 @@ pub enum Blob {
     Inline(Vec<SpanSlice>),
     /// The slices are found under this id.
     Stored(BlobId),
-    /// Something was appended: the bytes of these stored blobs one after the other, then those of the
-    /// slices, of which there are few. A blob goes on behind its length only while no other object
-    /// has it, so what an object names of it never changes.
-    Extended(Vec<StoredBlob>, Vec<SpanSlice>),
+    /// Something was written into it or behind it: these pieces, one after the other.
+    Pieces(Vec<Piece>),
 }
 
-/// A stored blob as the beginning or the middle of another.
+/// A run of bytes of a blob that was written into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Piece {
+    /// Of a span.
+    Slice(SpanSlice),
+    /// Of a stored blob.
+    Stored {
+        /// Which.
+        blob: StoredBlob,
+        /// Which bytes of it.
+        range: Range<u64>,
+    },
+}
+
+/// A stored blob as part of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBlob {
     /// Its id.
     pub id: BlobId,
-    /// How many bytes of it.
+    /// How many bytes it has.
     pub length: u64,
+    /// How many slices it has.
+    pub slices: u32,
 }
 
 impl Default for Blob {
@@ -104,7 +120,7 @@ impl Blob {
     pub(crate) fn first_span(&self) -> Option<SpanId> {
         match self {
             Self::Inline(slices) => slices.first().map(|slice| slice.span),
-            Self::Stored(_) | Self::Extended(..) => None,
+            Self::Stored(_) | Self::Pieces(_) => None,
         }
     }
 }

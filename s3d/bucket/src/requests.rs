@@ -1,5 +1,6 @@
 //! What a bucket is asked and what it answers.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -93,6 +94,24 @@ pub struct Addition {
     pub etag: String,
     /// The checksum of the whole, if it can be told.
     pub checksum: Option<Checksum>,
+}
+
+/// What is written into an object, beside the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// Which of its bytes. Each range begins behind the one before, and within the object or at its
+    /// end, which the last may move.
+    pub ranges: Vec<Range<u64>>,
+    /// The very object that was seen, by [`Object::sequence`]: what follows was made of its own.
+    pub onto: u64,
+    /// The ETag of the whole, without quotes.
+    pub etag: String,
+    /// The checksum of the whole, if it can be told.
+    pub checksum: Option<Checksum>,
+    /// Standard headers; `None`: as they are.
+    pub headers: Option<Vec<(String, String)>>,
+    /// User metadata; `None`: as it is.
+    pub metadata: Option<Vec<(String, String)>>,
 }
 
 /// Which part of which upload.

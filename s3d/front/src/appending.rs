@@ -168,7 +168,7 @@ fn algorithm(
 
 /// The checksum of an object with `length` more bytes: an empty one takes that of the bytes, two of
 /// the whole become one where the algorithm allows it, and what else there was is true no more.
-fn checksum_of_both(object: &Object, more: Option<Checksum>, length: u64) -> Option<Checksum> {
+pub fn checksum_of_both(object: &Object, more: Option<Checksum>, length: u64) -> Option<Checksum> {
     if object.size == 0 {
         return more;
     }
@@ -178,7 +178,7 @@ fn checksum_of_both(object: &Object, more: Option<Checksum>, length: u64) -> Opt
 
 /// The ETag of an object with more bytes. It is no MD5 of them, which could not be had without
 /// reading them all, and as one of a multipart upload says so by the number behind it.
-fn etag_of_both(etag: &str, more: &str) -> String {
+pub fn etag_of_both(etag: &str, more: &str) -> String {
     let pieces = etag
         .rsplit_once('-')
         .and_then(|(_, pieces)| pieces.parse().ok());

@@ -45,6 +45,7 @@ mod object_tagging;
 mod observer;
 mod operations;
 mod ownership;
+mod patching;
 mod payload;
 mod query;
 mod range;

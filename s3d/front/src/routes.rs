@@ -26,6 +26,8 @@ pub struct Routes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Routed {
     Rename(Renamed),
+    /// Ranges of an object get other bytes.
+    Patch,
     /// A listing with what describes each object.
     DescribedList,
 }
@@ -38,6 +40,9 @@ impl Routed {
         addressing: &Addressing,
     ) -> Option<Self> {
         let resource = ResourceKind::of(uri, addressing).ok()?;
+        if *method == Method::PATCH {
+            return Some(Self::Patch);
+        }
         let query = Query::parse(uri.query());
         if listing::describes(method, resource, &query) {
             return Some(Self::DescribedList);
@@ -61,6 +66,7 @@ impl Routed {
         match self {
             Self::Rename(Renamed::Object) => "RenameObject",
             Self::Rename(Renamed::Prefix) => "RenamePrefix",
+            Self::Patch => "PatchObject",
             Self::DescribedList => "ListObjectsV2",
         }
     }
@@ -86,7 +92,7 @@ impl S3Route for Routes {
         };
         let uri = request.uri.clone();
         let key = match routed {
-            Routed::Rename(_) => Some(object_key(&uri, &addressing)?),
+            Routed::Rename(_) | Routed::Patch => Some(object_key(&uri, &addressing)?),
             Routed::DescribedList => None,
         };
         let bucket = bucket_name(&uri, &addressing);
@@ -98,6 +104,7 @@ impl S3Route for Routes {
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         match Routed::of_request(&request)? {
             Some(Routed::DescribedList) => return self.operations.list_described(request).await,
+            Some(Routed::Patch) => return self.operations.patch(&request).await,
             Some(Routed::Rename(Renamed::Prefix)) => {
                 self.operations.rename_prefix(&request).await?;
             }

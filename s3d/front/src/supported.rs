@@ -5,7 +5,7 @@
 //! Reads tolerate query parameters that S3 has no meaning for (`?v=7` behind a link); writes do not.
 //! Headers that S3 has no meaning for are tolerated, as in S3.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::amz_headers;
 use super::query::Query;
@@ -289,6 +289,21 @@ fn check_append(
     Ok(())
 }
 
+/// What is written into an object comes with the request, and leaves its tags and its ACL alone.
+fn check_patch(method: &Method, headers: &HeaderMap) -> Result<(), Unsupported> {
+    let aliens = [
+        "x-amz-copy-source",
+        "x-amz-tagging",
+        "x-amz-acl",
+        "x-amz-grant-",
+    ];
+    let mut names = headers.keys().map(HeaderName::as_str);
+    match names.find(|name| aliens.iter().any(|alien| name.starts_with(alien))) {
+        Some(name) if method == Method::PATCH => Err(Unsupported::Header(name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// Whether all that a request asks for is built.
 pub fn check(
     method: &Method,
@@ -306,13 +321,17 @@ pub fn check(
     };
     match *method {
         Method::GET | Method::HEAD => check_read(method, resource, query)?,
-        Method::PUT | Method::POST | Method::DELETE => {
+        Method::PATCH if resource != ResourceKind::Object => {
+            return Err(Unsupported::Operation);
+        }
+        Method::PUT | Method::POST | Method::DELETE | Method::PATCH => {
             check_write(method, resource, query, is_header, headers)?;
         }
         _ => return Err(Unsupported::Operation),
     }
     check_rename(renamed(method, resource, query, headers), query, headers)?;
     check_append(method, resource, query, headers)?;
+    check_patch(method, headers)?;
     amz_headers::check(headers)
 }
 
@@ -397,6 +416,12 @@ fn check_write(
         Method::POST if object && has("uploadId") => {
             &["if-match", "if-none-match", "if-unmodified-since"]
         }
+        Method::PATCH => &[
+            "if-match",
+            "if-none-match",
+            "if-unmodified-since",
+            "content-range",
+        ],
         Method::DELETE if object && !has("uploadId") => &["if-match", "if-unmodified-since"],
         _ => &[],
     };

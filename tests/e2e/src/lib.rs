@@ -6,6 +6,7 @@ pub mod binaries;
 pub mod clients;
 pub mod daemons;
 pub mod http;
+pub mod lossy;
 pub mod mounted;
 pub mod rack;
 pub mod random;

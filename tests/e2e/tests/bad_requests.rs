@@ -365,6 +365,48 @@ fn appends() {
 }
 
 #[test]
+fn patches() {
+    with_bucket(|s3, bucket| {
+        let patch = |ranges: &str, body: &str| {
+            Request::new("PATCH", format!("{bucket}/kept"))
+                .header("content-range", ranges)
+                .body(body)
+        };
+        for ranges in [
+            "",
+            "bytes",
+            "bytes */*",
+            "bytes 0-1",
+            "bytes=0-1/*",
+            "bytes 1-0/*",
+            "bytes 0-1,1-2/*",
+            "bytes 0-99999999999999999999/*",
+        ] {
+            let refused = s3.send(patch(ranges, "refused"));
+            assert_refused(&refused, 400, "InvalidArgument");
+        }
+        for body in ["a", "abc"] {
+            let refused = s3.send(patch("bytes 0-1/*", body));
+            assert_refused(&refused, 400, "InvalidArgument");
+        }
+        let gap = s3.send(patch("bytes 5-5/*", "x"));
+        assert_refused(&gap, 416, "InvalidRange");
+        let corrupt = patch("bytes 0-0/*", "x").header("x-amz-checksum-crc32", "AAAAAA==");
+        assert_refused(&s3.send(corrupt), 400, "BadDigest");
+        for (name, value) in [("x-amz-tagging", "a=b"), ("x-amz-copy-source", "kept")] {
+            let alien = patch("bytes 0-0/*", "x").header(name, value);
+            assert_refused(&s3.send(alien), 501, "NotImplemented");
+        }
+        let nothing = Request::new("PATCH", format!("{bucket}/refused"))
+            .header("content-range", "bytes 0-0/*")
+            .body("x");
+        assert_refused(&s3.send(nothing), 404, "NoSuchKey");
+        let whole = Request::new("PATCH", bucket).body("x");
+        assert_refused(&s3.send(whole), 501, "NotImplemented");
+    });
+}
+
+#[test]
 fn what_describes_an_object_or_a_bucket_is_never_taken_for_bytes() {
     with_bucket(|s3, bucket| {
         for query in ["acl=", "tagging=", "legal-hold=", "retention="] {

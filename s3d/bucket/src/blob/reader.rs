@@ -14,14 +14,15 @@ use futures::stream::FuturesOrdered;
 use volumed_client::DeviceError;
 
 use crate::CHECKED_RUN;
-use crate::blob::slices::{cut, total, within};
+use crate::blob::pieces;
+use crate::blob::slices::{cut, total};
 use crate::blob::transfers::Room;
 use crate::errors::{ClosedError, ReadError};
 use crate::format::crc::crc32c;
 use crate::format::layout::DATA_ZONE;
 use crate::format::rows::{Row, Span, Table, span_key};
 use crate::index::listing;
-use crate::object::{Blob, BlobId, SpanId, SpanSlice, StoredBlob};
+use crate::object::{Blob, BlobId, Piece, SpanId, SpanSlice, StoredBlob};
 use crate::shared::Shared;
 use crate::space::pins::Pin;
 
@@ -34,21 +35,13 @@ pub struct BlobReader {
     _pin: Pin,
     /// What was not asked for yet …
     slices: VecDeque<SpanSlice>,
-    /// … what lies behind that …
-    rest: VecDeque<StoredRange>,
-    /// … and behind that.
-    tail: VecDeque<SpanSlice>,
+    /// … and what lies behind that.
+    rest: VecDeque<Piece>,
     /// The span of the first slice, once it was looked up.
     span: Option<Arc<Span>>,
     reads: FuturesOrdered<BoxFuture<'static, Result<Bytes, ReadError>>>,
     /// How often memory did not have what came next.
     misses: u32,
-}
-
-/// A range of a stored blob whose slices were not looked up yet.
-struct StoredRange {
-    blob: BlobId,
-    range: Range<u64>,
 }
 
 impl BlobReader {
@@ -60,28 +53,18 @@ impl BlobReader {
         pin: Pin,
         range: Range<u64>,
     ) -> Self {
-        let (mut slices, mut rest, mut tail) = <(VecDeque<_>, VecDeque<_>, VecDeque<_>)>::default();
-        match blob {
-            Blob::Inline(inline) => slices = cut(inline, range).into(),
-            Blob::Stored(blob) => rest.push_back(StoredRange { blob: *blob, range }),
-            Blob::Extended(stored, inline) => {
-                let mut start = 0;
-                for StoredBlob { id, length } in stored {
-                    let range = within(&range, start, *length);
-                    rest.push_back(StoredRange { blob: *id, range });
-                    start += length;
-                }
-                tail = cut(inline, within(&range, start, total(inline))).into();
-            }
-        }
-        rest.retain(|rest| !rest.range.is_empty());
+        let (slices, rest) = match blob {
+            Blob::Inline(inline) => (cut(inline, range), Vec::new()),
+            Blob::Stored(id) => (Vec::new(), vec![stored(*id, range)]),
+            Blob::Pieces(held) => (Vec::new(), pieces::within(held, range)),
+        };
+        let slices: VecDeque<_> = slices.into();
         let span = first.filter(|_| begins(&slices) == blob.first_span());
         Self {
             shared,
             _pin: pin,
             slices,
-            rest,
-            tail,
+            rest: rest.into(),
             span,
             reads: FuturesOrdered::new(),
             misses: 0,
@@ -94,7 +77,6 @@ impl BlobReader {
         if next.is_err() {
             self.slices.clear();
             self.rest.clear();
-            self.tail.clear();
             self.reads.clear();
         }
         next.transpose()
@@ -134,13 +116,7 @@ impl BlobReader {
     /// What is left of the first slice, and its span; `None` behind the last.
     async fn locate(&mut self) -> Result<Option<(Arc<Span>, SpanSlice)>, ReadError> {
         if self.slices.is_empty() {
-            self.slices = match self.rest.front_mut() {
-                Some(rest) => rest.next(&self.shared).await?.into(),
-                None => std::mem::take(&mut self.tail),
-            };
-            if self.rest.front().is_some_and(|rest| rest.range.is_empty()) {
-                self.rest.pop_front();
-            }
+            self.slices = self.next_slices().await?.into();
         }
         let Some(&slice) = self.slices.front() else {
             return Ok(None);
@@ -150,6 +126,25 @@ impl BlobReader {
             None => Arc::new(look_up(&self.shared, &slice).await?),
         };
         Ok(Some((span, slice)))
+    }
+
+    /// The slices of the next piece, or of the first of it; none behind the last.
+    async fn next_slices(&mut self) -> Result<Vec<SpanSlice>, ReadError> {
+        match self.rest.front_mut() {
+            Some(Piece::Stored { blob, range }) if !range.is_empty() => {
+                let slices = next_row(&self.shared, blob.id, range).await?;
+                if range.is_empty() {
+                    self.rest.pop_front();
+                }
+                Ok(slices)
+            }
+            Some(Piece::Slice(slice)) => {
+                let slices = vec![*slice];
+                self.rest.pop_front();
+                Ok(slices)
+            }
+            Some(Piece::Stored { .. }) | None => Ok(Vec::new()),
+        }
     }
 
     /// Goes on behind `range`, which is the first of what is left of the first slice.
@@ -184,23 +179,35 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-impl StoredRange {
-    /// The slices that one row holds of the range, which then begins behind them.
-    async fn next(&mut self, shared: &Arc<Shared>) -> Result<Vec<SpanSlice>, ReadError> {
-        let (blob, start) = (self.blob, self.range.start);
-        let row = shared
-            .index
-            .read(move |reader| listing::slices_from(reader, blob, start));
-        let damaged = ReadError::Damaged {
-            address: DATA_ZONE + blob.0,
-        };
-        let (end, slices) = shared.looked(row.await)?.ok_or(damaged)?;
-        let first = end - total(&slices);
-        let to = self.range.end.min(end);
-        let slices = cut(&slices, start - first..to - first);
-        self.range.start = to;
-        Ok(slices)
-    }
+/// A range of a stored blob, however many slices that has.
+fn stored(id: BlobId, range: Range<u64>) -> Piece {
+    let blob = StoredBlob {
+        id,
+        length: range.end,
+        slices: u32::MAX,
+    };
+    Piece::Stored { blob, range }
+}
+
+/// The slices that one row holds of a range of a stored blob, which then begins behind them.
+async fn next_row(
+    shared: &Arc<Shared>,
+    blob: BlobId,
+    range: &mut Range<u64>,
+) -> Result<Vec<SpanSlice>, ReadError> {
+    let start = range.start;
+    let row = shared
+        .index
+        .read(move |reader| listing::slices_from(reader, blob, start));
+    let damaged = ReadError::Damaged {
+        address: DATA_ZONE + blob.0,
+    };
+    let (end, slices) = shared.looked(row.await)?.ok_or(damaged)?;
+    let first = end - total(&slices);
+    let to = range.end.min(end);
+    let slices = cut(&slices, start - first..to - first);
+    range.start = to;
+    Ok(slices)
 }
 
 fn begins(slices: &VecDeque<SpanSlice>) -> Option<SpanId> {

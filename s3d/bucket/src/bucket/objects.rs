@@ -16,7 +16,7 @@ use crate::index::reader::Reader;
 use crate::index::{Index, IndexError, listing};
 use crate::object::{Key, Object};
 use crate::requests::{
-    Addition, Body, CopyAttributes, CopySource, ListPage, ListRequest, RequestToken, Stored,
+    Addition, Body, CopyAttributes, CopySource, ListPage, ListRequest, Patch, RequestToken, Stored,
     TokenHash,
 };
 use crate::space::pins::Pin;
@@ -73,6 +73,26 @@ impl Bucket {
         self.store(Change::Append {
             key,
             addition,
+            body,
+            condition,
+        })
+        .await
+    }
+
+    /// Writes into an object, all of it or nothing: it keeps its other attributes, and whoever reads it
+    /// reads on what it was. The cost does not grow with its size. Its parts, if it had any, are one
+    /// then. Ranges that are not in order, leave a gap or have other bytes than `body` are
+    /// [`ChangeError::InvalidRange`].
+    pub async fn patch(
+        &self,
+        key: Key,
+        patch: Patch,
+        body: Body,
+        condition: Condition,
+    ) -> Result<Stored, ChangeError> {
+        self.store(Change::Patch {
+            key,
+            patch,
             body,
             condition,
         })

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::blob::slices::total;
+use crate::blob::slices::{cut, total};
 use crate::format::rows::{Doomed, Row, Slices, Table, blob_of_slices, slices_end};
 use crate::index::IndexError;
 use crate::index::reader::Reader;
-use crate::object::{Blob, BlobId, Object, Part, SpanId, SpanSlice};
+use crate::object::{Blob, BlobId, Object, Part, Piece, SpanId, SpanSlice};
 use crate::totals::Totals;
 
 /// What is named of a span.
@@ -21,7 +21,7 @@ pub struct NamedSpan {
 #[derive(Default)]
 pub struct Names {
     pub spans: HashMap<SpanId, NamedSpan>,
-    /// How many objects and parts have a stored blob; 0 for one that is only still to be released.
+    /// How many objects, parts and pieces have a stored blob; 0 for one that is only still to be released.
     pub blobs: HashMap<BlobId, u64>,
     pub totals: Totals,
 }
@@ -75,11 +75,13 @@ impl Names {
         match blob {
             Blob::Inline(slices) => self.count(slices),
             Blob::Stored(id) => *self.blobs.entry(*id).or_default() += 1,
-            Blob::Extended(stored, tail) => {
-                for blob in stored {
-                    *self.blobs.entry(blob.id).or_default() += 1;
+            Blob::Pieces(pieces) => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Slice(slice) => self.count(std::slice::from_ref(slice)),
+                        Piece::Stored { blob, .. } => *self.blobs.entry(blob.id).or_default() += 1,
+                    }
                 }
-                self.count(tail);
             }
         }
     }
@@ -98,16 +100,18 @@ pub fn slices_of(reader: &Reader, blob: &Blob) -> Result<(u64, Vec<SpanSlice>), 
     match blob {
         Blob::Inline(slices) => Ok((total(slices), slices.clone())),
         Blob::Stored(id) => stored_slices(reader, *id),
-        Blob::Extended(stored, tail) => {
-            let (mut length, mut all) = (0, Vec::new());
-            for blob in stored {
-                let (held, slices) = stored_slices(reader, blob.id)?;
-                length += held;
-                all.extend(slices);
+        Blob::Pieces(pieces) => {
+            let mut all = Vec::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Slice(slice) => all.push(*slice),
+                    Piece::Stored { blob, range } => {
+                        let (_, slices) = stored_slices(reader, blob.id)?;
+                        all.extend(cut(&slices, range.clone()));
+                    }
+                }
             }
-            length += total(tail);
-            all.extend_from_slice(tail);
-            Ok((length, all))
+            Ok((total(&all), all))
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::errors::ChangeError;
 use crate::format::rows::Doomed;
 use crate::object::{Key, Object, Part, SpanId, Upload, UploadId};
 use crate::requests::{
-    Addition, Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName, RequestToken,
+    Addition, Body, Completion, CopyAttributes, CopySource, PartAttributes, PartName, Patch,
+    RequestToken,
 };
 
 /// A change as it waits to be planned.
@@ -26,6 +27,13 @@ pub enum Change {
     Append {
         key: Key,
         addition: Addition,
+        body: Body,
+        condition: Condition,
+    },
+    /// Ranges of an object get other bytes.
+    Patch {
+        key: Key,
+        patch: Patch,
         body: Body,
         condition: Condition,
     },
@@ -131,9 +139,10 @@ impl Change {
 
     fn body(&self) -> Option<&Body> {
         match self {
-            Self::Put { body, .. } | Self::Append { body, .. } | Self::PutPart { body, .. } => {
-                Some(body)
-            }
+            Self::Put { body, .. }
+            | Self::Append { body, .. }
+            | Self::Patch { body, .. }
+            | Self::PutPart { body, .. } => Some(body),
             _ => None,
         }
     }

@@ -49,6 +49,7 @@ pub fn need(operation: &str) -> Need {
         "CompleteMultipartUpload"
         | "CopyObject"
         | "CreateMultipartUpload"
+        | "PatchObject"
         | "PostObject"
         | "PutObject"
         | "RenameObject"

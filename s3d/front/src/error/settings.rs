@@ -11,6 +11,7 @@ use crate::bucket_cors::CorsRuleError;
 use crate::copy::CopyError;
 use crate::cors::CorsError;
 use crate::details::with_details;
+use crate::patching::PatchError;
 use crate::rename::RenameError;
 use crate::tags::TagError;
 use crate::unset::Unset;
@@ -114,6 +115,21 @@ impl From<AppendError> for S3Error {
             }
             AppendError::Empty | AppendError::Described | AppendError::Algorithm { .. } => {
                 error(S3ErrorCode::InvalidRequest, &refusal)
+            }
+        }
+    }
+}
+
+impl From<PatchError> for S3Error {
+    fn from(refusal: PatchError) -> Self {
+        match refusal {
+            PatchError::Ranges | PatchError::Directive => {
+                error(S3ErrorCode::InvalidArgument, &refusal)
+            }
+            PatchError::Gap(_) => {
+                let mut error = error(S3ErrorCode::InvalidRange, &refusal);
+                error.set_status_code(StatusCode::RANGE_NOT_SATISFIABLE);
+                error
             }
         }
     }

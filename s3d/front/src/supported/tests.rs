@@ -135,7 +135,7 @@ fn sub_resources_that_are_not_built_are_named() {
         (Method::POST, ResourceKind::Service),
         (Method::DELETE, ResourceKind::Service),
         (Method::OPTIONS, ResourceKind::Object),
-        (Method::PATCH, ResourceKind::Object),
+        (Method::PATCH, ResourceKind::Bucket),
     ] {
         assert_eq!(
             ask(&method, resource, "", &[]),

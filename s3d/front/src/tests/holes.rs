@@ -139,7 +139,7 @@ async fn what_is_not_built_is_no_success() {
         ("PUT", "/bucket?lifecycle"),
         ("GET", "/bucket?metadataTable"),
         ("POST", "/bucket"),
-        ("PATCH", "/bucket/k"),
+        ("PATCH", "/bucket"),
     ] {
         rack.ask(Ask::new(method, target).body("x"))
             .await

@@ -13,6 +13,7 @@ mod hosts;
 mod listings;
 mod multipart;
 mod objects;
+mod patching;
 mod policies;
 mod prefixes;
 mod rack;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod listings;
+mod lost_answers;
 mod others;
 mod programs;
 mod side_by_side;

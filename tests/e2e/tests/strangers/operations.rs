@@ -106,6 +106,6 @@ pub fn routed() -> BTreeSet<String> {
         let end = rest.find(['(', '<']).expect("a function has parameters");
         rest[..end].trim().to_owned()
     });
-    let more = ["rename_object", "rename_prefix"];
+    let more = ["rename_object", "rename_prefix", "patch_object"];
     names.chain(more.map(str::to_owned)).collect()
 }

@@ -132,8 +132,19 @@ fn essence(answer: &Answer) -> (u16, Vec<String>, Option<String>, Option<String>
     )
 }
 
-/// Neither the size of an object nor whether it is there can be found out by appending to it.
+/// Neither the size of an object nor whether it is there can be found out by appending to it or writing
+/// into it.
 fn assert_no_appends(stranger: &Stranger, subject: &Subject) {
+    let patch = |key: &str, range: &str| {
+        let patch = Request::new("PATCH", format!("/{}/{key}", subject.bucket)).body("forged");
+        let answer = stranger.ask(patch.header("content-range", format!("bytes {range}/*")));
+        assert_eq!(answer.status, 403, "{}", stranger.name);
+        essence(&answer)
+    };
+    let first = patch("secret", "0-5");
+    for (key, range) in [("secret", "9-14"), ("absent", "0-5"), ("absent", "9-14")] {
+        assert_eq!(patch(key, range), first, "{}", stranger.name);
+    }
     let append = |key: &str, offset: &str| {
         let put = Request::new("PUT", format!("/{}/{key}", subject.bucket)).body("forged");
         let answer = stranger.ask(put.header("x-amz-write-offset-bytes", offset));

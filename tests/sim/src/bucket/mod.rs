@@ -4,6 +4,7 @@
 mod append;
 mod client;
 mod model;
+mod patch;
 mod prefixes;
 mod rename;
 mod totals_and_feed;

@@ -143,10 +143,18 @@ impl Model {
     }
 }
 
-/// The bytes of a value: no two values have a common run of 512.
+/// Bytes of a value that are alike.
+pub const RUN: usize = 512;
+
+/// Of so many runs, each is altered by another of the last bits of what fills the value.
+pub const STRIPES: usize = 4;
+
+/// The bytes of a value. A longer one that is filled alike begins with them.
 pub fn bytes((length, fill): (usize, u8)) -> Bytes {
-    (0..length)
-        .map(|at| fill.wrapping_add((at / 512) as u8))
-        .collect::<Vec<_>>()
-        .into()
+    let byte = |at| {
+        let run = at / RUN;
+        let altered = fill >> (run % STRIPES) & 1;
+        ((fill >> STRIPES << STRIPES).wrapping_add(run as u8)) ^ (altered * 0x55)
+    };
+    (0..length).map(byte).collect::<Vec<_>>().into()
 }

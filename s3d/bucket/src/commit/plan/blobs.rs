@@ -6,20 +6,15 @@ use bytes::Bytes;
 
 use super::{BatchPlanner, Planned, Stop};
 use crate::CHECKED_RUN;
+use crate::blob::pieces;
 use crate::blob::slices::{cut, total, within};
 use crate::commit::view::RowView;
 use crate::format::crc::crc32c_of_runs;
 use crate::format::layout::DATA_ZONE;
-use crate::format::rows::{
-    Row, Shares, Slices, Span, Table, blob_key, slices_end, slices_key, span_key,
-};
+use crate::format::rows::{Row, Slices, Span, Table, blob_key, slices_end, slices_key, span_key};
 use crate::index::IndexError;
-use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, SpanId, SpanSlice, StoredBlob};
+use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, Piece, SpanId, SpanSlice, StoredBlob};
 use crate::requests::Body;
-
-/// A blob to which something was appended has at most this many slices in its object's row, which each
-/// append writes anew; those beyond become a row of their own. The simulation appends less.
-pub const MAX_TAIL: usize = if cfg!(feature = "breakable") { 3 } else { 128 };
 
 impl<V: RowView> BatchPlanner<'_, V> {
     /// Names the spans of a body.
@@ -86,60 +81,19 @@ impl<V: RowView> BatchPlanner<'_, V> {
         if slices.len() <= MAX_INLINE_SLICES {
             return Blob::Inline(slices);
         }
-        let id = BlobId(self.sequence());
-        self.store_behind(StoredBlob { id, length: 0 }, &slices);
-        Blob::Stored(id)
+        Blob::Stored(self.store(BlobId(self.sequence()), &slices).id)
     }
 
-    /// Puts slices behind all that a stored blob has; answers what it is then.
-    fn store_behind(&mut self, blob: StoredBlob, slices: &[SpanSlice]) -> StoredBlob {
-        let StoredBlob { id, mut length } = blob;
+    /// Makes a stored blob of slices.
+    pub(super) fn store(&mut self, id: BlobId, slices: &[SpanSlice]) -> StoredBlob {
+        let mut length = 0;
         for row in slices.chunks(MAX_INLINE_SLICES) {
             length += total(row);
             let value = Slices(row.to_vec()).encode();
             self.set(Table::Slices, slices_key(id, length), Some(value));
         }
-        StoredBlob { id, length }
-    }
-
-    /// A blob of `length` bytes with slices behind it, whose references are counted already. Whatever
-    /// the blob's size, few rows are written, and no row that a reader may need is changed.
-    pub(super) fn extend(
-        &mut self,
-        blob: Blob,
-        length: u64,
-        more: Vec<SpanSlice>,
-    ) -> Planned<Blob> {
-        let (mut stored, mut tail) = match blob {
-            Blob::Inline(slices) => (Vec::new(), slices),
-            Blob::Stored(id) => (vec![StoredBlob { id, length }], Vec::new()),
-            Blob::Extended(stored, tail) => (stored, tail),
-        };
-        tail.extend(more);
-        if tail.len() > MAX_TAIL {
-            let last = self.pop_own(&mut stored)?;
-            stored.push(self.store_behind(last, &tail));
-            tail.clear();
-        }
-        Ok(if stored.is_empty() {
-            Blob::Inline(tail)
-        } else {
-            Blob::Extended(stored, tail)
-        })
-    }
-
-    /// The last of these, if no copy has it as well; else one that begins.
-    fn pop_own(&self, stored: &mut Vec<StoredBlob>) -> Planned<StoredBlob> {
-        if let Some(last) = stored.last().copied()
-            && self
-                .get::<Shares>(Table::BlobShares, &blob_key(last.id))?
-                .is_none()
-        {
-            stored.pop();
-            return Ok(last);
-        }
-        let id = BlobId(self.sequence());
-        Ok(StoredBlob { id, length: 0 })
+        let slices = u32::try_from(slices.len()).unwrap_or(u32::MAX);
+        StoredBlob { id, length, slices }
     }
 
     /// The slices that hold `range` of a blob's bytes.
@@ -147,18 +101,22 @@ impl<V: RowView> BatchPlanner<'_, V> {
         match blob {
             Blob::Inline(slices) => Ok(cut(slices, range)),
             Blob::Stored(id) => self.stored_slices(*id, range),
-            Blob::Extended(stored, tail) => {
-                let mut slices = Vec::new();
-                let mut start = 0;
-                for StoredBlob { id, length } in stored {
-                    let within = within(&range, start, *length);
-                    slices.extend(self.stored_slices(*id, within)?);
-                    start += length;
+            Blob::Pieces(held) => self.slices_of(&pieces::within(held, range)),
+        }
+    }
+
+    /// The slices that hold the bytes of pieces.
+    pub(super) fn slices_of(&self, pieces: &[Piece]) -> Planned<Vec<SpanSlice>> {
+        let mut slices = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Slice(slice) => slices.push(*slice),
+                Piece::Stored { blob, range } => {
+                    slices.extend(self.stored_slices(blob.id, range.clone())?);
                 }
-                slices.extend(cut(tail, within(&range, start, total(tail))));
-                Ok(slices)
             }
         }
+        Ok(slices)
     }
 
     fn stored_slices(&self, id: BlobId, range: Range<u64>) -> Planned<Vec<SpanSlice>> {
@@ -177,8 +135,8 @@ impl<V: RowView> BatchPlanner<'_, V> {
         let id = match blob {
             Blob::Inline(slices) => return Ok(slices),
             Blob::Stored(id) => id,
-            Blob::Extended(..) => {
-                let unheard = "something was appended to a part".to_owned();
+            Blob::Pieces(_) => {
+                let unheard = "something was written into a part".to_owned();
                 return Err(Stop::Failed(IndexError(unheard)));
             }
         };
@@ -190,7 +148,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
         Ok(slices)
     }
 
-    fn stored_rows(&self, id: BlobId) -> Planned<Vec<(Bytes, Slices)>> {
+    pub(super) fn stored_rows(&self, id: BlobId) -> Planned<Vec<(Bytes, Slices)>> {
         Ok(self.rows.scan(Table::Slices, &blob_key(id), usize::MAX)?)
     }
 }

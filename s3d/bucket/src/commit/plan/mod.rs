@@ -6,6 +6,7 @@
 mod blobs;
 mod copies;
 mod objects;
+mod patches;
 mod prefix;
 mod references;
 mod renames;
@@ -177,6 +178,12 @@ impl<V: RowView> BatchPlanner<'_, V> {
                 body,
                 condition,
             } => self.append(key, addition, body, condition),
+            Change::Patch {
+                key,
+                patch,
+                body,
+                condition,
+            } => self.patch(key, patch, body, condition),
             Change::Copy {
                 source,
                 key,

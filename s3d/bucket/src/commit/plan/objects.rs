@@ -1,4 +1,4 @@
-//! Putting, appending to, deleting and relabelling objects.
+//! Putting, deleting and relabelling objects.
 
 use bytes::Bytes;
 
@@ -6,11 +6,11 @@ use super::{BatchPlanner, Planned, check};
 use crate::attributes::{AttributeChange, Attributes};
 use crate::commit::change::Done;
 use crate::commit::view::RowView;
-use crate::condition::{Condition, Precondition};
+use crate::condition::Condition;
 use crate::errors::ChangeError;
 use crate::format::rows::{Row, Table, object_key};
 use crate::object::{Key, Object};
-use crate::requests::{Addition, Body};
+use crate::requests::Body;
 
 impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn object(&self, row: &Bytes) -> Planned<Option<Object>> {
@@ -38,42 +38,6 @@ impl<V: RowView> BatchPlanner<'_, V> {
             blob: self.take_body(body)?,
         };
         self.replace(row, old, object)
-    }
-
-    pub(super) fn append(
-        &mut self,
-        key: &Key,
-        addition: &Addition,
-        body: &Body,
-        condition: &Condition,
-    ) -> Planned<Done> {
-        let row = object_key(key);
-        let old = self.object(&row)?;
-        check(condition, old.as_ref())?;
-        // Before the object is compared: of several that append at once, all but the first meet this.
-        let object = old.filter(|old| old.size == addition.offset);
-        let object = object.ok_or(ChangeError::WriteOffset)?;
-        if object.sequence != addition.onto {
-            return Err(ChangeError::ConditionFailed(Precondition::Sequence).into());
-        }
-        let size = object.size + body.length();
-        self.count_object(Some(&object), Some(size))?;
-        let more = self.take_slices(body)?;
-        let object = Object {
-            size,
-            modified: self.context.now,
-            sequence: self.sequence(),
-            attributes: Attributes {
-                etag: addition.etag.clone(),
-                checksum: addition.checksum.clone(),
-                ..object.attributes
-            },
-            upload: None,
-            parts: Vec::new(),
-            blob: self.extend(object.blob, object.size, more)?,
-        };
-        self.set(Table::Objects, row, Some(object.encode()));
-        Ok(Done::Stored(Box::new(object)))
     }
 
     pub(super) fn count_object(&mut self, old: Option<&Object>, new: Option<u64>) -> Planned<()> {

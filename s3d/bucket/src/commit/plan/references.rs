@@ -1,5 +1,7 @@
 //! Who names what: spans are freed when the last slice that names them goes (B6, B7).
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{BatchPlanner, Planned, Stop};
@@ -7,7 +9,7 @@ use crate::commit::change::Done;
 use crate::commit::view::RowView;
 use crate::format::rows::{Doomed, Freed, Row, Shares, Slices, Table, blob_key, span_key};
 use crate::index::IndexError;
-use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, Part, SpanSlice, UploadId};
+use crate::object::{Blob, BlobId, MAX_INLINE_SLICES, Part, Piece, SpanSlice, UploadId};
 use crate::rules::{Rule, kept};
 
 /// Most parts that one change releases.
@@ -19,7 +21,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
         self.count_references(slices, 1);
     }
 
-    fn count_references(&mut self, slices: &[SpanSlice], by: i64) {
+    pub(super) fn count_references(&mut self, slices: &[SpanSlice], by: i64) {
         for slice in slices {
             *self.references.entry(slice.span).or_default() += by;
         }
@@ -29,20 +31,34 @@ impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn release(&mut self, blob: &Blob) -> Planned<()> {
         match blob {
             Blob::Inline(slices) => self.count_references(slices, -1),
-            Blob::Stored(id) => self.release_stored(*id)?,
-            Blob::Extended(stored, tail) => {
-                for blob in stored {
-                    self.release_stored(blob.id)?;
-                }
-                self.count_references(tail, -1);
-            }
+            Blob::Stored(id) => self.add_blob(*id, -1)?,
+            Blob::Pieces(pieces) => self.replace_pieces(pieces, &[])?,
         }
         Ok(())
     }
 
-    fn release_stored(&mut self, id: BlobId) -> Planned<()> {
-        if self.add_shares(Table::BlobShares, blob_key(id), -1)? == 0 {
+    fn add_blob(&mut self, id: BlobId, by: i64) -> Planned<()> {
+        if self.add_shares(Table::BlobShares, blob_key(id), by)? == 0 {
             self.doom(&Doomed::Blob(id));
+        }
+        Ok(())
+    }
+
+    /// A blob has other pieces than before. Of most nothing changes.
+    pub(super) fn replace_pieces(&mut self, before: &[Piece], after: &[Piece]) -> Planned<()> {
+        let mut blobs: BTreeMap<_, i64> = BTreeMap::new();
+        for (pieces, by) in [(before, -1), (after, 1)] {
+            for piece in pieces {
+                match piece {
+                    Piece::Slice(slice) => self.count_references(std::slice::from_ref(slice), by),
+                    Piece::Stored { blob, .. } => *blobs.entry(blob.id).or_default() += by,
+                }
+            }
+        }
+        for (id, by) in blobs {
+            if by != 0 {
+                self.add_blob(id, by)?;
+            }
         }
         Ok(())
     }
@@ -51,19 +67,9 @@ impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn share(&mut self, blob: &Blob) -> Planned<()> {
         match blob {
             Blob::Inline(slices) => self.retain_slices(slices),
-            Blob::Stored(id) => self.share_stored(*id)?,
-            Blob::Extended(stored, tail) => {
-                for blob in stored {
-                    self.share_stored(blob.id)?;
-                }
-                self.retain_slices(tail);
-            }
+            Blob::Stored(id) => self.add_blob(*id, 1)?,
+            Blob::Pieces(pieces) => self.replace_pieces(&[], pieces)?,
         }
-        Ok(())
-    }
-
-    fn share_stored(&mut self, id: BlobId) -> Planned<()> {
-        self.add_shares(Table::BlobShares, blob_key(id), 1)?;
         Ok(())
     }
 

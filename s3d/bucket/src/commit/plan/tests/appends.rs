@@ -1,9 +1,8 @@
 //! Appends on rows in memory.
 
 use super::*;
-use crate::commit::plan::blobs::MAX_TAIL;
-use crate::format::rows::Slices;
-use crate::object::{ObjectPart, StoredBlob};
+use crate::commit::plan::patches::MAX_PIECES;
+use crate::object::ObjectPart;
 use crate::requests::Addition;
 
 fn append_to(seen: &Object, name: &str, length: usize) -> Change {
@@ -20,8 +19,18 @@ fn append_to(seen: &Object, name: &str, length: usize) -> Change {
     }
 }
 
+impl Object {
+    pub(super) fn pieces(&self) -> usize {
+        match &self.blob {
+            Blob::Inline(slices) => slices.len(),
+            Blob::Stored(_) => 1,
+            Blob::Pieces(pieces) => pieces.len(),
+        }
+    }
+}
+
 impl Rows {
-    fn object(&self, name: &str) -> Object {
+    pub(super) fn object(&self, name: &str) -> Object {
         self.get(Table::Objects, &object_key(&key(name))).unwrap()
     }
 
@@ -34,7 +43,7 @@ impl Rows {
     }
 
     /// All slices of an object.
-    fn slices(&self, name: &str) -> Vec<SpanSlice> {
+    pub(super) fn slices(&self, name: &str) -> Vec<SpanSlice> {
         let object = self.object(name);
         let planner = BatchPlanner {
             rows: Overlay::new(&self.fixed),
@@ -52,7 +61,7 @@ impl Rows {
         slices
     }
 
-    fn release_all(&mut self) {
+    pub(super) fn release_all(&mut self) {
         while let Some(row) = self.fixed.0.keys().find(|it| it.0 == Table::Doomed) {
             let doomed = Doomed::from_key(&row.1).unwrap();
             self.one(Change::Release { doomed }).unwrap();
@@ -60,7 +69,7 @@ impl Rows {
     }
 
     /// Nothing is named any more, and everything is freed.
-    fn assert_empty(&self) {
+    pub(super) fn assert_empty(&self) {
         let left = [
             Table::Shares,
             Table::BlobShares,
@@ -150,24 +159,18 @@ fn many_appends_become_rows_that_never_change() {
     let mut rows = Rows::new();
     rows.put("a", 10);
     let mut known: BTreeMap<_, _> = BTreeMap::new();
-    for _ in 0..10 * MAX_TAIL {
-        let before = rows.slices("a");
+    for _ in 0..4 * MAX_PIECES {
         rows.append("a", 1);
-        assert_eq!(rows.slices("a")[..before.len()], before);
         for (row, value) in &rows.fixed.0 {
             if row.0 == Table::Slices {
                 let first = known.entry(row.clone()).or_insert_with(|| value.clone());
                 assert_eq!(first, value);
             }
         }
-        match rows.object("a").blob {
-            Blob::Inline(tail) => assert!(tail.len() <= MAX_TAIL),
-            Blob::Extended(stored, tail) => assert!(stored.len() == 1 && tail.len() <= MAX_TAIL),
-            Blob::Stored(_) => panic!("it was appended to"),
-        }
+        assert!(rows.object("a").pieces() <= MAX_PIECES);
     }
-    assert_eq!(known.len(), rows.count(Table::Slices));
-    assert!(known.len() >= 7, "{}", known.len());
+    assert_eq!(rows.slices("a").len(), 4 * MAX_PIECES + 1);
+    assert!(known.len() >= 4, "{}", known.len());
     rows.one(delete("a")).unwrap();
     rows.release_all();
     rows.assert_empty();
@@ -178,7 +181,7 @@ fn an_append_costs_the_same_whatever_the_size() {
     let mut rows = Rows::new();
     rows.put("a", 10);
     let cost = |rows: &mut Rows| {
-        let costs = (0..2 * MAX_TAIL + 2).map(|_| {
+        let costs = (0..2 * MAX_PIECES + 2).map(|_| {
             let change = append_to(&rows.object("a"), "a", 1);
             let planned = plan([&change], [], &rows.fixed, rows.context).unwrap();
             let mutations = planned.records[0].iter();
@@ -192,7 +195,7 @@ fn an_append_costs_the_same_whatever_the_size() {
     };
     let first = cost(&mut rows);
     for _ in 0..20 {
-        rows.append("a", MAX_TAIL);
+        rows.append("a", MAX_PIECES);
     }
     // Greater numbers take a few bytes more.
     let last = cost(&mut rows);
@@ -203,12 +206,12 @@ fn an_append_costs_the_same_whatever_the_size() {
 fn copies_go_on_apart() {
     let mut rows = Rows::new();
     rows.put("a", 10);
-    rows.append("a", MAX_TAIL + 2);
+    rows.append("a", MAX_PIECES + 2);
     rows.one(copy("a", "b")).unwrap();
     let common = rows.slices("a");
     assert_eq!(rows.slices("b"), common);
     for name in ["a", "b", "a", "b"] {
-        rows.append(name, MAX_TAIL + 1);
+        rows.append(name, MAX_PIECES + 1);
     }
     let (a, b) = (rows.slices("a"), rows.slices("b"));
     assert_eq!(
@@ -218,43 +221,14 @@ fn copies_go_on_apart() {
     let own = |slices: &[SpanSlice]| slices[common.len()..].to_vec();
     assert_eq!(
         (own(&a).len(), own(&b).len()),
-        (2 * MAX_TAIL + 2, 2 * MAX_TAIL + 2)
+        (2 * MAX_PIECES + 2, 2 * MAX_PIECES + 2)
     );
     assert!(own(&a).iter().all(|slice| !own(&b).contains(slice)));
     rows.one(delete("a")).unwrap();
     rows.release_all();
     assert_eq!(rows.slices("b"), b);
-    rows.append("b", MAX_TAIL + 1);
+    rows.append("b", MAX_PIECES + 1);
     rows.one(delete("b")).unwrap();
-    rows.release_all();
-    rows.assert_empty();
-}
-
-#[test]
-fn a_stored_blob_goes_on_where_it_is_unless_it_is_shared() {
-    let mut rows = Rows::new();
-    let slices = MAX_INLINE_SLICES + 1;
-    rows.object_of("a", slices);
-    let Blob::Stored(id) = rows.object("a").blob else {
-        panic!("so many slices are rows");
-    };
-    rows.append("a", MAX_TAIL + 1);
-    let added: u64 = (1..=MAX_TAIL as u64 + 1).sum();
-    let length = slices as u64 + added;
-    let whole = StoredBlob { id, length };
-    assert_eq!(rows.object("a").blob, Blob::Extended(vec![whole], vec![]));
-    rows.one(copy("a", "b")).unwrap();
-    rows.append("a", MAX_TAIL + 1);
-    let Blob::Extended(stored, tail) = rows.object("a").blob else {
-        panic!("it was appended to");
-    };
-    assert_eq!((stored[0], stored.len(), tail.len()), (whole, 2, 0));
-    assert_eq!(rows.get(Table::BlobShares, &blob_key(id)), Some(Shares(2)));
-    assert_eq!(rows.slices("b").len(), slices + MAX_TAIL + 1);
-    // A copy of the copy has all of it, and a rename changes nothing of it.
-    rows.one(copy("a", "b")).unwrap();
-    assert_eq!(rows.slices("b"), rows.slices("a"));
-    rows.plan(&[delete("a"), delete("b"), delete("bytes")]);
     rows.release_all();
     rows.assert_empty();
 }
@@ -263,7 +237,7 @@ fn a_stored_blob_goes_on_where_it_is_unless_it_is_shared() {
 fn ranges_of_what_was_appended_to_are_found() {
     let mut rows = Rows::new();
     rows.put("a", 10);
-    rows.append("a", 3 * MAX_TAIL + 2);
+    rows.append("a", MAX_PIECES + 2);
     let whole = rows.slices("a");
     let size = rows.object("a").size;
     let id = rows.begin("b");
@@ -283,31 +257,4 @@ fn ranges_of_what_was_appended_to_are_found() {
         };
         assert_eq!(slices, expected);
     }
-}
-
-#[test]
-fn a_body_of_many_spans_becomes_rows_of_the_usual_length() {
-    let mut rows = Rows::new();
-    rows.object_of("a", 3);
-    rows.object_of("b", 2 * MAX_INLINE_SLICES + 5);
-    let mut planner = BatchPlanner {
-        rows: Overlay::new(&rows.fixed),
-        context: rows.context,
-        draft: Vec::new(),
-        redirect: None,
-        references: BTreeMap::new(),
-        group: Builder::default(),
-        records: Vec::new(),
-    };
-    let (blob, more) = (rows.object("a").blob, rows.slices("b"));
-    let Ok(Blob::Extended(stored, tail)) = planner.extend(blob, 3, more) else {
-        panic!("so many slices are rows");
-    };
-    let length = 2 * MAX_INLINE_SLICES as u64 + 8;
-    assert_eq!((stored[0].length, stored.len(), tail.len()), (length, 1, 0));
-    let held = planner.draft.iter().map(|row| {
-        let Slices(slices) = Slices::decode(row.value.as_ref().unwrap()).unwrap();
-        slices.len()
-    });
-    assert!(held.eq([MAX_INLINE_SLICES, MAX_INLINE_SLICES, 8]));
 }

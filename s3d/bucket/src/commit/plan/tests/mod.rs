@@ -2,6 +2,7 @@
 
 mod addresses;
 mod appends;
+mod patches;
 mod prefixes;
 mod renames;
 
@@ -141,7 +142,7 @@ impl Object {
     fn blob_slices(&self) -> &[SpanSlice] {
         match &self.blob {
             Blob::Inline(slices) => slices,
-            Blob::Stored(_) | Blob::Extended(..) => panic!("its slices are rows"),
+            Blob::Stored(_) | Blob::Pieces(_) => panic!("its slices are rows"),
         }
     }
 }
