@@ -103,7 +103,14 @@ async fn a_listing_can_describe_its_objects() {
         "{}",
         page.text()
     );
-    // What else a listing can do.
+}
+
+#[tokio::test]
+async fn a_describing_listing_does_what_others_do() {
+    let rack = Rack::new().await;
+    for key in ["a/1", "a/2", "b/1"] {
+        rack.put(&format!("/bucket/{key}"), b"x").await.succeeds();
+    }
     let first = rack
         .get(&format!("{DESCRIBED}&max-keys=1&delimiter=/"))
         .await;
