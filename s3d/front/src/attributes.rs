@@ -17,7 +17,7 @@ use super::lenient::{KEPT, LenientHeaders};
 const MAX_METADATA: usize = 2048;
 
 /// What an object is when nobody said.
-const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("binary/octet-stream");
+pub const UNKNOWN_TYPE: &str = "binary/octet-stream";
 
 /// Why headers do not become attributes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,7 @@ fn metadata_text(value: &HeaderValue) -> String {
 
 /// A value of user metadata as a header: what is not ASCII is an encoded word (RFC 2047 §2), as in
 /// S3.
-fn metadata_value(text: &str) -> Cow<'_, str> {
+pub fn metadata_value(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
     }
@@ -110,7 +110,7 @@ pub fn write(object: &Object, query: Option<&str>) -> HeaderMap {
     map.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     put(&mut map, ETAG, &format!("\"{etag}\""));
     put(&mut map, LAST_MODIFIED, &http_date::write(object.modified));
-    map.insert(CONTENT_TYPE, UNKNOWN_TYPE);
+    map.insert(CONTENT_TYPE, HeaderValue::from_static(UNKNOWN_TYPE));
     for (name, value) in headers {
         put_named(&mut map, name, value);
     }

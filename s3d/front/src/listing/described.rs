@@ -1,13 +1,12 @@
 //! ListObjectsV2 with `metadata=true`: MinIO's, and in its form. Each object comes with what a
 //! HeadObject says of it, so that whoever wants to know of many asks once.
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use form_urlencoded::Serializer as Pairs;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method};
-use s3d_bucket::{Key, ListEntry, ListPage, Object};
+use s3d_bucket::{Attributes, Key, ListEntry, ListPage, Object};
 use s3s::dto::{CommonPrefix, ListObjectsV2Input, ListObjectsV2Output};
 use s3s::xml::{SerResult, Serialize, SerializeContent, Serializer};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
@@ -15,9 +14,8 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use super::Names;
 use super::objects::lines;
 use crate::access::{Caller, ObjectUse, bucket, caller, may_use};
-use crate::attributes;
+use crate::attributes::{UNKNOWN_TYPE, metadata_value};
 use crate::error;
-use crate::lenient::KEPT;
 use crate::operations::Operations;
 use crate::query::Query;
 use crate::refusal::Refusal;
@@ -61,33 +59,20 @@ impl Description {
 
 /// The headers that are an object's own, if all of them can be written.
 fn headers(object: &Object) -> Option<Vec<(String, String)>> {
-    let map: HeaderMap = attributes::write(object, None);
-    let own = |name: &str| {
-        let kept = KEPT.iter().any(|kept| kept.as_str() == name);
-        let user = name.starts_with("x-amz-meta-");
-        (kept || user).then(|| {
-            if user {
-                capitalized(name).into()
-            } else {
-                name.to_owned().into()
-            }
-        })
-    };
-    let lines = map.iter().filter_map(|(name, value)| {
-        let name: Cow<'_, str> = own(name.as_str())?;
-        let value = value.to_str().ok();
-        Some(
-            value
-                .filter(|_| is_tag(&name))
-                .map(|value| (name.into_owned(), value.to_owned())),
-        )
+    let Attributes {
+        headers, metadata, ..
+    } = &object.attributes;
+    let mut lines = headers.clone();
+    if !lines.iter().any(|(name, _)| name == CONTENT_TYPE.as_str()) {
+        lines.push((CONTENT_TYPE.as_str().to_owned(), UNKNOWN_TYPE.to_owned()));
+    }
+    let user = metadata.iter().map(|(name, value)| {
+        let name = capitalized(&format!("x-amz-meta-{name}"));
+        (name, metadata_value(value).into_owned())
     });
-    let lines: Vec<_> = lines.collect::<Option<_>>()?;
-    // What cannot be in a header is in none, and is missing here.
-    let user = lines
-        .iter()
-        .filter(|(name, _)| name.starts_with("X-Amz-Meta-"));
-    (user.count() == object.attributes.metadata.len()).then_some(lines)
+    lines.extend(user);
+    let fits = |(name, value): &(String, String)| is_tag(name) && is_text(value);
+    lines.iter().all(fits).then_some(lines)
 }
 
 /// As Go's HTTP writes names, and with it MinIO.
@@ -109,6 +94,12 @@ fn capitalized(name: &str) -> String {
 fn is_tag(name: &str) -> bool {
     name.bytes()
         .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'))
+}
+
+/// Whether a value is the same in XML and in a header.
+fn is_text(value: &str) -> bool {
+    let mut bytes = value.bytes();
+    bytes.all(|it| it == b'\t' || matches!(it, b' '..=b'~'))
 }
 
 /// An object, and what is shown of it.
