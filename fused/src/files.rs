@@ -177,10 +177,7 @@ impl Mount {
             state.writers -= usize::from(wrote);
             state.openers == 0
         };
-        if last
-            && file.is_changed()
-            && let Err(error) = self.upload(&file).await
-        {
+        if last && let Err(error) = self.upload_closed(&file).await {
             tracing::error!(
                 ino = file.ino.0,
                 ?error,
@@ -188,6 +185,20 @@ impl Mount {
             );
         }
         self.forget_file(&file);
+    }
+
+    /// Uploads a file that nobody has open. Who opened it meanwhile flushes it when it is written.
+    async fn upload_closed(self: &Arc<Self>, file: &Arc<OpenFile>) -> Outcome<()> {
+        let _one_at_a_time = file.upload.lock().await;
+        let wanted = {
+            let state = file.state.lock();
+            state.openers == 0 && state.is_changed()
+        };
+        if wanted {
+            self.upload_locked(file).await
+        } else {
+            Ok(())
+        }
     }
 
     /// The mount ends: uploads what could not be uploaded before.

@@ -106,6 +106,11 @@ pub fn routed() -> BTreeSet<String> {
         let end = rest.find(['(', '<']).expect("a function has parameters");
         rest[..end].trim().to_owned()
     });
-    let more = ["rename_object", "rename_prefix", "patch_object", "get_bucket_space"];
+    let more = [
+        "rename_object",
+        "rename_prefix",
+        "patch_object",
+        "get_bucket_space",
+    ];
     names.chain(more.map(str::to_owned)).collect()
 }
