@@ -3,6 +3,7 @@
 mod faults;
 mod listings;
 mod lost_answers;
+mod model;
 mod others;
 mod programs;
 mod room;

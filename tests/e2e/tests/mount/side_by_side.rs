@@ -1,5 +1,5 @@
-//! Random operations, done on a mounted bucket and on a local file system side by side: they have to
-//! answer the same and leave the same.
+//! Random operations, done on a mounted bucket, on a local file system and on a model in memory, side by
+//! side: they have to answer the same and leave the same. `HAYRACK_SEED` repeats a run.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -10,9 +10,12 @@ use std::time::{Duration, SystemTime};
 use hayrack_e2e::mounted::MountPoint;
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::{content, seed};
+use nix::errno::Errno;
+use nix::libc;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::model::{Model, Node};
 use crate::tree::{all, seen};
 
 const STEPS: usize = 1500;
@@ -205,6 +208,33 @@ impl Step {
         Ok(Vec::new())
     }
 
+    /// What an application has to see of it.
+    fn expect(&self, model: &mut Model) -> Result<Vec<u8>, Option<i32>> {
+        let code = |errno: Errno| Some(errno as i32);
+        let answer = match self {
+            Self::Read { path, at, length } => {
+                return model.read(path, *at, *length).map_err(code);
+            }
+            Self::Write {
+                path,
+                at,
+                bytes,
+                truncate,
+            } => model.write(path, *at, bytes, *truncate),
+            Self::Append { path, bytes } => model.append(path, bytes),
+            Self::Exclusive { path } => model.create(path),
+            Self::Truncate { path, size } => model.truncate(path, *size),
+            Self::MakeDirectory { path } => model.make_directory(path),
+            Self::RemoveDirectory { path } => model.remove_directory(path),
+            Self::Remove { path } => model.remove(path),
+            Self::Rename { from, to } => model.rename(from, to),
+            Self::Link { path, target } => model.link(path, target),
+            Self::Permissions { path, mode } => model.set_permissions(path, *mode),
+            Self::Times { path, .. } => model.open(path),
+        };
+        answer.map(|()| Vec::new()).map_err(code)
+    }
+
     fn paths(&self) -> Vec<&String> {
         match self {
             Self::Rename { from, to } => vec![from, to],
@@ -221,6 +251,34 @@ impl Step {
             | Self::Times { path, .. } => vec![path],
         }
     }
+}
+
+/// What this process takes off the permissions of what it makes.
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").expect("it can be read");
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    u32::from_str_radix(line.expect("it has one").trim(), 8).expect("octal")
+}
+
+/// Compares what is at a path with what the model has there.
+fn compare_with_model(root: &Path, model: &Model, path: &str, what: &str) {
+    let (kind, permissions, bytes) = match model.at(path) {
+        None => {
+            assert_eq!(
+                seen(&root.join(path)),
+                None,
+                "{what}: the model has nothing"
+            );
+            return;
+        }
+        Some(Node::File { bytes, permissions }) => (libc::S_IFREG, *permissions, bytes.clone()),
+        Some(Node::Directory { permissions }) => (libc::S_IFDIR, *permissions, Vec::new()),
+        Some(Node::Link { target }) => (libc::S_IFLNK, 0o777, target.clone().into_bytes()),
+    };
+    let found = seen(&root.join(path));
+    let found = found.unwrap_or_else(|| panic!("{what}: the model has something at {path}"));
+    assert_eq!(found.mode, kind | permissions, "{what}: {path}");
+    assert!(found.bytes == bytes, "{what}: the bytes of {path}");
 }
 
 /// Compares what both have at a path; the clocks of two writes may lie a second apart.
@@ -270,6 +328,7 @@ fn a_mounted_bucket_answers_as_a_local_file_system_does() {
     let mounted = at.mount(&rack, &[]);
     let ours = mounted.path();
     let mut draw = Draw(StdRng::seed_from_u64(seed()));
+    let mut model = Model::new(umask());
     for number in 0..STEPS {
         let step = draw.step();
         let (answer, expected) = (step.run(&ours), step.run(&theirs));
@@ -280,7 +339,10 @@ fn a_mounted_bucket_answers_as_a_local_file_system_does() {
             expected.map(|bytes| bytes.len()),
             at.log()
         );
+        let modelled = step.expect(&mut model);
+        assert!(answer == modelled, "step {number}, {step:?}: {modelled:?}");
         for path in step.paths() {
+            compare_with_model(&ours, &model, path, &format!("step {number}, {step:?}"));
             compare(
                 &ours.join(path),
                 &theirs.join(path),
@@ -292,6 +354,8 @@ fn a_mounted_bucket_answers_as_a_local_file_system_does() {
         }
     }
     compare_all(&ours, &theirs);
+    let names: Vec<_> = model.all().into_keys().collect();
+    assert_eq!(names, all(&ours).into_keys().collect::<Vec<_>>());
     mounted.unmount();
     // Everything is in the bucket, and nothing was only here.
     let mounted = at.mount(&rack, &["--read-only"]);
