@@ -2,6 +2,7 @@
 
 mod asking;
 mod attributes;
+mod cache;
 mod cli;
 mod copying;
 mod directories;

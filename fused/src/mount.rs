@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
 use crate::asking::Asking;
+use crate::cache::DiskCache;
 use crate::directories::Directory;
 use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
@@ -45,6 +46,8 @@ pub struct Mount {
     pub client: Client,
     pub options: Options,
     pub staging: StagingFolder,
+    /// What was read before, if that is kept.
+    pub cache: Option<DiskCache>,
     pub runtime: Runtime,
     pub tree: Mutex<Tree>,
     /// Files that are open, or whose changes are not uploaded yet.
@@ -77,6 +80,7 @@ impl Mount {
         prefix: &str,
         options: Options,
         staging: StagingFolder,
+        cache: Option<DiskCache>,
         runtime: Runtime,
     ) -> Arc<Self> {
         let defaults = options.defaults;
@@ -86,6 +90,7 @@ impl Mount {
             client,
             options,
             staging,
+            cache,
             runtime,
             tree: Mutex::new(Tree::new(prefix, root)),
             files: Mutex::default(),

@@ -169,8 +169,9 @@ impl Mount {
         for chunk in fetches.fetch {
             let fetch = shared(get(
                 self.clone(),
+                opened.file.clone(),
                 key.clone(),
-                base.etag.clone(),
+                base.clone(),
                 chunk.clone(),
             ));
             // It goes on whether or not anybody waits for it.
@@ -228,6 +229,15 @@ impl Mount {
         self.refresh(ino).await
     }
 
+    /// Asks the server for an object's bytes. ESTALE when it was replaced or removed.
+    pub async fn get(&self, key: &str, etag: &str, range: Range<u64>) -> Outcome<Bytes> {
+        let bytes = self.client.get(key, etag, range).await;
+        bytes.map_err(|error| match error.kind {
+            ErrorKind::NotFound | ErrorKind::Range => Errno::ESTALE,
+            _ => errno::reported(key, "reading it", &error),
+        })
+    }
+
     /// The whole of an object that is not changed here, such as a symbolic link's target.
     pub async fn read_object(&self, ino: Ino) -> Outcome<Bytes> {
         let (key, base) = {
@@ -243,11 +253,15 @@ impl Mount {
     }
 }
 
-async fn get(mount: Arc<Mount>, key: String, etag: String, range: Range<u64>) -> Outcome<Bytes> {
-    let bytes = mount.client.get(&key, &etag, range).await;
-    bytes.map_err(|error| match error.kind {
-        // It was replaced or removed.
-        ErrorKind::NotFound | ErrorKind::Range => Errno::ESTALE,
-        _ => errno::reported(&key, "reading it", &error),
-    })
+async fn get(
+    mount: Arc<Mount>,
+    file: Arc<OpenFile>,
+    key: String,
+    base: Base,
+    range: Range<u64>,
+) -> Outcome<Bytes> {
+    match &mount.cache {
+        Some(cache) => mount.get_cached(cache, &file, &base, &key, range).await,
+        None => mount.get(&key, &base.etag, range).await,
+    }
 }

@@ -14,6 +14,7 @@ use nix::mount::{MntFlags, umount2};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cache::DiskCache;
 use crate::cli::MountCommand;
 use crate::file_system::FileSystem;
 use crate::following;
@@ -41,6 +42,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     let staging = command.staging()?.join(target(&client));
     let staging = StagingFolder::open(&staging)
         .with_context(|| format!("changes cannot be staged in {}", staging.display()))?;
+    let cache = cache(command, &client)?;
     let options = Options {
         defaults: Defaults {
             uid: command
@@ -58,7 +60,8 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         hayrack,
     };
     let prefix = &command.bucket.prefix;
-    let mount = Mount::new(client, prefix, options, staging, runtime.handle().clone());
+    let handle = runtime.handle().clone();
+    let mount = Mount::new(client, prefix, options, staging, cache, handle);
     recover(&runtime, &mount, command)?;
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
@@ -69,7 +72,25 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .mounted_at(&at)
         .context("the staging folder cannot be written")?;
     serve(&runtime, session, command)?;
-    runtime.block_on(mount.finish())
+    let finished = runtime.block_on(mount.finish());
+    if let Some(cache) = &mount.cache {
+        cache.close();
+    }
+    finished
+}
+
+/// Where what is read is kept, if it is to be kept.
+fn cache(command: &MountCommand, client: &Client) -> anyhow::Result<Option<DiskCache>> {
+    let Some(folder) = &command.cache else {
+        return Ok(None);
+    };
+    if *folder == command.staging()? {
+        bail!("--cache and --staging have to be different folders");
+    }
+    let folder = folder.join(target(client));
+    let cache = DiskCache::open(&folder, command.cache_size)
+        .with_context(|| format!("nothing can be cached in {}", folder.display()))?;
+    Ok(Some(cache))
 }
 
 /// Names what is staged for a bucket.

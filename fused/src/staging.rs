@@ -199,12 +199,13 @@ pub fn is_alive(session: &Path) -> io::Result<bool> {
     Ok(lock(session)?.is_none())
 }
 
-fn folder(path: &Path) -> io::Result<()> {
+/// Makes a folder for its owner alone, if there is none.
+pub fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Locks a session's folder; `None`: the session lives.
-fn lock(session: &Path) -> io::Result<Option<Flock<File>>> {
+pub fn lock(session: &Path) -> io::Result<Option<Flock<File>>> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

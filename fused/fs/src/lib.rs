@@ -3,6 +3,7 @@
 //! the server answered and what time it is arrive as arguments, and what to do next is returned.
 
 pub mod attributes;
+pub mod cache;
 pub mod entries;
 pub mod journal;
 pub mod names;

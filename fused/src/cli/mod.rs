@@ -4,6 +4,7 @@ mod background;
 mod helper;
 mod manual;
 mod mount;
+mod size;
 mod status;
 
 use std::ffi::OsString;

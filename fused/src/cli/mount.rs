@@ -56,6 +56,12 @@ pub struct MountCommand {
     /// Where changes are staged until they are uploaded [default: ~/.cache/hayrack/fused]
     #[arg(long, value_name = "FOLDER")]
     pub staging: Option<PathBuf>,
+    /// Where to keep what was read, for the next time and the next mount [default: nowhere]
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+    /// Most bytes to keep there, such as 500M or 10G
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = super::size::bytes)]
+    pub cache_size: u64,
     /// Stay in the foreground, and log to stderr
     #[arg(long, short)]
     pub foreground: bool,
