@@ -15,7 +15,7 @@ use crate::others::{LONG, soon};
 const MANY: usize = 300;
 
 /// How many requests of these operations the server has answered.
-fn answered(site: &Site, operations: &[&str]) -> u64 {
+pub fn answered(site: &Site, operations: &[&str]) -> u64 {
     let request = Request::new("GET", "/metrics").header("host", site.api.to_string());
     let metrics = exchange(site.api, &request).expect("metrics").text();
     let lines = metrics

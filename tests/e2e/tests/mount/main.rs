@@ -1,5 +1,6 @@
 //! The mounted bucket, used as applications use a file system.
 
+mod cache;
 mod faults;
 mod listings;
 mod lost_answers;
