@@ -8,6 +8,8 @@
 //! (`writer.rs`). Nothing that goes wrong here fails a read: what cannot be had is asked of the server.
 
 mod reading;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fs::{self, File};
@@ -17,7 +19,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use fused_fs::cache::{Kept, Name, Version, is_entry_of};
@@ -28,7 +30,12 @@ use crate::staging;
 use writer::Writer;
 
 /// How exactly a file's time says when it was used.
-const USED: Duration = Duration::from_secs(60);
+const USED: Duration = Duration::from_mins(1);
+
+/// How long an earlier mount may take to write the last of what it keeps after it was unmounted.
+const ENDING: Duration = Duration::from_secs(1);
+/// How long until it is looked again whether it has ended.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// What was read before, and may be read again.
 pub struct DiskCache {
@@ -57,28 +64,39 @@ pub struct Loaded {
 
 impl DiskCache {
     /// Opens the first folder below `path` that no living mount has. `limit`: most bytes to take there.
+    /// Blocks.
     pub fn open(path: &Path, limit: u64) -> io::Result<Self> {
-        for number in 0_u64.. {
+        let deadline = Instant::now() + ENDING;
+        let mut number = 0_u64;
+        let (folder, lock) = loop {
             let folder = path.join(number.to_string());
             staging::folder(&folder)?;
-            if let Some(lock) = staging::lock(&folder)? {
-                let shelf = Arc::new(Shelf {
-                    folder,
-                    _lock: lock,
-                    kept: Mutex::new(Kept::new(limit)),
-                    scanned: AtomicBool::new(false),
-                    warned: AtomicBool::new(false),
-                });
-                let writer = Writer::start(shelf.clone())?;
-                return Ok(Self { shelf, writer });
+            match staging::lock(&folder)? {
+                Some(lock) => break (folder, lock),
+                None if number == 0 && Instant::now() < deadline => std::thread::sleep(RETRY),
+                None => number += 1,
             }
-        }
-        Err(io::ErrorKind::AddrInUse.into())
+        };
+        let shelf = Arc::new(Shelf {
+            folder,
+            _lock: lock,
+            kept: Mutex::new(Kept::new(limit)),
+            scanned: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+        });
+        let writer = Writer::start(shelf.clone())?;
+        Ok(Self { shelf, writer })
     }
 
     /// Waits until what is to be kept is written.
     pub fn close(&self) {
         self.writer.close();
+    }
+}
+
+impl Drop for DiskCache {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

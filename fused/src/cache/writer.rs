@@ -1,7 +1,7 @@
 //! Writing behind: what came from the server is written by a thread of its own, and dropped when that
 //! has too much to do. The thread is the only one that changes the folder.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::sync::Arc;
@@ -88,45 +88,55 @@ fn write_all(shelf: &Shelf, queue: &Receiver<Job>, waiting: &AtomicU64) {
 impl Shelf {
     /// Writes the chunks of a job, in place of what is there.
     fn keep(&self, job: &Job) -> io::Result<()> {
-        let Job {
-            version,
-            first,
-            bytes,
-        } = job;
-        let name = version.name;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = None;
-        let mut chunk = *first;
-        let mut rest = bytes.clone();
+        let version = &job.version;
+        let mut opened = None;
+        let mut chunk = job.first;
+        let mut rest = job.bytes.clone();
         while !rest.is_empty() {
             let part = rest.split_to((version.length(chunk) as usize).min(rest.len()));
-            let Some(removed) = self.kept.lock().make_room(name, part.len() as u64) else {
+            let room = self.kept.lock().make_room(version.name, part.len() as u64);
+            let Some(removed) = room else {
                 return Ok(());
             };
             for other in removed {
                 self.remove(&other);
             }
-            let file = match &mut file {
+            let file = match opened.take() {
                 Some(file) => file,
-                None => {
-                    let opened = options.clone().mode(0o600).open(self.path(&name))?;
-                    if opened.metadata()?.len() == 0 {
-                        // Somebody else may have removed it.
-                        self.kept.lock().gone(name);
-                    }
-                    opened.write_all_at(&version.head(), 0)?;
-                    file.insert(opened)
-                }
+                None => self.open(version)?,
             };
-            let before = entries(file, version, &(chunk..chunk + 1))?;
-            file.write_all_at(&part, version.data_at(chunk))?;
-            file.write_all_at(&version.entry(chunk, &part), version.entry_at(chunk))?;
-            let known = before.iter().all(|entry| is_entry_of(entry));
-            let more = if known { 0 } else { part.len() as u64 };
-            self.kept.lock().added(name, more);
+            self.keep_chunk(&file, version, chunk, &part)?;
+            opened = Some(file);
             chunk += 1;
         }
+        Ok(())
+    }
+
+    fn open(&self, version: &Version) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.mode(0o600).open(self.path(&version.name))?;
+        if file.metadata()?.len() == 0 {
+            // Somebody else may have removed it.
+            self.kept.lock().gone(version.name);
+        }
+        file.write_all_at(&version.head(), 0)?;
+        Ok(file)
+    }
+
+    fn keep_chunk(
+        &self,
+        file: &File,
+        version: &Version,
+        chunk: u64,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        let before = entries(file, version, &(chunk..chunk + 1))?;
+        file.write_all_at(bytes, version.data_at(chunk))?;
+        file.write_all_at(&version.entry(chunk, bytes), version.entry_at(chunk))?;
+        let known = before.iter().all(|entry| is_entry_of(entry));
+        let more = if known { 0 } else { bytes.len() as u64 };
+        self.kept.lock().added(version.name, more);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Which versions are kept, how much room they take, and which go first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::Name;
 
@@ -14,7 +14,7 @@ pub struct Kept {
     limit: u64,
     total: u64,
     turn: u64,
-    versions: HashMap<Name, Taken>,
+    versions: BTreeMap<Name, Taken>,
     /// Each version by the turn at which it was used last.
     turns: BTreeMap<u64, Name>,
 }
@@ -32,7 +32,7 @@ impl Kept {
             limit,
             total: 0,
             turn: 0,
-            versions: HashMap::new(),
+            versions: BTreeMap::new(),
             turns: BTreeMap::new(),
         }
     }
