@@ -2,6 +2,7 @@
 
 mod cache;
 mod faults;
+mod killed;
 mod listings;
 mod lost_answers;
 mod model;
