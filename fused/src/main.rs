@@ -3,6 +3,7 @@
 mod asking;
 mod attributes;
 mod cli;
+mod content_types;
 mod copying;
 mod directories;
 mod early;
