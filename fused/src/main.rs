@@ -12,6 +12,7 @@ mod file_system;
 mod files;
 mod following;
 mod listings;
+mod login;
 mod lookup;
 mod mount;
 mod naming;

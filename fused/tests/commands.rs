@@ -33,7 +33,7 @@ fn there_is_a_page_and_a_completion_for_every_command() {
         assert!(script.contains("mount"), "{shell}: {script}");
     }
     assert!(printed(&["man"]).contains("fused\\-mount"));
-    for command in ["mount", "status"] {
+    for command in ["mount", "login", "status"] {
         let page = printed(&["man", command]);
         assert!(page.contains(".SH OPTIONS"), "{command}: {page}");
     }

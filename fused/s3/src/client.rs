@@ -3,21 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Method;
-use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::connections::{Connections, server};
 use crate::credentials::Credentials;
 use crate::error::S3Error;
 use crate::request::Request;
 use crate::retry::Patience;
-use crate::tls;
-
-pub(crate) type Connections = Pool<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Where a bucket is, and who asks.
 #[derive(Debug, Clone)]
@@ -62,35 +54,11 @@ pub(crate) struct Inner {
 impl Client {
     /// Checks the settings; connects to nothing yet.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Endpoint(settings.endpoint.clone());
-        let uri: http::Uri = settings.endpoint.parse().map_err(|_| wrong())?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        let authority = uri.authority().ok_or_else(wrong)?.to_string();
-        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") {
-            return Err(wrong());
-        }
-        let tls = if scheme == "https" {
-            tls::trusting(settings.trusted.as_deref())?
-        } else {
-            tls::nobody()
-        };
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let connections = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(64)
-            .http1_max_buf_size(1 << 20)
-            .build(connector);
+        let server = server(&settings.endpoint, settings.trusted.as_deref())?;
         Ok(Self(Arc::new(Inner {
-            base: format!("{scheme}://{authority}"),
-            authority,
-            connections,
+            base: server.base,
+            authority: server.authority,
+            connections: server.connections,
             settings,
         })))
     }

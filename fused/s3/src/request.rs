@@ -274,7 +274,7 @@ async fn collect(mut body: hyper::body::Incoming, headers: &HeaderMap) -> Result
 }
 
 /// What went wrong beneath hyper's own words.
-fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
+pub(crate) fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -150,7 +150,7 @@ pub fn staging_folder(chosen: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// The user's folder. mount(8) and systemd say nothing of it.
-fn home() -> Option<PathBuf> {
+pub fn home() -> Option<PathBuf> {
     if let Some(home) = std::env::var_os("HOME") {
         return Some(home.into());
     }

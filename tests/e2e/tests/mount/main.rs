@@ -2,6 +2,7 @@
 
 mod faults;
 mod listings;
+mod login;
 mod lost_answers;
 mod model;
 mod others;
