@@ -14,6 +14,7 @@ mod following;
 mod listings;
 mod login;
 mod lookup;
+mod metrics;
 mod mount;
 mod naming;
 mod reading;

@@ -19,6 +19,7 @@ use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
 use crate::following::Expected;
 use crate::listings::Listings;
+use crate::metrics::Metrics;
 use crate::staging::StagingFolder;
 
 /// What a user chose for a mount.
@@ -65,6 +66,8 @@ pub struct Mount {
     pub asking: Mutex<Asking>,
     /// What the server said of whole directories.
     pub listed: Mutex<Listings>,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// When it was mounted: the time of directories that have none of their own.
     pub started: Timestamp,
     next_handle: AtomicU64,
@@ -98,6 +101,7 @@ impl Mount {
             asking: Mutex::default(),
             listed: Mutex::default(),
             expected: Mutex::default(),
+            metrics: Metrics::default(),
             started: now(),
             next_handle: AtomicU64::new(1),
         })

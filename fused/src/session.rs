@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::MountCommand;
 use crate::file_system::FileSystem;
 use crate::following;
+use crate::metrics;
 use crate::mount::{Mount, Options};
 use crate::staging::StagingFolder;
 
@@ -36,6 +37,10 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .context("threads cannot be started")?;
     let client = Client::new(command.settings()?)?;
     check_mount_point(command)?;
+    let listener = match command.metrics {
+        Some(address) => Some(runtime.block_on(metrics::listen(address))?),
+        None => None,
+    };
     runtime.block_on(check_bucket(&client))?;
     let hayrack = runtime.block_on(is_hayrack(&client));
     let staging = command.staging()?.join(target(&client));
@@ -59,6 +64,9 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     };
     let prefix = &command.bucket.prefix;
     let mount = Mount::new(client, prefix, options, staging, runtime.handle().clone());
+    if let Some(listener) = listener {
+        metrics::serve(&mount, listener);
+    }
     recover(&runtime, &mount, command)?;
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;

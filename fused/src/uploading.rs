@@ -16,6 +16,7 @@ use crate::early::{Early, PARALLEL};
 use crate::errno::{self, Outcome};
 use crate::files::{OpenFile, Staged};
 use crate::lookup::headers;
+use crate::metrics::Uploaded;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
@@ -92,6 +93,7 @@ impl Mount {
         };
         match self.run(&job).await {
             Ok(stored) => {
+                self.metrics.uploaded(Uploaded::Done);
                 self.end_upload(file, &job, stored);
                 Ok(())
             }
@@ -353,9 +355,11 @@ impl Mount {
             }
         }
         if failure.is_conflict() {
+            self.metrics.uploaded(Uploaded::Conflict);
             self.give_way(file, job).await;
             return Errno::ESTALE;
         }
+        self.metrics.uploaded(Uploaded::Failed);
         match failure {
             Failure::Here(errno) => errno,
             Failure::S3(error) => errno::reported(&job.key, "uploading it", &error),

@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::error::S3Error;
 use crate::request::Request;
 use crate::retry::Patience;
+use crate::traffic::{Counters, Traffic};
 
 /// Where a bucket is, and who asks.
 #[derive(Debug, Clone)]
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub base: String,
     pub authority: String,
     pub connections: Connections,
+    pub traffic: Counters,
 }
 
 impl Client {
@@ -59,6 +61,7 @@ impl Client {
             base: server.base,
             authority: server.authority,
             connections: server.connections,
+            traffic: Counters::default(),
             settings,
         })))
     }
@@ -72,6 +75,11 @@ impl Client {
     /// Host and port of the endpoint.
     pub fn authority(&self) -> &str {
         &self.0.authority
+    }
+
+    /// What went to the server and came back, but for the change feed.
+    pub fn traffic(&self) -> Traffic {
+        self.0.traffic.read()
     }
 
     /// The bucket's name.

@@ -20,6 +20,7 @@ mod rest;
 mod retry;
 mod space;
 mod tls;
+mod traffic;
 mod uploads;
 
 pub use changes::{Change, Changes, News};
@@ -34,4 +35,5 @@ pub use profile_files::{NewProfile, ProfileFiles};
 pub use rest::{Rest, RestError};
 pub use retry::Patience;
 pub use space::Space;
+pub use traffic::Traffic;
 pub use uploads::Part;

@@ -167,6 +167,14 @@ impl Inner {
     }
 
     async fn attempt(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
+        let began = Instant::now();
+        let answer = self.exchange(request, limit).await;
+        self.traffic
+            .count(request.body.len(), &answer, began.elapsed());
+        answer
+    }
+
+    async fn exchange(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
         let signed = self.sign(request)?;
         let exchange = async {
             let answer = self.connections.request(signed).await;

@@ -1,5 +1,6 @@
 //! What `fused mount` is given.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ pub struct MountCommand {
     /// Where changes are staged until they are uploaded [default: ~/.cache/hayrack/fused]
     #[arg(long, value_name = "FOLDER")]
     pub staging: Option<PathBuf>,
+    /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9102, below /metrics
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// Stay in the foreground, and log to stderr
     #[arg(long, short)]
     pub foreground: bool,

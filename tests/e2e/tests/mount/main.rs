@@ -5,6 +5,7 @@ mod listings;
 mod login;
 mod lost_answers;
 mod model;
+mod operating;
 mod others;
 mod programs;
 mod room;
