@@ -1,6 +1,7 @@
 //! `fused` mounts a bucket as a file system.
 
 mod asking;
+mod attempts;
 mod attributes;
 mod cli;
 mod content_types;

@@ -76,6 +76,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .staging
         .mounted_at(&at)
         .context("the staging folder cannot be written")?;
+    mount.report_uploads();
     serve(&runtime, session, command)?;
     runtime.block_on(mount.finish())
 }
