@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::files::FileState;
 use crate::mount::Mount;
+use crate::retrying;
 use crate::status::{Progress, Waiting};
 
 /// How often it is written down how uploads go.
@@ -24,6 +25,8 @@ pub struct Attempts {
     sent: Arc<AtomicU64>,
     /// Why the last one that ended did not make the object.
     error: Option<String>,
+    /// When it is tried again; `None`: an upload is under way or about to be.
+    pub again: Option<Instant>,
 }
 
 impl Attempts {
@@ -37,20 +40,23 @@ impl Attempts {
             total: 0,
             sent: sent.clone(),
             error: None,
+            again: None,
         };
         let before = before.unwrap_or(first);
         let begun = Self {
             count: before.count.saturating_add(1),
             total,
             sent: sent.clone(),
+            again: None,
             ..before
         };
         (begun, sent)
     }
 
-    /// The upload failed.
-    pub fn failed(&mut self, error: String) {
+    /// The upload failed. `pause`: how long after the first one that fails it is tried again.
+    pub fn failed(&mut self, error: String, pause: Duration) {
         self.error = Some(error);
+        self.again = Some(Instant::now() + retrying::pause(pause, self.count));
     }
 
     fn progress(&self, running: bool) -> Progress {

@@ -20,6 +20,7 @@ mod mount;
 mod naming;
 mod reading;
 mod recovery;
+mod retrying;
 mod session;
 mod space;
 mod staging;

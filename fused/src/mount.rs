@@ -31,6 +31,8 @@ pub struct Options {
     pub fresh: Duration,
     /// Most bytes to read ahead for one opener.
     pub read_ahead: u64,
+    /// How long after an upload failed it is tried again.
+    pub retry: Duration,
     /// Nothing can be changed.
     pub read_only: bool,
     /// The server is Hayrack: it renames objects and prefixes, and its listings describe objects.

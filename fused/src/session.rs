@@ -59,6 +59,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         },
         fresh: Duration::from_millis(command.fresh),
         read_ahead: command.read_ahead << 20,
+        retry: Duration::from_secs(command.retry),
         read_only: command.read_only,
         hayrack,
     };
@@ -77,6 +78,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .mounted_at(&at)
         .context("the staging folder cannot be written")?;
     mount.report_uploads();
+    mount.retry_uploads();
     serve(&runtime, session, command)?;
     runtime.block_on(mount.finish())
 }

@@ -364,7 +364,7 @@ impl Mount {
             state.uploading = false;
             state.attributes_changed = true;
             if let Some(attempts) = &mut state.attempts {
-                attempts.failed(failure.to_string());
+                attempts.failed(failure.to_string(), self.options.retry);
             }
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();

@@ -54,6 +54,10 @@ pub struct MountCommand {
     /// How many seconds an operation waits for a server that is away before it fails
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait: u64,
+    /// How many seconds after an upload failed it is tried again, in the background; twice as long each time,
+    /// up to 16 times as long
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub retry: u64,
     /// Where changes are staged until they are uploaded [default: ~/.cache/hayrack/fused]
     #[arg(long, value_name = "FOLDER")]
     pub staging: Option<PathBuf>,

@@ -13,7 +13,12 @@ use hayrack_e2e::random::content;
 
 /// Waits until something holds; a second is promised, and a slow machine gets more.
 pub fn soon(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    within(Duration::from_secs(10), what, holds);
+}
+
+/// Waits that long until something holds.
+pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
         thread::sleep(Duration::from_millis(20));
