@@ -55,3 +55,21 @@ fn what_cannot_be_mounted_is_named() {
     let sentence = mount("s3://bucket", &missing);
     assert!(sentence.contains(&missing), "{sentence}");
 }
+
+#[test]
+fn systemd_understands_the_units() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/srv-bucket.");
+    let verified = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(["mount", "automount"].map(|kind| format!("{folder}{kind}")))
+        .output();
+    // Not every machine has it.
+    let Ok(output) = verified else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !said.contains("srv-bucket"),
+        "{said}"
+    );
+}
