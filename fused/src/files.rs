@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
+use crate::attempts::Attempts;
 use crate::early::Early;
 use crate::errno::{self, Outcome};
 use crate::lookup::headers;
@@ -39,6 +40,8 @@ pub struct FileState {
     pub uploading: bool,
     /// Parts that were sent before the file is flushed.
     pub early: Option<Early>,
+    /// The uploads since it was as the object.
+    pub attempts: Option<Attempts>,
     pub openers: usize,
     /// Those of them who may write.
     pub writers: usize,
@@ -298,6 +301,7 @@ impl FileState {
             staged.file.discard();
         }
         self.attributes_changed = false;
+        self.attempts = None;
     }
 }
 

@@ -1,9 +1,11 @@
 //! `fused` mounts a bucket as a file system.
 
 mod asking;
+mod attempts;
 mod attributes;
 mod cache;
 mod cli;
+mod content_types;
 mod copying;
 mod directories;
 mod early;
@@ -12,11 +14,14 @@ mod file_system;
 mod files;
 mod following;
 mod listings;
+mod login;
 mod lookup;
+mod metrics;
 mod mount;
 mod naming;
 mod reading;
 mod recovery;
+mod retrying;
 mod session;
 mod space;
 mod staging;

@@ -20,6 +20,7 @@ use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
 use crate::following::Expected;
 use crate::listings::Listings;
+use crate::metrics::Metrics;
 use crate::staging::StagingFolder;
 
 /// What a user chose for a mount.
@@ -31,6 +32,8 @@ pub struct Options {
     pub fresh: Duration,
     /// Most bytes to read ahead for one opener.
     pub read_ahead: u64,
+    /// How long after an upload failed it is tried again.
+    pub retry: Duration,
     /// Nothing can be changed.
     pub read_only: bool,
     /// The server is Hayrack: it renames objects and prefixes, and its listings describe objects.
@@ -68,6 +71,8 @@ pub struct Mount {
     pub asking: Mutex<Asking>,
     /// What the server said of whole directories.
     pub listed: Mutex<Listings>,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// When it was mounted: the time of directories that have none of their own.
     pub started: Timestamp,
     next_handle: AtomicU64,
@@ -103,6 +108,7 @@ impl Mount {
             asking: Mutex::default(),
             listed: Mutex::default(),
             expected: Mutex::default(),
+            metrics: Metrics::default(),
             started: now(),
             next_handle: AtomicU64::new(1),
         })

@@ -10,6 +10,7 @@ use fused_fs::tree::{Found, Ino, Node};
 use fused_s3::{Condition, ErrorKind};
 use fuser::{Errno, RenameFlags};
 
+use crate::content_types;
 use crate::directories::{check_length, touch};
 use crate::errno::{self, Outcome};
 use crate::files::OpenFile;
@@ -33,7 +34,7 @@ impl Mount {
             attributes: Attributes::new(Kind::File, permissions, owner, now),
             object: None,
             beside_directory: false,
-            others: Vec::new(),
+            others: content_types::of_name(&named.segment),
         };
         let ino = tree.put(named.parent, &named.segment, found);
         touch(&mut tree, named.parent);
@@ -56,7 +57,11 @@ impl Mount {
         let key = key.ok_or(Errno::ENOENT)?;
         check_length(&key)?;
         let size = bytes.len() as u64;
-        let headers = headers(&attributes, &[]);
+        let others = match attributes.kind {
+            Kind::File => content_types::of_name(&named.segment),
+            _ => Vec::new(),
+        };
+        let headers = headers(&attributes, &others);
         let put = self.client.put(&key, &headers, bytes, Condition::Absent);
         let stored = self
             .own(&[&key], put)
@@ -72,7 +77,7 @@ impl Mount {
                 size,
             }),
             beside_directory: false,
-            others: Vec::new(),
+            others,
         };
         Ok(self.made(named, found))
     }

@@ -58,6 +58,7 @@ impl Mount {
                 stage: recovered.stage,
                 file: Some(file.clone()),
                 early: None,
+                sent: Arc::default(),
             };
             match self.recover_file(&job).await {
                 Some(true) => recovery.uploaded += 1,

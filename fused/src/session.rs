@@ -18,6 +18,7 @@ use crate::cache::DiskCache;
 use crate::cli::MountCommand;
 use crate::file_system::FileSystem;
 use crate::following;
+use crate::metrics;
 use crate::mount::{Mount, Options};
 use crate::staging::StagingFolder;
 
@@ -37,6 +38,10 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .context("threads cannot be started")?;
     let client = Client::new(command.settings()?)?;
     check_mount_point(command)?;
+    let listener = match command.metrics {
+        Some(address) => Some(runtime.block_on(metrics::listen(address))?),
+        None => None,
+    };
     runtime.block_on(check_bucket(&client))?;
     let hayrack = runtime.block_on(is_hayrack(&client));
     let staging = command.staging()?.join(target(&client));
@@ -56,12 +61,16 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         },
         fresh: Duration::from_millis(command.fresh),
         read_ahead: command.read_ahead << 20,
+        retry: Duration::from_secs(command.retry),
         read_only: command.read_only,
         hayrack,
     };
     let prefix = &command.bucket.prefix;
     let handle = runtime.handle().clone();
     let mount = Mount::new(client, prefix, options, staging, cache, handle);
+    if let Some(listener) = listener {
+        metrics::serve(&mount, listener);
+    }
     recover(&runtime, &mount, command)?;
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
@@ -71,6 +80,8 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
         .staging
         .mounted_at(&at)
         .context("the staging folder cannot be written")?;
+    mount.report_uploads();
+    mount.retry_uploads();
     serve(&runtime, session, command)?;
     let finished = runtime.block_on(mount.finish());
     if let Some(cache) = &mount.cache {

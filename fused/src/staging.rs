@@ -2,8 +2,8 @@
 //! that were not uploaded yet outlive the process.
 //!
 //! `FOLDER/BUCKET@HOST/SESSION/` has a file `N` of bytes and a file `N.journal` for each staged file,
-//! a file `lock` that is locked as long as the session lives, and a file `mounted` that says where it is
-//! mounted.
+//! a file `lock` that is locked as long as the session lives, a file `mounted` that says where it is
+//! mounted, and a file `uploads` that says how uploads go.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,10 +16,14 @@ use fused_fs::journal::{self, Record, Recovered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::status::MOUNTED;
+use crate::status::{MOUNTED, UPLOADS, Waiting};
 
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
+/// What becomes `uploads` once it is written.
+const NEW_UPLOADS: &str = "uploads.new";
+/// Files that are of no use to anybody once the session has ended.
+const PASSING: [&str; 4] = [LOCK, MOUNTED, UPLOADS, NEW_UPLOADS];
 
 /// Where the staged bytes of one session are kept.
 #[derive(Debug)]
@@ -64,6 +68,13 @@ impl StagingFolder {
     /// Writes down where the bucket is mounted.
     pub fn mounted_at(&self, at: &Path) -> io::Result<()> {
         fs::write(self.path.join(MOUNTED), at.as_os_str().as_encoded_bytes())
+    }
+
+    /// Writes down how uploads go; whoever reads it finds all of it.
+    pub fn report(&self, uploads: &[Waiting]) -> io::Result<()> {
+        let new = self.path.join(NEW_UPLOADS);
+        fs::write(&new, serde_json::to_vec(uploads)?)?;
+        fs::rename(new, self.path.join(UPLOADS))
     }
 
     /// A new and empty file.
@@ -222,7 +233,7 @@ pub fn lock(session: &Path) -> io::Result<Option<Flock<File>>> {
 fn has_staged(session: &Path) -> bool {
     fs::read_dir(session).is_ok_and(|mut entries| {
         entries.any(|entry| {
-            entry.is_ok_and(|entry| entry.file_name() != LOCK && entry.file_name() != MOUNTED)
+            entry.is_ok_and(|entry| !PASSING.iter().any(|it| entry.file_name() == *it))
         })
     })
 }
@@ -230,8 +241,9 @@ fn has_staged(session: &Path) -> bool {
 fn remove_if_empty(session: &Path) {
     if !has_staged(session) {
         // It may be somebody else's by now.
-        let _ = fs::remove_file(session.join(MOUNTED));
-        let _ = fs::remove_file(session.join(LOCK));
+        for name in PASSING {
+            let _ = fs::remove_file(session.join(name));
+        }
         let _ = fs::remove_dir(session);
     }
 }

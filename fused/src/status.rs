@@ -1,5 +1,6 @@
 //! What is mounted and what waits to be uploaded, as the staging folders tell it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use crate::staging;
 
 /// The file in a session's folder that says where it is mounted.
 pub const MOUNTED: &str = "mounted";
+/// The file in a session's folder that says how uploads go, as JSON.
+pub const UPLOADS: &str = "uploads";
 
 /// A session of `fused mount`, alive or not.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -32,6 +35,25 @@ pub struct Waiting {
     pub size: u64,
     /// How many bytes of it changed.
     pub changed: u64,
+    /// How its upload goes; nothing when none has begun, as long as it is written.
+    pub upload: Option<Progress>,
+}
+
+/// The uploads of a file since it was as the object.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Progress {
+    /// One is under way.
+    pub running: bool,
+    /// Bytes that the last one has sent.
+    pub sent: u64,
+    /// Bytes that it has to send.
+    pub total: u64,
+    /// When the first one began, in seconds since 1970.
+    pub since: u64,
+    /// How many began.
+    pub attempts: u32,
+    /// Why the last one that ended failed.
+    pub error: Option<String>,
 }
 
 /// All sessions that staged in a folder.
@@ -45,7 +67,7 @@ pub fn sessions(folder: &Path) -> io::Result<Vec<Status>> {
             let status = Status {
                 source: name.clone().into_owned(),
                 mounted_at: at.filter(|_| alive).map(PathBuf::from),
-                waiting: waiting(&session)?,
+                waiting: waiting(&session, alive)?,
             };
             if status.mounted_at.is_some() || !status.waiting.is_empty() {
                 found.push(status);
@@ -55,22 +77,42 @@ pub fn sessions(folder: &Path) -> io::Result<Vec<Status>> {
     Ok(found)
 }
 
-fn waiting(session: &Path) -> io::Result<Vec<Waiting>> {
+fn waiting(session: &Path, alive: bool) -> io::Result<Vec<Waiting>> {
     let mut found = Vec::new();
+    let mut uploads = uploads(session, alive)?;
     for (recovered, _) in staging::journals(session)? {
         let Some(recovered) = recovered else {
             continue;
         };
         let plan = upload::plan(&recovered.stage, recovered.headers_changed, false);
         if plan != Plan::Nothing {
+            let upload = uploads.remove(&recovered.key);
             found.push(Waiting {
                 key: recovered.key,
                 size: recovered.stage.size(),
                 changed: recovered.stage.changes().total(),
+                upload: upload.and_then(|it| it.upload),
             });
         }
     }
+    // Those of which no bytes are staged: what is stored beside the bytes changed.
+    found.extend(uploads.into_values().filter(|it| it.changed == 0));
+    found.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(found)
+}
+
+/// How uploads go, by key, as the process says; nothing when it has ended.
+fn uploads(session: &Path, alive: bool) -> io::Result<BTreeMap<String, Waiting>> {
+    if !alive {
+        return Ok(BTreeMap::new());
+    }
+    let text = match fs::read(session.join(UPLOADS)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let uploads: Vec<Waiting> = serde_json::from_slice(&text)?;
+    Ok(uploads.into_iter().map(|it| (it.key.clone(), it)).collect())
 }
 
 fn folders(path: &Path) -> io::Result<Vec<PathBuf>> {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use fused_fs::attributes::Timestamp;
@@ -12,10 +13,12 @@ use fused_s3::{Condition, ErrorKind, Headers, Part, S3Error, Stored};
 use fuser::Errno;
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use crate::attempts::Attempts;
 use crate::early::{Early, PARALLEL};
 use crate::errno::{self, Outcome};
 use crate::files::{OpenFile, Staged};
 use crate::lookup::headers;
+use crate::metrics::Uploaded;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
@@ -32,6 +35,8 @@ pub struct Job {
     pub headers: Headers,
     /// Parts that were sent already.
     pub early: Option<Early>,
+    /// How many bytes have been sent.
+    pub sent: Arc<AtomicU64>,
 }
 
 /// Why a job failed.
@@ -92,6 +97,7 @@ impl Mount {
         };
         match self.run(&job).await {
             Ok(stored) => {
+                self.metrics.uploaded(Uploaded::Done);
                 self.end_upload(file, &job, stored);
                 Ok(())
             }
@@ -130,9 +136,12 @@ impl Mount {
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();
             }
+            state.attempts = None;
             return Ok(None);
         }
         state.uploading = true;
+        let (attempts, sent) = Attempts::begin(state.attempts.take(), plan.bytes(stage.size()));
+        state.attempts = Some(attempts);
         Ok(Some(Job {
             key,
             plan,
@@ -141,6 +150,7 @@ impl Mount {
             modified: attributes.modified,
             headers,
             early: state.early.take(),
+            sent,
         }))
     }
 
@@ -272,14 +282,18 @@ impl Mount {
     ) -> Result<Part, Failure> {
         match part {
             PartPlan::Send(range) => {
+                let length = range.end - range.start;
                 if let Some(early) = &job.early
                     && let Some(part) = early.part(number, &range).await
                 {
+                    job.sent.fetch_add(length, Ordering::Relaxed);
                     return Ok(part);
                 }
                 let _turn = self.sending.acquire().await;
                 let bytes = self.staged_bytes(job, range).await?;
-                Ok(self.client.put_part(&job.key, id, number, bytes).await?)
+                let part = self.client.put_part(&job.key, id, number, bytes).await?;
+                job.sent.fetch_add(length, Ordering::Relaxed);
+                Ok(part)
             }
             PartPlan::Copy(range) => {
                 let etag = job.stage.base().map_or("", |base| &base.etag);
@@ -324,6 +338,7 @@ impl Mount {
         let fresh_until = self.fresh_until();
         let mut state = file.state.lock();
         state.uploading = false;
+        state.attempts = None;
         if let Some(staged) = &mut state.staged {
             staged.stage.uploaded(base.clone());
         }
@@ -348,14 +363,19 @@ impl Mount {
             let mut state = file.state.lock();
             state.uploading = false;
             state.attributes_changed = true;
+            if let Some(attempts) = &mut state.attempts {
+                attempts.failed(failure.to_string(), self.options.retry);
+            }
             if let Some(staged) = &mut state.staged {
                 staged.stage.upload_failed();
             }
         }
         if failure.is_conflict() {
+            self.metrics.uploaded(Uploaded::Conflict);
             self.give_way(file, job).await;
             return Errno::ESTALE;
         }
+        self.metrics.uploaded(Uploaded::Failed);
         match failure {
             Failure::Here(errno) => errno,
             Failure::S3(error) => errno::reported(&job.key, "uploading it", &error),
@@ -390,6 +410,7 @@ impl Mount {
             modified: job.modified,
             headers: job.headers.clone(),
             early: None,
+            sent: Arc::default(),
         };
         match self.run(&aside).await {
             Ok(_) => {

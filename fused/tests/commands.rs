@@ -33,7 +33,7 @@ fn there_is_a_page_and_a_completion_for_every_command() {
         assert!(script.contains("mount"), "{shell}: {script}");
     }
     assert!(printed(&["man"]).contains("fused\\-mount"));
-    for command in ["mount", "status"] {
+    for command in ["mount", "login", "status"] {
         let page = printed(&["man", command]);
         assert!(page.contains(".SH OPTIONS"), "{command}: {page}");
     }
@@ -54,4 +54,22 @@ fn what_cannot_be_mounted_is_named() {
     let missing = format!("{folder}/missing");
     let sentence = mount("s3://bucket", &missing);
     assert!(sentence.contains(&missing), "{sentence}");
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/srv-bucket.");
+    let verified = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(["mount", "automount"].map(|kind| format!("{folder}{kind}")))
+        .output();
+    // Not every machine has it.
+    let Ok(output) = verified else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !said.contains("srv-bucket"),
+        "{said}"
+    );
 }

@@ -40,6 +40,25 @@ pub enum Plan {
     Parts(Vec<PartPlan>),
 }
 
+impl Plan {
+    /// How many bytes have to be sent of a file that has `size` bytes.
+    pub fn bytes(&self, size: u64) -> u64 {
+        let length = |range: &Range<u64>| range.end - range.start;
+        match self {
+            Self::Nothing | Self::Headers => 0,
+            Self::Whole => size,
+            Self::Patch(ranges) => ranges.iter().map(length).sum(),
+            Self::Parts(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    PartPlan::Send(range) => length(range),
+                    PartPlan::Copy(_) => 0,
+                })
+                .sum(),
+        }
+    }
+}
+
 /// Decides. `patches`: the server can write into objects. `headers`: what is stored beside the bytes
 /// changed.
 pub fn plan(stage: &Stage, headers: bool, patches: bool) -> Plan {

@@ -3,21 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Method;
-use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::connections::{Connections, server};
 use crate::credentials::Credentials;
 use crate::error::S3Error;
 use crate::request::Request;
 use crate::retry::Patience;
-use crate::tls;
-
-pub(crate) type Connections = Pool<HttpsConnector<HttpConnector>, Full<Bytes>>;
+use crate::traffic::{Counters, Traffic};
 
 /// Where a bucket is, and who asks.
 #[derive(Debug, Clone)]
@@ -57,40 +50,18 @@ pub(crate) struct Inner {
     pub base: String,
     pub authority: String,
     pub connections: Connections,
+    pub traffic: Counters,
 }
 
 impl Client {
     /// Checks the settings; connects to nothing yet.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Endpoint(settings.endpoint.clone());
-        let uri: http::Uri = settings.endpoint.parse().map_err(|_| wrong())?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        let authority = uri.authority().ok_or_else(wrong)?.to_string();
-        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") {
-            return Err(wrong());
-        }
-        let tls = if scheme == "https" {
-            tls::trusting(settings.trusted.as_deref())?
-        } else {
-            tls::nobody()
-        };
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let connections = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(64)
-            .http1_max_buf_size(1 << 20)
-            .build(connector);
+        let server = server(&settings.endpoint, settings.trusted.as_deref())?;
         Ok(Self(Arc::new(Inner {
-            base: format!("{scheme}://{authority}"),
-            authority,
-            connections,
+            base: server.base,
+            authority: server.authority,
+            connections: server.connections,
+            traffic: Counters::default(),
             settings,
         })))
     }
@@ -104,6 +75,11 @@ impl Client {
     /// Host and port of the endpoint.
     pub fn authority(&self) -> &str {
         &self.0.authority
+    }
+
+    /// What went to the server and came back, but for the change feed.
+    pub fn traffic(&self) -> Traffic {
+        self.0.traffic.read()
     }
 
     /// The bucket's name.

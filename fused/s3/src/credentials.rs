@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::profile_files::{ProfileFiles, section_of_config};
+
 /// A pair of keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -44,6 +46,17 @@ pub enum CredentialError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file cannot be replaced.
+    #[error("{path} cannot be written: {source}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Nobody says where the files are.
+    #[error("there is no place for keys: HOME is not set")]
+    NoPlace,
     /// The profile that was named is in neither file.
     #[error("there is no profile [{0}] in ~/.aws/credentials or ~/.aws/config")]
     NoProfile(String),
@@ -63,17 +76,10 @@ impl Profile {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let named = name.map(str::to_owned).or_else(|| variable("AWS_PROFILE"));
         let profile = named.as_deref().unwrap_or("default");
-        let file = |name: &str, at: &str| {
-            let given = variable(name).map(PathBuf::from);
-            given.or_else(|| home.map(|home| home.join(".aws").join(at)))
-        };
-        let keys = read(file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))?;
-        let config = read(file("AWS_CONFIG_FILE", "config"))?;
-        let section = match profile {
-            "default" => "default".to_owned(),
-            other => format!("profile {other}"),
-        };
-        let in_files = [keys.get(profile), config.get(&section)];
+        let files = ProfileFiles::find(home, variable);
+        let keys = read(files.credentials)?;
+        let config = read(files.config)?;
+        let in_files = [keys.get(profile), config.get(&section_of_config(profile))];
         if named.is_some() && in_files.iter().all(Option::is_none) {
             return Err(CredentialError::NoProfile(profile.to_owned()));
         }

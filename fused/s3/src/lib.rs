@@ -6,6 +6,7 @@
 
 mod changes;
 mod client;
+mod connections;
 mod credentials;
 mod error;
 mod etag;
@@ -13,10 +14,13 @@ mod list;
 mod metadata;
 mod objects;
 mod prefixes;
+mod profile_files;
 mod request;
+mod rest;
 mod retry;
 mod space;
 mod tls;
+mod traffic;
 mod uploads;
 
 pub use changes::{Change, Changes, News};
@@ -27,6 +31,9 @@ pub use etag::{etag_of, etag_of_parts, etag_of_patch};
 pub use list::{Entry, Marker, Page, whole_seconds};
 pub use metadata::Headers;
 pub use objects::{Condition, Object, Stored};
+pub use profile_files::{NewProfile, ProfileFiles};
+pub use rest::{Rest, RestError};
 pub use retry::Patience;
 pub use space::Space;
+pub use traffic::Traffic;
 pub use uploads::Part;

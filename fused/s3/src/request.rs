@@ -167,6 +167,14 @@ impl Inner {
     }
 
     async fn attempt(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
+        let began = Instant::now();
+        let answer = self.exchange(request, limit).await;
+        self.traffic
+            .count(request.body.len(), &answer, began.elapsed());
+        answer
+    }
+
+    async fn exchange(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
         let signed = self.sign(request)?;
         let exchange = async {
             let answer = self.connections.request(signed).await;
@@ -274,7 +282,7 @@ async fn collect(mut body: hyper::body::Incoming, headers: &HeaderMap) -> Result
 }
 
 /// What went wrong beneath hyper's own words.
-fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
+pub(crate) fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;

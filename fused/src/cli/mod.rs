@@ -2,8 +2,10 @@
 
 mod background;
 mod helper;
+mod login;
 mod manual;
 mod mount;
+mod prompt;
 mod size;
 mod status;
 
@@ -28,6 +30,8 @@ pub struct Cli {
 enum Command {
     /// Mount a bucket, or the keys of it that begin with a prefix
     Mount(Box<MountCommand>),
+    /// Sign in at Hayrack and keep a key of one's own for mounts
+    Login(Box<login::LoginCommand>),
     /// Show what is mounted, and what waits to be uploaded
     Status(status::StatusCommand),
     /// Print the script that completes commands in a shell
@@ -60,6 +64,7 @@ impl Cli {
         match self.command {
             Command::Mount(command) if command.foreground => session::run(&command),
             Command::Mount(command) => background::mount(&command),
+            Command::Login(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Completions { shell } => manual::completions(Self::command(), shell),
             Command::Man { command } => manual::page(Self::command(), command.as_deref()),

@@ -1,5 +1,6 @@
 //! What `fused mount` is given.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +54,10 @@ pub struct MountCommand {
     /// How many seconds an operation waits for a server that is away before it fails
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait: u64,
+    /// How many seconds after an upload failed it is tried again, in the background; twice as long each time,
+    /// up to 16 times as long
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub retry: u64,
     /// Where changes are staged until they are uploaded [default: ~/.cache/hayrack/fused]
     #[arg(long, value_name = "FOLDER")]
     pub staging: Option<PathBuf>,
@@ -62,6 +67,9 @@ pub struct MountCommand {
     /// Most bytes to keep there, such as 500M or 10G
     #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = super::size::bytes)]
     pub cache_size: u64,
+    /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9102, below /metrics
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// Stay in the foreground, and log to stderr
     #[arg(long, short)]
     pub foreground: bool,
@@ -156,7 +164,7 @@ pub fn staging_folder(chosen: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// The user's folder. mount(8) and systemd say nothing of it.
-fn home() -> Option<PathBuf> {
+pub fn home() -> Option<PathBuf> {
     if let Some(home) = std::env::var_os("HOME") {
         return Some(home.into());
     }

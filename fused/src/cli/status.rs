@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::attempts::seconds;
 use crate::cli::mount::staging_folder;
-use crate::status::{Status, sessions};
+use crate::status::{Progress, Status, sessions};
 
 /// What `fused status` is given.
 #[derive(Debug, Args)]
@@ -45,7 +46,67 @@ fn print(status: &Status) {
         ),
     }
     for waiting in &status.waiting {
-        let size = waiting.size as f64 / f64::from(1 << 20);
-        println!("  waits to be uploaded: {} ({size:.1} MiB)", waiting.key);
+        let upload = waiting.upload.as_ref();
+        let upload = upload.map_or_else(String::new, |upload| describe(upload, seconds()));
+        let size = mebibytes(waiting.size);
+        println!(
+            "  waits to be uploaded: {} ({size} MiB){upload}",
+            waiting.key
+        );
+    }
+}
+
+/// How an upload goes, `now` being the seconds since 1970.
+fn describe(upload: &Progress, now: u64) -> String {
+    let ago = now.saturating_sub(upload.since);
+    let mut said = Vec::new();
+    if upload.running {
+        let (sent, total) = (mebibytes(upload.sent), mebibytes(upload.total));
+        said.push(format!("{sent} of {total} MiB sent"));
+    }
+    if let Some(error) = &upload.error {
+        let failed = upload.attempts - u32::from(upload.running);
+        let failed = match failed {
+            1 => "once".to_owned(),
+            count => format!("{count} times"),
+        };
+        said.push(format!("failed {failed}: {error}"));
+    }
+    said.push(format!("since {ago} s"));
+    format!(", {}", said.join(", "))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_how_an_upload_goes() {
+        let upload = Progress {
+            running: true,
+            sent: 1 << 20,
+            total: 5 << 19,
+            since: 100,
+            attempts: 1,
+            error: None,
+        };
+        assert_eq!(describe(&upload, 103), ", 1.0 of 2.5 MiB sent, since 3 s");
+        let again = Progress {
+            attempts: 3,
+            error: Some("no room".into()),
+            ..upload
+        };
+        let said = ", 1.0 of 2.5 MiB sent, failed 2 times: no room, since 3 s";
+        assert_eq!(describe(&again, 103), said);
+        let failed = Progress {
+            running: false,
+            attempts: 1,
+            ..again
+        };
+        assert_eq!(describe(&failed, 103), ", failed once: no room, since 3 s");
     }
 }

@@ -11,6 +11,7 @@ use super::{FileSystem, GENERATION};
 use crate::directories::{Directory, Shown};
 use crate::errno::Outcome;
 use crate::lookup::Named;
+use crate::metrics::Operation;
 use crate::mount::{Mount, file_type};
 
 impl FileSystem {
@@ -33,6 +34,7 @@ impl FileSystem {
         };
         let mount = self.0.clone();
         self.0.spawn(async move {
+            let _timer = mount.metrics.timer(Operation::Readdir);
             let mut directory = directory.lock().await;
             let entries = match directory.from(&mount, offset).await {
                 Ok(entries) => entries,
@@ -56,6 +58,7 @@ impl FileSystem {
         };
         let mount = self.0.clone();
         self.0.spawn(async move {
+            let _timer = mount.metrics.timer(Operation::Readdir);
             let mut directory = directory.lock().await;
             let parent = directory.ino();
             let mut at = offset;

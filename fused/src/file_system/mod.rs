@@ -1,20 +1,32 @@
 //! The kernel's requests, handed to the mount. What is answered from memory is answered on the thread
 //! that read the request; everything else runs beside the others.
 
+/// Unwraps an outcome, or answers the error.
+macro_rules! ok_or_reply {
+    ($outcome:expr, $reply:expr) => {
+        match $outcome {
+            Ok(value) => value,
+            Err(error) => return $reply.error(error),
+        }
+    };
+}
+
 mod listing;
 mod requests;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fused_fs::names::MAX_NAME;
 use fused_fs::tree::Ino;
 use fused_s3::Space;
 use fuser::{
-    Errno, FileAttr, FileHandle, Generation, INodeNo, ReplyAttr, ReplyEmpty, ReplyEntry,
-    ReplyStatfs, ReplyXattr,
+    Errno, FileAttr, FileHandle, Generation, INodeNo, InitFlags, KernelConfig, ReplyAttr,
+    ReplyData, ReplyEmpty, ReplyEntry, ReplyStatfs, ReplyXattr,
 };
 
 use crate::errno::Outcome;
+use crate::metrics::Operation;
 use crate::mount::Mount;
 
 /// Most bytes that the kernel sends or asks for at once.
@@ -26,6 +38,25 @@ const GENERATION: Generation = Generation(0);
 /// Answers the kernel.
 pub struct FileSystem(pub Arc<Mount>);
 
+/// Asks the kernel for what makes the mount faster.
+fn configure(config: &mut KernelConfig, hayrack: bool) {
+    let wanted = InitFlags::FUSE_PARALLEL_DIROPS
+        | InitFlags::FUSE_MAX_PAGES
+        | InitFlags::FUSE_CACHE_SYMLINKS
+        | InitFlags::FUSE_ASYNC_DIO
+        | InitFlags::FUSE_EXPLICIT_INVAL_DATA;
+    // What the kernel does not have it does not need.
+    let _ = config.add_capabilities(wanted & config.capabilities());
+    if hayrack {
+        // Elsewhere each entry would have to be asked for.
+        let plus = InitFlags::FUSE_DO_READDIRPLUS;
+        let _ = config.add_capabilities(plus & config.capabilities());
+    }
+    let _ = config.set_max_write(MAX_TRANSFER);
+    let _ = config.set_max_readahead(MAX_TRANSFER);
+    let _ = config.set_max_background(64);
+}
+
 fn ino(number: INodeNo) -> Ino {
     Ino(number.0)
 }
@@ -34,23 +65,39 @@ impl FileSystem {
     /// Runs an operation beside others and answers what it says.
     fn run<T, F>(
         &self,
+        asked: Operation,
         operation: impl FnOnce(Arc<Mount>) -> F,
         answer: impl FnOnce(Outcome<T>) + Send + 'static,
     ) where
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let operation = operation(self.0.clone());
-        self.0.spawn(async move { answer(operation.await) });
+        let mount = self.0.clone();
+        let operation = operation(mount.clone());
+        self.0.spawn(async move {
+            let _timer = mount.metrics.timer(asked);
+            answer(operation.await);
+        });
+    }
+
+    /// The same for operations that answer bytes.
+    fn give<F>(&self, asked: Operation, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyData)
+    where
+        F: Future<Output = Outcome<Bytes>> + Send + 'static,
+    {
+        let mount = self.0.clone();
+        self.run(asked, operation, move |outcome| {
+            answer_data(&mount, outcome, reply);
+        });
     }
 
     /// The same for operations that make or find something.
-    fn enter<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEntry)
+    fn enter<F>(&self, asked: Operation, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEntry)
     where
         F: Future<Output = Outcome<Ino>> + Send + 'static,
     {
         let mount = self.0.clone();
-        self.run(operation, move |outcome| {
+        self.run(asked, operation, move |outcome| {
             match outcome.and_then(|ino| entered(&mount, ino)) {
                 Ok(attr) => reply.entry(&mount.kernel_keeps(), &attr, GENERATION),
                 Err(error) => reply.error(error),
@@ -59,12 +106,17 @@ impl FileSystem {
     }
 
     /// The same for operations that answer the attributes of an inode.
-    fn describe<F>(&self, ino: Ino, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyAttr)
-    where
+    fn describe<F>(
+        &self,
+        asked: Operation,
+        ino: Ino,
+        operation: impl FnOnce(Arc<Mount>) -> F,
+        reply: ReplyAttr,
+    ) where
         F: Future<Output = Outcome<()>> + Send + 'static,
     {
         let mount = self.0.clone();
-        self.run(operation, move |outcome| {
+        self.run(asked, operation, move |outcome| {
             match outcome.and_then(|()| mount.attr(ino)) {
                 Ok(attr) => reply.attr(&mount.kernel_keeps(), &attr),
                 Err(error) => reply.error(error),
@@ -73,11 +125,11 @@ impl FileSystem {
     }
 
     /// The same for operations that answer nothing but whether they worked.
-    fn act<F>(&self, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEmpty)
+    fn act<F>(&self, asked: Operation, operation: impl FnOnce(Arc<Mount>) -> F, reply: ReplyEmpty)
     where
         F: Future<Output = Outcome<()>> + Send + 'static,
     {
-        self.run(operation, move |outcome| match outcome {
+        self.run(asked, operation, move |outcome| match outcome {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error),
         });
@@ -93,7 +145,7 @@ fn entered(mount: &Mount, ino: Ino) -> Outcome<FileAttr> {
 
 impl FileSystem {
     /// Answers when what changed of a file is durable.
-    fn store(&self, handle: FileHandle, reply: ReplyEmpty) {
+    fn store(&self, asked: Operation, handle: FileHandle, reply: ReplyEmpty) {
         let opened = match self.0.opener(handle.0) {
             Ok(opened) => opened,
             Err(error) => return reply.error(error),
@@ -102,9 +154,20 @@ impl FileSystem {
             return reply.ok();
         }
         self.act(
+            asked,
             |mount| async move { mount.upload(&opened.file).await },
             reply,
         );
+    }
+}
+
+fn answer_data(mount: &Mount, outcome: Outcome<Bytes>, reply: ReplyData) {
+    match outcome {
+        Ok(bytes) => {
+            mount.metrics.read(bytes.len());
+            reply.data(&bytes);
+        }
+        Err(error) => reply.error(error),
     }
 }
 

@@ -10,49 +10,33 @@ use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind};
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, INodeNo,
-    InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek,
-    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
-use super::{FileSystem, GENERATION, MAX_TRANSFER, answer_space, answer_xattr, entered, ino};
+use super::{
+    FileSystem, GENERATION, answer_data, answer_space, answer_xattr, configure, entered, ino,
+};
 use crate::attributes::Changes;
 use crate::copying::Copy;
 use crate::lookup::Named;
+use crate::metrics::Operation;
 use crate::mount::now;
-
-macro_rules! ok_or_reply {
-    ($outcome:expr, $reply:expr) => {
-        match $outcome {
-            Ok(value) => value,
-            Err(error) => return $reply.error(error),
-        }
-    };
-}
 
 impl Filesystem for FileSystem {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let wanted = InitFlags::FUSE_PARALLEL_DIROPS
-            | InitFlags::FUSE_MAX_PAGES
-            | InitFlags::FUSE_CACHE_SYMLINKS
-            | InitFlags::FUSE_ASYNC_DIO
-            | InitFlags::FUSE_EXPLICIT_INVAL_DATA;
-        // What the kernel does not have it does not need.
-        let _ = config.add_capabilities(wanted & config.capabilities());
-        if self.0.options.hayrack {
-            // Elsewhere each entry would have to be asked for.
-            let plus = InitFlags::FUSE_DO_READDIRPLUS;
-            let _ = config.add_capabilities(plus & config.capabilities());
-        }
-        let _ = config.set_max_write(MAX_TRANSFER);
-        let _ = config.set_max_readahead(MAX_TRANSFER);
-        let _ = config.set_max_background(64);
+        configure(config, self.0.options.hayrack);
         Ok(())
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let named = ok_or_reply!(Named::new(ino(parent), name), reply);
-        self.enter(|mount| async move { mount.lookup(&named).await }, reply);
+        self.enter(
+            Operation::Lookup,
+            |mount| async move { mount.lookup(&named).await },
+            reply,
+        );
     }
 
     fn forget(&self, _: &Request, number: INodeNo, count: u64) {
@@ -62,12 +46,14 @@ impl Filesystem for FileSystem {
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let number = ino(number);
         if self.0.is_known(number) {
+            let _timer = self.0.metrics.timer(Operation::Getattr);
             return match self.0.attr(number) {
                 Ok(attr) => reply.attr(&self.0.kernel_keeps(), &attr),
                 Err(error) => reply.error(error),
             };
         }
         self.describe(
+            Operation::Getattr,
             number,
             |mount| async move { mount.refresh(number).await },
             reply,
@@ -102,6 +88,7 @@ impl Filesystem for FileSystem {
             changed: ctime,
         };
         self.describe(
+            Operation::Setattr,
             number,
             |mount| async move {
                 if let Some(size) = size {
@@ -116,12 +103,10 @@ impl Filesystem for FileSystem {
 
     fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
         let number = ino(number);
-        self.run(
+        self.give(
+            Operation::Readlink,
             |mount| async move { mount.read_object(number).await },
-            move |outcome| match outcome {
-                Ok(target) => reply.data(&target),
-                Err(error) => reply.error(error),
-            },
+            reply,
         );
     }
 
@@ -142,6 +127,7 @@ impl Filesystem for FileSystem {
         let mut attributes = Attributes::new(kind, mode & !umask, owner, now());
         attributes.device = device;
         self.enter(
+            Operation::Mknod,
             |mount| async move { mount.make(&named, attributes, Bytes::new()).await },
             reply,
         );
@@ -159,6 +145,7 @@ impl Filesystem for FileSystem {
         let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
         let owner = (request.uid(), request.gid());
         self.enter(
+            Operation::Mkdir,
             |mount| async move { mount.make_directory(&named, mode & !umask, owner).await },
             reply,
         );
@@ -166,12 +153,17 @@ impl Filesystem for FileSystem {
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let named = ok_or_reply!(Named::new(ino(parent), name), reply);
-        self.act(|mount| async move { mount.unlink(&named).await }, reply);
+        self.act(
+            Operation::Unlink,
+            |mount| async move { mount.unlink(&named).await },
+            reply,
+        );
     }
 
     fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let named = ok_or_reply!(Named::new(ino(parent), name), reply);
         self.act(
+            Operation::Rmdir,
             |mount| async move { mount.remove_directory(&named).await },
             reply,
         );
@@ -190,6 +182,7 @@ impl Filesystem for FileSystem {
         let attributes = Attributes::new(Kind::Symlink, 0o777, owner, now());
         let target = Bytes::copy_from_slice(target.as_os_str().as_bytes());
         self.enter(
+            Operation::Symlink,
             |mount| async move { mount.make(&named, attributes, target).await },
             reply,
         );
@@ -208,6 +201,7 @@ impl Filesystem for FileSystem {
         let from = ok_or_reply!(Named::new(ino(parent), name), reply);
         let to = ok_or_reply!(Named::for_new(ino(new_parent), new_name), reply);
         self.act(
+            Operation::Rename,
             |mount| async move { mount.rename(&from, &to, flags).await },
             reply,
         );
@@ -221,6 +215,7 @@ impl Filesystem for FileSystem {
     fn open(&self, _: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let number = ino(number);
         self.run(
+            Operation::Open,
             |mount| async move { mount.open(number, flags).await },
             move |outcome| match outcome {
                 Ok((handle, flags)) => reply.opened(FileHandle(handle), flags),
@@ -244,17 +239,13 @@ impl Filesystem for FileSystem {
         let range = offset..offset + u64::from(size);
         let source = ok_or_reply!(self.0.source(&opened.file, range.clone()), reply);
         if source.is_here() {
-            return match source.bytes() {
-                Ok(bytes) => reply.data(&bytes),
-                Err(error) => reply.error(error),
-            };
+            let _timer = self.0.metrics.timer(Operation::Read);
+            return answer_data(&self.0, source.bytes(), reply);
         }
-        self.run(
+        self.give(
+            Operation::Read,
             |mount| async move { mount.read(&opened, range).await },
-            move |outcome| match outcome {
-                Ok(bytes) => reply.data(&bytes),
-                Err(error) => reply.error(error),
-            },
+            reply,
         );
     }
 
@@ -270,19 +261,23 @@ impl Filesystem for FileSystem {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        let _timer = self.0.metrics.timer(Operation::Write);
         let opened = ok_or_reply!(self.0.opener(handle.0), reply);
         match self.0.write(&opened.file, offset, bytes) {
-            Ok(()) => reply.written(bytes.len() as u32),
+            Ok(()) => {
+                self.0.metrics.written(bytes.len());
+                reply.written(bytes.len() as u32);
+            }
             Err(error) => reply.error(error),
         }
     }
 
     fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        self.store(handle, reply);
+        self.store(Operation::Flush, handle, reply);
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, handle: FileHandle, _: bool, reply: ReplyEmpty) {
-        self.store(handle, reply);
+        self.store(Operation::Fsync, handle, reply);
     }
 
     fn release(
@@ -296,6 +291,7 @@ impl Filesystem for FileSystem {
         reply: ReplyEmpty,
     ) {
         self.act(
+            Operation::Release,
             |mount| async move {
                 mount.close(handle.0).await;
                 Ok(())
@@ -305,6 +301,7 @@ impl Filesystem for FileSystem {
     }
 
     fn opendir(&self, _: &Request, number: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _timer = self.0.metrics.timer(Operation::Opendir);
         self.open_directory(ino(number), reply);
     }
 
@@ -349,8 +346,10 @@ impl Filesystem for FileSystem {
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
         let mount = self.0.clone();
-        self.0
-            .spawn(async move { answer_space(mount.space().await, reply) });
+        self.0.spawn(async move {
+            let _timer = mount.metrics.timer(Operation::Statfs);
+            answer_space(mount.space().await, reply);
+        });
     }
 
     fn setxattr(
@@ -365,22 +364,26 @@ impl Filesystem for FileSystem {
     ) {
         let (number, name, value) = (ino(number), name.to_owned(), value.to_vec());
         self.act(
+            Operation::Setxattr,
             |mount| async move { mount.set_xattr(number, &name, &value, flags).await },
             reply,
         );
     }
 
     fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _timer = self.0.metrics.timer(Operation::Getxattr);
         answer_xattr(self.0.xattr(ino(number), name), size, reply);
     }
 
     fn listxattr(&self, _: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        let _timer = self.0.metrics.timer(Operation::Listxattr);
         answer_xattr(self.0.xattr_names(ino(number)), size, reply);
     }
 
     fn removexattr(&self, _: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let (number, name) = (ino(number), name.to_owned());
         self.act(
+            Operation::Removexattr,
             |mount| async move { mount.remove_xattr(number, &name).await },
             reply,
         );
@@ -396,6 +399,7 @@ impl Filesystem for FileSystem {
         _: i32,
         reply: ReplyCreate,
     ) {
+        let _timer = self.0.metrics.timer(Operation::Create);
         let named = ok_or_reply!(Named::for_new(ino(parent), name), reply);
         let owner = (request.uid(), request.gid());
         let created = self.0.create(&named, mode & !umask, owner);
@@ -430,6 +434,7 @@ impl Filesystem for FileSystem {
         whence: i32,
         reply: ReplyLseek,
     ) {
+        let _timer = self.0.metrics.timer(Operation::Lseek);
         let opened = ok_or_reply!(self.0.opener(handle.0), reply);
         match self.0.seek(ino(number), &opened.file, offset, whence) {
             Ok(offset) => reply.offset(offset),
@@ -458,6 +463,7 @@ impl Filesystem for FileSystem {
             length,
         };
         self.run(
+            Operation::CopyFileRange,
             |mount| async move { mount.copy_range(&from, &to, copy).await },
             |outcome| match outcome {
                 Ok(copied) => reply.written(copied),
@@ -476,6 +482,7 @@ impl Filesystem for FileSystem {
         mode: i32,
         reply: ReplyEmpty,
     ) {
+        let _timer = self.0.metrics.timer(Operation::Fallocate);
         let opened = ok_or_reply!(self.0.opener(handle.0), reply);
         match self.0.allocate(&opened.file, offset, length, mode) {
             Ok(()) => reply.ok(),

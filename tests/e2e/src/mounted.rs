@@ -1,5 +1,6 @@
 //! A bucket mounted by `fused`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,6 +45,11 @@ impl MountPoint {
         self.folder.path().join("mnt")
     }
 
+    /// Where changes are staged.
+    pub fn staging(&self) -> PathBuf {
+        self.folder.path().join("staging")
+    }
+
     /// What `fused` has written to stderr so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -54,6 +60,15 @@ impl MountPoint {
     /// # Panics
     /// When it cannot be started.
     pub fn spawn(&self, rack: &Rack<'_>, bucket: &str, arguments: &[&str]) -> Child {
+        self.spawn_with(&rack.env(), bucket, arguments)
+    }
+
+    fn spawn_with(
+        &self,
+        variables: &BTreeMap<String, String>,
+        bucket: &str,
+        arguments: &[&str],
+    ) -> Child {
         let log = File::options()
             .create(true)
             .append(true)
@@ -64,9 +79,9 @@ impl MountPoint {
             .arg(self.path())
             .arg("--foreground")
             .arg("--staging")
-            .arg(self.folder.path().join("staging"))
+            .arg(self.staging())
             .args(arguments)
-            .envs(rack.env())
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("the log can be opened"))
@@ -79,8 +94,20 @@ impl MountPoint {
     /// # Panics
     /// When it is not mounted in time.
     pub fn mount(&self, rack: &Rack<'_>, arguments: &[&str]) -> Mounted<'_> {
-        let bucket = rack.var("HAYRACK_BUCKET");
-        let child = self.spawn(rack, &bucket, arguments);
+        self.mount_with(&rack.env(), &rack.var("HAYRACK_BUCKET"), arguments)
+    }
+
+    /// Mounts a bucket, knowing no more of the rack than these variables and arguments say.
+    ///
+    /// # Panics
+    /// When it is not mounted in time.
+    pub fn mount_with(
+        &self,
+        variables: &BTreeMap<String, String>,
+        bucket: &str,
+        arguments: &[&str],
+    ) -> Mounted<'_> {
+        let child = self.spawn_with(variables, bucket, arguments);
         let mut mounted = Mounted { at: self, child };
         let deadline = Instant::now() + LIMIT;
         while !is_mount_point(&self.path()) {

@@ -152,6 +152,47 @@ fn a_server_that_is_away_is_waited_for_and_then_given_up() {
 }
 
 #[test]
+fn what_could_not_be_uploaded_is_when_the_server_is_back_and_nobody_asks() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &["--wait", "0", "--retry", "1"]);
+    let (new, changed) = (at.path().join("new"), at.path().join("changed"));
+    fs::write(&changed, content(1, 300_000)).expect("it can be written");
+    let mut files = [
+        File::create_new(&new).expect("a file can be made"),
+        OpenOptions::new()
+            .write(true)
+            .open(&changed)
+            .expect("it can be opened"),
+    ];
+    for file in &mut files {
+        file.write_all(b"bytes").expect("it can be written");
+    }
+    assert!(rack.stop().success());
+    for file in &files {
+        file.sync_all().expect_err("there is nobody to store it");
+    }
+    drop(files);
+    // It is tried in vain for a while.
+    thread::sleep(Duration::from_secs(3));
+
+    let rack = site.start();
+    let s3 = rack.s3();
+    let mut expected = content(1, 300_000);
+    expected[..5].copy_from_slice(b"bytes");
+    let is = |name: &str, expected: &[u8]| {
+        let answer = s3.get(&format!("{}/{name}", rack.bucket()));
+        answer.status == 200 && answer.body == expected
+    };
+    crate::others::within(Duration::from_secs(40), "both are stored", || {
+        is("new", b"bytes") && is("changed", &expected)
+    });
+    assert_eq!(fs::read(&new).expect("it can be read"), b"bytes");
+    mounted.unmount();
+}
+
+#[test]
 fn a_mount_that_is_used_ends_at_the_second_signal_and_loses_nothing() {
     let site = Site::new();
     let rack = site.start();

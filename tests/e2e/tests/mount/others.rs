@@ -13,7 +13,12 @@ use hayrack_e2e::random::content;
 
 /// Waits until something holds; a second is promised, and a slow machine gets more.
 pub fn soon(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    within(Duration::from_secs(10), what, holds);
+}
+
+/// Waits that long until something holds.
+pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
         thread::sleep(Duration::from_millis(20));
@@ -185,4 +190,41 @@ fn a_folder_is_renamed_at_once_and_everybody_sees_it() {
     });
     ours.unmount();
     theirs.unmount();
+}
+
+#[test]
+fn others_are_told_what_a_new_file_is_by_its_name() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &[]);
+    let s3 = rack.s3();
+    let path = |name: &str| at.path().join(name);
+    let key = |name: &str| format!("{}/{name}", rack.bucket());
+    let content_type = |name: &str| {
+        let answer = s3.send(Request::new("HEAD", key(name)));
+        assert_eq!(answer.status, 200, "{name}");
+        answer.header("content-type").map(str::to_owned)
+    };
+    let is = |name: &str, expected: &str| {
+        assert_eq!(content_type(name).as_deref(), Some(expected), "{name}");
+    };
+    let others_own = Request::new("PUT", key("theirs.txt"))
+        .header("content-type", "text/x-theirs")
+        .body("theirs");
+    assert_eq!(s3.send(others_own).status, 200);
+
+    fs::write(path("notes.txt"), "text").expect("it can be written");
+    fs::write(path("photo.JPG"), content(1, 10_000_000)).expect("it can be written");
+    fs::write(path("no type"), "bytes").expect("it can be written");
+    is("notes.txt", "text/plain");
+    is("photo.JPG", "image/jpeg");
+    // What it is does not change with its bytes, its attributes or its name.
+    fs::write(path("notes.txt"), "other text").expect("it can be written");
+    fs::rename(path("notes.txt"), path("notes.html")).expect("it can be renamed");
+    is("notes.html", "text/plain");
+    fs::write(path("theirs.txt"), "ours").expect("it can be written");
+    is("theirs.txt", "text/x-theirs");
+    assert_ne!(content_type("no%20type").as_deref(), Some("text/plain"));
+    mounted.unmount();
 }
