@@ -92,6 +92,10 @@ impl Mount {
     /// Reads for an opener. When the object was replaced by somebody else meanwhile, the new one is
     /// read.
     pub async fn read(self: &Arc<Self>, opened: &Opened, range: Range<u64>) -> Outcome<Bytes> {
+        // What was fetched ahead may be of an object that is gone; what was changed here is not.
+        if !opened.file.is_changed() {
+            self.refresh(opened.file.ino).await?;
+        }
         for _ in 0..3 {
             let source = self.source(&opened.file, range.clone())?;
             match self.read_source(opened, &source).await {

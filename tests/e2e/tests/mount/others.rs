@@ -94,6 +94,13 @@ fn an_open_file_shows_what_others_make_of_it() {
     });
     file.read_to_end(&mut found).expect("it can be read on");
     assert!(found == long, "what is read on is of the new one");
+    let other = content(2, 3_000_000);
+    assert_eq!(s3.put(&key, other.clone()).status, 200);
+    soon("what was read is read anew", || {
+        let mut bytes = [0; 1000];
+        let read = file.read_exact_at(&mut bytes, 2_500_000);
+        read.is_ok() && bytes == other[2_500_000..2_501_000]
+    });
     assert_eq!(s3.delete(&key).status, 204);
     let gone = || file.read_exact_at(&mut [0; 10], 0).is_err();
     soon("what is gone cannot be read", gone);
