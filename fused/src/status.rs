@@ -111,7 +111,8 @@ fn uploads(session: &Path, alive: bool) -> io::Result<BTreeMap<String, Waiting>>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
     };
-    let uploads: Vec<Waiting> = serde_json::from_slice(&text)?;
+    // A program of another version may have written something else.
+    let uploads: Vec<Waiting> = serde_json::from_slice(&text).unwrap_or_default();
     Ok(uploads.into_iter().map(|it| (it.key.clone(), it)).collect())
 }
 
