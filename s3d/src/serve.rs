@@ -145,6 +145,7 @@ pub async fn serve(
     manager.stopping();
     tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
     drop(stop);
+    buckets.end_feeds();
     signals
         .drain(async {
             tasks.join_all().await;

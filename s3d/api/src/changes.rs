@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use s3d_accounts::Role;
-use s3d_buckets::feed::{self, FeedRequest};
+use s3d_buckets::feed::FeedRequest;
 
 use super::ApiState;
 use super::caller::Caller;
@@ -55,7 +55,7 @@ pub async fn follow(
         prefix: query.prefix.unwrap_or_default(),
     };
     let bucket = state.buckets.open(&record).await?;
-    let events = feed::follow(bucket, request).await?;
+    let events = state.buckets.follow(bucket, request).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),

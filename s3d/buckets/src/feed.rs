@@ -17,6 +17,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::Buckets;
+
 /// Events that are read at a time.
 const PAGE: usize = 256;
 
@@ -32,12 +34,37 @@ pub struct FeedRequest {
     pub prefix: String,
 }
 
-/// The events of a bucket, from now on until it is closed: then the client comes back with the last
-/// id that it saw. Refuses what is no longer kept.
-pub async fn follow(
+/// Ends the feeds of all buckets.
+pub struct FeedsEnd(watch::Sender<bool>);
+
+impl Default for FeedsEnd {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Buckets {
+    /// The events of a bucket, from now on until it is closed or this process stops: then the client
+    /// comes back with the last id that it saw. Refuses what is no longer kept.
+    pub async fn follow(
+        &self,
+        bucket: Arc<Bucket>,
+        request: FeedRequest,
+    ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, ChangesError> {
+        follow(bucket, request, self.feeds_end.0.subscribe()).await
+    }
+
+    /// Ends all that is followed: the process stops, and answers without an end would hold it up.
+    pub fn end_feeds(&self) {
+        self.feeds_end.0.send_replace(true);
+    }
+}
+
+async fn follow(
     bucket: Arc<Bucket>,
     request: FeedRequest,
-) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static, ChangesError> {
+    end: watch::Receiver<bool>,
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, ChangesError> {
     let mut changed = bucket.watch_changes();
     let now = *changed.borrow_and_update();
     let after = request.after.unwrap_or(now);
@@ -48,6 +75,7 @@ pub async fn follow(
         changed,
         after,
         prefix: request.prefix,
+        end,
         // At once: the client knows where it begins.
         heartbeat: Instant::now(),
     };
@@ -63,6 +91,8 @@ struct Reader {
     /// Every event up to this was sent, or is not asked for.
     after: u64,
     prefix: String,
+    /// True: there is nothing more to come.
+    end: watch::Receiver<bool>,
     /// When to say something again.
     heartbeat: Instant,
 }
@@ -71,6 +101,9 @@ impl Reader {
     /// The next piece of the stream; `None` ends it.
     async fn next(&mut self) -> Option<Bytes> {
         while Instant::now() < self.heartbeat {
+            if *self.end.borrow() {
+                return None;
+            }
             self.changed.mark_unchanged();
             // It fell behind what is kept, or the bucket was closed: coming back tells which.
             let page = self
@@ -86,7 +119,11 @@ impl Reader {
             }
             if !page.more {
                 // A closed bucket is found out above.
-                let _ = timeout_at(self.heartbeat, self.changed.changed()).await;
+                let (heartbeat, end) = (self.heartbeat, &mut self.end);
+                tokio::select! {
+                    _ = timeout_at(heartbeat, self.changed.changed()) => {}
+                    _ = end.wait_for(|end| *end) => {}
+                }
             }
         }
         self.heartbeat = Instant::now() + HEARTBEAT;

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use volumed_meta::MetaStore;
 
+use feed::FeedsEnd;
 use open_set::OpenSet;
 use s3d_accounts::Accounts;
 use s3d_bucket::TransferMemory;
@@ -89,6 +90,7 @@ pub struct Buckets {
     open: OpenSet,
     transfers: TransferMemory,
     turns: Turns,
+    feeds_end: FeedsEnd,
 }
 
 impl Buckets {
@@ -109,6 +111,7 @@ impl Buckets {
             open: OpenSet::new(),
             transfers: TransferMemory::new(settings.transfer_memory),
             turns: Turns::default(),
+            feeds_end: FeedsEnd::default(),
         });
         tokio::spawn(settle::run(Arc::downgrade(&buckets)));
         tokio::spawn(open::close_unused(Arc::downgrade(&buckets)));

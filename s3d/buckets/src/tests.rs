@@ -455,7 +455,7 @@ async fn a_feed_goes_on_where_its_reader_was() {
             after,
             prefix: prefix.to_owned(),
         };
-        feed::follow(bucket.clone(), request)
+        rack.buckets.follow(bucket.clone(), request)
     };
     let mut all = pin!(follow(None, "").await.unwrap());
     let mut others = pin!(follow(Some(0), "other/").await.unwrap());
@@ -476,4 +476,6 @@ async fn a_feed_goes_on_where_its_reader_was() {
     let mut behind = pin!(follow(id.parse().ok(), "").await.unwrap());
     behind.next().await.unwrap().unwrap();
     assert!(behind.next().now_or_never().is_none());
+    rack.buckets.end_feeds();
+    assert!(all.next().await.is_none() && behind.next().await.is_none());
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use s3d_bucket::ChangesError;
 use s3d_buckets::BucketRecord;
 use s3d_buckets::Buckets;
-use s3d_buckets::feed::{self, FeedRequest};
+use s3d_buckets::feed::FeedRequest;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::error;
@@ -45,7 +45,7 @@ pub async fn follow(
     request: FeedRequest,
 ) -> S3Result<Response<s3s::Body>> {
     let bucket = buckets.open(record).await.map_err(error::open)?;
-    let events = feed::follow(bucket, request).await.map_err(refused)?;
+    let events = buckets.follow(bucket, request).await.map_err(refused)?;
     let body = axum::body::Body::from_stream(events);
     let mut answer = Response::new(s3s::Body::http_body_unsync(body));
     let headers = answer.headers_mut();
