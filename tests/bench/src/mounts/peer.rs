@@ -129,8 +129,8 @@ impl Peer {
     /// Its version, as far as it tells.
     pub fn version(program: &Path) -> String {
         let output = Command::new(program).arg("--version").output();
-        let text = output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
-        let text = text.unwrap_or_default();
+        let printed = output.map(|it| [it.stdout, it.stderr].concat());
+        let text = String::from_utf8_lossy(&printed.unwrap_or_default()).into_owned();
         let mut words = text
             .split_whitespace()
             .map(|it| it.trim_start_matches(['v', 'V']));
