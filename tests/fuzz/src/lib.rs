@@ -3,6 +3,7 @@
 
 mod disk_formats;
 mod forms;
+mod mounts;
 mod nbd;
 mod policies;
 mod requests;
@@ -21,6 +22,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("superblock", s3d_bucket::fuzzing::superblock),
     ("rows", s3d_bucket::fuzzing::rows),
     ("disk_formats", disk_formats::sealed),
+    ("mount_journal", mounts::journal),
+    ("mount_attributes", mounts::attributes),
+    ("mount_names", mounts::file_names),
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
 ];
