@@ -231,11 +231,15 @@ fn state(owner: &S3, subject: &Subject) -> Vec<(String, u16, Option<String>, Str
         .map(|read| {
             let answer = owner.send(read.request(subject));
             let etag = answer.header("etag").map(str::to_owned);
-            let text = if answer.status < 300 {
+            let mut text = if answer.status < 300 {
                 answer.text()
             } else {
                 answer.code()
             };
+            // What the pool has left changes by itself.
+            if let Some(end) = text.find("<FreeBytes>") {
+                text.truncate(end);
+            }
             (read.name.clone(), answer.status, etag, text)
         })
         .collect()
