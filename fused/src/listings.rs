@@ -10,7 +10,7 @@ use fused_fs::tree::{Found, Ino, Tree};
 const MOST: usize = 100_000;
 
 /// Names of a directory that are asked for one after the other before the whole directory is.
-const STORM: u32 = 4;
+const STORM: u32 = 8;
 
 /// Most directories whose misses are counted at one time.
 const COUNTED: usize = 1024;

@@ -254,6 +254,8 @@ fn two_mounts_share_the_folder_and_a_lost_folder_costs_nothing_but_time() {
     for tag in 2..5 {
         let (name, bytes) = (format!("file{tag}"), content(tag, 3 * MIB));
         put(&rack, &name, &bytes);
+        // What the mount has listed holds until the feed says something else.
+        soon("it is seen", || here.path().join(&name).exists());
         assert_reads(&here, &name, &bytes);
     }
     mounts.into_iter().for_each(Mounted::unmount);
