@@ -13,7 +13,6 @@ mod trims;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -163,7 +162,7 @@ impl BlockDevice for Sparse {
         }
         if let Some(flushes) = &self.flushes {
             // A flush is asked for on a thread of its own, and the clock of the test stands still.
-            let tries = (0..200).map(|_| std::thread::sleep(Duration::from_millis(10)));
+            let tries = (0..200).map(|_| std::thread::sleep(std::time::Duration::from_millis(10)));
             let _ = tries
                 .take_while(|()| flushes.try_acquire().is_err())
                 .count();
