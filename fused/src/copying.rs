@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use fused_fs::stage::Base;
-use fused_s3::Stored;
+use fused_s3::{Condition, ErrorKind, Stored};
 use fuser::Errno;
 
 use crate::errno::Outcome;
@@ -37,7 +37,9 @@ impl Mount {
     ) -> Outcome<u32> {
         self.check_writable()?;
         let (source, target) = (&from.file, &to.file);
-        if copy.from != 0 || copy.to != 0 || source.ino == target.ino {
+        // Elsewhere a copy may replace what somebody else stored meanwhile.
+        let by_server = self.options.hayrack && copy.from == 0 && copy.to == 0;
+        if !by_server || source.ino == target.ino {
             return Err(BY_HAND);
         }
         if source.is_changed() {
@@ -46,8 +48,8 @@ impl Mount {
         let _one_at_a_time = target.upload.lock().await;
         let _names = self.names.read().await;
         let base = self.copied_whole(source, copy.length)?;
-        self.begin_copy(target)?;
-        let stored = self.copy_object(source, &base, target).await;
+        let replaced = self.begin_copy(target)?;
+        let stored = self.copy_object(source, &base, target, replaced).await;
         target.state.lock().uploading = false;
         // Nothing was changed: the kernel may try.
         let stored = stored.map_err(|_| BY_HAND)?;
@@ -65,14 +67,19 @@ impl Mount {
             .ok_or(BY_HAND)
     }
 
-    fn begin_copy(&self, file: &OpenFile) -> Outcome<()> {
+    /// Answers the object that the empty file lies over, if there is one.
+    fn begin_copy(&self, file: &OpenFile) -> Outcome<Option<Base>> {
         let mut state = file.state.lock();
-        let size = self.tree.lock().get(file.ino).map(|node| node.size);
-        if size != Some(0) || state.uploading {
+        let tree = self.tree.lock();
+        let node = tree.get(file.ino).ok_or(BY_HAND)?;
+        if node.size != 0 || state.uploading {
             return Err(BY_HAND);
         }
         state.uploading = true;
-        Ok(())
+        Ok(match &state.staged {
+            Some(staged) => staged.stage.base().cloned(),
+            None => node.object.clone(),
+        })
     }
 
     async fn copy_object(
@@ -80,6 +87,7 @@ impl Mount {
         source: &OpenFile,
         base: &Base,
         target: &OpenFile,
+        replaced: Option<Base>,
     ) -> Outcome<Stored> {
         let (from, to, headers) = {
             let mut tree = self.tree.lock();
@@ -90,8 +98,22 @@ impl Mount {
             (node.attributes.modified, node.attributes.changed) = (now, now);
             (from, to, headers(&node.attributes, &node.others))
         };
-        let copy = self.client.copy_as(&from, &base.etag, &to, &headers);
-        self.own(&[&to], copy).await.map_err(|_| BY_HAND)
+        let condition = replaced.as_ref();
+        let condition = condition.map_or(Condition::Absent, |it| Condition::Etag(&it.etag));
+        let client = &self.client;
+        let copy = client.copy_as(&from, &base.etag, &to, &headers, condition);
+        match self.own(&[&to], copy).await {
+            Ok(stored) => Ok(stored),
+            // One whose answer was lost was sent again; a copy has the ETag of what was copied.
+            Err(error) if error.kind == ErrorKind::Precondition => {
+                let object = client.head(&to).await.map_err(|_| BY_HAND)?;
+                let etag = object.etag;
+                (etag == base.etag)
+                    .then_some(Stored { etag })
+                    .ok_or(BY_HAND)
+            }
+            Err(_) => Err(BY_HAND),
+        }
     }
 
     fn end_copy(self: &Arc<Self>, file: &OpenFile, stored: Stored, size: u64) {

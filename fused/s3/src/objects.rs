@@ -114,22 +114,24 @@ impl Client {
         etag: &str,
         headers: &Headers,
     ) -> Result<Stored, S3Error> {
-        self.copy_as(key, etag, key, headers).await
+        self.copy_as(key, etag, key, headers, Condition::None).await
     }
 
-    /// Copies the bytes of an object that still has `etag`; the copy gets other headers.
+    /// Copies the bytes of an object that still has `etag`; the copy gets other headers. `condition` is
+    /// about what the copy replaces: Hayrack minds it.
     pub async fn copy_as(
         &self,
         from: &str,
         etag: &str,
         to: &str,
         headers: &Headers,
+        condition: Condition<'_>,
     ) -> Result<Stored, S3Error> {
         let request = self
             .copy_request(from, to, etag)
             .header("x-amz-metadata-directive", "REPLACE")
             .headers(headers.lines());
-        self.copied(&request).await
+        self.copied(&condition.on(request)).await
     }
 
     /// Copies an object that still has `etag`, headers and all.

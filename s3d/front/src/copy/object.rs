@@ -1,6 +1,6 @@
 //! CopyObject.
 
-use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, Condition, CopyAttributes, Key, Object};
+use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, CopyAttributes, Key, Object};
 use s3s::dto::{
     self, CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, MetadataDirective,
     TaggingDirective,
@@ -13,6 +13,7 @@ use crate::access::{ObjectUse, bucket, caller, may_use};
 use crate::acl::Belonging;
 use crate::attributes::{self, timestamp};
 use crate::checksum;
+use crate::conditions::of_write;
 use crate::context::RequestContext;
 use crate::error;
 use crate::ingest::IngestError;
@@ -62,6 +63,7 @@ impl Operations {
         let asked = algorithm(input)?;
         let open = self.open(&request).await?;
         let Belonging { owner, acl } = belonging;
+        let condition = of_write(&RequestContext::of(&request)?.headers.condition);
         let stored = if source.record.id == bucket(&request)?.id {
             let checksum = self.missing_checksum(&source, asked).await?;
             let attributes = CopyAttributes {
@@ -73,8 +75,7 @@ impl Operations {
                 owner,
                 checksum,
             };
-            open.copy(source.seen(), key, attributes, Condition::default())
-                .await
+            open.copy(source.seen(), key, attributes, condition).await
         } else {
             let bytes = 0..source.object.size;
             let kept = source.object.attributes.checksum.as_ref();
@@ -88,8 +89,7 @@ impl Operations {
                 tags,
                 ..described
             };
-            open.put(key, attributes, taken.body, Condition::default())
-                .await
+            open.put(key, attributes, taken.body, condition).await
         };
         let stored = stored.map_err(|refusal| error::change(&refusal))?.object;
         Ok(S3Response::new(CopyObjectOutput {

@@ -187,3 +187,23 @@ async fn parts_are_copied_from_ranges() {
         .await
         .refuses(404, "NoSuchUpload");
 }
+
+#[tokio::test]
+async fn what_a_copy_replaces_can_be_demanded() {
+    let rack = Rack::new().await;
+    rack.put("/bucket/a", b"new").await.succeeds();
+    let put = rack.put("/other/b", b"old").await.succeeds();
+    let etag = put.headers["etag"].to_str().unwrap();
+    rack.put("/bucket/b", b"old").await.succeeds();
+    // Within a bucket, and from another one.
+    for path in ["/bucket/b", "/other/b"] {
+        for (name, value) in [("if-none-match", "*"), ("if-match", "\"other\"")] {
+            let refused = copy(&rack, path, "bucket/a", &[(name, value)]).await;
+            refused.refuses(412, "PreconditionFailed");
+        }
+        assert_eq!(rack.get(path).await.succeeds().text(), "old");
+        let copied = copy(&rack, path, "bucket/a", &[("if-match", etag)]).await;
+        copied.succeeds();
+        assert_eq!(rack.get(path).await.succeeds().text(), "new");
+    }
+}
