@@ -1,7 +1,8 @@
 //! A group: the unit of the log, written with one durable write (§6.1 of the design).
 //!
-//! Header (128 bytes), small bodies, records, zeroes up to a whole block. Integers are
-//! little-endian.
+//! Header (128 bytes), small bodies, records, zeroes up to a whole block. Bodies begin on a block where
+//! that spares one; the records lie in a gap that this leaves, if one holds them: a group of one body of
+//! 4 KiB has two blocks so, not three. Integers are little-endian.
 //!
 //! | at | bytes | what |
 //! |---|---|---|
@@ -22,6 +23,8 @@
 //!
 //! A record is a u32 count and that many mutations: table (u8), key length (u16), value length
 //! (u32, all ones when the row goes), key, value.
+
+use std::ops::Range;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -49,7 +52,10 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Builder {
     bodies: Vec<(usize, Bytes)>,
+    /// Where the bodies end.
     end: usize,
+    /// The largest gap between them.
+    gap: Range<usize>,
     records: BytesMut,
     count: u32,
 }
@@ -59,6 +65,7 @@ impl Default for Builder {
         Self {
             bodies: Vec::new(),
             end: HEADER,
+            gap: HEADER..HEADER,
             records: BytesMut::new(),
             count: 0,
         }
@@ -72,7 +79,11 @@ impl Builder {
         let block = BLOCK as usize;
         let within = self.end % block;
         if (within + body.len()).div_ceil(block) > body.len().div_ceil(block) {
-            self.end += block - within;
+            let gap = self.end..self.end + block - within;
+            self.end = gap.end;
+            if gap.len() > self.gap.len() {
+                self.gap = gap;
+            }
         }
         let at = self.end;
         self.end += body.len();
@@ -101,12 +112,22 @@ impl Builder {
 
     /// Length of the group as it stands, in whole blocks.
     pub fn length(&self) -> u64 {
-        whole_blocks((self.end + self.records.len()) as u64)
+        whole_blocks(self.end.max(self.records_at() + self.records.len()) as u64)
+    }
+
+    /// Where the records begin.
+    fn records_at(&self) -> usize {
+        if self.records.len() <= self.gap.len() {
+            self.gap.start
+        } else {
+            self.end
+        }
     }
 
     /// The group's bytes in order, and its CRC.
     pub fn finish(self, link: &Link) -> (Vec<Bytes>, u32) {
         let length = self.length();
+        let records_at = self.records_at();
         let records = self.records.freeze();
         let header = |crc: u32| {
             let mut header = BytesMut::with_capacity(HEADER);
@@ -125,7 +146,7 @@ impl Builder {
             }
             for half in [
                 length as u32,
-                self.end as u32,
+                records_at as u32,
                 records.len() as u32,
                 self.count,
             ] {
@@ -134,15 +155,16 @@ impl Builder {
             header.put_bytes(0, HEADER - header.len());
             header.freeze()
         };
+        let mut parts = self.bodies;
+        let behind = parts.partition_point(|(at, _)| *at < records_at);
+        parts.insert(behind, (records_at, records.clone()));
         let mut pieces = vec![header(0)];
         let mut end = HEADER;
-        for (at, body) in self.bodies {
+        for (at, part) in parts {
             pad(&mut pieces, at - end);
-            end = at + body.len();
-            pieces.push(body);
+            end = at + part.len();
+            pieces.push(part);
         }
-        end += records.len();
-        pieces.push(records.clone());
         pad(&mut pieces, length as usize - end);
         let crc = crc32c_of_pieces(&pieces);
         pieces[0] = header(crc);
@@ -321,6 +343,15 @@ mod tests {
                 let blocks = (at + length - 1) / 4096 - at / 4096 + 1;
                 prop_assert_eq!(blocks, length.div_ceil(4096));
             }
+        }
+
+        #[test]
+        fn records_take_no_block_where_a_gap_holds_them(
+            records in proptest::collection::vec(mutations(), 0..4),
+            bodies in 1usize..4,
+        ) {
+            let (bytes, ..) = build(&records, &vec![4096; bodies]);
+            prop_assert_eq!(bytes.len(), 4096 * (1 + bodies));
         }
 
         #[test]

@@ -140,8 +140,8 @@ async fn what_follows_a_group_that_found_no_room_is_made_without_it() {
 async fn nothing_is_planned_on_a_group_that_got_no_place() {
     let device: Arc<Sparse> = Arc::default();
     let bucket = start(&device).await;
-    // Groups of large bodies, each of 18 blocks, until no further one fits the segment.
-    for _ in 0..227 {
+    // Groups of large bodies, each of 17 blocks, until no further one fits the segment.
+    for _ in 0..240 {
         put(&bucket, "filling", SMALL_BODY).await;
     }
     // The next segment lies beyond the mark, which cannot be moved.
