@@ -17,6 +17,7 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod index_thread;
 mod log;
 mod object;
 mod offload;
