@@ -39,6 +39,8 @@ pub struct Committer {
     again: VecDeque<Batch>,
     /// Groups that may be on their way at once.
     groups: usize,
+    /// Whether none may follow the group on its way.
+    closed_behind: bool,
     /// Fewest changes of a group that follows another on its way.
     following: usize,
     /// No group is of an earlier time: what is planned again must differ from what it was.
@@ -65,6 +67,7 @@ impl Committer {
             waiting: Waiting::default(),
             again: VecDeque::new(),
             groups: MAX_GROUPS,
+            closed_behind: false,
             following,
             not_before: Timestamp(0),
             fold: Fold::new(shared.clone()),
@@ -146,7 +149,7 @@ impl Committer {
     }
 
     fn may_begin(&self) -> bool {
-        self.pipeline.len() < self.groups
+        self.pipeline.len() < self.groups && !self.closed_behind
     }
 
     async fn handle(&mut self, messages: Vec<Message>) -> Result<Step, ClosedError> {
@@ -218,8 +221,13 @@ impl Committer {
             hold_reserve(&self.shared).await?;
         }
         let group = std::mem::take(&mut plan.group);
-        match self.log.place(group, plan.now).await {
+        match self
+            .log
+            .place(group, plan.now, self.pipeline.is_empty())
+            .await
+        {
             Ok(placed) => {
+                self.closed_behind = placed.reaches_next();
                 let pending = self.pending(batch, plan);
                 self.pipeline.push(pending, placed.write().boxed());
                 Ok(())
@@ -274,6 +282,7 @@ impl Committer {
         oldest: Pending,
         written: Result<(), DeviceError>,
     ) -> Result<(), ClosedError> {
+        self.closed_behind = false;
         match written {
             Ok(()) => {
                 let made = !oldest.records.is_empty();
@@ -342,7 +351,7 @@ impl Committer {
             return Ok(());
         }
         let group = std::mem::take(&mut plan.group);
-        let written = match self.log.place(group, plan.now).await {
+        let written = match self.log.place(group, plan.now, true).await {
             Ok(placed) => placed.write().await,
             Err(error) => Err(error),
         };

@@ -29,7 +29,7 @@ use std::ops::Range;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::format::crc::crc32c_of_pieces;
-use crate::format::layout::{BLOCK, SEGMENT, whole_blocks};
+use crate::format::layout::{BLOCK, SEGMENT, ZEROES, whole_blocks};
 use crate::format::rows::{Mutation, Table};
 
 const MAGIC: &[u8; 4] = b"HRLG";
@@ -171,8 +171,6 @@ impl Builder {
         (pieces, crc)
     }
 }
-
-static ZEROES: [u8; BLOCK as usize] = [0; BLOCK as usize];
 
 fn pad(pieces: &mut Vec<Bytes>, length: usize) {
     if length > 0 {

@@ -44,6 +44,9 @@ pub const MAX_SPAN: u64 = 64 << 20;
 /// How far the append high-water mark is moved at once (B8).
 pub const MARK_STEP: u64 = 1 << 30;
 
+/// A block of zeroes.
+pub static ZEROES: [u8; BLOCK as usize] = [0; BLOCK as usize];
+
 /// `length` rounded up to whole blocks.
 pub const fn whole_blocks(length: u64) -> u64 {
     length.div_ceil(BLOCK) * BLOCK

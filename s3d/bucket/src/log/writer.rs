@@ -6,11 +6,18 @@ use bytes::Bytes;
 use volumed_client::{BlockDevice, DeviceError, Durability};
 
 use crate::format::group::{Builder, Link};
-use crate::format::layout::SEGMENT;
+use crate::format::layout::{SEGMENT, ZEROES};
 use crate::log::position::Position;
 use crate::object::Timestamp;
 use crate::rules::{Rule, kept};
 use crate::space::allocator::Space;
+
+/// A group that is no longer than this takes zeroes along …
+const SHORT_GROUP: u64 = 16 << 10;
+
+/// … up to the next multiple of this address. A durable write into a hole costs the disk's file system
+/// a commit of its journal; one over zeroes does not, so that of many short groups few pay for it.
+const STRETCH: u64 = 64 << 10;
 
 /// The writing end of the log.
 pub struct Log {
@@ -18,6 +25,8 @@ pub struct Log {
     space: Arc<Space>,
     epoch: u64,
     end: LogEnd,
+    /// Where the zeroes end that the last group took along.
+    zeroed: u64,
 }
 
 /// Where the log ends, once the groups so far are durable.
@@ -41,20 +50,45 @@ pub struct PlacedGroup {
     device: Arc<dyn BlockDevice>,
     address: u64,
     pieces: Vec<Bytes>,
+    /// How many zeroes follow it.
+    zeroes: usize,
 }
 
 impl PlacedGroup {
+    /// Whether it is written over where the next group begins, which may be written only when this
+    /// one is answered: a write that is repeated on a new connection would undo it.
+    pub fn reaches_next(&self) -> bool {
+        self.zeroes > 0
+    }
+
     /// Writes it. When this returns, it is durable; a replay reaches it once all before it are, too.
-    pub async fn write(self) -> Result<(), DeviceError> {
+    pub async fn write(mut self) -> Result<(), DeviceError> {
+        let group = self.pieces.len();
+        self.pieces.extend(zeroes(self.zeroes));
+        match self.write_pieces(self.pieces.len()).await {
+            Err(DeviceError::NoSpace) if self.zeroes > 0 => self.write_pieces(group).await,
+            written => written,
+        }
+    }
+
+    async fn write_pieces(&self, count: usize) -> Result<(), DeviceError> {
         let durability = if kept(Rule::GroupBeforeAnswer) {
             Durability::Durable
         } else {
             Durability::Volatile
         };
         self.device
-            .write(self.address, &self.pieces, durability)
+            .write(self.address, &self.pieces[..count], durability)
             .await
     }
+}
+
+fn zeroes(mut length: usize) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let piece = length.min(ZEROES.len());
+        length -= piece;
+        (piece > 0).then(|| Bytes::from_static(&ZEROES[..piece]))
+    })
 }
 
 impl Log {
@@ -69,6 +103,7 @@ impl Log {
             space,
             epoch,
             end: LogEnd::opened(position),
+            zeroed: 0,
         }
     }
 
@@ -105,11 +140,12 @@ impl Log {
     }
 
     /// Gives a group its place, where [`Log::next_address`] said. When this fails, the log ends where
-    /// it ended.
+    /// it ended. `alone`: no other group is on its way.
     pub async fn place(
         &mut self,
         group: Builder,
         time: Timestamp,
+        alone: bool,
     ) -> Result<PlacedGroup, DeviceError> {
         let address = self.next_address();
         let LogEnd { position, room } = self.end;
@@ -129,21 +165,29 @@ impl Log {
         let length = group.length();
         assert!(length <= room, "a group must end within its segment");
         let (pieces, crc) = group.finish(&link);
+        let end = address + length;
         self.end = LogEnd {
             position: Position {
                 sequence: link.sequence,
                 next_record,
-                address: address + length,
+                address: end,
                 next_segment,
                 floor: position.floor,
                 crc,
             },
             room: room - length,
         };
+        let zeroes = if alone && length <= SHORT_GROUP && end > self.zeroed {
+            self.zeroed = end.next_multiple_of(STRETCH);
+            self.zeroed - end
+        } else {
+            0
+        };
         Ok(PlacedGroup {
             device: self.device.clone(),
             address,
             pieces,
+            zeroes: zeroes as usize,
         })
     }
 }

@@ -91,6 +91,25 @@ async fn a_group_is_planned_on_those_on_their_way_and_answered_behind_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_follows_a_group_whose_zeroes_lie_there() {
+    let device: Arc<Sparse> = Arc::default();
+    let bucket = start(&device).await;
+    // Behind a group that took none along, the next one begins where there are no zeroes.
+    put(&bucket, "filling", SMALL_BODY).await;
+    let gate = hold(&device);
+    let written = device.durable.load(Ordering::Relaxed);
+    let first = begin_put(&bucket, "a", Condition::default());
+    settle().await;
+    let second = begin_put(&bucket, "b", Condition::default());
+    settle().await;
+    assert_eq!(device.durable.load(Ordering::Relaxed), written);
+    gate.add_permits(1);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(device.durable.load(Ordering::Relaxed), written + 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_that_rests_on_a_group_on_its_way_waits_for_it() {
     let device: Arc<Sparse> = Arc::default();
     let bucket = start(&device).await;
@@ -156,7 +175,8 @@ async fn nothing_is_planned_on_a_group_that_got_no_place() {
     device.full_superblock.store(true, Ordering::Relaxed);
     let gate = hold(&device);
     let written = device.durable.load(Ordering::Relaxed);
-    let first = begin_put(&bucket, "a", Condition::default());
+    // Too long to take zeroes along.
+    let first = begin_put_of(40_000, &bucket, "a", Condition::default());
     settle().await;
     let second = begin_put_of(SMALL_BODY, &bucket, "b", Condition::default());
     settle().await;
