@@ -12,7 +12,7 @@ use crate::object::Timestamp;
 use crate::rules::{Rule, kept};
 use crate::space::allocator::Space;
 
-/// A group that is no longer than this takes zeroes along …
+/// A group of one record that is no longer than this takes zeroes along …
 const SHORT_GROUP: u64 = 16 << 10;
 
 /// … up to the next multiple of this address. A durable write into a hole costs the disk's file system
@@ -163,6 +163,7 @@ impl Log {
         };
         let next_record = link.first_record + u64::from(group.records());
         let length = group.length();
+        let short = group.records() == 1 && length <= SHORT_GROUP;
         assert!(length <= room, "a group must end within its segment");
         let (pieces, crc) = group.finish(&link);
         let end = address + length;
@@ -177,7 +178,7 @@ impl Log {
             },
             room: room - length,
         };
-        let zeroes = if alone && length <= SHORT_GROUP && end > self.zeroed {
+        let zeroes = if alone && short && end > self.zeroed {
             self.zeroed = end.next_multiple_of(STRETCH);
             self.zeroed - end
         } else {
