@@ -25,7 +25,8 @@ use super::pool::Pool;
 pub(super) struct Node {
     pub store: Arc<dyn MetaStore>,
     pub disks: BTreeMap<DiskNumber, Arc<Disk>>,
-    pub pool: Pool,
+    /// Of each disk.
+    pub pools: BTreeMap<DiskNumber, Pool>,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
 }
@@ -287,7 +288,7 @@ impl Machine {
 
     fn run_in_pool(self: &Arc<Self>, number: DiskNumber, id: DiskOpId, op: DiskOp) {
         let machine = Arc::clone(self);
-        self.node.pool.run(move || {
+        self.node.pools[&number].run(move || {
             let disk = &machine.node.disks[&number];
             let result = disk.run(machine.volume, &op);
             let event = ReplicaEvent::Done(id, result);

@@ -92,7 +92,7 @@ async fn create_files(
 ) -> Result<(), PlaceFailure> {
     let (tell, told) = oneshot::channel();
     let (disk, volume) = (Arc::clone(&machine.node.disks[&number]), machine.volume);
-    machine.node.pool.run(move || {
+    machine.node.pools[&number].run(move || {
         let _ = tell.send(disk.create_extents(volume, &files));
     });
     match told.await {

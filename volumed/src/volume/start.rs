@@ -61,10 +61,15 @@ pub(super) async fn start(
         let number = join(&*store, &disk).await?;
         disks.insert(number, Arc::new(disk));
     }
+    let pools = disks
+        .keys()
+        .map(|&disk| Ok((disk, Pool::start(disk)?)))
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Threads)?;
     let node = Arc::new(Node {
         store,
         disks,
-        pool: Pool::start().map_err(StartError::Threads)?,
+        pools,
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
     });

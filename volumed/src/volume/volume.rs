@@ -212,7 +212,7 @@ impl Volume {
             let volume = self.id;
             disk.space()
                 .release(u32::try_from(blocks).unwrap_or(u32::MAX));
-            self.node().pool.run(move || {
+            self.node().pools[&number].run(move || {
                 if let Err(error) = disk.remove_volume(volume) {
                     tracing::warn!(%volume, %error, "a deleted volume's files could not be removed");
                 }
