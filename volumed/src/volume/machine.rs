@@ -223,6 +223,17 @@ impl Machine {
         self.perform(deeds);
     }
 
+    pub fn has_head(&self) -> bool {
+        self.state.lock().head.is_some()
+    }
+
+    /// Grants memory for the checksums of so many regions on each disk.
+    pub fn keep_sums(&self, regions: usize) {
+        for replica in self.state.lock().replicas.values_mut() {
+            replica.keep_sums(regions);
+        }
+    }
+
     /// Time went by.
     pub fn tick(self: &Arc<Self>) {
         self.head_event(HeadEvent::Tick);

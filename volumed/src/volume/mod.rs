@@ -44,6 +44,15 @@ use volumed_core::replica::{Recovered, Replica};
 /// How often idle regions are cleaned and disks are measured.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Regions whose checksums all volumes in use keep in memory, 4 KiB each; they share them evenly.
+const KEPT_SUMS: usize = 8192;
+
+/// No volume keeps more: those of 16 GiB.
+const MOST_SUMS: usize = 4096;
+
+/// None keeps fewer.
+const FEWEST_SUMS: usize = 64;
+
 /// Every volume of this node. Cheap to clone: clones are the same volumes.
 #[derive(Clone)]
 pub struct Volumes {
@@ -305,7 +314,11 @@ impl Shared {
                 tracing::warn!(%error, "a disk's free space cannot be read");
             }
         }
-        for volume in self.all() {
+        let volumes = self.all();
+        let served = volumes.iter().filter(|it| it.machine.has_head()).count();
+        let sums = (KEPT_SUMS / served.max(1)).clamp(FEWEST_SUMS, MOST_SUMS);
+        for volume in volumes {
+            volume.machine.keep_sums(sums);
             volume.machine.tick();
         }
     }

@@ -195,6 +195,11 @@ impl Replica {
         self.regions.rest();
     }
 
+    /// Grants memory for the checksums of so many regions, 4 KiB each, beside those in use.
+    pub fn keep_sums(&mut self, regions: usize) {
+        self.regions.keep(regions);
+    }
+
     /// Takes one event.
     pub fn handle(&mut self, event: ReplicaEvent, effects: &mut Vec<ReplicaEffect>) {
         match event {

@@ -7,7 +7,7 @@ use crate::{
     BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
 };
 
-/// Pages kept while nobody uses them: the sums of 1 GiB, 1 MiB of memory.
+/// Pages kept while nobody uses them, unless more are granted: the sums of 1 GiB, 1 MiB of memory.
 const KEPT_PAGES: usize = 256;
 
 /// The blocks of one extent that an operation touches.
@@ -79,6 +79,8 @@ struct Region {
 pub(super) struct Regions {
     suspect: BTreeSet<RegionIndex>,
     known: BTreeMap<RegionIndex, Region>,
+    /// Pages kept while nobody uses them.
+    kept: usize,
     uses: u64,
 }
 
@@ -87,7 +89,16 @@ impl Regions {
         Self {
             suspect,
             known: BTreeMap::new(),
+            kept: KEPT_PAGES,
             uses: 0,
+        }
+    }
+
+    /// Grants memory for so many pages that nobody uses.
+    pub fn keep(&mut self, pages: usize) {
+        self.kept = pages;
+        if self.known.len() > pages {
+            self.evict(None);
         }
     }
 
@@ -122,8 +133,8 @@ impl Regions {
             region.loading = false;
             region.used = self.uses;
         }
-        if self.known.len() > KEPT_PAGES {
-            self.evict(index);
+        if self.known.len() > self.kept {
+            self.evict(Some(index));
         }
     }
 
@@ -133,15 +144,23 @@ impl Regions {
         }
     }
 
-    fn evict(&mut self, keep: RegionIndex) {
+    /// Forgets the sums that were used longest ago, and an eighth more than it has to: to find them
+    /// it looks at all.
+    fn evict(&mut self, keep: Option<RegionIndex>) {
         let idle = self.known.iter().filter(|&(index, region)| {
-            region.pins == 0 && !region.loading && *index != keep && !self.suspect.contains(index)
+            region.pins == 0
+                && !region.loading
+                && Some(*index) != keep
+                && !self.suspect.contains(index)
         });
-        if let Some(oldest) = idle
-            .min_by_key(|(_, region)| region.used)
-            .map(|(&index, _)| index)
-        {
-            self.known.remove(&oldest);
+        let mut idle: Vec<_> = idle.map(|(&index, region)| (region.used, index)).collect();
+        let surplus = self.known.len() - (self.kept - self.kept / 8);
+        if surplus < idle.len() {
+            idle.select_nth_unstable(surplus);
+            idle.truncate(surplus);
+        }
+        for (_, index) in idle {
+            self.known.remove(&index);
         }
     }
 
@@ -255,6 +274,30 @@ mod tests {
         regions.rest();
         let known = [0, 1, 2].map(|region| regions.known(RegionIndex(region)).is_some());
         assert_eq!(known, [false, true, true]);
+    }
+
+    #[test]
+    fn the_sums_used_longest_ago_go_first() {
+        let mut regions = Regions::new(BTreeSet::new());
+        regions.keep(16);
+        let load = |regions: &mut Regions, region: u64| {
+            regions.touch(RegionIndex(region));
+            regions.loaded(RegionIndex(region), Box::new([3; 1024]));
+        };
+        let first = Span::new(ExtentIndex(0), 0, 4096);
+        for region in 0..16 {
+            load(&mut regions, region);
+        }
+        regions.pin(first);
+        regions.unpin(first);
+        load(&mut regions, 16);
+        let known = |regions: &Regions| -> Vec<u64> {
+            let known = regions.known.keys();
+            known.map(|index| index.0).collect()
+        };
+        assert_eq!(known(&regions)[..3], [0, 4, 5], "1 to 3 are gone");
+        regions.keep(8);
+        assert_eq!(known(&regions), [0, 11, 12, 13, 14, 15, 16]);
     }
 
     #[test]
