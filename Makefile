@@ -5,6 +5,7 @@
 # make bench-mounts PEERS=DIR   measure the mount beside s3fs, rclone, geesefs, juicefs and mount-s3, as far as
 #              they are in DIR or in PATH, and write RESULTS.md; needs root
 # make check   the fast part of the tests: format, lints, unit and property tests
+# make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
@@ -18,7 +19,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run mount test check lint bench bench-mounts fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -63,6 +64,11 @@ bench-mounts: build-packages
 	@.ci/install-packages fuse3 s3fs
 	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-bench
 	PATH=$(if $(PEERS),$(abspath $(PEERS)):)$$PATH $(TARGET)/release/hayrack-bench mounts --data $(BENCH_DATA) --results tests/bench
+
+bench-volumes: build-packages
+	@.ci/install-packages fio nbdkit qemu-utils
+	cargo build --release --locked -p volumed -p hayrack-bench
+	$(TARGET)/release/hayrack-bench volumes --data $(BENCH_DATA) --results tests/bench
 
 s3-tests: build-packages
 	@.ci/install-packages python3-venv

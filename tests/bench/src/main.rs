@@ -13,6 +13,7 @@ mod report;
 mod server;
 mod sign;
 mod size;
+mod volumes;
 mod work;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Compare(compare::Options),
     /// Measures the mount and other mounts in turn on the same Hayrack
     Mounts(mounts::Options),
+    /// Measures a volume and a file that nbdkit serves in turn, on a disk and in memory
+    Volumes(volumes::Options),
 }
 
 #[derive(Args)]
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Ceiling(options) => ceiling::execute(options).map(|()| ExitCode::SUCCESS),
         Command::Compare(options) => compare::execute(&options),
         Command::Mounts(options) => mounts::execute(&options),
+        Command::Volumes(options) => volumes::execute(&options),
     };
     match outcome {
         Ok(code) => code,

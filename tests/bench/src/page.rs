@@ -1,4 +1,4 @@
-//! The page of results. Each comparison writes its own section and keeps the other's.
+//! The page of results. Each comparison writes its own section and keeps the others'.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,14 +8,29 @@ use anyhow::Context as _;
 
 const TITLE: &str = "# Hayrack beside its peer";
 const MOUNTS: &str = "## The mount beside other mounts";
+const VOLUMES: &str = "## The volume beside a file";
 
-/// A part of the page.
-#[derive(Clone, Copy)]
+/// A part of the page, in its order.
+#[derive(Clone, Copy, PartialEq)]
 pub enum Section {
     /// What `compare` measured; it comes first, under the title.
     Servers,
     /// What `mounts` measured.
     Mounts,
+    /// What `volumes` measured.
+    Volumes,
+}
+
+impl Section {
+    const ALL: [Self; 3] = [Self::Servers, Self::Mounts, Self::Volumes];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Servers => TITLE,
+            Self::Mounts => MOUNTS,
+            Self::Volumes => VOLUMES,
+        }
+    }
 }
 
 /// Puts a section into `RESULTS.md` of a folder.
@@ -34,19 +49,26 @@ pub fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn with_section(page: &str, section: Section, text: &str) -> String {
-    let (servers, mounts) = page.split_once(MOUNTS).unwrap_or((page, ""));
-    let servers = servers.strip_prefix(TITLE).unwrap_or(servers);
-    let (servers, mounts) = match section {
-        Section::Servers => (text, mounts),
-        Section::Mounts => (servers, text),
-    };
-    let parts = [(TITLE, servers), (MOUNTS, mounts)].map(|(title, text)| (title, text.trim()));
-    let parts = parts
-        .iter()
+    let sections = Section::ALL.map(|it| {
+        let text = if it == section { text } else { of(page, it) };
+        (it.title(), text.trim())
+    });
+    let sections = sections
+        .into_iter()
         .filter(|(title, text)| *title == TITLE || !text.is_empty());
-    let parts = parts.map(|(title, text)| format!("{title}\n\n{text}"));
-    let page: Vec<_> = parts.map(|part| part.trim().to_owned()).collect();
+    let sections = sections.map(|(title, text)| format!("{title}\n\n{text}"));
+    let page: Vec<_> = sections.map(|it| it.trim().to_owned()).collect();
     page.join("\n\n") + "\n"
+}
+
+/// A section of a page, up to the next title; empty if it is not there.
+fn of(page: &str, section: Section) -> &str {
+    let titles = Section::ALL.map(Section::title);
+    let Some((_, text)) = page.split_once(section.title()) else {
+        return "";
+    };
+    let ends = titles.iter().filter_map(|title| text.find(title));
+    &text[..ends.min().unwrap_or(text.len())]
 }
 
 /// What it ran on.
@@ -67,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_section_keeps_the_other() {
+    fn each_section_keeps_the_others() {
         let servers = with_section("", Section::Servers, "one\n");
         assert_eq!(servers, format!("{TITLE}\n\none\n"));
         let both = with_section(&servers, Section::Mounts, "two\n");
@@ -76,6 +98,10 @@ mod tests {
         assert_eq!(newer, format!("{TITLE}\n\nthree\n\n{MOUNTS}\n\ntwo\n"));
         let newest = with_section(&newer, Section::Mounts, "four\n");
         assert_eq!(newest, format!("{TITLE}\n\nthree\n\n{MOUNTS}\n\nfour\n"));
+        let all = with_section(&newest, Section::Volumes, "five");
+        assert_eq!(all, format!("{newest}\n{VOLUMES}\n\nfive\n"));
+        let again = with_section(&all, Section::Mounts, "four");
+        assert_eq!(again, all);
     }
 
     #[test]

@@ -18,6 +18,18 @@ pub fn memory_of(pid: i32, field: &str) -> anyhow::Result<f64> {
     Ok(kibibytes / 1024.0)
 }
 
+/// Processor time that a process has used so far, in seconds.
+pub fn processor_time(pid: i32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+        .with_context(|| format!("process {pid} is gone: it died during the run"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("a process has a state")?;
+    // utime and stime, counted from the state on.
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>);
+    let ticks: f64 = ticks.sum::<Result<_, _>>()?;
+    let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?;
+    Ok(ticks / a_second.context("the kernel counts no ticks")? as f64)
+}
+
 /// A process and all that it started, directly or not.
 pub fn family(pid: i32) -> Vec<i32> {
     let parents = parents();
