@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -21,7 +21,11 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         ],
     ),
     ("volumed-buffers", &[]),
-    ("volumed-client", &["volumed-buffers", "volumed-nbd"]),
+    (
+        "volumed-client",
+        &["volumed-buffers", "volumed-nbd", "volumed-socket"],
+    ),
+    ("volumed-socket", &[]),
     ("volumed-core", &[]),
     ("volumed-daemon", &["volumed-client"]),
     ("volumed-disk", &["volumed-buffers", "volumed-core"]),

@@ -3,11 +3,10 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 use volumed_nbd::client::{Replies, Request, encode};
 use volumed_nbd::{NbdError, Violation};
+use volumed_socket::Incoming;
 
 use super::Reply;
 use super::in_flight::InFlight;
@@ -17,7 +16,7 @@ use crate::DeviceError;
 /// What callers, the reading and the writing task share.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: OwnedWriteHalf,
+    stream: volumed_socket::Outgoing,
     in_flight: Mutex<InFlight>,
     queue: Mutex<Queue>,
     /// Tells the writing task that the socket was full.
@@ -34,7 +33,7 @@ struct Queue {
 }
 
 impl Connection {
-    pub fn new(stream: OwnedWriteHalf) -> Self {
+    pub fn new(stream: volumed_socket::Outgoing) -> Self {
         Self {
             stream,
             in_flight: Mutex::default(),
@@ -119,18 +118,14 @@ impl Connection {
 }
 
 /// Takes answers until the connection ends.
-pub(super) async fn receive(
-    connection: Arc<Connection>,
-    mut stream: OwnedReadHalf,
-    mut replies: Replies,
-) {
+pub(super) async fn receive(connection: Arc<Connection>, stream: Incoming, mut replies: Replies) {
     // Also when the runtime drops this task, nobody may wait for answers that cannot come.
     let _end = BreakOnDrop(connection.clone());
     loop {
         if connection.deliver(&mut replies).is_err() {
             return;
         }
-        match stream.read_buf(replies.input()).await {
+        match stream.read(replies.input()).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }

@@ -43,7 +43,9 @@ impl NbdDevice {
     /// the runtime that this is called on.
     pub async fn connect(socket: &Path, export: &str) -> Result<Self, ConnectError> {
         let (stream, established) = connect::connect(socket, export).await?;
-        let (incoming, outgoing) = stream.into_split();
+        let (incoming, outgoing) =
+            volumed_socket::split(stream.into_std().map_err(ConnectError::Broken)?)
+                .map_err(ConnectError::Broken)?;
         let connection = Arc::new(Connection::new(outgoing));
         let receive = connection::receive(connection.clone(), incoming, established.replies);
         let reader = tokio::spawn(receive);

@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use tokio::net::unix::OwnedWriteHalf;
 use volumed_nbd::client::REQUEST_LENGTH;
 
 /// Segments that one system call takes.
@@ -59,14 +58,14 @@ impl Outgoing {
     }
 
     /// Writes until all is sent, or fails with `WouldBlock` and keeps the rest.
-    pub fn write_to(&mut self, stream: &OwnedWriteHalf) -> io::Result<()> {
+    pub fn write_to(&mut self, stream: &volumed_socket::Outgoing) -> io::Result<()> {
         while !self.is_empty() {
             let mut slices = [IoSlice::new(&[]); SEGMENTS];
             let count = self.segments.len().min(SEGMENTS);
             for (slice, segment) in slices.iter_mut().zip(&self.segments) {
                 *slice = IoSlice::new(segment.rest());
             }
-            let sent = stream.try_write_vectored(&slices[..count])?;
+            let sent = stream.try_write(&slices[..count])?;
             self.drop_sent(sent);
         }
         Ok(())
