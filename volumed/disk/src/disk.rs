@@ -47,6 +47,8 @@ pub struct Disk {
     capacity: AtomicU64,
     /// Tells its file system from others.
     device: u64,
+    /// Nothing waits for it: its file system is in memory.
+    pub(crate) in_memory: bool,
     /// Disks of the pool on its file system, itself among them.
     sharers: AtomicU64,
     failed: AtomicBool,
@@ -83,6 +85,7 @@ impl Disk {
             space: Arc::default(),
             capacity: AtomicU64::new(0),
             device: found.st_dev,
+            in_memory: is_in_memory(&volumes).map_err(DiskError::io(&volumes))?,
             sharers: AtomicU64::new(1),
             failed: AtomicBool::new(false),
             permits: Permits::default(),
@@ -256,6 +259,13 @@ impl Disk {
 /// Makes a folder that only this daemon's user may look into: tenants' bytes lie below it.
 fn make_private(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether a folder's file system keeps everything in memory.
+fn is_in_memory(folder: &Path) -> std::io::Result<bool> {
+    const TMPFS: i64 = 0x0102_1994;
+    let kind = rustix::fs::statfs(folder)?.f_type;
+    Ok(kind == TMPFS)
 }
 
 #[cfg(test)]

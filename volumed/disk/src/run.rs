@@ -36,6 +36,13 @@ impl Disk {
             return Some(Err(DiskFault::Sync));
         }
         match op {
+            DiskOp::Read { file, .. }
+            | DiskOp::Write { file, .. }
+            | DiskOp::LoadSums { file, .. }
+                if self.in_memory && self.files.is_at_hand(volume, *file) =>
+            {
+                Some(self.run(volume, op))
+            }
             DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write {
