@@ -17,8 +17,8 @@ const APPENDED: usize = 1024;
 const APPENDS: usize = 20;
 const RANDOM_WRITES: usize = 20;
 /// Odd, so that the last one leaves another name; s3fs copies the object in each.
-const FILE_RENAMES: usize = 9;
-const DIRECTORY_RENAMES: usize = 3;
+const FILE_RENAMES: usize = 201;
+const DIRECTORY_RENAMES: usize = 11;
 
 /// Writes the large file.
 pub fn sequential_write(bed: &mut Bed) -> anyhow::Result<Taken> {
