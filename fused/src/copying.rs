@@ -48,6 +48,7 @@ impl Mount {
         let _one_at_a_time = target.upload.lock().await;
         let _names = self.names.read().await;
         let base = self.copied_whole(source, copy.length)?;
+        to.check_conflicts(&target.state.lock())?;
         let replaced = self.begin_copy(target)?;
         let stored = self.copy_object(source, &base, target, replaced).await;
         target.state.lock().uploading = false;

@@ -150,8 +150,14 @@ impl FileSystem {
             Ok(opened) => opened,
             Err(error) => return reply.error(error),
         };
-        if !opened.file.is_changed() {
-            return reply.ok();
+        {
+            let state = opened.file.state.lock();
+            if let Err(error) = opened.check_conflicts(&state) {
+                return reply.error(error);
+            }
+            if !state.is_changed() {
+                return reply.ok();
+            }
         }
         self.act(
             asked,

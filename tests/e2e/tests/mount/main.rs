@@ -1,12 +1,15 @@
 //! The mounted bucket, used as applications use a file system.
 
 mod cache;
+mod conflicts;
+mod denied;
 mod faults;
 mod killed;
 mod listings;
 mod login;
 mod lost_answers;
 mod model;
+mod opener;
 mod operating;
 mod others;
 mod programs;
