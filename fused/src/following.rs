@@ -263,15 +263,19 @@ fn doubt(tree: &mut Tree, ino: Ino) -> Vec<Stale> {
         node.fresh_until = Timestamp::default();
     }
     let mut stale = vec![Stale::Inode(ino)];
-    if let Some((parent, segment, beside)) = tree.place(ino) {
-        let name = if beside {
-            names::shown_beside_directory(segment)
-        } else {
-            names::shown(segment).map(Into::into)
-        };
-        stale.extend(name.map(|name| Stale::Name(parent, name.into())));
-    }
+    stale.extend(shown(tree, ino).map(|(parent, name)| Stale::Name(parent, name)));
     stale
+}
+
+/// The directory of an inode, and its name there as the kernel knows it.
+pub fn shown(tree: &Tree, ino: Ino) -> Option<(Ino, OsString)> {
+    let (parent, segment, beside) = tree.place(ino)?;
+    let name = if beside {
+        names::shown_beside_directory(segment)
+    } else {
+        names::shown(segment).map(Into::into)
+    };
+    Some((parent, name?.into()))
 }
 
 #[cfg(test)]

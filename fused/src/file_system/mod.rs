@@ -48,8 +48,9 @@ fn configure(config: &mut KernelConfig, hayrack: bool) {
     // What the kernel does not have it does not need.
     let _ = config.add_capabilities(wanted & config.capabilities());
     if hayrack {
-        // Elsewhere each entry would have to be asked for.
-        let plus = InitFlags::FUSE_DO_READDIRPLUS;
+        // Elsewhere each entry would have to be asked for. Whoever wants names only is not to have the
+        // kernel remember every one of them, and this process with it.
+        let plus = InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO;
         let _ = config.add_capabilities(plus & config.capabilities());
     }
     let _ = config.set_max_write(MAX_TRANSFER);
