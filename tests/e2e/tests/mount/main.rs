@@ -1,5 +1,6 @@
 //! The mounted bucket, used as applications use a file system.
 
+mod beside;
 mod cache;
 mod conflicts;
 mod denied;
