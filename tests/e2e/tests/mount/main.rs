@@ -10,6 +10,7 @@ mod listings;
 mod login;
 mod lost_answers;
 mod model;
+mod mounting;
 mod opener;
 mod operating;
 mod others;
