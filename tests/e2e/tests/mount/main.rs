@@ -5,6 +5,7 @@ mod cache;
 mod conflicts;
 mod denied;
 mod faults;
+mod kept;
 mod killed;
 mod listings;
 mod login;
