@@ -112,6 +112,7 @@ impl Mount {
                     key,
                     size: node.size,
                     changed: changed(&state),
+                    staged: None,
                     upload: Some(attempts.progress(state.uploading)),
                 });
             }

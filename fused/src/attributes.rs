@@ -84,10 +84,15 @@ impl Mount {
             node.kind()
         };
         if kind == Kind::Directory {
-            return self.store_directory(ino).await;
+            let stored = self.store_directory(ino).await;
+            if stored.is_err() {
+                // If it cannot be asked now, the next who uses it asks.
+                let _ = self.renew(ino).await;
+            }
+            return stored;
         }
         let file = self.open_file(ino);
-        let open = {
+        let (open, deferred) = {
             let mut state = file.state.lock();
             let deferred = state.is_changed();
             state.attributes_changed = true;
@@ -95,13 +100,16 @@ impl Mount {
                 let headers = self.headers(ino)?;
                 state.record(&Record::Headers(headers.lines()))?;
             }
-            deferred && state.openers > 0
+            (deferred && state.openers > 0, deferred)
         };
         let done = if open {
             Ok(())
         } else {
             self.upload(&file).await
         };
+        if !deferred {
+            self.undo_denied(&file, &done).await;
+        }
         self.forget_file(&file);
         done
     }

@@ -1,9 +1,12 @@
 //! Copies that the server makes: a file whose whole bytes are wanted in an empty one.
 //!
-//! Other ranges are read and written by the kernel, which is what a refusal makes it do.
+//! A large file is asked for in several ranges. For the first of them the server copies the whole file,
+//! and the copy is cut here; for each of the others it is cut later. Other ranges are read and written by the
+//! kernel, which is what a refusal makes it do.
 
 use std::sync::Arc;
 
+use fused_fs::attributes::Timestamp;
 use fused_fs::stage::Base;
 use fused_s3::{Condition, ErrorKind, Stored};
 use fuser::Errno;
@@ -15,6 +18,12 @@ use crate::mount::{Mount, now};
 
 /// What the kernel takes for: copy it yourself.
 const BY_HAND: Errno = Errno::EOPNOTSUPP;
+
+/// Whoever asks for so much of a larger file is taken to ask for the rest, too.
+const LARGE: u64 = 1 << 30;
+
+/// Most bytes that are answered at once; the kernel itself copies no more.
+const MOST: u64 = 0x7fff_f000;
 
 /// A range that is to be copied.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +47,7 @@ impl Mount {
         self.check_writable()?;
         let (source, target) = (&from.file, &to.file);
         // Elsewhere a copy may replace what somebody else stored meanwhile.
-        let by_server = self.options.hayrack && copy.from == 0 && copy.to == 0;
+        let by_server = self.options.hayrack && copy.from == copy.to;
         if !by_server || source.ino == target.ino {
             return Err(BY_HAND);
         }
@@ -47,24 +56,50 @@ impl Mount {
         }
         let _one_at_a_time = target.upload.lock().await;
         let _names = self.names.read().await;
-        let base = self.copied_whole(source, copy.length)?;
-        let replaced = self.begin_copy(target)?;
-        let stored = self.copy_object(source, &base, target, replaced).await;
-        target.state.lock().uploading = false;
-        // Nothing was changed: the kernel may try.
-        let stored = stored.map_err(|_| BY_HAND)?;
-        self.end_copy(target, stored, base.size);
-        u32::try_from(base.size).map_err(|_| BY_HAND)
+        let base = self.object(source)?;
+        let end = base.size.min(copy.from + copy.length.min(MOST));
+        let copied = end.checked_sub(copy.from).ok_or(BY_HAND)?;
+        if copied == 0 || (end < base.size && copied < LARGE) {
+            return Err(BY_HAND);
+        }
+        to.check_conflicts(&target.state.lock())?;
+        if copy.from == 0 {
+            let replaced = self.begin_copy(target)?;
+            let stored = self.copy_object(source, &base, target, replaced).await;
+            target.state.lock().uploading = false;
+            // Nothing was changed: the kernel may try.
+            let stored = stored.map_err(|_| BY_HAND)?;
+            self.end_copy(target, stored, base.size);
+        } else {
+            self.uncut(target, &base, copy.to)?;
+        }
+        if end < base.size {
+            self.resize(target, end)?;
+        }
+        u32::try_from(copied).map_err(|_| BY_HAND)
     }
 
-    /// The object of a file, if the bytes that are asked for are all that it has.
-    fn copied_whole(&self, file: &OpenFile, length: u64) -> Outcome<Base> {
+    fn object(&self, file: &OpenFile) -> Outcome<Base> {
         let tree = self.tree.lock();
         let object = tree.get(file.ino).and_then(|node| node.object.clone());
-        let answerable = |size| (1..=length).contains(&size) && u32::try_from(size).is_ok();
-        object
-            .filter(|object| answerable(object.size))
-            .ok_or(BY_HAND)
+        object.ok_or(BY_HAND)
+    }
+
+    /// Gives a copy all its bytes back, of which only the first `length` were asked for before. A copy has the
+    /// ETag of what was copied.
+    fn uncut(&self, file: &OpenFile, source: &Base, length: u64) -> Outcome<()> {
+        let mut state = file.state.lock();
+        let staged = state.staged.as_ref().filter(|_| !state.uploading);
+        if !staged.is_some_and(|it| it.stage.is_cut(source, length)) {
+            return Err(BY_HAND);
+        }
+        state.discard();
+        if let Some(node) = self.tree.lock().change(file.ino) {
+            node.size = source.size;
+            // Its times are those of the cut.
+            node.fresh_until = Timestamp::default();
+        }
+        Ok(())
     }
 
     /// Answers the object that the empty file lies over, if there is one.

@@ -42,6 +42,8 @@ pub struct FileState {
     pub early: Option<Early>,
     /// The uploads since it was as the object.
     pub attempts: Option<Attempts>,
+    /// How often what was written here gave way to what somebody else stored.
+    pub conflicts: u64,
     pub openers: usize,
     /// Those of them who may write.
     pub writers: usize,
@@ -78,7 +80,20 @@ pub type Fetch = Shared<BoxFuture<'static, Result<Bytes, Errno>>>;
 pub struct Opened {
     pub file: Arc<OpenFile>,
     pub writes: bool,
+    /// How often the file had given way when it was opened.
+    conflicts: u64,
     pub reads: Mutex<Reads>,
+}
+
+impl Opened {
+    /// Refuses those who wrote, or may have written, what gave way since: it is not in the file, and what
+    /// they write now was not meant for what somebody else stored.
+    pub fn check_conflicts(&self, state: &FileState) -> Outcome<()> {
+        if self.writes && self.conflicts != state.conflicts {
+            return Err(Errno::ESTALE);
+        }
+        Ok(())
+    }
 }
 
 /// The reads of one opener.
@@ -107,11 +122,12 @@ impl Mount {
     /// One more opener of a file.
     pub fn opened(&self, ino: Ino, writes: bool) -> (u64, Arc<OpenFile>) {
         let file = self.open_file(ino);
-        {
+        let conflicts = {
             let mut state = file.state.lock();
             state.openers += 1;
             state.writers += usize::from(writes);
-        }
+            state.conflicts
+        };
         let handle = self.handle();
         let reads = Reads {
             prefetch: Prefetch::new(self.options.read_ahead),
@@ -121,6 +137,7 @@ impl Mount {
         let opened = Opened {
             file: file.clone(),
             writes,
+            conflicts,
             reads: Mutex::new(reads),
         };
         self.openers.lock().insert(handle, Arc::new(opened));

@@ -141,6 +141,7 @@ struct Follower {
 impl Follower {
     async fn follow(self) {
         let mut last = None;
+        let mut denied = false;
         loop {
             match self.mount.client.changes(&self.prefix, last).await {
                 Ok(mut changes) => {
@@ -148,6 +149,7 @@ impl Follower {
                         // What changed before the feed began is not in it.
                         self.doubt_all();
                     }
+                    denied = false;
                     let ended = self.read(&mut changes).await;
                     self.mount.coherent.store(false, Ordering::Relaxed);
                     last = changes.last;
@@ -160,6 +162,10 @@ impl Follower {
                     return;
                 }
                 Err(error) if error.kind == ErrorKind::NotFound => last = None,
+                Err(error) if error.kind == ErrorKind::Denied && !denied => {
+                    tracing::warn!(%error, "the keys do not give access to the change feed");
+                    denied = true;
+                }
                 Err(_) => {}
             }
             tokio::time::sleep(PAUSE).await;
@@ -257,15 +263,19 @@ fn doubt(tree: &mut Tree, ino: Ino) -> Vec<Stale> {
         node.fresh_until = Timestamp::default();
     }
     let mut stale = vec![Stale::Inode(ino)];
-    if let Some((parent, segment, beside)) = tree.place(ino) {
-        let name = if beside {
-            names::shown_beside_directory(segment)
-        } else {
-            names::shown(segment).map(Into::into)
-        };
-        stale.extend(name.map(|name| Stale::Name(parent, name.into())));
-    }
+    stale.extend(shown(tree, ino).map(|(parent, name)| Stale::Name(parent, name)));
     stale
+}
+
+/// The directory of an inode, and its name there as the kernel knows it.
+pub fn shown(tree: &Tree, ino: Ino) -> Option<(Ino, OsString)> {
+    let (parent, segment, beside) = tree.place(ino)?;
+    let name = if beside {
+        names::shown_beside_directory(segment)
+    } else {
+        names::shown(segment).map(Into::into)
+    };
+    Some((parent, name?.into()))
 }
 
 #[cfg(test)]

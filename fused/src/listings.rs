@@ -6,8 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use fused_fs::attributes::Timestamp;
 use fused_fs::tree::{Found, Ino, Tree};
 
-/// Most names that are kept of all directories together, but for those of the last one.
+/// Most names that are kept of all directories together.
 const MOST: usize = 100_000;
+
+/// Most names that are kept of one directory, and a page more: of a longer one those that came last.
+const LONGEST: usize = 50_000;
 
 /// Names of a directory that are asked for one after the other before the whole directory is.
 const STORM: u32 = 8;
@@ -31,6 +34,8 @@ struct Listing {
     lines: HashMap<String, Option<Found>>,
     /// All of the directory was listed.
     complete: bool,
+    /// It was too long to be kept whole.
+    cut: bool,
     /// Until when it holds.
     fresh_until: Timestamp,
 }
@@ -49,6 +54,24 @@ impl Listing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Walk(u64);
 
+/// Names of a directory that had to be asked for.
+#[derive(Debug, Default)]
+struct Misses {
+    /// How many.
+    count: u32,
+    /// The last of them.
+    last: String,
+}
+
+/// From where on a directory is better listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storm {
+    /// All of it.
+    Whole,
+    /// Those at the name that was asked for, and behind it.
+    Here,
+}
+
 /// The directories that were listed, and those that are being listed. Whatever changes is noted in
 /// both, so that what a walk brings later is not taken for newer than it is.
 #[derive(Debug, Default)]
@@ -57,7 +80,7 @@ pub struct Listings {
     /// Those of `listed`, the oldest first.
     order: VecDeque<Ino>,
     walks: HashMap<Walk, (Ino, Listing)>,
-    misses: HashMap<Ino, u32>,
+    misses: HashMap<Ino, Misses>,
     next: u64,
 }
 
@@ -72,6 +95,17 @@ impl Listings {
         };
         self.walks.insert(walk, (directory, listing));
         walk
+    }
+
+    /// A walk is about to ask for the next page: nothing of it is under way, and so nothing that is
+    /// dropped now could say that what comes has changed meanwhile.
+    pub fn turn(&mut self, walk: Walk) {
+        if let Some((_, listing)) = self.walks.get_mut(&walk)
+            && listing.lines.len() >= LONGEST
+        {
+            listing.lines.clear();
+            listing.cut = true;
+        }
     }
 
     /// A walk came to a name; `None`: the listing does not describe it.
@@ -90,7 +124,7 @@ impl Listings {
             return;
         };
         self.misses.remove(&directory);
-        listing.complete = complete;
+        listing.complete = complete && !listing.cut;
         if self.listed.insert(directory, listing).is_some() {
             self.order.retain(|it| *it != directory);
         }
@@ -129,19 +163,34 @@ impl Listings {
 
     /// A name of a directory has to be asked for. Whether it is one of so many that the directory is
     /// better listed.
-    pub fn miss(&mut self, directory: Ino, holds: impl Fn(Timestamp) -> bool) -> bool {
+    pub fn miss(
+        &mut self,
+        directory: Ino,
+        segment: &str,
+        holds: impl Fn(Timestamp) -> bool,
+    ) -> Option<Storm> {
         let listed = self.listed.get(&directory);
-        if listed.is_some_and(|it| holds(it.fresh_until))
+        let listed = listed.filter(|it| holds(it.fresh_until));
+        if listed.is_some_and(|it| it.complete)
             || self.walks.values().any(|(of, _)| *of == directory)
         {
-            return false;
+            return None;
         }
         if self.misses.len() > COUNTED {
             self.misses.clear();
         }
         let misses = self.misses.entry(directory).or_default();
-        *misses += 1;
-        *misses >= STORM
+        // Of a directory that is too long, names here and there are better asked for one by one.
+        if listed.is_some() && misses.last.as_str() >= segment {
+            misses.count = 0;
+        }
+        misses.count += 1;
+        segment.clone_into(&mut misses.last);
+        let storm = match listed {
+            Some(_) => Storm::Here,
+            None => Storm::Whole,
+        };
+        (misses.count >= STORM).then_some(storm)
     }
 
     /// Something happens to an object, or happened: by what is done here, directories above it stay.

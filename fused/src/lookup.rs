@@ -13,7 +13,7 @@ use fuser::Errno;
 use crate::asking::Asked;
 use crate::directories::check_length;
 use crate::errno::{self, Outcome};
-use crate::listings::Said;
+use crate::listings::{Said, Storm};
 use crate::mount::{Mount, timestamp};
 
 /// A name in a directory, taken apart.
@@ -61,8 +61,8 @@ impl Mount {
             if let Some(outcome) = self.known_listed(named) {
                 return outcome;
             }
-            if self.is_storm(named) {
-                self.read_directory(named.parent).await?;
+            if let Some(storm) = self.storm(named) {
+                self.read_directory(named, storm).await?;
                 continue;
             }
             let before = self.state(named);
@@ -133,12 +133,13 @@ impl Mount {
 
     /// Whether so many names of a directory were asked for that it is better listed: only as long as
     /// what is listed holds until something changes.
-    fn is_storm(&self, named: &Named) -> bool {
+    fn storm(&self, named: &Named) -> Option<Storm> {
         if !self.options.hayrack || !self.coherent.load(Ordering::Relaxed) {
-            return false;
+            return None;
         }
         let holds = |until| self.holds(until);
-        self.listed.lock().miss(named.parent, holds)
+        let mut listed = self.listed.lock();
+        listed.miss(named.parent, &named.segment, holds)
     }
 
     /// The inode, if what is known of it holds.

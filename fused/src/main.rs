@@ -13,6 +13,7 @@ mod errno;
 mod file_system;
 mod files;
 mod following;
+mod forgetting;
 mod listings;
 mod login;
 mod lookup;

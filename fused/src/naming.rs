@@ -92,11 +92,11 @@ impl Mount {
         let file = self.open_file(ino);
         let _no_upload = file.upload.lock().await;
         let _names = self.names.read().await;
-        self.keep_directory(named.parent).await?;
         self.detach(ino).await?;
         let key = self.key(ino)?;
         // What was never uploaded is not there.
         if self.has_object(ino) {
+            self.keep_directory(named.parent).await?;
             let deleted = self.own(&[&key], self.client.delete(&key)).await;
             deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
         }

@@ -7,7 +7,7 @@ use fused_fs::upload::{self, Plan};
 use fused_s3::Headers;
 
 use crate::mount::{Mount, timestamp};
-use crate::staging::LeftBehind;
+use crate::staging::{LeftBehind, StageFile};
 use crate::uploading::Job;
 
 /// What became of what was left behind.
@@ -60,7 +60,7 @@ impl Mount {
                 early: None,
                 sent: Arc::default(),
             };
-            match self.recover_file(&job).await {
+            match self.recover_file(&job, &file).await {
                 Some(true) => recovery.uploaded += 1,
                 Some(false) => recovery.aside += 1,
                 None => {
@@ -74,10 +74,13 @@ impl Mount {
     }
 
     /// Whether a file could be uploaded under its own key; `None`: nowhere.
-    async fn recover_file(&self, job: &Job) -> Option<bool> {
+    async fn recover_file(&self, job: &Job, file: &Arc<StageFile>) -> Option<bool> {
         match self.run(job).await {
             Ok(_) => Some(true),
-            Err(failure) if failure.is_conflict() => self.store_aside(job).await.then_some(false),
+            Err(failure) if failure.is_conflict() => {
+                let stored = self.store_aside(job, job.stage.clone(), file.clone());
+                stored.await.then_some(false)
+            }
             Err(failure) => {
                 tracing::error!(key = job.key, %failure, "what was staged for it cannot be uploaded");
                 None

@@ -18,6 +18,7 @@ use crate::cache::DiskCache;
 use crate::cli::MountCommand;
 use crate::file_system::FileSystem;
 use crate::following;
+use crate::forgetting;
 use crate::metrics;
 use crate::mount::{Mount, Options};
 use crate::staging::StagingFolder;
@@ -75,6 +76,7 @@ pub fn run(command: &MountCommand) -> anyhow::Result<()> {
     let session = Session::new(FileSystem(mount.clone()), &command.at, &config(command))
         .with_context(|| format!("{} cannot be mounted", command.at.display()))?;
     following::start(&mount, session.notifier());
+    forgetting::start(&mount, session.notifier());
     let at = std::path::absolute(&command.at)?;
     mount
         .staging

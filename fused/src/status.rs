@@ -35,6 +35,9 @@ pub struct Waiting {
     pub size: u64,
     /// How many bytes of it changed.
     pub changed: u64,
+    /// Where the bytes that changed are, at their own offsets; nothing when only what is stored beside the
+    /// bytes did. Beside it is what is known of it, in a file whose name ends in `.journal`.
+    pub staged: Option<PathBuf>,
     /// How its upload goes; nothing when none has begun, as long as it is written.
     pub upload: Option<Progress>,
 }
@@ -80,7 +83,7 @@ pub fn sessions(folder: &Path) -> io::Result<Vec<Status>> {
 fn waiting(session: &Path, alive: bool) -> io::Result<Vec<Waiting>> {
     let mut found = Vec::new();
     let mut uploads = uploads(session, alive)?;
-    for (recovered, _) in staging::journals(session)? {
+    for (recovered, staged) in staging::journals(session)? {
         let Some(recovered) = recovered else {
             continue;
         };
@@ -91,6 +94,7 @@ fn waiting(session: &Path, alive: bool) -> io::Result<Vec<Waiting>> {
                 key: recovered.key,
                 size: recovered.stage.size(),
                 changed: recovered.stage.changes().total(),
+                staged: Some(staged),
                 upload: upload.and_then(|it| it.upload),
             });
         }

@@ -382,11 +382,23 @@ impl Mount {
         }
     }
 
-    /// Somebody else changed the object: what was written here is stored beside it, and the file is as
-    /// the server has it.
+    /// Somebody else changed the object: what was written here is stored beside it, also what was while
+    /// that was found out, and the file is as the server has it.
     async fn give_way(self: &Arc<Self>, file: &Arc<OpenFile>, job: &Job) {
-        if job.plan != Plan::Headers && !self.store_aside(job).await {
-            return;
+        let written = {
+            let mut state = file.state.lock();
+            let staged = state.staged.clone();
+            let written = staged.filter(|it| it.stage.is_changed());
+            // From here on nobody adds to it who is not told.
+            state.conflicts += u64::from(written.is_some());
+            written
+        };
+        if let Some(Staged { stage, file: bytes }) = written {
+            if !self.store_aside(job, stage, bytes).await {
+                return;
+            }
+            // Nor did those who opened it since.
+            file.state.lock().conflicts += 1;
         }
         file.state.lock().discard();
         // If it cannot be asked now, the next who uses it asks.
@@ -395,8 +407,7 @@ impl Mount {
 
     /// Stores what was written here beside an object that somebody else changed. Bytes of the object
     /// that was replaced are not to be had any more: where they were there are zeros.
-    pub async fn store_aside(&self, job: &Job) -> bool {
-        let mut stage = job.stage.clone();
+    pub async fn store_aside(&self, job: &Job, mut stage: Stage, file: Arc<StageFile>) -> bool {
         stage.detach();
         let aside = Job {
             key: format!(
@@ -406,7 +417,7 @@ impl Mount {
             ),
             plan: upload::plan(&stage, true, false),
             stage,
-            file: job.file.clone(),
+            file: Some(file),
             modified: job.modified,
             headers: job.headers.clone(),
             early: None,

@@ -7,7 +7,8 @@ use fused_s3::{Entry, Marker, Object};
 use fuser::Errno;
 
 use crate::errno::{self, Outcome};
-use crate::listings::Walk;
+use crate::listings::{Storm, Walk};
+use crate::lookup::Named;
 use crate::mount::Mount;
 
 /// Lines of a listing that are asked for at one time.
@@ -33,6 +34,8 @@ pub struct Walker {
     key: String,
     /// `None`: listings do not describe what is in them, so nothing is kept of them.
     walk: Option<Walk>,
+    /// Keys up to this are left out.
+    after: Option<String>,
     next: Option<String>,
     ended: bool,
 }
@@ -49,9 +52,19 @@ impl Walker {
             mount: mount.clone(),
             key,
             walk: mount.options.hayrack.then(begin),
+            after: None,
             next: None,
             ended: false,
         })
+    }
+
+    /// Begins at a name, or a little before it.
+    pub fn at(mount: &Arc<Mount>, directory: Ino, segment: &str) -> Outcome<Self> {
+        let mut walker = Self::new(mount, directory)?;
+        let mut after = format!("{}{segment}", walker.key);
+        after.pop();
+        walker.after = Some(after);
+        Ok(walker)
     }
 
     /// Whether there are no more pages.
@@ -62,8 +75,10 @@ impl Walker {
     /// The lines of the next page, in the order of their keys.
     pub async fn page(&mut self) -> Outcome<Vec<Line>> {
         let (client, next) = (&self.mount.client, self.next.as_deref());
-        let page = if self.walk.is_some() {
-            client.list_described(&self.key, next, PAGE).await
+        let page = if let Some(walk) = self.walk {
+            self.mount.listed.lock().turn(walk);
+            let after = self.after.as_deref();
+            client.list_described(&self.key, after, next, PAGE).await
         } else {
             client.list(&self.key, true, next, PAGE).await
         };
@@ -78,7 +93,7 @@ impl Walker {
         }
         self.next = page.next;
         if self.next.is_none() {
-            self.end(true);
+            self.end(self.after.is_none());
         }
         Ok(lines)
     }
@@ -137,9 +152,13 @@ impl Drop for Walker {
 }
 
 impl Mount {
-    /// Has what is in a directory known, or what is in the beginning of a long one.
-    pub async fn read_directory(self: &Arc<Self>, ino: Ino) -> Outcome<()> {
-        let mut walker = Walker::new(self, ino)?;
+    /// Has what is in a directory known; of a long one, what is in its beginning, or where the name is
+    /// that is asked for.
+    pub async fn read_directory(self: &Arc<Self>, named: &Named, storm: Storm) -> Outcome<()> {
+        let mut walker = match storm {
+            Storm::Whole => Walker::new(self, named.parent)?,
+            Storm::Here => Walker::at(self, named.parent, &named.segment)?,
+        };
         for _ in 0..AHEAD {
             walker.page().await?;
             if walker.has_ended() {

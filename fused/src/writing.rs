@@ -8,7 +8,7 @@ use fused_fs::tree::Ino;
 use fuser::Errno;
 
 use crate::errno::{self, Outcome};
-use crate::files::{FileState, OpenFile};
+use crate::files::{FileState, OpenFile, Opened};
 use crate::mount::{Mount, now};
 
 /// The largest file, as S3 has it.
@@ -16,13 +16,15 @@ const MAX_SIZE: u64 = 5 << 40;
 
 impl Mount {
     /// Stages bytes.
-    pub fn write(self: &Arc<Self>, file: &OpenFile, offset: u64, bytes: &[u8]) -> Outcome<()> {
+    pub fn write(self: &Arc<Self>, opened: &Opened, offset: u64, bytes: &[u8]) -> Outcome<()> {
         self.check_writable()?;
+        let file = &opened.file;
         let end = offset + bytes.len() as u64;
         if end > MAX_SIZE {
             return Err(Errno::EFBIG);
         }
         let mut state = file.state.lock();
+        opened.check_conflicts(&state)?;
         let staged = self.staged(file, &mut state)?;
         let written = staged.file.write(bytes, offset);
         written.map_err(|error| errno::of_io(&error))?;
@@ -67,12 +69,14 @@ impl Mount {
     /// Reserves, or zeroes, a range as fallocate does.
     pub fn allocate(
         self: &Arc<Self>,
-        file: &OpenFile,
+        opened: &Opened,
         offset: u64,
         length: u64,
         mode: i32,
     ) -> Outcome<()> {
         self.check_writable()?;
+        let file = &opened.file;
+        opened.check_conflicts(&file.state.lock())?;
         let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
         let keeps_size = mode & libc::FALLOC_FL_KEEP_SIZE != 0;
         let zeroes = mode & (libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_ZERO_RANGE) != 0;
@@ -86,17 +90,17 @@ impl Mount {
             self.resize(file, end)?;
         }
         if zeroes {
-            self.zero(file, offset, end.min(size))?;
+            self.zero(opened, offset, end.min(size))?;
         }
         Ok(())
     }
 
-    fn zero(self: &Arc<Self>, file: &OpenFile, start: u64, end: u64) -> Outcome<()> {
+    fn zero(self: &Arc<Self>, opened: &Opened, start: u64, end: u64) -> Outcome<()> {
         const ZEROS: &[u8] = &[0; 1 << 20];
         let mut at = start;
         while at < end {
             let length = (end - at).min(ZEROS.len() as u64);
-            self.write(file, at, &ZEROS[..length as usize])?;
+            self.write(opened, at, &ZEROS[..length as usize])?;
             at += length;
         }
         Ok(())
@@ -164,13 +168,27 @@ impl Mount {
     /// the opening, but would then do it even to a program that runs, before it refuses.)
     pub async fn truncate(self: &Arc<Self>, ino: Ino, size: u64) -> Outcome<()> {
         let file = self.open_file(ino);
+        let changed = file.is_changed();
         let resized = self.resize(&file, size);
         let written = file.state.lock().writers > 0;
         let done = match resized {
             Ok(()) if !written => self.upload(&file).await,
             other => other,
         };
+        if !changed {
+            self.undo_denied(&file, &done).await;
+        }
         self.forget_file(&file);
         done
+    }
+
+    /// The only change of a file was refused to whoever made it, who will not ask for it again: the file is
+    /// as the server has it.
+    pub async fn undo_denied(self: &Arc<Self>, file: &OpenFile, done: &Outcome<()>) {
+        if matches!(done, Err(Errno::EACCES)) {
+            file.state.lock().discard();
+            // If it cannot be asked now, the next who uses it asks.
+            let _ = self.renew(file.ino).await;
+        }
     }
 }

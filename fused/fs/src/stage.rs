@@ -143,6 +143,12 @@ impl Stage {
         self.base.is_none() || self.resized || !self.changed.is_empty()
     }
 
+    /// Whether it is this object but for the bytes behind `length`.
+    pub fn is_cut(&self, object: &Base, length: u64) -> bool {
+        let whole = self.base.as_ref() == Some(object) && self.changed.is_empty();
+        whole && self.kept == length && self.size == length && length < object.size
+    }
+
     /// The bytes that differ from the object's, or may.
     pub fn changes(&self) -> Ranges {
         let mut changes = self.changed.clone();
@@ -229,6 +235,20 @@ mod tests {
             (stage.changes().bounds(), stage.changes().total()),
             (Some(4..8), 4)
         );
+    }
+
+    #[test]
+    fn what_was_only_cut_is_told_from_what_was_changed() {
+        let mut stage = Stage::new(Some(base(10)));
+        assert!(!stage.is_cut(&base(10), 10));
+        stage.resize(4);
+        assert!(stage.is_cut(&base(10), 4));
+        assert!(!stage.is_cut(&base(11), 4) && !stage.is_cut(&base(10), 5));
+        let mut grown = stage.clone();
+        grown.resize(5);
+        assert!(!grown.is_cut(&base(10), 5), "it ends in zeros");
+        stage.write(3..4);
+        assert!(!stage.is_cut(&base(10), 4));
     }
 
     #[test]

@@ -322,6 +322,16 @@ impl Tree {
         self.names.values().copied().filter(begins).collect()
     }
 
+    /// Files behind `after`, in the order in which they became known, that nobody has open: at most so
+    /// many.
+    pub fn unused_files(&self, after: Ino, most: usize) -> Vec<Ino> {
+        let behind = self.nodes.range(Ino(after.0 + 1)..);
+        let unused = behind.filter(|(_, node)| {
+            node.kind() != Kind::Directory && node.uses == 0 && node.is_named()
+        });
+        unused.map(|(ino, _)| *ino).take(most).collect()
+    }
+
     /// Everything that is known may have changed.
     pub fn doubt_all(&mut self) {
         for node in self.nodes.values_mut() {

@@ -142,14 +142,18 @@ impl Client {
     }
 
     /// The same, folded, and with what is stored with each object: so Hayrack answers, and MinIO but
-    /// for the markers.
+    /// for the markers. `after`: keys up to this are left out.
     pub async fn list_described(
         &self,
         prefix: &str,
+        after: Option<&str>,
         next: Option<&str>,
         limit: usize,
     ) -> Result<Page, S3Error> {
-        let request = list_request(prefix, true, next, limit).query("metadata", "true");
+        let mut request = list_request(prefix, true, next, limit).query("metadata", "true");
+        if let Some(after) = after {
+            request = request.query("start-after", after);
+        }
         page(&self.send(&request).await?.body)
     }
 }

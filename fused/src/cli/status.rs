@@ -53,6 +53,9 @@ fn print(status: &Status) {
             "  waits to be uploaded: {} ({size} MiB){upload}",
             waiting.key
         );
+        if let Some(staged) = &waiting.staged {
+            println!("    its changes are in {}", staged.display());
+        }
     }
 }
 

@@ -48,8 +48,9 @@ fn configure(config: &mut KernelConfig, hayrack: bool) {
     // What the kernel does not have it does not need.
     let _ = config.add_capabilities(wanted & config.capabilities());
     if hayrack {
-        // Elsewhere each entry would have to be asked for.
-        let plus = InitFlags::FUSE_DO_READDIRPLUS;
+        // Elsewhere each entry would have to be asked for. Whoever wants names only is not to have the
+        // kernel remember every one of them, and this process with it.
+        let plus = InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO;
         let _ = config.add_capabilities(plus & config.capabilities());
     }
     let _ = config.set_max_write(MAX_TRANSFER);
@@ -150,8 +151,14 @@ impl FileSystem {
             Ok(opened) => opened,
             Err(error) => return reply.error(error),
         };
-        if !opened.file.is_changed() {
-            return reply.ok();
+        {
+            let state = opened.file.state.lock();
+            if let Err(error) = opened.check_conflicts(&state) {
+                return reply.error(error);
+            }
+            if !state.is_changed() {
+                return reply.ok();
+            }
         }
         self.act(
             asked,

@@ -263,7 +263,7 @@ impl Filesystem for FileSystem {
     ) {
         let _timer = self.0.metrics.timer(Operation::Write);
         let opened = ok_or_reply!(self.0.opener(handle.0), reply);
-        match self.0.write(&opened.file, offset, bytes) {
+        match self.0.write(&opened, offset, bytes) {
             Ok(()) => {
                 self.0.metrics.written(bytes.len());
                 reply.written(bytes.len() as u32);
@@ -484,7 +484,7 @@ impl Filesystem for FileSystem {
     ) {
         let _timer = self.0.metrics.timer(Operation::Fallocate);
         let opened = ok_or_reply!(self.0.opener(handle.0), reply);
-        match self.0.allocate(&opened.file, offset, length, mode) {
+        match self.0.allocate(&opened, offset, length, mode) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error),
         }

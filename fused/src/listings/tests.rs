@@ -104,13 +104,47 @@ fn many_misses_are_a_storm_until_the_directory_is_listed() {
     let mut listings = Listings::default();
     let holds = |until| until > NOW;
     for _ in 1..STORM {
-        assert!(!listings.miss(ROOT, holds));
+        assert_eq!(listings.miss(ROOT, "a", holds), None);
     }
-    assert!(listings.miss(ROOT, holds));
+    assert_eq!(listings.miss(ROOT, "a", holds), Some(Storm::Whole));
     let walk = listings.begin(ROOT, Timestamp(20));
-    assert!(!listings.miss(ROOT, holds), "it is being listed");
+    assert_eq!(listings.miss(ROOT, "a", holds), None, "it is being listed");
+    listings.end(walk, true);
+    assert_eq!(listings.miss(ROOT, "a", holds), None, "it was listed");
+}
+
+#[test]
+fn names_in_their_order_are_a_storm_where_the_listing_ends() {
+    let mut listings = Listings::default();
+    let walk = listings.begin(ROOT, Timestamp(20));
     listings.end(walk, false);
-    assert!(!listings.miss(ROOT, holds), "it was listed");
+    let mut miss = |segment: &str| listings.miss(ROOT, segment, |until| until > NOW);
+    for number in 0..STORM * 3 {
+        assert_eq!(miss(&format!("{}", 9 - number % 4)), None, "here and there");
+    }
+    let in_order = (1..).map(|number| miss(&format!("x{number:02}")));
+    let storms: Vec<_> = in_order.take(STORM as usize).collect();
+    assert_eq!(storms.last(), Some(&Some(Storm::Here)));
+    assert!(storms.iter().filter(|it| it.is_some()).count() <= 2);
+}
+
+#[test]
+fn of_a_long_directory_the_last_names_are_kept() {
+    let mut listings = Listings::default();
+    let walk = listings.begin(ROOT, Timestamp(20));
+    let name = |number: usize| format!("{number:06}");
+    for number in 0..=LONGEST {
+        if number == LONGEST {
+            listings.turn(walk);
+        }
+        listings.add(walk, &name(number), Some(found(Kind::File)));
+    }
+    listings.end(walk, true);
+    let says = |number: usize| {
+        let said = listings.say(ROOT, &name(number), |_| true);
+        said.is_some()
+    };
+    assert!(says(LONGEST) && !says(0) && !says(LONGEST + 1));
 }
 
 #[test]

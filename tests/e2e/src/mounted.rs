@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,13 +156,27 @@ impl Mounted<'_> {
     ///
     /// # Panics
     /// When it does not end well.
-    pub fn wait(mut self) {
+    pub fn wait(self) {
+        let at = self.at;
+        let status = self.ended();
+        assert!(status.success(), "{status}: {}", at.log());
+    }
+
+    /// Unmounts as Ctrl-C does; answers how it ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn interrupted(self) -> ExitStatus {
+        self.interrupt();
+        self.ended()
+    }
+
+    fn ended(mut self) -> ExitStatus {
         let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                assert!(status.success(), "{status}: {}", self.at.log());
                 assert!(!is_mount_point(&self.at.path()), "it is still mounted");
-                return;
+                return status;
             }
             assert!(Instant::now() < deadline, "fused does not end");
             thread::sleep(Duration::from_millis(10));

@@ -6,10 +6,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hayrack_e2e::binaries::free_address;
 use hayrack_e2e::http::{Request, exchange};
 use hayrack_e2e::mounted::MountPoint;
 use hayrack_e2e::rack::{Rack, Site};
 
+use crate::operating::{metric, page};
 use crate::others::{LONG, soon};
 
 const MANY: usize = 300;
@@ -177,4 +179,25 @@ fn what_was_listed_is_not_believed_when_it_changed() {
     soon("both see the same", || names(&at) == names(&other));
     mounted.unmount();
     others.unmount();
+}
+
+#[test]
+fn a_list_of_names_makes_no_file_known() {
+    const NAMES: usize = 1500;
+    let site = Site::new();
+    let rack = site.start();
+    let s3 = rack.s3();
+    let folder = format!("{}/names", rack.bucket());
+    for number in 0..NAMES {
+        assert_eq!(s3.put(&format!("{folder}/{number:04}"), "").status, 200);
+    }
+    let at = MountPoint::new();
+    let address = free_address();
+    let mounted = at.mount(&rack, &["--metrics", &address.to_string()]);
+    let listed = fs::read_dir(at.path().join("names")).expect("it can be listed");
+    assert_eq!(listed.count(), NAMES);
+    let known = metric(&page(address), "fused_known_inodes");
+    // The kernel asks for the first of them as if it wanted to know more.
+    assert!(known < 1000.0, "{known}");
+    mounted.unmount();
 }

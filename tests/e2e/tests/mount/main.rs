@@ -1,12 +1,18 @@
 //! The mounted bucket, used as applications use a file system.
 
+mod beside;
 mod cache;
+mod conflicts;
+mod denied;
 mod faults;
+mod kept;
 mod killed;
 mod listings;
 mod login;
 mod lost_answers;
 mod model;
+mod mounting;
+mod opener;
 mod operating;
 mod others;
 mod programs;

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::others::soon;
 
-fn page(address: SocketAddr) -> String {
+/// The page of metrics.
+pub fn page(address: SocketAddr) -> String {
     let request = Request::new("GET", "/metrics").header("host", address.to_string());
     let answer = exchange(address, &request).expect("metrics are served");
     assert_eq!(answer.status, 200);
@@ -22,7 +23,7 @@ fn page(address: SocketAddr) -> String {
 }
 
 /// The value of a line of metrics.
-fn metric(page: &str, name: &str) -> f64 {
+pub fn metric(page: &str, name: &str) -> f64 {
     let line = page.lines().find_map(|line| {
         let value = line.strip_prefix(name)?.strip_prefix(' ')?;
         value.parse().ok()
@@ -82,7 +83,8 @@ fn metrics_tell_what_a_mount_does() {
     mounted.unmount();
 }
 
-fn status(at: &MountPoint, arguments: &[&str]) -> String {
+/// What `fused status` prints.
+pub fn status(at: &MountPoint, arguments: &[&str]) -> String {
     let output = Command::new(binary("fused"))
         .args(["status", "--staging"])
         .arg(at.staging())
@@ -94,7 +96,7 @@ fn status(at: &MountPoint, arguments: &[&str]) -> String {
 }
 
 /// What waits to be uploaded.
-fn waiting(at: &MountPoint) -> Vec<Value> {
+pub fn waiting(at: &MountPoint) -> Vec<Value> {
     let found: Value = serde_json::from_str(&status(at, &["--json"])).expect("JSON");
     let waiting = found[0]["waiting"].as_array();
     waiting.expect("something is mounted").clone()

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use hayrack_e2e::clients::newest;
+use hayrack_e2e::clients::{self, assert_same, command, newest, plant};
 use hayrack_e2e::mounted::MountPoint;
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
@@ -110,6 +110,35 @@ fn programs_that_people_run_work_on_a_mounted_bucket() {
         .get(&format!("{}/synced/below/deep/file%205", rack.bucket()))
         .body;
     assert!(body == content(5, 1000), "an SDK reads what was copied");
+}
+
+#[test]
+fn a_tree_that_cp_copied_is_what_other_clients_find() {
+    const FILES: usize = 600;
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let local = tempfile::tempdir().expect("a temporary folder can be made");
+    let (up, down) = (local.path().join("up"), local.path().join("down"));
+    fs::create_dir(&up).expect("a folder can be made");
+    plant(&up, FILES, 5);
+    let mounted = at.mount(&rack, &[]);
+    let copied = at.path().join("copied");
+    let copy = format!("cp -a {} {}", up.display(), copied.display());
+    run(&at.path(), &copy);
+    let diff = format!("diff -r {} {}", up.display(), copied.display());
+    run(local.path(), &diff);
+    mounted.unmount();
+    // Not what this machine remembers of it.
+    let mounted = at.mount(&rack, &["--read-only"]);
+    run(local.path(), &diff);
+    mounted.unmount();
+
+    let source = format!("s3://{}/copied", rack.var("HAYRACK_BUCKET"));
+    let mut aws = command(&rack, &newest("aws"));
+    aws.args(["s3", "cp", "--recursive", "--only-show-errors", &source]);
+    clients::run(aws.arg(&down));
+    assert_same(&up, &down);
 }
 
 /// SQLite, with its journal and with its log.
