@@ -48,7 +48,9 @@ fn configure(config: &mut KernelConfig, hayrack: bool) {
     // What the kernel does not have it does not need.
     let _ = config.add_capabilities(wanted & config.capabilities());
     if hayrack {
-        // Elsewhere each entry would have to be asked for.
+        // Elsewhere each entry would have to be asked for. Always, not when the kernel finds it useful
+        // (`FUSE_READDIRPLUS_AUTO`): who reads all names before it asks for the first one's attributes
+        // would have to ask for each, which takes much longer than to add them.
         let plus = InitFlags::FUSE_DO_READDIRPLUS;
         let _ = config.add_capabilities(plus & config.capabilities());
     }
@@ -62,7 +64,7 @@ fn ino(number: INodeNo) -> Ino {
 }
 
 impl FileSystem {
-    /// Runs an operation beside others and answers what it says.
+    /// Runs an operation, beside others as soon as it has to wait, and answers what it says.
     fn run<T, F>(
         &self,
         asked: Operation,
@@ -74,7 +76,7 @@ impl FileSystem {
     {
         let mount = self.0.clone();
         let operation = operation(mount.clone());
-        self.0.spawn(async move {
+        self.0.start(async move {
             let _timer = mount.metrics.timer(asked);
             answer(operation.await);
         });
@@ -153,11 +155,15 @@ impl FileSystem {
         if !opened.file.is_changed() {
             return reply.ok();
         }
-        self.act(
-            asked,
-            |mount| async move { mount.upload(&opened.file).await },
-            reply,
-        );
+        let mount = self.0.clone();
+        // Not at once: what is sent is read and summed up before there is something to wait for.
+        self.0.spawn(async move {
+            let _timer = mount.metrics.timer(asked);
+            match mount.upload(&opened.file).await {
+                Ok(()) => reply.ok(),
+                Err(error) => reply.error(error),
+            }
+        });
     }
 }
 
