@@ -141,7 +141,7 @@ mod tests {
 
     impl Directory {
         fn new(sizes: impl IntoIterator<Item = u64>) -> Self {
-            let base = |size| Base {
+            let base = |size: u64| Base {
                 etag: size.to_string(),
                 size,
             };

@@ -189,20 +189,17 @@ async fn a_describing_listing_comes_in_lines_to_whoever_accepts_them() {
     };
     assert_eq!(object["key"], "a\n\"");
     assert_eq!(object["etag"], etag.to_str().unwrap());
-    assert_eq!(
-        (&object["size"], &object["tags"]),
-        (&5.into(), &"b=c".into())
-    );
+    assert_eq!(object["size"], 5);
+    assert_eq!(object["tags"], "b=c");
     let headers = serde_json::json!({"content-type": "text/plain", "x-amz-meta-mode": "33188"});
     assert_eq!(object["headers"], headers);
-    assert_eq!(
-        (&marked["prefix"], &marked["marker"]["key"]),
-        (&"b/".into(), &"b/".into())
-    );
+    assert_eq!(marked["prefix"], "b/");
+    assert_eq!(marked["marker"]["key"], "b/");
     assert_eq!(plain, &serde_json::json!({"prefix": "c/", "marker": null}));
     let token = end["next"].as_str().unwrap();
-    let rest = lines(&rack, &format!("{DESCRIBED}&continuation-token={token}")).await;
-    assert_eq!((rest.len(), &rest[0]["key"]), (2, &"d".into()));
+    let path = format!("{DESCRIBED}&delimiter=/&continuation-token={token}");
+    let rest = lines(&rack, &path).await;
+    assert_eq!(rest[0]["key"], "d");
     assert_eq!(rest[1], serde_json::json!({"next": null}));
     let refused = Ask::new("GET", DESCRIBED).header("accept", "application/jsonl");
     let refused = refused.signed(&rack.foreign);

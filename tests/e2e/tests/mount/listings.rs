@@ -182,7 +182,10 @@ fn what_was_listed_is_not_believed_when_it_changed() {
 /// Reads a file of [`put_many`] that nobody changed.
 fn read(at: &MountPoint, number: usize) {
     let path = at.path().join(format!("many/file{number:04}"));
-    assert_eq!(fs::read(path).expect("it is there"), "x".repeat(number).as_bytes());
+    assert_eq!(
+        fs::read(path).expect("it is there"),
+        "x".repeat(number).as_bytes()
+    );
 }
 
 #[test]
