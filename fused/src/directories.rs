@@ -35,6 +35,8 @@ pub struct Directory {
     lines: Entries<Kind>,
     /// Names that are here and that the server does not know yet.
     here: BTreeSet<String>,
+    /// The first page was read.
+    begun: bool,
     next: Next,
 }
 
@@ -70,6 +72,7 @@ impl Directory {
             ready: dots.into(),
             lines: Entries::default(),
             here,
+            begun: false,
             next: Next::Page(walker),
         })
     }
@@ -87,6 +90,11 @@ impl Directory {
     ) -> Outcome<impl Iterator<Item = (u64, &Shown)>> {
         if at < self.first {
             *self = Self::open(mount, self.ino)?;
+        }
+        if !self.begun {
+            // The two names that every directory has are no answer of their own.
+            self.read_on(mount).await?;
+            self.begun = true;
         }
         while self.first + self.ready.len() as u64 <= at {
             self.first += self.ready.len() as u64;
@@ -117,8 +125,7 @@ impl Directory {
                     entries.extend(if line.directory {
                         self.lines.directory(&line.segment)
                     } else {
-                        let kind = line.found.map(|found| found.attributes.kind);
-                        let kind = kind.unwrap_or(Kind::File);
+                        let kind = line.kind.unwrap_or(Kind::File);
                         self.lines.object(&line.segment, kind)
                     });
                 }

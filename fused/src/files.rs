@@ -120,7 +120,7 @@ impl Mount {
     }
 
     /// One more opener of a file.
-    pub fn opened(&self, ino: Ino, writes: bool) -> (u64, Arc<OpenFile>) {
+    pub fn opened(&self, ino: Ino, writes: bool) -> (u64, Arc<Opened>) {
         let file = self.open_file(ino);
         let conflicts = {
             let mut state = file.state.lock();
@@ -134,14 +134,14 @@ impl Mount {
             chunks: HashMap::new(),
             etag: String::new(),
         };
-        let opened = Opened {
-            file: file.clone(),
+        let opened = Arc::new(Opened {
+            file,
             writes,
             conflicts,
             reads: Mutex::new(reads),
-        };
-        self.openers.lock().insert(handle, Arc::new(opened));
-        (handle, file)
+        });
+        self.openers.lock().insert(handle, opened.clone());
+        (handle, opened)
     }
 
     /// Opens a file.
@@ -150,10 +150,7 @@ impl Mount {
         if writes || flags.0 & libc::O_TRUNC != 0 {
             self.check_writable()?;
         }
-        let changed_here = {
-            let files = self.files.lock();
-            files.get(&ino).is_some_and(|file| file.is_changed())
-        };
+        let changed_here = self.is_changed_here(ino);
         if !changed_here {
             self.refresh(ino).await?;
         }
@@ -168,12 +165,14 @@ impl Mount {
             node.cached = etag;
             same
         };
-        let (handle, _) = self.opened(ino, writes);
-        let flags = if keep {
-            FopenFlags::FOPEN_KEEP_CACHE
-        } else {
-            FopenFlags::empty()
-        };
+        let (handle, opened) = self.opened(ino, writes);
+        if !writes && !changed_here {
+            self.follow_opening(&opened);
+        }
+        let mut flags = FopenFlags::empty();
+        flags.set(FopenFlags::FOPEN_KEEP_CACHE, keep);
+        // Who may not write has nothing to flush.
+        flags.set(FopenFlags::FOPEN_NOFLUSH, !writes);
         Ok((handle, flags))
     }
 

@@ -1,9 +1,11 @@
 //! What the server said of whole directories: names in them need not be asked for one by one, and
 //! names that are not in them not at all.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 
-use fused_fs::attributes::Timestamp;
+use fused_fs::attributes::{Kind, Timestamp};
+use fused_fs::stage::Base;
 use fused_fs::tree::{Found, Ino, Tree};
 
 /// Most names that are kept of all directories together.
@@ -29,9 +31,9 @@ pub enum Said {
 
 /// What was listed of a directory.
 #[derive(Debug, Default)]
-struct Listing {
+pub struct Listing {
     /// By segment; `None`: it may have changed, or was not described.
-    lines: HashMap<String, Option<Found>>,
+    lines: BTreeMap<String, Option<Found>>,
     /// All of the directory was listed.
     complete: bool,
     /// It was too long to be kept whole.
@@ -47,6 +49,19 @@ impl Listing {
             None if self.complete => Some(Said::Nothing),
             None => None,
         }
+    }
+
+    /// The files behind a name, in the order of their keys.
+    pub fn files_behind<'l>(
+        &'l self,
+        segment: &str,
+    ) -> impl Iterator<Item = (&'l str, &'l Base)> + use<'l> {
+        let behind = self.lines.range::<str, _>((Excluded(segment), Unbounded));
+        behind.filter_map(|(segment, line)| {
+            let found = line.as_ref()?;
+            let is_file = found.attributes.kind == Kind::File;
+            Some((segment.as_str(), found.object.as_ref().filter(|_| is_file)?))
+        })
     }
 }
 
@@ -159,6 +174,12 @@ impl Listings {
         let listings = listed.chain(walked.map(|(_, listing)| listing));
         let mut listings = listings.filter(|listing| holds(listing.fresh_until));
         listings.find_map(|it| Some((it.say(segment)?, it.fresh_until)))
+    }
+
+    /// The directory as it was listed, if that holds.
+    pub fn listing(&self, directory: Ino, holds: impl Fn(Timestamp) -> bool) -> Option<&Listing> {
+        let listed = self.listed.get(&directory);
+        listed.filter(|listing| holds(listing.fresh_until))
     }
 
     /// A name of a directory has to be asked for. Whether it is one of so many that the directory is

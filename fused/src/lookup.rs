@@ -142,30 +142,25 @@ impl Mount {
         listed.miss(named.parent, &named.segment, holds)
     }
 
-    /// The inode, if what is known of it holds.
+    /// The inode, if what is known of it holds, or is newer than what the server has.
     fn known(&self, named: &Named) -> Option<Ino> {
-        if let Some(ino) = self.known_here(named) {
-            return Some(ino);
-        }
-        let tree = self.tree.lock();
-        let ino = tree.child(named.parent, &named.segment, named.beside_directory)?;
-        self.is_fresh(tree.get(ino)?).then_some(ino)
+        let (ino, fresh) = {
+            let tree = self.tree.lock();
+            let ino = tree.child(named.parent, &named.segment, named.beside_directory)?;
+            (ino, self.is_fresh(tree.get(ino)?))
+        };
+        (fresh || self.is_changed_here(ino)).then_some(ino)
     }
 
-    /// The inode of a file that has changes of which the server knows nothing.
-    fn known_here(&self, named: &Named) -> Option<Ino> {
-        let ino = self
-            .tree
-            .lock()
-            .child(named.parent, &named.segment, named.beside_directory)?;
-        let file = self.files.lock().get(&ino).cloned()?;
-        file.is_changed().then_some(ino)
+    /// Whether a file has changes of which the server knows nothing.
+    pub fn is_changed_here(&self, ino: Ino) -> bool {
+        let file = self.files.lock().get(&ino).cloned();
+        file.is_some_and(|file| file.is_changed())
     }
 
     /// Whether what is known of an inode holds, or is newer than what the server has.
     pub fn is_known(&self, ino: Ino) -> bool {
-        let file = self.files.lock().get(&ino).cloned();
-        if file.is_some_and(|file| file.is_changed()) {
+        if self.is_changed_here(ino) {
             return true;
         }
         let tree = self.tree.lock();

@@ -1,5 +1,6 @@
 //! `fused` mounts a bucket as a file system.
 
+mod ahead;
 mod asking;
 mod attempts;
 mod attributes;

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
+use fused_fs::succession::Successions;
 use fused_fs::tree::{Ino, Node, ROOT, Tree};
 use fused_s3::{Client, Space};
 use fuser::{Errno, FileAttr, FileType, INodeNo};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
+use crate::ahead::Ahead;
 use crate::asking::Asking;
 use crate::cache::DiskCache;
 use crate::directories::Directory;
@@ -71,6 +74,8 @@ pub struct Mount {
     pub asking: Mutex<Asking>,
     /// What the server said of whole directories.
     pub listed: Mutex<Listings>,
+    /// Files that are opened one after the other.
+    pub successions: Mutex<Successions<Ahead>>,
     /// What Prometheus is told.
     pub metrics: Metrics,
     /// When it was mounted: the time of directories that have none of their own.
@@ -108,6 +113,7 @@ impl Mount {
             asking: Mutex::default(),
             listed: Mutex::default(),
             expected: Mutex::default(),
+            successions: Mutex::default(),
             metrics: Metrics::default(),
             started: now(),
             next_handle: AtomicU64::new(1),
@@ -122,6 +128,18 @@ impl Mount {
     /// Runs an operation beside others.
     pub fn spawn(&self, operation: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(operation);
+    }
+
+    /// Does what an operation can do without waiting, and the rest beside others. What memory knows is
+    /// answered so without waking another thread, which takes longer than most answers.
+    pub fn start(&self, operation: impl Future<Output = ()> + Send + 'static) {
+        let mut operation = Box::pin(operation);
+        let _entered = self.runtime.enter();
+        // Whatever wakes nobody is found by the runtime's first look.
+        let mut context = Context::from_waker(Waker::noop());
+        if operation.as_mut().poll(&mut context).is_pending() {
+            self.spawn(operation);
+        }
     }
 
     /// How long the kernel may keep what it is told.

@@ -39,8 +39,9 @@ impl Mount {
         let ino = tree.put(named.parent, &named.segment, found);
         touch(&mut tree, named.parent);
         drop(tree);
-        let (handle, file) = self.opened(ino, true);
-        self.staged(&file, &mut file.state.lock())?;
+        let (handle, opened) = self.opened(ino, true);
+        let file = &opened.file;
+        self.staged(file, &mut file.state.lock())?;
         Ok((ino, handle))
     }
 

@@ -173,7 +173,7 @@ impl Mount {
         for chunk in fetches.fetch {
             let fetch = shared(get(
                 self.clone(),
-                opened.file.clone(),
+                Some(opened.file.clone()),
                 key.clone(),
                 base.clone(),
                 chunk.clone(),
@@ -257,15 +257,20 @@ impl Mount {
     }
 }
 
-async fn get(
+/// Bytes of an object, from the cache or the server. `file`: what must be the object still; `None`: whoever
+/// reads the bytes sees to that.
+pub async fn get(
     mount: Arc<Mount>,
-    file: Arc<OpenFile>,
+    file: Option<Arc<OpenFile>>,
     key: String,
     base: Base,
     range: Range<u64>,
 ) -> Outcome<Bytes> {
     match &mount.cache {
-        Some(cache) => mount.get_cached(cache, &file, &base, &key, range).await,
+        Some(cache) => {
+            let file = file.as_deref();
+            mount.get_cached(cache, file, &base, &key, range).await
+        }
         None => mount.get(&key, &base.etag, range).await,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use fused_fs::tree::{Found, Ino};
+use fused_fs::attributes::Kind;
+use fused_fs::tree::{Found, Ino, ROOT};
 use fused_s3::{Entry, Marker, Object};
 use fuser::Errno;
 
@@ -24,8 +25,8 @@ pub struct Line {
     pub segment: String,
     /// A common prefix.
     pub directory: bool,
-    /// What there is to know, if the listing says it.
-    pub found: Option<Found>,
+    /// What it is, if the listing says it.
+    pub kind: Option<Kind>,
 }
 
 /// Somebody's walk through a directory.
@@ -83,14 +84,17 @@ impl Walker {
             client.list(&self.key, true, next, PAGE).await
         };
         let page = page.map_err(|error| errno::reported(&self.key, "listing it", &error))?;
-        let lines = page.entries.into_iter();
-        let lines: Vec<_> = lines.filter_map(|entry| self.line(entry)).collect();
-        if let Some(walk) = self.walk {
-            let mut listed = self.mount.listed.lock();
-            for line in &lines {
-                listed.add(walk, &line.segment, line.found.clone());
+        let entries = page.entries.into_iter();
+        let entries: Vec<_> = entries.filter_map(|entry| self.line(entry)).collect();
+        let mut lines = Vec::new();
+        let mut listed = self.mount.listed.lock();
+        for (line, found) in entries {
+            if let Some(walk) = self.walk {
+                listed.add(walk, &line.segment, found);
             }
+            lines.push(line);
         }
+        drop(listed);
         self.next = page.next;
         if self.next.is_none() {
             self.end(self.after.is_none());
@@ -98,11 +102,28 @@ impl Walker {
         Ok(lines)
     }
 
-    fn line(&self, entry: Entry) -> Option<Line> {
-        let segment = entry.name().strip_prefix(&self.key)?.to_owned();
+    /// A line, and what there is to know, if the listing says it.
+    fn line(&self, entry: Entry) -> Option<(Line, Option<Found>)> {
+        let name = entry.name().strip_prefix(&self.key)?;
+        // The directory's own marker is no name in it.
+        if name.is_empty() {
+            return None;
+        }
+        let directory = matches!(entry, Entry::Prefix { .. });
+        let folder = name.strip_suffix('/').filter(|_| directory);
+        let segment = folder.unwrap_or(name).to_owned();
+        let found = self.found(entry);
+        let kind = found.as_ref().map(|found| found.attributes.kind);
+        let line = Line {
+            segment,
+            directory,
+            kind,
+        };
+        Some((line, found))
+    }
+
+    fn found(&self, entry: Entry) -> Option<Found> {
         match entry {
-            // The directory's own marker is no name in it.
-            Entry::Object { .. } if segment.is_empty() => None,
             Entry::Object {
                 etag,
                 size,
@@ -110,28 +131,19 @@ impl Walker {
                 headers,
                 ..
             } => {
-                let object = |headers| Object {
+                let object = Object {
                     etag,
                     size,
                     modified: fused_s3::whole_seconds(modified),
-                    headers,
+                    headers: headers?,
                 };
-                let object = headers.map(object);
-                Some(Line {
-                    segment,
-                    directory: false,
-                    found: object.map(|object| self.mount.found(object, false)),
-                })
+                Some(self.mount.found(object, false))
             }
-            Entry::Prefix { marker, .. } => Some(Line {
-                segment: segment.strip_suffix('/').unwrap_or(&segment).to_owned(),
-                directory: true,
-                found: match marker {
-                    Marker::Unknown => None,
-                    Marker::Absent => Some(self.mount.implied()),
-                    Marker::Object(marker) => Some(self.mount.found(marker, true)),
-                },
-            }),
+            Entry::Prefix { marker, .. } => match marker {
+                Marker::Unknown => None,
+                Marker::Absent => Some(self.mount.implied()),
+                Marker::Object(marker) => Some(self.mount.found(marker, true)),
+            },
         }
     }
 
@@ -155,17 +167,32 @@ impl Mount {
     /// Has what is in a directory known; of a long one, what is in its beginning, or where the name is
     /// that is asked for.
     pub async fn read_directory(self: &Arc<Self>, named: &Named, storm: Storm) -> Outcome<()> {
-        let mut walker = match storm {
+        let walker = match storm {
             Storm::Whole => Walker::new(self, named.parent)?,
             Storm::Here => Walker::at(self, named.parent, &named.segment)?,
         };
-        for _ in 0..AHEAD {
-            walker.page().await?;
-            if walker.has_ended() {
-                return Ok(());
-            }
-        }
-        walker.end(false);
-        Ok(())
+        read_pages(walker, AHEAD).await
     }
+
+    /// Has what is in the root known before anybody asks: the way to every file leads through it.
+    pub fn look_at_root(self: &Arc<Self>) {
+        let mount = self.clone();
+        self.spawn(async move {
+            let read = async { read_pages(Walker::new(&mount, ROOT)?, 1).await };
+            if let Err(error) = read.await {
+                tracing::debug!(?error, "the root cannot be listed");
+            }
+        });
+    }
+}
+
+async fn read_pages(mut walker: Walker, most: usize) -> Outcome<()> {
+    for _ in 0..most {
+        walker.page().await?;
+        if walker.has_ended() {
+            return Ok(());
+        }
+    }
+    walker.end(false);
+    Ok(())
 }

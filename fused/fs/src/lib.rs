@@ -10,5 +10,6 @@ pub mod names;
 pub mod prefetch;
 pub mod ranges;
 pub mod stage;
+pub mod succession;
 pub mod tree;
 pub mod upload;

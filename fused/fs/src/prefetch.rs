@@ -74,6 +74,11 @@ impl Prefetch {
         fetches
     }
 
+    /// A chunk is at hand that no read made necessary.
+    pub fn have(&mut self, chunk: Range<u64>) {
+        self.chunks.insert(chunk.start, chunk.end);
+    }
+
     /// A chunk was not to be had.
     pub fn failed(&mut self, start: u64) {
         self.chunks.remove(&start);
@@ -194,6 +199,15 @@ mod tests {
         assert_eq!(fetches.fetch, std::slice::from_ref(&(0..70_000)));
         assert!(prefetch.read(65_536..131_072, 70_000).fetch.is_empty());
         assert_eq!(prefetch.read(70_000..70_001, 70_000), Fetches::default());
+    }
+
+    #[test]
+    fn what_is_at_hand_is_not_fetched() {
+        let mut prefetch = Prefetch::new(LIMIT);
+        prefetch.have(0..5000);
+        let fetches = prefetch.read(0..4096, 5000);
+        let has = 0..5000;
+        assert_eq!((fetches.fetch, fetches.read), (vec![], vec![has]));
     }
 
     proptest! {

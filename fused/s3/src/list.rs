@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::error::S3Error;
+use crate::lines;
 use crate::metadata::Headers;
 use crate::objects::Object;
 use crate::request::Request;
@@ -150,11 +151,19 @@ impl Client {
         next: Option<&str>,
         limit: usize,
     ) -> Result<Page, S3Error> {
-        let mut request = list_request(prefix, true, next, limit).query("metadata", "true");
+        let mut request = list_request(prefix, true, next, limit)
+            .query("metadata", "true")
+            // Hayrack answers so, and MinIO in XML.
+            .header("accept", lines::KIND);
         if let Some(after) = after {
             request = request.query("start-after", after);
         }
-        page(&self.send(&request).await?.body)
+        let answer = self.send(&request).await?;
+        if answer.header("content-type") == Some(lines::KIND) {
+            lines::page(&answer.body)
+        } else {
+            page(&answer.body)
+        }
     }
 }
 

@@ -32,7 +32,7 @@ impl Headers {
         let mut found = Self::default();
         for (name, value) in headers {
             if let Ok(value) = value.to_str() {
-                found.add(name.as_str(), value);
+                found.add(name.as_str().to_owned(), value.to_owned());
             }
         }
         found
@@ -42,16 +42,18 @@ impl Headers {
     pub(crate) fn of_listing(headers: BTreeMap<String, String>) -> Self {
         let mut found = Self::default();
         for (name, value) in headers {
-            found.add(&name.to_ascii_lowercase(), &value);
+            found.add(name.to_ascii_lowercase(), value);
         }
         found
     }
 
-    fn add(&mut self, name: &str, value: &str) {
-        if let Some(name) = name.strip_prefix(USER) {
-            self.user.push((name.to_owned(), value.to_owned()));
-        } else if KEPT.contains(&name) {
-            self.standard.push((name.to_owned(), value.to_owned()));
+    /// Takes a header, its name in lower case, if it is one of those that are stored.
+    pub(crate) fn add(&mut self, mut name: String, value: String) {
+        if name.starts_with(USER) {
+            name.drain(..USER.len());
+            self.user.push((name, value));
+        } else if KEPT.contains(&name.as_str()) {
+            self.standard.push((name, value));
         }
     }
 

@@ -27,11 +27,11 @@ impl DiskCache {
 
 impl Mount {
     /// An object's bytes: from the cache as far as it has them. What it has not is fetched in whole
-    /// chunks, and kept. ESTALE when the object is another one by now.
+    /// chunks, and kept. ESTALE when the object of `file` is another one by now.
     pub async fn get_cached(
         self: &Arc<Self>,
         cache: &DiskCache,
-        file: &OpenFile,
+        file: Option<&OpenFile>,
         base: &Base,
         key: &str,
         range: Range<u64>,
@@ -46,7 +46,9 @@ impl Mount {
             let fetched = self.get_chunks(cache, base, key, version, chunks).await?;
             return Ok(fetched.slice(wanted));
         };
-        self.check_current(file, base).await?;
+        if let Some(file) = file {
+            self.check_current(file, base).await?;
+        }
         if let Some(missing) = cache::missing(&loaded.good) {
             let first = chunks.start + missing.start as u64;
             let missing = first..chunks.start + missing.end as u64;

@@ -33,7 +33,7 @@ impl FileSystem {
             return reply.error(Errno::EBADF);
         };
         let mount = self.0.clone();
-        self.0.spawn(async move {
+        self.0.start(async move {
             let _timer = mount.metrics.timer(Operation::Readdir);
             let mut directory = directory.lock().await;
             let entries = match directory.from(&mount, offset).await {
@@ -57,7 +57,7 @@ impl FileSystem {
             return reply.error(Errno::EBADF);
         };
         let mount = self.0.clone();
-        self.0.spawn(async move {
+        self.0.start(async move {
             let _timer = mount.metrics.timer(Operation::Readdir);
             let mut directory = directory.lock().await;
             let parent = directory.ino();

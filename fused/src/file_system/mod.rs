@@ -63,7 +63,7 @@ fn ino(number: INodeNo) -> Ino {
 }
 
 impl FileSystem {
-    /// Runs an operation beside others and answers what it says.
+    /// Runs an operation, beside others as soon as it has to wait, and answers what it says.
     fn run<T, F>(
         &self,
         asked: Operation,
@@ -75,7 +75,7 @@ impl FileSystem {
     {
         let mount = self.0.clone();
         let operation = operation(mount.clone());
-        self.0.spawn(async move {
+        self.0.start(async move {
             let _timer = mount.metrics.timer(asked);
             answer(operation.await);
         });
@@ -160,11 +160,15 @@ impl FileSystem {
                 return reply.ok();
             }
         }
-        self.act(
-            asked,
-            |mount| async move { mount.upload(&opened.file).await },
-            reply,
-        );
+        let mount = self.0.clone();
+        // Not at once: what is sent is read and summed up before there is something to wait for.
+        self.0.spawn(async move {
+            let _timer = mount.metrics.timer(asked);
+            match mount.upload(&opened.file).await {
+                Ok(()) => reply.ok(),
+                Err(error) => reply.error(error),
+            }
+        });
     }
 }
 

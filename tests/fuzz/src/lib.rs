@@ -25,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mount_journal", mounts::journal),
     ("mount_attributes", mounts::attributes),
     ("mount_names", mounts::file_names),
+    ("mount_listing", mounts::listing),
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
 ];

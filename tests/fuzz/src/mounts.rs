@@ -77,3 +77,11 @@ pub fn file_names(data: &[u8]) {
         assert_eq!(names::segment(&name).as_deref(), Some(text));
     }
 }
+
+/// Reads a listing in lines of JSON: each entry has a line of its own.
+pub fn listing(data: &[u8]) {
+    if let Ok(page) = fused_s3::page_of_lines(data) {
+        let lines = data.split(|byte| *byte == b'\n').count();
+        assert!(page.entries.len() < lines);
+    }
+}

@@ -1,6 +1,7 @@
-//! ListObjectsV2 with `metadata=true`: MinIO's, and in its form. Each object comes with what a
-//! HeadObject says of it, so that whoever wants to know of many asks once.
+//! ListObjectsV2 with `metadata=true`: MinIO's, and in its form, or in lines of JSON. Each object comes
+//! with what a HeadObject says of it, so that whoever wants to know of many asks once.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use form_urlencoded::Serializer as Pairs;
@@ -11,8 +12,8 @@ use s3s::dto::{CommonPrefix, ListObjectsV2Input, ListObjectsV2Output};
 use s3s::xml::{SerResult, Serialize, SerializeContent, Serializer};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::Names;
 use super::objects::lines;
+use super::{Names, json};
 use crate::access::{Caller, ObjectUse, bucket, caller, may_use};
 use crate::attributes::{UNKNOWN_TYPE, metadata_value};
 use crate::error;
@@ -24,6 +25,9 @@ use s3d_buckets::BucketRecord;
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// What names of user metadata begin with.
+const USER: &str = "x-amz-meta-";
+
 /// Whether a request is for a listing with what describes each object.
 pub fn describes(method: &Method, resource: ResourceKind, query: &Query<'_>) -> bool {
     *method == Method::GET
@@ -34,12 +38,12 @@ pub fn describes(method: &Method, resource: ResourceKind, query: &Query<'_>) -> 
 
 /// What is shown of an object.
 #[derive(Debug, Default)]
-struct Description {
-    /// Names and values of its headers, which all can be in XML; `None`: some cannot, or the caller
-    /// may not read the object. Then only the object's own headers tell.
-    headers: Option<Vec<(String, String)>>,
+pub struct Description {
+    /// Names, in lower case, and values of its headers, which all can be in XML; `None`: some cannot, or
+    /// the caller may not read the object. Then only the object's own headers tell.
+    pub headers: Option<Vec<(String, String)>>,
     /// As in `x-amz-tagging`; empty: there are none, or the caller may not read them.
-    tags: String,
+    pub tags: String,
 }
 
 impl Description {
@@ -67,7 +71,7 @@ fn headers(object: &Object) -> Option<Vec<(String, String)>> {
         lines.push((CONTENT_TYPE.as_str().to_owned(), UNKNOWN_TYPE.to_owned()));
     }
     let user = metadata.iter().map(|(name, value)| {
-        let name = capitalized(&format!("x-amz-meta-{name}"));
+        let name = format!("{USER}{name}");
         (name, metadata_value(value).into_owned())
     });
     lines.extend(user);
@@ -75,8 +79,11 @@ fn headers(object: &Object) -> Option<Vec<(String, String)>> {
     lines.iter().all(fits).then_some(lines)
 }
 
-/// As Go's HTTP writes names, and with it MinIO.
-fn capitalized(name: &str) -> String {
+/// User metadata as Go's HTTP writes names, and with it MinIO.
+fn capitalized(name: &str) -> Cow<'_, str> {
+    if !name.starts_with(USER) {
+        return name.into();
+    }
     let mut begins = true;
     let letters = name.chars().map(|letter| {
         let letter = if begins {
@@ -87,7 +94,7 @@ fn capitalized(name: &str) -> String {
         begins = letter == '-';
         letter
     });
-    letters.collect()
+    letters.collect::<String>().into()
 }
 
 /// Whether a name can be that of an element. Names of headers begin with letters.
@@ -102,6 +109,9 @@ fn is_text(value: &str) -> bool {
     bytes.all(|it| it == b'\t' || matches!(it, b' '..=b'~'))
 }
 
+/// The object whose key is a prefix itself.
+pub type Marker = (Key, Box<Object>);
+
 /// An object, and what is shown of it.
 type Described = (s3s::dto::Object, Description);
 
@@ -111,6 +121,48 @@ struct Page {
     objects: Vec<Described>,
     /// With the object whose key is the prefix itself, the marker of a folder.
     prefixes: Vec<(CommonPrefix, Option<Described>)>,
+}
+
+impl Page {
+    fn new(
+        output: ListObjectsV2Output,
+        names: Names,
+        page: ListPage,
+        markers: Vec<Option<Marker>>,
+        owner: Option<&BucketRecord>,
+        describe: impl Fn(&Key, &Object) -> Description,
+    ) -> Self {
+        let described = page.entries.iter().filter_map(|entry| match entry {
+            ListEntry::Object(key, object) => Some(describe(key, object)),
+            ListEntry::Prefix(_) => None,
+        });
+        let described: Vec<_> = described.collect();
+        let marker = |(key, object): Marker| {
+            let description = describe(&key, &object);
+            let entries = vec![ListEntry::Object(key, object)];
+            let page = ListPage {
+                entries,
+                ..ListPage::default()
+            };
+            let (objects, _) = lines(page, names, None);
+            Some((objects.into_iter().next()?, description))
+        };
+        let markers: Vec<_> = markers.into_iter().map(|it| it.and_then(marker)).collect();
+        let (objects, prefixes) = lines(page, names, owner);
+        Self {
+            output,
+            objects: objects.into_iter().zip(described).collect(),
+            prefixes: prefixes.into_iter().zip(markers).collect(),
+        }
+    }
+
+    fn document(&self) -> SerResult<Vec<u8>> {
+        let mut document = Vec::new();
+        let mut serializer = Serializer::new(&mut document);
+        serializer.decl()?;
+        self.serialize(&mut serializer)?;
+        Ok(document)
+    }
 }
 
 impl Serialize for Page {
@@ -148,7 +200,7 @@ impl SerializeContent for Description {
         if let Some(headers) = &self.headers {
             s.element("UserMetadata", |s| {
                 let mut headers = headers.iter();
-                headers.try_for_each(|(name, value)| s.content(name, value))
+                headers.try_for_each(|(name, value)| s.content(&capitalized(name), value))
             })?;
         }
         if !self.tags.is_empty() {
@@ -164,38 +216,31 @@ impl Operations {
         &self,
         request: S3Request<Body>,
     ) -> S3Result<S3Response<Body>> {
+        let in_lines = json::is_wanted(&request.headers);
         let input = input(&Query::parse(request.uri.query()))?;
         let request = request.map_input(|_| input);
         let (output, names, page) = self.read_v2(&request).await?;
-        let bucket = bucket(&request)?;
-        let describe = |entry: &ListEntry| match entry {
-            ListEntry::Object(key, object) => {
-                Some(Description::of(bucket, caller(&request).ok()?, key, object))
-            }
-            ListEntry::Prefix(_) => None,
-        };
-        let descriptions: Vec<_> = page.entries.iter().filter_map(describe).collect();
         let mut markers = Vec::new();
         for entry in &page.entries {
             if let ListEntry::Prefix(prefix) = entry {
-                markers.push(self.marker(&request, prefix, names).await?);
+                markers.push(self.marker(&request, prefix).await?);
             }
         }
-        let owned = request.input.fetch_owner.unwrap_or_default();
-        let (objects, prefixes) = lines(page, names, owned.then_some(&**bucket));
-        let page = Page {
-            output,
-            objects: objects.into_iter().zip(descriptions).collect(),
-            prefixes: prefixes.into_iter().zip(markers).collect(),
+        let (bucket, caller) = (bucket(&request)?, caller(&request)?);
+        let describe = |key: &Key, object: &Object| Description::of(bucket, caller, key, object);
+        let (kind, document) = if in_lines {
+            let next = output.next_continuation_token.as_deref();
+            let document = json::document(next, &page, &markers, describe);
+            (json::KIND, document.map_err(S3Error::internal_error)?)
+        } else {
+            let owned = request.input.fetch_owner.unwrap_or_default();
+            let owner = owned.then_some(&**bucket);
+            let page = Page::new(output, names, page, markers, owner, describe);
+            let document = page.document().map_err(S3Error::internal_error)?;
+            ("application/xml", document)
         };
-        let mut document = Vec::new();
-        let mut serializer = Serializer::new(&mut document);
-        let written = serializer
-            .decl()
-            .and_then(|()| page.serialize(&mut serializer));
-        written.map_err(S3Error::internal_error)?;
         let mut answer = S3Response::new(Body::from(document));
-        let kind = HeaderValue::from_static("application/xml");
+        let kind = HeaderValue::from_static(kind);
         answer.headers.insert(CONTENT_TYPE, kind);
         Ok(answer)
     }
@@ -205,22 +250,11 @@ impl Operations {
         &self,
         request: &S3Request<ListObjectsV2Input>,
         prefix: &str,
-        names: Names,
-    ) -> S3Result<Option<Described>> {
-        let (bucket, caller) = (bucket(request)?, caller(request)?);
+    ) -> S3Result<Option<Marker>> {
         let key = Key::new(prefix).map_err(error::key)?;
         let found = self.open(request).await?.find(&key).await;
-        let Some(found) = found.map_err(|refusal| error::read(&refusal))? else {
-            return Ok(None);
-        };
-        let description = Description::of(bucket, caller, &key, &found);
-        let object = Box::new(Object::clone(&found));
-        let page = ListPage {
-            entries: vec![ListEntry::Object(key, object)],
-            ..ListPage::default()
-        };
-        let (objects, _) = lines(page, names, None);
-        Ok(objects.into_iter().next().map(|it| (it, description)))
+        let found = found.map_err(|refusal| error::read(&refusal))?;
+        Ok(found.map(|object| (key, Box::new(Object::clone(&object)))))
     }
 }
 

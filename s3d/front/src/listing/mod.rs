@@ -1,6 +1,7 @@
 //! Listings: of objects, of versions, of uploads and of their parts.
 
 mod described;
+mod json;
 mod objects;
 mod uploads;
 

@@ -162,6 +162,50 @@ async fn a_describing_listing_does_what_others_do() {
     assert_eq!(plain.element("UserMetadata"), None);
 }
 
+/// The lines of a described listing.
+async fn lines(rack: &Rack, path: &str) -> Vec<serde_json::Value> {
+    let ask = Ask::new("GET", path).header("accept", "application/jsonl");
+    let page = rack.ask(ask).await.succeeds();
+    assert_eq!(page.headers["content-type"], "application/jsonl");
+    let lines = page.text().lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_describing_listing_comes_in_lines_to_whoever_accepts_them() {
+    let rack = Rack::new().await;
+    let put = Ask::new("PUT", "/bucket/a%0A%22")
+        .header("content-type", "text/plain")
+        .header("x-amz-meta-Mode", "33188")
+        .header("x-amz-tagging", "b=c")
+        .body("hello");
+    let etag = rack.ask(put).await.succeeds().headers["etag"].clone();
+    for key in ["b/", "b/1", "c/1", "d"] {
+        rack.put(&format!("/bucket/{key}"), b"").await.succeeds();
+    }
+    let page = lines(&rack, &format!("{DESCRIBED}&delimiter=/&max-keys=3")).await;
+    let [object, marked, plain, end] = &page[..] else {
+        panic!("{page:?}");
+    };
+    assert_eq!(object["key"], "a\n\"");
+    assert_eq!(object["etag"], etag.to_str().unwrap());
+    assert_eq!(object["size"], 5);
+    assert_eq!(object["tags"], "b=c");
+    let headers = serde_json::json!({"content-type": "text/plain", "x-amz-meta-mode": "33188"});
+    assert_eq!(object["headers"], headers);
+    assert_eq!(marked["prefix"], "b/");
+    assert_eq!(marked["marker"]["key"], "b/");
+    assert_eq!(plain, &serde_json::json!({"prefix": "c/", "marker": null}));
+    let token = end["next"].as_str().unwrap();
+    let path = format!("{DESCRIBED}&delimiter=/&continuation-token={token}");
+    let rest = lines(&rack, &path).await;
+    assert_eq!(rest[0]["key"], "d");
+    assert_eq!(rest[1], serde_json::json!({"next": null}));
+    let refused = Ask::new("GET", DESCRIBED).header("accept", "application/jsonl");
+    let refused = refused.signed(&rack.foreign);
+    rack.send(refused).await.refuses(403, "AccessDenied");
+}
+
 #[tokio::test]
 async fn what_xml_cannot_name_is_not_described() {
     let rack = Rack::new().await;

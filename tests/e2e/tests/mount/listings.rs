@@ -201,3 +201,51 @@ fn a_list_of_names_makes_no_file_known() {
     assert!(known < 1000.0, "{known}");
     mounted.unmount();
 }
+
+/// Reads a file of [`put_many`] that nobody changed.
+fn read(at: &MountPoint, number: usize) {
+    let path = at.path().join(format!("many/file{number:04}"));
+    assert_eq!(
+        fs::read(path).expect("it is there"),
+        "x".repeat(number).as_bytes()
+    );
+}
+
+#[test]
+fn small_files_are_fetched_once_in_whatever_order_they_are_read() {
+    let site = Site::new();
+    let rack = site.start();
+    put_many(&rack);
+    for stride in [1, 7] {
+        let at = MountPoint::new();
+        let mounted = at.mount(&rack, &LONG);
+        wait_for_feed(&rack, &at);
+        let before = answered(&site, &["GetObject"]);
+        (0..MANY).for_each(|number| read(&at, number * stride % MANY));
+        let fetched = answered(&site, &["GetObject"]) - before;
+        assert!(fetched < MANY as u64, "one is empty: {fetched}");
+        mounted.unmount();
+    }
+}
+
+#[test]
+fn what_was_fetched_ahead_is_not_read_when_it_changed() {
+    let site = Site::new();
+    let rack = site.start();
+    put_many(&rack);
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    wait_for_feed(&rack, &at);
+    (0..100).for_each(|number| read(&at, number));
+    let path = |number| at.path().join(format!("many/file{number:04}"));
+    let key = format!("{}/many/file0101", rack.bucket());
+    assert_eq!(rack.s3().put(&key, "changed").status, 200);
+    fs::write(path(102), "here").expect("it can be written");
+    read(&at, 100);
+    soon("what others changed is seen", || {
+        fs::read(path(101)).is_ok_and(|it| it == b"changed")
+    });
+    assert_eq!(fs::read(path(102)).expect("it is there"), b"here");
+    (103..MANY).for_each(|number| read(&at, number));
+    mounted.unmount();
+}
