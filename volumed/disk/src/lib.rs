@@ -4,6 +4,8 @@
 
 mod disk;
 mod extent_file;
+mod fault;
+mod header;
 mod identity;
 mod layout;
 mod names;
@@ -15,6 +17,7 @@ mod run;
 mod slots;
 mod space;
 mod write_back;
+mod writing;
 
 use std::path::PathBuf;
 
