@@ -16,6 +16,7 @@ mod recover;
 mod run;
 mod slots;
 mod space;
+mod state;
 mod write_back;
 mod writing;
 
@@ -54,6 +55,15 @@ pub enum DiskError {
         path: PathBuf,
         /// Why.
         source: FormatError,
+    },
+    /// The file `state` is unreadable, or was copied from another disk.
+    #[error(
+        "{} is damaged or another disk's: move it away if the disk is this store's and nothing on it \
+         was brought back from a copy", path.display()
+    )]
+    State {
+        /// The file.
+        path: PathBuf,
     },
     /// `disk.json` cannot be understood.
     #[error("{} is not a disk's identity: {why}", path.display())]
