@@ -1,11 +1,14 @@
 //! Which replicas a head uses, and what it tells them of their extents.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use volumed_core::format::Slots;
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::{Answer, Ask, ExtentFile, Message};
+use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
 use volumed_core::placement::{Placement, Role};
+use volumed_core::replica::{DiskAnswer, DiskOp, Recovered, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Request, VolumeId,
 };
@@ -161,4 +164,53 @@ fn extents_that_are_freed_leave_a_placement_page_together() {
         effects = tell(&mut head, HeadEvent::Unplaced(extents, Ok(())));
     }
     assert_eq!(removed, [(1000, 24), (10, 1), (1024, 924), (2048, 152)]);
+}
+
+#[test]
+fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays() {
+    let file = |extent| ExtentFile {
+        extent: ExtentIndex(extent),
+        alloc: Alloc(1),
+    };
+    let found = Recovered {
+        promise: Slots::Fresh,
+        log: Slots::Fresh,
+        extents: vec![(file(0), 1), (file(5), 2), (file(2000), 4)],
+    };
+    let (volume, disk, epoch) = (VolumeId(1), DISKS[0], Epoch(1));
+    let mut replica = Replica::recover(volume, disk, Arc::default(), found).expect("a replica");
+    let mut send = |ask| {
+        let mut effects = Vec::new();
+        let (op, volume) = (OpId(1), volume);
+        let message = Message {
+            volume,
+            disk,
+            epoch,
+            op,
+            ask,
+        };
+        replica.handle(ReplicaEvent::Message(message), &mut effects);
+        if let [ReplicaEffect::Disk(id, DiskOp::WritePromise(_))] = effects[..] {
+            replica.handle(ReplicaEvent::Done(id, Ok(DiskAnswer::Done)), &mut effects);
+        }
+        effects
+    };
+    send(Ask::Promise);
+    let effects = send(Ask::Reconcile {
+        from: ExtentIndex(0),
+        until: Some(ExtentIndex(1500)),
+        held: BTreeSet::from([file(0), file(7)]),
+    });
+    let [
+        ReplicaEffect::Disk(_, DiskOp::Remove { file: removed }),
+        ReplicaEffect::Answer(answer),
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((*removed, &answer.result), (file(5), &Ok(Bytes::new())));
+    assert_eq!(replica.allocated(), 5);
+    let held = [0, 5, 7, 2000].map(|extent| replica.readable(ExtentIndex(extent)));
+    let expected = [Some(file(0)), None, Some(file(7)), Some(file(2000))];
+    assert_eq!(held, expected);
 }

@@ -253,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let disk = open(&folder);
         disk.create_extents(VOLUME, &[file(0)]).expect("an extent");
-        let regions = dirty.then(|| RegionIndex(0)).into_iter().collect();
+        let regions = dirty.then_some(RegionIndex(0)).into_iter().collect();
         let record = DirtyLogRecord {
             sequence: 1,
             volume: VOLUME,

@@ -50,9 +50,12 @@ pub(crate) fn write<R: SlotRecord>(
     if !names.knows(path) {
         // What a killed process wrote last may not be durable, and counts if this write tears.
         let named = file.sync_all().and_then(|()| names.make_durable(path));
-        named.map_err(|error| match is_exhausted(&error) {
-            true => error,
-            false => failed_sync(error),
+        named.map_err(|error| {
+            if is_exhausted(&error) {
+                error
+            } else {
+                failed_sync(&error)
+            }
         })?;
     }
     write_durably(&file, &record.encode(), record.sequence() % 2 * slot_size)

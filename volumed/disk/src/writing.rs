@@ -43,13 +43,13 @@ fn write_durably_by(
         written => written,
     });
     match written {
-        Err(error) if lost => Err(failed_sync(error)),
+        Err(error) if lost => Err(failed_sync(&error)),
         written => written,
     }
 }
 
 /// The error of a sync, which is not to be taken for a refusal by its number.
-pub(crate) fn failed_sync(error: Error) -> Error {
+pub(crate) fn failed_sync(error: &Error) -> Error {
     Error::other(format!("a sync failed: {error}"))
 }
 

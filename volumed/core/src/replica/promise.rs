@@ -1,7 +1,6 @@
 //! Promising an epoch (V1), and which extents are held.
 
-use std::ops::Bound;
-
+use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
 
@@ -39,9 +38,9 @@ impl Replica {
         else {
             return;
         };
-        let until = until.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.extents.range((Bound::Included(*from), until));
-        let held = self.files(range.map(|(&extent, _)| extent));
+        let told_of = |extent: &ExtentIndex| until.is_none_or(|until| *extent < until);
+        let range = self.extents.range(*from..).map(|(&extent, _)| extent);
+        let held = self.files(range.take_while(told_of));
         for file in held.into_iter().filter(|file| !placed.contains(file)) {
             self.forget(file);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);

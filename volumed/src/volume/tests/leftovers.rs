@@ -212,6 +212,21 @@ async fn an_older_copy_of_the_store_or_of_a_disk_is_refused_though_no_extent_tel
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_counted_and_not_noted_on_the_disk_is_no_rollback() {
+    let folder = TempDir::new().unwrap();
+    kill(start(&folder).await).await;
+    let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
+    let counted = volumed_meta::Change::Put(b"store/generation".to_vec(), b"2".to_vec());
+    store.transact(Vec::new(), vec![counted]).await.unwrap();
+    drop(store);
+    let volumes = start(&folder).await;
+    let disks = volumes.shared.node.disks.values();
+    let served: Vec<_> = disks.map(|disk| disk.served().unwrap().1.0).collect();
+    assert_eq!(served, [3]);
+    kill(volumes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_disk_of_another_store_is_refused() {
     let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     for folder in [&folder, &other] {
