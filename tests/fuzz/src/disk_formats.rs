@@ -3,8 +3,8 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 use volumed_core::format::{
-    DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, PlacementPage, PromiseRecord, SEAL_SIZE,
-    SlotRecord, SumsHeader, decode_sums, newest,
+    DISK_STATE_SLOT_SIZE, DirtyLogRecord, DiskState, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE,
+    PlacementPage, PromiseRecord, SEAL_SIZE, SlotRecord, SumsHeader, decode_sums, newest,
 };
 
 /// Reads a sealed structure as each kind; what is read is written as it was.
@@ -16,6 +16,7 @@ pub fn sealed(data: &[u8]) {
     }
     slots::<PromiseRecord>(&bytes, PROMISE_SLOT_SIZE);
     slots::<DirtyLogRecord>(&bytes, LOG_SLOT_SIZE);
+    slots::<DiskState>(&bytes, DISK_STATE_SLOT_SIZE);
     let mut page = bytes;
     page.resize(4096, 0);
     let _ = SumsHeader::decode(&page);

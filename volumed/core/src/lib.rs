@@ -13,6 +13,6 @@ mod units;
 pub use request::{IoError, Reply, Request};
 pub use units::{
     Alloc, BLOCK_SIZE, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId, DiskNumber, EXTENT_SIZE,
-    Epoch, ExtentIndex, MAX_VOLUME_SIZE, NotAnId, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
-    VolumeId,
+    Epoch, ExtentIndex, Incarnation, MAX_VOLUME_SIZE, NotAnId, REGION_SIZE, REGIONS_PER_EXTENT,
+    RegionIndex, StoreGeneration, StoreId, VolumeId,
 };

@@ -38,9 +38,16 @@ pub struct ExtentFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// Durably promise the message's epoch (V1).
-    Promise {
-        /// What the store places on the disk: what a fenced head placed or freed and did not come
-        /// to tell is made up for.
+    Promise,
+    /// Hold what the store places on the disk of the extents from `from` to before `until`, or to the
+    /// last one, and nothing else of them: what a fenced head placed or freed and did not come to
+    /// tell is made up for. Follows the promise, before anything else.
+    Reconcile {
+        /// The first extent.
+        from: ExtentIndex,
+        /// The first one that another such message tells of.
+        until: Option<ExtentIndex>,
+        /// At most 1,024.
         held: BTreeSet<ExtentFile>,
     },
     /// Read checked bytes.

@@ -1,14 +1,17 @@
 //! Where an extent's replicas go.
 
+use std::collections::BTreeSet;
+
 use crate::{Alloc, ByteCount, DiskNumber, ExtentIndex, VolumeId};
 
-/// Whether a replica holds every acknowledged write (V4).
+/// What a replica is to its extent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReplicaState {
-    /// It does.
-    InSync,
-    /// It may not.
-    Stale,
+pub enum Role {
+    /// It holds the extent, unless its disk is stale (V4).
+    Full,
+    /// The extent is being copied to it: its files are not to be collected, but nothing relies on
+    /// what they hold.
+    Incoming,
 }
 
 /// Where an extent is.
@@ -17,15 +20,23 @@ pub struct Placement {
     /// When it was placed.
     pub alloc: Alloc,
     /// Its replicas, the one nearest to the head first.
-    pub replicas: Vec<(DiskNumber, ReplicaState)>,
+    pub replicas: Vec<(DiskNumber, Role)>,
 }
 
 impl Placement {
-    /// The disks that hold every acknowledged write.
-    pub fn in_sync(&self) -> impl Iterator<Item = DiskNumber> + '_ {
-        let in_sync =
-            |(disk, state): &(_, ReplicaState)| (*state == ReplicaState::InSync).then_some(*disk);
-        self.replicas.iter().filter_map(in_sync)
+    /// Whether the disk has files of the extent.
+    pub fn is_on(&self, disk: DiskNumber) -> bool {
+        self.replicas.iter().any(|(on, _)| *on == disk)
+    }
+
+    /// The disks that hold every acknowledged write: full, and not among the volume's `stale` ones.
+    pub fn in_sync<'a>(
+        &'a self,
+        stale: &'a BTreeSet<DiskNumber>,
+    ) -> impl Iterator<Item = DiskNumber> + 'a {
+        let full = self.replicas.iter().filter(|(_, role)| *role == Role::Full);
+        full.map(|(disk, _)| *disk)
+            .filter(|disk| !stale.contains(disk))
     }
 }
 

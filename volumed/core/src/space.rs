@@ -42,12 +42,12 @@ impl DiskSpace {
         self.used.fetch_add(blocks.into(), Ordering::Relaxed);
     }
 
-    /// Gives blocks back.
-    pub fn release(&self, blocks: u32) {
+    /// Gives blocks back; of a whole volume they may be more than 2^32, which is 16 TiB.
+    pub fn release(&self, blocks: u64) {
         let _ = self
             .used
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                Some(used.saturating_sub(blocks.into()))
+                Some(used.saturating_sub(blocks))
             });
     }
 
@@ -82,5 +82,14 @@ mod tests {
         assert_eq!(space.reserve(2), Ok(()));
         space.release(10);
         assert_eq!(space.free(), ByteCount(10 * 4096));
+    }
+
+    #[test]
+    fn more_than_16_tib_are_given_back_at_once() {
+        let space = DiskSpace::default();
+        space.add(u32::MAX);
+        space.add(9);
+        space.release(u64::from(u32::MAX) + 4);
+        assert_eq!(space.used(), ByteCount(5 * 4096));
     }
 }

@@ -25,6 +25,16 @@ number!(
     Epoch(u64)
 );
 number!(
+    /// Counts the starts on a metadata store: one that was rolled back is behind its disks, and so
+    /// is a disk that was.
+    StoreGeneration(u64)
+);
+number!(
+    /// Names a time in which a disk lost nothing (V7): drawn at random when its machine booted, its
+    /// file system was mounted, or a sync failed. Only equality counts.
+    Incarnation(u64)
+);
+number!(
     /// A disk's short name in placement records, given when the disk joins the pool.
     DiskNumber(u16)
 );
@@ -56,7 +66,7 @@ impl fmt::Display for VolumeId {
     }
 }
 
-/// The text does not name a volume or disk.
+/// The text does not name a volume, disk or store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id")]
 pub struct NotAnId;
@@ -75,26 +85,39 @@ impl std::str::FromStr for VolumeId {
     }
 }
 
-/// Names a disk for ever; drawn at random when the disk joins the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DiskId(pub u128);
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u128);
 
-impl fmt::Display for DiskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let id = u128::from_str_radix(text, 16)
+                    .map(Self)
+                    .map_err(|_| NotAnId)?;
+                (id.to_string() == text).then_some(id).ok_or(NotAnId)
+            }
+        }
+    };
 }
 
-impl std::str::FromStr for DiskId {
-    type Err = NotAnId;
-
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let id = u128::from_str_radix(text, 16)
-            .map(DiskId)
-            .map_err(|_| NotAnId)?;
-        (id.to_string() == text).then_some(id).ok_or(NotAnId)
-    }
-}
+random_id!(
+    /// Names a disk for ever; drawn at random when the disk joins the pool.
+    DiskId
+);
+random_id!(
+    /// Names a metadata store for ever; drawn at random at its first start.
+    StoreId
+);
 
 /// Bytes of a block, the unit of checksums and of space.
 pub const BLOCK_SIZE: u64 = 4 << 10;

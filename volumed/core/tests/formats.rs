@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use proptest::collection::{btree_map, btree_set, vec};
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseResult;
 use volumed_core::format::{
-    DirtyLogRecord, FormatError, PlacementPage, PromiseRecord, SlotRecord, SumsHeader, decode_sums,
-    encode_sums, newest,
+    DirtyLogRecord, DiskState, FormatError, LOG_SLOT_SIZE, PlacementPage, PromiseRecord,
+    SlotRecord, SumsHeader, decode_sums, encode_sums, newest,
 };
-use volumed_core::placement::{Placement, ReplicaState};
-use volumed_core::{Alloc, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
+use volumed_core::placement::{Placement, Role};
+use volumed_core::{
+    Alloc, DiskId, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, StoreGeneration,
+    StoreId, VolumeId,
+};
 
 /// Where to flip a byte, and how.
 fn flip() -> impl Strategy<Value = (Index, u8)> {
@@ -36,11 +39,18 @@ fn check<R: PartialEq + Debug>(
 }
 
 fn placement() -> impl Strategy<Value = Placement> {
-    let state = prop_oneof![Just(ReplicaState::InSync), Just(ReplicaState::Stale)];
-    let replica = (any::<u16>().prop_map(DiskNumber), state);
+    let role = prop_oneof![Just(Role::Full), Just(Role::Incoming)];
+    let replica = (any::<u16>().prop_map(DiskNumber), role);
     // As far apart as a page may hold them.
     let alloc = (7_u64 << 40..8_u64 << 40).prop_map(Alloc);
     (alloc, vec(replica, 0..4)).prop_map(|(alloc, replicas)| Placement { alloc, replicas })
+}
+
+/// Neighbours and others, up to the last region of the largest volume.
+fn regions() -> impl Strategy<Value = BTreeSet<RegionIndex>> {
+    let run = (prop_oneof![0..50_u64, 0..1_u64 << 38], 1..9_u64);
+    let one = |(first, count): (u64, u64)| (first..first + count).map(RegionIndex);
+    vec(run, 0..30).prop_map(move |runs| runs.into_iter().flat_map(one).collect())
 }
 
 proptest! {
@@ -54,11 +64,32 @@ proptest! {
     fn dirty_logs(
         sequence: u64,
         volume: u64,
-        regions in proptest::option::of(btree_set(any::<u64>().prop_map(RegionIndex), 0..100)),
+        regions in proptest::option::of(regions()),
         flip in flip(),
     ) {
         let record = DirtyLogRecord { sequence, volume: VolumeId(volume), regions };
         check(&record, &record.encode(), flip, DirtyLogRecord::decode)?;
+    }
+
+    #[test]
+    fn disk_states(
+        numbers: [u64; 4],
+        ids: [u128; 3],
+        mount: u64,
+        failed: bool,
+        flip in flip(),
+    ) {
+        let state = DiskState {
+            sequence: numbers[0],
+            disk: DiskId(ids[0]),
+            store: StoreId(ids[1]),
+            generation: StoreGeneration(numbers[1]),
+            incarnation: Incarnation(numbers[2]),
+            boot: ids[2],
+            mount,
+            failed,
+        };
+        check(&state, &state.encode(), flip, DiskState::decode)?;
     }
 
     #[test]
@@ -95,42 +126,55 @@ proptest! {
         let _ = SumsHeader::decode(&bytes);
         let _ = newest::<PromiseRecord>([&bytes, &other]);
         let _ = newest::<DirtyLogRecord>([&bytes, &other]);
+        let _ = newest::<DiskState>([&bytes, &other]);
         let _ = decode_sums(&bytes);
+    }
+}
+
+fn log_of(regions: BTreeSet<RegionIndex>) -> DirtyLogRecord {
+    DirtyLogRecord {
+        sequence: 1,
+        volume: VolumeId(1),
+        regions: Some(regions),
     }
 }
 
 #[test]
 fn more_regions_than_a_slot_holds_are_written_as_all() {
-    let regions: BTreeSet<_> = (0..20_000).map(RegionIndex).collect();
-    let record = DirtyLogRecord {
-        sequence: 1,
-        volume: VolumeId(1),
-        regions: Some(regions),
-    };
-    assert_eq!(
-        DirtyLogRecord::decode(&record.encode()).unwrap().regions,
-        None
-    );
+    let scattered = (0..20_000).map(|at| RegionIndex(2 * at)).collect();
+    for too_many in [scattered, (0..1_100_000).map(RegionIndex).collect()] {
+        let bytes = log_of(too_many).encode();
+        assert!(bytes.len() as u64 <= LOG_SLOT_SIZE);
+        assert_eq!(DirtyLogRecord::decode(&bytes).unwrap().regions, None);
+    }
 }
 
 #[test]
-fn a_placed_extent_costs_eight_bytes() {
-    let replicas = vec![(DiskNumber(3), ReplicaState::InSync)];
-    let placed = |count: u16| {
-        let extents: BTreeMap<_, _> = (0..count)
-            .map(|at| {
-                (
-                    at,
-                    Placement {
-                        alloc: Alloc(900 + u64::from(at)),
-                        replicas: replicas.clone(),
-                    },
-                )
-            })
-            .collect();
-        PlacementPage { extents }.encode().unwrap().len()
+fn neighbouring_regions_cost_eight_bytes_together() {
+    let one = log_of((7..8).map(RegionIndex).collect());
+    let many = log_of((7..4_103).map(RegionIndex).collect());
+    assert_eq!(one.encode().len(), many.encode().len());
+    assert_eq!(DirtyLogRecord::decode(&many.encode()), Ok(many));
+}
+
+/// A page of so many extents, of which `together` at a time were placed at once.
+fn page(count: u16, together: u16) -> PlacementPage {
+    let place = |at: u16| Placement {
+        alloc: Alloc(900 + u64::from(at / together)),
+        replicas: vec![(DiskNumber(3), Role::Full)],
     };
-    assert_eq!(placed(1024) - placed(24), 8000);
+    PlacementPage {
+        extents: (0..count).map(|at| (at, place(at))).collect(),
+    }
+}
+
+#[test]
+fn a_placed_extent_costs_eight_bytes_and_one_of_eight_placed_at_once_costs_one() {
+    let length = |count, together| page(count, together).encode().unwrap().len();
+    assert_eq!(length(1024, 1) - length(24, 1), 8000);
+    assert_eq!(length(1024, 8) - length(24, 8), 1000);
+    let full = page(1024, 1024);
+    assert_eq!(PlacementPage::decode(&full.encode().unwrap()), Ok(full));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use volumed_core::head::{
     Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, PlaceFailure, RequestId,
 };
 use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
-use volumed_core::placement::{Placement, ReplicaState};
+use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
     DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult, Recovered, Replica, ReplicaEffect,
     ReplicaEvent,
@@ -26,7 +26,7 @@ const DISK: DiskNumber = DiskNumber(0);
 fn placement() -> Placement {
     Placement {
         alloc: Alloc(1),
-        replicas: vec![(DISK, ReplicaState::InSync)],
+        replicas: vec![(DISK, Role::Full)],
     }
 }
 
@@ -40,6 +40,7 @@ fn head(placed: u64) -> Head {
         extents: (0..placed)
             .map(|extent| (ExtentIndex(extent), placement()))
             .collect(),
+        stale: BTreeSet::new(),
         dirty: BTreeSet::new(),
     })
 }
@@ -249,13 +250,7 @@ fn send(replica: &mut Replica, epoch: u64, ask: Ask) -> Vec<ReplicaEffect> {
 }
 
 fn promise(replica: &mut Replica, epoch: u64) -> Vec<ReplicaEffect> {
-    send(
-        replica,
-        epoch,
-        Ask::Promise {
-            held: BTreeSet::from([FILE]),
-        },
-    )
+    send(replica, epoch, Ask::Promise)
 }
 
 fn done(replica: &mut Replica, op: DiskOpId, result: DiskResult) -> Vec<ReplicaEffect> {
@@ -425,8 +420,7 @@ fn a_new_extent_is_not_suspect_by_what_the_log_says_of_an_older_one() {
         extents: Vec::new(),
     };
     let mut replica = Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a disk");
-    let held = BTreeSet::new();
-    let (op, _) = the_op(&send(&mut replica, 2, Ask::Promise { held }));
+    let (op, _) = the_op(&promise(&mut replica, 2));
     done(&mut replica, op, Ok(DiskAnswer::Done));
     send(&mut replica, 2, Ask::Adopt { file: FILE });
     let effects = send(&mut replica, 2, Ask::Unmark { regions });

@@ -11,13 +11,14 @@ use volumed_buffers::Buffers;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::DiskFault;
 use volumed_core::space::DiskSpace;
-use volumed_core::{ByteCount, DiskId, VolumeId};
+use volumed_core::{ByteCount, DiskId, StoreGeneration, StoreId, VolumeId};
 
 use crate::layout::Layout;
 use crate::names::{DurableNames, sync_parent};
 use crate::open::{is_exhausted, open_to_read};
 use crate::open_files::OpenFiles;
 use crate::permit::{Permit, Permits};
+use crate::state::State;
 use crate::write_back::WriteBacks;
 use crate::{DiskError, SpaceSettings, identity};
 
@@ -53,6 +54,7 @@ pub struct Disk {
     sharers: AtomicU64,
     failed: AtomicBool,
     permits: Permits,
+    state: State,
     /// Holds the lock on `disk.json`.
     _lock: File,
 }
@@ -69,6 +71,7 @@ impl Disk {
         let lock = File::open(&path).map_err(DiskError::io(&path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| DiskError::InUse)?;
+        let state = State::load(&layout, id)?;
         let volumes = layout.volumes();
         make_private(&volumes).map_err(DiskError::io(&volumes))?;
         sync_parent(&volumes).map_err(DiskError::io(&volumes))?;
@@ -89,6 +92,7 @@ impl Disk {
             sharers: AtomicU64::new(1),
             failed: AtomicBool::new(false),
             permits: Permits::default(),
+            state,
             _lock: lock,
         };
         disk.measure()?;
@@ -98,6 +102,21 @@ impl Disk {
     /// The disk's id.
     pub fn id(&self) -> DiskId {
         self.id
+    }
+
+    /// The store that it last served, and which of the starts on that store it knows of; `None` if
+    /// it never served one, or an earlier version of the program.
+    pub fn served(&self) -> Option<(StoreId, StoreGeneration)> {
+        let state = self.state.get()?;
+        Some((state.store, state.generation))
+    }
+
+    /// Notes durably which store it serves from now on. To be called before it does.
+    pub fn serve(&self, store: StoreId, generation: StoreGeneration) -> Result<(), DiskError> {
+        let path = self.layout.state();
+        self.state
+            .begin(&self.layout, &self.names, self.id, (store, generation))
+            .map_err(DiskError::io(path))
     }
 
     /// Its directory, absolute.
@@ -153,6 +172,9 @@ impl Disk {
                 disk = %self.id, path = %self.path().display(), %error,
                 "a sync failed: the disk is failed, nothing on it is acknowledged any more"
             );
+            if let Err(error) = self.state.fail(&self.layout, &self.names) {
+                tracing::warn!(disk = %self.id, %error, "the failure could not be noted on the disk");
+            }
         }
         DiskFault::Sync
     }

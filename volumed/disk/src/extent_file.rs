@@ -1,7 +1,7 @@
 //! The two files of an extent, open.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, IoSlice, IoSliceMut};
+use std::io::{Error, ErrorKind, IoSliceMut};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,9 +13,11 @@ use volumed_core::message::ExtentFile;
 use volumed_core::sums::SumsPage;
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, VolumeId};
 
+use crate::header::{self, HeaderError};
 use crate::layout::Layout;
 use crate::open::open;
 use crate::slots::read_up_to;
+use crate::writing::{write, write_durably};
 
 /// An extent's files. They are not closed while they hold unsynced writes (V8).
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl OpenExtent {
         options.read(true).write(true);
         let data = open(&options, &layout.data(volume, file))?;
         let sums = open(&options, &layout.sums(volume, file))?;
+        header::read(&sums, volume, file).map_err(HeaderError::into_io)?;
         Ok(Self::new(data, sums, unsynced))
     }
 
@@ -104,7 +107,7 @@ impl OpenExtent {
         }
         let written = self
             .data_syncs
-            .change(|| self.data.write_all_at(bytes, offset.into()));
+            .change(|| write(&self.data, bytes, offset.into()));
         self.waiting
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         written
@@ -115,16 +118,16 @@ impl OpenExtent {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         self.data_syncs.change(|| {
             let (offset, length) = (offset.into(), length.into());
-            Ok(rustix::fs::fallocate(&self.data, flags, offset, length)?)
+            let punch = || rustix::fs::fallocate(&self.data, flags, offset, length);
+            Ok(rustix::io::retry_on_intr(punch)?)
         })
     }
 
     /// Makes blocks zero that keep their space.
     pub fn zero(&self, offset: u32, length: u32) -> std::io::Result<()> {
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
-        let zeroed = self
-            .data_syncs
-            .change(|| rustix::fs::fallocate(&self.data, flags, offset.into(), length.into()));
+        let zero = || rustix::fs::fallocate(&self.data, flags, offset.into(), length.into());
+        let zeroed = self.data_syncs.change(|| rustix::io::retry_on_intr(zero));
         match zeroed {
             Ok(()) => Ok(()),
             // tmpfs knows no such thing.
@@ -277,24 +280,6 @@ fn read_now(file: &File, offset: u64, bytes: &mut [u8]) -> std::io::Result<bool>
         Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Writes and syncs only these bytes, which costs less than a sync of the file.
-pub(crate) fn write_durably(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let written =
-            rustix::io::pwritev2(file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC);
-        match written {
-            Ok(0) => return Err(Error::from(ErrorKind::WriteZero)),
-            Ok(count) => {
-                bytes = &bytes[count..];
-                offset += count as u64;
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <disk>/disk.json                                   the disk's identity
+//! <disk>/state                                       whose it is, and its incarnation
 //! <disk>/volumes/<volume>/<extent>.<alloc>.data      64 MiB, sparse
 //! <disk>/volumes/<volume>/<extent>.<alloc>.sums      a header page and 16 pages of CRC32C
 //! <disk>/volumes/<volume>/dirty                      the dirty log
@@ -29,6 +30,10 @@ impl Layout {
 
     pub fn identity(&self) -> PathBuf {
         self.root.join("disk.json")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
     }
 
     pub fn volumes(&self) -> PathBuf {

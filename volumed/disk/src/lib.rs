@@ -4,6 +4,8 @@
 
 mod disk;
 mod extent_file;
+mod fault;
+mod header;
 mod identity;
 mod layout;
 mod names;
@@ -14,7 +16,9 @@ mod recover;
 mod run;
 mod slots;
 mod space;
+mod state;
 mod write_back;
+mod writing;
 
 use std::path::PathBuf;
 
@@ -51,6 +55,15 @@ pub enum DiskError {
         path: PathBuf,
         /// Why.
         source: FormatError,
+    },
+    /// The file `state` is unreadable, or was copied from another disk.
+    #[error(
+        "{} is damaged or another disk's: move it away if the disk is this store's and nothing on it \
+         was brought back from a copy", path.display()
+    )]
+    State {
+        /// The file.
+        path: PathBuf,
     },
     /// `disk.json` cannot be understood.
     #[error("{} is not a disk's identity: {why}", path.display())]

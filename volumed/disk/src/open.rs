@@ -1,4 +1,4 @@
-//! Opening files. Want of descriptors or memory says nothing of the disk: it is told apart here, at
+//! Opening files, and what refuses a write. Want of descriptors or memory says nothing of the disk: it is told apart here, at
 //! the calls that can meet it, since a later call must not be taken for harmless by its error number.
 
 use std::fs::{File, OpenOptions};
@@ -7,9 +7,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-/// The process, or the system, has no descriptor or no memory for another open file.
+/// The process, or the system, has no descriptor or no memory just now.
 #[derive(Debug, thiserror::Error)]
-#[error("no file can be opened now: {0}")]
+#[error("descriptors or memory are wanting: {0}")]
 struct Exhausted(Error);
 
 /// Opens a file.
@@ -25,13 +25,21 @@ pub(crate) fn open(options: &OpenOptions, path: &Path) -> std::io::Result<File> 
     })
 }
 
+/// Says of a write that changed nothing whether memory was wanting for its copy into the page cache.
+pub(crate) fn copied_nothing(errno: Errno) -> Error {
+    match errno {
+        Errno::NOMEM => Error::new(ErrorKind::ResourceBusy, Exhausted(errno.into())),
+        _ => errno.into(),
+    }
+}
+
 /// Opens a file or a folder for reading.
 pub(crate) fn open_to_read(path: &Path) -> std::io::Result<File> {
     open(OpenOptions::new().read(true), path)
 }
 
-/// Whether a file could not be opened for want of descriptors or memory: nothing was changed, and the
-/// same may succeed later.
+/// Whether a file could not be opened or written for want of descriptors or memory: nothing was
+/// changed, and the same may succeed later.
 pub fn is_exhausted(error: &Error) -> bool {
     let inner = error.get_ref();
     inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exhausted>)

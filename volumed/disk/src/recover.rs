@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use volumed_core::format::{
-    DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SUMS_FILE_SIZE, Slots, SumsHeader,
+    DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, PromiseRecord, SUMS_FILE_SIZE, Slots,
     decode_sums,
 };
 use volumed_core::message::ExtentFile;
@@ -16,6 +16,7 @@ use volumed_core::replica::Recovered;
 use volumed_core::sums::allocated;
 use volumed_core::{BLOCK_SIZE, VolumeId};
 
+use crate::header::{self, HeaderError};
 use crate::slots::{self, read_up_to};
 use crate::{Disk, DiskError, layout};
 
@@ -58,7 +59,9 @@ impl Disk {
         extents: impl IntoIterator<Item = ExtentFile>,
     ) -> Result<Recovered, DiskError> {
         let promise = slots::read(&self.layout.promise(volume), PROMISE_SLOT_SIZE)?;
+        let promise = own(promise, |record: &PromiseRecord| record.volume == volume);
         let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
+        let log = own(log, |record: &DirtyLogRecord| record.volume == volume);
         let mut held = Vec::new();
         for file in extents {
             let unclean = unclean(&log, file);
@@ -67,10 +70,12 @@ impl Disk {
             }
             match self.count(volume, file, unclean) {
                 Ok(allocated) => held.push((file, allocated)),
-                Err(DiskError::Io { path, source }) if source.kind() == ErrorKind::NotFound => {
+                Err(DiskError::Io { path, source })
+                    if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) =>
+                {
                     tracing::error!(
-                        disk = %self.id(), path = %path.display(),
-                        "an extent's file is missing: what it held is lost"
+                        disk = %self.id(), path = %path.display(), error = %source,
+                        "an extent's file is missing or another one's: what it held is lost"
                     );
                 }
                 Err(error) => return Err(error),
@@ -90,18 +95,14 @@ impl Disk {
         std::fs::metadata(&data).map_err(DiskError::io(&data))?;
         let path = self.layout.sums(volume, file);
         let sums = File::open(&path).map_err(DiskError::io(&path))?;
-        let page = BLOCK_SIZE as usize;
-        if !unclean {
-            let header = read_up_to(&sums, 0, page).map_err(DiskError::io(&path))?;
-            match SumsHeader::decode(&header) {
-                Ok(header) if (header.volume, header.extent) == (volume, file.extent) => {
-                    return Ok(header.allocated);
-                }
-                Err(source @ volumed_core::format::FormatError::Newer { .. }) => {
-                    return Err(DiskError::Format { path, source });
-                }
-                _ => tracing::warn!(path = %path.display(), "a damaged header: blocks are counted"),
+        match header::read(&sums, volume, file) {
+            Ok(Some(allocated)) if !unclean => return Ok(allocated),
+            Ok(None) if !unclean => {
+                tracing::warn!(path = %path.display(), "a damaged header: blocks are counted");
             }
+            Ok(_) => {}
+            Err(HeaderError::Format(source)) => return Err(DiskError::Format { path, source }),
+            Err(error) => return Err(DiskError::io(path)(error.into_io())),
         }
         summed(&sums).map_err(DiskError::io(&path))
     }
@@ -145,6 +146,14 @@ fn summed(sums: &File) -> std::io::Result<u32> {
     Ok(pages.map(|page| allocated(&decode_sums(page)[..])).sum())
 }
 
+/// A record that was copied from elsewhere is as good as damaged.
+fn own<R>(found: Slots<R>, is_own: impl FnOnce(&R) -> bool) -> Slots<R> {
+    match found {
+        Slots::Newest(record) if !is_own(&record) => Slots::Damaged,
+        found => found,
+    }
+}
+
 fn unclean(log: &Slots<DirtyLogRecord>, file: ExtentFile) -> bool {
     match log {
         Slots::Fresh => false,
@@ -168,8 +177,10 @@ fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
 
 #[cfg(test)]
 mod tests {
+    use volumed_core::format::SumsHeader;
     use volumed_core::replica::DiskOp;
-    use volumed_core::{Alloc, ExtentIndex, RegionIndex};
+    use volumed_core::sums::sum;
+    use volumed_core::{Alloc, Epoch, ExtentIndex, RegionIndex};
 
     use super::*;
     use crate::{DiskSettings, SpaceSettings};
@@ -235,6 +246,103 @@ mod tests {
         let made_in_part = disk.layout.sums(VOLUME, file(3));
         File::create(made_in_part).expect("a file");
         assert!(!holds(3));
+    }
+
+    /// What recovering an extent says whose header was written by somebody else, and opening it.
+    fn with_header(edit: impl FnOnce(&mut Vec<u8>), dirty: bool) -> (String, Option<u32>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        disk.create_extents(VOLUME, &[file(0)]).expect("an extent");
+        let regions = dirty.then_some(RegionIndex(0)).into_iter().collect();
+        let record = DirtyLogRecord {
+            sequence: 1,
+            volume: VOLUME,
+            regions: Some(regions),
+        };
+        disk.run(VOLUME, &DiskOp::WriteLog(record)).expect("a log");
+        let sums = disk.layout.sums(VOLUME, file(0));
+        let mut bytes = std::fs::read(&sums).expect("the file");
+        edit(&mut bytes);
+        std::fs::write(&sums, &bytes).expect("the file");
+        drop(disk);
+        let disk = open(&folder);
+        let opened = match disk.files.get(VOLUME, file(0)) {
+            Ok(_) => "opened".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        match disk.recover(VOLUME, [file(0)]) {
+            Ok(found) => (
+                opened,
+                found.extents.first().map(|(_, allocated)| *allocated),
+            ),
+            Err(error) => (error.to_string(), None),
+        }
+    }
+
+    #[test]
+    fn a_header_is_believed_only_if_it_is_the_extents_own() {
+        let other = |volume, extent, alloc| {
+            move |bytes: &mut Vec<u8>| {
+                let header = SumsHeader {
+                    volume,
+                    extent: ExtentIndex(extent),
+                    alloc: Alloc(alloc),
+                    allocated: 3,
+                };
+                bytes.splice(..4096, header.encode());
+            }
+        };
+        for dirty in [false, true] {
+            let (opened, held) = with_header(other(VOLUME, 0, 1), dirty);
+            assert_eq!(
+                (opened.as_str(), held),
+                ("opened", Some(if dirty { 0 } else { 3 }))
+            );
+            for foreign in [(VolumeId(8), 0, 1), (VOLUME, 1, 1), (VOLUME, 0, 2)] {
+                let (refused, held) = with_header(other(foreign.0, foreign.1, foreign.2), dirty);
+                assert!(refused.contains("it is the file of"), "{refused}");
+                assert_eq!(held, None);
+            }
+            let (opened, held) = with_header(|bytes| bytes[20] ^= 1, dirty);
+            assert_eq!((opened.as_str(), held), ("opened", Some(0)));
+        }
+    }
+
+    #[test]
+    fn what_another_volume_promised_and_marked_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        let (sequence, volume) = (1, VolumeId(8));
+        let promise = PromiseRecord {
+            sequence,
+            volume,
+            epoch: Epoch(5),
+        };
+        let log = DirtyLogRecord {
+            sequence,
+            volume,
+            regions: Some(BTreeSet::new()),
+        };
+        for op in [DiskOp::WritePromise(promise), DiskOp::WriteLog(log)] {
+            disk.run(VOLUME, &op).expect("written");
+        }
+        let found = disk.recover(VOLUME, []).expect("what is there");
+        assert_eq!(found.promise, Slots::Damaged);
+        assert_eq!(found.log, Slots::Damaged);
+    }
+
+    #[test]
+    fn a_newer_header_refuses_the_disk_also_after_an_unclean_stop() {
+        let newer = |bytes: &mut Vec<u8>| {
+            bytes[4] = 9;
+            let length = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes"));
+            let sealed = [&bytes[..12], &bytes[16..16 + length as usize]].concat();
+            bytes[12..16].copy_from_slice(&sum(&sealed).to_le_bytes());
+        };
+        for dirty in [false, true] {
+            let (refused, _) = with_header(newer, dirty);
+            assert!(refused.contains("use a newer program"), "{refused}");
+        }
     }
 
     #[test]

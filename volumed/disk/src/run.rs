@@ -12,7 +12,6 @@ use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sum_anew, sums, 
 use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
 
 use crate::extent_file::OpenExtent;
-use crate::open::is_exhausted;
 use crate::{Disk, slots};
 
 /// Threads that one flush syncs its files on.
@@ -195,13 +194,13 @@ impl Disk {
                     if *durable {
                         self.durable_fault(&error)
                     } else {
-                        self.fault(&error)
+                        self.write_fault(&error)
                     }
                 })?;
                 let sums = sums(&blocks);
                 extent
                     .store_sums(*file, start / block, &sums)
-                    .map_err(|error| self.fault(&error))?;
+                    .map_err(|error| self.write_fault(&error))?;
                 Ok(Some(DiskAnswer::Sums(sums)))
             }
             _ => Ok(None),
@@ -247,7 +246,7 @@ impl Disk {
         } else {
             extent.punch(offset, length)
         };
-        done.map_err(|error| self.fault(&error))?;
+        done.map_err(|error| self.write_fault(&error))?;
         let block = BLOCK_SIZE as u32;
         let mark = if keep {
             sum(&[0; BLOCK_SIZE as usize])
@@ -256,7 +255,7 @@ impl Disk {
         };
         let marks = vec![mark; (length / block) as usize];
         let stored = extent.store_sums(file, offset / block, &marks);
-        stored.map_err(|error| self.fault(&error))?;
+        stored.map_err(|error| self.write_fault(&error))?;
         if durable {
             extent.sync_data().map_err(|error| self.fail(&error))?;
         }
@@ -315,7 +314,7 @@ impl Disk {
             };
             extent
                 .store_header(&header)
-                .map_err(|error| self.fault(&error))?;
+                .map_err(|error| self.write_fault(&error))?;
             let synced = extent.sync_data().and_then(|()| extent.sync_sums());
             synced.map_err(|error| self.fail(&error))
         })
@@ -377,27 +376,5 @@ impl Disk {
             synced.map_err(|error| self.fail(&error))?;
         }
         Ok(())
-    }
-
-    /// V8: a durable write that fails is a failed sync, unless it was refused before it began.
-    fn durable_fault(&self, error: &Error) -> DiskFault {
-        refusal(error).unwrap_or_else(|| self.fail(error))
-    }
-
-    fn fault(&self, error: &Error) -> DiskFault {
-        if let Some(refusal) = refusal(error) {
-            return refusal;
-        }
-        tracing::error!(disk = %self.id(), %error, "the disk reported an error");
-        DiskFault::Io
-    }
-}
-
-/// What an error means that says nothing of the disk's health.
-fn refusal(error: &Error) -> Option<DiskFault> {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(DiskFault::NoSpace),
-        _ if is_exhausted(error) => Some(DiskFault::Exhausted),
-        _ => None,
     }
 }

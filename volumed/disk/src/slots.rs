@@ -9,9 +9,9 @@ use rustix::fs::Advice;
 use volumed_core::format::{SlotRecord, Slots, newest};
 
 use crate::DiskError;
-use crate::extent_file::write_durably;
 use crate::names::DurableNames;
-use crate::open::{open, open_to_read};
+use crate::open::{is_exhausted, open, open_to_read};
+use crate::writing::{failed_sync, write_durably};
 
 /// Reads the newest record.
 pub(crate) fn read<R: SlotRecord>(path: &Path, slot_size: u64) -> Result<Slots<R>, DiskError> {
@@ -49,8 +49,14 @@ pub(crate) fn write<R: SlotRecord>(
     let file = open(&options, path)?;
     if !names.knows(path) {
         // What a killed process wrote last may not be durable, and counts if this write tears.
-        file.sync_all()?;
-        names.make_durable(path)?;
+        let named = file.sync_all().and_then(|()| names.make_durable(path));
+        named.map_err(|error| {
+            if is_exhausted(&error) {
+                error
+            } else {
+                failed_sync(&error)
+            }
+        })?;
     }
     write_durably(&file, &record.encode(), record.sequence() % 2 * slot_size)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use volumed_core::Epoch;
+use volumed_core::{Epoch, StoreId};
 use volumed_disk::DiskError;
 use volumed_meta::StoreError;
 
@@ -69,8 +69,45 @@ pub enum StartError {
          was used with, or an empty directory", .0.display()
     )]
     ForeignDisk(PathBuf),
-    /// The numbers of disks are used up.
-    #[error("the pool cannot have more than 65536 disks")]
+    /// The disk says so itself.
+    #[error(
+        "the disk {} belongs to the metadata store {of}, and this is another one: use the store that \
+         it was used with, or an empty directory", path.display()
+    )]
+    OtherStore {
+        /// The disk's directory.
+        path: PathBuf,
+        /// Its store.
+        of: StoreId,
+    },
+    /// The disk served under a later start than the store knows of (V11).
+    #[error(
+        "the disk {} served at start {known} of the metadata store, but the store knows of only \
+         {store}: it was rolled back to an older copy; bring the newest copy back", path.display()
+    )]
+    OlderStore {
+        /// The disk's directory.
+        path: PathBuf,
+        /// The last start that the disk knows of.
+        known: u64,
+        /// The last one that the store knows of.
+        store: u64,
+    },
+    /// The disk was told of a later start than it knows of.
+    #[error(
+        "the disk {} knows of the metadata store's starts up to {known}, but it served at start \
+         {recorded}: it is an older copy; bring the newest one back", path.display()
+    )]
+    OlderDisk {
+        /// The disk's directory.
+        path: PathBuf,
+        /// The last start that the disk knows of.
+        known: u64,
+        /// The last one that it served at.
+        recorded: u64,
+    },
+    /// The numbers of disks are used up; none is given twice.
+    #[error("the pool cannot ever have had more than 65536 disks")]
     TooManyDisks,
     /// The system refused a thread.
     #[error("a thread could not be started: {0}")]

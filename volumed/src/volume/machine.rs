@@ -11,24 +11,33 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
-use volumed_core::placement::Placement;
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, BLOCK_SIZE, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
 };
 use volumed_disk::Disk;
-use volumed_meta::MetaStore;
+use volumed_meta::{MetaStore, StoreError};
 
+use super::placements::Placements;
 use super::pool::Pool;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
     pub store: Arc<dyn MetaStore>,
+    /// What the store's revisions count from.
+    pub base: u64,
     pub disks: BTreeMap<DiskNumber, Arc<Disk>>,
     /// Of each disk.
     pub pools: BTreeMap<DiskNumber, Pool>,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
+}
+
+impl Node {
+    /// Newer than every extent that was placed before.
+    pub async fn now(&self) -> Result<Alloc, StoreError> {
+        Ok(Alloc(self.base + self.store.revision().await?))
+    }
 }
 
 type Answered = Box<dyn FnOnce(Reply) + Send>;
@@ -60,7 +69,7 @@ enum Deed {
     Disk(DiskNumber, DiskOpId, DiskOp),
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
-    Unplace(ExtentIndex, Alloc),
+    Unplace(Vec<ExtentFile>),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
@@ -101,7 +110,7 @@ impl Machine {
         self: &Arc<Self>,
         epoch: Epoch,
         size: ByteCount,
-        extents: BTreeMap<ExtentIndex, Placement>,
+        placements: Placements,
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
         let deeds = {
@@ -116,7 +125,8 @@ impl Machine {
                 size,
                 settings: HeadSettings::for_replicas(self.replicas),
                 disks: state.replicas.keys().copied().collect(),
-                extents,
+                extents: placements.placed,
+                stale: placements.stale,
                 dirty: dirty.collect(),
             }));
             state.started = Some(tell);
@@ -204,11 +214,11 @@ impl Machine {
     /// Where an extent can be read past this machine (V14), if anywhere on this node.
     pub fn readable(&self, extent: ExtentIndex) -> Option<(Arc<Disk>, ExtentFile)> {
         let state = self.state.lock();
-        let placement = state.head.as_ref()?.placed().get(&extent)?;
-        placement.in_sync().find_map(|disk| {
+        let in_sync = state.head.as_ref()?.in_sync(extent);
+        in_sync.into_iter().find_map(|(disk, placed)| {
             let file = state.replicas.get(&disk)?.readable(extent)?;
             let disk = self.node.disks.get(&disk)?;
-            (file.alloc == placement.alloc).then(|| (Arc::clone(disk), file))
+            (file == placed).then(|| (Arc::clone(disk), file))
         })
     }
 
@@ -283,11 +293,11 @@ impl Machine {
                         .runtime
                         .spawn(super::placer::place(machine, extents));
                 }
-                Deed::Unplace(extent, alloc) => {
+                Deed::Unplace(files) => {
                     let machine = Arc::clone(self);
                     self.node
                         .runtime
-                        .spawn(super::placer::unplace(machine, extent, alloc));
+                        .spawn(super::placer::unplace(machine, files));
                 }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.
@@ -356,9 +366,9 @@ impl State {
                     self.placing += 1;
                     deeds.push_back(Deed::Place(extents));
                 }
-                HeadEffect::Unplace(extent, alloc) => {
+                HeadEffect::Unplace(files) => {
                     self.placing += 1;
-                    deeds.push_back(Deed::Unplace(extent, alloc));
+                    deeds.push_back(Deed::Unplace(files));
                 }
                 HeadEffect::Started(outcome) => {
                     deeds.extend(self.started.take().map(|tell| Deed::Tell(tell, outcome)));

@@ -10,6 +10,7 @@ mod placer;
 mod pool;
 mod records;
 mod start;
+mod store_state;
 #[cfg(test)]
 mod tests;
 mod view;

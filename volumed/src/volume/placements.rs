@@ -1,14 +1,18 @@
 //! The placement pages of a volume in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use volumed_core::format::{EXTENTS_PER_PAGE, PlacementPage};
+use volumed_core::message::ExtentFile;
 use volumed_core::placement::Placement;
-use volumed_core::{Alloc, ExtentIndex, VolumeId};
+use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, StoreError};
 
 use super::error::RecordError;
-use super::records::{extents_prefix, last_part, page_key, read_all, unreadable, volume_key};
+use super::records::{
+    StaleRecord, decode, extents_prefix, last_part, page_key, read_all, stale_prefix, unreadable,
+    volume_key,
+};
 
 /// Why placements were not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -22,24 +26,50 @@ pub(super) enum PlacementsError {
     Gone,
 }
 
-/// Where every placed extent of a volume is.
+/// Where a volume is.
+#[derive(Debug, Default)]
+pub(super) struct Placements {
+    /// Every placed extent.
+    pub placed: BTreeMap<ExtentIndex, Placement>,
+    /// Disks that may lack what was acknowledged (V4).
+    pub stale: BTreeSet<DiskNumber>,
+}
+
+impl Placements {
+    /// What is placed on a disk.
+    pub fn on(&self, disk: DiskNumber) -> BTreeSet<ExtentFile> {
+        let here = self.placed.iter().filter(|(_, placed)| placed.is_on(disk));
+        here.map(|(&extent, placed)| ExtentFile {
+            extent,
+            alloc: placed.alloc,
+        })
+        .collect()
+    }
+}
+
+/// Where a volume is.
 pub(super) async fn load(
     store: &dyn MetaStore,
     volume: VolumeId,
-) -> Result<BTreeMap<ExtentIndex, Placement>, PlacementsError> {
-    let mut placed = BTreeMap::new();
+) -> Result<Placements, PlacementsError> {
+    let mut all = Placements::default();
     for entry in read_all(store, &extents_prefix(volume)).await? {
         let number = u64::from_str_radix(last_part(&entry.key), 16)
             .map_err(|error| unreadable(&entry.key, error))?;
-        let page = decode(&entry)?;
-        placed.extend(page.extents.into_iter().map(|(index, placement)| {
-            (
-                ExtentIndex(number * EXTENTS_PER_PAGE + u64::from(index)),
-                placement,
-            )
-        }));
+        let page = decode_page(&entry)?;
+        all.placed
+            .extend(page.extents.into_iter().map(|(index, placement)| {
+                let extent = ExtentIndex(number * EXTENTS_PER_PAGE + u64::from(index));
+                (extent, placement)
+            }));
     }
-    Ok(placed)
+    for entry in read_all(store, &stale_prefix(volume)).await? {
+        let _: StaleRecord = decode(&entry)?;
+        let number = last_part(&entry.key).parse();
+        let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        all.stale.insert(DiskNumber(number));
+    }
+    Ok(all)
 }
 
 /// Notes new extents, page by page; answers those that are noted.
@@ -64,21 +94,24 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// Removes an extent if it is still the one that was placed then.
+/// Removes extents that share a page, those of them that are still the ones that were placed then.
 pub(super) async fn remove(
     store: &dyn MetaStore,
     volume: VolumeId,
-    extent: ExtentIndex,
-    alloc: Alloc,
+    files: &[ExtentFile],
 ) -> Result<(), PlacementsError> {
-    let (number, index) = PlacementPage::locate(extent);
+    let located = |file: &ExtentFile| PlacementPage::locate(file.extent);
+    let Some((number, _)) = files.first().map(located) else {
+        return Ok(());
+    };
+    debug_assert!(files.iter().all(|file| located(file).0 == number));
     change(store, volume, number, |page| {
-        if page
-            .extents
-            .get(&index)
-            .is_some_and(|placement| placement.alloc == alloc)
-        {
-            page.extents.remove(&index);
+        for file in files {
+            let (_, index) = located(file);
+            let placed = page.extents.get(&index);
+            if placed.is_some_and(|placement| placement.alloc == file.alloc) {
+                page.extents.remove(&index);
+            }
         }
     })
     .await
@@ -96,7 +129,7 @@ async fn change(
         let entry = store.get(&key).await?;
         let (before, same) = match &entry {
             Some(entry) => (
-                decode(entry)?,
+                decode_page(entry)?,
                 Compare::Unchanged(key.clone(), entry.modified),
             ),
             None => (PlacementPage::default(), Compare::Absent(key.clone())),
@@ -122,6 +155,6 @@ async fn change(
     }
 }
 
-fn decode(entry: &Entry) -> Result<PlacementPage, RecordError> {
+fn decode_page(entry: &Entry) -> Result<PlacementPage, RecordError> {
     PlacementPage::decode(&entry.value).map_err(|error| unreadable(&entry.key, error))
 }

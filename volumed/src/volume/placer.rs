@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use volumed_core::head::{HeadEvent, PlaceFailure};
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Candidate, Placement, ReplicaState, choose};
-use volumed_core::{Alloc, DiskNumber, ExtentIndex};
+use volumed_core::placement::{Candidate, Placement, Role, choose};
+use volumed_core::{DiskNumber, ExtentIndex};
 use volumed_disk::DiskError;
 
 use super::machine::Machine;
@@ -41,11 +41,10 @@ async fn try_place(
 ) -> Result<BTreeMap<ExtentIndex, Placement>, PlaceFailure> {
     let (node, volume) = (&machine.node, machine.volume);
     // Read before any file is made: newer than every extent that was placed before.
-    let revision = node.store.revision().await.map_err(|error| {
+    let alloc = node.now().await.map_err(|error| {
         tracing::error!(%volume, %error, "an extent cannot be placed");
         PlaceFailure::Failed
     })?;
-    let alloc = Alloc(revision);
     let candidates: Vec<_> = node
         .disks
         .iter()
@@ -67,10 +66,7 @@ async fn try_place(
                 .or_default()
                 .push(ExtentFile { extent, alloc });
         }
-        let replicas = chosen
-            .into_iter()
-            .map(|disk| (disk, ReplicaState::InSync))
-            .collect();
+        let replicas = chosen.into_iter().map(|disk| (disk, Role::Full)).collect();
         placed.insert(extent, Placement { alloc, replicas });
     }
     for (number, files) in by_disk {
@@ -113,25 +109,27 @@ async fn create_files(
     }
 }
 
-/// Removes an extent's record; its replicas unlink the files when the head says so.
+/// Removes the records of extents that share a page; their replicas unlink the files when the head
+/// says so.
 ///
 /// Whether a transaction whose answer was lost took place is unknown, and writing into an extent
 /// without a record would lose what is written: so it stalls until the store answers (V4).
-pub(super) async fn unplace(machine: Arc<Machine>, extent: ExtentIndex, alloc: Alloc) {
+pub(super) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
     let (node, volume) = (&machine.node, machine.volume);
     let result = loop {
-        match placements::remove(&*node.store, volume, extent, alloc).await {
+        match placements::remove(&*node.store, volume, &files).await {
             Ok(()) => break Ok(()),
             Err(PlacementsError::Store(error)) => {
-                tracing::warn!(%volume, %error, "an extent's record cannot be removed yet");
+                tracing::warn!(%volume, %error, "extents' records cannot be removed yet");
                 tokio::time::sleep(RETRY).await;
             }
             // The page was not changed.
             Err(error) => {
-                tracing::error!(%volume, %error, "an extent cannot be removed");
+                tracing::error!(%volume, %error, "extents cannot be removed");
                 break Err(PlaceFailure::Failed);
             }
         }
     };
-    machine.placing_ended(vec![HeadEvent::Unplaced(extent, result)]);
+    let extents = files.iter().map(|file| file.extent).collect();
+    machine.placing_ended(vec![HeadEvent::Unplaced(extents, result)]);
 }

@@ -2,12 +2,20 @@
 //!
 //! | key | value |
 //! |---|---|
+//! | `store/identity` | the store's id: 32 hex digits, drawn at its first start |
+//! | `store/generation` | how many starts there were on it, decimal |
+//! | `store/base` | what a revision counts from, decimal; 0 when absent |
 //! | `volumes/<volume>` | [`VolumeRecord`] as JSON |
 //! | `volume-names/<name>` | the volume's id |
 //! | `volume-counter` | the last volume's id, decimal |
 //! | `disks/<disk>` | [`DiskRecord`] as JSON |
 //! | `disk-numbers/<number>` | the disk's id |
+//! | `disk-counter` | how many disk numbers were given, decimal |
 //! | `extents/<volume>/<page>` | a placement page (`volumed_core::format`), page in 16 hex digits |
+//! | `stale/<volume>/<number>` | [`StaleRecord`] as JSON: the disk may lack what was acknowledged |
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use volumed_core::{DiskId, DiskNumber, VolumeId};
@@ -18,6 +26,11 @@ use super::error::RecordError;
 pub(super) const VERSION: u32 = 1;
 pub(super) const VOLUMES: &[u8] = b"volumes/";
 pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
+pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
+pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
+pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
+pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
+pub(super) const STORE_BASE: &[u8] = b"store/base";
 
 /// Entries read at once.
 const PAGE: usize = 1000;
@@ -41,6 +54,17 @@ pub(super) struct VolumeRecord {
 pub(super) struct DiskRecord {
     pub version: u32,
     pub number: u16,
+    /// The last start that it was told of: a disk that knows of an earlier one only was rolled back.
+    #[serde(default)]
+    pub generation: u64,
+}
+
+/// V4: one disk may lack what was acknowledged of one volume, whatever it holds of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StaleRecord {
+    pub version: u32,
+    /// Under which it fell behind.
+    pub epoch: u64,
 }
 
 pub(super) fn volume_key(volume: VolumeId) -> Vec<u8> {
@@ -67,6 +91,10 @@ pub(super) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
     format!("extents/{volume}/{page:016x}").into_bytes()
 }
 
+pub(super) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
+    format!("stale/{volume}/").into_bytes()
+}
+
 /// What follows the last slash of a key.
 pub(super) fn last_part(key: &[u8]) -> &str {
     std::str::from_utf8(key)
@@ -79,7 +107,7 @@ pub(super) fn encode<R: Serialize>(record: &R) -> Vec<u8> {
     serde_json::to_vec(record).expect("a record is plain data")
 }
 
-pub(super) fn unreadable(key: &[u8], why: impl std::fmt::Display) -> RecordError {
+pub(super) fn unreadable(key: &[u8], why: impl Display) -> RecordError {
     RecordError {
         key: String::from_utf8_lossy(key).into_owned(),
         why: why.to_string(),
@@ -98,6 +126,12 @@ pub(super) fn decode<R: for<'a> Deserialize<'a>>(entry: &Entry) -> Result<R, Rec
         return Err(unreadable(&entry.key, newer));
     }
     serde_json::from_slice(&entry.value).map_err(read)
+}
+
+/// A value that is plain text.
+pub(super) fn parse<T: FromStr<Err: Display>>(entry: &Entry) -> Result<T, RecordError> {
+    let text = String::from_utf8_lossy(&entry.value);
+    text.parse().map_err(|error| unreadable(&entry.key, error))
 }
 
 /// Everything under a prefix.

@@ -1,13 +1,11 @@
 //! Starting: disks opened and numbered, volumes recovered, leftovers removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use volumed_core::message::ExtentFile;
-use volumed_core::placement::Placement;
 use volumed_core::replica::Replica;
-use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
+use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
@@ -15,22 +13,21 @@ use super::error::StartError;
 use super::leftovers::Leftovers;
 use super::machine::{Machine, Node};
 use super::name::VolumeName;
-use super::placements::{self, PlacementsError};
+use super::placements::{self, Placements, PlacementsError};
 use super::pool::Pool;
 use super::records::{
-    DiskRecord, VERSION, VOLUMES, VolumeRecord, decode, disk_key, disk_number_key, encode,
-    last_part, read_all, unreadable,
+    DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, VOLUMES, VolumeRecord, decode, disk_key,
+    disk_number_key, encode, last_part, parse, read_all, unreadable,
 };
+use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
 use super::volume::Volume;
 use crate::descriptors;
 
-type Placed = BTreeMap<ExtentIndex, Placement>;
-
 struct Recorded {
     name: VolumeName,
     record: VolumeRecord,
-    placed: Placed,
+    placements: Placements,
 }
 
 pub(super) async fn start(
@@ -38,11 +35,13 @@ pub(super) async fn start(
     settings: Vec<DiskSettings>,
 ) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
     let opened = open_disks(settings).await?;
+    let state = StoreState::read(&*store).await?;
     let recorded = read_volumes(&*store).await?;
-    let revision = store.revision().await?;
+    let base = state.base;
+    let revision = store.revision().await? + base;
     let (mut disks, mut new) = (BTreeMap::new(), Vec::new());
     for disk in opened {
-        match number_of(&*store, &disk).await? {
+        match number_of(&*store, &state, &disk).await? {
             Some(number) => {
                 disks.insert(number, Arc::new(disk));
             }
@@ -61,6 +60,7 @@ pub(super) async fn start(
         let number = join(&*store, &disk).await?;
         disks.insert(number, Arc::new(disk));
     }
+    let disks = serve(&*store, state, disks).await?;
     let pools = disks
         .keys()
         .map(|&disk| Ok((disk, Pool::start(disk)?)))
@@ -68,6 +68,7 @@ pub(super) async fn start(
         .map_err(StartError::Threads)?;
     let node = Arc::new(Node {
         store,
+        base,
         disks,
         pools,
         runtime: tokio::runtime::Handle::current(),
@@ -79,6 +80,28 @@ pub(super) async fn start(
         recover(&recovering, recorded)
     });
     Ok((node, volumes.await?))
+}
+
+/// Counts this start in the store, then on the disks, then in the store's records of them: a disk
+/// never knows more than its store, and never less than its record.
+async fn serve(
+    store: &dyn MetaStore,
+    state: StoreState,
+    disks: BTreeMap<DiskNumber, Arc<Disk>>,
+) -> Result<BTreeMap<DiskNumber, Arc<Disk>>, StartError> {
+    let (id, generation) = state.begin(store).await?;
+    let disks = blocking(move || {
+        for disk in disks.values() {
+            disk.serve(id, generation)
+                .map_err(disk_error(disk.path()))?;
+        }
+        Ok(disks)
+    })
+    .await?;
+    for disk in disks.values() {
+        note_generation(store, disk, generation).await?;
+    }
+    Ok(disks)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -100,7 +123,7 @@ async fn read_volumes(store: &dyn MetaStore) -> Result<BTreeMap<VolumeId, Record
             .name
             .parse()
             .map_err(|_| unreadable("its name is no volume's"))?;
-        let placed = placements::load(store, id)
+        let placements = placements::load(store, id)
             .await
             .map_err(|error| match error {
                 PlacementsError::Record(error) => StartError::Record(error),
@@ -110,7 +133,7 @@ async fn read_volumes(store: &dyn MetaStore) -> Result<BTreeMap<VolumeId, Record
         let volume = Recorded {
             name,
             record,
-            placed,
+            placements,
         };
         recorded.insert(id, volume);
     }
@@ -180,9 +203,15 @@ pub(super) fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> St
 
 /// The disk's number in placement records. One that the store does not know must be empty: the
 /// volumes on any other belong to another store.
-async fn number_of(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumber>, StartError> {
-    if let Some(entry) = store.get(&disk_key(disk.id())).await? {
-        let record: DiskRecord = decode(&entry)?;
+async fn number_of(
+    store: &dyn MetaStore,
+    state: &StoreState,
+    disk: &Disk,
+) -> Result<Option<DiskNumber>, StartError> {
+    let entry = store.get(&disk_key(disk.id())).await?;
+    let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
+    state.check(disk, record.as_ref())?;
+    if let Some(record) = record {
         return Ok(Some(DiskNumber(record.number)));
     }
     if !disk.scan().map_err(disk_error(disk.path()))?.is_empty() {
@@ -191,20 +220,35 @@ async fn number_of(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumb
     Ok(None)
 }
 
-/// Takes a disk into the pool; answers its number.
+/// Takes a disk into the pool; answers its number. None is given twice: a placement page may still
+/// name one that left.
 async fn join(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, StartError> {
-    let key = disk_key(disk.id());
-    for number in 0..=u16::MAX {
+    let (key, counter) = (disk_key(disk.id()), DISK_COUNTER.to_vec());
+    loop {
+        let (given, same) = match store.get(DISK_COUNTER).await? {
+            Some(entry) => {
+                let same = Compare::Unchanged(counter.clone(), entry.modified);
+                (parse(&entry)?, same)
+            }
+            None => (
+                given_uncounted(store).await?,
+                Compare::Absent(counter.clone()),
+            ),
+        };
+        let number = u16::try_from(given).map_err(|_| StartError::TooManyDisks)?;
         let number_key = disk_number_key(DiskNumber(number));
         let record = DiskRecord {
             version: VERSION,
             number,
+            generation: 0,
         };
         let absent = vec![
+            same,
             Compare::Absent(number_key.clone()),
             Compare::Absent(key.clone()),
         ];
         let puts = vec![
+            Change::Put(counter.clone(), (given + 1).to_string().into_bytes()),
             Change::Put(number_key, disk.id().to_string().into_bytes()),
             Change::Put(key.clone(), encode(&record)),
         ];
@@ -212,7 +256,17 @@ async fn join(store: &dyn MetaStore, disk: &Disk) -> Result<DiskNumber, StartErr
             return Ok(DiskNumber(number));
         }
     }
-    Err(StartError::TooManyDisks)
+}
+
+/// How many numbers were given by programs that did not count them.
+async fn given_uncounted(store: &dyn MetaStore) -> Result<u32, StartError> {
+    let mut given = 0;
+    for entry in read_all(store, DISK_NUMBERS).await? {
+        let number = last_part(&entry.key).parse::<u16>();
+        let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        given = given.max(u32::from(number) + 1);
+    }
+    Ok(given)
 }
 
 fn find_leftovers(
@@ -223,7 +277,7 @@ fn find_leftovers(
     let find = |(&number, disk): (&DiskNumber, &Arc<Disk>)| {
         let placed = |volume| {
             let known: &Recorded = recorded.get(&volume)?;
-            Some(on_disk(&known.placed, number))
+            Some(known.placements.on(number))
         };
         Leftovers::find(disk, placed, revision)
     };
@@ -240,13 +294,13 @@ fn recover(
         Recorded {
             name,
             record,
-            placed,
+            placements,
         },
     ) in recorded
     {
         let mut replicas = BTreeMap::new();
         for (&number, disk) in &node.disks {
-            let found = disk.recover(id, on_disk(&placed, number));
+            let found = disk.recover(id, placements.on(number));
             let found = found.map_err(disk_error(disk.path()))?;
             match Replica::recover(id, number, Arc::clone(disk.space()), found) {
                 Ok(replica) => {
@@ -265,15 +319,4 @@ fn recover(
         disk.measure().map_err(disk_error(disk.path()))?;
     }
     Ok(volumes)
-}
-
-fn on_disk(placed: &Placed, number: DiskNumber) -> BTreeSet<ExtentFile> {
-    let here = placed
-        .iter()
-        .filter(|(_, placement)| placement.replicas.iter().any(|(disk, _)| *disk == number));
-    here.map(|(&extent, placement)| ExtentFile {
-        extent,
-        alloc: placement.alloc,
-    })
-    .collect()
 }

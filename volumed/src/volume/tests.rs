@@ -15,6 +15,7 @@ use super::{
 };
 
 mod leftovers;
+mod newer;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);

@@ -11,7 +11,9 @@ use super::export::{Export, Session};
 use super::machine::{Machine, Node};
 use super::name::{OwnerId, VolumeName};
 use super::placements::{self, PlacementsError};
-use super::records::{VolumeRecord, decode, encode, extents_prefix, name_key, volume_key};
+use super::records::{
+    VolumeRecord, decode, encode, extents_prefix, name_key, stale_prefix, volume_key,
+};
 use super::view::VolumeView;
 
 pub(super) struct Volume {
@@ -87,14 +89,14 @@ impl Volume {
             })
             .await?;
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
-        let extents = placements::load(&*self.node().store, self.id)
+        let placements = placements::load(&*self.node().store, self.id)
             .await
             .map_err(|error| match error {
                 PlacementsError::Record(error) => AttachError::Record(error),
                 PlacementsError::Store(error) => AttachError::Store(error),
                 PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
             })?;
-        let started = self.machine.start_head(epoch, size, extents).await;
+        let started = self.machine.start_head(epoch, size, placements).await;
         started.map_err(|error| match error {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
@@ -193,6 +195,7 @@ impl Volume {
                 Change::Delete(entry.key),
                 Change::Delete(name_key(self.name.as_str())),
                 Change::DeletePrefix(extents_prefix(self.id)),
+                Change::DeletePrefix(stale_prefix(self.id)),
             ];
             match self.node().store.transact(vec![same], changes).await? {
                 Outcome::Committed(_) => {}
@@ -210,8 +213,7 @@ impl Volume {
         for (number, blocks) in self.machine.allocated() {
             let disk = Arc::clone(&self.node().disks[&number]);
             let volume = self.id;
-            disk.space()
-                .release(u32::try_from(blocks).unwrap_or(u32::MAX));
+            disk.space().release(blocks);
             self.node().pools[&number].run(move || {
                 if let Err(error) = disk.remove_volume(volume) {
                     tracing::warn!(%volume, %error, "a deleted volume's files could not be removed");

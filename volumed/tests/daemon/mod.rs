@@ -54,7 +54,8 @@ impl Daemon {
         Self::start_in(tempfile::tempdir().unwrap(), Some(config.to_owned()))
     }
 
-    fn start_in(folder: TempDir, config: Option<String>) -> Self {
+    /// In a folder that may hold data already.
+    pub fn start_in(folder: TempDir, config: Option<String>) -> Self {
         Self::start_as(volumed(), folder, config)
     }
 

@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message};
-use volumed_core::placement::{Placement, ReplicaState};
+use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
     DiskFault, DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent,
 };
@@ -32,7 +32,7 @@ const SIZE: ByteCount = ByteCount(EXTENTS * EXTENT_SIZE);
 enum Placing {
     Files(BTreeMap<ExtentIndex, Placement>),
     Record(BTreeMap<ExtentIndex, Placement>),
-    Removal(ExtentIndex, Alloc),
+    Removal(Vec<ExtentFile>),
 }
 
 /// A request that is not answered.
@@ -119,7 +119,7 @@ impl World {
         for (&number, disk) in &mut self.disks {
             disk.collect(&files);
             let space = Arc::clone(&self.spaces[&number]);
-            space.release(u32::MAX);
+            space.release(u64::MAX);
             let replica = Replica::recover(VOLUME, number, space, disk.recover(&files));
             self.replicas
                 .insert(number, replica.map_err(|error| error.to_string())?);
@@ -144,6 +144,7 @@ impl World {
             },
             disks: self.disks.keys().copied().collect(),
             extents: self.placed.clone(),
+            stale: BTreeSet::new(),
             dirty: dirty.collect(),
         }));
         self.started = None;
@@ -376,7 +377,7 @@ impl World {
                 HeadEffect::Reply(id, reply) => self.replied(id, reply)?,
                 HeadEffect::Place(extents) => {
                     let alloc = Alloc(self.revision);
-                    let disks = self.disks.keys().map(|&disk| (disk, ReplicaState::InSync));
+                    let disks = self.disks.keys().map(|&disk| (disk, Role::Full));
                     let placement = Placement {
                         alloc,
                         replicas: disks.collect(),
@@ -386,9 +387,7 @@ impl World {
                         .map(|extent| (extent, placement.clone()));
                     self.placing.push(Placing::Files(placements.collect()));
                 }
-                HeadEffect::Unplace(extent, alloc) => {
-                    self.placing.push(Placing::Removal(extent, alloc));
-                }
+                HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
                 HeadEffect::Started(outcome) => self.started = Some(outcome),
                 HeadEffect::Settled(outcome) => self.settled = Some(outcome),
             }
@@ -416,16 +415,16 @@ impl World {
                     self.head_event(HeadEvent::Placed(extent, placement))?;
                 }
             }
-            Placing::Removal(extent, alloc) => {
+            Placing::Removal(files) => {
                 self.revision += 1;
-                if self
-                    .placed
-                    .get(&extent)
-                    .is_some_and(|placement| placement.alloc == alloc)
-                {
-                    self.placed.remove(&extent);
+                for file in &files {
+                    let placed = self.placed.get(&file.extent);
+                    if placed.is_some_and(|placement| placement.alloc == file.alloc) {
+                        self.placed.remove(&file.extent);
+                    }
                 }
-                self.head_event(HeadEvent::Unplaced(extent, Ok(())))?;
+                let extents = files.iter().map(|file| file.extent).collect();
+                self.head_event(HeadEvent::Unplaced(extents, Ok(())))?;
             }
         }
         Ok(())

@@ -4,20 +4,23 @@
 //! |---|---|
 //! | 0..4 | magic, four letters |
 //! | 4..6 | version, u16 |
-//! | 6..8 | zero |
+//! | 6..8 | features, u16: one bit for each that a reader must know; none is defined yet |
 //! | 8..12 | length of the body, u32 |
 //! | 12..16 | CRC32C of bytes 0..12 and of the body |
 //! | 16.. | the body |
 //!
-//! All integers are little-endian. A newer version than this program knows is refused.
+//! All integers are little-endian. A newer version than this program knows is refused, and so is a
+//! feature that it does not know.
 
 mod dirty_log;
+mod disk_state;
 mod placement_page;
 mod promise;
 mod slots;
 mod sums_file;
 
-pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE, MAX_LOGGED_REGIONS};
+pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE};
+pub use disk_state::{DISK_STATE_SLOT_SIZE, DiskState};
 pub use placement_page::{EXTENTS_PER_PAGE, PageError, PlacementPage};
 pub use promise::{PROMISE_SLOT_SIZE, PromiseRecord};
 pub use slots::{SlotRecord, Slots, newest};
@@ -40,12 +43,24 @@ pub enum FormatError {
         /// The newest version that is known.
         known: u16,
     },
+    /// They were written by a newer program, in a way that this one does not know.
+    #[error("it has features that this program does not know ({0:#06x}): use a newer program")]
+    UnknownFeatures(u16),
 }
 
 /// What tells one structure from another.
 pub(crate) struct Kind {
     pub magic: [u8; 4],
+    /// What is written; every earlier one is read.
     pub version: u16,
+}
+
+/// What a seal held.
+pub(crate) struct Opened<'a> {
+    pub version: u16,
+    pub body: Reader<'a>,
+    /// What follows the body.
+    pub rest: &'a [u8],
 }
 
 impl Kind {
@@ -63,15 +78,15 @@ impl Kind {
         sealed
     }
 
-    /// The body of sealed bytes, and what follows it.
-    pub fn open<'a>(&self, bytes: &'a [u8]) -> Result<(Reader<'a>, &'a [u8]), FormatError> {
+    /// Opens sealed bytes.
+    pub fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, FormatError> {
         let mut seal = Reader(bytes);
         let magic: [u8; 4] = seal.array()?;
         let version = seal.u16()?;
-        let zero = seal.u16()?;
+        let features = seal.u16()?;
         let length = seal.u32()? as usize;
         let crc = seal.u32()?;
-        if magic != self.magic || zero != 0 || seal.0.len() < length {
+        if magic != self.magic || version == 0 || seal.0.len() < length {
             return Err(FormatError::Damaged);
         }
         let (sealed, rest) = bytes.split_at(SEAL_SIZE + length);
@@ -85,7 +100,14 @@ impl Kind {
                 known: self.version,
             });
         }
-        Ok((Reader(&sealed[SEAL_SIZE..]), rest))
+        if features != 0 {
+            return Err(FormatError::UnknownFeatures(features));
+        }
+        Ok(Opened {
+            version,
+            body: Reader(&sealed[SEAL_SIZE..]),
+            rest,
+        })
     }
 }
 
@@ -118,6 +140,10 @@ impl Reader<'_> {
         self.array().map(u64::from_le_bytes)
     }
 
+    pub fn u128(&mut self) -> Result<u128, FormatError> {
+        self.array().map(u128::from_le_bytes)
+    }
+
     pub fn u8(&mut self) -> Result<u8, FormatError> {
         self.array().map(|[byte]| byte)
     }
@@ -134,7 +160,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FormatError, Kind};
+    use super::{FormatError, Kind, SEAL_SIZE, seal_crc};
 
     const OLD: Kind = Kind {
         magic: *b"TEST",
@@ -150,6 +176,18 @@ mod tests {
         let refusal = OLD.open(&NEW.seal(b"body")).err().unwrap();
         assert_eq!(refusal, FormatError::Newer { found: 2, known: 1 });
         assert!(refusal.to_string().contains("newer program"));
-        assert!(NEW.open(&OLD.seal(b"body")).is_ok());
+        assert_eq!(NEW.open(&OLD.seal(b"body")).ok().unwrap().version, 1);
+    }
+
+    #[test]
+    fn an_unknown_feature_is_refused_with_a_sentence_and_is_no_damage() {
+        let mut sealed = OLD.seal(b"body");
+        sealed[6] = 4;
+        assert_eq!(OLD.open(&sealed).err(), Some(FormatError::Damaged));
+        let crc = seal_crc(&sealed);
+        sealed[12..SEAL_SIZE].copy_from_slice(&crc.to_le_bytes());
+        let refusal = OLD.open(&sealed).err().unwrap();
+        assert_eq!(refusal, FormatError::UnknownFeatures(4));
+        assert!(refusal.to_string().contains("newer program"));
     }
 }

@@ -38,7 +38,7 @@ impl SlotRecord for PromiseRecord {
     }
 
     fn decode(slot: &[u8]) -> Result<Self, FormatError> {
-        let (mut body, _) = KIND.open(slot)?;
+        let mut body = KIND.open(slot)?.body;
         let record = Self {
             sequence: body.u64()?,
             volume: VolumeId(body.u64()?),

@@ -39,8 +39,9 @@ pub fn newest<R: SlotRecord>(slots: [&[u8]; 2]) -> Result<Slots<R>, FormatError>
                 found = Some(record);
             }
             Ok(_) => {}
-            Err(newer @ FormatError::Newer { .. }) => return Err(newer),
             Err(FormatError::Damaged) => empty |= slot.iter().all(|&byte| byte == 0),
+            // V1, V5: what a newer program wrote last counts, though it cannot be read.
+            Err(newer) => return Err(newer),
         }
     }
     Ok(match found {

@@ -7,7 +7,7 @@
 //! of 4 KiB; 0 is a hole, and 1 stands for a CRC that is 0. Sums count only while their region is
 //! not suspect (V10).
 
-use super::{FormatError, Kind};
+use super::{FormatError, Kind, Opened};
 use crate::sums::{HOLE, SumsPage};
 use crate::{Alloc, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex, VolumeId};
 
@@ -49,8 +49,8 @@ impl SumsHeader {
 
     /// Reads the page.
     pub fn decode(page: &[u8]) -> Result<Self, FormatError> {
-        let (mut body, padding) = KIND.open(page)?;
-        if padding.iter().any(|&byte| byte != 0) {
+        let Opened { mut body, rest, .. } = KIND.open(page)?;
+        if rest.iter().any(|&byte| byte != 0) {
             return Err(FormatError::Damaged);
         }
         let header = Self {

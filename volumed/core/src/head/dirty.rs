@@ -365,7 +365,7 @@ impl Head {
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<RegionIndex>> = BTreeMap::new();
         for &region in regions {
             let disks: Vec<_> = match self.extents.get(region.extent()) {
-                Some(placement) => placement.in_sync().collect(),
+                Some(placement) => self.extents.in_sync(placement).collect(),
                 None => self.disks.iter().copied().collect(),
             };
             for disk in disks {

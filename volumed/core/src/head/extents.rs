@@ -5,15 +5,20 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
+use crate::format::PlacementPage;
 use crate::message::{Ask, ExtentFile};
 use crate::placement::Placement;
 use crate::{
-    ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT, RegionIndex,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT,
+    RegionIndex,
 };
 
 use super::piece::{Stage, Work};
 use super::round::Then;
 use super::{Head, HeadEffect, PlaceFailure};
+
+/// The most extents that one message to a replica names: its size is bounded, a volume's is not.
+const RECONCILED_AT_ONCE: usize = 1024;
 
 /// The most extents that are taken at once.
 const MOST_AHEAD: u64 = 8;
@@ -22,44 +27,66 @@ const MOST_AHEAD: u64 = 8;
 pub(super) struct Extents {
     placed: BTreeMap<ExtentIndex, Placement>,
     placing: BTreeSet<ExtentIndex>,
+    /// V4: disks that may lack what was acknowledged, whatever they hold of the volume.
+    stale: BTreeSet<DiskNumber>,
+    /// Extents whose records are to be removed, and when they were placed.
+    to_unplace: BTreeMap<ExtentIndex, Alloc>,
+    /// Whether records are being removed.
+    unplacing: bool,
     size: ByteCount,
     /// Where a sequential writer goes on, and how many extents were taken for it.
     run: (ExtentIndex, u64),
 }
 
 impl Extents {
-    pub fn new(placed: BTreeMap<ExtentIndex, Placement>, size: ByteCount) -> Self {
+    pub fn new(
+        placed: BTreeMap<ExtentIndex, Placement>,
+        stale: BTreeSet<DiskNumber>,
+        size: ByteCount,
+    ) -> Self {
         Self {
             placed,
             placing: BTreeSet::new(),
+            stale,
+            to_unplace: BTreeMap::new(),
+            unplacing: false,
             size,
             run: (ExtentIndex(u64::MAX), 0),
         }
-    }
-
-    pub fn placed(&self) -> &BTreeMap<ExtentIndex, Placement> {
-        &self.placed
     }
 
     pub fn get(&self, extent: ExtentIndex) -> Option<&Placement> {
         self.placed.get(&extent)
     }
 
-    /// The files that a disk should hold.
-    pub fn on(&self, disk: DiskNumber) -> BTreeSet<ExtentFile> {
-        let placed = self.placed.iter();
-        let here = placed.filter(|(_, placed)| placed.replicas.iter().any(|(on, _)| *on == disk));
-        here.map(|(&extent, placed)| ExtentFile {
-            extent,
-            alloc: placed.alloc,
-        })
-        .collect()
+    /// Those of a placement's disks that are in sync, the one nearest to the head first (V4).
+    pub fn in_sync<'a>(
+        &'a self,
+        placement: &'a Placement,
+    ) -> impl Iterator<Item = DiskNumber> + 'a {
+        placement.in_sync(&self.stale)
+    }
+
+    /// Up to [`RECONCILED_AT_ONCE`] extents from `from` on, and where those begin that are not
+    /// among them, if there are any.
+    pub fn some_from(
+        &self,
+        from: ExtentIndex,
+    ) -> (BTreeMap<ExtentIndex, &Placement>, Option<ExtentIndex>) {
+        let mut placed = self.placed.range(from..).map(|(&extent, on)| (extent, on));
+        let some = placed.by_ref().take(RECONCILED_AT_ONCE).collect();
+        (some, placed.next().map(|(extent, _)| extent))
     }
 
     /// The extents of a range that are placed or being placed.
     pub fn known_in(&self, range: RangeInclusive<ExtentIndex>) -> BTreeSet<ExtentIndex> {
         let placed = self.placed.range(range.clone()).map(|(&extent, _)| extent);
         placed.chain(self.placing.range(range).copied()).collect()
+    }
+
+    /// The extent's record is to be removed.
+    pub fn free(&mut self, extent: ExtentIndex, alloc: Alloc) {
+        self.to_unplace.insert(extent, alloc);
     }
 
     /// The extents to place now for a writer of `extent`.
@@ -99,10 +126,8 @@ impl Head {
                 alloc: placement.alloc,
             },
         };
-        let asks = placement
-            .in_sync()
-            .map(|disk| (disk, ask.clone()))
-            .collect();
+        let disks = self.extents.in_sync(&placement);
+        let asks = disks.map(|disk| (disk, ask.clone())).collect();
         self.begin_round(Then::Adopt(extent, placement), asks, effects);
     }
 
@@ -151,7 +176,36 @@ impl Head {
         }
     }
 
+    /// Has the records of what waits for it removed, one placement page at a time: each is one change
+    /// of the store, however many extents of the page are freed.
+    pub(super) fn unplace(&mut self, effects: &mut Vec<HeadEffect>) {
+        if self.extents.unplacing {
+            return;
+        }
+        let Some((first, _)) = self.extents.to_unplace.first_key_value() else {
+            return;
+        };
+        let page = PlacementPage::locate(*first).0;
+        let same = |&extent: &ExtentIndex, _: &mut _| PlacementPage::locate(extent).0 == page;
+        let files = self.extents.to_unplace.extract_if(.., same);
+        let files = files.map(|(extent, alloc)| ExtentFile { extent, alloc });
+        effects.push(HeadEffect::Unplace(files.collect()));
+        self.extents.unplacing = true;
+    }
+
     pub(super) fn unplaced(
+        &mut self,
+        extents: &[ExtentIndex],
+        result: Result<(), PlaceFailure>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        self.extents.unplacing = false;
+        for &extent in extents {
+            self.unplaced_one(extent, result, effects);
+        }
+    }
+
+    fn unplaced_one(
         &mut self,
         extent: ExtentIndex,
         result: Result<(), PlaceFailure>,
@@ -182,10 +236,8 @@ impl Head {
                 alloc: placement.alloc,
             },
         };
-        let asks: Vec<_> = placement
-            .in_sync()
-            .map(|disk| (disk, ask.clone()))
-            .collect();
+        let disks = self.extents.in_sync(&placement);
+        let asks: Vec<_> = disks.map(|disk| (disk, ask.clone())).collect();
         if asks.is_empty() {
             return self.complete(op, Ok(Some(Bytes::new())), effects);
         }

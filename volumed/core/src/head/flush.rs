@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::message::{Ask, OpId};
-use crate::placement::Placement;
 use crate::{DiskNumber, ExtentIndex, IoError, RegionIndex};
 
 use super::round::Then;
@@ -51,12 +50,9 @@ impl Head {
         let mut syncs: BTreeSet<OpId> = self.flushes.running.keys().copied().collect();
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
         for &extent in &extents {
-            for disk in self
-                .extents
-                .get(extent)
-                .into_iter()
-                .flat_map(Placement::in_sync)
-            {
+            let placed = self.extents.get(extent);
+            let disks = placed.map(|placement| self.extents.in_sync(placement));
+            for disk in disks.into_iter().flatten() {
                 by_disk.entry(disk).or_default().insert(extent);
             }
         }

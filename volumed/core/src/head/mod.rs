@@ -13,11 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::message::{Answer, Message, OpId};
+use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::{
-    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, RegionIndex, Reply, Request,
-    VolumeId,
+    ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, RegionIndex, Reply, Request, VolumeId,
 };
 
 use dirty::Dirty;
@@ -69,6 +68,8 @@ pub struct HeadStart {
     pub disks: BTreeSet<DiskNumber>,
     /// What the store says.
     pub extents: BTreeMap<ExtentIndex, Placement>,
+    /// Disks that the store says may lack what was acknowledged (V4).
+    pub stale: BTreeSet<DiskNumber>,
     /// What the replicas say: the union of their dirty regions.
     pub dirty: BTreeSet<RegionIndex>,
 }
@@ -86,8 +87,8 @@ pub enum HeadEvent {
     Placed(ExtentIndex, Placement),
     /// The extent could not be placed.
     PlaceFailed(ExtentIndex, PlaceFailure),
-    /// The extent's record is durably removed, or could not be removed.
-    Unplaced(ExtentIndex, Result<(), PlaceFailure>),
+    /// The extents' records are durably removed, or could not be removed.
+    Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
     /// Time went by.
     Tick,
     /// Make everything durable and clean; [`HeadEffect::Settled`] follows.
@@ -116,8 +117,9 @@ pub enum HeadEffect {
     Send(Message),
     /// Place these extents: make their files durable, then their record.
     Place(Vec<ExtentIndex>),
-    /// Remove the extent's record, if it is still this one.
-    Unplace(ExtentIndex, Alloc),
+    /// Remove the records of these extents, which share a placement page, where they are still
+    /// these; [`HeadEvent::Unplaced`] follows before the next such effect.
+    Unplace(Vec<ExtentFile>),
     /// Everything is durable and clean, or cannot be made so.
     Settled(Result<(), IoError>),
 }
@@ -149,6 +151,8 @@ pub struct Head {
     /// otherwise lie on the stack at once.
     ready: VecDeque<OpId>,
     next_op: u64,
+    /// Every replica promised the epoch and holds what the store says.
+    started: bool,
     settling: bool,
 }
 
@@ -161,7 +165,7 @@ impl Head {
             size: start.size,
             now: Moment::default(),
             disks: start.disks,
-            extents: Extents::new(start.extents, start.size),
+            extents: Extents::new(start.extents, start.stale, start.size),
             flushes: Flushes::new(&start.dirty),
             dirty: Dirty::new(start.settings, start.dirty),
             lanes: Lanes::default(),
@@ -170,6 +174,7 @@ impl Head {
             rounds: BTreeMap::new(),
             ready: VecDeque::new(),
             next_op: 0,
+            started: false,
             settling: false,
         }
     }
@@ -184,9 +189,16 @@ impl Head {
         self.size
     }
 
-    /// The extents that are placed.
-    pub fn placed(&self) -> &BTreeMap<ExtentIndex, Placement> {
-        self.extents.placed()
+    /// The in-sync replicas of an extent, the nearest first, and its file on each.
+    pub fn in_sync(&self, extent: ExtentIndex) -> Vec<(DiskNumber, ExtentFile)> {
+        let Some(placement) = self.extents.get(extent) else {
+            return Vec::new();
+        };
+        let alloc = placement.alloc;
+        let disks = self.extents.in_sync(placement);
+        disks
+            .map(|disk| (disk, ExtentFile { extent, alloc }))
+            .collect()
     }
 
     /// How many regions are dirty.
@@ -208,8 +220,9 @@ impl Head {
             HeadEvent::Answer(answer) => self.answer(answer, effects),
             HeadEvent::Placed(extent, placement) => self.adopt(extent, placement, effects),
             HeadEvent::PlaceFailed(extent, failure) => self.place_failed(extent, failure, effects),
-            HeadEvent::Unplaced(extent, result) => self.unplaced(extent, result, effects),
-            HeadEvent::Tick => self.clean_idle(effects),
+            HeadEvent::Unplaced(extents, result) => self.unplaced(&extents, result, effects),
+            HeadEvent::Tick if self.started => self.clean_idle(effects),
+            HeadEvent::Tick => {}
             HeadEvent::Settle => {
                 self.settling = true;
                 self.clean(effects);
@@ -218,6 +231,7 @@ impl Head {
         while let Some(op) = self.ready.pop_front() {
             self.advance(op, effects);
         }
+        self.unplace(effects);
     }
 
     fn new_op(&mut self) -> OpId {

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
-use crate::placement::Placement;
-use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex};
+use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex};
 
 use super::order::Blocks;
 use super::round::Then;
@@ -136,7 +135,8 @@ impl Head {
             Work::Read { .. } => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
-                return effects.push(HeadEffect::Unplace(extent, placement.alloc));
+                let alloc = placement.alloc;
+                return self.extents.free(extent, alloc);
             }
             Work::Write { .. } | Work::Zero { .. } => {
                 if !self.dirty.acquire(piece.regions(), self.now) {
@@ -148,7 +148,8 @@ impl Head {
             }
         }
         piece.stage = Stage::Sent;
-        let asks = asks(extent, placement, &piece.work);
+        let disks = self.extents.in_sync(placement);
+        let asks = asks(extent, placement.alloc, disks, &piece.work);
         self.begin_round(Then::Piece(op), asks, effects);
     }
 
@@ -229,11 +230,13 @@ fn join(mut parts: Vec<Bytes>) -> Bytes {
 }
 
 /// A read goes to the nearest in-sync replica, everything else to all of them (V3).
-fn asks(extent: ExtentIndex, placement: &Placement, work: &Work) -> Vec<(crate::DiskNumber, Ask)> {
-    let file = ExtentFile {
-        extent,
-        alloc: placement.alloc,
-    };
+fn asks(
+    extent: ExtentIndex,
+    alloc: Alloc,
+    in_sync: impl Iterator<Item = DiskNumber>,
+    work: &Work,
+) -> Vec<(DiskNumber, Ask)> {
+    let file = ExtentFile { extent, alloc };
     let ask = match work {
         &Work::Read { offset, length } => Ask::Read {
             file,
@@ -267,8 +270,7 @@ fn asks(extent: ExtentIndex, placement: &Placement, work: &Work) -> Vec<(crate::
         Work::Unplace => Ask::Remove { file },
     };
     let readers = if work.changes() { usize::MAX } else { 1 };
-    placement
-        .in_sync()
+    in_sync
         .take(readers)
         .map(|disk| (disk, ask.clone()))
         .collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::message::{Answer, Ask, Message, OpId, ReplicaError};
+use crate::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use crate::placement::Placement;
 use crate::{DiskNumber, ExtentIndex, RegionIndex};
 
@@ -15,6 +15,8 @@ use super::{Head, HeadEffect};
 #[derive(Debug)]
 pub(super) enum Then {
     Promise,
+    /// Where what is to be reconciled next begins.
+    Reconcile(Option<ExtentIndex>),
     Piece(OpId),
     Adopt(ExtentIndex, Placement),
     Sync,
@@ -32,16 +34,32 @@ pub(super) struct Round {
 
 impl Head {
     pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
-        let promise = |&disk: &DiskNumber| {
-            (
-                disk,
-                Ask::Promise {
-                    held: self.extents.on(disk),
-                },
-            )
+        let asks = self.disks.iter().map(|&disk| (disk, Ask::Promise));
+        self.begin_round(Then::Promise, asks.collect(), effects);
+    }
+
+    /// Tells every replica what the store places on it from an extent on, so that it makes up for what
+    /// a fenced head placed or freed and did not come to tell (V1).
+    fn reconcile(&mut self, from: ExtentIndex, effects: &mut Vec<HeadEffect>) {
+        let (placed, next) = self.extents.some_from(from);
+        let ask = |&disk: &DiskNumber| {
+            let here = placed.iter().filter(|(_, placed)| placed.is_on(disk));
+            let held = here.map(|(&extent, placed)| ExtentFile {
+                extent,
+                alloc: placed.alloc,
+            });
+            let held = held.collect();
+            let until = next;
+            (disk, Ask::Reconcile { from, until, held })
         };
-        let asks = self.disks.iter().map(promise).collect();
-        self.begin_round(Then::Promise, asks, effects);
+        let asks = self.disks.iter().map(ask).collect();
+        self.begin_round(Then::Reconcile(next), asks, effects);
+    }
+
+    fn started(&mut self, result: Result<Bytes, ReplicaError>, effects: &mut Vec<HeadEffect>) {
+        self.started = result.is_ok();
+        let outcome = result.map(|_| ()).map_err(to_client);
+        effects.push(HeadEffect::Started(outcome));
     }
 
     /// Sends the asks; answers the round's number.
@@ -116,9 +134,9 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         match then {
-            Then::Promise => {
-                effects.push(HeadEffect::Started(result.map(|_| ()).map_err(to_client)));
-            }
+            Then::Promise if result.is_ok() => self.reconcile(ExtentIndex(0), effects),
+            Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
+            Then::Promise | Then::Reconcile(_) => self.started(result, effects),
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);

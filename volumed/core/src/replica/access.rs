@@ -110,7 +110,7 @@ impl Replica {
         if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
             // Summing anew may find blocks that were written and not counted, or trimmed.
             self.space.add(now.saturating_sub(before));
-            self.space.release(before.saturating_sub(now));
+            self.space.release(before.saturating_sub(now).into());
             held.allocated = (held.allocated + now).saturating_sub(before);
         }
         self.regions.loaded(region, page);

@@ -217,7 +217,8 @@ impl Replica {
             return answer(&message, Err(refusal), effects);
         }
         match &message.ask {
-            Ask::Promise { .. } => self.promise(message, effects),
+            Ask::Promise => self.promise(message, effects),
+            Ask::Reconcile { .. } => self.reconcile(&message, effects),
             Ask::Read { .. } | Ask::Write { .. } | Ask::Zero { .. } => self.touch(message, effects),
             Ask::Settle { regions } => {
                 if self.load_suspects(&regions.clone(), effects) {
@@ -242,7 +243,7 @@ impl Replica {
     /// V1: a lower epoch is refused; a higher one must be promised first.
     fn fence(&self, message: &Message) -> Result<(), ReplicaError> {
         let fenced = match message.ask {
-            Ask::Promise { .. } => message.epoch < self.promised,
+            Ask::Promise => message.epoch < self.promised,
             _ => message.epoch != self.promised,
         };
         if fenced {

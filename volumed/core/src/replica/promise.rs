@@ -1,11 +1,10 @@
 //! Promising an epoch (V1), and which extents are held.
 
-use std::collections::BTreeSet;
-
+use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
 
-use super::{DiskOp, Doing, HeldExtent, Replica, ReplicaEffect};
+use super::{Bytes, DiskOp, Doing, HeldExtent, Replica, ReplicaEffect, answer};
 
 impl Replica {
     pub(super) fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
@@ -15,9 +14,6 @@ impl Replica {
         if !self.doing.is_empty() {
             self.promising = Some(message);
             return;
-        }
-        if let Ask::Promise { held } = &message.ask {
-            self.reconcile(held, effects);
         }
         self.promise_sequence += 1;
         let record = PromiseRecord {
@@ -32,13 +28,19 @@ impl Replica {
         );
     }
 
-    /// Holds what the store places here and nothing else; nothing is under way.
-    pub(super) fn reconcile(
-        &mut self,
-        placed: &BTreeSet<ExtentFile>,
-        effects: &mut Vec<ReplicaEffect>,
-    ) {
-        let held = self.files(self.extents.keys().copied());
+    /// Holds of a range what the store places here and nothing else.
+    pub(super) fn reconcile(&mut self, message: &Message, effects: &mut Vec<ReplicaEffect>) {
+        let Ask::Reconcile {
+            from,
+            until,
+            held: placed,
+        } = &message.ask
+        else {
+            return;
+        };
+        let told_of = |extent: &ExtentIndex| until.is_none_or(|until| *extent < until);
+        let range = self.extents.range(*from..).map(|(&extent, _)| extent);
+        let held = self.files(range.take_while(told_of));
         for file in held.into_iter().filter(|file| !placed.contains(file)) {
             self.forget(file);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
@@ -48,6 +50,7 @@ impl Replica {
                 self.adopt(file);
             }
         }
+        answer(message, Ok(Bytes::new()), effects);
     }
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place
@@ -65,7 +68,7 @@ impl Replica {
 
     pub(super) fn forget(&mut self, file: ExtentFile) {
         if let Some(held) = self.extents.remove(&file.extent) {
-            self.space.release(held.allocated);
+            self.space.release(held.allocated.into());
         }
         self.regions.forget(file.extent);
     }

@@ -100,7 +100,8 @@ impl Replica {
             Ok(DiskAnswer::Sums(sums)) => {
                 self.regions.set(span, &sums);
                 let now = allocated(&sums);
-                self.space.release((before + reserved).saturating_sub(now));
+                self.space
+                    .release((before + reserved).saturating_sub(now).into());
                 if let Some(held) = self.extents.get_mut(&span.extent) {
                     held.allocated = (held.allocated + now).saturating_sub(before);
                 }
@@ -108,7 +109,7 @@ impl Replica {
             }
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
-                self.space.release(reserved);
+                self.space.release(reserved.into());
                 if !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted) {
                     self.regions.suspect(span);
                 }

@@ -45,6 +45,12 @@ async fn orphans_are_collected_and_foreign_disks_refused() {
 
     std::fs::rename(folder.path().join("meta.db"), folder.path().join("old.db")).unwrap();
     let refused = refusal(&folder).await;
+    assert!(
+        matches!(refused, StartError::OtherStore { .. }),
+        "{refused}"
+    );
+    std::fs::remove_file(folder.path().join("disk/state")).unwrap();
+    let refused = refusal(&folder).await;
     assert!(matches!(refused, StartError::ForeignDisk(_)), "{refused}");
 }
 
@@ -149,4 +155,138 @@ async fn a_refused_start_removes_nothing_on_any_disk() {
     std::fs::remove_file(files[1].join("0.999.data")).unwrap();
     kill(start().await.unwrap()).await;
     assert!(!files[0].exists() && !files[1].exists());
+}
+
+/// Copies or brings back the store and what belongs to it.
+fn copy_store(from: &Path, to: &Path) {
+    for file in ["meta.db", "meta.db-wal"] {
+        let _ = std::fs::remove_file(to.join(file));
+        if from.join(file).exists() {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_copy_of_the_store_or_of_a_disk_is_refused_though_no_extent_tells() {
+    let (folder, copies) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    kill(start(&folder).await).await;
+    let state = folder.path().join("disk/state");
+    copy_store(folder.path(), copies.path());
+    std::fs::copy(&state, copies.path().join("state")).unwrap();
+    kill(start(&folder).await).await;
+
+    let newest = TempDir::new().unwrap();
+    copy_store(folder.path(), newest.path());
+    copy_store(copies.path(), folder.path());
+    let refused = refusal(&folder).await;
+    assert!(
+        matches!(
+            refused,
+            StartError::OlderStore {
+                known: 2,
+                store: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    copy_store(newest.path(), folder.path());
+    kill(start(&folder).await).await;
+
+    std::fs::copy(copies.path().join("state"), &state).unwrap();
+    let refused = refusal(&folder).await;
+    assert!(
+        matches!(
+            refused,
+            StartError::OlderDisk {
+                known: 1,
+                recorded: 3,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    std::fs::remove_file(&state).unwrap();
+    kill(start(&folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_counted_and_not_noted_on_the_disk_is_no_rollback() {
+    let folder = TempDir::new().unwrap();
+    kill(start(&folder).await).await;
+    let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
+    let counted = volumed_meta::Change::Put(b"store/generation".to_vec(), b"2".to_vec());
+    store.transact(Vec::new(), vec![counted]).await.unwrap();
+    drop(store);
+    let volumes = start(&folder).await;
+    let disks = volumes.shared.node.disks.values();
+    let served: Vec<_> = disks.map(|disk| disk.served().unwrap().1.0).collect();
+    assert_eq!(served, [3]);
+    kill(volumes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_disk_of_another_store_is_refused() {
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for folder in [&folder, &other] {
+        kill(start(folder).await).await;
+    }
+    let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
+    let disks = vec![disk(&other.path().join("disk"), None)];
+    let refused = Volumes::start(Arc::new(store), disks).await.err().unwrap();
+    assert!(
+        matches!(refused, StartError::OtherStore { .. }),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disks_number_is_never_given_again() {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
+    let with = async |names: &[&str]| {
+        let disks = names
+            .iter()
+            .map(|name| disk(&folder.path().join(name), None));
+        let started = Volumes::start(store.clone(), disks.collect()).await;
+        let volumes = started.unwrap();
+        let numbers = volumes.shared.node.disks.iter();
+        let numbers: Vec<_> = numbers
+            .map(|(number, disk)| (number.0, disk.id()))
+            .collect();
+        kill(volumes).await;
+        numbers
+    };
+    let before = with(&["a", "b"]).await;
+    assert_eq!((before[0].0, before[1].0), (0, 1));
+    // The second one leaves, as a removal will have it.
+    let changes = vec![
+        volumed_meta::Change::Delete(format!("disks/{}", before[1].1).into_bytes()),
+        volumed_meta::Change::Delete(b"disk-numbers/1".to_vec()),
+    ];
+    store.transact(Vec::new(), changes).await.unwrap();
+    assert_eq!(with(&["a", "c"]).await[1].0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_made_anew_places_newer_extents_than_it_did_before() {
+    let folder = TempDir::new().unwrap();
+    volume_with_data(&folder).await;
+    let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
+    let base = volumed_meta::Change::Put(b"store/base".to_vec(), b"7000".to_vec());
+    store.transact(Vec::new(), vec![base]).await.unwrap();
+    drop(store);
+    let volumes = start(&folder).await;
+    let export = open(&volumes, "v").await.unwrap();
+    assert_eq!(read(&export, 0, 4).await.unwrap(), &b"data"[..]);
+    write(&export, 640 * MIB, b"new", true).await.unwrap();
+    let allocs = extent_files(&folder).into_iter().map(|file| {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        name.split('.').nth(1).unwrap().parse::<u64>().unwrap()
+    });
+    assert!(allocs.max().unwrap() > 7000);
+    drop(export);
+    kill(volumes).await;
+    kill(start(&folder).await).await;
 }
