@@ -4,16 +4,20 @@ use bytes::Bytes;
 
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
 use crate::placement::Placement;
-use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex};
+use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex, Reply};
 
 use super::order::Blocks;
 use super::round::Then;
-use super::{Head, HeadEffect, RequestId};
+use super::{Head, HeadEffect, Pending, RequestId, map};
 
 /// Offsets are in bytes from the start of the extent.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Read {
+        offset: u32,
+        length: u32,
+    },
+    Map {
         offset: u32,
         length: u32,
     },
@@ -37,13 +41,13 @@ pub(super) enum Work {
 
 impl Work {
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Read { .. })
+        !matches!(self, Self::Read { .. } | Self::Map { .. })
     }
 
     /// What is not placed reads zero, and need not be placed for this.
     fn needs_no_place(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Unplace => true,
+            Self::Read { .. } | Self::Map { .. } | Self::Unplace => true,
             Self::Write { clear, .. } => *clear,
             Self::Zero { keep, .. } => !keep,
         }
@@ -72,7 +76,7 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub request: RequestId,
-    /// Its place among the parts of a read.
+    /// Its place among the parts of a read or a map.
     part: usize,
     pub extent: ExtentIndex,
     pub work: Work,
@@ -95,7 +99,9 @@ impl Piece {
 
     fn range(&self) -> (u64, u64) {
         let (offset, length) = match &self.work {
-            Work::Read { offset, length } | Work::Zero { offset, length, .. } => (*offset, *length),
+            Work::Read { offset, length }
+            | Work::Map { offset, length }
+            | Work::Zero { offset, length, .. } => (*offset, *length),
             Work::Write { offset, data, .. } => (*offset, data.len() as u32),
             Work::Unplace => (0, EXTENT_SIZE as u32),
         };
@@ -133,7 +139,7 @@ impl Head {
             return self.place(extent, effects);
         };
         match piece.work {
-            Work::Read { .. } => {}
+            Work::Read { .. } | Work::Map { .. } => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
                 return effects.push(HeadEffect::Unplace(extent, placement.alloc));
@@ -152,7 +158,7 @@ impl Head {
         self.begin_round(Then::Piece(op), asks, effects);
     }
 
-    /// Every replica answered a piece: the bytes of a read, if any.
+    /// Every replica answered a piece: the bytes of a read or the runs of a map, if any.
     pub(super) fn piece_answered(
         &mut self,
         op: OpId,
@@ -163,7 +169,7 @@ impl Head {
         self.complete(op, result, effects);
     }
 
-    /// A piece came to its end; `None` in place of a read's bytes means zeroes.
+    /// A piece came to its end; `None` in place of what was read or mapped means zeroes.
     pub(super) fn complete(
         &mut self,
         op: OpId,
@@ -198,12 +204,16 @@ impl Head {
         };
         pending.remaining -= 1;
         match result {
-            Ok(data) => {
-                if let Work::Read { length, .. } = piece.work {
+            Ok(data) => match piece.work {
+                Work::Read { length, .. } => {
                     let zeroes = || Bytes::from(vec![0; length as usize]);
                     pending.parts[piece.part] = data.unwrap_or_else(zeroes);
                 }
-            }
+                Work::Map { length, .. } => {
+                    pending.parts[piece.part] = data.unwrap_or_else(|| map::unplaced(length));
+                }
+                _ => {}
+            },
             Err(error) => pending.error = Some(error),
         }
         if pending.remaining > 0 {
@@ -212,11 +222,18 @@ impl Head {
         let Some(pending) = self.requests.remove(&piece.request) else {
             return;
         };
-        let reply = match pending.error {
-            Some(error) => Err(error),
-            None => Ok(join(pending.parts)),
-        };
-        effects.push(HeadEffect::Reply(piece.request, reply));
+        effects.push(HeadEffect::Reply(piece.request, pending.reply()));
+    }
+}
+
+impl Pending {
+    /// What the client is answered when every part is there.
+    pub fn reply(self) -> Reply {
+        match (self.error, self.most_runs) {
+            (Some(error), _) => Err(error),
+            (None, Some(most)) => map::join(self.parts, most),
+            (None, None) => Ok(join(self.parts)),
+        }
     }
 }
 
@@ -236,6 +253,11 @@ fn asks(extent: ExtentIndex, placement: &Placement, work: &Work) -> Vec<(crate::
     };
     let ask = match work {
         &Work::Read { offset, length } => Ask::Read {
+            file,
+            offset,
+            length,
+        },
+        &Work::Map { offset, length } => Ask::Map {
             file,
             offset,
             length,
