@@ -38,6 +38,7 @@ async fn nbdinfo_sees_what_the_server_can_do() {
         assert_eq!(export[flag], true, "{flag}");
     }
     assert_eq!(export["is_read_only"], false);
+    assert_eq!(export["contexts"][0], "base:allocation");
     assert_eq!(export["block_size_minimum"], 1);
     assert_eq!(export["block_size_preferred"], 4096);
     assert_eq!(export["block_size_maximum"], 32 * MIB);

@@ -217,6 +217,18 @@ async fn nobody_else_is_let_in() {
     succeed(Command::new("nbdinfo").arg(server.daemon.uri("photos")));
 }
 
+/// Connects, and goes on when it is told to.
+const STAYS: &str = r"
+import nbd, sys
+h = nbd.NBD()
+h.set_uri_allow_local_file(True)
+h.connect_uri(sys.argv[1])
+print(flush=True)
+sys.stdin.readline()
+h.pwrite(b'x' * 4096, 0)
+assert h.pread(4096, 0) == b'x' * 4096
+";
+
 #[tokio::test]
 async fn a_hangup_reads_the_certificates_again_and_keeps_connections() {
     let server = Server::start().await;
@@ -226,10 +238,8 @@ async fn a_hangup_reads_the_certificates_again_and_keeps_connections() {
         next.client(&server.authority, false),
     );
     assert!(is_let_in(&server.shows(&before)) && !is_let_in(&server.shows(&after)));
-    let script = "import nbd, sys\nh = nbd.NBD()\nh.connect_uri(sys.argv[1])\nprint(flush=True)\n\
-                  sys.stdin.readline()\nh.pwrite(b'x' * 4096, 0)\nassert h.pread(4096, 0) == b'x' * 4096\n";
     let mut kept = Command::new("/usr/bin/python3")
-        .args(["-c", script, &server.uri("nbds", before.path())])
+        .args(["-c", STAYS, &server.uri("nbds", before.path())])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
