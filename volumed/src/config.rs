@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use volumed_core::ByteCount;
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 
+use crate::nbd::TlsFiles;
 use crate::size;
 use crate::volume::DiskSettings;
 
@@ -40,6 +41,28 @@ pub struct Source {
     /// admin socket]
     #[arg(long, value_name = "ADDRESS", env = "VOLUMED_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Address on which NBD is served to other machines, by TCP; others than loopback need the
+    /// nbd_tls settings [default: none]
+    #[arg(long, value_name = "ADDRESS", env = "VOLUMED_NBD_LISTEN")]
+    pub nbd_listen: Option<SocketAddr>,
+    /// Certificate chain of nbd_listen (PEM); clients must then speak TLS
+    #[arg(long, value_name = "FILE", env = "VOLUMED_NBD_TLS_CERTIFICATE")]
+    pub nbd_tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "VOLUMED_NBD_TLS_KEY")]
+    pub nbd_tls_key: Option<PathBuf>,
+    /// Certificates (PEM) that must have signed the clients' own
+    #[arg(long, value_name = "FILE", env = "VOLUMED_NBD_TLS_CLIENT_CA")]
+    pub nbd_tls_client_ca: Option<PathBuf>,
+    /// Connections that one address may have on nbd_listen [default: 256]
+    #[arg(long, value_name = "N", env = "VOLUMED_NBD_CONNECTIONS_PER_ADDRESS")]
+    pub nbd_connections_per_address: Option<usize>,
+    /// Memory that the requests of all NBD connections may hold, at least 64MiB [default: an eighth of
+    /// the machine's]
+    #[arg(long, value_name = "SIZE", env = "VOLUMED_NBD_MEMORY", value_parser = parse_size)]
+    #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbd_memory: Option<ByteCount>,
     /// Threads that serve NBD connections [default: one a core, at most 4]
     #[arg(long, value_name = "N", env = "VOLUMED_NBD_THREADS")]
     pub nbd_threads: Option<usize>,
@@ -96,6 +119,16 @@ pub struct Settings {
     pub nbd_socket: PathBuf,
     /// The socket on which owners get the files of their volumes' extents (V14).
     pub extents_socket: PathBuf,
+    /// Where NBD is served to other machines.
+    pub nbd_listen: Option<SocketAddr>,
+    /// What clients must show there; without it, it is this machine's loopback.
+    #[serde(flatten)]
+    pub nbd_tls: Option<TlsFiles>,
+    /// Connections that one address may have there.
+    pub nbd_connections_per_address: usize,
+    /// Bytes that the requests of all NBD connections may hold.
+    #[serde(serialize_with = "write_bytes")]
+    pub nbd_memory: ByteCount,
     /// Where metrics are served beside the admin socket.
     pub metrics_listen: Option<SocketAddr>,
     /// Threads that serve NBD connections.
@@ -124,10 +157,26 @@ impl Settings {
         }
         let nbd_threads = source.nbd_threads.unwrap_or_else(default_threads);
         if nbd_threads == 0 {
-            let sentence = "nbd_threads is 0: at least one thread must serve NBD connections";
-            return Err(ConfigError::Refused(sentence.to_owned()));
+            return refused("nbd_threads is 0: at least one thread must serve NBD connections");
         }
+        let nbd_connections_per_address = source.nbd_connections_per_address.unwrap_or(256);
+        if nbd_connections_per_address == 0 {
+            return refused("nbd_connections_per_address is 0: leave nbd_listen out instead");
+        }
+        let nbd_memory = source.nbd_memory.unwrap_or_else(default_memory);
+        if nbd_memory < LEAST_MEMORY {
+            return refused("nbd_memory is too little: the largest requests need 64MiB");
+        }
+        let files = (
+            source.nbd_tls_certificate,
+            source.nbd_tls_key,
+            source.nbd_tls_client_ca,
+        );
         Ok(Self {
+            nbd_tls: tls_of(source.nbd_listen, files)?,
+            nbd_listen: source.nbd_listen,
+            nbd_connections_per_address,
+            nbd_memory,
             disks: disks
                 .into_iter()
                 .map(Disk::limited)
@@ -198,12 +247,57 @@ fn read_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteCo
         .map_err(serde::de::Error::custom)
 }
 
+fn write_bytes<S: Serializer>(bytes: &ByteCount, serializer: S) -> Result<S::Ok, S::Error> {
+    write_size(&Some(*bytes), serializer)
+}
+
+fn parse_size(text: &str) -> Result<ByteCount, size::SizeError> {
+    size::parse(text).map(ByteCount)
+}
+
+fn refused<T>(sentence: impl Into<String>) -> Result<T, ConfigError> {
+    Err(ConfigError::Refused(sentence.into()))
+}
+
+/// What `nbd_listen` asks of clients: whoever is not on this machine must show a certificate.
+fn tls_of(
+    listen: Option<SocketAddr>,
+    files: (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>),
+) -> Result<Option<TlsFiles>, ConfigError> {
+    match (files, listen) {
+        ((None, None, None), Some(address)) if !address.ip().is_loopback() => refused(format!(
+            "nbd_listen is {address}, which other machines reach: set nbd_tls_certificate, nbd_tls_key \
+             and nbd_tls_client_ca, or listen on 127.0.0.1"
+        )),
+        ((None, None, None), _) => Ok(None),
+        ((Some(certificate), Some(key), Some(client_ca)), Some(_)) => Ok(Some(TlsFiles {
+            nbd_tls_certificate: absolute(&certificate)?,
+            nbd_tls_key: absolute(&key)?,
+            nbd_tls_client_ca: absolute(&client_ca)?,
+        })),
+        ((Some(_), Some(_), Some(_)), None) => {
+            refused("the nbd_tls settings are for nbd_listen: set it too, or leave them out")
+        }
+        _ => refused(
+            "nbd_tls_certificate, nbd_tls_key and nbd_tls_client_ca belong together: give all or none",
+        ),
+    }
+}
+
 #[allow(clippy::ref_option)] // serde hands over a reference to the field.
 fn write_size<S: Serializer>(size: &Option<ByteCount>, serializer: S) -> Result<S::Ok, S::Error> {
     match size {
         Some(bytes) => serializer.serialize_str(&format!("{}B", bytes.0)),
         None => serializer.serialize_none(),
     }
+}
+
+/// Two of the largest requests.
+const LEAST_MEMORY: ByteCount = ByteCount(64 << 20);
+
+fn default_memory() -> ByteCount {
+    let memory = nix::sys::sysinfo::sysinfo().map_or(0, |system| system.ram_total());
+    ByteCount(memory / 8).max(LEAST_MEMORY)
 }
 
 fn default_threads() -> usize {
@@ -271,13 +365,52 @@ mod tests {
         );
     }
 
+    fn refusal(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("volumed.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::load(&flags(), Some(&file))
+            .unwrap_err()
+            .to_string()
+    }
+
     #[test]
-    fn no_threads_are_refused() {
-        let none = Source {
-            nbd_threads: Some(0),
-            ..flags()
-        };
-        let refusal = Settings::load(&none, None).unwrap_err().to_string();
-        assert!(refusal.starts_with("nbd_threads is 0"), "{refusal}");
+    fn what_nobody_could_be_served_with_is_refused() {
+        for (text, begins) in [
+            ("nbd_threads = 0\n", "nbd_threads is 0"),
+            ("nbd_memory = \"63MiB\"\n", "nbd_memory is too little"),
+            (
+                "nbd_connections_per_address = 0\n",
+                "nbd_connections_per_address is 0",
+            ),
+        ] {
+            let sentence = refusal(text);
+            assert!(sentence.starts_with(begins), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn other_machines_are_served_only_with_client_certificates() {
+        let tls = "nbd_tls_certificate = \"/c\"\nnbd_tls_key = \"/k\"\n";
+        let all = format!("{tls}nbd_tls_client_ca = \"/ca\"\n");
+        let public = "nbd_listen = \"0.0.0.0:10809\"\n";
+        let sentence = refusal(public);
+        assert!(
+            sentence.contains("nbd_tls_client_ca, or listen on 127.0.0.1"),
+            "{sentence}"
+        );
+        let sentence = refusal(&format!("{public}{tls}"));
+        assert!(sentence.contains("belong together"), "{sentence}");
+        let sentence = refusal(&all);
+        assert!(sentence.contains("are for nbd_listen"), "{sentence}");
+        let loopback = with_file("nbd_listen = \"[::1]:10809\"\n");
+        assert_eq!(loopback.nbd_tls, None);
+        let settings = with_file(&format!("{public}{all}"));
+        assert!(settings.nbd_tls.is_some());
+        let in_force = volumed_daemon::in_force(&settings).unwrap();
+        assert_eq!(
+            in_force,
+            volumed_daemon::in_force(&with_file(&in_force)).unwrap()
+        );
     }
 }

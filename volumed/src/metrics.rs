@@ -14,7 +14,15 @@ use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
 
 /// The operations of NBD, as labels.
-const OPERATIONS: [&str; 6] = ["read", "write", "flush", "trim", "write_zeroes", "cache"];
+const OPERATIONS: [&str; 7] = [
+    "read",
+    "write",
+    "flush",
+    "trim",
+    "write_zeroes",
+    "cache",
+    "block_status",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -105,7 +113,7 @@ impl Default for Metrics {
         );
         registry.register(
             "nbd_connections_refused",
-            "NBD connections refused for want of descriptors",
+            "NBD connections refused, since as many were open as may be",
             refused_connections.clone(),
         );
         Self {
@@ -127,6 +135,7 @@ impl Metrics {
             Command::Trim { length, .. } => (3, u64::from(*length)),
             Command::WriteZeroes { length, .. } => (4, u64::from(*length)),
             Command::Cache { .. } => (5, 0),
+            Command::BlockStatus { .. } => (6, 0),
         };
         RequestTimer {
             operation,

@@ -15,6 +15,7 @@ use volumed_meta::{OpenError, SqliteStore};
 
 use crate::admin::Api;
 use crate::config::Settings;
+use crate::nbd::{Tls, TlsError};
 use crate::socket::{SocketError, listen};
 use crate::volume::{StartError, Volumes};
 use crate::{admin, extents, nbd};
@@ -37,11 +38,16 @@ pub enum ServeError {
     /// A socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The address for metrics cannot be listened on.
-    #[error("cannot listen on {address} (metrics_listen): {source}")]
-    Metrics {
+    /// The TLS files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({setting}): {source}")]
+    Address {
         /// The address.
         address: SocketAddr,
+        /// Where it comes from.
+        setting: &'static str,
         /// Why not.
         source: io::Error,
     },
@@ -60,17 +66,18 @@ pub async fn serve(
     let _folder = StateFolder::open(&settings.data, "volumed")?;
     let mut signals = Signals::catch()?;
     prepare_process(settings)?;
+    let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
     let store = SqliteStore::open(&settings.store)?;
     let volumes = tokio::select! {
         started = Volumes::start(Arc::new(store), settings.disk_settings()) => started?,
         () = signals.stop() => return Ok(()),
     };
-    let nbd_socket = listen(&settings.nbd_socket)?;
+    let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;
     let extents_socket = listen(&settings.extents_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
     let (exports, metrics) = (Arc::new(volumes.clone()), Arc::default());
-    let listener = nbd::Listener::start(nbd_socket, &exports, settings.nbd_threads, &metrics)?;
+    let listener = nbd::Listener::start(nbd_sockets, &exports, limits(settings), &metrics)?;
     let api = Api {
         volumes: volumes.clone(),
         nbd_socket: settings.nbd_socket.clone(),
@@ -82,7 +89,7 @@ pub async fn serve(
     let (stop, stopped) = watch::channel(());
     let mut serving = JoinSet::new();
     if let Some(address) = settings.metrics_listen {
-        let socket = bind(address).await?;
+        let socket = bind(address, "metrics_listen").await?;
         serving.spawn(admin::serve_health(
             socket,
             api.clone(),
@@ -100,7 +107,7 @@ pub async fn serve(
 
     while signals.next().await == Signal::Reload {
         manager.reloading();
-        let problem = reload_log(log, &reload).err();
+        let problem = apply(reload(), log, tls.as_ref()).err();
         manager.reloaded(problem.as_deref());
     }
     manager.stopping();
@@ -131,18 +138,44 @@ fn prepare_process(settings: &Settings) -> Result<(), MemoryLockError> {
     Ok(())
 }
 
-/// Only the log's level changes while the daemon runs; the sentence says why it stays as it was.
-fn reload_log(
+/// The unix socket, and the address for others.
+async fn nbd_sockets(settings: &Settings, tls: Option<Tls>) -> Result<nbd::Sockets, ServeError> {
+    let tcp = match settings.nbd_listen {
+        Some(address) => Some((bind(address, "nbd_listen").await?, tls)),
+        None => None,
+    };
+    let unix = listen(&settings.nbd_socket)?;
+    Ok(nbd::Sockets { unix, tcp })
+}
+
+fn limits(settings: &Settings) -> nbd::Limits {
+    nbd::Limits {
+        threads: settings.nbd_threads,
+        memory: settings.nbd_memory.0,
+        connections_per_address: settings.nbd_connections_per_address,
+    }
+}
+
+/// Only the log's level and the TLS files change while the daemon runs; the sentence says why they
+/// stay as they were.
+fn apply(
+    settings: Result<Settings, ConfigError>,
     log: &Logging,
-    reload: &impl Fn() -> Result<Settings, ConfigError>,
+    tls: Option<&Tls>,
 ) -> Result<(), String> {
-    let settings = reload().map_err(|error| error.to_string());
+    let settings = settings.map_err(|error| error.to_string());
     let changed = settings.and_then(|settings| {
-        log.set_level(&settings.log_level)
-            .map_err(|error| error.to_string())
+        let level = log.set_level(&settings.log_level);
+        level.map_err(|error| error.to_string())?;
+        match (tls, &settings.nbd_tls) {
+            (Some(tls), Some(files)) => tls.reload(files).map_err(|error| error.to_string()),
+            _ => Ok(()),
+        }
     });
     match &changed {
-        Ok(()) => tracing::info!("the log level was read again; other settings need a restart"),
+        Ok(()) => {
+            tracing::info!("log level and TLS files were read again; other settings need a restart")
+        }
         Err(sentence) => tracing::error!("the settings stay as they were: {sentence}"),
     }
     changed
@@ -169,9 +202,13 @@ async fn stop_all(
     volumes.stop().await;
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServeError> {
     let listening = TcpListener::bind(address).await;
-    listening.map_err(|source| ServeError::Metrics { address, source })
+    listening.map_err(|source| ServeError::Address {
+        address,
+        setting,
+        source,
+    })
 }
 
 async fn until_closed(mut stopped: watch::Receiver<()>) {

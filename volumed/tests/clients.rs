@@ -4,10 +4,12 @@
 mod daemon;
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use daemon::{Daemon, pattern, succeed};
+use nix::sys::signal::Signal;
 
 const MIB: u64 = 1 << 20;
 
@@ -36,6 +38,7 @@ async fn nbdinfo_sees_what_the_server_can_do() {
         assert_eq!(export[flag], true, "{flag}");
     }
     assert_eq!(export["is_read_only"], false);
+    assert_eq!(export["contexts"][0], "base:allocation");
     assert_eq!(export["block_size_minimum"], 1);
     assert_eq!(export["block_size_preferred"], 4096);
     assert_eq!(export["block_size_maximum"], 32 * MIB);
@@ -163,6 +166,78 @@ async fn libnbd_exercises_every_command() {
     daemon.create("small", 8 * MIB).await;
     let mut python = Command::new("/usr/bin/python3");
     succeed(python.args(["-c", EXERCISE]).arg(daemon.uri("small")));
+}
+
+/// Writes on any connection, which all others read at once; a flush on one of them.
+const SHARE: &str = r"
+import nbd, random, sys
+handles = [nbd.NBD() for _ in range(4)]
+for h in handles:
+    h.connect_uri(sys.argv[1])
+    assert h.can_multi_conn()
+rng = random.Random(5)
+model = bytearray(1 << 20)
+for step in range(400):
+    length = rng.randrange(1, 20000)
+    at = rng.randrange(len(model) - length)
+    data = rng.randbytes(length)
+    rng.choice(handles).pwrite(data, at)
+    model[at:at + length] = data
+    at = rng.randrange(len(model) - 5000)
+    assert rng.choice(handles).pread(5000, at) == model[at:at + 5000], step
+handles[3].flush()
+open(sys.argv[2], 'wb').write(model)
+";
+
+#[tokio::test]
+async fn connections_share_a_volume_and_a_flush_on_one_covers_all() {
+    let daemon = Daemon::start();
+    daemon.create("shared", MIB).await;
+    let model = daemon.folder().join("model");
+    let mut python = Command::new("/usr/bin/python3");
+    let arguments = ["-c", SHARE, &daemon.uri("shared")];
+    succeed(python.args(arguments).arg(&model));
+    let expected = std::fs::read(&model).unwrap();
+    let daemon = daemon.restart(Signal::SIGKILL);
+    let copy = daemon.folder().join("copy");
+    succeed(Command::new("nbdcopy").arg(daemon.uri("shared")).arg(&copy));
+    assert!(std::fs::read(&copy).unwrap() == expected);
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_told_with_its_extent_and_what_to_do() {
+    let mut daemon = Daemon::start();
+    daemon.create("rotten", 200 * MIB).await;
+    let script = "import nbd, sys; h = nbd.NBD(); h.connect_uri(sys.argv[1]); ";
+    let run = |daemon: &Daemon, rest: &str| {
+        let mut python = Command::new("/usr/bin/python3");
+        let arguments = ["-c", &format!("{script}{rest}"), &daemon.uri("rotten")];
+        python
+            .env("LIBNBD_DEBUG", "1")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let written = run(&daemon, "h.pwrite(b'x' * 4096, 65 << 20, nbd.CMD_FLAG_FUA)");
+    assert!(written.status.success());
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait();
+    let folder = daemon.data().join("disk/volumes/v00000001");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut paths = files.map(|entry| entry.unwrap().path());
+    let data = paths.find(|path| path.extension().is_some_and(|end| end == "data"));
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(data.unwrap())
+        .unwrap();
+    file.write_all_at(b"y", MIB + 100).unwrap();
+    let daemon = daemon.restart_stopped();
+    let read = run(&daemon, "h.pread(4096, 65 << 20)");
+    assert!(!read.status.success());
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(said.contains("Input/output error"), "{said}");
+    assert!(said.contains("(extent 1) could not be read"), "{said}");
+    assert!(said.contains("run `volumed doctor`"), "{said}");
 }
 
 #[tokio::test]

@@ -8,9 +8,14 @@ const SIZE: u64 = 1 << 50;
 /// A payload, and what may have come with it.
 const MOST_MEMORY: usize = (32 << 20) + (1 << 20);
 
-/// A server that exports `vol`, through handshake and transmission.
+/// A server that exports `vol`, through handshake and transmission; it requires TLS if the first
+/// byte is 255. What TLS would carry follows STARTTLS as it is.
 pub fn server(data: &[u8]) {
-    let mut state = Some(State::Handshake(Box::new(Handshake::new())));
+    let handshake = match data.first() {
+        Some(255) => Handshake::requiring_tls(),
+        _ => Handshake::new(),
+    };
+    let mut state = Some(State::Handshake(Box::new(handshake)));
     for piece in pieces(data) {
         let Some(current) = state.take() else {
             return;
@@ -53,6 +58,7 @@ fn negotiate(mut handshake: Box<Handshake>) -> Option<State> {
                     .ok()?;
             }
             Step::Describe(_) => handshake.describe(SIZE),
+            Step::StartTls => {}
             Step::Open(_) => return transmit(Box::new(handshake.open(SIZE))),
         }
         assert!(handshake.take_output().len() < MOST_MEMORY);

@@ -2,6 +2,7 @@
 
 pub mod format;
 pub mod head;
+pub mod map;
 pub mod message;
 pub mod placement;
 pub mod replica;

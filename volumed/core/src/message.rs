@@ -59,6 +59,15 @@ pub enum Ask {
         /// How many bytes.
         length: u32,
     },
+    /// Tell which bytes take space.
+    Map {
+        /// Where.
+        file: ExtentFile,
+        /// First byte.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+    },
     /// Write bytes; the region is marked dirty (V5).
     Write {
         /// Where.
@@ -129,7 +138,7 @@ pub struct Answer {
     pub epoch: Epoch,
     /// The message's.
     pub op: OpId,
-    /// The bytes of a read; empty for everything else.
+    /// The bytes of a read, the [runs](crate::map::runs) of a map; empty for everything else.
     pub result: Result<Bytes, ReplicaError>,
 }
 

@@ -43,9 +43,18 @@ pub enum Request {
         /// Keep (or take) the space, so that a later write finds it.
         no_hole: bool,
     },
+    /// Tell which bytes take space, from the first on and as far as one answer reaches.
+    Map {
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u32,
+        /// The first [run](crate::map::Run) suffices.
+        one: bool,
+    },
 }
 
-/// The bytes of a read; empty for everything else.
+/// The bytes of a read, the [runs](crate::map::runs) of a map; empty for everything else.
 pub type Reply = Result<Bytes, IoError>;
 
 /// Why a request failed. A failed write may have happened in full, in part or not at all, except

@@ -191,6 +191,17 @@ impl OpenExtent {
         self.sums_syncs.run(|| self.sums.sync_data())
     }
 
+    /// Begins to read a range into the page cache.
+    pub fn read_ahead(&self, offset: u64, length: u64) -> std::io::Result<()> {
+        let length = std::num::NonZeroU64::new(length);
+        Ok(rustix::fs::fadvise(
+            &self.data,
+            offset,
+            length,
+            Advice::WillNeed,
+        )?)
+    }
+
     /// Drops a range from the page cache, so that the next read sees what the disk has (V8).
     pub fn forget_cached(&self, offset: u64, length: u64) -> std::io::Result<()> {
         let length = std::num::NonZeroU64::new(length);

@@ -138,6 +138,18 @@ impl Disk {
         }
     }
 
+    /// Begins to read bytes of an extent into the page cache. A hint: what cannot be had is not told.
+    pub fn read_ahead(&self, volume: VolumeId, file: ExtentFile, offset: u64, length: u64) {
+        if self.failed() {
+            return;
+        }
+        if let Ok(extent) = self.extent(volume, file)
+            && let Err(error) = extent.read_ahead(offset, length)
+        {
+            tracing::debug!(%error, "cannot read ahead");
+        }
+    }
+
     fn access(
         &self,
         volume: VolumeId,

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// The errors that a request can be answered with; the protocol knows no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NbdError {
@@ -57,7 +59,7 @@ impl NbdError {
     }
 
     /// What a structured reply says beside the number.
-    pub(crate) fn sentence(self) -> &'static str {
+    fn sentence(self) -> &'static str {
         match self {
             Self::Permission => "this is not permitted",
             Self::Io => "the volume could not be read or written",
@@ -67,6 +69,25 @@ impl NbdError {
             Self::Overflow => "the request is too large",
             Self::Unsupported => "this is not supported",
             Self::Shutdown => "the server is shutting down",
+        }
+    }
+}
+
+/// Why a request failed: a number for programs, and a sentence for people that structured replies
+/// carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What programs see.
+    pub error: NbdError,
+    /// What happened, and what to do about it; at most 4,096 bytes of it are sent.
+    pub sentence: Cow<'static, str>,
+}
+
+impl From<NbdError> for Failure {
+    fn from(error: NbdError) -> Self {
+        Self {
+            error,
+            sentence: Cow::Borrowed(error.sentence()),
         }
     }
 }
@@ -86,6 +107,9 @@ pub enum Violation {
     /// EXPORT_NAME, which has no way to answer an error, named what cannot be opened.
     #[error("the peer asked in the old way for an export that cannot be opened")]
     ExportName,
+    /// Something came after STARTTLS that the encryption does not cover: it could be anybody's.
+    #[error("the peer went on before TLS began")]
+    BeforeTls,
     /// A reply to a request that is not in flight.
     #[error("the peer answered a request that was not sent")]
     UnknownCookie,

@@ -13,5 +13,5 @@ mod room;
 pub mod server;
 mod wire;
 
-pub use error::{NbdError, Violation};
+pub use error::{Failure, NbdError, Violation};
 pub use limits::{MAX_PAYLOAD, MINIMUM_BLOCK, PREFERRED_BLOCK};

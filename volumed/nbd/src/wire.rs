@@ -42,16 +42,20 @@ pub mod option {
     pub const INFO: u32 = 6;
     pub const GO: u32 = 7;
     pub const STRUCTURED_REPLY: u32 = 8;
+    pub const LIST_META_CONTEXT: u32 = 9;
+    pub const SET_META_CONTEXT: u32 = 10;
 }
 
 pub mod option_reply {
     pub const ACK: u32 = 1;
     pub const SERVER: u32 = 2;
     pub const INFO: u32 = 3;
+    pub const META_CONTEXT: u32 = 4;
     pub const ERROR: u32 = 1 << 31;
     pub const UNSUPPORTED: u32 = ERROR | 1;
     pub const POLICY: u32 = ERROR | 2;
     pub const INVALID: u32 = ERROR | 3;
+    pub const TLS_REQUIRED: u32 = ERROR | 5;
     pub const UNKNOWN: u32 = ERROR | 6;
     pub const SHUTDOWN: u32 = ERROR | 7;
     pub const TOO_BIG: u32 = ERROR | 9;
@@ -71,12 +75,14 @@ pub mod command {
     pub const TRIM: u16 = 4;
     pub const CACHE: u16 = 5;
     pub const WRITE_ZEROES: u16 = 6;
+    pub const BLOCK_STATUS: u16 = 7;
 }
 
 pub mod command_flag {
     pub const FUA: u16 = 1;
     pub const NO_HOLE: u16 = 1 << 1;
     pub const DF: u16 = 1 << 2;
+    pub const REQ_ONE: u16 = 1 << 3;
     pub const FAST_ZERO: u16 = 1 << 4;
 }
 
@@ -84,5 +90,17 @@ pub mod chunk {
     pub const FLAG_DONE: u16 = 1;
     pub const NONE: u16 = 0;
     pub const OFFSET_DATA: u16 = 1;
+    pub const BLOCK_STATUS: u16 = 5;
     pub const ERROR: u16 = (1 << 15) + 1;
+}
+
+/// The one metadata context that there is.
+pub mod allocation {
+    pub const NAME: &str = "base:allocation";
+    /// All contexts of its namespace; only for a list.
+    pub const NAMESPACE: &str = "base:";
+    /// As it is named in replies, once it was chosen.
+    pub const ID: u32 = 1;
+    pub const HOLE: u32 = 1;
+    pub const ZERO: u32 = 1 << 1;
 }

@@ -25,7 +25,9 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
         data.put_bytes(0, usize::from(infos % 4) * 2);
         data
     });
-    let data = prop_oneof![Just(vec![]), query, vec(any::<u8>(), 0..50)];
+    let contexts = prop::sample::select(vec![peer::ALLOCATION, &b"\0\0\0\x03vol\0\0\0\0"[..]]);
+    let contexts = contexts.prop_map(<[u8]>::to_vec);
+    let data = prop_oneof![Just(vec![]), query, contexts, vec(any::<u8>(), 0..50)];
     (0..12_u32, data).prop_map(|(number, data)| option(number, &data))
 }
 
@@ -88,6 +90,22 @@ proptest! {
         cuts in vec(1..40_usize, 0..200),
     ) {
         prop_assert_eq!(run_server(&bytes, &cuts), run_server(&bytes, &[]));
+    }
+
+    #[test]
+    fn nothing_is_opened_or_told_before_tls(
+        bytes in conversation(),
+        cuts in vec(1..40_usize, 0..200),
+    ) {
+        let mut server = Server::requiring_tls(SIZE);
+        for piece in pieces(&bytes, &cuts) {
+            if server.try_send(piece).is_err() || server.secured {
+                break;
+            }
+            let output = server.take_output();
+            prop_assert!(!output.windows(3).any(|bytes| bytes == b"vol"));
+        }
+        prop_assert!(server.secured || server.into_requests().is_none());
     }
 
     #[test]
@@ -208,7 +226,8 @@ fn fits(command: &Command) -> bool {
         Command::Read { offset, length }
         | Command::Trim { offset, length, .. }
         | Command::WriteZeroes { offset, length, .. }
-        | Command::Cache { offset, length } => (*offset, u64::from(*length)),
+        | Command::Cache { offset, length }
+        | Command::BlockStatus { offset, length, .. } => (*offset, u64::from(*length)),
     };
     length > 0 && offset + length <= SIZE
 }

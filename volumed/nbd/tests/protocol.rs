@@ -4,7 +4,7 @@
 mod peer;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use peer::{GREETING_LENGTH, Server, option, request};
+use peer::{ALLOCATION, GREETING_LENGTH, Server, option, request};
 use volumed_nbd::NbdError;
 use volumed_nbd::client::{self, Refused, encode};
 use volumed_nbd::server::{self, Command, Event};
@@ -15,10 +15,12 @@ const FLUSH: u16 = 3;
 const TRIM: u16 = 4;
 const CACHE: u16 = 5;
 const WRITE_ZEROES: u16 = 6;
+const BLOCK_STATUS: u16 = 7;
 
 const FUA: u16 = 1;
 const NO_HOLE: u16 = 2;
 const DF: u16 = 4;
+const REQ_ONE: u16 = 8;
 const FAST_ZERO: u16 = 16;
 
 const SIZE: u64 = 1 << 40;
@@ -48,6 +50,104 @@ fn options_are_answered_and_the_connection_goes_on() {
     ];
     assert_eq!(kinds, expected);
     assert!(server.is_over());
+}
+
+#[test]
+fn contexts_are_chosen_per_export_and_only_after_structured_replies() {
+    let mut server = Server::of_size(SIZE);
+    server.send(&3_u32.to_be_bytes());
+    server.send(&option(10, ALLOCATION));
+    server.send(&option(9, b"\0\0\0\x03vol\0\0\0\0"));
+    server.send(&option(8, b""));
+    server.send(&option(9, b"\0\0\0\x03vol\0\0\0\0"));
+    server.send(&option(10, b"\0\0\0\x06absent\0\0\0\0"));
+    server.send(&option(10, b"\0\0\0\x03vol\0\0\0\x01\0\0\0\x06qemu:x"));
+    server.send(&option(10, ALLOCATION));
+    let error = |number: u32| (1 << 31) | number;
+    let expected = vec![
+        (10, error(3)),
+        (9, error(3)),
+        (8, 1),
+        (9, 4),
+        (9, 1),
+        (10, error(6)),
+        (10, 1),
+        (10, 4),
+        (10, 1),
+    ];
+    assert_eq!(server.option_replies(), expected);
+}
+
+#[test]
+fn a_block_status_needs_its_context() {
+    let mut chosen = Server::open(true, SIZE);
+    let status = |requests: &mut server::Requests, flags, length| {
+        requests
+            .input()
+            .put_slice(&request(flags, BLOCK_STATUS, 1, 4096, length));
+        requests.next_event().unwrap().unwrap()
+    };
+    let Event::Request { command, .. } = status(&mut chosen, REQ_ONE, 512) else {
+        panic!("refused")
+    };
+    let expected = Command::BlockStatus {
+        offset: 4096,
+        length: 512,
+        one: true,
+    };
+    assert_eq!(command, expected);
+    assert!(matches!(status(&mut chosen, 0, 0), Event::Answered(_)));
+    // Chosen, but no more when another set was asked for; or for another export.
+    for last in [
+        option(10, b"\0\0\0\x03vol\0\0\0\0"),
+        option(10, b"\0\0\0\x06absent\0\0\0\0"),
+        option(10, b"junk"),
+    ] {
+        let mut server = Server::of_size(SIZE);
+        server.send(&3_u32.to_be_bytes());
+        server.send(&option(8, b""));
+        server.send(&option(10, ALLOCATION));
+        server.send(&last);
+        server.send(&option(7, b"\0\0\0\x03vol\0\0"));
+        let mut requests = server.into_requests().unwrap();
+        assert!(matches!(status(&mut requests, 0, 512), Event::Answered(_)));
+    }
+}
+
+#[test]
+fn before_tls_nothing_is_told_and_after_it_nothing_is_kept() {
+    let mut server = Server::requiring_tls(SIZE);
+    server.send(&3_u32.to_be_bytes());
+    for number in [8, 3, 77] {
+        server.send(&option(number, b""));
+    }
+    server.send(&option(7, b"\0\0\0\x03vol\0\0"));
+    server.send(&option(99, &vec![0; 100_000]));
+    let required = |number| (number, (1 << 31) | 5);
+    assert_eq!(
+        server.option_replies(),
+        [8, 3, 77, 7, 99].map(required).to_vec()
+    );
+    server.send(&option(5, b""));
+    assert_eq!(server.option_replies(), [(5, 1)]);
+    assert!(server.secured);
+    // Contexts show that structured replies must be asked for again.
+    server.send(&option(10, ALLOCATION));
+    server.send(&option(5, b""));
+    let invalid = |number| (number, (1 << 31) | 3);
+    assert_eq!(server.option_replies(), [10, 5].map(invalid).to_vec());
+    server.send(&option(7, b"\0\0\0\x03vol\0\0"));
+    server.into_requests().unwrap();
+}
+
+#[test]
+fn what_comes_with_starttls_or_in_the_old_way_before_it_ends_the_connection() {
+    let pipelined = [option(5, b""), option(3, b"")].concat();
+    for bytes in [pipelined, option(1, b"vol")] {
+        let mut server = Server::requiring_tls(SIZE);
+        server.send(&3_u32.to_be_bytes());
+        server.try_send(&bytes).unwrap_err();
+    }
 }
 
 #[test]

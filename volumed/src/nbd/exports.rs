@@ -1,11 +1,13 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use volumed_nbd::NbdError;
+use volumed_nbd::Failure;
 use volumed_nbd::server::{Command, Refusal};
 
-/// Called once, from any thread, with what was read (nothing for other commands) or why not.
-pub type Answer = Box<dyn FnOnce(Result<Bytes, NbdError>) + Send>;
+/// Called once, from any thread, with what was read, the
+/// [descriptors](volumed_nbd::server::descriptors) of a BLOCK_STATUS (nothing for other commands), or
+/// why not.
+pub type Answer = Box<dyn FnOnce(Result<Bytes, Failure>) + Send>;
 
 /// What the NBD socket offers.
 pub trait Exports: Send + Sync + 'static {

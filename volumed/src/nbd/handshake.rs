@@ -1,11 +1,11 @@
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use volumed_nbd::Violation;
 use volumed_nbd::server::{Handshake, Requests, Step};
 
 use super::exports::{Export as _, Exports, Refused};
+use super::stream::Stream;
+use super::tls::Tls;
 
 /// Why no export was opened.
 #[derive(Debug, thiserror::Error)]
@@ -14,40 +14,63 @@ pub(super) enum HandshakeError {
     Violation(#[from] Violation),
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
+    #[error("no TLS with this client: {0}")]
+    Tls(io::Error),
 }
 
-/// Talks with a new client until it has an export open; `None` when it left before.
+/// A client that has an export open.
+pub(super) struct Opened<X> {
+    pub stream: Stream,
+    pub export: X,
+    pub requests: Requests,
+}
+
+/// Talks with a new client until it has an export open, with `tls` only under TLS; `None` when it
+/// left before.
 pub(super) async fn shake_hands<E: Exports>(
-    stream: &mut UnixStream,
+    mut stream: Stream,
     exports: &E,
-) -> Result<Option<(E::Export, Requests)>, HandshakeError> {
-    let mut handshake = Handshake::new();
+    tls: Option<&Tls>,
+) -> Result<Option<Opened<E::Export>>, HandshakeError> {
+    let mut handshake = match tls {
+        Some(_) => Handshake::requiring_tls(),
+        None => Handshake::new(),
+    };
     loop {
         let step = handshake.step()?;
-        match step {
-            Step::NeedInput => {
-                stream.write_all(&handshake.take_output()).await?;
-                if stream.read_buf(handshake.input()).await? == 0 {
+        // Before each question is looked at, so that answers never pile up for a client that asks
+        // and does not listen.
+        stream.write_all(&handshake.take_output()).await?;
+        match (step, tls) {
+            (Step::NeedInput, _) => {
+                if stream.read(handshake.input()).await? == 0 {
                     return Ok(None);
                 }
             }
-            Step::Aborted => {
-                stream.write_all(&handshake.take_output()).await?;
-                return Ok(None);
+            (Step::Aborted, _) => return Ok(None),
+            (Step::StartTls, Some(tls)) => {
+                let started = stream.start_tls(tls.config()).await;
+                stream = started.map_err(HandshakeError::Tls)?;
             }
-            Step::List => {
+            // The machine offers it nowhere else.
+            (Step::StartTls, None) => return Ok(None),
+            (Step::List, _) => {
                 let names = exports.names().await.unwrap_or_default();
                 handshake.list(names.iter().map(String::as_str));
             }
-            Step::Describe(name) => match exports.size(&name).await {
+            (Step::Describe(name), _) => match exports.size(&name).await {
                 Ok(size) => handshake.describe(size),
                 Err(refused) => refuse(&mut handshake, &refused)?,
             },
-            Step::Open(name) => match exports.open(&name).await {
+            (Step::Open(name), _) => match exports.open(&name).await {
                 Ok(export) => {
                     let mut requests = handshake.open(export.size());
                     stream.write_all(&requests.take_output()).await?;
-                    return Ok(Some((export, requests)));
+                    return Ok(Some(Opened {
+                        stream,
+                        export,
+                        requests,
+                    }));
                 }
                 Err(refused) => refuse(&mut handshake, &refused)?,
             },

@@ -1,22 +1,60 @@
 use std::io;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::connection::serve;
+use super::budget::Budget;
+use super::connection::{Service, serve};
 use super::exports::Exports;
+use super::peers::{Peer, Peers};
+use super::stream::Stream;
+use super::tls::Tls;
 use crate::descriptors;
 use crate::metrics::Metrics;
 
-/// A connection, and its share of those that may be open.
-type Accepted = (UnixStream, OwnedSemaphorePermit);
+/// Where clients come in.
+pub struct Sockets {
+    /// This node's.
+    pub unix: UnixListener,
+    /// Others', and who may come there; without [`Tls`] it must be bound to loopback.
+    pub tcp: Option<(TcpListener, Option<Tls>)>,
+}
 
-/// What a socket may hold on its way, in bytes, as far as the system allows.
+/// What clients may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Threads that serve them.
+    pub threads: usize,
+    /// Bytes that their requests may hold together.
+    pub memory: u64,
+    /// Connections of one address.
+    pub connections_per_address: usize,
+}
+
+/// A connection, and its share of those that may be open.
+struct Accepted {
+    socket: Socket,
+    peer: Option<Peer>,
+    tls: Option<Tls>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// On its way to the thread that serves it.
+enum Socket {
+    Unix(std::os::unix::net::UnixStream),
+    Tcp(std::net::TcpStream),
+}
+
+/// What a unix socket may hold on its way, in bytes, as far as the system allows. TCP finds out what
+/// it needs by itself.
 const SOCKET_BUFFER: usize = 512 << 10;
 
 /// How long accepting rests after it failed, say for want of file descriptors.
@@ -31,40 +69,44 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Starts `threads` threads that serve who connects to `socket`.
+    /// Starts to serve who connects to the sockets.
     pub fn start<E: Exports>(
-        socket: UnixListener,
+        sockets: Sockets,
         exports: &Arc<E>,
-        threads: usize,
+        limits: Limits,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
+        sockets.unix.set_nonblocking(true)?;
         let (stop, stopped) = watch::channel(false);
-        let mut started = Vec::new();
+        let service = Service {
+            exports: exports.clone(),
+            budget: Arc::new(Budget::new(limits.memory)),
+            metrics: metrics.clone(),
+        };
+        let mut threads = Vec::new();
         let mut lanes = Vec::new();
-        for number in 0..threads.max(1) {
+        for number in 0..limits.threads.max(1) {
             let (lane, connections) = mpsc::unbounded_channel();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let lane_context = (exports.clone(), metrics.clone());
-            let stopped = stopped.clone();
-            let work = move || runtime.block_on(serve_lane(connections, lane_context, stopped));
+            let (service, stopped) = (service.clone(), stopped.clone());
+            let work = move || runtime.block_on(serve_lane(connections, service, stopped));
             let name = format!("nbd-{number}");
-            started.push(std::thread::Builder::new().name(name).spawn(work)?);
+            threads.push(std::thread::Builder::new().name(name).spawn(work)?);
             lanes.push(lane);
         }
-        tokio::spawn(accept(
-            tokio::net::UnixListener::from_std(socket)?,
+        let accepting = Accepting {
             lanes,
-            Arc::new(Semaphore::new(descriptors::connections())),
-            metrics.clone(),
-            stopped,
-        ));
-        Ok(Self {
-            stop,
-            threads: started,
-        })
+            turn: 0,
+            room: Arc::new(Semaphore::new(descriptors::connections())),
+            metrics: metrics.clone(),
+            full: false,
+        };
+        let unix = tokio::net::UnixListener::from_std(sockets.unix)?;
+        let peers = Peers::new(limits.connections_per_address);
+        tokio::spawn(accepting.run(unix, sockets.tcp, peers, stopped));
+        Ok(Self { stop, threads })
     }
 
     /// Accepts and reads no more, and returns when what is in flight was answered.
@@ -78,75 +120,106 @@ impl Listener {
     }
 }
 
-async fn accept(
-    socket: tokio::net::UnixListener,
+struct Accepting {
     lanes: Vec<mpsc::UnboundedSender<Accepted>>,
+    turn: usize,
     room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut turn = lanes.iter().cycle();
-    let mut full = false;
-    loop {
-        let accepted = tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-            accepted = socket.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
-        };
-        match (accepted, turn.next()) {
-            (Ok(stream), Some(lane)) => {
-                let Ok(permit) = room.clone().try_acquire_owned() else {
-                    // Dropped: waiting in line, it would look like a daemon that hangs.
-                    metrics.refused_connections.inc();
-                    if !std::mem::replace(&mut full, true) {
-                        tracing::warn!(
-                            "refusing NBD connections: as many are open as the limit of files allows"
-                        );
-                    }
-                    continue;
-                };
-                full = false;
-                enlarge_buffer(&stream);
-                // A lane ends only when everything does.
-                let _ = lane.send((stream, permit));
-            }
-            (Err(error), _) => {
+    /// Connections are being refused, which was logged.
+    full: bool,
+}
+
+impl Accepting {
+    async fn run(
+        mut self,
+        unix: tokio::net::UnixListener,
+        tcp: Option<(TcpListener, Option<Tls>)>,
+        peers: Arc<Peers>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let (tcp, tls) = tcp.map_or((None, None), |(tcp, tls)| (Some(tcp), tls));
+        loop {
+            let accepted = tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+                accepted = unix.accept() => accepted.and_then(|(stream, _)| self.take_unix(stream)),
+                accepted = accept(tcp.as_ref()) => {
+                    accepted.and_then(|(stream, from)| self.take_tcp(stream, from, &peers, tls.clone()))
+                }
+            };
+            if let Err(error) = accepted {
                 tracing::warn!(%error, "cannot accept an NBD connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            (Ok(_), None) => return,
         }
+    }
+
+    fn take_unix(&mut self, stream: UnixStream) -> io::Result<()> {
+        let stream = stream.into_std()?;
+        enlarge_buffer(&stream);
+        self.take(Socket::Unix(stream), None, None);
+        Ok(())
+    }
+
+    fn take_tcp(
+        &mut self,
+        stream: TcpStream,
+        from: SocketAddr,
+        peers: &Arc<Peers>,
+        tls: Option<Tls>,
+    ) -> io::Result<()> {
+        let Some(peer) = peers.admit(from.ip()) else {
+            self.metrics.refused_connections.inc();
+            tracing::debug!(%from, "refusing an NBD connection: its address has too many");
+            return Ok(());
+        };
+        // Answers are sent whole: there is nothing to wait for.
+        stream.set_nodelay(true)?;
+        self.take(Socket::Tcp(stream.into_std()?), Some(peer), tls);
+        Ok(())
+    }
+
+    fn take(&mut self, socket: Socket, peer: Option<Peer>, tls: Option<Tls>) {
+        let Ok(permit) = self.room.clone().try_acquire_owned() else {
+            // Dropped: waiting in line, it would look like a daemon that hangs.
+            self.metrics.refused_connections.inc();
+            if !std::mem::replace(&mut self.full, true) {
+                tracing::warn!(
+                    "refusing NBD connections: as many are open as the limit of files allows"
+                );
+            }
+            return;
+        };
+        self.full = false;
+        self.turn = (self.turn + 1) % self.lanes.len();
+        // A lane ends only when everything does.
+        let _ = self.lanes[self.turn].send(Accepted {
+            socket,
+            peer,
+            tls,
+            _permit: permit,
+        });
+    }
+}
+
+/// Never ends where there is no socket.
+async fn accept(socket: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.accept().await,
+        None => std::future::pending().await,
     }
 }
 
 async fn serve_lane<E: Exports>(
     mut connections: mpsc::UnboundedReceiver<Accepted>,
-    (exports, metrics): (Arc<E>, Arc<Metrics>),
+    service: Service<E>,
     stopped: watch::Receiver<bool>,
 ) {
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
             let mut served = JoinSet::new();
-            while let Some((stream, permit)) = connections.recv().await {
-                let (exports, metrics) = (exports.clone(), metrics.clone());
-                let mut stopped = stopped.clone();
-                served.spawn_local(async move {
-                    let _permit = permit;
-                    let stopped = async {
-                        let _ = stopped.wait_for(|stopped| *stopped).await;
-                    };
-                    let stream = match tokio::net::UnixStream::from_std(stream) {
-                        Ok(stream) => stream,
-                        Err(error) => return tracing::warn!(%error, "lost an NBD connection"),
-                    };
-                    metrics.connections.inc();
-                    let served = serve(stream, &*exports, &metrics, stopped).await;
-                    metrics.connections.dec();
-                    match served {
-                        Ok(()) => tracing::debug!("an NBD client left"),
-                        Err(error) => tracing::info!(%error, "dropped an NBD client"),
-                    }
-                });
+            while let Some(accepted) = connections.recv().await {
+                served.spawn_local(serve_accepted(accepted, service.clone(), stopped.clone()));
                 while served.try_join_next().is_some() {}
             }
             while served.join_next().await.is_some() {}
@@ -154,8 +227,45 @@ async fn serve_lane<E: Exports>(
         .await;
 }
 
+async fn serve_accepted<E: Exports>(
+    accepted: Accepted,
+    service: Service<E>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let Accepted {
+        socket,
+        mut peer,
+        tls,
+        _permit,
+    } = accepted;
+    let stream = match socket {
+        Socket::Unix(socket) => UnixStream::from_std(socket).map(Stream::Unix),
+        Socket::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, "lost an NBD connection"),
+    };
+    let stopped = async {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    let opened = || {
+        if let Some(peer) = &mut peer {
+            peer.opened();
+        }
+    };
+    let metrics = service.metrics.clone();
+    metrics.connections.inc();
+    let served = serve(stream, tls.as_ref(), service, opened, stopped).await;
+    metrics.connections.dec();
+    match served {
+        Ok(()) => tracing::debug!("an NBD client left"),
+        Err(error) => tracing::info!(%error, "dropped an NBD client"),
+    }
+}
+
 /// A larger buffer only saves waiting: it does no harm if the system says no.
-fn enlarge_buffer(stream: &UnixStream) {
+fn enlarge_buffer(stream: &impl AsFd) {
     if setsockopt(stream, sockopt::SndBufForce, &SOCKET_BUFFER).is_err() {
         let _ = setsockopt(stream, sockopt::SndBuf, &SOCKET_BUFFER);
     }

@@ -1,13 +1,18 @@
-//! NBD for this node: a unix socket, and a loop per connection.
+//! NBD: a unix socket for this node, TCP for others, and a loop per connection.
 
+mod budget;
 mod connection;
 mod exports;
 mod handshake;
 mod listener;
 mod outbox;
+mod peers;
+mod stream;
+mod tls;
 mod volumes;
 
-pub use listener::Listener;
+pub use listener::{Limits, Listener, Sockets};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,15 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use volumed_nbd::server::Reply;
+
+use super::budget::Budget;
+use super::connection::PATIENCE;
+use super::stream::Stream;
 
 /// Segments that one system call takes: a head and a body for every reply.
 const SEGMENTS: usize = 128;
@@ -20,7 +24,9 @@ const CORKED: u64 = 256 << 10;
 /// go with one system call when it is done.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    stream: OwnedWriteHalf,
+    stream: Arc<Stream>,
+    /// What the replies' costs go back to.
+    budget: Arc<Budget>,
     queue: Mutex<Queue>,
     answered: AtomicU64,
     /// The sum of the costs of the replies that have left.
@@ -29,6 +35,8 @@ pub(super) struct Outbox {
     progress: Notify,
     /// The socket was full.
     blocked: Notify,
+    /// The client takes no replies any more.
+    gone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -56,14 +64,16 @@ struct Outgoing {
 }
 
 impl Outbox {
-    pub fn new(stream: OwnedWriteHalf) -> Self {
+    pub fn new(stream: Arc<Stream>, budget: Arc<Budget>) -> Self {
         Self {
             stream,
+            budget,
             queue: Mutex::default(),
             answered: AtomicU64::new(0),
             released: AtomicU64::new(0),
             progress: Notify::new(),
             blocked: Notify::new(),
+            gone: Notify::new(),
         }
     }
 
@@ -72,7 +82,7 @@ impl Outbox {
         let write = {
             let mut queue = self.lock();
             if queue.broken {
-                self.released.fetch_add(cost, Ordering::Relaxed);
+                self.release(cost);
                 false
             } else {
                 queue.waiting.push(reply, cost);
@@ -121,17 +131,41 @@ impl Outbox {
         self.write(Batch::default());
     }
 
+    /// Waits until the client takes no replies any more.
+    pub async fn gone(&self) {
+        self.gone.notified().await;
+    }
+
     /// Sends what did not fit the socket, whenever it takes more. Never returns.
     pub async fn send_rest(&self) {
         loop {
             self.blocked.notified().await;
-            if self.stream.writable().await.is_err() {
-                self.break_off(&mut Batch::default());
-            } else {
+            if self.until_writable().await {
                 let rest = std::mem::take(&mut self.lock().unsent);
                 self.write(rest);
+            } else {
+                self.break_off(&mut Batch::default());
             }
         }
+    }
+
+    /// False if the client is gone, or takes nothing while others lack the memory that it holds.
+    async fn until_writable(&self) -> bool {
+        loop {
+            match timeout(PATIENCE, self.stream.writable()).await {
+                Ok(writable) => return writable.is_ok(),
+                Err(_) if self.budget.is_short() => {
+                    tracing::info!("dropping an NBD client that takes no replies: memory is short");
+                    return false;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn release(&self, cost: u64) {
+        self.released.fetch_add(cost, Ordering::Relaxed);
+        self.budget.give_back(cost);
     }
 
     /// Writes `batch`, then what waits, until nothing does. The caller has set `writing`.
@@ -159,14 +193,14 @@ impl Outbox {
         while !batch.replies.is_empty() {
             let mut slices = [IoSlice::new(&[]); SEGMENTS];
             let count = batch.fill(&mut slices);
-            let sent = self.stream.try_write_vectored(&slices[..count])?;
+            let sent = self.stream.try_write(&slices[..count])?;
             let released = batch.drop_sent(sent);
             if released > 0 {
-                self.released.fetch_add(released, Ordering::Relaxed);
+                self.release(released);
                 self.progress.notify_one();
             }
         }
-        Ok(())
+        self.stream.try_flush()
     }
 
     /// The client is gone: nothing will be written any more.
@@ -175,15 +209,24 @@ impl Outbox {
         queue.broken = true;
         let waiting = std::mem::take(&mut queue.waiting);
         let unsent = std::mem::take(&mut queue.unsent);
-        let released = batch.cost + waiting.cost + unsent.cost;
-        self.released.fetch_add(released, Ordering::Relaxed);
         drop(queue);
+        self.release(batch.cost + waiting.cost + unsent.cost);
         self.progress.notify_one();
+        self.gone.notify_one();
     }
 
     /// A thread that panicked holding the lock left nothing half done in the queue.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let queue = self.lock();
+        let left = queue.waiting.cost + queue.unsent.cost;
+        drop(queue);
+        self.budget.give_back(left);
     }
 }
 

@@ -11,10 +11,15 @@ use volumed_client::{BlockDevice, ConnectError, DeviceError, Durability, NbdDevi
 use volumed_nbd::server::{Command, Refusal};
 
 use super::exports::{Answer, Export, Exports, Refused};
-use super::listener::Listener;
+use super::listener::{Limits, Listener, Sockets};
+
+mod limits;
 
 const SIZE: usize = 64 << 20;
 const MIB: usize = 1 << 20;
+
+/// What all connections together may hold.
+const MEMORY: usize = 48 * MIB;
 
 /// How the volume answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,8 @@ struct Memory {
     /// Bytes of held writes: now, and at most so far.
     holding: Mutex<(usize, usize)>,
     exports_dropped: Mutex<usize>,
+    /// How often the names were asked for.
+    listed: Mutex<usize>,
     revoked: Notify,
 }
 
@@ -57,6 +64,7 @@ impl Memory {
             held: Mutex::default(),
             holding: Mutex::default(),
             exports_dropped: Mutex::default(),
+            listed: Mutex::default(),
             revoked: Notify::new(),
         })
     }
@@ -78,7 +86,7 @@ impl Memory {
                 bytes[start..start + *length as usize].fill(0);
                 Bytes::new()
             }
-            Command::Flush | Command::Cache { .. } => Bytes::new(),
+            Command::Flush | Command::Cache { .. } | Command::BlockStatus { .. } => Bytes::new(),
         }
     }
 
@@ -122,7 +130,8 @@ impl Exports for Arc<Memory> {
     type Export = MemoryExport;
 
     async fn names(&self) -> Result<Vec<String>, Refused> {
-        Ok(vec!["memory".to_owned()])
+        *self.listed.lock().unwrap() += 1;
+        Ok((0..256).map(|number| format!("{number:04000}")).collect())
     }
 
     async fn size(&self, _: &str) -> Result<u64, Refused> {
@@ -174,9 +183,17 @@ fn start(mode: Mode) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("nbd.sock");
     let memory = Memory::new(mode);
-    let listening = crate::socket::listen(&socket).unwrap();
-    let listener =
-        Listener::start(listening, &Arc::new(memory.clone()), 2, &Arc::default()).unwrap();
+    let sockets = Sockets {
+        unix: crate::socket::listen(&socket).unwrap(),
+        tcp: None,
+    };
+    let limits = Limits {
+        threads: 2,
+        memory: MEMORY as u64,
+        connections_per_address: 1,
+    };
+    let exports = Arc::new(memory.clone());
+    let listener = Listener::start(sockets, &exports, limits, &Arc::default()).unwrap();
     Running {
         memory,
         listener,

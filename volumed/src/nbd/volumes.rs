@@ -1,11 +1,12 @@
 //! The node's volumes as exports. The core's errors become the protocol's here alone.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use volumed_core::{IoError, Reply, Request};
-use volumed_nbd::NbdError;
-use volumed_nbd::server::{Command, Refusal};
+use volumed_core::{ExtentIndex, IoError, Reply, Request, map};
+use volumed_nbd::server::{Command, Refusal, descriptors};
+use volumed_nbd::{Failure, NbdError};
 
 use super::exports::{Answer, Export, Exports, Refused};
 use crate::volume::{self, AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
@@ -55,10 +56,22 @@ impl Export for Arc<volume::Export> {
     }
 
     fn submit(&self, command: Command, answer: Answer) {
-        let Some(request) = request(command) else {
-            return answer(Ok(Bytes::new()));
+        let range = range(&command);
+        let maps = matches!(command, Command::BlockStatus { .. });
+        let request = match request(command) {
+            Ok(request) => request,
+            Err(Readahead { offset, length }) => {
+                let done = move || answer(Ok(Bytes::new()));
+                return volume::Export::read_ahead(self, offset, length, done);
+            }
         };
-        let answer = move |reply: Reply| answer(reply.map_err(nbd_error));
+        let answer = move |reply: Reply| {
+            answer(match reply {
+                Ok(runs) if maps => Ok(status(runs)),
+                Ok(data) => Ok(data),
+                Err(error) => Err(failure(error, range)),
+            });
+        };
         volume::Export::submit(self, request, answer);
     }
 
@@ -86,9 +99,14 @@ fn refused_show(error: &ShowVolumeError) -> Refused {
     }
 }
 
-/// `None` for CACHE, a hint that the volumes have no use for.
-fn request(command: Command) -> Option<Request> {
-    Some(match command {
+/// CACHE: a hint, which is no request to a volume.
+struct Readahead {
+    offset: u64,
+    length: u32,
+}
+
+fn request(command: Command) -> Result<Request, Readahead> {
+    Ok(match command {
         Command::Read { offset, length } => Request::Read { offset, length },
         Command::Write { offset, data, fua } => Request::Write { offset, data, fua },
         Command::Flush => Request::Flush,
@@ -112,16 +130,93 @@ fn request(command: Command) -> Option<Request> {
             fua,
             no_hole,
         },
-        Command::Cache { .. } => return None,
+        Command::BlockStatus {
+            offset,
+            length,
+            one,
+        } => Request::Map {
+            offset,
+            length,
+            one,
+        },
+        Command::Cache { offset, length } => return Err(Readahead { offset, length }),
     })
 }
 
-fn nbd_error(error: IoError) -> NbdError {
-    match error {
-        IoError::NoSpace => NbdError::NoSpace,
-        IoError::Exhausted => NbdError::NoMemory,
-        IoError::Io => NbdError::Io,
-        IoError::Invalid => NbdError::Invalid,
-        IoError::Gone => NbdError::Shutdown,
+/// The bytes that a command is about, if not about the whole volume.
+fn range(command: &Command) -> Option<(u64, u64)> {
+    match command {
+        Command::Flush => None,
+        Command::Write { offset, data, .. } => Some((*offset, data.len() as u64)),
+        Command::Read { offset, length }
+        | Command::Trim { offset, length, .. }
+        | Command::WriteZeroes { offset, length, .. }
+        | Command::Cache { offset, length }
+        | Command::BlockStatus { offset, length, .. } => Some((*offset, (*length).into())),
+    }
+}
+
+fn status(runs: Bytes) -> Bytes {
+    descriptors(map::runs(runs).map(|run| (run.length, run.hole)))
+}
+
+/// The sentence says what to do about it.
+fn failure(error: IoError, range: Option<(u64, u64)>) -> Failure {
+    let (error, sentence) = match error {
+        IoError::NoSpace => (
+            NbdError::NoSpace,
+            "the pool has no space left: trim or delete something, or give it another disk".into(),
+        ),
+        IoError::Exhausted => (
+            NbdError::NoMemory,
+            "the volume daemon lacks file descriptors or memory: try again, or raise its limits"
+                .into(),
+        ),
+        IoError::Io => (NbdError::Io, io_sentence(range)),
+        IoError::Invalid => return NbdError::Invalid.into(),
+        IoError::Gone => (
+            NbdError::Shutdown,
+            "the volume has another owner, or the daemon stops: connect again".into(),
+        ),
+    };
+    Failure { error, sentence }
+}
+
+fn io_sentence(range: Option<(u64, u64)>) -> Cow<'static, str> {
+    let Some((offset, length)) = range else {
+        return "what was written could not be made durable: run `volumed doctor` on the server"
+            .into();
+    };
+    let last = offset + length.max(1) - 1;
+    let (first, end) = (ExtentIndex::of(offset).0, ExtentIndex::of(last).0);
+    let extents = if first == end {
+        format!("extent {first}")
+    } else {
+        format!("extents {first} to {end}")
+    };
+    format!(
+        "bytes {offset} to {last} ({extents}) could not be read or written: run `volumed doctor` on the \
+         server"
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_extents_and_what_to_do() {
+        let sentence = |range| failure(IoError::Io, range).sentence.into_owned();
+        let one = sentence(Some((64 << 20, 4096)));
+        assert!(
+            one.starts_with("bytes 67108864 to 67112959 (extent 1) "),
+            "{one}"
+        );
+        let two = sentence(Some(((64 << 20) - 1, 2)));
+        assert!(two.contains("(extents 0 to 1)"), "{two}");
+        for sentence in [one, two, sentence(None)] {
+            assert!(sentence.contains("`volumed doctor`"), "{sentence}");
+        }
     }
 }

@@ -10,6 +10,9 @@ use volumed_disk::Permit;
 use super::machine::Machine;
 use super::name::OwnerId;
 
+/// What one request may have read ahead, in bytes.
+const MOST_AHEAD: u32 = 32 << 20;
+
 /// A volume as one connection sees it; the volume's owner changes only when every earlier export
 /// is dropped (V2), so a connection holds it until its last request is answered.
 pub struct Export {
@@ -48,6 +51,16 @@ impl Export {
         for disk in self.machine.node.disks.values() {
             disk.revoke_when_failed(permit);
         }
+    }
+
+    /// Has the page cache filled with bytes that will be read soon, as far as they can be read past
+    /// the machine (V14); calls `done` when that has begun.
+    pub fn read_ahead(&self, offset: u64, length: u32, done: impl FnOnce() + Send + 'static) {
+        let machine = Arc::clone(&self.machine);
+        self.machine.node.pool.run(move || {
+            machine.read_ahead(offset, length.min(MOST_AHEAD));
+            done();
+        });
     }
 
     /// Starts a request; `answer` is called once, before this returns or later from any thread,

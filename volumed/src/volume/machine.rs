@@ -13,7 +13,8 @@ use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, M
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
+    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
+    Request, VolumeId,
 };
 use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
@@ -220,6 +221,20 @@ impl Machine {
             let disk = self.node.disks.get(&disk)?;
             (file == placed).then(|| (Arc::clone(disk), file))
         })
+    }
+
+    /// Has what can be read past this machine brought into the page cache. Blocks.
+    pub fn read_ahead(&self, offset: u64, length: u32) {
+        let (mut next, end) = (offset, offset + u64::from(length));
+        while next < end {
+            let extent = ExtentIndex::of(next);
+            let stop = end.min(extent.start() + EXTENT_SIZE);
+            if let Some((disk, file)) = self.readable(extent) {
+                let at = next - extent.start();
+                disk.read_ahead(self.volume, file, at, stop - next);
+            }
+            next = stop;
+        }
     }
 
     pub fn submit(self: &Arc<Self>, request: Request, answer: Answered) {

@@ -106,9 +106,14 @@ fn some_request(world: &mut World) -> Request {
                 fua,
             }
         }
-        50..75 => Request::Read {
+        50..72 => Request::Read {
             offset,
             length: length as u32,
+        },
+        72..75 => Request::Map {
+            offset,
+            length: (EXTENTS * EXTENT_SIZE - offset) as u32,
+            one: world.rng.random_bool(0.3),
         },
         75..85 => Request::Flush,
         85..92 => Request::Trim {

@@ -182,6 +182,19 @@ impl Model {
         Ok(())
     }
 
+    /// Checks that a map, asked for as `request`, may call these sectors a hole.
+    pub fn hole(&self, request: u64, sectors: std::ops::Range<u64>) -> Result<(), String> {
+        for (at, sector) in self.sectors.range(sectors) {
+            let readable = sector.readable(request);
+            if !readable.contains(&0) {
+                return Err(format!(
+                    "sector {at} is no hole, it holds one of {readable:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The power went: only what is durable surely lasts.
     pub fn cut_power(&mut self) {
         for sector in self.sectors.values_mut() {

@@ -182,7 +182,7 @@ impl World {
             Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
                 self.model.clear(number, sectors(*offset, *length));
             }
-            Request::Read { .. } | Request::Flush => {}
+            Request::Read { .. } | Request::Map { .. } | Request::Flush => {}
         }
         let id = RequestId(number);
         self.asked.insert(
@@ -440,6 +440,13 @@ impl World {
                     Ok(bytes) => self.model.read(id.0, offset / SECTOR, &bytes),
                     Err(IoError::Exhausted) => Ok(()),
                     Err(error) => Err(format!("V10: a read failed: {error}")),
+                };
+            }
+            Request::Map { offset, length, .. } => {
+                return match reply {
+                    Ok(answer) => self.check_map(id, (*offset, *length), answer),
+                    Err(IoError::Exhausted) => Ok(()),
+                    Err(error) => Err(format!("a map failed: {error}")),
                 };
             }
             Request::Flush => {

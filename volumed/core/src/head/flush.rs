@@ -73,6 +73,7 @@ impl Head {
                 remaining: 1,
                 error: None,
                 parts: Vec::new(),
+                most_runs: None,
             },
         );
         self.flushes.waiting.push(Waiting {

@@ -4,6 +4,7 @@
 mod dirty;
 mod extents;
 mod flush;
+mod map;
 mod order;
 mod piece;
 mod round;
@@ -128,8 +129,10 @@ pub enum HeadEffect {
 struct Pending {
     remaining: usize,
     error: Option<IoError>,
-    /// Of a read: its parts in order.
+    /// Of a read or a map: its parts in order.
     parts: Vec<Bytes>,
+    /// Of a map: how many runs its answer may have.
+    most_runs: Option<usize>,
 }
 
 /// The state machine of one volume's head.

@@ -3,16 +3,20 @@
 use bytes::Bytes;
 
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
-use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex};
+use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex, Reply};
 
 use super::order::Blocks;
 use super::round::Then;
-use super::{Head, HeadEffect, RequestId};
+use super::{Head, HeadEffect, Pending, RequestId, map};
 
 /// Offsets are in bytes from the start of the extent.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
     Read {
+        offset: u32,
+        length: u32,
+    },
+    Map {
         offset: u32,
         length: u32,
     },
@@ -36,13 +40,13 @@ pub(super) enum Work {
 
 impl Work {
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Read { .. })
+        !matches!(self, Self::Read { .. } | Self::Map { .. })
     }
 
     /// What is not placed reads zero, and need not be placed for this.
     fn needs_no_place(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Unplace => true,
+            Self::Read { .. } | Self::Map { .. } | Self::Unplace => true,
             Self::Write { clear, .. } => *clear,
             Self::Zero { keep, .. } => !keep,
         }
@@ -71,7 +75,7 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub request: RequestId,
-    /// Its place among the parts of a read.
+    /// Its place among the parts of a read or a map.
     part: usize,
     pub extent: ExtentIndex,
     pub work: Work,
@@ -94,7 +98,9 @@ impl Piece {
 
     fn range(&self) -> (u64, u64) {
         let (offset, length) = match &self.work {
-            Work::Read { offset, length } | Work::Zero { offset, length, .. } => (*offset, *length),
+            Work::Read { offset, length }
+            | Work::Map { offset, length }
+            | Work::Zero { offset, length, .. } => (*offset, *length),
             Work::Write { offset, data, .. } => (*offset, data.len() as u32),
             Work::Unplace => (0, EXTENT_SIZE as u32),
         };
@@ -132,7 +138,7 @@ impl Head {
             return self.place(extent, effects);
         };
         match piece.work {
-            Work::Read { .. } => {}
+            Work::Read { .. } | Work::Map { .. } => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
                 let alloc = placement.alloc;
@@ -153,7 +159,7 @@ impl Head {
         self.begin_round(Then::Piece(op), asks, effects);
     }
 
-    /// Every replica answered a piece: the bytes of a read, if any.
+    /// Every replica answered a piece: the bytes of a read or the runs of a map, if any.
     pub(super) fn piece_answered(
         &mut self,
         op: OpId,
@@ -164,7 +170,7 @@ impl Head {
         self.complete(op, result, effects);
     }
 
-    /// A piece came to its end; `None` in place of a read's bytes means zeroes.
+    /// A piece came to its end; `None` in place of what was read or mapped means zeroes.
     pub(super) fn complete(
         &mut self,
         op: OpId,
@@ -199,12 +205,16 @@ impl Head {
         };
         pending.remaining -= 1;
         match result {
-            Ok(data) => {
-                if let Work::Read { length, .. } = piece.work {
+            Ok(data) => match piece.work {
+                Work::Read { length, .. } => {
                     let zeroes = || Bytes::from(vec![0; length as usize]);
                     pending.parts[piece.part] = data.unwrap_or_else(zeroes);
                 }
-            }
+                Work::Map { length, .. } => {
+                    pending.parts[piece.part] = data.unwrap_or_else(|| map::unplaced(length));
+                }
+                _ => {}
+            },
             Err(error) => pending.error = Some(error),
         }
         if pending.remaining > 0 {
@@ -213,11 +223,18 @@ impl Head {
         let Some(pending) = self.requests.remove(&piece.request) else {
             return;
         };
-        let reply = match pending.error {
-            Some(error) => Err(error),
-            None => Ok(join(pending.parts)),
-        };
-        effects.push(HeadEffect::Reply(piece.request, reply));
+        effects.push(HeadEffect::Reply(piece.request, pending.reply()));
+    }
+}
+
+impl Pending {
+    /// What the client is answered when every part is there.
+    pub fn reply(self) -> Reply {
+        match (self.error, self.most_runs) {
+            (Some(error), _) => Err(error),
+            (None, Some(most)) => map::join(self.parts, most),
+            (None, None) => Ok(join(self.parts)),
+        }
     }
 }
 
@@ -239,6 +256,11 @@ fn asks(
     let file = ExtentFile { extent, alloc };
     let ask = match work {
         &Work::Read { offset, length } => Ask::Read {
+            file,
+            offset,
+            length,
+        },
+        &Work::Map { offset, length } => Ask::Map {
             file,
             offset,
             length,

@@ -1,5 +1,7 @@
 //! A client's request becomes pieces, none of which crosses an extent.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, Request};
@@ -19,7 +21,9 @@ impl Head {
     ) {
         let (offset, length) = match &request {
             Request::Flush => return self.flush(id, effects),
-            Request::Read { offset, length } => (*offset, u64::from(*length)),
+            Request::Read { offset, length } | Request::Map { offset, length, .. } => {
+                (*offset, u64::from(*length))
+            }
             Request::Write { offset, data, .. } => (*offset, data.len() as u64),
             Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
                 (*offset, *length)
@@ -29,7 +33,8 @@ impl Head {
             return effects.push(HeadEffect::Reply(id, Err(IoError::Invalid)));
         };
         let works = match request {
-            Request::Read { .. } => read_works(offset, end),
+            Request::Map { one, .. } => return self.map(id, (offset, end), one, effects),
+            Request::Read { .. } => return self.read(id, offset, end, effects),
             Request::Write { data, fua, .. } => write_works(offset, &data, fua),
             Request::WriteZeroes {
                 fua, no_hole: true, ..
@@ -39,29 +44,38 @@ impl Head {
             }
             Request::Flush => return,
         };
-        self.begin(id, works, effects);
+        let works = works.into_iter().map(|(extent, work)| (0, extent, work));
+        self.begin(id, works, Vec::new(), None, effects);
     }
 
-    fn begin(
+    fn read(&mut self, id: RequestId, offset: u64, end: u64, effects: &mut Vec<HeadEffect>) {
+        let works = read_works(offset, end).into_iter().enumerate();
+        let works = works.map(|(part, (extent, work))| (part, extent, work));
+        let parts = vec![Bytes::new(); works.len()];
+        self.begin(id, works, parts, None, effects);
+    }
+
+    /// Begins the pieces of a request; each names its place among the parts of the answer, if it
+    /// has any.
+    pub(super) fn begin(
         &mut self,
         id: RequestId,
-        works: Vec<(ExtentIndex, Work)>,
+        works: impl ExactSizeIterator<Item = (usize, ExtentIndex, Work)>,
+        parts: Vec<Bytes>,
+        most_runs: Option<usize>,
         effects: &mut Vec<HeadEffect>,
     ) {
-        if works.is_empty() {
-            return effects.push(HeadEffect::Reply(id, Ok(Bytes::new())));
+        let pending = Pending {
+            remaining: works.len(),
+            error: None,
+            parts,
+            most_runs,
+        };
+        if works.len() == 0 {
+            return effects.push(HeadEffect::Reply(id, pending.reply()));
         }
-        let reads = matches!(works[0].1, Work::Read { .. });
-        let parts = vec![Bytes::new(); if reads { works.len() } else { 0 }];
-        self.requests.insert(
-            id,
-            Pending {
-                remaining: works.len(),
-                error: None,
-                parts,
-            },
-        );
-        for (part, (extent, work)) in works.into_iter().enumerate() {
+        self.requests.insert(id, pending);
+        for (part, extent, work) in works {
             let op = self.new_op();
             let piece = Piece::new(id, part, extent, work);
             self.lanes
@@ -74,14 +88,7 @@ impl Head {
     /// What is not placed is a hole already; what is covered whole goes by removing its record.
     fn hole_works(&self, offset: u64, end: u64, durable: bool) -> Vec<(ExtentIndex, Work)> {
         let mut works = Vec::new();
-        if offset == end {
-            return works;
-        }
-        let range = ExtentIndex::of(offset)..=ExtentIndex::of(end - 1);
-        let mut known = self.extents.known_in(range.clone());
-        // One that is being freed may be written again by what came before this.
-        known.extend(self.lanes.busy_in(range));
-        for extent in known {
+        for extent in self.known_in(offset, end) {
             let (from, to) = clip(extent, offset, end);
             let whole = from == 0 && (to == EXTENT_SIZE || extent.start() + to == self.size.0);
             if whole {
@@ -92,6 +99,18 @@ impl Head {
         }
         works
     }
+
+    /// The extents of a range that are not holes for sure.
+    pub(super) fn known_in(&self, offset: u64, end: u64) -> BTreeSet<ExtentIndex> {
+        if offset == end {
+            return BTreeSet::new();
+        }
+        let range = ExtentIndex::of(offset)..=ExtentIndex::of(end - 1);
+        let mut known = self.extents.known_in(range.clone());
+        // One that is being freed may be written again by what came before this.
+        known.extend(self.lanes.busy_in(range));
+        known
+    }
 }
 
 fn extents(offset: u64, end: u64) -> impl Iterator<Item = ExtentIndex> {
@@ -99,7 +118,7 @@ fn extents(offset: u64, end: u64) -> impl Iterator<Item = ExtentIndex> {
 }
 
 /// The part of a range that lies in an extent, in bytes from the extent's start.
-fn clip(extent: ExtentIndex, offset: u64, end: u64) -> (u64, u64) {
+pub(super) fn clip(extent: ExtentIndex, offset: u64, end: u64) -> (u64, u64) {
     let start = extent.start();
     (offset.max(start) - start, (end - start).min(EXTENT_SIZE))
 }

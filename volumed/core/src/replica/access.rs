@@ -1,4 +1,4 @@
-//! Reads, writes and zeroes wait until the sums of every region they touch are known and count.
+//! Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
 
 use crate::RegionIndex;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
@@ -7,10 +7,15 @@ use super::regions::{Span, Touch};
 use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
 
 impl Replica {
-    /// Reads, writes and zeroes wait until the sums of every region they touch are known and count.
+    /// Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
     pub(super) fn touch(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
         let (file, offset, length) = match &message.ask {
             Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Map {
                 file,
                 offset,
                 length,
@@ -47,6 +52,12 @@ impl Replica {
         }
         match &message.ask {
             Ask::Read { .. } => self.read(file, span, offset, length, message, effects),
+            Ask::Map { .. } => {
+                let sums = self.regions.pin(span);
+                self.regions.unpin(span);
+                let runs = crate::map::of_sums(&sums, offset - span.start(), length);
+                answer(&message, Ok(runs), effects);
+            }
             _ => self.change(file, span, message, effects),
         }
     }
@@ -174,6 +185,11 @@ impl Message {
     fn touches(&self, region: RegionIndex) -> bool {
         let (file, offset, length) = match &self.ask {
             Ask::Read {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Map {
                 file,
                 offset,
                 length,

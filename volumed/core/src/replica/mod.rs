@@ -219,7 +219,9 @@ impl Replica {
         match &message.ask {
             Ask::Promise => self.promise(message, effects),
             Ask::Reconcile { .. } => self.reconcile(&message, effects),
-            Ask::Read { .. } | Ask::Write { .. } | Ask::Zero { .. } => self.touch(message, effects),
+            Ask::Read { .. } | Ask::Map { .. } | Ask::Write { .. } | Ask::Zero { .. } => {
+                self.touch(message, effects);
+            }
             Ask::Settle { regions } => {
                 if self.load_suspects(&regions.clone(), effects) {
                     self.waiting.push(message);

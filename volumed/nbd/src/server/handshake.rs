@@ -1,12 +1,12 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::option::{ClientOption, ExportQuery};
-use super::requests::{Requests, transmission_flags};
+use super::option::{ClientOption, ContextQuery, ExportQuery};
+use super::requests::{Agreed, Requests, transmission_flags};
 use crate::Violation;
 use crate::limits::{INPUT_ROOM, MAX_OPTION, MAX_PAYLOAD, MINIMUM_BLOCK, PREFERRED_BLOCK};
 use crate::wire::{
     EXPORT_NAME_ZEROES, NBD_MAGIC, OPTION_HEADER_LENGTH, OPTION_MAGIC, OPTION_REPLY_MAGIC,
-    handshake_flag, info, option, option_reply,
+    allocation, handshake_flag, info, option, option_reply,
 };
 
 /// The handshake as the server sees it, up to the opening of an export.
@@ -15,8 +15,19 @@ pub struct Handshake {
     input: BytesMut,
     output: BytesMut,
     phase: Phase,
+    tls: Tls,
     no_zeroes: bool,
     structured: bool,
+    /// The export for which `base:allocation` was chosen.
+    allocation_of: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tls {
+    NotOffered,
+    /// Nothing but STARTTLS is obeyed before it.
+    Required,
+    Active,
 }
 
 /// What the client wants next.
@@ -28,6 +39,8 @@ pub enum Step {
     List,
     /// What an export is like: answer with [`Handshake::describe`] or [`Handshake::refuse`].
     Describe(String),
+    /// To speak TLS from here on: send the output first.
+    StartTls,
     /// An export, to be used: answer with [`Handshake::open`] or [`Handshake::refuse`].
     Open(String),
     /// The client is done: send the output and close.
@@ -58,9 +71,11 @@ enum Phase {
 
 #[derive(Debug)]
 enum Question {
-    ExportName,
+    ExportName(String),
     Info(ExportQuery),
     Go(ExportQuery),
+    ListContexts(ContextQuery),
+    SetContexts(ContextQuery),
 }
 
 impl Default for Handshake {
@@ -72,6 +87,15 @@ impl Default for Handshake {
 impl Handshake {
     /// A connection that has just been accepted; the greeting is in the output.
     pub fn new() -> Self {
+        Self::greet(Tls::NotOffered)
+    }
+
+    /// The same on a network that others can read: only a client that speaks TLS gets anywhere.
+    pub fn requiring_tls() -> Self {
+        Self::greet(Tls::Required)
+    }
+
+    fn greet(tls: Tls) -> Self {
         let mut output = BytesMut::with_capacity(256);
         output.put_u64(NBD_MAGIC);
         output.put_u64(OPTION_MAGIC);
@@ -80,8 +104,10 @@ impl Handshake {
             input: BytesMut::new(),
             output,
             phase: Phase::ClientFlags,
+            tls,
             no_zeroes: false,
             structured: false,
+            allocation_of: None,
         }
     }
 
@@ -119,7 +145,11 @@ impl Handshake {
                     let Some((number, option)) = self.take_option()? else {
                         return Ok(Step::NeedInput);
                     };
-                    if let Some(step) = self.obey(number, option)? {
+                    if self.tls == Tls::Required
+                        && !matches!(number, option::STARTTLS | option::ABORT)
+                    {
+                        self.require_tls(number)?;
+                    } else if let Some(step) = self.obey(number, option)? {
                         return Ok(step);
                     }
                 }
@@ -146,18 +176,30 @@ impl Handshake {
 
     /// Answers [`Step::Describe`]: the export has `size` bytes.
     pub fn describe(&mut self, size: u64) {
-        if let Phase::Asked(Question::Info(query)) =
-            std::mem::replace(&mut self.phase, Phase::Options)
-        {
-            self.put_export(option::INFO, &query, size);
+        match std::mem::replace(&mut self.phase, Phase::Options) {
+            Phase::Asked(Question::Info(query)) => self.put_export(option::INFO, &query, size),
+            Phase::Asked(Question::ListContexts(query)) => {
+                self.put_contexts(option::LIST_META_CONTEXT, 0, &query);
+            }
+            Phase::Asked(Question::SetContexts(query)) => {
+                self.put_contexts(option::SET_META_CONTEXT, allocation::ID, &query);
+                self.allocation_of = query.allocation.then_some(query.name);
+            }
+            _ => debug_assert!(false, "nobody asked what an export is like"),
         }
     }
 
     /// Answers [`Step::Open`]: the export has `size` bytes. Send [`Requests::take_output`] first.
     pub fn open(mut self, size: u64) -> Requests {
+        let chosen = self.allocation_of.take();
+        let mut status = false;
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Asked(Question::Go(query)) => self.put_export(option::GO, &query, size),
-            Phase::Asked(Question::ExportName) => {
+            Phase::Asked(Question::Go(query)) => {
+                status = chosen.as_ref() == Some(&query.name);
+                self.put_export(option::GO, &query, size);
+            }
+            Phase::Asked(Question::ExportName(name)) => {
+                status = chosen == Some(name);
                 self.output.put_u64(size);
                 self.output.put_u16(transmission_flags(self.structured));
                 if !self.no_zeroes {
@@ -166,7 +208,11 @@ impl Handshake {
             }
             _ => debug_assert!(false, "nobody asked to open an export"),
         }
-        Requests::new(size, self.structured, self.input, self.output)
+        let agreed = Agreed {
+            structured: self.structured,
+            status,
+        };
+        Requests::new(size, agreed, self.input, self.output)
     }
 
     /// Answers [`Step::Describe`] and [`Step::Open`]: no, with a sentence.
@@ -174,6 +220,8 @@ impl Handshake {
         let number = match std::mem::replace(&mut self.phase, Phase::Options) {
             Phase::Asked(Question::Info(_)) => option::INFO,
             Phase::Asked(Question::Go(_)) => option::GO,
+            Phase::Asked(Question::ListContexts(_)) => option::LIST_META_CONTEXT,
+            Phase::Asked(Question::SetContexts(_)) => option::SET_META_CONTEXT,
             _ => return Err(Violation::ExportName),
         };
         let kind = match refusal {
@@ -219,9 +267,13 @@ impl Handshake {
     }
 
     fn obey(&mut self, number: u32, option: ClientOption) -> Result<Option<Step>, Violation> {
+        if number == option::SET_META_CONTEXT {
+            // Also one that fails takes the place of the choice before.
+            self.allocation_of = None;
+        }
         match option {
             ClientOption::ExportName(name) => {
-                self.phase = Phase::Asked(Question::ExportName);
+                self.phase = Phase::Asked(Question::ExportName(name.clone()));
                 return Ok(Some(Step::Open(name)));
             }
             ClientOption::Go(query) => {
@@ -247,12 +299,12 @@ impl Handshake {
                 self.structured = true;
                 self.put_reply_header(number, option_reply::ACK, 0);
             }
-            ClientOption::StartTls => {
-                self.put_error(
-                    number,
-                    option_reply::POLICY,
-                    "this server does not offer TLS here",
-                );
+            ClientOption::StartTls => return self.start_tls(),
+            ClientOption::ListContexts(query) => {
+                return Ok(self.ask_contexts(number, query, Question::ListContexts));
+            }
+            ClientOption::SetContexts(query) => {
+                return Ok(self.ask_contexts(number, query, Question::SetContexts));
             }
             ClientOption::Unknown => {
                 self.put_error(
@@ -276,6 +328,59 @@ impl Handshake {
             }
         }
         Ok(None)
+    }
+
+    fn require_tls(&mut self, number: u32) -> Result<(), Violation> {
+        if number == option::EXPORT_NAME {
+            return Err(Violation::ExportName);
+        }
+        let sentence = "this server speaks of nothing else before TLS: start it first";
+        self.put_error(number, option_reply::TLS_REQUIRED, sentence);
+        Ok(())
+    }
+
+    /// What was said before TLS may have been said by anybody: only what its client repeats counts.
+    fn start_tls(&mut self) -> Result<Option<Step>, Violation> {
+        let (kind, sentence) = match self.tls {
+            Tls::NotOffered => (option_reply::POLICY, "this server does not offer TLS here"),
+            Tls::Active => (option_reply::INVALID, "TLS is in use already"),
+            Tls::Required if self.input.is_empty() => {
+                self.put_reply_header(option::STARTTLS, option_reply::ACK, 0);
+                self.tls = Tls::Active;
+                self.structured = false;
+                self.allocation_of = None;
+                return Ok(Some(Step::StartTls));
+            }
+            Tls::Required => return Err(Violation::BeforeTls),
+        };
+        self.put_error(option::STARTTLS, kind, sentence);
+        Ok(None)
+    }
+
+    fn ask_contexts(
+        &mut self,
+        number: u32,
+        query: ContextQuery,
+        question: fn(ContextQuery) -> Question,
+    ) -> Option<Step> {
+        if !self.structured {
+            let sentence = "metadata contexts need structured replies: ask for those first";
+            self.put_error(number, option_reply::INVALID, sentence);
+            return None;
+        }
+        let name = query.name.clone();
+        self.phase = Phase::Asked(question(query));
+        Some(Step::Describe(name))
+    }
+
+    fn put_contexts(&mut self, number: u32, id: u32, query: &ContextQuery) {
+        if query.allocation {
+            let name = allocation::NAME.as_bytes();
+            self.put_reply_header(number, option_reply::META_CONTEXT, 4 + name.len());
+            self.output.put_u32(id);
+            self.output.put_slice(name);
+        }
+        self.put_reply_header(number, option_reply::ACK, 0);
     }
 
     fn put_export(&mut self, number: u32, query: &ExportQuery, size: u64) {

@@ -6,5 +6,5 @@ mod replies;
 mod requests;
 
 pub use handshake::{Handshake, Refusal, Step};
-pub use replies::{Replies, Reply};
+pub use replies::{Replies, Reply, descriptors};
 pub use requests::{Command, Event, Requests};

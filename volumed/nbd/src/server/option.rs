@@ -1,7 +1,7 @@
 use bytes::{Buf, Bytes};
 
 use crate::limits::MAX_STRING;
-use crate::wire::{info, option};
+use crate::wire::{allocation, info, option};
 
 /// An option of the client, its data checked.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) enum ClientOption {
     Info(ExportQuery),
     Go(ExportQuery),
     StructuredReply,
+    ListContexts(ContextQuery),
+    SetContexts(ContextQuery),
     Unknown,
     /// Known, but its data is not what it must be.
     Malformed,
@@ -24,6 +26,15 @@ pub(super) enum ClientOption {
 pub(super) struct ExportQuery {
     pub name: String,
     pub wants_name: bool,
+}
+
+/// Which metadata contexts LIST_META_CONTEXT and SET_META_CONTEXT ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ContextQuery {
+    /// Of the export.
+    pub name: String,
+    /// `base:allocation` is among them.
+    pub allocation: bool,
 }
 
 impl ClientOption {
@@ -44,6 +55,12 @@ impl ClientOption {
             option::STRUCTURED_REPLY => without_data(Self::StructuredReply),
             option::INFO => ExportQuery::parse(data).map_or(Self::Malformed, Self::Info),
             option::GO => ExportQuery::parse(data).map_or(Self::Malformed, Self::Go),
+            option::LIST_META_CONTEXT => {
+                ContextQuery::parse(data, true).map_or(Self::Malformed, Self::ListContexts)
+            }
+            option::SET_META_CONTEXT => {
+                ContextQuery::parse(data, false).map_or(Self::Malformed, Self::SetContexts)
+            }
             _ => Self::Unknown,
         }
     }
@@ -51,11 +68,7 @@ impl ClientOption {
 
 impl ExportQuery {
     fn parse(mut data: Bytes) -> Option<Self> {
-        let length = usize::try_from(data.try_get_u32().ok()?).ok()?;
-        if length > data.len() {
-            return None;
-        }
-        let name = string(data.split_to(length))?;
+        let name = counted_string(&mut data)?;
         let count = usize::from(data.try_get_u16().ok()?);
         if data.len() != count * 2 {
             return None;
@@ -65,6 +78,29 @@ impl ExportQuery {
             .any(|kind| kind == info::NAME.to_be_bytes());
         Some(Self { name, wants_name })
     }
+}
+
+impl ContextQuery {
+    /// Only a list may ask for all, or for all of a namespace.
+    fn parse(mut data: Bytes, list: bool) -> Option<Self> {
+        let name = counted_string(&mut data)?;
+        let count = data.try_get_u32().ok()?;
+        let mut allocation = list && count == 0;
+        for _ in 0..count {
+            let query = counted_string(&mut data)?;
+            allocation |= query == allocation::NAME || list && query == allocation::NAMESPACE;
+        }
+        data.is_empty().then_some(Self { name, allocation })
+    }
+}
+
+/// A string after its length.
+fn counted_string(data: &mut Bytes) -> Option<String> {
+    let length = usize::try_from(data.try_get_u32().ok()?).ok()?;
+    if length > data.len() {
+        return None;
+    }
+    string(data.split_to(length))
 }
 
 fn string(data: Bytes) -> Option<String> {
@@ -98,6 +134,38 @@ mod tests {
             go(3, b"vol", &[info::BLOCK_SIZE, info::NAME], 2),
             ClientOption::Go(query)
         );
+    }
+
+    fn contexts(number: u32, queries: &[&str], count: u32) -> ClientOption {
+        let mut data = b"\0\0\0\x03vol".to_vec();
+        data.extend_from_slice(&count.to_be_bytes());
+        for query in queries {
+            data.extend_from_slice(&(query.len() as u32).to_be_bytes());
+            data.extend_from_slice(query.as_bytes());
+        }
+        ClientOption::parse(number, data.into())
+    }
+
+    #[test]
+    fn contexts_are_chosen_by_name_and_listed_by_namespace_too() {
+        let query = |allocation| ContextQuery {
+            name: "vol".to_owned(),
+            allocation,
+        };
+        let set = |queries: &[&str]| contexts(10, queries, queries.len() as u32);
+        let list = |queries: &[&str]| contexts(9, queries, queries.len() as u32);
+        let chosen = |allocation| ClientOption::SetContexts(query(allocation));
+        assert_eq!(set(&["qemu:x", "base:allocation"]), chosen(true));
+        assert_eq!(set(&[]), chosen(false));
+        assert_eq!(set(&["base:"]), chosen(false));
+        let listed = |allocation| ClientOption::ListContexts(query(allocation));
+        assert_eq!(list(&[]), listed(true));
+        assert_eq!(list(&["base:"]), listed(true));
+        assert_eq!(list(&["base:allocation"]), listed(true));
+        assert_eq!(list(&["qemu:"]), listed(false));
+        assert_eq!(contexts(10, &["a"], 2), ClientOption::Malformed);
+        assert_eq!(contexts(10, &["a"], 0), ClientOption::Malformed);
+        assert_eq!(contexts(10, &[], u32::MAX), ClientOption::Malformed);
     }
 
     #[test]

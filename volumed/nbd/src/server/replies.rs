@@ -1,7 +1,10 @@
-use bytes::Bytes;
+use std::borrow::Cow;
 
-use crate::NbdError;
-use crate::wire::{SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC, chunk};
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::Failure;
+use crate::limits::MAX_STRING;
+use crate::wire::{SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC, allocation, chunk};
 
 /// Room for the longest header: a structured chunk's with an offset.
 const HEAD: usize = 28;
@@ -71,17 +74,44 @@ impl Replies {
         last_chunk(cookie, chunk::OFFSET_DATA, length, data).put(&offset.to_be_bytes())
     }
 
+    /// A BLOCK_STATUS is answered with [`descriptors`]; only where its context was chosen.
+    pub fn status(self, cookie: u64, descriptors: Bytes) -> Reply {
+        let length = 4 + descriptors.len();
+        last_chunk(cookie, chunk::BLOCK_STATUS, length, descriptors)
+            .put(&allocation::ID.to_be_bytes())
+    }
+
     /// The request failed.
-    pub fn error(self, cookie: u64, error: NbdError) -> Reply {
+    pub fn error(self, cookie: u64, failure: impl Into<Failure>) -> Reply {
+        let Failure { error, sentence } = failure.into();
         if !self.structured {
             return simple(cookie, error.to_wire(), Bytes::new());
         }
-        let sentence = error.sentence();
-        let body = Bytes::from_static(sentence.as_bytes());
-        last_chunk(cookie, chunk::ERROR, 6 + sentence.len(), body)
+        let mut body = match sentence {
+            Cow::Borrowed(sentence) => Bytes::from_static(sentence.as_bytes()),
+            Cow::Owned(sentence) => Bytes::from(sentence),
+        };
+        body.truncate(MAX_STRING);
+        let length = body.len();
+        last_chunk(cookie, chunk::ERROR, 6 + length, body)
             .put(&error.to_wire().to_be_bytes())
-            .put(&(sentence.len() as u16).to_be_bytes())
+            .put(&(length as u16).to_be_bytes())
     }
+}
+
+/// What a BLOCK_STATUS is answered: runs of bytes by length, each either a hole, which reads zero,
+/// or not.
+pub fn descriptors(runs: impl IntoIterator<Item = (u32, bool)>) -> Bytes {
+    let mut bytes = BytesMut::new();
+    for (length, hole) in runs {
+        bytes.put_u32(length);
+        bytes.put_u32(if hole {
+            allocation::HOLE | allocation::ZERO
+        } else {
+            0
+        });
+    }
+    bytes.freeze()
 }
 
 fn simple(cookie: u64, error: u32, data: Bytes) -> Reply {
@@ -103,6 +133,7 @@ fn last_chunk(cookie: u64, kind: u16, length: usize, body: Bytes) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NbdError;
 
     #[test]
     fn simple_replies_carry_error_cookie_and_data() {
@@ -124,6 +155,26 @@ mod tests {
         let head = b"\x66\x8e\x33\xef\0\x01\0\x01\0\0\0\0\0\0\0\x07\0\0\0\x0b\0\0\0\0\0\0\x10\0";
         assert_eq!(reply.head(), head);
         assert_eq!(&reply.body()[..], b"abc");
+    }
+
+    #[test]
+    fn a_status_names_its_context_and_tiles_the_range() {
+        let runs = descriptors([(4096, true), (8192, false)]);
+        let reply = Replies::new(true).status(7, runs);
+        let head = b"\x66\x8e\x33\xef\0\x01\0\x05\0\0\0\0\0\0\0\x07\0\0\0\x14\0\0\0\x01";
+        assert_eq!(reply.head(), head);
+        assert_eq!(reply.body()[..], *b"\0\0\x10\0\0\0\0\x03\0\0\x20\0\0\0\0\0");
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut() {
+        let failure = Failure {
+            error: NbdError::Io,
+            sentence: "x".repeat(5000).into(),
+        };
+        let reply = Replies::new(true).error(7, failure);
+        assert_eq!(reply.body().len(), 4096);
+        assert_eq!(reply.head()[24..26], 4096_u16.to_be_bytes());
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub(super) fn transmission_flags(structured: bool) -> u16 {
         }
 }
 
+/// What the handshake settled for the requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Agreed {
+    pub structured: bool,
+    /// BLOCK_STATUS may be asked, for `base:allocation`.
+    pub status: bool,
+}
+
 /// The transmission phase as the server sees it: bytes in, requests out.
 ///
 /// A request that comes out lies within the export, carries at least one byte where it has a
@@ -31,7 +39,7 @@ pub(super) fn transmission_flags(structured: bool) -> u16 {
 #[derive(Debug)]
 pub struct Requests {
     size: u64,
-    structured: bool,
+    agreed: Agreed,
     input: BytesMut,
     room: Room,
     output: BytesMut,
@@ -88,6 +96,12 @@ pub enum Command {
         offset: u64,
         length: u32,
     },
+    /// Which bytes are holes, from the first on; with `one`, the first run suffices.
+    BlockStatus {
+        offset: u64,
+        length: u32,
+        one: bool,
+    },
 }
 
 /// A WRITE whose header was taken and whose payload is still to come.
@@ -123,10 +137,10 @@ impl Header {
 }
 
 impl Requests {
-    pub(super) fn new(size: u64, structured: bool, input: BytesMut, output: BytesMut) -> Self {
+    pub(super) fn new(size: u64, agreed: Agreed, input: BytesMut, output: BytesMut) -> Self {
         Self {
             size,
-            structured,
+            agreed,
             input,
             room: Room::new(),
             output,
@@ -141,17 +155,22 @@ impl Requests {
 
     /// How to answer.
     pub fn replies(&self) -> Replies {
-        Replies::new(self.structured)
+        Replies::new(self.agreed.structured)
+    }
+
+    /// The length in bytes of the payload that is on its way, for which the next [`Self::input`] has
+    /// room; 0 if there is none.
+    pub fn payload_due(&self) -> u32 {
+        match &self.pending {
+            Some(Pending::Write { header }) => header.length,
+            _ => 0,
+        }
     }
 
     /// Where to put what the client sent. Has room for the whole payload that is on its way, so
     /// that a large one is received where it stays.
     pub fn input(&mut self) -> &mut BytesMut {
-        let expected = match &self.pending {
-            Some(Pending::Write { header }) => header.length as usize,
-            _ => 0,
-        };
-        let missing = expected.saturating_sub(self.input.len());
+        let missing = (self.payload_due() as usize).saturating_sub(self.input.len());
         self.room.make(&mut self.input, missing);
         &mut self.input
     }
@@ -264,6 +283,11 @@ impl Requests {
                 fua,
             },
             command::CACHE => Command::Cache { offset, length },
+            command::BLOCK_STATUS => Command::BlockStatus {
+                offset,
+                length,
+                one: header.flags & command_flag::REQ_ONE != 0,
+            },
             _ => Command::WriteZeroes {
                 offset,
                 length,
@@ -276,7 +300,11 @@ impl Requests {
 
     fn judge(&self, header: &Header) -> Result<(), NbdError> {
         let allowed = match header.kind {
-            command::READ if self.structured => command_flag::DF,
+            command::READ if self.agreed.structured => command_flag::DF,
+            // It knows no answer for no bytes.
+            command::BLOCK_STATUS if self.agreed.status && header.length > 0 => {
+                command_flag::REQ_ONE
+            }
             command::WRITE_ZEROES => command_flag::NO_HOLE | command_flag::FAST_ZERO,
             command::READ | command::WRITE | command::FLUSH | command::TRIM | command::CACHE => 0,
             _ => return Err(NbdError::Invalid),

@@ -8,10 +8,14 @@ use volumed_nbd::server::{Handshake, Refusal, Requests, Step};
 
 pub const GREETING_LENGTH: usize = 18;
 
+/// SET_META_CONTEXT's data for `base:allocation` of `vol`.
+pub const ALLOCATION: &[u8] = b"\0\0\0\x03vol\0\0\0\x01\0\0\0\x0fbase:allocation";
+
 pub struct Server {
     state: State,
     output: Vec<u8>,
     size: u64,
+    pub secured: bool,
 }
 
 enum State {
@@ -22,12 +26,20 @@ enum State {
 
 impl Server {
     pub fn of_size(size: u64) -> Self {
-        let mut handshake = Handshake::new();
+        Self::with(Handshake::new(), size)
+    }
+
+    pub fn requiring_tls(size: u64) -> Self {
+        Self::with(Handshake::requiring_tls(), size)
+    }
+
+    fn with(mut handshake: Handshake, size: u64) -> Self {
         let output = handshake.take_output().to_vec();
         Self {
             state: State::Handshake(Box::new(handshake)),
             output,
             size,
+            secured: false,
         }
     }
 
@@ -37,6 +49,7 @@ impl Server {
         server.send(&3_u32.to_be_bytes());
         if structured {
             server.send(&option(8, b""));
+            server.send(&option(10, ALLOCATION));
         }
         server.send(&option(7, b"\0\0\0\x03vol\0\0"));
         server.into_requests().unwrap()
@@ -67,6 +80,8 @@ impl Server {
                 Step::NeedInput => return Ok(()),
                 Step::Aborted => self.state = State::Over,
                 Step::Open(name) if name == "vol" => self.open_export(),
+                // What follows is taken for what TLS carried.
+                Step::StartTls => self.secured = true,
                 _ => {}
             }
         }
@@ -120,7 +135,7 @@ fn answered_step(handshake: &mut Handshake, size: u64) -> Result<Step, Violation
             handshake.refuse(Refusal::Unknown, "there is only vol")?;
         }
         Step::Describe(_) => handshake.describe(size),
-        Step::NeedInput | Step::Aborted | Step::Open(_) => {}
+        Step::NeedInput | Step::Aborted | Step::StartTls | Step::Open(_) => {}
     }
     Ok(step)
 }

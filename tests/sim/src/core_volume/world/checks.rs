@@ -1,8 +1,11 @@
 //! What must hold of the disks, whatever is on its way.
 
+use bytes::Bytes;
 use volumed_core::BLOCK_SIZE;
+use volumed_core::head::RequestId;
+use volumed_core::map::runs;
 
-use super::{Checked, World};
+use super::{Checked, World, sectors};
 
 impl World {
     /// V5, after every disk operation.
@@ -11,6 +14,30 @@ impl World {
         self.disks
             .values()
             .try_for_each(|disk| disk.check_marks(&files))
+    }
+
+    /// The runs of a map lie within what was asked about, and its holes read zero.
+    pub(super) fn check_map(
+        &self,
+        id: RequestId,
+        (offset, length): (u64, u32),
+        answer: Bytes,
+    ) -> Checked {
+        let mut next = offset;
+        for run in runs(answer) {
+            let length = u64::from(run.length);
+            if run.hole {
+                self.model.hole(id.0, sectors(next, length))?;
+            }
+            next += length;
+        }
+        if next == offset || next > offset + u64::from(length) {
+            return Err(format!(
+                "a map of {length} bytes tells of {}",
+                next - offset
+            ));
+        }
+        Ok(())
     }
 
     /// When nothing is on its way: the accounts are right, and the replicas are equal (V3).
