@@ -33,7 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon in the foreground
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// The pool: all disks together
     Pool {
         /// What to do with it.

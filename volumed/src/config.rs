@@ -247,6 +247,7 @@ fn read_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteCo
         .map_err(serde::de::Error::custom)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference to the field.
 fn write_bytes<S: Serializer>(bytes: &ByteCount, serializer: S) -> Result<S::Ok, S::Error> {
     write_size(&Some(*bytes), serializer)
 }
@@ -271,9 +272,9 @@ fn tls_of(
         )),
         ((None, None, None), _) => Ok(None),
         ((Some(certificate), Some(key), Some(client_ca)), Some(_)) => Ok(Some(TlsFiles {
-            nbd_tls_certificate: absolute(&certificate)?,
-            nbd_tls_key: absolute(&key)?,
-            nbd_tls_client_ca: absolute(&client_ca)?,
+            certificate: absolute(&certificate)?,
+            key: absolute(&key)?,
+            client_ca: absolute(&client_ca)?,
         })),
         ((Some(_), Some(_), Some(_)), None) => {
             refused("the nbd_tls settings are for nbd_listen: set it too, or leave them out")

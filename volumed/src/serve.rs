@@ -174,7 +174,9 @@ fn apply(
     });
     match &changed {
         Ok(()) => {
-            tracing::info!("log level and TLS files were read again; other settings need a restart")
+            tracing::info!(
+                "log level and TLS files were read again; other settings need a restart"
+            );
         }
         Err(sentence) => tracing::error!("the settings stay as they were: {sentence}"),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What is counted in, in bytes; every cost is a multiple of it.
 pub(super) const UNIT: u64 = 512;
@@ -27,7 +27,7 @@ impl Budget {
     /// Takes a share that [`Self::give_back`] must return; false if there is too little left.
     pub fn try_take(&self, bytes: u64) -> bool {
         let taken = self.units.try_acquire_many(units(bytes));
-        taken.map(|permit| permit.forget()).is_ok()
+        taken.map(SemaphorePermit::forget).is_ok()
     }
 
     /// Waits until there is a share.

@@ -47,13 +47,12 @@ pub(super) async fn shake_hands<E: Exports>(
                     return Ok(None);
                 }
             }
-            (Step::Aborted, _) => return Ok(None),
+            // The machine offers TLS nowhere else.
+            (Step::Aborted, _) | (Step::StartTls, None) => return Ok(None),
             (Step::StartTls, Some(tls)) => {
                 let started = stream.start_tls(tls.config()).await;
                 stream = started.map_err(HandshakeError::Tls)?;
             }
-            // The machine offers it nowhere else.
-            (Step::StartTls, None) => return Ok(None),
             (Step::List, _) => {
                 let names = exports.names().await.unwrap_or_default();
                 handshake.list(names.iter().map(String::as_str));

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 pub(super) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
-    Tls(TlsStream),
+    Tls(Box<TlsStream>),
 }
 
 /// TLS over TCP. What is written is encrypted at once and held until the socket takes it.
@@ -28,7 +28,8 @@ impl Stream {
     async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Unix(socket) => socket.readable().await,
-            Self::Tcp(socket) | Self::Tls(TlsStream { socket, .. }) => socket.readable().await,
+            Self::Tcp(socket) => socket.readable().await,
+            Self::Tls(stream) => stream.socket.readable().await,
         }
     }
 
@@ -36,7 +37,8 @@ impl Stream {
     pub async fn writable(&self) -> io::Result<()> {
         match self {
             Self::Unix(socket) => socket.writable().await,
-            Self::Tcp(socket) | Self::Tls(TlsStream { socket, .. }) => socket.writable().await,
+            Self::Tcp(socket) => socket.writable().await,
+            Self::Tls(stream) => stream.socket.writable().await,
         }
     }
 
@@ -75,9 +77,10 @@ impl Stream {
 
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         loop {
-            let written = match bytes.is_empty() {
-                true => self.try_flush().map(|()| None),
-                false => self.try_write(&[IoSlice::new(bytes)]).map(Some),
+            let written = if bytes.is_empty() {
+                self.try_flush().map(|()| None)
+            } else {
+                self.try_write(&[IoSlice::new(bytes)]).map(Some)
             };
             match written {
                 Ok(Some(count)) => bytes = &bytes[count..],
@@ -94,10 +97,10 @@ impl Stream {
             return Err(ErrorKind::Unsupported.into());
         };
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
-        let stream = TlsStream {
+        let stream = Box::new(TlsStream {
             socket,
             session: Mutex::new(session),
-        };
+        });
         while let Err(error) = stream.shake_hands() {
             match error.kind() {
                 ErrorKind::WouldBlock if stream.session.lock().wants_write() => {

@@ -12,15 +12,18 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde::Serialize;
 
-/// The files; their names are those of the settings. All are PEM.
+/// The files, all of them PEM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsFiles {
     /// The certificate chain, the server's own first.
-    pub nbd_tls_certificate: PathBuf,
+    #[serde(rename = "nbd_tls_certificate")]
+    pub certificate: PathBuf,
     /// Its private key.
-    pub nbd_tls_key: PathBuf,
+    #[serde(rename = "nbd_tls_key")]
+    pub key: PathBuf,
     /// Who must have signed the certificates of clients.
-    pub nbd_tls_client_ca: PathBuf,
+    #[serde(rename = "nbd_tls_client_ca")]
+    pub client_ca: PathBuf,
 }
 
 /// Why the files cannot be used.
@@ -86,7 +89,7 @@ impl Tls {
 
 fn read_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let client_ca = &files.nbd_tls_client_ca;
+    let client_ca = &files.client_ca;
     let unusable = |why: String| TlsError::ClientCa {
         path: client_ca.clone(),
         why,
@@ -100,15 +103,15 @@ fn read_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let verifier = verifier.build();
     let verifier = verifier.map_err(|error| unusable(error.to_string()))?;
 
-    let chain = certificates(&files.nbd_tls_certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.nbd_tls_key)?);
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?);
     let key = key.map_err(|_| TlsError::Malformed {
-        path: files.nbd_tls_key.clone(),
+        path: files.key.clone(),
         what: "private key",
     })?;
     let unfit = |source| TlsError::Unfit {
-        key: files.nbd_tls_key.clone(),
-        certificate: files.nbd_tls_certificate.clone(),
+        key: files.key.clone(),
+        certificate: files.certificate.clone(),
         source,
     };
     let config = ServerConfig::builder_with_provider(provider)

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::ExtentIndex;
 use crate::map::{MOST_RUNS, Run, answer, runs};
-use crate::{ExtentIndex, Reply};
 
 use super::piece::Work;
 use super::split::clip;
@@ -22,9 +22,10 @@ impl Head {
     ) {
         let known: Vec<ExtentIndex> = self.known_in(offset, end).into_iter().collect();
         let begins_unplaced = known.first().is_none_or(|first| first.start() > offset);
-        let extents = match one {
-            false => MOST_EXTENTS,
-            true => usize::from(!begins_unplaced),
+        let extents = if one {
+            usize::from(!begins_unplaced)
+        } else {
+            MOST_EXTENTS
         };
         let end = known.get(extents).map_or(end, |next| next.start());
         let (mut works, mut parts, mut next) = (Vec::new(), Vec::new(), offset);
@@ -48,8 +49,8 @@ pub(super) fn unplaced(length: u32) -> Bytes {
 }
 
 /// One answer of several.
-pub(super) fn join(parts: Vec<Bytes>, most: usize) -> Reply {
-    Ok(answer(parts.into_iter().flat_map(runs), most))
+pub(super) fn join(parts: Vec<Bytes>, most: usize) -> Bytes {
+    answer(parts.into_iter().flat_map(runs), most)
 }
 
 fn hole(from: u64, to: u64) -> Option<Bytes> {

@@ -282,7 +282,8 @@ mod tests {
                 for at in 0..model.len() {
                     prop_assert_eq!(lanes.blocked(EXTENT, model[at].0), blocked(&model, at));
                 }
-                prop_assert_eq!(lanes.of(EXTENT), Vec::from_iter(model.iter().map(|piece| piece.0)));
+                let left: Vec<_> = model.iter().map(|piece| piece.0).collect();
+                prop_assert_eq!(lanes.of(EXTENT), left);
             }
         }
     }

@@ -232,7 +232,7 @@ impl Pending {
     pub fn reply(self) -> Reply {
         match (self.error, self.most_runs) {
             (Some(error), _) => Err(error),
-            (None, Some(most)) => map::join(self.parts, most),
+            (None, Some(most)) => Ok(map::join(self.parts, most)),
             (None, None) => Ok(join(self.parts)),
         }
     }
