@@ -167,7 +167,8 @@ async fn lines(rack: &Rack, path: &str) -> Vec<serde_json::Value> {
     let ask = Ask::new("GET", path).header("accept", "application/jsonl");
     let page = rack.ask(ask).await.succeeds();
     assert_eq!(page.headers["content-type"], "application/jsonl");
-    let lines = page.text().lines().map(serde_json::from_str);
+    let text = page.text();
+    let lines = text.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
 }
 
