@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "volumed-disk",
             "volumed-meta",
             "volumed-nbd",
+            "volumed-socket",
         ],
     ),
     ("volumed-buffers", &[]),

@@ -239,7 +239,8 @@ async fn serve_accepted<E: Exports>(
         _permit,
     } = accepted;
     let stream = match socket {
-        Socket::Unix(socket) => UnixStream::from_std(socket).map(Stream::Unix),
+        Socket::Unix(socket) => volumed_socket::split(socket)
+            .map(|(incoming, outgoing)| Stream::Unix(incoming, outgoing)),
         Socket::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
     };
     let stream = match stream {

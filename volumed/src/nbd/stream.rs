@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::{BufMut as _, BytesMut};
 use parking_lot::Mutex;
 use rustls::{ServerConfig, ServerConnection};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
+use volumed_socket::{Incoming, Outgoing};
 
 /// A connection that any thread may write to.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Unix(UnixStream),
+    Unix(Incoming, Outgoing),
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
 }
@@ -24,19 +25,10 @@ pub(super) struct TlsStream {
 }
 
 impl Stream {
-    /// Waits until there may be something to read.
-    async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Unix(socket) => socket.readable().await,
-            Self::Tcp(socket) => socket.readable().await,
-            Self::Tls(stream) => stream.socket.readable().await,
-        }
-    }
-
     /// Waits until the socket may take more.
     pub async fn writable(&self) -> io::Result<()> {
         match self {
-            Self::Unix(socket) => socket.writable().await,
+            Self::Unix(_, outgoing) => outgoing.writable().await,
             Self::Tcp(socket) => socket.writable().await,
             Self::Tls(stream) => stream.socket.writable().await,
         }
@@ -44,15 +36,19 @@ impl Stream {
 
     /// Reads into the room that `into` has; 0 bytes are the end.
     pub async fn read(&self, into: &mut BytesMut) -> io::Result<usize> {
+        let (socket, tls) = match self {
+            Self::Unix(incoming, _) => return incoming.read(into).await,
+            Self::Tcp(socket) => (socket, None),
+            Self::Tls(stream) => (&stream.socket, Some(stream)),
+        };
         loop {
-            // Also what TLS has in memory already.
-            let read = match self {
-                Self::Unix(socket) => socket.try_read_buf(into),
-                Self::Tcp(socket) => socket.try_read_buf(into),
-                Self::Tls(stream) => stream.try_read(into),
+            let read = match tls {
+                // Also what it has in memory already.
+                Some(stream) => stream.try_read(into),
+                None => socket.try_read_buf(into),
             };
             match read {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable().await?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.readable().await?,
                 read => return read,
             }
         }
@@ -61,7 +57,7 @@ impl Stream {
     /// Writes what is taken at once.
     pub fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Unix(socket) => socket.try_write_vectored(bytes),
+            Self::Unix(_, outgoing) => outgoing.try_write(bytes),
             Self::Tcp(socket) => socket.try_write_vectored(bytes),
             Self::Tls(stream) => stream.try_write(bytes),
         }
@@ -70,7 +66,7 @@ impl Stream {
     /// Sends what is held back; an error if the socket does not take all of it.
     pub fn try_flush(&self) -> io::Result<()> {
         match self {
-            Self::Unix(_) | Self::Tcp(_) => Ok(()),
+            Self::Unix(..) | Self::Tcp(_) => Ok(()),
             Self::Tls(stream) => stream.flush(&mut stream.session.lock()),
         }
     }

@@ -56,8 +56,11 @@ impl Export {
     /// Has the page cache filled with bytes that will be read soon, as far as they can be read past
     /// the machine (V14); calls `done` when that has begun.
     pub fn read_ahead(&self, offset: u64, length: u32, done: impl FnOnce() + Send + 'static) {
+        let Some(pool) = self.machine.pool_of(ExtentIndex::of(offset)) else {
+            return done();
+        };
         let machine = Arc::clone(&self.machine);
-        self.machine.node.pool.run(move || {
+        pool.run(move || {
             machine.read_ahead(offset, length.min(MOST_AHEAD));
             done();
         });

@@ -223,6 +223,14 @@ impl Machine {
         })
     }
 
+    /// The threads that may wait for the disk that an extent is read from.
+    pub fn pool_of(&self, extent: ExtentIndex) -> Option<&Pool> {
+        let state = self.state.lock();
+        let in_sync = state.head.as_ref()?.in_sync(extent);
+        let disk = in_sync.into_iter().next()?.0;
+        self.node.pools.get(&disk)
+    }
+
     /// Has what can be read past this machine brought into the page cache. Blocks.
     pub fn read_ahead(&self, offset: u64, length: u32) {
         let (mut next, end) = (offset, offset + u64::from(length));
