@@ -39,8 +39,8 @@ struct Described<'l> {
     size: u64,
     /// Milliseconds since 1970.
     modified: u64,
-    #[serde(serialize_with = "as_map", skip_serializing_if = "Option::is_none")]
-    headers: Option<Vec<(String, String)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Headers>,
     #[serde(skip_serializing_if = "String::is_empty")]
     tags: String,
 }
@@ -52,18 +52,20 @@ impl<'l> Described<'l> {
             etag: format!("\"{}\"", object.attributes.etag),
             size: object.size,
             modified: object.modified.0,
-            headers: description.headers,
+            headers: description.headers.map(Headers),
             tags: description.tags,
         }
     }
 }
 
-fn as_map<S: Serializer>(
-    headers: &Option<Vec<(String, String)>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let headers = headers.iter().flatten();
-    serializer.collect_map(headers.map(|(name, value)| (name, value)))
+/// Names and values, written as a map.
+struct Headers(Vec<(String, String)>);
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let headers = self.0.iter();
+        serializer.collect_map(headers.map(|(name, value)| (name, value)))
+    }
 }
 
 /// The lines of a page, in the order of their names. `markers`: those of its prefixes.
