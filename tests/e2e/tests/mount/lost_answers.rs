@@ -1,7 +1,6 @@
 //! Writes whose answers are lost: each is made once, and none is taken for somebody else's.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 
 use hayrack_e2e::lossy::Lossy;
@@ -18,18 +17,19 @@ fn a_write_whose_answer_is_lost_is_made_once() {
     let at = MountPoint::new();
     let mounted = at.mount(&rack, &["--endpoint", &lossy.endpoint()]);
     let path = |name: &str| at.path().join(name);
-    let durable = |file: &File| {
+    // Said before it is written: a file that is open here is flushed, too, whenever a test beside this one
+    // starts a program, which closes it.
+    let change = |file: &File, bytes: &[u8], at: u64| {
         lossy.lose(1);
+        file.write_all_at(bytes, at).expect("it can be written");
         file.sync_all().expect("it is durable");
         assert_eq!(lossy.left(), 0, "no answer was lost");
     };
 
     // Stored whole.
-    let mut file = File::create_new(path("small")).expect("a file can be made");
-    file.write_all(b"first").expect("it can be written");
-    durable(&file);
-    file.write_all(b" and second").expect("it can be written");
-    durable(&file);
+    let file = File::create_new(path("small")).expect("a file can be made");
+    change(&file, b"first", 0);
+    change(&file, b" and second", 5);
     drop(file);
 
     // Written into.
@@ -38,21 +38,22 @@ fn a_write_whose_answer_is_lost_is_made_once() {
     let file = OpenOptions::new().write(true).open(path("patched"));
     let file = file.expect("it can be opened");
     for at in [1000, 150_000, 300_000] {
-        file.write_all_at(b"changed", at)
-            .expect("it can be written");
+        change(&file, b"changed", at);
         bytes.resize(bytes.len().max(at as usize + 7), 0);
         bytes[at as usize..at as usize + 7].copy_from_slice(b"changed");
-        durable(&file);
     }
     drop(file);
 
-    // In parts: the first answer that is lost is the beginning's, the last the completion's.
+    // In parts: the first answer that is lost is the beginning's, the last the completion's, if that
+    // did not come before.
     let large = content(4, 20_000_000);
     let file = File::create_new(path("large")).expect("a file can be made");
     lossy.lose(1);
     file.write_all_at(&large, 0).expect("it can be written");
-    durable(&file);
+    lossy.lose(1);
+    file.sync_all().expect("it is durable");
     drop(file);
+    lossy.lose(0);
     mounted.unmount();
 
     let (s3, bucket) = (rack.s3(), rack.bucket());
