@@ -178,11 +178,7 @@ impl Follower {
             match changes.next().await {
                 Ok(News::Change(change)) => self.apply(&change),
                 // Everything up to here was seen.
-                Ok(News::Nothing) => {
-                    if !self.mount.coherent.swap(true, Ordering::Relaxed) {
-                        self.mount.look_at_root();
-                    }
-                }
+                Ok(News::Nothing) => self.mount.coherent.store(true, Ordering::Relaxed),
                 Err(error) => return error,
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fused_fs::attributes::Kind;
-use fused_fs::tree::{Found, Ino, ROOT};
+use fused_fs::tree::{Found, Ino};
 use fused_s3::{Entry, Marker, Object};
 use fuser::Errno;
 
@@ -172,17 +172,6 @@ impl Mount {
             Storm::Here => Walker::at(self, named.parent, &named.segment)?,
         };
         read_pages(walker, AHEAD).await
-    }
-
-    /// Has what is in the root known before anybody asks: the way to every file leads through it.
-    pub fn look_at_root(self: &Arc<Self>) {
-        let mount = self.clone();
-        self.spawn(async move {
-            let read = async { read_pages(Walker::new(&mount, ROOT)?, 1).await };
-            if let Err(error) = read.await {
-                tracing::debug!(?error, "the root cannot be listed");
-            }
-        });
     }
 }
 

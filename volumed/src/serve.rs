@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -148,10 +149,14 @@ async fn nbd_sockets(settings: &Settings, tls: Option<Tls>) -> Result<nbd::Socke
     Ok(nbd::Sockets { unix, tcp })
 }
 
+/// Longer than a network that heals by itself is usually away.
+const NBD_PATIENCE: Duration = Duration::from_secs(30);
+
 fn limits(settings: &Settings) -> nbd::Limits {
     nbd::Limits {
         threads: settings.nbd_threads,
         memory: settings.nbd_memory.0,
+        patience: NBD_PATIENCE,
         connections_per_address: settings.nbd_connections_per_address,
     }
 }

@@ -1,6 +1,7 @@
 //! The memory that the requests of all connections may hold together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -11,15 +12,18 @@ pub(super) const UNIT: u64 = 512;
 #[derive(Debug)]
 pub(super) struct Budget {
     units: Semaphore,
+    patience: Duration,
     waiting: AtomicUsize,
 }
 
 impl Budget {
-    /// `bytes` must suffice for the largest request.
-    pub fn new(bytes: u64) -> Self {
+    /// `bytes` must suffice for the largest request. While somebody waits, who holds a share and moves
+    /// nothing for the time of `patience` has to give it up.
+    pub fn new(bytes: u64, patience: Duration) -> Self {
         let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
         Self {
             units: Semaphore::new(units.min(Semaphore::MAX_PERMITS)),
+            patience,
             waiting: AtomicUsize::new(0),
         }
     }
@@ -41,6 +45,11 @@ impl Budget {
 
     pub fn give_back(&self, bytes: u64) {
         self.units.add_permits(units(bytes) as usize);
+    }
+
+    /// How long who holds a share may move nothing while somebody waits for one.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Whether somebody waits for a share.

@@ -35,13 +35,6 @@ const HANDSHAKE_TIME: Duration = Duration::from_mins(1);
 /// How long the last replies wait for a client to take them.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// While memory is short, a client that holds some and moves nothing for so long is dropped.
-pub(super) const PATIENCE: Duration = if cfg!(test) {
-    Duration::from_millis(100)
-} else {
-    Duration::from_secs(30)
-};
-
 /// Why a connection ended otherwise than by the client's leave.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
@@ -177,7 +170,7 @@ impl Transmission {
     async fn read(&mut self, stream: &Stream) -> Result<usize, ConnectionError> {
         while self.reserved > 0 {
             let read = stream.read(self.requests.input());
-            match timeout(PATIENCE, read).await {
+            match timeout(self.budget.patience(), read).await {
                 Ok(read) => return Ok(read?),
                 Err(_) if self.budget.is_short() => return Err(ConnectionError::Stalled),
                 Err(_) => {}

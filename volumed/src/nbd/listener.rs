@@ -35,6 +35,9 @@ pub struct Limits {
     pub threads: usize,
     /// Bytes that their requests may hold together.
     pub memory: u64,
+    /// How long a client that holds some of them may move nothing while others wait for memory; then
+    /// it is dropped.
+    pub patience: Duration,
     /// Connections of one address.
     pub connections_per_address: usize,
 }
@@ -80,7 +83,7 @@ impl Listener {
         let (stop, stopped) = watch::channel(false);
         let service = Service {
             exports: exports.clone(),
-            budget: Arc::new(Budget::new(limits.memory)),
+            budget: Arc::new(Budget::new(limits.memory, limits.patience)),
             metrics: metrics.clone(),
         };
         let mut threads = Vec::new();

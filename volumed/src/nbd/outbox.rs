@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use volumed_nbd::server::Reply;
 
 use super::budget::Budget;
-use super::connection::PATIENCE;
 use super::stream::Stream;
 
 /// Segments that one system call takes: a head and a body for every reply.
@@ -152,7 +151,7 @@ impl Outbox {
     /// False if the client is gone, or takes nothing while others lack the memory that it holds.
     async fn until_writable(&self) -> bool {
         loop {
-            match timeout(PATIENCE, self.stream.writable()).await {
+            match timeout(self.budget.patience(), self.stream.writable()).await {
                 Ok(writable) => return writable.is_ok(),
                 Err(_) if self.budget.is_short() => {
                     tracing::info!("dropping an NBD client that takes no replies: memory is short");

@@ -180,6 +180,10 @@ struct Running {
 }
 
 fn start(mode: Mode) -> Running {
+    start_with(mode, Duration::from_mins(5))
+}
+
+fn start_with(mode: Mode, patience: Duration) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("nbd.sock");
     let memory = Memory::new(mode);
@@ -190,6 +194,7 @@ fn start(mode: Mode) -> Running {
     let limits = Limits {
         threads: 2,
         memory: MEMORY as u64,
+        patience,
         connections_per_address: 1,
     };
     let exports = Arc::new(memory.clone());

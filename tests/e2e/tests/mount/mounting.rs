@@ -64,7 +64,9 @@ fn a_line_of_fstab_mounts_in_the_background() {
             .status,
         200
     );
-    let found = fs::metadata(at.path().join("file")).expect("it is there");
+    let file = at.path().join("file");
+    soon("it is there", || file.exists());
+    let found = fs::metadata(&file).expect("it is there");
     assert_eq!(found.permissions().mode() & 0o777, 0o600);
     fs::write(at.path().join("new"), "new").expect("it can be written");
     run(Command::new("umount").arg(at.path()));

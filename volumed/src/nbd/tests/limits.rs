@@ -7,6 +7,9 @@ use volumed_nbd::client::{Handshake, Request, Step, encode};
 
 use super::*;
 
+/// Of a server that waits for nobody.
+const SHORT: Duration = Duration::from_millis(100);
+
 /// A client that does not wait for answers.
 fn raw_client(running: &Running) -> UnixStream {
     let mut stream = UnixStream::connect(&running.socket).unwrap();
@@ -103,7 +106,7 @@ async fn all_connections_together_hold_no_more_than_the_budget() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_holds_memory_and_moves_nothing_gives_way() {
-    let running = start(Mode::Inline);
+    let running = start_with(Mode::Inline, SHORT);
     let mut announces = raw_client(&running);
     announces.write_all(&write_header(1, 24 * MIB)).unwrap();
     let mut never_reads = raw_client(&running);
@@ -120,10 +123,10 @@ async fn who_holds_memory_and_moves_nothing_gives_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_moves_nothing_may_stay_while_there_is_memory() {
-    let running = start(Mode::Inline);
+    let running = start_with(Mode::Inline, SHORT);
     let mut slow = raw_client(&running);
     slow.write_all(&write_header(1, MIB)).unwrap();
-    tokio::time::sleep(super::super::connection::PATIENCE * 3).await;
+    tokio::time::sleep(SHORT * 3).await;
     slow.write_all(&vec![9; MIB]).unwrap();
     let mut reply = [0; 16];
     slow.read_exact(&mut reply).unwrap();
