@@ -1,17 +1,16 @@
 //! TLS from certificate files, which can be read again while connections are served.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use tokio_rustls::TlsAcceptor;
+use volumed_daemon::{PemError, read_certificates, read_private_key};
 
 /// Where certificate and key are; the names are those of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,22 +24,12 @@ pub struct TlsFiles {
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file is not what it must be.
-    #[error("{} holds no {what} in PEM form", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-    },
+    /// A file cannot be read, or is not what it must be.
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    /// It cannot be said when the certificate expires.
+    #[error("{} holds a certificate that cannot be read", .0.display())]
+    Unclear(PathBuf),
     /// The key is another certificate's, or of a kind that is not supported.
     #[error(
         "the key {} does not fit the certificate {}: {source}",
@@ -89,20 +78,10 @@ impl Tls {
 
 impl Loaded {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        let certificate = read(&files.tls_certificate)?;
-        let no_certificate = || TlsError::Malformed {
-            path: files.tls_certificate.clone(),
-            what: "certificate",
-        };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificate)
-            .collect::<Result<_, pem::Error>>()
-            .map_err(|_| no_certificate())?;
-        let expires = chain.first().and_then(expiry).ok_or_else(no_certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&files.tls_key)?);
-        let key = key.map_err(|_| TlsError::Malformed {
-            path: files.tls_key.clone(),
-            what: "private key",
-        })?;
+        let chain = read_certificates(&files.tls_certificate)?;
+        let unclear = || TlsError::Unclear(files.tls_certificate.clone());
+        let expires = chain.first().and_then(expiry).ok_or_else(unclear)?;
+        let key = read_private_key(&files.tls_key)?;
         let unfit = |source| TlsError::Unfit {
             files: files.clone(),
             source,
@@ -121,13 +100,6 @@ impl Loaded {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let seconds = certificate.validity().not_after.timestamp();
@@ -136,6 +108,8 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// A certificate for localhost and its key, in files of `folder`.

@@ -8,6 +8,7 @@ mod logging;
 mod manual;
 mod memory;
 mod metrics;
+mod pem;
 mod service_manager;
 mod signals;
 mod state_folder;
@@ -22,6 +23,7 @@ pub use memory::{
     share_arenas,
 };
 pub use metrics::{METRICS_CONTENT_TYPE, Measured, metrics_page, register_process};
+pub use pem::{PemError, read_certificates, read_private_key};
 pub use service_manager::ServiceManager;
 pub use signals::{Signal, Signals};
 pub use state_folder::{StateFolder, StateFolderError, check_writable};

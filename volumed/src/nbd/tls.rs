@@ -1,16 +1,14 @@
 //! TLS with client certificates, from files that can be read again while connections are served.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde::Serialize;
+use volumed_daemon::{PemError, read_certificates, read_private_key};
 
 /// The files, all of them PEM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,22 +27,9 @@ pub struct TlsFiles {
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file is not what it must be.
-    #[error("{} holds no {what} in PEM form", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-    },
+    /// A file cannot be read, or is not what it must be.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// The key is another certificate's, or of a kind that is not supported.
     #[error("the key {} does not fit the certificate {}: {source}", .key.display(), .certificate.display())]
     Unfit {
@@ -95,7 +80,7 @@ fn read_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         why,
     };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(client_ca)? {
+    for certificate in read_certificates(client_ca)? {
         let added = roots.add(certificate);
         added.map_err(|error| unusable(error.to_string()))?;
     }
@@ -103,12 +88,8 @@ fn read_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let verifier = verifier.build();
     let verifier = verifier.map_err(|error| unusable(error.to_string()))?;
 
-    let chain = certificates(&files.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?);
-    let key = key.map_err(|_| TlsError::Malformed {
-        path: files.key.clone(),
-        what: "private key",
-    })?;
+    let chain = read_certificates(&files.certificate)?;
+    let key = read_private_key(&files.key)?;
     let unfit = |source| TlsError::Unfit {
         key: files.key.clone(),
         certificate: files.certificate.clone(),
@@ -121,25 +102,4 @@ fn read_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .with_single_cert(chain, key)
         .map_err(unfit)?;
     Ok(Arc::new(config))
-}
-
-/// At least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_slice_iter(&read(path)?)
-        .collect::<Result<Vec<_>, pem::Error>>()
-        .unwrap_or_default();
-    if certificates.is_empty() {
-        return Err(TlsError::Malformed {
-            path: path.to_owned(),
-            what: "certificate",
-        });
-    }
-    Ok(certificates)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -65,19 +65,20 @@ pub const LOADS: [Load; 11] = [
 ];
 
 const fn random(name: &'static str, pattern: &'static str, depth: u32, connections: u32) -> Load {
-    let block = KIB4;
-    let kind = Kind::Fio {
-        pattern,
-        block,
-        depth,
-        connections,
-    };
-    let once = false;
-    Load { name, once, kind }
+    fio_load(name, pattern, KIB4, depth, connections)
 }
 
 const fn sequential(name: &'static str, pattern: &'static str) -> Load {
-    let (block, depth, connections) = (MIB, 8, 1);
+    fio_load(name, pattern, MIB, 8, 1)
+}
+
+const fn fio_load(
+    name: &'static str,
+    pattern: &'static str,
+    block: u32,
+    depth: u32,
+    connections: u32,
+) -> Load {
     let kind = Kind::Fio {
         pattern,
         block,
