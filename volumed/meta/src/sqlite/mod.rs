@@ -21,6 +21,7 @@ use tokio::sync::{self, oneshot};
 pub use schema::OpenError;
 use worker::{Command, Read, Request, Worker, Write};
 
+use crate::limits;
 use crate::store::{
     Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
 };
@@ -128,6 +129,7 @@ impl MetaStore for SqliteStore {
         compares: Vec<Compare>,
         changes: Vec<Change>,
     ) -> Result<Outcome, StoreError> {
+        limits::check(&compares, &changes)?;
         self.write(|answer| Write::Transact {
             compares,
             changes,
