@@ -11,7 +11,7 @@ use volumed_daemon::{
     ConfigError, Logging, MemoryLockError, ServiceManager, Signal, Signals, StateFolder,
     StateFolderError,
 };
-use volumed_meta::{OpenError, SqliteStore};
+use volumed_meta::OpenError;
 
 use crate::admin::Api;
 use crate::config::Settings;
@@ -67,9 +67,9 @@ pub async fn serve(
     let mut signals = Signals::catch()?;
     prepare_process(settings)?;
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
-    let store = SqliteStore::open(&settings.store)?;
+    let store = volumed_meta::open(&settings.store).await?;
     let volumes = tokio::select! {
-        started = Volumes::start(Arc::new(store), settings.disk_settings()) => started?,
+        started = Volumes::start(store, settings.disk_settings()) => started?,
         () = signals.stop() => return Ok(()),
     };
     let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;

@@ -18,7 +18,9 @@ pub enum InvalidTransaction {
     #[error("a transaction has up to {MAX_OPERATIONS} conditions and as many changes, not {0}")]
     TooManyOperations(usize),
     /// Too many bytes.
-    #[error("the keys and values of a transaction have up to {MAX_TRANSACTION_BYTES} bytes, not {0}")]
+    #[error(
+        "the keys and values of a transaction have up to {MAX_TRANSACTION_BYTES} bytes, not {0}"
+    )]
     TooLarge(usize),
     /// A key has no byte.
     #[error("a key has at least one byte")]

@@ -1,5 +1,8 @@
+use std::path::Path;
+
 use async_trait::async_trait;
 
+use crate::copy::{Copied, CopyError};
 use crate::limits::InvalidTransaction;
 
 /// A number that grows by one with every transaction that changed something. Where it begins is the
@@ -108,6 +111,11 @@ pub trait MetaStore: Send + Sync + 'static {
         prefix: &[u8],
         after: Revision,
     ) -> Result<tokio::sync::mpsc::Receiver<Event>, StoreError>;
+
+    /// Copies all that the store holds at one revision to the file `to`, durably: as a SQLite store,
+    /// whatever this store is. The file is made, or replaced once the copy is whole; only its owner
+    /// may read it. Others go on meanwhile.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
 
     /// A new lease that ends `seconds` after its grant or its last renewal: not sooner while the
     /// store runs, but maybe later, since a store may have a shortest lease (etcd: 2 s) and may begin

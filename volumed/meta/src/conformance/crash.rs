@@ -149,7 +149,10 @@ fn check(location: &Path, expected: &[(String, u64)]) {
 
 /// What follows the prefix, and the revision that wrote it.
 async fn half(store: &dyn MetaStore, prefix: &str) -> HashMap<Vec<u8>, u64> {
-    let (_, entries) = store.range(prefix.as_bytes(), None, usize::MAX).await.unwrap();
+    let (_, entries) = store
+        .range(prefix.as_bytes(), None, usize::MAX)
+        .await
+        .unwrap();
     let rest = |entry: Entry| (entry.key[prefix.len()..].to_vec(), entry.modified);
     entries.into_iter().map(rest).collect()
 }

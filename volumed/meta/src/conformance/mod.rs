@@ -7,6 +7,7 @@
 //! of [`crate::open`], as a daemon would. No test knows the first revision, and none grants a lease
 //! shorter than the longest that a store may make of it.
 
+mod copies;
 mod crash;
 mod handles;
 mod leases;
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 
 use crate::{Change, Compare, Event, MetaStore, Outcome, Revision};
 
+pub use copies::*;
 pub use crash::{nothing_acknowledged_is_lost_by_kill_9, writer};
 pub use handles::*;
 pub use leases::*;
@@ -73,6 +75,8 @@ macro_rules! conforms {
             a_key_is_changed_once_by_a_transaction
             two_handles_see_each_other
             everything_is_there_after_reopening
+            a_copy_holds_what_the_store_held
+            a_copy_replaces_an_older_one
         );
 
         #[test]
