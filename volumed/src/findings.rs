@@ -4,7 +4,7 @@ use volumed_client::admin::Finding;
 use volumed_daemon::descriptor_limit;
 
 use crate::size::display;
-use crate::volume::{DiskView, Volumes};
+use crate::volume::{DiskCopiesView, DiskView, Volumes};
 
 /// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -32,6 +32,9 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
             "Look for a full or read-only file system under the store: volumed serve --check-config, then df.",
         ));
     }
+    if let Ok(store) = volumes.store().await {
+        found.extend(store.disks.iter().filter_map(of_copies));
+    }
     let suspect = volumes.suspect_regions();
     if suspect > 0 {
         found.push(Finding::warning(
@@ -44,6 +47,17 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
         ));
     }
     found
+}
+
+fn of_copies(copies: &DiskCopiesView) -> Option<Finding> {
+    let failure = copies.failure.as_ref()?;
+    let folder = copies.folder.display();
+    Some(Finding::warning(
+        "store_not_copied",
+        format!("The metadata store was not copied to {folder} the last time: {failure}."),
+        "If the disk is full, delete what is not needed; volumed tries again every ten minutes. If the \
+         store is damaged, stop s3d and volumed, then volumed meta restore with the newest copy.",
+    ))
 }
 
 fn of_disk(disk: &DiskView) -> Option<Finding> {

@@ -83,6 +83,7 @@ pub async fn serve(
         nbd_socket: settings.nbd_socket.clone(),
         extents_socket: settings.extents_socket.clone(),
         store_file: settings.store.clone(),
+        backups: Arc::default(),
         metrics,
     };
     tokio::spawn(extents::serve(extents_socket, volumes.clone()));

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use copy::{Copied, CopyError};
 pub use limits::{InvalidTransaction, MAX_OPERATIONS, MAX_TRANSACTION_BYTES};
-pub use sqlite::{OpenError, ReplaceError, SqliteStore, copy_file, raise_revision, replace};
+pub use sqlite::{OpenError, ReplaceError, SqliteStore, copy_file, replace};
 pub use store::{Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError};
 
 /// Opens the store that the setting `store` names: the path of a SQLite file, which is made if there

@@ -7,9 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use volumed_meta::{
-    Change, CopyError, MetaStore, ReplaceError, SqliteStore, copy_file, raise_revision, replace,
-};
+use volumed_meta::{Change, CopyError, MetaStore, ReplaceError, SqliteStore, copy_file, replace};
 
 async fn put(store: &SqliteStore, key: &str, value: Vec<u8>) {
     let change = Change::Put(key.into(), value);
@@ -156,21 +154,4 @@ async fn a_damaged_store_is_replaced_too() {
     let kept = std::fs::read_to_string(path("kept.db")).unwrap();
     assert_eq!(kept, rotten);
     SqliteStore::open(path("meta.db")).unwrap();
-}
-
-#[tokio::test]
-async fn a_revision_is_raised_and_never_lowered() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("meta.db");
-    let store = SqliteStore::open(&path).unwrap();
-    put(&store, "a", vec![]).await;
-    drop(store);
-    for (least, expected) in [(0, 1), (7, 7), (3, 7)] {
-        raise_revision(&path, least).unwrap();
-        let store = SqliteStore::open(&path).unwrap();
-        assert_eq!(store.revision().await.unwrap(), expected);
-    }
-    let store = SqliteStore::open(&path).unwrap();
-    put(&store, "a", vec![]).await;
-    assert_eq!(store.get(b"a").await.unwrap().unwrap().modified, 8);
 }

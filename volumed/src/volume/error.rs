@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use volumed_core::{Epoch, StoreId};
+use volumed_core::{ByteCount, Epoch, StoreId};
 use volumed_disk::DiskError;
-use volumed_meta::StoreError;
+use volumed_meta::{CopyError, StoreError};
 
 use super::name::{OwnerId, VolumeName};
+use crate::size::display;
 
 /// A record in the store cannot be understood; says which and why.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,20 @@ pub enum StartError {
         /// The last one that it served at.
         recorded: u64,
     },
+    /// A newer program wrote the store.
+    #[error(
+        "the metadata store has format {found}, and this program knows formats up to {known}: run the \
+         newer program, or restore a copy of before"
+    )]
+    NewerStore {
+        /// The store's format.
+        found: u32,
+        /// The newest one that is known.
+        known: u32,
+    },
+    /// The store must be copied before its format changes.
+    #[error("the metadata store's format cannot be changed before it is copied to a disk: {0}")]
+    NotCopied(CopyError),
     /// The numbers of disks are used up; none is given twice.
     #[error("the pool cannot ever have had more than 65536 disks")]
     TooManyDisks,
@@ -118,6 +133,17 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the store was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum BackUpError {
+    /// There is no copy.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// There is one, but it could not be noted that the store is another one by now.
+    #[error("the metadata store was copied, but cannot be told from its copy: {0}")]
+    Outdate(#[from] StartError),
 }
 
 /// Why a volume was not created.
@@ -149,6 +175,26 @@ pub enum ShowVolumeError {
     /// There is none.
     #[error("there is no volume called {0}")]
     NotFound(VolumeName),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume has the size that it had.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowVolumeError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// A volume never gets smaller: what lay behind its end would be lost.
+    #[error("the volume {0} has {now} already: it can only grow", now = display(.1.0))]
+    Smaller(VolumeName, ByteCount),
+    /// The size is not possible.
+    #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
+    Size,
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

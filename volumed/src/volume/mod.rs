@@ -1,5 +1,6 @@
 //! Every volume of this node: created, attached, exported, deleted.
 
+mod copies;
 mod error;
 mod export;
 mod leftovers;
@@ -9,7 +10,9 @@ mod placements;
 mod placer;
 mod pool;
 mod records;
+mod restore;
 mod start;
+mod store_format;
 mod store_state;
 #[cfg(test)]
 mod tests;
@@ -27,15 +30,19 @@ use volumed_core::{BLOCK_SIZE, ByteCount, MAX_VOLUME_SIZE, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
 pub use error::{
-    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, OpenExportError, RecordError,
-    ShowVolumeError, StartError,
+    AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
+    OpenExportError, RecordError, ShowVolumeError, StartError,
 };
 pub use export::Export;
 pub use name::{
     ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
-pub use view::{Attachment, DiskSettings, DiskView, PoolView, VolumeView};
+pub use restore::{Loss, RestoreError, Restored, restore};
+pub use view::{
+    Attachment, CopyView, DiskCopiesView, DiskSettings, DiskView, PoolView, VolumeView,
+};
 
+use copies::Copies;
 use machine::{Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
 use volume::Volume;
@@ -64,6 +71,7 @@ struct Shared {
     node: Arc<Node>,
     volumes: RwLock<BTreeMap<VolumeName, Arc<Volume>>>,
     stopping: AtomicBool,
+    copies: Copies,
 }
 
 #[expect(clippy::unused_async, reason = "with several nodes these ask others")]
@@ -79,8 +87,10 @@ impl Volumes {
             node,
             volumes,
             stopping,
+            copies: Copies::default(),
         });
         let weak = Arc::downgrade(&shared);
+        tokio::spawn(copies::make_daily(weak.clone()));
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(TICK).await;
@@ -101,7 +111,7 @@ impl Volumes {
         if self.stopping() {
             return Err(CreateVolumeError::Stopping);
         }
-        if size > MAX_VOLUME_SIZE || !size.0.is_multiple_of(BLOCK_SIZE) {
+        if !is_possible(size) {
             return Err(CreateVolumeError::Size);
         }
         if replicas != 1 {
@@ -171,6 +181,23 @@ impl Volumes {
         let volume = self
             .find(name)
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
+        Ok(volume.view())
+    }
+
+    /// Makes a volume larger. Its connections may use the new size at once; what a client asked of
+    /// the volume when it connected, it asks anew when it connects next.
+    pub async fn grow(
+        &self,
+        name: &VolumeName,
+        size: ByteCount,
+    ) -> Result<VolumeView, GrowVolumeError> {
+        if !is_possible(size) {
+            return Err(GrowVolumeError::Size);
+        }
+        let volume = self
+            .find(name)
+            .ok_or_else(|| GrowVolumeError::NotFound(name.clone()))?;
+        volume.grow(size).await?;
         Ok(volume.view())
     }
 
@@ -302,6 +329,10 @@ impl Volumes {
     fn find(&self, name: &VolumeName) -> Option<Arc<Volume>> {
         self.shared.volumes.read().get(name).cloned()
     }
+}
+
+fn is_possible(size: ByteCount) -> bool {
+    size <= MAX_VOLUME_SIZE && size.0.is_multiple_of(BLOCK_SIZE)
 }
 
 impl Shared {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `store/identity` | the store's id: 32 hex digits, drawn at its first start |
 //! | `store/generation` | how many starts there were on it, decimal |
+//! | `store/format` | the newest form of what is in it, decimal; 1 when absent |
 //! | `store/base` | what a revision counts from, decimal; 0 when absent |
 //! | `volumes/<volume>` | [`VolumeRecord`] as JSON |
 //! | `volume-names/<name>` | the volume's id |
@@ -30,6 +31,7 @@ pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
+pub(super) const STORE_FORMAT: &[u8] = b"store/format";
 pub(super) const STORE_BASE: &[u8] = b"store/base";
 
 /// Entries read at once.

@@ -11,9 +11,11 @@ use volumed_meta::{MetaStore, SqliteStore};
 
 use super::{
     AttachError, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
-    OpenExportError, OwnerId, StartError, VolumeName, Volumes,
+    GrowVolumeError, OpenExportError, OwnerId, StartError, VolumeName, Volumes,
 };
 
+mod copies;
+mod growth;
 mod leftovers;
 mod newer;
 

@@ -1,6 +1,7 @@
 //! What the node's volumes and disks look like from outside.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
 
@@ -77,4 +78,41 @@ pub struct Attachment {
     pub epoch: Epoch,
     /// Virtual size.
     pub size: ByteCount,
+}
+
+/// The metadata store and its copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreView {
+    /// Its newest revision.
+    pub revision: u64,
+    /// How many starts of a daemon, and copies, it knows of.
+    pub generation: u64,
+    /// What each disk has of it.
+    pub disks: Vec<DiskCopiesView>,
+    /// How many copies failed since the daemon was started.
+    pub failures: u64,
+}
+
+/// The copies on one disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskCopiesView {
+    /// The disk.
+    pub disk: DiskId,
+    /// Where they are.
+    pub folder: PathBuf,
+    /// Every one, by name.
+    pub copies: Vec<CopyView>,
+    /// Why the last try failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// A copy of the metadata store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyView {
+    /// Its file.
+    pub path: PathBuf,
+    /// When it was made.
+    pub made: SystemTime,
+    /// Its length.
+    pub bytes: u64,
 }

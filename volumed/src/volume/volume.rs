@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
-use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
+use super::error::{AttachError, DeleteVolumeError, DetachError, GrowVolumeError, OpenExportError};
 use super::export::{Export, Session};
 use super::machine::{Machine, Node};
 use super::name::{OwnerId, VolumeName};
@@ -112,6 +112,30 @@ impl Volume {
         }
         self.machine.quiet(false).await;
         self.machine.drop_head();
+    }
+
+    /// Makes the volume larger: durably, then for its head, then for its connections.
+    pub async fn grow(&self, size: ByteCount) -> Result<(), GrowVolumeError> {
+        let seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(GrowVolumeError::NotFound(self.name.clone()));
+        }
+        let now = ByteCount(self.record.lock().size);
+        if size < now {
+            return Err(GrowVolumeError::Smaller(self.name.clone(), now));
+        }
+        self.change_record(|record| record.size = record.size.max(size.0))
+            .await
+            .map_err(|error| match error {
+                AttachError::Record(error) => GrowVolumeError::Record(error),
+                AttachError::Store(error) => GrowVolumeError::Store(error),
+                _ => GrowVolumeError::NotFound(self.name.clone()),
+            })?;
+        if let Some(session) = &seat.session {
+            self.machine.grow(size);
+            session.grow(size);
+        }
+        Ok(())
     }
 
     pub async fn detach(&self, owner: &OwnerId) -> Result<(), DetachError> {

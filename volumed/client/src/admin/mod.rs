@@ -6,6 +6,7 @@
 mod client;
 mod error_code;
 mod finding;
+mod store;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use client::{AdminClient, AdminError};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
+pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 
 /// Asks for a new volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,14 @@ pub struct CreateVolume {
 
 fn one() -> u8 {
     1
+}
+
+/// Asks for a larger volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrowVolume {
+    /// The new virtual size in bytes, not below the size now, up to 1 EiB, a multiple of 4 KiB.
+    pub size: u64,
 }
 
 /// A volume as it is now.

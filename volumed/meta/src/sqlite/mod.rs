@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use tokio::sync::{self, oneshot};
 
 pub use copy::copy_file;
-pub use replace::{ReplaceError, raise_revision, replace};
+pub use replace::{ReplaceError, replace};
 pub use schema::OpenError;
 use worker::{Command, Read, Request, Worker, Write};
 

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::schema::{self, parent};
-use crate::OpenError;
-use crate::store::Revision;
+use super::schema::parent;
 
 /// Why a store was not replaced; it is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -81,15 +79,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
-}
-
-/// Lets the store in a file go on after the revision `least`, if it is not that far yet: for one that
-/// was restored from a copy, while files are named after later revisions.
-pub fn raise_revision(path: &Path, least: Revision) -> Result<(), OpenError> {
-    let connection = schema::open(path)?;
-    let raised = connection.execute("UPDATE store SET revision = max(revision, ?)", [least]);
-    raised.map(drop).map_err(|source| OpenError::Sqlite {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -1,0 +1,81 @@
+//! Volumes grow under their connections.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_may_write_beyond_the_old_end_at_once() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes.create(&name("v"), ByteCount(MIB), 1).await.unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, b"first", false).await.unwrap();
+    let refused = write(&export, MIB, b"beyond", true).await;
+    assert_eq!(refused, Err(IoError::Invalid));
+    let grown = volumes
+        .grow(&name("v"), ByteCount(100 * MIB))
+        .await
+        .unwrap();
+    assert_eq!(
+        (grown.size, export.size()),
+        (ByteCount(100 * MIB), ByteCount(100 * MIB))
+    );
+    write(&export, MIB, b"beyond", true).await.unwrap();
+    write(&export, 100 * MIB - 4, b"last", true).await.unwrap();
+    assert_eq!(read(&export, MIB, 6).await.unwrap(), "beyond");
+    assert_eq!(read(&export, 0, 5).await.unwrap(), "first");
+    let refused = write(&export, 100 * MIB - 3, b"past", true).await;
+    assert_eq!(refused, Err(IoError::Invalid));
+    drop(export);
+    kill(volumes).await;
+
+    let volumes = start(&folder).await;
+    assert_eq!(
+        volumes.show(&name("v")).await.unwrap().size,
+        ByteCount(100 * MIB)
+    );
+    let export = open(&volumes, "v").await.unwrap();
+    assert_eq!(read(&export, 100 * MIB - 4, 4).await.unwrap(), "last");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_the_last_extent_is_trimmed_by_its_new_end() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes.create(&name("v"), ByteCount(MIB), 1).await.unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, b"first", true).await.unwrap();
+    volumes.grow(&name("v"), ByteCount(2 * MIB)).await.unwrap();
+    write(&export, MIB, b"second", true).await.unwrap();
+    // All of the old size is not all of the extent any more.
+    let trim = Request::Trim {
+        offset: 0,
+        length: MIB,
+        fua: true,
+    };
+    ask(&export, trim).await.unwrap();
+    assert_eq!(read(&export, 0, 5).await.unwrap(), vec![0; 5]);
+    assert_eq!(read(&export, MIB, 6).await.unwrap(), "second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_never_gets_smaller() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes
+        .create(&name("v"), ByteCount(2 * MIB), 1)
+        .await
+        .unwrap();
+    let grow = async |size| volumes.grow(&name("v"), ByteCount(size)).await;
+    assert!(matches!(grow(MIB).await, Err(GrowVolumeError::Smaller(..))));
+    assert!(matches!(
+        grow(2 * MIB + 1).await,
+        Err(GrowVolumeError::Size)
+    ));
+    assert!(matches!(
+        grow((1 << 60) + 4096).await,
+        Err(GrowVolumeError::Size)
+    ));
+    assert_eq!(grow(2 * MIB).await.unwrap().size, ByteCount(2 * MIB));
+    let absent = volumes.grow(&name("w"), ByteCount(MIB)).await;
+    assert!(matches!(absent, Err(GrowVolumeError::NotFound(_))));
+}
