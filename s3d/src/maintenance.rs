@@ -1,7 +1,6 @@
 //! `s3d bucket …`: checking and repairing buckets while no server runs.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;

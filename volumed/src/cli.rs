@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use volumed_client::admin::AutoGrow;
 use volumed_daemon::ConfigFile;
 
 use crate::config::Source;
@@ -181,6 +182,28 @@ pub struct RestoreArgs {
     pub settings: Source,
 }
 
+/// How a volume grows by itself.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Growth {
+    /// Grow by itself when less than this share of the size is free, in percent [default: 20]
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "20", requires = "max_size")]
+    pub auto_grow: Option<u8>,
+    /// The size up to which the volume grows by itself
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub max_size: Option<u64>,
+}
+
+impl Growth {
+    /// As the daemon is asked for it.
+    pub fn asked(self) -> Option<AutoGrow> {
+        let free_percent = self.auto_grow.unwrap_or(20);
+        self.max_size.map(|max_size| AutoGrow {
+            free_percent,
+            max_size,
+        })
+    }
+}
+
 /// Commands about volumes.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]
@@ -195,6 +218,8 @@ pub enum VolumeCommand {
         /// Copies of every extent
         #[arg(long, default_value_t = 1)]
         replicas: u8,
+        #[command(flatten)]
+        growth: Growth,
         #[command(flatten)]
         call: Call,
     },
@@ -215,8 +240,10 @@ pub enum VolumeCommand {
         /// The volume's name
         name: String,
         /// The new virtual size, like 20GiB; not below the size now
-        #[arg(value_parser = size::parse)]
-        size: u64,
+        #[arg(value_parser = size::parse, required_unless_present = "max_size")]
+        size: Option<u64>,
+        #[command(flatten)]
+        growth: Growth,
         #[command(flatten)]
         call: Call,
     },

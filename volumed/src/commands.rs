@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use volumed_client::admin::{AdminClient, AdminError, BackUpError, CreateVolume, ErrorCode};
+use volumed_client::admin::{
+    AdminClient, AdminError, BackUpError, CreateVolume, ErrorCode, GrowVolume,
+};
 use volumed_daemon::{ConfigError, StateFolderError};
 use volumed_meta::CopyError;
 
@@ -96,12 +98,14 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             name,
             size,
             replicas,
+            growth,
             call,
         } => {
             let wanted = CreateVolume {
                 name,
                 size,
                 replicas,
+                auto_grow: growth.asked(),
             };
             let volume = client(&call).create_volume(&wanted).await?;
             print(&call, &volume, || table::volume(&volume))
@@ -114,8 +118,15 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let volume = client(&call).show_volume(&name).await?;
             print(&call, &volume, || table::volume(&volume))
         }
-        VolumeCommand::Grow { name, size, call } => {
-            let volume = client(&call).grow_volume(&name, size).await?;
+        VolumeCommand::Grow {
+            name,
+            size,
+            growth,
+            call,
+        } => {
+            let auto_grow = growth.asked();
+            let wanted = GrowVolume { size, auto_grow };
+            let volume = client(&call).grow_volume(&name, &wanted).await?;
             print(&call, &volume, || table::volume(&volume))
         }
         VolumeCommand::Delete { name, yes, call } => {

@@ -26,12 +26,11 @@ pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
                 return Err(CommandError::BackupExists(file));
             }
             let mut progress = Progress::new("copied");
-            let bytes = match store {
-                Some(store) => copy(&store, &file, progress)?,
-                None => {
-                    let told = |done, all| progress.show(done, all);
-                    client(&call).back_up_store(&file, told).await?
-                }
+            let bytes = if let Some(store) = store {
+                copy(&store, &file, progress)?
+            } else {
+                let told = |done, all| progress.show(done, all);
+                client(&call).back_up_store(&file, told).await?
             };
             let answer = serde_json::json!({ "file": file, "bytes": bytes });
             print(&call, &answer, || {
@@ -75,7 +74,9 @@ async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
             })
         }
         Err(RestoreError::Loss(loss)) => {
-            write!(io::stderr(), "{}", table::loss(&loss))?;
+            for line in table::loss(&loss) {
+                writeln!(io::stderr(), "{line}")?;
+            }
             Err(RestoreError::Loss(loss).into())
         }
         Err(error) => Err(error.into()),
@@ -102,17 +103,16 @@ impl<'r> Answer<'r> {
 }
 
 fn describe(restored: &Restored, store: &Path) -> String {
-    let mut text = format!(
-        "{} is the copy of revision {} with {} keys\n",
-        store.display(),
-        restored.copied.revision,
-        restored.copied.keys
-    );
-    if let Some(kept) = &restored.kept {
-        text += &format!("What was there is kept as {}\n", kept.display());
+    let Restored { copied, loss, kept } = restored;
+    let (place, revision, keys) = (store.display(), copied.revision, copied.keys);
+    let mut lines = vec![format!(
+        "{place} is the copy of revision {revision} with {keys} keys"
+    )];
+    if let Some(kept) = kept {
+        lines.push(format!("What was there is kept as {}", kept.display()));
     }
-    text += &table::loss(&restored.loss);
-    text.trim_end().to_owned()
+    lines.extend(table::loss(loss));
+    lines.join("\n")
 }
 
 /// A line on a terminal that tells how far something is.

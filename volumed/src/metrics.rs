@@ -295,6 +295,7 @@ mod tests {
             used: 4,
             epoch: 2,
             owner: None,
+            auto_grow: None,
         };
         let store = StoreInfo {
             file: "meta.db".into(),

@@ -98,6 +98,7 @@ pub async fn serve(
         ));
     }
     serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
+    volumes.make_daily_copies();
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(

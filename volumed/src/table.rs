@@ -88,6 +88,16 @@ pub fn volume(volume: &VolumeInfo) -> String {
             "Owner",
             volume.owner.clone().unwrap_or_else(|| "nobody".to_owned()),
         ),
+        (
+            "Grows by itself",
+            volume.auto_grow.map_or_else(
+                || "no".to_owned(),
+                |auto| {
+                    let max = display(auto.max_size);
+                    format!("up to {max}, to keep {} % free", auto.free_percent)
+                },
+            ),
+        ),
     ])
 }
 
@@ -121,8 +131,8 @@ pub fn store(store: &StoreInfo) -> String {
     format!("{facts}\n\n{table}")
 }
 
-/// What a copy of the metadata store lacks, a line for each kind; empty for nothing.
-pub fn loss(loss: &Loss) -> String {
+/// What a copy of the metadata store lacks, a line for each kind.
+pub fn loss(loss: &Loss) -> Vec<String> {
     let Loss {
         generations,
         revisions,
@@ -154,7 +164,7 @@ pub fn loss(loss: &Loss) -> String {
     ];
     let lines = lines.into_iter().filter(|(count, _)| *count > 0);
     lines
-        .map(|(count, what)| format!("{count} {what}\n"))
+        .map(|(count, what)| format!("{count} {what}"))
         .collect()
 }
 

@@ -154,7 +154,7 @@ async fn upgrade(fixture: &Path) -> bool {
     for (volume, expected) in VOLUMES.iter().zip(&all) {
         check(&attach(&daemon, volume).await, expected).await;
     }
-    daemon.data().join("disk/meta").exists()
+    daemon.data().join("disk/meta/format-1.db").exists()
 }
 
 /// The formats that this program writes, which a fixture is made of as `$FIXTURE` before they change.

@@ -1,8 +1,6 @@
 //! What a first start creates: an operator with a namespace, a key to the whole namespace, and a
 //! bucket. A start that was cut short goes on where it stopped.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use http::StatusCode;
 use rand::distr::{Alphanumeric, SampleString as _};

@@ -134,13 +134,15 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
         name,
         size,
         replicas,
+        auto_grow,
     } = parse(&body)?;
     let name: VolumeName = name.parse()?;
-    let view =
-        run_to_completion(
-            async move { api.volumes.create(&name, ByteCount(size), replicas).await },
-        )
-        .await?;
+    let (size, auto_grow) = (ByteCount(size), auto_grow.map(Into::into));
+    let creating = async move {
+        let volumes = api.volumes;
+        volumes.create(&name, size, replicas, auto_grow).await
+    };
+    let view = run_to_completion(creating).await?;
     Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
 }
 
@@ -150,9 +152,10 @@ async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer
 }
 
 async fn grow_volume(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
-    let GrowVolume { size } = parse(&body)?;
+    let GrowVolume { size, auto_grow } = parse(&body)?;
     let name: VolumeName = name.parse()?;
-    let growing = async move { api.volumes.grow(&name, ByteCount(size)).await };
+    let (size, auto_grow) = (size.map(ByteCount), auto_grow.map(Into::into));
+    let growing = async move { api.volumes.grow(&name, size, auto_grow).await };
     let view = run_to_completion(growing).await?;
     Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
 }

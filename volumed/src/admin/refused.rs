@@ -60,7 +60,7 @@ impl From<CreateVolumeError> for Refused {
     fn from(error: CreateVolumeError) -> Self {
         let code = match &error {
             CreateVolumeError::Exists(_) => ErrorCode::VolumeExists,
-            CreateVolumeError::Size => ErrorCode::InvalidSize,
+            CreateVolumeError::Size | CreateVolumeError::AutoGrow => ErrorCode::InvalidSize,
             CreateVolumeError::Replicas(_) => ErrorCode::InvalidReplicas,
             CreateVolumeError::Stopping => ErrorCode::ShuttingDown,
             CreateVolumeError::Record(error) => record_code(error),
@@ -85,7 +85,9 @@ impl From<GrowVolumeError> for Refused {
     fn from(error: GrowVolumeError) -> Self {
         let code = match &error {
             GrowVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
-            GrowVolumeError::Smaller(..) | GrowVolumeError::Size => ErrorCode::InvalidSize,
+            GrowVolumeError::Smaller(..) | GrowVolumeError::Size | GrowVolumeError::AutoGrow => {
+                ErrorCode::InvalidSize
+            }
             GrowVolumeError::Record(error) => record_code(error),
             GrowVolumeError::Store(error) => store_code(error),
         };

@@ -4,9 +4,7 @@
 //! `<disk>/meta/format-1.db` is the store as it was before a program first wrote format 2.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,20 +16,20 @@ use volumed_core::DiskNumber;
 use volumed_disk::Disk;
 use volumed_meta::{Copied, CopyError, MetaStore};
 
+use super::Volumes;
 use super::error::{BackUpError, StartError};
-use super::start::serve;
+use super::start::{blocking, serve};
 use super::store_state::StoreState;
 use super::view::{CopyView, DiskCopiesView, StoreView};
-use super::{Shared, Volumes};
 
 /// Copies of days that are kept on a disk.
 const KEPT: usize = 7;
 
 /// A start has other work first.
-const FIRST: Duration = Duration::from_secs(60);
+const FIRST: Duration = Duration::from_mins(1);
 
 /// How often is looked whether today's copy is there.
-const EVERY: Duration = Duration::from_secs(600);
+const EVERY: Duration = Duration::from_mins(10);
 
 /// How the copies of this daemon went.
 #[derive(Debug, Default)]
@@ -43,37 +41,46 @@ pub(super) struct Copies {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// Makes a copy a day on every disk, as long as the volumes are served.
-pub(super) async fn make_daily(shared: std::sync::Weak<Shared>) {
-    let mut pause = FIRST;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = EVERY;
-        let Some(volumes) = shared.upgrade().map(|shared| Volumes { shared }) else {
-            return;
-        };
-        let today = OffsetDateTime::now_utc().date().to_string();
-        if let Err(error) = volumes.copy_to_disks(&today).await {
-            tracing::warn!(%error, "copies of the metadata store cannot be told from the store");
-        }
-    }
-}
-
 impl Volumes {
+    /// Has a copy a day made on every disk, in a task that ends with the volumes.
+    pub fn make_daily_copies(&self) {
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            let mut pause = FIRST;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = EVERY;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                let today = OffsetDateTime::now_utc().date().to_string();
+                if let Err(error) = (Volumes { shared }).copy_to_disks(&today).await {
+                    tracing::warn!(%error, "copies of the metadata store cannot be told from the store");
+                }
+            }
+        });
+    }
+
     /// Copies the store to every disk that has no copy of this day yet.
     pub(super) async fn copy_to_disks(&self, day: &str) -> Result<(), BackUpError> {
         let (node, copies) = (&self.shared.node, &self.shared.copies);
         let _turn = copies.turn.lock().await;
         let mut copied = false;
         for (&number, disk) in &node.disks {
-            if disk.failed() || file_of(disk, day).exists() {
+            let of_today = file_of(disk, day);
+            if disk.failed() || blocking(move || Ok(of_today.exists())).await? {
                 continue;
             }
             match copy(&*node.store, disk, day).await {
                 Ok(_) => {
                     copied = true;
                     copies.failed.lock().remove(&number);
-                    remove_oldest(&folder(disk));
+                    let folder = folder(disk);
+                    blocking(move || {
+                        remove_oldest(&folder);
+                        Ok(())
+                    })
+                    .await?;
                 }
                 Err(error) => {
                     tracing::warn!(path = %disk.path().display(), %error, "the metadata store was not copied");
@@ -111,16 +118,20 @@ impl Volumes {
         let (node, copies) = (&self.shared.node, &self.shared.copies);
         let revision = node.store.revision().await?;
         let generation = StoreState::read(&*node.store).await?.generation();
-        let disks = node.disks.iter().map(|(number, disk)| DiskCopiesView {
-            disk: disk.id(),
-            copies: copies_in(&folder(disk)),
-            folder: folder(disk),
-            failure: copies.failed.lock().get(number).cloned(),
-        });
+        let mut disks = Vec::new();
+        for (number, disk) in &node.disks {
+            let folder = folder(disk);
+            disks.push(DiskCopiesView {
+                disk: disk.id(),
+                folder: folder.clone(),
+                copies: blocking(move || Ok(copies_in(&folder))).await?,
+                failure: copies.failed.lock().get(number).cloned(),
+            });
+        }
         Ok(StoreView {
             revision,
             generation,
-            disks: disks.collect(),
+            disks,
             failures: copies.failures.load(Ordering::Relaxed),
         })
     }
@@ -142,10 +153,11 @@ pub(super) async fn copy(
     name: &str,
 ) -> Result<Copied, CopyError> {
     let folder = folder(disk);
-    let made = DirBuilder::new()
+    let made = tokio::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&folder);
+        .create(&folder)
+        .await;
     made.map_err(|source| CopyError::Write {
         path: folder,
         source,

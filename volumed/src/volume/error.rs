@@ -39,7 +39,8 @@ pub enum StartError {
     /// Files are newer than the store (V11).
     #[error(
         "{} was placed at the metadata store's revision {alloc}, but the store is only at \
-         {revision}: it was rolled back to an older copy; bring the newest copy back", path.display()
+         {revision}: it was rolled back to an older copy; bring the newest copy back by `volumed meta \
+         restore`", path.display()
     )]
     RolledBack {
         /// The newer file.
@@ -84,7 +85,8 @@ pub enum StartError {
     /// The disk served under a later start than the store knows of (V11).
     #[error(
         "the disk {} served at start {known} of the metadata store, but the store knows of only \
-         {store}: it was rolled back to an older copy; bring the newest copy back", path.display()
+         {store}: it was rolled back to an older copy; bring the newest copy back by `volumed meta restore`",
+        path.display()
     )]
     OlderStore {
         /// The disk's directory.
@@ -155,6 +157,12 @@ pub enum CreateVolumeError {
     /// The size is not possible.
     #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
     Size,
+    /// It cannot grow by itself so.
+    #[error(
+        "a volume that grows by itself keeps 1 to 90 percent free, and its largest size is a multiple \
+         of 4096 bytes, up to 1 EiB and not below its size"
+    )]
+    AutoGrow,
     /// More replicas than can be kept.
     #[error("{0} replicas were asked for, but only one can be kept yet: ask for 1")]
     Replicas(u8),
@@ -195,6 +203,12 @@ pub enum GrowVolumeError {
     /// The size is not possible.
     #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
     Size,
+    /// It cannot grow by itself so.
+    #[error(
+        "a volume that grows by itself keeps 1 to 90 percent free, and its largest size is a multiple \
+         of 4096 bytes, up to 1 EiB and not below its size"
+    )]
+    AutoGrow,
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -1,8 +1,10 @@
 //! Every volume of this node: created, attached, exported, deleted.
 
+mod auto_grow;
 mod copies;
 mod error;
 mod export;
+mod growth;
 mod leftovers;
 mod machine;
 mod name;
@@ -26,9 +28,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use volumed_core::{BLOCK_SIZE, ByteCount, MAX_VOLUME_SIZE, VolumeId};
+use volumed_core::{ByteCount, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
+pub use auto_grow::AutoGrow;
 pub use error::{
     AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
     OpenExportError, RecordError, ShowVolumeError, StartError,
@@ -42,6 +45,7 @@ pub use view::{
     Attachment, CopyView, DiskCopiesView, DiskSettings, DiskView, PoolView, VolumeView,
 };
 
+use auto_grow::is_possible;
 use copies::Copies;
 use machine::{Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
@@ -90,7 +94,6 @@ impl Volumes {
             copies: Copies::default(),
         });
         let weak = Arc::downgrade(&shared);
-        tokio::spawn(copies::make_daily(weak.clone()));
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(TICK).await;
@@ -101,18 +104,23 @@ impl Volumes {
         Ok(Self { shared })
     }
 
-    /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space.
+    /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space. With
+    /// `auto_grow` it grows by itself.
     pub async fn create(
         &self,
         name: &VolumeName,
         size: ByteCount,
         replicas: u8,
+        auto_grow: Option<AutoGrow>,
     ) -> Result<VolumeView, CreateVolumeError> {
         if self.stopping() {
             return Err(CreateVolumeError::Stopping);
         }
         if !is_possible(size) {
             return Err(CreateVolumeError::Size);
+        }
+        if auto_grow.is_some_and(|auto| !auto.is_possible(size)) {
+            return Err(CreateVolumeError::AutoGrow);
         }
         if replicas != 1 {
             return Err(CreateVolumeError::Replicas(replicas));
@@ -124,6 +132,7 @@ impl Volumes {
             replicas,
             epoch: 0,
             owner: None,
+            auto_grow,
         };
         let id = self.record_volume(name, &record).await?;
         let volume = self.shared.new_volume(id, name, record);
@@ -184,20 +193,19 @@ impl Volumes {
         Ok(volume.view())
     }
 
-    /// Makes a volume larger. Its connections may use the new size at once; what a client asked of
+    /// Makes a volume larger, if there is a size, and changes how it grows by itself, if that is said.
+    /// Its connections may use the new size at once; what a client asked of
     /// the volume when it connected, it asks anew when it connects next.
     pub async fn grow(
         &self,
         name: &VolumeName,
-        size: ByteCount,
+        size: Option<ByteCount>,
+        auto: Option<AutoGrow>,
     ) -> Result<VolumeView, GrowVolumeError> {
-        if !is_possible(size) {
-            return Err(GrowVolumeError::Size);
-        }
         let volume = self
             .find(name)
             .ok_or_else(|| GrowVolumeError::NotFound(name.clone()))?;
-        volume.grow(size).await?;
+        volume.grow(size, auto).await?;
         Ok(volume.view())
     }
 
@@ -331,10 +339,6 @@ impl Volumes {
     }
 }
 
-fn is_possible(size: ByteCount) -> bool {
-    size <= MAX_VOLUME_SIZE && size.0.is_multiple_of(BLOCK_SIZE)
-}
-
 impl Shared {
     fn all(&self) -> Vec<Arc<Volume>> {
         self.volumes.read().values().cloned().collect()
@@ -352,6 +356,7 @@ impl Shared {
         for volume in volumes {
             volume.machine.keep_sums(sums);
             volume.machine.tick();
+            volume.grow_if_short();
         }
     }
 

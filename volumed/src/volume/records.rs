@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use volumed_core::{DiskId, DiskNumber, VolumeId};
 use volumed_meta::{Entry, MetaStore, StoreError};
 
+use super::auto_grow::AutoGrow;
 use super::error::RecordError;
 
 pub(super) const VERSION: u32 = 1;
@@ -49,6 +50,9 @@ pub(super) struct VolumeRecord {
     pub epoch: u64,
     /// V2.
     pub owner: Option<String>,
+    /// How it grows by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// A disk.

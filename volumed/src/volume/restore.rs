@@ -160,9 +160,10 @@ async fn prepare(
         .into_iter()
         .filter(|disk| disk.path.join("disk.json").exists());
     let disks: Vec<_> = disks.collect();
-    let disks = match disks.is_empty() {
-        true => Vec::new(),
-        false => open_disks(disks).await?,
+    let disks = if disks.is_empty() {
+        Vec::new()
+    } else {
+        open_disks(disks).await?
     };
     let mut numbered = BTreeMap::new();
     for disk in disks {

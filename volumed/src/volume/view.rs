@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
 
+use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
 
 /// A directory that is given to the pool.
@@ -35,6 +36,8 @@ pub struct VolumeView {
     pub epoch: Epoch,
     /// Who has it attached, if anybody.
     pub owner: Option<OwnerId>,
+    /// How it grows by itself, if it does.
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// All disks together.

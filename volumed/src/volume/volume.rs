@@ -1,12 +1,13 @@
 //! One volume: its record, its machines and its session.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
-use super::error::{AttachError, DeleteVolumeError, DetachError, GrowVolumeError, OpenExportError};
+use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
 use super::export::{Export, Session};
 use super::machine::{Machine, Node};
 use super::name::{OwnerId, VolumeName};
@@ -23,13 +24,15 @@ pub(super) struct Volume {
     /// As it was last read or written.
     record: Mutex<VolumeRecord>,
     /// Held through every change of owner.
-    seat: tokio::sync::Mutex<Seat>,
+    pub(super) seat: tokio::sync::Mutex<Seat>,
+    /// A task makes it larger just now.
+    pub(super) growing: AtomicBool,
 }
 
 #[derive(Default)]
-struct Seat {
-    session: Option<Session>,
-    deleted: bool,
+pub(super) struct Seat {
+    pub session: Option<Session>,
+    pub deleted: bool,
 }
 
 impl Volume {
@@ -46,6 +49,7 @@ impl Volume {
             machine,
             record,
             seat,
+            growing: AtomicBool::new(false),
         })
     }
 
@@ -59,6 +63,7 @@ impl Volume {
             used: self.machine.used(),
             epoch: Epoch(record.epoch),
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
+            auto_grow: record.auto_grow,
         }
     }
 
@@ -112,30 +117,6 @@ impl Volume {
         }
         self.machine.quiet(false).await;
         self.machine.drop_head();
-    }
-
-    /// Makes the volume larger: durably, then for its head, then for its connections.
-    pub async fn grow(&self, size: ByteCount) -> Result<(), GrowVolumeError> {
-        let seat = self.seat.lock().await;
-        if seat.deleted {
-            return Err(GrowVolumeError::NotFound(self.name.clone()));
-        }
-        let now = ByteCount(self.record.lock().size);
-        if size < now {
-            return Err(GrowVolumeError::Smaller(self.name.clone(), now));
-        }
-        self.change_record(|record| record.size = record.size.max(size.0))
-            .await
-            .map_err(|error| match error {
-                AttachError::Record(error) => GrowVolumeError::Record(error),
-                AttachError::Store(error) => GrowVolumeError::Store(error),
-                _ => GrowVolumeError::NotFound(self.name.clone()),
-            })?;
-        if let Some(session) = &seat.session {
-            self.machine.grow(size);
-            session.grow(size);
-        }
-        Ok(())
     }
 
     pub async fn detach(&self, owner: &OwnerId) -> Result<(), DetachError> {
@@ -246,7 +227,7 @@ impl Volume {
         }
     }
 
-    fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &Node {
         &self.machine.node
     }
 
@@ -255,7 +236,7 @@ impl Volume {
     }
 
     /// Changes the record by compare-and-swap.
-    async fn change_record(
+    pub(super) async fn change_record(
         &self,
         edit: impl Fn(&mut VolumeRecord),
     ) -> Result<VolumeRecord, AttachError> {

@@ -89,11 +89,14 @@ impl AdminClient {
         self.get(&volume_path(name, "")).await
     }
 
-    /// Makes a volume larger, to a size in bytes; who has it attached sees the new size when it
-    /// connects next, and may write beyond the old one at once.
-    pub async fn grow_volume(&self, name: &str, size: u64) -> Result<VolumeInfo, AdminError> {
-        let path = volume_path(name, "/grow");
-        self.call(Method::POST, &path, Some(&GrowVolume { size }))
+    /// Makes a volume larger, or changes how it grows by itself; who has it attached sees the new size
+    /// when it connects next, and may write beyond the old one at once.
+    pub async fn grow_volume(
+        &self,
+        name: &str,
+        growth: &GrowVolume,
+    ) -> Result<VolumeInfo, AdminError> {
+        self.call(Method::POST, &volume_path(name, "/grow"), Some(growth))
             .await
     }
 

@@ -145,6 +145,6 @@ async fn keys(store: &Store, prefix: &[u8], after: Option<&[u8]>, limit: usize) 
 
 /// Long enough that only a defect reaches it.
 async fn next(events: &mut Receiver<Event>) -> Event {
-    let event = timeout(Duration::from_secs(60), events.recv()).await;
+    let event = timeout(Duration::from_mins(1), events.recv()).await;
     event.expect("an event comes").expect("the watch goes on")
 }
