@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use rand::distr::{Alphanumeric, SampleString as _};
 use s3d_accounts::{Accounts, NewUser, Password, clock, secrets};
 use s3d_names::{Email, NamespaceName};
-use volumed_meta::SqliteStore;
+use volumed_meta::MetaStore;
 
 use crate::config::Settings;
 use crate::place::Place;
@@ -98,7 +98,7 @@ pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
                 operator,
                 password_stdin,
             } => {
-                let accounts = accounts(&settings)?;
+                let accounts = accounts(&settings).await?;
                 let (password, shown) = password(password_stdin)?;
                 let new = NewUser {
                     email,
@@ -109,19 +109,27 @@ pub fn user(arguments: UserArgs) -> anyhow::Result<()> {
                 println!("{} has the namespace {namespace}", user.email);
                 show(shown);
             }
-            UserCommand::List => list(&accounts(&settings)?).await?,
+            UserCommand::List => list(&accounts(&settings).await?).await?,
             UserCommand::Password {
                 email,
                 password_stdin,
             } => {
                 let (password, shown) = password(password_stdin)?;
-                if !accounts(&settings)?.set_password(&email, password).await? {
+                if !accounts(&settings)
+                    .await?
+                    .set_password(&email, password)
+                    .await?
+                {
                     bail!("there is no user {email}");
                 }
                 show(shown);
             }
             UserCommand::Operator { email, revoke } => {
-                if !accounts(&settings)?.set_operator(&email, !revoke).await? {
+                if !accounts(&settings)
+                    .await?
+                    .set_operator(&email, !revoke)
+                    .await?
+                {
                     bail!("there is no user {email}");
                 }
             }
@@ -151,11 +159,11 @@ pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
                 println!("the secrets are in {}", file.display());
             }
             SecretsCommand::Restore { file } => {
-                secrets::restore(store(&settings)?, &settings.data, &file).await?;
+                secrets::restore(store(&settings).await?, &settings.data, &file).await?;
                 println!("the secrets are in place; restart s3d");
             }
             SecretsCommand::Rotate => {
-                let sealed = secrets::rotate(store(&settings)?, &settings.data).await?;
+                let sealed = secrets::rotate(store(&settings).await?, &settings.data).await?;
                 println!("{sealed} secrets are sealed with a new key; make a new backup");
             }
         }
@@ -163,7 +171,7 @@ pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
     })
 }
 
-fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn MetaStore>> {
     let file = &settings.store;
     if !file.exists() {
         bail!(
@@ -171,11 +179,11 @@ fn store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
             file.display()
         );
     }
-    Ok(Arc::new(SqliteStore::open(file)?))
+    Ok(volumed_meta::open(file).await?)
 }
 
-fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
-    let accounts = Accounts::open(store(settings)?, &settings.data, settings.accounts)?;
+async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
+    let accounts = Accounts::open(store(settings).await?, &settings.data, settings.accounts)?;
     Ok(accounts)
 }
 

@@ -1,7 +1,6 @@
 //! `s3d bucket …`: checking and repairing buckets while no server runs.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -10,7 +9,6 @@ use s3d_bucket::{CheckReport, RebuildReport};
 use s3d_buckets::{Maintenance, NodeVolumes};
 use s3d_names::BucketName;
 use volumed_daemon::StateFolder;
-use volumed_meta::SqliteStore;
 
 use crate::config::open_extents;
 use crate::place::Place;
@@ -67,7 +65,7 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
                 json,
                 place,
             } => {
-                let (_lock, maintenance) = open(&place)?;
+                let (_lock, maintenance) = open(&place).await?;
                 let name = BucketName::new(name)?;
                 let (report, used) = maintenance.check(&name, deep).await?;
                 print(json, &report, || describe_check(&report, used))?;
@@ -79,7 +77,7 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
                 })
             }
             BucketCommand::Rebuild { name, json, place } => {
-                let (_lock, maintenance) = open(&place)?;
+                let (_lock, maintenance) = open(&place).await?;
                 let report = maintenance.rebuild(&BucketName::new(name)?).await?;
                 print(json, &report, || describe_rebuild(&report))?;
                 Ok(ExitCode::SUCCESS)
@@ -89,11 +87,11 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Takes the server's place: as long as the lock is held, none starts.
-fn open(place: &Place) -> anyhow::Result<(StateFolder, Maintenance)> {
+async fn open(place: &Place) -> anyhow::Result<(StateFolder, Maintenance)> {
     let settings = place.settings()?;
     let lock = StateFolder::open(&settings.data, "s3d")
         .context("a bucket can be checked and rebuilt while s3d is stopped")?;
-    let store = Arc::new(SqliteStore::open(&settings.store)?);
+    let store = volumed_meta::open(&settings.store).await?;
     let process = format!("s3d-bucket-{:032x}", random::id());
     let volumes = NodeVolumes::new(settings.volumed, process, open_extents())?;
     Ok((lock, Maintenance::new(store, volumes)))

@@ -17,7 +17,7 @@ use volumed_client::admin::AdminClient;
 use volumed_daemon::{
     ConfigError, Logging, ServiceManager, Signal, Signals, StateFolder, StateFolderError,
 };
-use volumed_meta::{OpenError, SqliteStore};
+use volumed_meta::OpenError;
 
 use crate::config::{Settings, open_extents};
 use crate::health::{self, Health};
@@ -95,7 +95,7 @@ pub async fn serve(
     // Before anything else is begun: the usual reason not to start is a port in use.
     let listeners = Listeners::bind(settings).await?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
-    let store = Arc::new(SqliteStore::open(&settings.store)?);
+    let store = volumed_meta::open(&settings.store).await?;
     let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
     accounts.check_seal().await?;
     let accounts = Arc::new(accounts);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use volumed_client::admin::AutoGrow;
 use volumed_daemon::ConfigFile;
 
 use crate::config::Source;
@@ -46,11 +47,17 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, delete
+    /// Volumes: create, list, show, grow, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
         command: VolumeCommand,
+    },
+    /// The metadata store: show, back up, restore
+    Meta {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: MetaCommand,
     },
     /// Say what is wrong with the daemon, and the command that cures it
     Doctor {
@@ -126,6 +133,77 @@ pub enum DiskCommand {
     },
 }
 
+/// Commands about the metadata store.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum MetaCommand {
+    /// Show where the store is, and the copies of it on every disk
+    Show {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Write a copy of the store to a file
+    Backup {
+        /// The file to write; it must not exist, and only its owner may read it
+        file: PathBuf,
+        /// Copy this store's file without asking the daemon, which may be stopped
+        #[arg(long, value_name = "PATH")]
+        store: Option<PathBuf>,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Put a copy in the store's place, while volumed and s3d are stopped
+    Restore(Box<RestoreArgs>),
+}
+
+const AFTER_RESTORE: &str = "\
+The copies that volumed makes every day are in DISK/meta. The copy is checked, and compared with the
+disks and with the store in place, which is kept under another name. If they know of anything that the
+copy lacks, nothing is done without --accept-loss: after it, the next start removes from the disks what
+the copy does not record. Give the settings that `volumed serve` is started with.";
+
+/// How to restore the metadata store.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_RESTORE)]
+pub struct RestoreArgs {
+    /// The copy
+    pub file: PathBuf,
+    /// Do it although disks or store are newer than the copy
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Configuration file (TOML); flags and environment variables win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Source,
+}
+
+/// How a volume grows by itself.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Growth {
+    /// Grow by itself when less than this share of the size is free, in percent [default: 20]
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "20", requires = "max_size")]
+    pub auto_grow: Option<u8>,
+    /// The size up to which the volume grows by itself
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub max_size: Option<u64>,
+}
+
+impl Growth {
+    /// As the daemon is asked for it.
+    pub fn asked(self) -> Option<AutoGrow> {
+        let free_percent = self.auto_grow.unwrap_or(20);
+        self.max_size.map(|max_size| AutoGrow {
+            free_percent,
+            max_size,
+        })
+    }
+}
+
 /// Commands about volumes.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]
@@ -141,6 +219,8 @@ pub enum VolumeCommand {
         #[arg(long, default_value_t = 1)]
         replicas: u8,
         #[command(flatten)]
+        growth: Growth,
+        #[command(flatten)]
         call: Call,
     },
     /// List every volume
@@ -152,6 +232,18 @@ pub enum VolumeCommand {
     Show {
         /// The volume's name
         name: String,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Make a volume larger; connected clients may use the new size at once
+    Grow {
+        /// The volume's name
+        name: String,
+        /// The new virtual size, like 20GiB; not below the size now
+        #[arg(value_parser = size::parse, required_unless_present = "max_size")]
+        size: Option<u64>,
+        #[command(flatten)]
+        growth: Growth,
         #[command(flatten)]
         call: Call,
     },

@@ -1,13 +1,19 @@
 //! The commands that talk to the daemon.
 
 use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use volumed_client::admin::{AdminClient, AdminError, CreateVolume, ErrorCode};
+use volumed_client::admin::{
+    AdminClient, AdminError, BackUpError, CreateVolume, ErrorCode, GrowVolume,
+};
+use volumed_daemon::{ConfigError, StateFolderError};
+use volumed_meta::CopyError;
 
 use crate::cli::{Call, DiskCommand, PoolCommand, VolumeCommand};
 use crate::table;
+use crate::volume::RestoreError;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +21,24 @@ pub enum CommandError {
     /// The daemon refused or cannot be reached.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// There is no backup.
+    #[error(transparent)]
+    BackUp(#[from] BackUpError),
+    /// The store cannot be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The file is there already.
+    #[error("{} exists already: name another file, or move that one away", .0.display())]
+    BackupExists(PathBuf),
+    /// The store was not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A daemon runs.
+    #[error("the store can be restored while volumed is stopped: {0}")]
+    Running(#[from] StateFolderError),
     /// Nobody said yes.
     #[error("nothing was deleted")]
     NotConfirmed,
@@ -30,7 +54,9 @@ impl CommandError {
     /// As `--help` lists them.
     pub fn exit_code(&self) -> ExitCode {
         let number = match self {
-            Self::Admin(AdminError::Unreachable { .. }) => 5,
+            Self::Admin(AdminError::Unreachable { .. })
+            | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
+            Self::Config(_) => 2,
             Self::Admin(error) => match error.code() {
                 Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
                 Some(ErrorCode::VolumeExists | ErrorCode::VolumeAttached | ErrorCode::NotOwner) => {
@@ -72,12 +98,14 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             name,
             size,
             replicas,
+            growth,
             call,
         } => {
             let wanted = CreateVolume {
                 name,
                 size,
                 replicas,
+                auto_grow: growth.asked(),
             };
             let volume = client(&call).create_volume(&wanted).await?;
             print(&call, &volume, || table::volume(&volume))
@@ -88,6 +116,17 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
         }
         VolumeCommand::Show { name, call } => {
             let volume = client(&call).show_volume(&name).await?;
+            print(&call, &volume, || table::volume(&volume))
+        }
+        VolumeCommand::Grow {
+            name,
+            size,
+            growth,
+            call,
+        } => {
+            let auto_grow = growth.asked();
+            let wanted = GrowVolume { size, auto_grow };
+            let volume = client(&call).grow_volume(&name, &wanted).await?;
             print(&call, &volume, || table::volume(&volume))
         }
         VolumeCommand::Delete { name, yes, call } => {
@@ -104,16 +143,24 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
     }
 }
 
-fn client(call: &Call) -> AdminClient {
+pub fn client(call: &Call) -> AdminClient {
     AdminClient::new(&call.socket)
 }
 
-fn print(
+pub fn print(
     call: &Call,
     answer: &impl Serialize,
     human: impl FnOnce() -> String,
 ) -> Result<ExitCode, CommandError> {
-    let text = if call.json {
+    print_as(call.json, answer, human)
+}
+
+pub fn print_as(
+    json: bool,
+    answer: &impl Serialize,
+    human: impl FnOnce() -> String,
+) -> Result<ExitCode, CommandError> {
+    let text = if json {
         serde_json::to_string_pretty(answer).expect("plain structs become JSON")
     } else {
         human()

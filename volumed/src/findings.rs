@@ -4,7 +4,7 @@ use volumed_client::admin::Finding;
 use volumed_daemon::descriptor_limit;
 
 use crate::size::display;
-use crate::volume::{DiskView, Volumes};
+use crate::volume::{DiskCopiesView, DiskView, VolumeView, Volumes};
 
 /// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -32,6 +32,12 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
             "Look for a full or read-only file system under the store: volumed serve --check-config, then df.",
         ));
     }
+    if let Ok(store) = volumes.store().await {
+        found.extend(store.disks.iter().filter_map(of_copies));
+    }
+    if let Ok(volumes) = volumes.list().await {
+        found.extend(volumes.iter().filter_map(of_volume));
+    }
     let suspect = volumes.suspect_regions();
     if suspect > 0 {
         found.push(Finding::warning(
@@ -44,6 +50,37 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
         ));
     }
     found
+}
+
+fn of_copies(copies: &DiskCopiesView) -> Option<Finding> {
+    let failure = copies.failure.as_ref()?;
+    let folder = copies.folder.display();
+    Some(Finding::warning(
+        "store_not_copied",
+        format!("The metadata store was not copied to {folder} the last time: {failure}."),
+        "If the disk is full, delete what is not needed; volumed tries again every ten minutes. If the \
+         store is damaged, stop s3d and volumed, then volumed meta restore with the newest copy.",
+    ))
+}
+
+fn of_volume(volume: &VolumeView) -> Option<Finding> {
+    let auto = volume.auto_grow?;
+    let at_maximum = volume.size.0 >= auto.max_size && auto.is_short(volume.size, volume.used);
+    at_maximum.then(|| {
+        let (name, max) = (&volume.name, display(auto.max_size));
+        Finding::warning(
+            "volume_at_maximum",
+            format!(
+                "The volume {name} has grown to its largest size, {max}, and less than {} % of it are free.",
+                auto.free_percent
+            ),
+            format!(
+                "volumed volume grow {name} --auto-grow {} --max-size SIZE, or delete what is not needed \
+                 in it.",
+                auto.free_percent
+            ),
+        )
+    })
 }
 
 fn of_disk(disk: &DiskView) -> Option<Finding> {

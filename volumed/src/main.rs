@@ -8,6 +8,7 @@ mod descriptors;
 mod doctor;
 mod extents;
 mod findings;
+mod meta;
 mod metrics;
 mod nbd;
 mod serve;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Pool { command } => return run_command(commands::pool(command)),
         Command::Disk { command } => return run_command(commands::disk(command)),
         Command::Volume { command } => return run_command(commands::volume(command)),
+        Command::Meta { command } => return run_command(meta::meta(command)),
         Command::Doctor { call } => return run_command(doctor::doctor(call)),
         Command::Completions { shell } => print_completions(shell),
         Command::Man { command } => print_manual(command.as_deref()),

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Instant;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, VolumeInfo};
+use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreInfo, VolumeInfo};
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
 
@@ -164,8 +164,10 @@ impl Metrics {
         pool: &PoolInfo,
         disks: &[DiskInfo],
         volumes: &[VolumeInfo],
+        store: &StoreInfo,
     ) -> Result<String, fmt::Error> {
-        let state = state(pool, disks, volumes);
+        let mut state = state(pool, disks, volumes);
+        register_store(&mut state, store);
         let mut process = Registry::default();
         register_process(&mut process);
         metrics_page(&[&self.registry, &state, &process])
@@ -228,9 +230,54 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
     registry
 }
 
+fn register_store(registry: &mut Registry, store: &StoreInfo) {
+    let newest = Family::<DiskLabels, Measured>::default();
+    for copies in &store.disks {
+        let labels = DiskLabels {
+            disk: copies.disk.clone(),
+        };
+        let made = copies.copies.iter().map(|copy| copy.made).max();
+        newest.get_or_create(&labels).set(made.unwrap_or(0));
+    }
+    registry.register(
+        "store_copy_timestamp_seconds",
+        "When the disk's newest copy of the metadata store was made; 0: never",
+        newest,
+    );
+    registry.register(
+        "store_copy_failures",
+        "Copies of the metadata store that failed",
+        ConstCounter::new(store.failures),
+    );
+    for (name, help, value) in [
+        (
+            "store_revision",
+            "The metadata store's revision",
+            store.revision,
+        ),
+        (
+            "store_generation",
+            "Starts on and copies of the metadata store",
+            store.generation,
+        ),
+    ] {
+        registry.register(name, help, ConstGauge::new(value));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use volumed_client::admin::{StoreCopies, StoreCopy};
+
+    fn copy(made: u64) -> StoreCopy {
+        let path = "meta/day.db".into();
+        StoreCopy {
+            path,
+            made,
+            bytes: 1,
+        }
+    }
 
     fn page(metrics: &Metrics) -> String {
         let pool = PoolInfo {
@@ -248,8 +295,21 @@ mod tests {
             used: 4,
             epoch: 2,
             owner: None,
+            auto_grow: None,
         };
-        metrics.page(&pool, &[], &[volume]).unwrap()
+        let store = StoreInfo {
+            file: "meta.db".into(),
+            revision: 7,
+            generation: 3,
+            disks: vec![StoreCopies {
+                disk: "d1".to_owned(),
+                folder: "meta".into(),
+                copies: [5, 9, 8].map(copy).into(),
+                failure: None,
+            }],
+            failures: 2,
+        };
+        metrics.page(&pool, &[], &[volume], &store).unwrap()
     }
 
     #[test]
@@ -277,6 +337,13 @@ mod tests {
     fn pool_and_volumes_become_lines() {
         let page = page(&Metrics::default());
         assert!(page.contains("\nvolumed_pool_free_bytes 60\n"), "{page}");
+        for line in [
+            "\nvolumed_store_copy_timestamp_seconds{disk=\"d1\"} 9\n",
+            "\nvolumed_store_copy_failures_total 2\n",
+            "\nvolumed_store_generation 3\n",
+        ] {
+            assert!(page.contains(line), "{page}");
+        }
         let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
         assert!(page.contains(volume), "{page}");
     }

@@ -12,7 +12,7 @@ use volumed_daemon::{
     ConfigError, Logging, MemoryLockError, ServiceManager, Signal, Signals, StateFolder,
     StateFolderError,
 };
-use volumed_meta::{OpenError, SqliteStore};
+use volumed_meta::OpenError;
 
 use crate::admin::Api;
 use crate::config::Settings;
@@ -68,9 +68,9 @@ pub async fn serve(
     let mut signals = Signals::catch()?;
     prepare_process(settings)?;
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
-    let store = SqliteStore::open(&settings.store)?;
+    let store = volumed_meta::open(&settings.store).await?;
     let volumes = tokio::select! {
-        started = Volumes::start(Arc::new(store), settings.disk_settings()) => started?,
+        started = Volumes::start(store, settings.disk_settings()) => started?,
         () = signals.stop() => return Ok(()),
     };
     let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;
@@ -84,6 +84,7 @@ pub async fn serve(
         nbd_socket: settings.nbd_socket.clone(),
         extents_socket: settings.extents_socket.clone(),
         store_file: settings.store.clone(),
+        backups: Arc::default(),
         metrics,
     };
     tokio::spawn(extents::serve(extents_socket, volumes.clone()));
@@ -98,6 +99,7 @@ pub async fn serve(
         ));
     }
     serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
+    volumes.make_daily_copies();
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(

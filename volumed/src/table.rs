@@ -1,9 +1,12 @@
 //! Answers as tables for people.
 
 use comfy_table::{CellAlignment, Table, presets};
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, VolumeInfo};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreCopies, StoreInfo, VolumeInfo};
 
 use crate::size::display;
+use crate::volume::Loss;
 
 /// The pool.
 pub fn pool(pool: &PoolInfo) -> String {
@@ -85,7 +88,93 @@ pub fn volume(volume: &VolumeInfo) -> String {
             "Owner",
             volume.owner.clone().unwrap_or_else(|| "nobody".to_owned()),
         ),
+        (
+            "Grows by itself",
+            volume.auto_grow.map_or_else(
+                || "no".to_owned(),
+                |auto| {
+                    let max = display(auto.max_size);
+                    format!("up to {max}, to keep {} % free", auto.free_percent)
+                },
+            ),
+        ),
     ])
+}
+
+/// The metadata store and its copies.
+pub fn store(store: &StoreInfo) -> String {
+    let facts = facts(&[
+        ("Store", store.file.display().to_string()),
+        ("Revision", store.revision.to_string()),
+        ("Generation", store.generation.to_string()),
+        ("Failed copies", store.failures.to_string()),
+    ]);
+    let row = |copies: &StoreCopies| {
+        let copies = copies.copies.iter();
+        copies
+            .map(|copy| {
+                vec![
+                    copy.path.display().to_string(),
+                    when(copy.made),
+                    display(copy.bytes),
+                ]
+            })
+            .collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = store.disks.iter().flat_map(row).collect();
+    if rows.is_empty() {
+        return format!(
+            "{facts}\n\nNo disk has a copy of it yet: the first is made a minute after the start."
+        );
+    }
+    let table = columns(&["COPY", "MADE (UTC)", "SIZE"], &[2], rows.into_iter());
+    format!("{facts}\n\n{table}")
+}
+
+/// What a copy of the metadata store lacks, a line for each kind.
+pub fn loss(loss: &Loss) -> Vec<String> {
+    let Loss {
+        generations,
+        revisions,
+        unrecorded,
+        missing,
+        volumes,
+    } = *loss;
+    let lines = [
+        (
+            generations,
+            "starts or copies of the store were made after this copy",
+        ),
+        (
+            revisions.unwrap_or(0),
+            "revisions of the store in place are not in it",
+        ),
+        (
+            volumes,
+            "volumes on the disks are not in it: the next start removes them",
+        ),
+        (
+            unrecorded,
+            "extents with data are not in it: the next start removes them",
+        ),
+        (
+            missing,
+            "extents that it records are on no disk: they cannot be read",
+        ),
+    ];
+    let lines = lines.into_iter().filter(|(count, _)| *count > 0);
+    lines
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect()
+}
+
+fn when(made: u64) -> String {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    let made = i64::try_from(made).unwrap_or(i64::MAX);
+    let time = OffsetDateTime::from_unix_timestamp(made);
+    time.ok()
+        .and_then(|time| time.format(&form).ok())
+        .unwrap_or_default()
 }
 
 fn state(state: DiskState) -> &'static str {

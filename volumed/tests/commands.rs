@@ -244,3 +244,44 @@ fn a_stop_is_clean_and_a_crash_leaves_nothing_in_the_way() {
     assert_eq!(daemon.wait(), Some(0));
     assert!(!daemon.admin_socket().exists() && !daemon.nbd_socket().exists());
 }
+
+#[test]
+fn a_volume_is_told_how_to_grow_by_itself() {
+    let daemon = Daemon::start();
+    let json = |arguments: &[&str]| {
+        let output = daemon.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let create = ["volume", "create", "v", "--size", "1GiB"];
+    let alone = daemon.run(&[&create[..], &["--auto-grow"]].concat());
+    assert_eq!(alone.status.code(), Some(2), "{}", text(&alone.stderr));
+    let smaller = daemon.run(&[&create[..], &["--max-size", "1MiB"]].concat());
+    refused(&smaller, 1, "not below its size");
+    let created = json(&[&create[..], &["--auto-grow", "--max-size", "1TiB"]].concat());
+    let auto =
+        |percent: u8, max: u64| serde_json::json!({"free_percent": percent, "max_size": max});
+    assert_eq!(created["auto_grow"], auto(20, 1 << 40));
+    let grown = json(&[
+        "volume",
+        "grow",
+        "v",
+        "--auto-grow",
+        "30",
+        "--max-size",
+        "2TiB",
+    ]);
+    assert_eq!(
+        (&grown["size"], &grown["auto_grow"]),
+        (&(1_u64 << 30).into(), &auto(30, 2 << 40))
+    );
+    let grown = json(&["volume", "grow", "v", "2GiB"]);
+    assert_eq!(
+        (&grown["size"], &grown["auto_grow"]),
+        (&(2_u64 << 30).into(), &auto(30, 2 << 40))
+    );
+    let nothing = daemon.run(&["volume", "grow", "v"]);
+    assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing.stderr));
+    let shown = text(&daemon.run(&["volume", "show", "v"]).stdout);
+    assert!(shown.contains("up to 2 TiB, to keep 30 % free"), "{shown}");
+}

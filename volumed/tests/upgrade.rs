@@ -112,14 +112,16 @@ async fn every_byte_of_an_earlier_format_is_read_and_goes_on_being_written() {
     for fixture in std::fs::read_dir(fixtures()).unwrap() {
         let fixture = fixture.unwrap().path();
         if fixture.extension().is_some_and(|kind| kind == "gz") {
-            upgrade(&fixture).await;
+            let copied = upgrade(&fixture).await;
+            assert!(copied, "the store is copied before its format changes");
             tried += 1;
         }
     }
     assert!(tried > 0);
 }
 
-async fn upgrade(fixture: &Path) {
+/// Answers whether the store was copied at the start.
+async fn upgrade(fixture: &Path) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let mut unpack = Command::new("tar");
     succeed(unpack.arg("-xzf").arg(fixture).arg("-C").arg(folder.path()));
@@ -152,6 +154,7 @@ async fn upgrade(fixture: &Path) {
     for (volume, expected) in VOLUMES.iter().zip(&all) {
         check(&attach(&daemon, volume).await, expected).await;
     }
+    daemon.data().join("disk/meta/format-1.db").exists()
 }
 
 /// The formats that this program writes, which a fixture is made of as `$FIXTURE` before they change.
@@ -161,7 +164,7 @@ async fn every_byte_of_this_format_is_read_and_goes_on_being_written() {
     let archive = std::env::var_os("FIXTURE").map(PathBuf::from);
     let archive = archive.unwrap_or_else(|| folder.path().join("now.tar.gz"));
     make(&archive).await;
-    upgrade(&archive).await;
+    assert!(!upgrade(&archive).await);
 }
 
 async fn make(archive: &Path) {

@@ -261,27 +261,20 @@ impl Accounts {
         Ok(())
     }
 
-    /// The changes that delete every key whose scope is this one, and the keys' ids.
-    pub async fn deletion_of(
+    /// Revokes every key whose scope is this one, each by itself: there may be more than one
+    /// transaction of the store can delete.
+    pub async fn revoke_keys_to(
         &self,
         namespace: &NamespaceName,
         scope: &Scope,
-    ) -> Result<(Vec<String>, Vec<Change>), RecordError> {
+    ) -> Result<(), RecordError> {
         let keys = self.records.list::<Scope>(&keys_of(namespace)).await?;
-        let ids: Vec<String> = keys
-            .into_iter()
-            .filter(|(_, stored)| stored.record == *scope)
-            .map(|(id, _)| id)
-            .collect();
-        let changes = ids.iter().flat_map(|id| removal(namespace, id)).collect();
-        Ok((ids, changes))
-    }
-
-    /// Forgets keys that were deleted with what they opened.
-    pub fn forget_keys(&self, ids: &[String]) {
-        for id in ids {
-            self.keys.remove(id);
+        for (id, stored) in keys {
+            if stored.record == *scope {
+                self.delete_key(namespace, &id).await?;
+            }
         }
+        Ok(())
     }
 }
 

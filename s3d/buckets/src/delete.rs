@@ -120,7 +120,7 @@ impl Buckets {
         Ok(false)
     }
 
-    /// Deletes the volume of a bucket that is being deleted, then its record and keys. The caller
+    /// Deletes the volume of a bucket that is being deleted, then its keys and its record. The caller
     /// has the bucket's turn.
     pub(super) async fn finish_deletion(
         &self,
@@ -136,16 +136,17 @@ impl Buckets {
         self.volumes.detach(&record.volume).await?;
         self.volumes.delete(&record.volume).await?;
         let scope = Scope::Bucket(name.clone());
-        let (keys, mut changes) = self.accounts.deletion_of(&record.namespace, &scope).await?;
-        changes.extend([
+        self.accounts
+            .revoke_keys_to(&record.namespace, &scope)
+            .await?;
+        let changes = vec![
             delete(bucket_key(name)),
             delete(bucket_of_key(record)),
             delete(unsettled_key(name)),
-        ]);
+        ];
         let conditions = vec![unchanged(bucket_key(name), &stored)];
         if self.records.commit(conditions, changes).await? {
             self.known.remove(name.as_str());
-            self.accounts.forget_keys(&keys);
         }
         Ok(())
     }

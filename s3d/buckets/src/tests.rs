@@ -126,6 +126,11 @@ impl Rack {
         }
     }
 
+    async fn key_to(&self, record: &BucketRecord) -> Key {
+        let created = self.buckets.create_key(record, record.key_grant()).await;
+        created.unwrap()
+    }
+
     async fn has_key(&self, key: &Key) -> bool {
         self.accounts.key(&key.id).await.unwrap().is_some()
     }
@@ -154,11 +159,7 @@ async fn a_bucket_is_made_used_and_deleted() {
     assert_eq!(record.status, Status::Provisioned);
     assert_eq!(*rack.buckets.find("first").await.unwrap().unwrap(), record);
     assert_eq!(rack.buckets.list(&rack.home).await.unwrap().len(), 1);
-    let key = rack
-        .buckets
-        .create_key(&record, record.key_grant())
-        .await
-        .unwrap();
+    let key = rack.key_to(&record).await;
     assert!(rack.has_key(&key).await);
     rack.put(&record).await;
 
@@ -211,6 +212,24 @@ async fn a_name_belongs_to_one_namespace() {
         .await;
     assert!(matches!(lost, Err(CreateBucketError::NoSuchNamespace)));
     assert_eq!(rack.volumes.count(), 1);
+}
+
+#[tokio::test]
+async fn a_bucket_with_many_keys_is_deleted_with_all_of_them() {
+    let rack = Rack::new().await;
+    let record = rack.create("shared").await;
+    let other = rack.create("other").await;
+    // More than one transaction of the store may delete.
+    for _ in 0..60 {
+        rack.key_to(&record).await;
+    }
+    let kept = rack.key_to(&other).await;
+    rack.buckets.delete(&record, false).await.unwrap();
+    assert!(rack.buckets.find("shared").await.unwrap().is_none());
+    assert!(!rack.buckets.is_taken(&name("shared")).await.unwrap());
+    let keys = rack.accounts.keys_of(&rack.home).await.unwrap();
+    let keys: Vec<_> = keys.into_iter().map(|key| key.id).collect();
+    assert_eq!(keys, [kept.id]);
 }
 
 #[tokio::test]

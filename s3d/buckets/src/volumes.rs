@@ -139,6 +139,7 @@ impl Volumes for NodeVolumes {
             name: volume.to_owned(),
             size: SIZE,
             replicas: 1,
+            auto_grow: None,
         };
         match self.admin.create_volume(&request).await {
             Ok(_) => Ok(()),

@@ -1,14 +1,11 @@
 //! What a first start creates: an operator with a namespace, a key to the whole namespace, and a
 //! bucket. A start that was cut short goes on where it stopped.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use http::StatusCode;
 use rand::distr::{Alphanumeric, SampleString as _};
 use s3d_accounts::{AccountSettings, Accounts};
 use serde_json::json;
-use volumed_meta::SqliteStore;
 
 use super::env_file::EnvFile;
 use super::http::{Answer, request};
@@ -66,7 +63,7 @@ async fn sign_in(settings: &Settings, env: &EnvFile) -> anyhow::Result<String> {
 
 /// Whoever runs the daemons runs the rack; as `s3d user operator` does it.
 async fn make_operator(settings: &Settings, env: &EnvFile) -> anyhow::Result<()> {
-    let store = Arc::new(SqliteStore::open(settings.store())?);
+    let store = volumed_meta::open(&settings.store()).await?;
     let accounts = Accounts::open(store, &settings.s3d_state(), AccountSettings::default())?;
     let email = env.need("HAYRACK_EMAIL")?.parse()?;
     accounts.set_operator(&email, true).await?;

@@ -1,14 +1,20 @@
+use std::path::Path;
+
 use async_trait::async_trait;
 
-/// A number that grows by one with every transaction that changed something; 0 is the empty store.
+use crate::copy::{Copied, CopyError};
+use crate::limits::InvalidTransaction;
+
+/// A number that grows by one with every transaction that changed something. Where it begins is the
+/// store's own affair (SQLite: 0, etcd: 1).
 pub type Revision = u64;
 
 /// One key's value, and the revisions that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The key.
+    /// The key, at least one byte.
     pub key: Vec<u8>,
-    /// The value.
+    /// The value, maybe empty.
     pub value: Vec<u8>,
     /// The revision that created the key (the last time it was created).
     pub created: Revision,
@@ -79,7 +85,8 @@ pub trait MetaStore: Send + Sync + 'static {
     async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError>;
 
     /// Up to `limit` entries whose key starts with `prefix` and is greater than `after` (if any),
-    /// in the order of their keys, and the revision at which they were read.
+    /// in the order of their keys, and the revision at which they were read. Nothing for a limit
+    /// of 0.
     async fn range(
         &self,
         prefix: &[u8],
@@ -87,7 +94,10 @@ pub trait MetaStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<(Revision, Vec<Entry>), StoreError>;
 
-    /// Applies `changes` if every one of `compares` holds, durably and as one.
+    /// Applies `changes` if every one of `compares` holds, durably and as one; up to
+    /// [`MAX_OPERATIONS`](crate::MAX_OPERATIONS) of each, and
+    /// [`MAX_TRANSACTION_BYTES`](crate::MAX_TRANSACTION_BYTES). A key that is put occurs in no other
+    /// of the changes, as itself or below a prefix.
     async fn transact(
         &self,
         compares: Vec<Compare>,
@@ -102,19 +112,29 @@ pub trait MetaStore: Send + Sync + 'static {
         after: Revision,
     ) -> Result<tokio::sync::mpsc::Receiver<Event>, StoreError>;
 
-    /// A new lease that ends `seconds` after its grant or its last renewal.
+    /// Copies all that the store holds at one revision to the file `to`, durably: as a SQLite store,
+    /// whatever this store is. The file is made, or replaced once the copy is whole; only its owner
+    /// may read it. Others go on meanwhile.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
+
+    /// A new lease that ends `seconds` after its grant or its last renewal: not sooner while the
+    /// store runs, but maybe later, since a store may have a shortest lease (etcd: 2 s) and may begin
+    /// all leases anew when it is started. One node's store ends every lease of an earlier boot.
     async fn grant_lease(&self, seconds: u64) -> Result<LeaseId, StoreError>;
 
-    /// Renews a lease.
+    /// Renews a lease for the length of its grant.
     async fn renew_lease(&self, lease: LeaseId) -> Result<(), StoreError>;
 
-    /// Ends a lease at once and removes its keys.
+    /// Ends a lease at once and removes its keys, all under one revision.
     async fn end_lease(&self, lease: LeaseId) -> Result<(), StoreError>;
 }
 
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// No store takes such a transaction: a defect of who asks.
+    #[error(transparent)]
+    Invalid(#[from] InvalidTransaction),
     /// The lease has ended.
     #[error("the lease has ended")]
     LeaseEnded,

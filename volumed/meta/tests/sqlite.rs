@@ -1,8 +1,6 @@
-//! The conformance suite on SQLite, and what is particular to it.
+//! What is particular to SQLite.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
-mod conformance;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,54 +9,6 @@ use volumed_meta::{Change, Compare, MetaStore, OpenError, Outcome, SqliteStore, 
 
 fn store(folder: &Path) -> Arc<dyn MetaStore> {
     Arc::new(SqliteStore::open(folder.join("meta.db")).unwrap())
-}
-
-macro_rules! conforms {
-    ($($name:ident)*) => {$(
-        #[tokio::test]
-        async fn $name() {
-            let folder = tempfile::tempdir().unwrap();
-            conformance::$name(store(folder.path())).await;
-        }
-    )*};
-}
-
-conforms! {
-    an_empty_store_has_revision_0
-    a_transaction_has_one_revision
-    conditions_are_all_or_nothing
-    only_a_change_takes_a_revision
-    a_key_remembers_who_made_it
-    ranges_are_ordered_and_paged
-    a_prefix_ends_where_it_should
-    a_watcher_sees_every_change_in_order
-    a_watcher_starts_where_it_asked_to
-    a_slow_watcher_misses_nothing
-    a_lease_takes_its_keys_along
-    a_lease_ends_by_itself_unless_renewed
-    a_plain_put_frees_a_key_from_its_lease
-    one_of_many_wins_a_key
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_handles_see_each_other() {
-    let folder = tempfile::tempdir().unwrap();
-    conformance::two_handles_see_each_other(store(folder.path()), store(folder.path())).await;
-}
-
-#[tokio::test]
-async fn everything_is_there_after_reopening() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = store(folder.path());
-    let put = vec![Change::Put(b"a".to_vec(), b"1".to_vec())];
-    assert_eq!(
-        first.transact(vec![], put).await.unwrap(),
-        Outcome::Committed(1)
-    );
-    drop(first);
-    let again = store(folder.path());
-    assert_eq!(again.revision().await.unwrap(), 1);
-    assert_eq!(again.get(b"a").await.unwrap().unwrap().value, b"1");
 }
 
 /// A process that is killed between writing a commit and its sync leaves one that is seen and not

@@ -14,13 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use volumed_client::admin::{
-    AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, PoolInfo, VolumeInfo,
+    AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, GrowVolume,
+    PoolInfo, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
 
 use super::openapi;
 use super::refused::Refused;
+use super::store;
 use crate::metrics::Metrics;
 use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
 
@@ -35,11 +37,13 @@ pub struct Api {
     pub extents_socket: PathBuf,
     /// The metadata store's file.
     pub store_file: PathBuf,
+    /// Taken while a backup is made, since all are made under one name.
+    pub backups: Arc<tokio::sync::Mutex<()>>,
     /// The counters of this daemon.
     pub metrics: Arc<Metrics>,
 }
 
-type Answer = Result<Response, Refused>;
+pub(super) type Answer = Result<Response, Refused>;
 
 /// Serves the API on `socket` until `stopped`, and then until what is under way is answered.
 pub async fn serve(
@@ -69,11 +73,14 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/volumes", get(list_volumes).post(create_volume))
         .route("/v1/volumes/{name}", get(show_volume).delete(delete_volume))
+        .route("/v1/volumes/{name}/grow", post(grow_volume))
         .route("/v1/volumes/{name}/attach", post(attach))
         .route("/v1/volumes/{name}/detach", post(detach))
         .route("/v1/pool", get(pool))
         .route("/v1/disks", get(disks))
         .route("/v1/disks/{id}", get(show_disk))
+        .route("/v1/meta", get(store::show))
+        .route("/v1/meta/backup", post(store::back_up))
         .route("/v1/findings", get(findings))
         .merge(health_router())
         .route("/openapi.json", get(|| async { openapi::document() }))
@@ -127,18 +134,29 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
         name,
         size,
         replicas,
+        auto_grow,
     } = parse(&body)?;
     let name: VolumeName = name.parse()?;
-    let view =
-        run_to_completion(
-            async move { api.volumes.create(&name, ByteCount(size), replicas).await },
-        )
-        .await?;
+    let (size, auto_grow) = (ByteCount(size), auto_grow.map(Into::into));
+    let creating = async move {
+        let volumes = api.volumes;
+        volumes.create(&name, size, replicas, auto_grow).await
+    };
+    let view = run_to_completion(creating).await?;
     Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
 }
 
 async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
     let view = api.volumes.show(&name.parse()?).await?;
+    Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
+}
+
+async fn grow_volume(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
+    let GrowVolume { size, auto_grow } = parse(&body)?;
+    let name: VolumeName = name.parse()?;
+    let (size, auto_grow) = (size.map(ByteCount), auto_grow.map(Into::into));
+    let growing = async move { api.volumes.grow(&name, size, auto_grow).await };
+    let view = run_to_completion(growing).await?;
     Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
 }
 
@@ -206,7 +224,8 @@ async fn show_disk(State(api): State<Api>, Path(id): Path<String>) -> Answer {
 async fn show_metrics(State(api): State<Api>) -> Answer {
     let pool = PoolInfo::from(api.volumes.pool().await?);
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
-    let page = api.metrics.page(&pool, &disks, &volumes);
+    let store = api.store_info().await?;
+    let page = api.metrics.page(&pool, &disks, &volumes, &store);
     let page = page.map_err(|_| Refused::new(ErrorCode::Internal, "the page cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page).into_response())
 }
@@ -219,7 +238,7 @@ async fn no_such_call() -> Refused {
 }
 
 /// Carries a change through also when the client hangs up meanwhile.
-async fn run_to_completion<T, E>(
+pub(super) async fn run_to_completion<T, E>(
     change: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, Refused>
 where
@@ -266,7 +285,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     })
 }
 
-fn json(status: StatusCode, answer: &impl Serialize) -> Response {
+pub(super) fn json(status: StatusCode, answer: &impl Serialize) -> Response {
     (status, axum::Json(answer)).into_response()
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod openapi;
 mod refused;
+mod store;
 mod views;
 
 pub use api::{Api, serve, serve_health};

@@ -4,8 +4,8 @@ use volumed_client::admin::{ApiError, ErrorCode};
 use volumed_meta::StoreError;
 
 use crate::volume::{
-    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, InvalidOwnerId,
-    InvalidVolumeName, RecordError, ShowVolumeError,
+    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
+    InvalidOwnerId, InvalidVolumeName, RecordError, ShowVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -60,7 +60,7 @@ impl From<CreateVolumeError> for Refused {
     fn from(error: CreateVolumeError) -> Self {
         let code = match &error {
             CreateVolumeError::Exists(_) => ErrorCode::VolumeExists,
-            CreateVolumeError::Size => ErrorCode::InvalidSize,
+            CreateVolumeError::Size | CreateVolumeError::AutoGrow => ErrorCode::InvalidSize,
             CreateVolumeError::Replicas(_) => ErrorCode::InvalidReplicas,
             CreateVolumeError::Stopping => ErrorCode::ShuttingDown,
             CreateVolumeError::Record(error) => record_code(error),
@@ -76,6 +76,20 @@ impl From<ShowVolumeError> for Refused {
             ShowVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
             ShowVolumeError::Record(error) => record_code(error),
             ShowVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<GrowVolumeError> for Refused {
+    fn from(error: GrowVolumeError) -> Self {
+        let code = match &error {
+            GrowVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
+            GrowVolumeError::Smaller(..) | GrowVolumeError::Size | GrowVolumeError::AutoGrow => {
+                ErrorCode::InvalidSize
+            }
+            GrowVolumeError::Record(error) => record_code(error),
+            GrowVolumeError::Store(error) => store_code(error),
         };
         Self::new(code, error.to_string())
     }

@@ -1,8 +1,8 @@
 //! The volumes' views as the API's types.
 
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, VolumeInfo};
+use volumed_client::admin::{self, DiskInfo, DiskState, PoolInfo, VolumeInfo};
 
-use crate::volume::{DiskView, PoolView, VolumeView};
+use crate::volume::{AutoGrow, DiskView, PoolView, VolumeView};
 
 impl From<VolumeView> for VolumeInfo {
     fn from(view: VolumeView) -> Self {
@@ -14,6 +14,7 @@ impl From<VolumeView> for VolumeInfo {
             used: view.used.0,
             epoch: view.epoch.0,
             owner: view.owner.map(|owner| owner.to_string()),
+            auto_grow: view.auto_grow.map(Into::into),
         }
     }
 }
@@ -43,6 +44,24 @@ impl From<DiskView> for DiskInfo {
             capacity: view.capacity.0,
             used: view.used.0,
             free: view.free.0,
+        }
+    }
+}
+
+impl From<AutoGrow> for admin::AutoGrow {
+    fn from(auto: AutoGrow) -> Self {
+        Self {
+            free_percent: auto.free_percent,
+            max_size: auto.max_size,
+        }
+    }
+}
+
+impl From<admin::AutoGrow> for AutoGrow {
+    fn from(auto: admin::AutoGrow) -> Self {
+        Self {
+            free_percent: auto.free_percent,
+            max_size: auto.max_size,
         }
     }
 }

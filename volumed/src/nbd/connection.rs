@@ -182,6 +182,8 @@ impl Transmission {
     /// Submits what came in whole; false when the client wants no more. Dropping it while it
     /// waits loses the request that it waits with.
     async fn submit_all(&mut self, export: &impl Export) -> Result<bool, Violation> {
+        // It may have grown.
+        self.requests.set_size(export.size());
         self.outbox.cork();
         let more = loop {
             match self.requests.next_event() {

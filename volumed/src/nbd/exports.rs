@@ -26,7 +26,7 @@ pub trait Exports: Send + Sync + 'static {
 
 /// An export that a connection has open; dropping it tells that nothing more of it is under way.
 pub trait Export: 'static {
-    /// In bytes.
+    /// In bytes, as it is now: it may grow.
     fn size(&self) -> u64;
 
     /// Starts a command that lies within the export. `answer` may be called before this returns.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use volumed_core::{Epoch, StoreId};
+use volumed_core::{ByteCount, Epoch, StoreId};
 use volumed_disk::DiskError;
-use volumed_meta::StoreError;
+use volumed_meta::{CopyError, StoreError};
 
 use super::name::{OwnerId, VolumeName};
+use crate::size::display;
 
 /// A record in the store cannot be understood; says which and why.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,8 @@ pub enum StartError {
     /// Files are newer than the store (V11).
     #[error(
         "{} was placed at the metadata store's revision {alloc}, but the store is only at \
-         {revision}: it was rolled back to an older copy; bring the newest copy back", path.display()
+         {revision}: it was rolled back to an older copy; bring the newest copy back by `volumed meta \
+         restore`", path.display()
     )]
     RolledBack {
         /// The newer file.
@@ -83,7 +85,8 @@ pub enum StartError {
     /// The disk served under a later start than the store knows of (V11).
     #[error(
         "the disk {} served at start {known} of the metadata store, but the store knows of only \
-         {store}: it was rolled back to an older copy; bring the newest copy back", path.display()
+         {store}: it was rolled back to an older copy; bring the newest copy back by `volumed meta restore`",
+        path.display()
     )]
     OlderStore {
         /// The disk's directory.
@@ -106,6 +109,20 @@ pub enum StartError {
         /// The last one that it served at.
         recorded: u64,
     },
+    /// A newer program wrote the store.
+    #[error(
+        "the metadata store has format {found}, and this program knows formats up to {known}: run the \
+         newer program, or restore a copy of before"
+    )]
+    NewerStore {
+        /// The store's format.
+        found: u32,
+        /// The newest one that is known.
+        known: u32,
+    },
+    /// The store must be copied before its format changes.
+    #[error("the metadata store's format cannot be changed before it is copied to a disk: {0}")]
+    NotCopied(CopyError),
     /// The numbers of disks are used up; none is given twice.
     #[error("the pool cannot ever have had more than 65536 disks")]
     TooManyDisks,
@@ -120,6 +137,17 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+/// Why the store was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum BackUpError {
+    /// There is no copy.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// There is one, but it could not be noted that the store is another one by now.
+    #[error("the metadata store was copied, but cannot be told from its copy: {0}")]
+    Outdate(#[from] StartError),
+}
+
 /// Why a volume was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateVolumeError {
@@ -129,6 +157,12 @@ pub enum CreateVolumeError {
     /// The size is not possible.
     #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
     Size,
+    /// It cannot grow by itself so.
+    #[error(
+        "a volume that grows by itself keeps 1 to 90 percent free, and its largest size is a multiple \
+         of 4096 bytes, up to 1 EiB and not below its size"
+    )]
+    AutoGrow,
     /// More replicas than can be kept.
     #[error("{0} replicas were asked for, but only one can be kept yet: ask for 1")]
     Replicas(u8),
@@ -149,6 +183,32 @@ pub enum ShowVolumeError {
     /// There is none.
     #[error("there is no volume called {0}")]
     NotFound(VolumeName),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume has the size that it had.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowVolumeError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// A volume never gets smaller: what lay behind its end would be lost.
+    #[error("the volume {0} has {now} already: it can only grow", now = display(.1.0))]
+    Smaller(VolumeName, ByteCount),
+    /// The size is not possible.
+    #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
+    Size,
+    /// It cannot grow by itself so.
+    #[error(
+        "a volume that grows by itself keeps 1 to 90 percent free, and its largest size is a multiple \
+         of 4096 bytes, up to 1 EiB and not below its size"
+    )]
+    AutoGrow,
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

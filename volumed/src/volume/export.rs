@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 use volumed_core::{ByteCount, Epoch, ExtentIndex, Reply, Request};
@@ -17,16 +18,16 @@ const MOST_AHEAD: u32 = 32 << 20;
 /// is dropped (V2), so a connection holds it until its last request is answered.
 pub struct Export {
     machine: Arc<Machine>,
-    size: ByteCount,
+    size: Arc<AtomicU64>,
     revoked: watch::Receiver<bool>,
     /// Its end tells that the export is dropped.
     _held: mpsc::Sender<()>,
 }
 
 impl Export {
-    /// The volume's virtual size.
+    /// The volume's virtual size now; it may grow.
     pub fn size(&self) -> ByteCount {
-        self.size
+        ByteCount(self.size.load(Ordering::Acquire))
     }
 
     /// Resolves when the volume gets another owner: the connection must stop reading requests,
@@ -77,7 +78,7 @@ impl Export {
 pub(super) struct Session {
     pub epoch: Epoch,
     pub owner: Option<OwnerId>,
-    size: ByteCount,
+    size: Arc<AtomicU64>,
     revoke: watch::Sender<bool>,
     held: mpsc::Sender<()>,
     dropped: mpsc::Receiver<()>,
@@ -89,7 +90,7 @@ impl Session {
         Self {
             epoch,
             owner,
-            size,
+            size: Arc::new(AtomicU64::new(size.0)),
             revoke: watch::Sender::new(false),
             held,
             dropped,
@@ -99,10 +100,15 @@ impl Session {
     pub fn export(&self, machine: &Arc<Machine>) -> Arc<Export> {
         Arc::new(Export {
             machine: Arc::clone(machine),
-            size: self.size,
+            size: Arc::clone(&self.size),
             revoked: self.revoke.subscribe(),
             _held: self.held.clone(),
         })
+    }
+
+    /// Lets every export see the volume's new size; the head takes requests up to it already.
+    pub fn grow(&self, size: ByteCount) {
+        self.size.fetch_max(size.0, Ordering::Release);
     }
 
     /// Whether anybody holds an export.

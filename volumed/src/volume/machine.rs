@@ -267,6 +267,11 @@ impl Machine {
         }
     }
 
+    /// The volume's record says this size now.
+    pub fn grow(self: &Arc<Self>, size: ByteCount) {
+        self.head_event(HeadEvent::Grow(size));
+    }
+
     /// Time went by.
     pub fn tick(self: &Arc<Self>) {
         self.head_event(HeadEvent::Tick);

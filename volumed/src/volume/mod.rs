@@ -1,7 +1,10 @@
 //! Every volume of this node: created, attached, exported, deleted.
 
+mod auto_grow;
+mod copies;
 mod error;
 mod export;
+mod growth;
 mod leftovers;
 mod machine;
 mod name;
@@ -9,7 +12,9 @@ mod placements;
 mod placer;
 mod pool;
 mod records;
+mod restore;
 mod start;
+mod store_format;
 mod store_state;
 #[cfg(test)]
 mod tests;
@@ -23,19 +28,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use volumed_core::{BLOCK_SIZE, ByteCount, MAX_VOLUME_SIZE, VolumeId};
+use volumed_core::{ByteCount, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
+pub use auto_grow::AutoGrow;
 pub use error::{
-    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, OpenExportError, RecordError,
-    ShowVolumeError, StartError,
+    AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
+    OpenExportError, RecordError, ShowVolumeError, StartError,
 };
 pub use export::Export;
 pub use name::{
     ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
-pub use view::{Attachment, DiskSettings, DiskView, PoolView, VolumeView};
+pub use restore::{Loss, RestoreError, Restored, restore};
+pub use view::{
+    Attachment, CopyView, DiskCopiesView, DiskSettings, DiskView, PoolView, VolumeView,
+};
 
+use auto_grow::is_possible;
+use copies::Copies;
 use machine::{Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
 use volume::Volume;
@@ -64,6 +75,7 @@ struct Shared {
     node: Arc<Node>,
     volumes: RwLock<BTreeMap<VolumeName, Arc<Volume>>>,
     stopping: AtomicBool,
+    copies: Copies,
 }
 
 #[expect(clippy::unused_async, reason = "with several nodes these ask others")]
@@ -79,6 +91,7 @@ impl Volumes {
             node,
             volumes,
             stopping,
+            copies: Copies::default(),
         });
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {
@@ -91,18 +104,23 @@ impl Volumes {
         Ok(Self { shared })
     }
 
-    /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space.
+    /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space. With
+    /// `auto_grow` it grows by itself.
     pub async fn create(
         &self,
         name: &VolumeName,
         size: ByteCount,
         replicas: u8,
+        auto_grow: Option<AutoGrow>,
     ) -> Result<VolumeView, CreateVolumeError> {
         if self.stopping() {
             return Err(CreateVolumeError::Stopping);
         }
-        if size > MAX_VOLUME_SIZE || !size.0.is_multiple_of(BLOCK_SIZE) {
+        if !is_possible(size) {
             return Err(CreateVolumeError::Size);
+        }
+        if auto_grow.is_some_and(|auto| !auto.is_possible(size)) {
+            return Err(CreateVolumeError::AutoGrow);
         }
         if replicas != 1 {
             return Err(CreateVolumeError::Replicas(replicas));
@@ -114,6 +132,7 @@ impl Volumes {
             replicas,
             epoch: 0,
             owner: None,
+            auto_grow,
         };
         let id = self.record_volume(name, &record).await?;
         let volume = self.shared.new_volume(id, name, record);
@@ -171,6 +190,22 @@ impl Volumes {
         let volume = self
             .find(name)
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
+        Ok(volume.view())
+    }
+
+    /// Makes a volume larger, if there is a size, and changes how it grows by itself, if that is said.
+    /// Its connections may use the new size at once; what a client asked of
+    /// the volume when it connected, it asks anew when it connects next.
+    pub async fn grow(
+        &self,
+        name: &VolumeName,
+        size: Option<ByteCount>,
+        auto: Option<AutoGrow>,
+    ) -> Result<VolumeView, GrowVolumeError> {
+        let volume = self
+            .find(name)
+            .ok_or_else(|| GrowVolumeError::NotFound(name.clone()))?;
+        volume.grow(size, auto).await?;
         Ok(volume.view())
     }
 
@@ -321,6 +356,7 @@ impl Shared {
         for volume in volumes {
             volume.machine.keep_sums(sums);
             volume.machine.tick();
+            volume.grow_if_short();
         }
     }
 

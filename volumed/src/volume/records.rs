@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `store/identity` | the store's id: 32 hex digits, drawn at its first start |
 //! | `store/generation` | how many starts there were on it, decimal |
+//! | `store/format` | the newest form of what is in it, decimal; 1 when absent |
 //! | `store/base` | what a revision counts from, decimal; 0 when absent |
 //! | `volumes/<volume>` | [`VolumeRecord`] as JSON |
 //! | `volume-names/<name>` | the volume's id |
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use volumed_core::{DiskId, DiskNumber, VolumeId};
 use volumed_meta::{Entry, MetaStore, StoreError};
 
+use super::auto_grow::AutoGrow;
 use super::error::RecordError;
 
 pub(super) const VERSION: u32 = 1;
@@ -30,6 +32,7 @@ pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
+pub(super) const STORE_FORMAT: &[u8] = b"store/format";
 pub(super) const STORE_BASE: &[u8] = b"store/base";
 
 /// Entries read at once.
@@ -47,6 +50,9 @@ pub(super) struct VolumeRecord {
     pub epoch: u64,
     /// V2.
     pub owner: Option<String>,
+    /// How it grows by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// A disk.

@@ -19,15 +19,16 @@ use super::records::{
     DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, VOLUMES, VolumeRecord, decode, disk_key,
     disk_number_key, encode, last_part, parse, read_all, unreadable,
 };
+use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
 use super::volume::Volume;
 use crate::descriptors;
 
-struct Recorded {
-    name: VolumeName,
-    record: VolumeRecord,
-    placements: Placements,
+pub(super) struct Recorded {
+    pub name: VolumeName,
+    pub record: VolumeRecord,
+    pub placements: Placements,
 }
 
 pub(super) async fn start(
@@ -56,6 +57,7 @@ pub(super) async fn start(
         Ok((recorded, leftovers))
     })
     .await?;
+    store_format::raise(&*store, &disks, store_format::FORMAT).await?;
     for disk in new {
         let number = join(&*store, &disk).await?;
         disks.insert(number, Arc::new(disk));
@@ -82,9 +84,9 @@ pub(super) async fn start(
     Ok((node, volumes.await?))
 }
 
-/// Counts this start in the store, then on the disks, then in the store's records of them: a disk
+/// Counts a start in the store, then on the disks, then in the store's records of them: a disk
 /// never knows more than its store, and never less than its record.
-async fn serve(
+pub(super) async fn serve(
     store: &dyn MetaStore,
     state: StoreState,
     disks: BTreeMap<DiskNumber, Arc<Disk>>,
@@ -104,14 +106,16 @@ async fn serve(
     Ok(disks)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| StartError::Threads(error.into()))?
 }
 
-async fn read_volumes(store: &dyn MetaStore) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
+pub(super) async fn read_volumes(
+    store: &dyn MetaStore,
+) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
     let mut recorded = BTreeMap::new();
     for entry in read_all(store, VOLUMES).await? {
         let unreadable = |why: &str| unreadable(&entry.key, why);
@@ -140,7 +144,7 @@ async fn read_volumes(store: &dyn MetaStore) -> Result<BTreeMap<VolumeId, Record
     Ok(recorded)
 }
 
-async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
+pub(super) async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }

@@ -34,11 +34,13 @@ impl StoreState {
         })
     }
 
-    fn id(&self) -> Option<StoreId> {
+    /// The store's id, once it was started on.
+    pub fn id(&self) -> Option<StoreId> {
         self.identity.as_ref().map(|(_, id)| *id)
     }
 
-    fn generation(&self) -> u64 {
+    /// How many starts the store knows of.
+    pub fn generation(&self) -> u64 {
         self.generation.as_ref().map_or(0, |(_, number)| *number)
     }
 
@@ -129,7 +131,8 @@ fn with_value<T: std::str::FromStr<Err: std::fmt::Display>>(
     Ok((entry, value))
 }
 
-fn as_it_was(key: &[u8], entry: Option<&Entry>) -> Compare {
+/// The condition that nobody changed a key since it was read.
+pub(super) fn as_it_was(key: &[u8], entry: Option<&Entry>) -> Compare {
     match entry {
         Some(entry) => Compare::Unchanged(key.to_vec(), entry.modified),
         None => Compare::Absent(key.to_vec()),

@@ -10,10 +10,12 @@ use volumed_core::{ByteCount, IoError, Reply, Request};
 use volumed_meta::{MetaStore, SqliteStore};
 
 use super::{
-    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
-    OpenExportError, OwnerId, StartError, VolumeName, Volumes,
+    AttachError, AutoGrow, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
+    GrowVolumeError, OpenExportError, OwnerId, StartError, VolumeName, Volumes,
 };
 
+mod copies;
+mod growth;
 mod leftovers;
 mod newer;
 
@@ -88,7 +90,7 @@ async fn open(volumes: &Volumes, export: &str) -> Result<Arc<Export>, OpenExport
 async fn what_is_written_is_read_and_the_rest_is_zero() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let export = open(&volumes, "v").await.unwrap();
     assert_eq!(read(&export, EIB.0 - 10, 10).await.unwrap(), vec![0; 10]);
     // Unaligned, and over the edge of two extents.
@@ -116,7 +118,7 @@ async fn trims_and_zeroes_read_zero_and_space_returns() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     volumes
-        .create(&name("v"), ByteCount(256 * MIB), 1)
+        .create(&name("v"), ByteCount(256 * MIB), 1, None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();
@@ -186,7 +188,7 @@ fn extent_files(folder: &TempDir) -> Vec<PathBuf> {
 async fn everything_is_there_after_a_clean_stop_and_after_a_kill() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 9 * MIB - 3, b"before", false).await.unwrap();
     drop(export);
@@ -220,7 +222,7 @@ async fn everything_is_there_after_a_clean_stop_and_after_a_kill() {
 async fn a_flipped_byte_is_an_error_and_never_read() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &[5; 8192], true).await.unwrap();
     drop(export);
@@ -250,7 +252,7 @@ async fn a_flipped_byte_is_an_error_and_never_read() {
 async fn a_full_pool_refuses_before_anything_is_changed() {
     let folder = TempDir::new().unwrap();
     let volumes = start_on(&folder, Some(MIB)).await.unwrap();
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &vec![1; MIB as usize - 4096], true)
         .await
@@ -283,7 +285,7 @@ async fn a_full_pool_refuses_before_anything_is_changed() {
 async fn a_new_owner_waits_for_the_old_ones_connections() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let first = volumes.attach(&name("v"), owner("one")).await.unwrap();
     let export = open(&volumes, &format!("v@{}", first.epoch)).await.unwrap();
     assert!(matches!(
@@ -320,7 +322,7 @@ async fn a_new_owner_waits_for_the_old_ones_connections() {
 async fn only_the_owner_that_has_a_volume_attaches_it_again() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let again = async |who| volumes.attach_again(&name("v"), owner(who)).await;
     let refused = again("one").await;
     assert!(matches!(refused, Err(AttachError::NotOwner(..))));
@@ -338,10 +340,10 @@ async fn only_the_owner_that_has_a_volume_attaches_it_again() {
 async fn what_cannot_be_created_is_refused() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1).await.unwrap();
+    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
     let create = async |text, size, replicas| {
         volumes
-            .create(&name(text), ByteCount(size), replicas)
+            .create(&name(text), ByteCount(size), replicas, None)
             .await
             .unwrap_err()
     };

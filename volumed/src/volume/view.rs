@@ -1,9 +1,11 @@
 //! What the node's volumes and disks look like from outside.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
 
+use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
 
 /// A directory that is given to the pool.
@@ -34,6 +36,8 @@ pub struct VolumeView {
     pub epoch: Epoch,
     /// Who has it attached, if anybody.
     pub owner: Option<OwnerId>,
+    /// How it grows by itself, if it does.
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// All disks together.
@@ -77,4 +81,41 @@ pub struct Attachment {
     pub epoch: Epoch,
     /// Virtual size.
     pub size: ByteCount,
+}
+
+/// The metadata store and its copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreView {
+    /// Its newest revision.
+    pub revision: u64,
+    /// How many starts of a daemon, and copies, it knows of.
+    pub generation: u64,
+    /// What each disk has of it.
+    pub disks: Vec<DiskCopiesView>,
+    /// How many copies failed since the daemon was started.
+    pub failures: u64,
+}
+
+/// The copies on one disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskCopiesView {
+    /// The disk.
+    pub disk: DiskId,
+    /// Where they are.
+    pub folder: PathBuf,
+    /// Every one, by name.
+    pub copies: Vec<CopyView>,
+    /// Why the last try failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// A copy of the metadata store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyView {
+    /// Its file.
+    pub path: PathBuf,
+    /// When it was made.
+    pub made: SystemTime,
+    /// Its length.
+    pub bytes: u64,
 }

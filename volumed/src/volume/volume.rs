@@ -1,6 +1,7 @@
 //! One volume: its record, its machines and its session.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
@@ -23,13 +24,15 @@ pub(super) struct Volume {
     /// As it was last read or written.
     record: Mutex<VolumeRecord>,
     /// Held through every change of owner.
-    seat: tokio::sync::Mutex<Seat>,
+    pub(super) seat: tokio::sync::Mutex<Seat>,
+    /// A task makes it larger just now.
+    pub(super) growing: AtomicBool,
 }
 
 #[derive(Default)]
-struct Seat {
-    session: Option<Session>,
-    deleted: bool,
+pub(super) struct Seat {
+    pub session: Option<Session>,
+    pub deleted: bool,
 }
 
 impl Volume {
@@ -46,6 +49,7 @@ impl Volume {
             machine,
             record,
             seat,
+            growing: AtomicBool::new(false),
         })
     }
 
@@ -59,6 +63,7 @@ impl Volume {
             used: self.machine.used(),
             epoch: Epoch(record.epoch),
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
+            auto_grow: record.auto_grow,
         }
     }
 
@@ -222,7 +227,7 @@ impl Volume {
         }
     }
 
-    fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &Node {
         &self.machine.node
     }
 
@@ -231,7 +236,7 @@ impl Volume {
     }
 
     /// Changes the record by compare-and-swap.
-    async fn change_record(
+    pub(super) async fn change_record(
         &self,
         edit: impl Fn(&mut VolumeRecord),
     ) -> Result<VolumeRecord, AttachError> {

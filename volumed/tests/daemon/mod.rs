@@ -148,6 +148,7 @@ impl Daemon {
             name: name.to_owned(),
             size,
             replicas: 1,
+            auto_grow: None,
         };
         self.admin().create_volume(&volume).await.unwrap();
     }

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{
     ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    PoolInfo, VolumeInfo,
+    GrowVolume, PoolInfo, StoreInfo, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -88,6 +89,17 @@ impl AdminClient {
         self.get(&volume_path(name, "")).await
     }
 
+    /// Makes a volume larger, or changes how it grows by itself; who has it attached sees the new size
+    /// when it connects next, and may write beyond the old one at once.
+    pub async fn grow_volume(
+        &self,
+        name: &str,
+        growth: &GrowVolume,
+    ) -> Result<VolumeInfo, AdminError> {
+        self.call(Method::POST, &volume_path(name, "/grow"), Some(growth))
+            .await
+    }
+
     /// Deletes a volume that is not attached, and gives its space back.
     pub async fn delete_volume(&self, name: &str) -> Result<(), AdminError> {
         self.call::<(), Empty>(Method::DELETE, &volume_path(name, ""), None)
@@ -134,6 +146,11 @@ impl AdminClient {
         self.get("/v1/findings").await
     }
 
+    /// The metadata store and its copies.
+    pub async fn store(&self) -> Result<StoreInfo, AdminError> {
+        self.get("/v1/meta").await
+    }
+
     /// All disks together.
     pub async fn pool(&self) -> Result<PoolInfo, AdminError> {
         self.get("/v1/pool").await
@@ -159,24 +176,22 @@ impl AdminClient {
         path: &str,
         body: Option<&Q>,
     ) -> Result<A, AdminError> {
-        let (status, answer) = self.exchange(method, path, body).await?;
-        let not_understood = |_| AdminError::NotUnderstood(status);
+        let answer = self.send(method, path, body).await?;
+        let status = answer.status();
+        let answer = read_whole(answer).await?;
         if status.is_success() {
-            return serde_json::from_slice(&answer).map_err(not_understood);
+            return serde_json::from_slice(&answer).map_err(|_| AdminError::NotUnderstood(status));
         }
-        let refusal: ApiError = serde_json::from_slice(&answer).map_err(not_understood)?;
-        Err(AdminError::Refused {
-            code: refusal.code,
-            message: refusal.message,
-        })
+        Err(refusal(status, &answer))
     }
 
-    async fn exchange<Q: Serialize>(
+    /// The answer's head; its body comes as it is read.
+    pub(super) async fn send<Q: Serialize>(
         &self,
         method: Method,
         path: &str,
         body: Option<&Q>,
-    ) -> Result<(StatusCode, Bytes), AdminError> {
+    ) -> Result<Response<Incoming>, AdminError> {
         let stream =
             UnixStream::connect(&self.socket)
                 .await
@@ -186,7 +201,8 @@ impl AdminClient {
                 })?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
+        // Ends when the answer was read or dropped.
+        tokio::spawn(connection);
         let bytes = body.map(|body| serde_json::to_vec(body).expect("plain structs become JSON"));
         let request = Request::builder()
             .method(method)
@@ -195,17 +211,28 @@ impl AdminClient {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(bytes.unwrap_or_default())))
             .expect("an escaped path makes a request");
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-        driver.abort();
-        match body {
-            Ok(body) => Ok((status, body.to_bytes())),
-            Err(error) => Err(match error.downcast::<hyper::Error>() {
-                Ok(broken) => AdminError::Broken(*broken),
-                Err(_) => AdminError::NotUnderstood(status),
-            }),
-        }
+        Ok(sender.send_request(request).await?)
+    }
+}
+
+/// The body, if it is not too long.
+pub(super) async fn read_whole(answer: Response<Incoming>) -> Result<Bytes, AdminError> {
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+    match body {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(match error.downcast::<hyper::Error>() {
+            Ok(broken) => AdminError::Broken(*broken),
+            Err(_) => AdminError::NotUnderstood(status),
+        }),
+    }
+}
+
+/// What the daemon says when it does not do what it was asked.
+pub(super) fn refusal(status: StatusCode, answer: &[u8]) -> AdminError {
+    match serde_json::from_slice::<ApiError>(answer) {
+        Ok(ApiError { code, message }) => AdminError::Refused { code, message },
+        Err(_) => AdminError::NotUnderstood(status),
     }
 }
 

@@ -6,6 +6,7 @@
 mod client;
 mod error_code;
 mod finding;
+mod store;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use client::{AdminClient, AdminError};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
+pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 
 /// Asks for a new volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +29,36 @@ pub struct CreateVolume {
     /// Copies of every extent.
     #[serde(default = "one")]
     pub replicas: u8,
+    /// How it grows by itself, if it does.
+    #[serde(default)]
+    pub auto_grow: Option<AutoGrow>,
+}
+
+/// How a volume grows by itself: by doubling, in steps of 64 MiB to 64 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoGrow {
+    /// It grows when less than so many percent of its size are free, 1 to 90.
+    pub free_percent: u8,
+    /// The size in bytes beyond which it does not grow, up to 1 EiB, a multiple of 4 KiB.
+    pub max_size: u64,
 }
 
 fn one() -> u8 {
     1
+}
+
+/// Asks for a larger volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrowVolume {
+    /// The new virtual size in bytes, not below the size now, up to 1 EiB, a multiple of 4 KiB; the
+    /// size stays without it.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// How it grows by itself from now on; that stays as it is without it.
+    #[serde(default)]
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// A volume as it is now.
@@ -50,6 +78,9 @@ pub struct VolumeInfo {
     pub epoch: u64,
     /// Who has it attached (V2), if anybody.
     pub owner: Option<String>,
+    /// How it grows by itself, if it does.
+    #[serde(default)]
+    pub auto_grow: Option<AutoGrow>,
 }
 
 /// All disks together.

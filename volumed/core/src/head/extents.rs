@@ -84,6 +84,11 @@ impl Extents {
         placed.chain(self.placing.range(range).copied()).collect()
     }
 
+    /// The volume has this size now.
+    pub fn grow(&mut self, size: ByteCount) {
+        self.size = size;
+    }
+
     /// The extent's record is to be removed.
     pub fn free(&mut self, extent: ExtentIndex, alloc: Alloc) {
         self.to_unplace.insert(extent, alloc);

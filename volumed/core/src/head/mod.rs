@@ -90,6 +90,8 @@ pub enum HeadEvent {
     PlaceFailed(ExtentIndex, PlaceFailure),
     /// The extents' records are durably removed, or could not be removed.
     Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
+    /// The volume's size was raised to this, durably; a lower one changes nothing.
+    Grow(ByteCount),
     /// Time went by.
     Tick,
     /// Make everything durable and clean; [`HeadEffect::Settled`] follows.
@@ -224,6 +226,10 @@ impl Head {
             HeadEvent::Placed(extent, placement) => self.adopt(extent, placement, effects),
             HeadEvent::PlaceFailed(extent, failure) => self.place_failed(extent, failure, effects),
             HeadEvent::Unplaced(extents, result) => self.unplaced(&extents, result, effects),
+            HeadEvent::Grow(size) => {
+                self.size = self.size.max(size);
+                self.extents.grow(self.size);
+            }
             HeadEvent::Tick if self.started => self.clean_idle(effects),
             HeadEvent::Tick => {}
             HeadEvent::Settle => {

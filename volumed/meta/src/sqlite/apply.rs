@@ -79,7 +79,8 @@ impl<'c> Step<'c> {
                 let keys: Vec<Vec<u8>> = self
                     .connection
                     .prepare_cached(
-                        "SELECT key FROM entries WHERE key >= ?1 AND (?2 IS NULL OR key < ?2)",
+                        "SELECT key FROM entries WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) \
+                         ORDER BY key",
                     )?
                     .query_map(params![prefix, prefix_end(prefix)], |row| row.get(0))?
                     .collect::<rusqlite::Result<_>>()?;

@@ -5,12 +5,14 @@
 
 mod apply;
 mod batch;
+mod copy;
 mod leases;
+mod replace;
 mod schema;
 mod watch;
 mod worker;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,9 +20,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{self, oneshot};
 
+pub use copy::copy_file;
+pub use replace::{ReplaceError, replace};
 pub use schema::OpenError;
 use worker::{Command, Read, Request, Worker, Write};
 
+use crate::copy::{Copied, CopyError};
+use crate::limits;
 use crate::store::{
     Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
 };
@@ -34,6 +40,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// A [`MetaStore`] in a SQLite file. Dropping it waits until the file is closed.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
     commands: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,6 +60,7 @@ impl SqliteStore {
             .spawn(move || worker.run())
             .map_err(OpenError::Thread)?;
         Ok(Self {
+            path: path.to_owned(),
             commands: Some(commands),
             thread: Some(thread),
         })
@@ -128,6 +136,7 @@ impl MetaStore for SqliteStore {
         compares: Vec<Compare>,
         changes: Vec<Change>,
     ) -> Result<Outcome, StoreError> {
+        limits::check(&compares, &changes)?;
         self.write(|answer| Write::Transact {
             compares,
             changes,
@@ -148,6 +157,12 @@ impl MetaStore for SqliteStore {
             answer,
         })
         .await
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError> {
+        let (from, to) = (self.path.clone(), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy_file(&from, &to, |_, _| {})).await;
+        copied.map_err(|error| CopyError::Thread(error.into()))?
     }
 
     async fn grant_lease(&self, seconds: u64) -> Result<LeaseId, StoreError> {

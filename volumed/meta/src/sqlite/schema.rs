@@ -19,7 +19,7 @@ const FORMAT: i64 = 1;
 const APPLICATION: i64 = 0x4861_7901;
 
 /// How long a process waits for another's commit.
-const BUSY: Duration = Duration::from_secs(10);
+pub const BUSY: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
 CREATE TABLE store (
@@ -121,7 +121,7 @@ pub fn open(path: &Path) -> Result<Connection, OpenError> {
 
 /// The file exists, belongs to its owner alone, and a power cut will not take its name away.
 /// SQLite gives its side files the mode of the main one.
-fn make_private_file(path: &Path) -> io::Result<()> {
+pub fn make_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -129,11 +129,15 @@ fn make_private_file(path: &Path) -> io::Result<()> {
         .write(true)
         .mode(0o600)
         .open(path)?;
-    let parent = match path.parent() {
+    File::open(parent(path))?.sync_all()
+}
+
+/// The folder of a file.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(parent)?.sync_all()
+    }
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -142,6 +146,12 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -2_000)?;
     Ok(connection)
+}
+
+/// Whether the file is a store, of this format or an older one.
+pub fn is_known_store(connection: &Connection) -> rusqlite::Result<bool> {
+    let (application, format, _) = identity(connection)?;
+    Ok(application == APPLICATION && format <= FORMAT)
 }
 
 fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {

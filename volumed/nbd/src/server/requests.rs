@@ -153,6 +153,11 @@ impl Requests {
         self.output.split().freeze()
     }
 
+    /// The export has this size from now on: it grew.
+    pub fn set_size(&mut self, size: u64) {
+        self.size = size;
+    }
+
     /// How to answer.
     pub fn replies(&self) -> Replies {
         Replies::new(self.agreed.structured)

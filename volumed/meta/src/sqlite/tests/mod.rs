@@ -1,3 +1,5 @@
+mod conforms;
+
 use std::time::Duration;
 
 use super::*;

@@ -1,0 +1,102 @@
+//! The metadata store: what is known of it, and a copy to take away.
+
+use std::io;
+use std::time::UNIX_EPOCH;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, Stream};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+use volumed_client::admin::{ErrorCode, StoreCopies, StoreCopy, StoreInfo};
+
+use super::api::{Answer, Api, json, run_to_completion};
+use super::refused::Refused;
+use crate::volume::{BackUpError, CopyView, DiskCopiesView, StartError};
+
+/// Sent at a time, in bytes.
+const CHUNK: usize = 1 << 20;
+
+pub async fn show(State(api): State<Api>) -> Answer {
+    Ok(json(StatusCode::OK, &api.store_info().await?))
+}
+
+/// The copy lies in the state folder until it is opened, under one name: a crash leaves one at most.
+pub async fn back_up(State(api): State<Api>) -> Answer {
+    let path = api.store_file.with_extension("backup");
+    let backups = api.backups.clone();
+    let copying = async move {
+        let _turn = backups.lock().await;
+        api.volumes.back_up(&path).await?;
+        let opened = File::open(&path).await;
+        let _ = tokio::fs::remove_file(&path).await;
+        opened.map_err(|error| io_refusal(&error))
+    };
+    let file = run_to_completion(copying).await?;
+    let length = file.metadata().await.map_err(|error| io_refusal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
+        (header::CONTENT_LENGTH, length.len().to_string()),
+    ];
+    let answer: Response = (headers, Body::from_stream(chunks(file))).into_response();
+    Ok(answer)
+}
+
+fn chunks(file: File) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold(file, async |mut file| {
+        let mut chunk = vec![0; CHUNK];
+        let read = file.read(&mut chunk).await?;
+        chunk.truncate(read);
+        Ok((read > 0).then(|| (Bytes::from(chunk), file)))
+    })
+}
+
+fn io_refusal(error: &io::Error) -> Refused {
+    let message = format!("the copy of the metadata store cannot be read: {error}");
+    Refused::new(ErrorCode::Internal, message)
+}
+
+impl From<BackUpError> for Refused {
+    fn from(error: BackUpError) -> Self {
+        Self::new(ErrorCode::StoreUnavailable, error.to_string())
+    }
+}
+
+impl Api {
+    pub(super) async fn store_info(&self) -> Result<StoreInfo, Refused> {
+        let store = self.volumes.store().await.map_err(|error: StartError| {
+            Refused::new(ErrorCode::StoreUnavailable, error.to_string())
+        })?;
+        Ok(StoreInfo {
+            file: self.store_file.clone(),
+            revision: store.revision,
+            generation: store.generation,
+            disks: store.disks.into_iter().map(StoreCopies::from).collect(),
+            failures: store.failures,
+        })
+    }
+}
+
+impl From<DiskCopiesView> for StoreCopies {
+    fn from(view: DiskCopiesView) -> Self {
+        Self {
+            disk: view.disk.to_string(),
+            folder: view.folder,
+            copies: view.copies.into_iter().map(StoreCopy::from).collect(),
+            failure: view.failure,
+        }
+    }
+}
+
+impl From<CopyView> for StoreCopy {
+    fn from(view: CopyView) -> Self {
+        let made = view.made.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            path: view.path,
+            made: made.as_secs(),
+            bytes: view.bytes,
+        }
+    }
+}
