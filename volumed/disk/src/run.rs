@@ -82,9 +82,12 @@ impl Disk {
                 region,
                 before,
             } => self.resum(volume, *file, *region, before.clone()),
-            DiskOp::Sync { files } => self.in_parallel(volume, files, |extent, _| {
-                extent.sync_data().map_err(|error| self.fail(&error))
-            }),
+            DiskOp::Sync { files } => {
+                self.write_backs.flushed();
+                self.in_parallel(volume, files, |extent, _| {
+                    extent.sync_data().map_err(|error| self.fail(&error))
+                })
+            }
             DiskOp::Settle { files } => self.settle(volume, files),
             DiskOp::WriteLog(record) => {
                 let path = self.layout.dirty_log(volume);
@@ -120,12 +123,14 @@ impl Disk {
     pub fn write_back(&self, volume: VolumeId, op: &DiskOp) {
         let DiskOp::Write {
             file,
+            data,
             durable: false,
             ..
         } = op
         else {
             return;
         };
+        self.write_backs.wrote(data.len() as u64);
         if self.failed() || !self.files.is_at_hand(volume, *file) {
             return;
         }

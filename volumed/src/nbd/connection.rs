@@ -9,6 +9,7 @@ use volumed_nbd::server::{Command, Event, Replies, Requests};
 use volumed_nbd::{Failure, Violation};
 
 use super::budget::{Budget, UNIT};
+use super::busy_poll::BusyPoll;
 use super::exports::{Export, Exports};
 use super::handshake::{HandshakeError, Opened, shake_hands};
 use super::outbox::Outbox;
@@ -121,6 +122,7 @@ struct Transmission {
     outbox: Arc<Outbox>,
     budget: Arc<Budget>,
     metrics: Arc<Metrics>,
+    busy_poll: BusyPoll,
     /// How many replies are owed or given.
     submitted: u64,
     /// The sum of their costs.
@@ -137,6 +139,7 @@ impl Transmission {
             outbox,
             budget: service.budget.clone(),
             metrics: service.metrics.clone(),
+            busy_poll: BusyPoll::new(),
             submitted: 0,
             spent: 0,
             reserved: 0,
@@ -176,7 +179,9 @@ impl Transmission {
                 Err(_) => {}
             }
         }
-        Ok(stream.read(self.requests.input()).await?)
+        let idle = self.outbox.answered() == self.submitted;
+        let read = stream.read(self.requests.input());
+        Ok(self.busy_poll.wait_for(idle, read).await?)
     }
 
     /// Submits what came in whole; false when the client wants no more. Dropping it while it

@@ -1,6 +1,7 @@
 //! NBD: a unix socket for this node, TCP for others, and a loop per connection.
 
 mod budget;
+mod busy_poll;
 mod connection;
 mod exports;
 mod handshake;
