@@ -35,6 +35,8 @@ impl Disk {
             return Some(Err(DiskFault::Sync));
         }
         match op {
+            // Copying that much is work enough for a thread of its own.
+            DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write { file, .. }
             | DiskOp::LoadSums { file, .. }
@@ -42,7 +44,6 @@ impl Disk {
             {
                 Some(self.run(volume, op))
             }
-            DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write {
                 file,
