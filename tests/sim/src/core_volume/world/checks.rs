@@ -5,7 +5,8 @@ use volumed_core::BLOCK_SIZE;
 use volumed_core::head::RequestId;
 use volumed_core::map::runs;
 
-use super::{Checked, World, sectors};
+use super::clients::sectors;
+use super::{Checked, World};
 
 impl World {
     /// V5, after every disk operation.
