@@ -1,4 +1,5 @@
-//! Head, replicas, disks and store of one volume, with everything that is on its way between them.
+//! Head, replicas, disks, store and clients of one volume, with everything that is on its way
+//! between them.
 
 mod checks;
 mod clients;
@@ -8,74 +9,96 @@ mod store;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use volumed_core::head::{Head, HeadEvent, HeadSettings, HeadStart, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message};
 use volumed_core::placement::Placement;
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica};
+use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
 use volumed_core::{
     BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId,
 };
 
-use super::Fault;
 use super::disk::SimDisk;
 use super::model::Model;
+use super::weather::Weather;
+use super::{Broken, Lie};
 
-use clients::Asked;
+use checks::{Told, Troubles};
+use clients::{Asked, Connection};
 use store::Placing;
 
 const VOLUME: VolumeId = VolumeId(7);
 pub(super) const EXTENTS: u64 = 6;
 const SIZE: ByteCount = ByteCount(EXTENTS * EXTENT_SIZE);
+const MAX_DIRTY: usize = 64;
 
 pub(super) struct World {
     pub rng: SmallRng,
     pub model: Model,
+    pub weather: Weather,
+    broken: Broken,
     disks: BTreeMap<DiskNumber, SimDisk>,
     spaces: BTreeMap<DiskNumber, Arc<DiskSpace>>,
     replicas: BTreeMap<DiskNumber, Replica>,
     head: Option<Head>,
     epoch: u64,
+    /// How many regions were dirty when the head began.
+    dirty_at_start: usize,
     /// One for each head and disk, oldest head first: messages keep their order on a link.
     links: BTreeMap<(u64, DiskNumber), VecDeque<Message>>,
     answers: BTreeMap<(u64, DiskNumber), VecDeque<Answer>>,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
-    ended: Vec<(DiskNumber, DiskOpId, DiskResult)>,
+    ended: Vec<(DiskNumber, DiskOpId, DiskOp, DiskResult)>,
     placed: BTreeMap<ExtentIndex, Placement>,
     revision: u64,
     placing: Vec<Placing>,
+    /// Who the volume belongs to now (V2).
+    owner: u64,
+    connections: Vec<Connection>,
     asked: BTreeMap<RequestId, Asked>,
     next_request: u64,
     time: u64,
+    /// How far the node's clock is off, in the same unit.
+    skew: u64,
     started: Option<Result<(), IoError>>,
     settled: Option<Result<(), IoError>>,
-    /// Whether the process may lack descriptors for some of its disk operations.
-    may_be_exhausted: bool,
+    troubles: Troubles,
+    /// Blocks that rotted.
+    harmed: BTreeSet<(ExtentIndex, u32)>,
+    told: BTreeMap<DiskNumber, Told>,
+    /// The account is so small that it fills up.
+    small: bool,
 }
 
 type Checked = Result<(), String>;
 
 impl World {
-    pub fn new(rng: SmallRng, replicas: u16, blocks: u64, fault: Fault) -> Self {
+    pub fn new(mut rng: SmallRng, replicas: u16, broken: Broken) -> Self {
         let numbers: Vec<_> = (0..replicas).map(DiskNumber).collect();
+        // A full disk among several needs space to be taken on all before any is written: not built yet.
+        let small = replicas == 1 && rng.random_bool(0.2);
+        let blocks = if small { 60 } else { 1 << 20 };
         let space = |&disk: &DiskNumber| {
             let space = DiskSpace::default();
             space.set_limit(ByteCount(blocks * BLOCK_SIZE));
             (disk, Arc::new(space))
         };
+        let disk = |&number: &DiskNumber| (number, SimDisk::new(broken));
         Self {
             rng,
-            model: Model::default(),
-            disks: numbers
-                .iter()
-                .map(|&disk| (disk, SimDisk::new(fault)))
-                .collect(),
+            model: Model::new(replicas == 1),
+            weather: Weather::default(),
+            broken,
+            disks: numbers.iter().map(disk).collect(),
             spaces: numbers.iter().map(space).collect(),
             replicas: BTreeMap::new(),
             head: None,
             epoch: 0,
+            dirty_at_start: 0,
             links: BTreeMap::new(),
             answers: BTreeMap::new(),
             running: Vec::new(),
@@ -83,13 +106,18 @@ impl World {
             placed: BTreeMap::new(),
             revision: 1,
             placing: Vec::new(),
+            owner: 0,
+            connections: Vec::new(),
             asked: BTreeMap::new(),
             next_request: 0,
             time: 0,
+            skew: 0,
             started: None,
             settled: None,
-            // With more replicas, one that refuses a write would have to be recorded stale.
-            may_be_exhausted: replicas == 1,
+            troubles: Troubles::default(),
+            harmed: BTreeSet::new(),
+            told: BTreeMap::new(),
+            small,
         }
     }
 
@@ -102,14 +130,24 @@ impl World {
         self.placed.iter().map(file).collect()
     }
 
+    /// Whether a sync failed on some disk since the process started (V8).
+    pub fn has_failed(&self) -> bool {
+        self.disks.values().any(SimDisk::failed)
+    }
+
     /// The process starts: replicas are recovered and leftovers collected.
     pub fn boot(&mut self) -> Checked {
         let files = self.files();
         for (&number, disk) in &mut self.disks {
+            disk.restart();
             disk.collect(&files);
             let space = Arc::clone(&self.spaces[&number]);
             space.release(u64::MAX);
-            let replica = Replica::recover(VOLUME, number, space, disk.recover(&files));
+            self.told
+                .insert(number, Told::at_start(disk.logged().as_ref(), &files));
+            let rules = Rules::without(self.broken.rule());
+            let found = disk.recover(&files);
+            let replica = Replica::keeping(rules, VOLUME, number, space, found);
             self.replicas
                 .insert(number, replica.map_err(|error| error.to_string())?);
         }
@@ -117,50 +155,64 @@ impl World {
     }
 
     /// A new head begins; what the one before sent may still arrive (V1).
-    pub fn begin_head(&mut self) -> Checked {
+    fn begin_head(&mut self) -> Checked {
+        loop {
+            match self.try_head()? {
+                Ok(()) => break,
+                Err(_) if self.has_failed() => return self.restart(),
+                // Its owner attaches again.
+                Err(error) if self.troubles.excuse(error) => {}
+                Err(error) => return Err(format!("the head cannot start: {error}")),
+            }
+        }
+        self.connect();
+        Ok(())
+    }
+
+    fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
         self.epoch += 1;
         let dirty = self
             .replicas
             .values()
             .flat_map(|replica| replica.dirty().iter().copied());
-        self.head = Some(Head::new(HeadStart {
+        let dirty: BTreeSet<_> = dirty.collect();
+        self.dirty_at_start = dirty.len();
+        let start = HeadStart {
             volume: VOLUME,
             epoch: Epoch(self.epoch),
             size: SIZE,
             settings: HeadSettings {
-                max_dirty: 64,
+                max_dirty: MAX_DIRTY,
                 clean_after: 300,
             },
             disks: self.disks.keys().copied().collect(),
             extents: self.placed.clone(),
             stale: BTreeSet::new(),
-            dirty: dirty.collect(),
-        }));
+            dirty,
+        };
+        self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
         self.started = None;
         self.head_event(HeadEvent::Start)?;
         // As in the daemon: nobody comes between reading the marks and the promise.
         for number in self.disks.keys().copied().collect::<Vec<_>>() {
-            self.deliver(self.epoch, number);
+            self.deliver(self.epoch, number)?;
         }
-        while self.started.is_none() {
+        loop {
+            if let Some(outcome) = self.started.take() {
+                return Ok(outcome);
+            }
             if !self.step()? {
-                return Err("the head does not start".to_owned());
+                return Err("V13: the head does not start".to_owned());
             }
         }
-        match self.started.take() {
-            // Its owner attaches again.
-            Some(Err(IoError::Exhausted)) => self.begin_head(),
-            Some(Err(error)) => Err(format!("the head cannot start: {error}")),
-            _ => Ok(()),
-        }
     }
 
-    pub fn open_requests(&self) -> usize {
-        self.asked.len()
-    }
-
+    /// Time goes by, and the clock may jump.
     pub fn tick(&mut self) -> Checked {
         self.time += 100;
+        if self.weather.clock > 0.0 && self.rng.random_bool(self.weather.clock) {
+            self.skew = [0, 40, 1_000, 1_000_000][self.rng.random_range(0..4)];
+        }
         self.head_event(HeadEvent::Tick)
     }
 
@@ -169,49 +221,61 @@ impl World {
         while self.step()? {}
         match self.asked.len() {
             0 => self.check_rest(),
-            open => Err(format!("{open} requests are never answered")),
+            open => Err(format!("V13: {open} requests are never answered")),
         }
     }
 
-    /// Makes everything durable and clean, as a clean stop does.
+    /// Makes everything durable and clean, as a clean stop does; a failed disk cannot be made so.
     pub fn settle(&mut self) -> Checked {
         self.drain()?;
+        if self.has_failed() {
+            return self.restart();
+        }
         self.settled = None;
-        let may_be_exhausted = std::mem::take(&mut self.may_be_exhausted);
+        let weather = std::mem::take(&mut self.weather);
         self.head_event(HeadEvent::Settle)?;
         while self.step()? {}
-        self.may_be_exhausted = may_be_exhausted;
+        self.weather = weather;
         match self.settled.take() {
-            None => return Err("the head never settles".to_owned()),
+            None => return Err("V13: the head never settles".to_owned()),
             Some(Err(error)) => return Err(format!("the head cannot settle: {error}")),
             Some(Ok(())) => {}
         }
-        // A region that could not be summed anew for want of descriptors stays suspect, and marked.
-        let unclean = |replica: &Replica| replica.dirty().len() > replica.suspects();
-        if self.replicas.values().any(unclean) {
-            return Err("regions are dirty after a clean stop".to_owned());
-        }
+        self.check_clean()?;
         self.model.flushed(self.time);
         Ok(())
+    }
+
+    /// The process dies and is started again.
+    pub fn restart(&mut self) -> Checked {
+        self.die(false);
+        self.boot()
     }
 
     /// The process dies; with `power`, so does the page cache.
     pub fn die(&mut self, power: bool) {
         let running = std::mem::take(&mut self.running);
-        if power {
-            for (&number, disk) in &mut self.disks {
-                let own = running.iter().filter(|(on, ..)| *on == number);
-                let ops: Vec<_> = own.map(|(_, _, op)| op.clone()).collect();
-                disk.cut_power(&ops, &mut self.rng);
-            }
+        // V8: what a failed disk did not make durable may be gone without a power cut.
+        if power || self.has_failed() {
             self.model.cut_power();
         } else {
             self.model.change_head();
         }
+        for (&number, disk) in &mut self.disks {
+            if power {
+                let own = running.iter().filter(|(on, ..)| *on == number);
+                let ops: Vec<_> = own.map(|(_, _, op)| op.clone()).collect();
+                disk.cut_power(&ops, &mut self.rng);
+            }
+            if self.weather.bad_log > 0.0 && self.rng.random_bool(self.weather.bad_log) {
+                disk.damage_log();
+            }
+        }
+        self.lose_the_store();
         self.ended.clear();
         self.links.clear();
         self.answers.clear();
-        self.placing.clear();
+        self.connections.clear();
         self.asked.clear();
         self.replicas.clear();
         self.head = None;
@@ -223,7 +287,23 @@ impl World {
             self.place_step(0)?;
         }
         self.model.change_head();
+        self.connections.clear();
         self.asked.clear();
+        self.begin_head()
+    }
+
+    /// A new owner attaches (V2): the old one's connections are read no more, what they sent is
+    /// answered, and only then does its head begin.
+    pub fn attach(&mut self) -> Checked {
+        if !self.broken.is(Lie::ReadsOldConnections) {
+            self.connections.clear();
+        }
+        while !self.asked.is_empty() || !self.placing.is_empty() {
+            if !self.step()? {
+                return Err("V13: the old owner's requests are never answered".to_owned());
+            }
+        }
+        self.owner += 1;
         self.begin_head()
     }
 
