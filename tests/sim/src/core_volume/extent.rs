@@ -108,7 +108,7 @@ impl Extent {
 
     fn put(&mut self, first: u32, blocks: &[Block], marks: &[u32], durable: bool) {
         for ((at, block), &mark) in (first..).zip(blocks).zip(marks) {
-            self.rotten.remove(&at);
+            self.unrot(at);
             self.data
                 .entry(at)
                 .or_default()
@@ -152,7 +152,7 @@ impl Extent {
     pub fn write_half(&mut self, offset: u32, blocks: &[Block], rng: &mut SmallRng) {
         let written = rng.random_range(0..=blocks.len());
         for (at, new) in (offset / BLOCK as u32..).zip(&blocks[..written]) {
-            self.rotten.remove(&at);
+            self.unrot(at);
             let cell = self.data.entry(at).or_default();
             let new = torn(cell.now(), new, rng);
             cell.write(new, false);
@@ -195,9 +195,10 @@ impl Extent {
         self.rotten.contains_key(&block)
     }
 
-    /// In a region whose sums do not count rot cannot be told from a torn write: there is none.
-    fn unrot(&mut self, region: RegionIndex) {
-        for (block, (data, sum)) in self.rotten.extract_if(blocks_of(region), |_, _| true) {
+    /// A block that is written, or summed anew, did not rot: what a power cut would leave of the write
+    /// could not be told from rot.
+    fn unrot(&mut self, block: u32) {
+        if let Some((data, sum)) = self.rotten.remove(&block) {
             self.data.entry(block).or_default().write(data, true);
             self.sums.entry(block).or_default().write(sum, true);
         }
@@ -210,7 +211,9 @@ impl Extent {
         before: Option<&SumsPage>,
         synced: bool,
     ) -> DiskAnswer {
-        self.unrot(region);
+        for block in blocks_of(region) {
+            self.unrot(block);
+        }
         if synced {
             self.sync_data();
             for (_, cell) in self.data.range_mut(blocks_of(region)) {

@@ -118,9 +118,9 @@ fn read_everything(world: &mut World) -> Result<(), String> {
 
 /// Few places, so that requests meet; edges of blocks, regions and extents among them.
 fn some_place(world: &mut World) -> u64 {
-    let rng = &mut world.rng;
-    let extent = rng.random_range(0..EXTENTS - 1);
-    let region = rng.random_range(0..16);
+    let ((extents, regions), rng) = (world.places, &mut world.rng);
+    let extent = rng.random_range(0..extents);
+    let region = rng.random_range(0..regions);
     let block = [0, 0, 0, 1, 2, 1023][rng.random_range(0..6)];
     let sector = [0, 0, 0, 3, 7][rng.random_range(0..5)];
     extent * EXTENT_SIZE + region * REGION_SIZE + block * BLOCK_SIZE + sector * SECTOR

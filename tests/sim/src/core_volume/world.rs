@@ -72,6 +72,8 @@ pub(super) struct World {
     told: BTreeMap<DiskNumber, Told>,
     /// The account is so small that it fills up.
     small: bool,
+    /// In so many extents, and regions of each, clients write: in few of them requests meet.
+    pub places: (u64, u64),
 }
 
 type Checked = Result<(), String>;
@@ -81,6 +83,11 @@ impl World {
         let numbers: Vec<_> = (0..replicas).map(DiskNumber).collect();
         // A full disk among several needs space to be taken on all before any is written: not built yet.
         let small = replicas == 1 && rng.random_bool(0.2);
+        let places = if rng.random_bool(0.3) {
+            (2, 2)
+        } else {
+            (EXTENTS - 1, 16)
+        };
         let blocks = if small { 60 } else { 1 << 20 };
         let space = |&disk: &DiskNumber| {
             let space = DiskSpace::default();
@@ -118,6 +125,7 @@ impl World {
             harmed: BTreeSet::new(),
             told: BTreeMap::new(),
             small,
+            places,
         }
     }
 

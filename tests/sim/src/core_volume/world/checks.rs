@@ -10,8 +10,8 @@ use volumed_core::map::runs;
 use volumed_core::message::{Answer, ExtentFile};
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::{
-    BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGION_SIZE, REGIONS_PER_EXTENT,
-    RegionIndex,
+    BLOCK_SIZE, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, REGION_SIZE,
+    REGIONS_PER_EXTENT, RegionIndex,
 };
 
 use super::super::extent::{Block, region_of};
@@ -49,6 +49,8 @@ impl Troubles {
 pub(super) struct Told {
     /// A sync failed.
     failed: bool,
+    /// The newest epoch that was acknowledged.
+    epoch: Epoch,
     /// Regions whose sums do not count.
     unsummed: BTreeSet<(ExtentFile, RegionIndex)>,
     /// Regions that once could not be summed anew: they stay marked until they are cleaned again.
@@ -113,11 +115,12 @@ impl World {
     }
 
     /// V1 and V8, whenever a replica answers.
-    pub(super) fn check_answer(&self, answer: &Answer) -> Checked {
+    pub(super) fn check_answer(&mut self, answer: &Answer) -> Checked {
         if answer.result.is_err() {
             return Ok(());
         }
         let (epoch, number) = (answer.epoch, answer.disk);
+        let first = self.told[&number].epoch < epoch;
         let promised = self.replicas[&number].promised();
         if epoch < promised {
             return Err(format!("V1: {epoch:?} is acknowledged after {promised:?}"));
@@ -127,8 +130,18 @@ impl World {
                 "V1: {epoch:?} is acknowledged, and its promise is not durable"
             ));
         }
+        let running = self.running.iter().map(|(on, ..)| on);
+        let mut under_way = running.chain(self.ended.iter().map(|(on, ..)| on));
+        if first && under_way.any(|on| *on == number) {
+            return Err(format!(
+                "V1: {epoch:?} is promised while what an older head began is under way"
+            ));
+        }
         if self.told[&number].failed {
             return Err("V8: something is acknowledged after a failed sync".to_owned());
+        }
+        if let Some(told) = self.told.get_mut(&number) {
+            told.epoch = epoch;
         }
         Ok(())
     }
