@@ -57,3 +57,25 @@ fn every_lie_of_what_is_around_them_is_noticed() {
     let lies = Lie::ALL.into_iter().map(Broken::Lie);
     assert_eq!(unnoticed(lies), Vec::<String>::new());
 }
+
+/// The names in the first column of the README's tables.
+fn listed() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut names: Vec<String> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_readme_lists_what_is_broken() {
+    let rules = Rule::ALL.into_iter().map(|rule| format!("{rule:?}"));
+    let lies = Lie::ALL.into_iter().map(|lie| format!("{lie:?}"));
+    let of_the_bucket = s3d_bucket::rules::Rule::ALL.into_iter();
+    let of_the_bucket = of_the_bucket.map(|rule| format!("{rule:?}"));
+    let mut broken: Vec<String> = rules.chain(lies).chain(of_the_bucket).collect();
+    broken.sort();
+    assert_eq!(listed(), broken);
+}
