@@ -7,6 +7,7 @@ pub mod message;
 pub mod placement;
 pub mod replica;
 mod request;
+pub mod rules;
 pub mod space;
 pub mod sums;
 mod units;

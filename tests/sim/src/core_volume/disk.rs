@@ -1,19 +1,19 @@
 //! A simulated disk: what was not synced may be lost at a power cut, any subset of it, and a block
 //! may be torn in the middle.
 
+mod harm;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rand::RngExt;
-use rand::rngs::SmallRng;
-use volumed_core::ExtentIndex;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
 use volumed_core::sums::HOLE;
+use volumed_core::{Epoch, ExtentIndex, RegionIndex};
 
-use super::Fault;
 use super::extent::{Extent, region_of};
+use super::{Broken, Lie};
 
 /// One disk with one volume on it.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +21,15 @@ pub(super) struct SimDisk {
     extents: BTreeMap<ExtentFile, Extent>,
     log: [Vec<u8>; 2],
     promise: [Vec<u8>; 2],
-    fault: Fault,
+    /// V8: it does nothing any more until the daemon is started anew.
+    failed: bool,
+    broken: Broken,
 }
 
 impl SimDisk {
-    pub fn new(fault: Fault) -> Self {
+    pub fn new(broken: Broken) -> Self {
         Self {
-            fault,
+            broken,
             ..Self::default()
         }
     }
@@ -35,7 +37,7 @@ impl SimDisk {
     /// The extent's files, made and durable.
     pub fn create(&mut self, file: ExtentFile) {
         let mut left = Extent::default();
-        if self.fault == Fault::ServesForeignBytes {
+        if self.broken.is(Lie::ForeignBytes) {
             let older = self
                 .extents
                 .range(..file)
@@ -48,19 +50,25 @@ impl SimDisk {
 
     /// Removes what no record names.
     pub fn collect(&mut self, placed: &BTreeSet<ExtentFile>) {
-        if self.fault != Fault::ServesForeignBytes {
+        if !self.broken.is(Lie::ForeignBytes) {
             self.extents.retain(|file, _| placed.contains(file));
         }
     }
 
     /// Carries an operation out, without telling anybody.
     pub fn apply(&mut self, op: &DiskOp) -> DiskResult {
+        if self.failed {
+            return Err(DiskFault::Sync);
+        }
         match op {
             DiskOp::Read {
                 file,
                 offset,
                 expected,
-            } => self.extent(file)?.read_checked(*offset, expected),
+            } => {
+                let checked = !self.broken.is(Lie::ReadUnchecked);
+                self.extent(file)?.read_checked(*offset, expected, checked)
+            }
             DiskOp::Write {
                 file,
                 offset,
@@ -69,9 +77,11 @@ impl SimDisk {
                 first,
                 last,
             } => {
-                let durable = *durable && self.fault != Fault::AnswersDurableWritesEarly;
-                self.extent(file)?
-                    .write(*offset, data, durable, (*first, *last))
+                let durable = *durable && !self.broken.is(Lie::DurableWriteEarly);
+                let checked = !self.broken.is(Lie::MergeUnchecked);
+                let extent = self.extent(file)?;
+                let merged = extent.merged(*offset, data, (*first, *last), checked)?;
+                Ok(extent.write(*offset, &merged, durable))
             }
             &DiskOp::Zero {
                 file,
@@ -88,9 +98,14 @@ impl SimDisk {
                 file,
                 region,
                 before,
-            } => Ok(self.extent(file)?.resum(*region, before.as_deref())),
+            } => {
+                let synced = !self.broken.is(Lie::ResumWithoutSync);
+                let extent = self.extent(file)?;
+                Ok(extent.resum(*region, before.as_deref(), synced))
+            }
             DiskOp::Sync { files } => {
-                for file in files.iter().filter(|_| self.fault != Fault::SkipsFlush) {
+                let skipped = self.broken.is(Lie::FlushSkipped);
+                for file in files.iter().filter(|_| !skipped) {
                     self.extents.get_mut(file).map(Extent::sync_data);
                 }
                 Ok(DiskAnswer::Done)
@@ -100,7 +115,7 @@ impl SimDisk {
                     if let Some(extent) = self.extents.get_mut(file) {
                         extent.header.write(*allocated, false);
                         extent.sync_data();
-                        if self.fault != Fault::CleansWithoutSums {
+                        if !self.broken.is(Lie::CleanWithoutSums) {
                             extent.sync_sums();
                         }
                     }
@@ -108,7 +123,7 @@ impl SimDisk {
                 Ok(DiskAnswer::Done)
             }
             DiskOp::WriteLog(record) => {
-                if self.fault != Fault::SkipsMarks {
+                if !self.broken.is(Lie::MarksSkipped) {
                     self.log[(record.sequence % 2) as usize] = record.encode();
                 }
                 Ok(DiskAnswer::Done)
@@ -118,7 +133,7 @@ impl SimDisk {
                 Ok(DiskAnswer::Done)
             }
             DiskOp::Remove { file } => {
-                if self.fault != Fault::ServesForeignBytes {
+                if !self.broken.is(Lie::ForeignBytes) {
                     self.extents.remove(file);
                 }
                 Ok(DiskAnswer::Done)
@@ -130,72 +145,8 @@ impl SimDisk {
         self.extents.get_mut(file).ok_or(DiskFault::Io)
     }
 
-    /// The power goes while `under_way` is being carried out.
-    pub fn cut_power(&mut self, under_way: &[DiskOp], rng: &mut SmallRng) {
-        for op in under_way {
-            if rng.random_bool(0.3) {
-                continue;
-            }
-            match op {
-                DiskOp::WriteLog(record) => {
-                    let slot = &mut self.log[(record.sequence % 2) as usize];
-                    tear_slot(slot, &record.encode(), rng);
-                }
-                DiskOp::WritePromise(record) => {
-                    let slot = &mut self.promise[(record.sequence % 2) as usize];
-                    tear_slot(slot, &record.encode(), rng);
-                }
-                DiskOp::Write {
-                    file,
-                    offset,
-                    data,
-                    first,
-                    last,
-                    ..
-                } => {
-                    let (file, offset, data, first, last) =
-                        (*file, *offset, data.clone(), *first, *last);
-                    let half_way = DiskOp::Write {
-                        file,
-                        offset,
-                        data,
-                        durable: false,
-                        first,
-                        last,
-                    };
-                    let _ = self.apply(&half_way);
-                }
-                &DiskOp::Zero {
-                    file,
-                    offset,
-                    length,
-                    keep,
-                    ..
-                } => {
-                    let half_way = DiskOp::Zero {
-                        file,
-                        offset,
-                        length,
-                        durable: false,
-                        keep,
-                    };
-                    let _ = self.apply(&half_way);
-                }
-                _ => {}
-            }
-        }
-        for extent in self.extents.values_mut() {
-            extent.cut(rng);
-        }
-    }
-
     pub fn recover(&self, placed: &BTreeSet<ExtentFile>) -> Recovered {
         let log = read_slots::<DirtyLogRecord>(&self.log);
-        let log = if self.fault == Fault::TrustsSums {
-            Slots::Fresh
-        } else {
-            log
-        };
         let held = placed.iter().filter_map(|file| {
             let extent = self.extents.get(file)?;
             let unclean = match &log {
@@ -230,24 +181,15 @@ impl SimDisk {
 
     /// V5: whatever is not durable, data or sums, lies in a region that the log on the disk names.
     pub fn check_marks(&self, placed: &BTreeSet<ExtentFile>) -> Result<(), String> {
-        let logged = match read_slots::<DirtyLogRecord>(&self.log) {
-            Slots::Newest(record) => record.regions,
-            Slots::Fresh => Some(BTreeSet::new()),
-            Slots::Damaged => None,
+        let Some(logged) = self.logged() else {
+            return Ok(());
         };
-        let Some(logged) = logged else { return Ok(()) };
         for file in placed {
             let Some(extent) = self.extents.get(file) else {
                 continue;
             };
-            let data = extent
-                .data
-                .iter()
-                .filter(|(_, cell)| !cell.unsynced.is_empty());
-            let sums = extent
-                .sums
-                .iter()
-                .filter(|(_, cell)| !cell.unsynced.is_empty());
+            let data = extent.data.iter().filter(|(_, cell)| cell.is_behind());
+            let sums = extent.sums.iter().filter(|(_, cell)| cell.is_behind());
             for block in data
                 .map(|(block, _)| *block)
                 .chain(sums.map(|(block, _)| *block))
@@ -261,6 +203,28 @@ impl SimDisk {
             }
         }
         Ok(())
+    }
+
+    /// The regions that the log on the disk names; `None` says all.
+    pub fn logged(&self) -> Option<BTreeSet<RegionIndex>> {
+        match read_slots::<DirtyLogRecord>(&self.log) {
+            Slots::Newest(record) => record.regions,
+            Slots::Fresh => Some(BTreeSet::new()),
+            Slots::Damaged => None,
+        }
+    }
+
+    /// V1: what the disk would still promise after a crash.
+    pub fn promised(&self) -> Epoch {
+        match read_slots::<PromiseRecord>(&self.promise) {
+            Slots::Newest(record) => record.epoch,
+            Slots::Fresh | Slots::Damaged => Epoch(0),
+        }
+    }
+
+    /// The files of an extent, if they are there.
+    pub fn files_of(&self, file: ExtentFile) -> Option<&Extent> {
+        self.extents.get(&file)
     }
 
     /// Blocks that take space by the sums.
@@ -290,10 +254,4 @@ impl SimDisk {
 
 fn read_slots<R: SlotRecord>(slots: &[Vec<u8>; 2]) -> Slots<R> {
     newest([&slots[0], &slots[1]]).unwrap_or(Slots::Damaged)
-}
-
-fn tear_slot(slot: &mut Vec<u8>, new: &[u8], rng: &mut SmallRng) {
-    let arrived = rng.random_range(0..=new.len());
-    slot.resize(slot.len().max(new.len()), 0);
-    slot[..arrived].copy_from_slice(&new[..arrived]);
 }

@@ -16,15 +16,24 @@ const BLOCK: usize = BLOCK_SIZE as usize;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cell<T> {
     pub durable: T,
-    pub unsynced: Vec<T>,
+    unsynced: Vec<T>,
+    /// What a failed sync did not write: the page cache shows it, and no later sync writes it.
+    lost: Option<T>,
 }
 
 impl<T: Clone> Cell<T> {
     pub fn now(&self) -> &T {
-        self.unsynced.last().unwrap_or(&self.durable)
+        let cached = self.unsynced.last().or(self.lost.as_ref());
+        cached.unwrap_or(&self.durable)
+    }
+
+    /// Whether the disk holds something older than what is read.
+    pub fn is_behind(&self) -> bool {
+        !self.unsynced.is_empty() || self.lost.is_some()
     }
 
     pub fn write(&mut self, value: T, durable: bool) {
+        self.lost = None;
         if durable {
             self.durable = value;
             self.unsynced.clear();
@@ -39,8 +48,22 @@ impl<T: Clone> Cell<T> {
         }
     }
 
+    /// A sync fails: the newest version is on the disk or not.
+    fn fail(&mut self, rng: &mut SmallRng) {
+        let Some(newest) = self.unsynced.pop() else {
+            return;
+        };
+        self.unsynced.clear();
+        if rng.random_bool(0.5) {
+            self.write(newest, true);
+        } else {
+            self.lost = Some(newest);
+        }
+    }
+
     /// Any version since the last sync may be the one that is left.
     fn cut(&mut self, rng: &mut SmallRng, tear: impl Fn(&T, &T, &mut SmallRng) -> T) {
+        self.lost = None;
         for version in std::mem::take(&mut self.unsynced) {
             if rng.random_bool(0.5) {
                 self.durable = tear(&self.durable, &version, rng);
@@ -50,7 +73,7 @@ impl<T: Clone> Cell<T> {
 }
 
 /// `None` is a block of zeroes.
-type Block = Option<Bytes>;
+pub(super) type Block = Option<Bytes>;
 
 /// One extent's files.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +81,8 @@ pub(super) struct Extent {
     pub data: BTreeMap<u32, Cell<Block>>,
     pub sums: BTreeMap<u32, Cell<u32>>,
     pub header: Cell<u32>,
+    /// Blocks that rotted, as they were.
+    rotten: BTreeMap<u32, (Block, u32)>,
 }
 
 impl Extent {
@@ -83,6 +108,7 @@ impl Extent {
 
     fn put(&mut self, first: u32, blocks: &[Block], marks: &[u32], durable: bool) {
         for ((at, block), &mark) in (first..).zip(blocks).zip(marks) {
+            self.unrot(at);
             self.data
                 .entry(at)
                 .or_default()
@@ -91,13 +117,14 @@ impl Extent {
         }
     }
 
-    pub fn write(
-        &mut self,
+    /// The blocks that a write makes of what is there; `checked`: only of what matches its sum (V10).
+    pub fn merged(
+        &self,
         offset: u32,
         data: &Bytes,
-        durable: bool,
         (first, last): (Option<u32>, Option<u32>),
-    ) -> DiskResult {
+        checked: bool,
+    ) -> Result<Bytes, DiskFault> {
         let start = offset / BLOCK as u32;
         let end = (offset + data.len() as u32).div_ceil(BLOCK as u32);
         let old = |at, expected: Option<u32>| {
@@ -105,26 +132,94 @@ impl Extent {
                 return Ok(None);
             };
             let block = self.read(at);
-            verify(&block, &[expected]).map_err(|_| DiskFault::Corrupt)?;
-            Ok(Some(block))
+            match verify(&block, &[expected]) {
+                Err(_) if checked => Err(DiskFault::Corrupt),
+                _ => Ok(Some(block)),
+            }
         };
         let (first, last) = (old(start, first)?, old(end - 1, last)?);
-        let merged = merge(
-            data,
-            offset as usize % BLOCK,
-            first.as_deref(),
-            last.as_deref(),
-        );
-        let marks = sums(&merged);
-        let block = |at: usize| Some(merged.slice(at * BLOCK..(at + 1) * BLOCK));
-        let blocks: Vec<Block> = (0..marks.len()).map(block).collect();
-        self.put(start, &blocks, &marks, durable);
-        Ok(DiskAnswer::Sums(marks))
+        let skip = offset as usize % BLOCK;
+        Ok(merge(data, skip, first.as_deref(), last.as_deref()))
     }
 
-    /// Takes what is there for good.
-    pub fn resum(&mut self, region: RegionIndex, before: Option<&SumsPage>) -> DiskAnswer {
-        self.sync_data();
+    pub fn write(&mut self, offset: u32, merged: &Bytes, durable: bool) -> DiskAnswer {
+        let marks = sums(merged);
+        self.put(offset / BLOCK as u32, &blocks(merged), &marks, durable);
+        DiskAnswer::Sums(marks)
+    }
+
+    /// Some of the blocks are written, the last of them in part, and none of the sums.
+    pub fn write_half(&mut self, offset: u32, blocks: &[Block], rng: &mut SmallRng) {
+        let written = rng.random_range(0..=blocks.len());
+        for (at, new) in (offset / BLOCK as u32..).zip(&blocks[..written]) {
+            self.unrot(at);
+            let cell = self.data.entry(at).or_default();
+            let new = torn(cell.now(), new, rng);
+            cell.write(new, false);
+        }
+    }
+
+    /// What these files were to have synced is on the disk or not.
+    pub fn fail_sync(&mut self, rng: &mut SmallRng) {
+        self.data.values_mut().for_each(|cell| cell.fail(rng));
+        self.sums.values_mut().for_each(|cell| cell.fail(rng));
+        self.header.fail(rng);
+    }
+
+    /// A block that is on the disk, or its sum, changes; whether there was one that can.
+    pub fn rot(&mut self, block: u32, rng: &mut SmallRng) -> bool {
+        let (Some(data), Some(sum)) = (self.data.get_mut(&block), self.sums.get_mut(&block)) else {
+            return false;
+        };
+        let rots = !data.is_behind() && !sum.is_behind() && sum.durable != HOLE;
+        if !rots || self.rotten.contains_key(&block) {
+            return false;
+        }
+        let before = (data.durable.clone(), sum.durable);
+        if rng.random_bool(0.8) {
+            let mut bytes = before
+                .0
+                .as_ref()
+                .map_or_else(|| vec![0; BLOCK], |b| b.to_vec());
+            bytes[rng.random_range(0..BLOCK)] ^= 1 << rng.random_range(0..8);
+            data.durable = Some(Bytes::from(bytes));
+        } else {
+            // Not to the mark of a hole.
+            sum.durable = before.1.wrapping_add(1).max(2);
+        }
+        self.rotten.insert(block, before);
+        true
+    }
+
+    pub fn is_rotten(&self, block: u32) -> bool {
+        self.rotten.contains_key(&block)
+    }
+
+    /// A block that is written, or summed anew, did not rot: what a power cut would leave of the write
+    /// could not be told from rot.
+    fn unrot(&mut self, block: u32) {
+        if let Some((data, sum)) = self.rotten.remove(&block) {
+            self.data.entry(block).or_default().write(data, true);
+            self.sums.entry(block).or_default().write(sum, true);
+        }
+    }
+
+    /// Takes what is there for good: what the disk has, not what the page cache shows.
+    pub fn resum(
+        &mut self,
+        region: RegionIndex,
+        before: Option<&SumsPage>,
+        synced: bool,
+    ) -> DiskAnswer {
+        for block in blocks_of(region) {
+            self.unrot(block);
+        }
+        if synced {
+            self.sync_data();
+            for (_, cell) in self.data.range_mut(blocks_of(region)) {
+                cell.lost = None;
+            }
+        }
         let before = before.map_or_else(|| self.page(region), |page| Box::new(*page));
         let mut page = before.clone();
         for (block, mark) in blocks_of(region).zip(page.iter_mut()) {
@@ -136,7 +231,11 @@ impl Extent {
             };
         }
         for (block, &mark) in blocks_of(region).zip(page.iter()) {
-            if self.sum(block) != mark {
+            let lost = self
+                .sums
+                .get(&block)
+                .is_some_and(|cell| cell.lost.is_some());
+            if self.sum(block) != mark || lost {
                 self.sums.entry(block).or_default().write(mark, false);
             }
         }
@@ -144,13 +243,15 @@ impl Extent {
         DiskAnswer::Page { page, before }
     }
 
-    pub fn read_checked(&self, offset: u32, expected: &[u32]) -> DiskResult {
+    pub fn read_checked(&self, offset: u32, expected: &[u32], checked: bool) -> DiskResult {
         let first = offset / BLOCK as u32;
         let mut blocks = Vec::with_capacity(expected.len() * BLOCK);
         for block in first..first + expected.len() as u32 {
             blocks.extend_from_slice(&self.read(block));
         }
-        verify(&blocks, expected).map_err(|_| DiskFault::Corrupt)?;
+        if checked {
+            verify(&blocks, expected).map_err(|_| DiskFault::Corrupt)?;
+        }
         Ok(DiskAnswer::Data(Bytes::from(blocks)))
     }
 
@@ -180,6 +281,12 @@ impl Extent {
         }
         self.header.cut(rng, |_, new, _| *new);
     }
+}
+
+/// The blocks that `bytes` are.
+pub(super) fn blocks(bytes: &Bytes) -> Vec<Block> {
+    let block = |at| Some(bytes.slice(at..at + BLOCK));
+    (0..bytes.len()).step_by(BLOCK).map(block).collect()
 }
 
 fn blocks_of(region: RegionIndex) -> std::ops::Range<u32> {

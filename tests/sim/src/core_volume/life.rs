@@ -5,36 +5,50 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, Request};
 
-use super::Fault;
+use super::Broken;
 use super::model::SECTOR;
+use super::weather::Weather;
 use super::world::{EXTENTS, World};
 
 const MOST_OPEN: usize = 12;
 
-/// Lives `lives` lives of one volume with so many replicas, each ended by a power cut, a kill, a new
-/// head or a clean stop, under the seed. Only with one replica are there crashes: what more of them
-/// do after one is not built yet.
-///
-/// Answers which rule was broken.
-pub fn live(seed: u64, lives: u32, replicas: u16, fault: Fault) -> Result<(), String> {
-    let mut rng = SmallRng::seed_from_u64(seed);
-    // A full disk among several needs space to be taken on all before any is written: not built yet.
-    let small = replicas == 1 && rng.random_bool(0.2);
-    let blocks = if small { 60 } else { 1 << 20 };
-    let mut world = World::new(rng, replicas, blocks, fault);
-    world.boot()?;
-    for life in 1..=lives {
-        one_life(&mut world, replicas).map_err(|wrong| format!("life {life}: {wrong}"))?;
-    }
-    world.drain()
+/// A volume that is lived through.
+#[derive(Debug, Clone, Copy)]
+pub struct Volume {
+    /// With one there are crashes; what more of them do after one is not built yet.
+    pub replicas: u16,
+    /// How many lives, each ended by a power cut, a kill, a new head or owner, or a clean stop.
+    pub lives: u32,
+    /// What is broken on purpose.
+    pub broken: Broken,
 }
 
-fn one_life(world: &mut World, replicas: u16) -> Result<(), String> {
+/// Lives through a volume under a seed. Answers which rule was broken.
+pub fn live(seed: u64, volume: Volume) -> Result<(), String> {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let weather = Weather::some(&mut rng);
+    let mut world = World::new(rng, volume.replicas, volume.broken);
+    world.boot()?;
+    for life in 1..=volume.lives {
+        // With several replicas, one that fails stays away: only the last life may see that.
+        if volume.replicas == 1 || life == volume.lives {
+            world.weather = weather;
+        }
+        one_life(&mut world, volume).map_err(|wrong| format!("life {life}: {wrong}"))?;
+    }
+    if volume.replicas > 1 {
+        return Ok(());
+    }
+    world.weather = Weather::default();
+    heals(&mut world).map_err(|wrong| format!("at the end: {wrong}"))
+}
+
+fn one_life(world: &mut World, volume: Volume) -> Result<(), String> {
     for _ in 0..world.rng.random_range(20..300) {
         match world.rng.random_range(0..100) {
             0..30 if world.open_requests() < MOST_OPEN => {
                 let request = some_request(world);
-                world.submit(request)?;
+                world.send(request);
             }
             30..32 => world.tick()?,
             _ => {
@@ -42,12 +56,14 @@ fn one_life(world: &mut World, replicas: u16) -> Result<(), String> {
             }
         }
     }
-    let ending = if replicas > 1 {
-        9
-    } else {
-        world.rng.random_range(0..10)
-    };
-    match ending {
+    if volume.replicas > 1 {
+        return if world.weather.is_fine() {
+            world.settle()
+        } else {
+            world.drain()
+        };
+    }
+    match world.rng.random_range(0..11) {
         0..5 => {
             world.die(true);
             world.boot()?;
@@ -57,11 +73,9 @@ fn one_life(world: &mut World, replicas: u16) -> Result<(), String> {
             world.die(true);
             world.boot()?;
         }
-        6 => {
-            world.die(false);
-            world.boot()?;
-        }
-        7 | 8 => world.change_head()?,
+        6 => world.restart()?,
+        7 => world.change_head()?,
+        8 => world.attach()?,
         _ => world.settle()?,
     }
     if world.rng.random_bool(0.5) {
@@ -70,12 +84,32 @@ fn one_life(world: &mut World, replicas: u16) -> Result<(), String> {
     Ok(())
 }
 
+/// V13: once nothing goes wrong any more, everything works, without anybody's help but that a failed
+/// disk needs the daemon to be started anew (V8), and a rotten block to be written (V10).
+fn heals(world: &mut World) -> Result<(), String> {
+    world.drain()?;
+    if world.has_failed() {
+        world.restart()?;
+    }
+    for offset in world.heal() {
+        world.send(Request::Write {
+            offset,
+            data: Bytes::from(vec![7; BLOCK_SIZE as usize]),
+            fua: true,
+        });
+        world.drain()?;
+    }
+    world.send(Request::Flush);
+    read_everything(world)?;
+    world.settle()
+}
+
 fn read_everything(world: &mut World) -> Result<(), String> {
     for sectors in world.model.written().chunks(MOST_OPEN) {
         for sector in sectors {
             let offset = sector * SECTOR;
             let length = SECTOR as u32;
-            world.submit(Request::Read { offset, length })?;
+            world.send(Request::Read { offset, length });
         }
         world.drain()?;
     }
@@ -84,9 +118,9 @@ fn read_everything(world: &mut World) -> Result<(), String> {
 
 /// Few places, so that requests meet; edges of blocks, regions and extents among them.
 fn some_place(world: &mut World) -> u64 {
-    let rng = &mut world.rng;
-    let extent = rng.random_range(0..EXTENTS - 1);
-    let region = rng.random_range(0..16);
+    let ((extents, regions), rng) = (world.places, &mut world.rng);
+    let extent = rng.random_range(0..extents);
+    let region = rng.random_range(0..regions);
     let block = [0, 0, 0, 1, 2, 1023][rng.random_range(0..6)];
     let sector = [0, 0, 0, 3, 7][rng.random_range(0..5)];
     extent * EXTENT_SIZE + region * REGION_SIZE + block * BLOCK_SIZE + sector * SECTOR

@@ -1,30 +1,81 @@
-//! A volume's head and replicas on simulated disks that lose power, and a model that says what the
-//! volume may hold.
+//! A volume's head and replicas on simulated disks that lose power and fail, and a model that says
+//! what the volume may hold.
 
 mod disk;
 mod extent;
 mod life;
 mod model;
+mod weather;
 mod world;
 
-pub use life::live;
+pub use life::{Volume, live};
+pub use volumed_core::rules::Rule;
 
-/// What a simulated disk does wrong, to see that it is caught.
+/// What is broken on purpose, to see that it is caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fault {
+pub enum Broken {
     /// Nothing.
     #[default]
-    None,
-    /// A durable write is answered while it is only in the page cache (V3).
-    AnswersDurableWritesEarly,
-    /// A sync is answered and not done (V3).
-    SkipsFlush,
-    /// The dirty log is never written (V5).
-    SkipsMarks,
-    /// A region becomes clean though its sums are only in the page cache (V5).
-    CleansWithoutSums,
-    /// After an unclean stop no region is suspect (V10).
-    TrustsSums,
-    /// A new extent holds what an older one left (V11).
-    ServesForeignBytes,
+    Nothing,
+    /// A rule of head or replica.
+    Rule(Rule),
+    /// What is around them: they rely on a disk, or on the node, that does not keep its word.
+    Lie(Lie),
+}
+
+impl Broken {
+    fn rule(self) -> Option<Rule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Nothing | Self::Lie(_) => None,
+        }
+    }
+
+    fn is(self, lie: Lie) -> bool {
+        self == Self::Lie(lie)
+    }
+}
+
+/// What a disk, or the node, does that it must not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// V2: the old owner's connections are still read when the new one is answered.
+    ReadsOldConnections,
+    /// V3: a durable write is answered while it is only in the page cache.
+    DurableWriteEarly,
+    /// V3: a sync is answered and not done.
+    FlushSkipped,
+    /// V4: a removal of which the store did not tell the outcome is taken for one that failed.
+    GuessesRemoval,
+    /// V5: the dirty log is never written.
+    MarksSkipped,
+    /// V5: a region becomes clean though its sums are only in the page cache.
+    CleanWithoutSums,
+    /// V6: a region is summed anew from the page cache, which is not made durable.
+    ResumWithoutSync,
+    /// V8: a sync that failed is tried again, and then finds nothing to do.
+    SyncRetried,
+    /// V10: what is read is not compared with its sum.
+    ReadUnchecked,
+    /// V10: nor is what an unaligned write is merged with.
+    MergeUnchecked,
+    /// V11: a new extent holds what an older one left.
+    ForeignBytes,
+}
+
+impl Lie {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ReadsOldConnections,
+        Self::DurableWriteEarly,
+        Self::FlushSkipped,
+        Self::GuessesRemoval,
+        Self::MarksSkipped,
+        Self::CleanWithoutSums,
+        Self::ResumWithoutSync,
+        Self::SyncRetried,
+        Self::ReadUnchecked,
+        Self::MergeUnchecked,
+        Self::ForeignBytes,
+    ];
 }

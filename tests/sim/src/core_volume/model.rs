@@ -63,6 +63,23 @@ impl Sector {
         readable
     }
 
+    /// What it may hold now: what was answered last, or what came after.
+    fn present(&self) -> BTreeSet<Stamp> {
+        self.since(|state| matches!(state, State::Answered(_) | State::Durable))
+    }
+
+    /// What it may hold after a crash: what was durable last, or what came after.
+    fn lasting(&self) -> BTreeSet<Stamp> {
+        self.since(|state| state == State::Durable)
+    }
+
+    fn since(&self, sure: impl Fn(State) -> bool) -> BTreeSet<Stamp> {
+        let last = self.writes.iter().rposition(|write| sure(write.state));
+        let stamps = self.writes[last.unwrap_or(0)..].iter().map(|w| w.stamp);
+        let before = self.before.iter().copied().filter(|_| last.is_none());
+        stamps.chain(before).collect()
+    }
+
     /// A read has shown which of the writes happened that nobody was told of.
     fn settle_on(&mut self, stamp: Stamp) {
         let shown = self.writes.iter().rposition(|write| write.stamp == stamp);
@@ -88,12 +105,45 @@ impl Sector {
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Model {
+    /// With several replicas a read of one says nothing of what another has of a failed write.
+    one_replica: bool,
     sectors: BTreeMap<u64, Sector>,
 }
 
 impl Model {
+    pub fn new(one_replica: bool) -> Self {
+        Self {
+            one_replica,
+            sectors: BTreeMap::new(),
+        }
+    }
+
+    /// V3: checks what a replica holds of sectors: `now` in its page cache, `durable` on its disk.
+    pub fn held(&self, at: u64, now: Stamp, durable: Stamp) -> Result<(), String> {
+        let Some(sector) = self.sectors.get(&at) else {
+            return Ok(());
+        };
+        let (present, lasting) = (sector.present(), sector.lasting());
+        if !present.contains(&now) {
+            return Err(format!(
+                "V3: a replica holds {now} in sector {at}, not one of {present:?}"
+            ));
+        }
+        if !lasting.contains(&durable) {
+            return Err(format!(
+                "V3: {durable} is durable in sector {at}, not one of {lasting:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The sectors of a range that were ever written.
+    pub fn written_in(&self, sectors: std::ops::Range<u64>) -> Vec<u64> {
+        self.sectors.range(sectors).map(|(&at, _)| at).collect()
+    }
+
     pub fn write(&mut self, request: u64, sectors: std::ops::Range<u64>, stamp: Stamp) {
         for sector in sectors {
             let write = Write {
@@ -175,7 +225,7 @@ impl Model {
                 ));
             }
             let settled = |write: &Write| write.request < request && write.state != State::Open;
-            if sector.writes.iter().all(settled) {
+            if self.one_replica && sector.writes.iter().all(settled) {
                 sector.settle_on(stamp);
             }
         }

@@ -1,6 +1,10 @@
-//! Head, replicas, disks and store of one volume, with everything that is on its way between them.
+//! Head, replicas, disks, store and clients of one volume, with everything that is on its way
+//! between them.
 
 mod checks;
+mod clients;
+mod steps;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -8,85 +12,100 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
-use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::head::{Head, HeadEvent, HeadSettings, HeadStart, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message};
-use volumed_core::placement::{Placement, Role};
-use volumed_core::replica::{
-    DiskFault, DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent,
-};
+use volumed_core::placement::Placement;
+use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica};
+use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
-    Request, VolumeId,
+    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId,
 };
 
-use super::Fault;
 use super::disk::SimDisk;
-use super::model::{Model, SECTOR, Stamp};
+use super::model::Model;
+use super::weather::Weather;
+use super::{Broken, Lie};
+
+use checks::{Told, Troubles};
+use clients::{Asked, Connection};
+use store::Placing;
 
 const VOLUME: VolumeId = VolumeId(7);
 pub(super) const EXTENTS: u64 = 6;
 const SIZE: ByteCount = ByteCount(EXTENTS * EXTENT_SIZE);
-
-/// A placement or a removal on its way.
-enum Placing {
-    Files(BTreeMap<ExtentIndex, Placement>),
-    Record(BTreeMap<ExtentIndex, Placement>),
-    Removal(Vec<ExtentFile>),
-}
-
-/// A request that is not answered.
-struct Asked {
-    request: Request,
-    since: u64,
-}
+const MAX_DIRTY: usize = 64;
 
 pub(super) struct World {
     pub rng: SmallRng,
     pub model: Model,
+    pub weather: Weather,
+    broken: Broken,
     disks: BTreeMap<DiskNumber, SimDisk>,
     spaces: BTreeMap<DiskNumber, Arc<DiskSpace>>,
     replicas: BTreeMap<DiskNumber, Replica>,
     head: Option<Head>,
     epoch: u64,
+    /// How many regions were dirty when the head began.
+    dirty_at_start: usize,
     /// One for each head and disk, oldest head first: messages keep their order on a link.
     links: BTreeMap<(u64, DiskNumber), VecDeque<Message>>,
     answers: BTreeMap<(u64, DiskNumber), VecDeque<Answer>>,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
-    ended: Vec<(DiskNumber, DiskOpId, DiskResult)>,
+    ended: Vec<(DiskNumber, DiskOpId, DiskOp, DiskResult)>,
     placed: BTreeMap<ExtentIndex, Placement>,
     revision: u64,
     placing: Vec<Placing>,
+    /// Who the volume belongs to now (V2).
+    owner: u64,
+    connections: Vec<Connection>,
     asked: BTreeMap<RequestId, Asked>,
     next_request: u64,
     time: u64,
+    /// How far the node's clock is off, in the same unit.
+    skew: u64,
     started: Option<Result<(), IoError>>,
     settled: Option<Result<(), IoError>>,
-    /// Whether the process may lack descriptors for some of its disk operations.
-    may_be_exhausted: bool,
+    troubles: Troubles,
+    /// Blocks that rotted.
+    harmed: BTreeSet<(ExtentIndex, u32)>,
+    told: BTreeMap<DiskNumber, Told>,
+    /// The account is so small that it fills up.
+    small: bool,
+    /// In so many extents, and regions of each, clients write: in few of them requests meet.
+    pub places: (u64, u64),
 }
 
 type Checked = Result<(), String>;
 
 impl World {
-    pub fn new(rng: SmallRng, replicas: u16, blocks: u64, fault: Fault) -> Self {
+    pub fn new(mut rng: SmallRng, replicas: u16, broken: Broken) -> Self {
         let numbers: Vec<_> = (0..replicas).map(DiskNumber).collect();
+        // A full disk among several needs space to be taken on all before any is written: not built yet.
+        let small = replicas == 1 && rng.random_bool(0.2);
+        let places = if rng.random_bool(0.3) {
+            (2, 2)
+        } else {
+            (EXTENTS - 1, 16)
+        };
+        let blocks = if small { 60 } else { 1 << 20 };
         let space = |&disk: &DiskNumber| {
             let space = DiskSpace::default();
             space.set_limit(ByteCount(blocks * BLOCK_SIZE));
             (disk, Arc::new(space))
         };
+        let disk = |&number: &DiskNumber| (number, SimDisk::new(broken));
         Self {
             rng,
-            model: Model::default(),
-            disks: numbers
-                .iter()
-                .map(|&disk| (disk, SimDisk::new(fault)))
-                .collect(),
+            model: Model::new(replicas == 1),
+            weather: Weather::default(),
+            broken,
+            disks: numbers.iter().map(disk).collect(),
             spaces: numbers.iter().map(space).collect(),
             replicas: BTreeMap::new(),
             head: None,
             epoch: 0,
+            dirty_at_start: 0,
             links: BTreeMap::new(),
             answers: BTreeMap::new(),
             running: Vec::new(),
@@ -94,13 +113,19 @@ impl World {
             placed: BTreeMap::new(),
             revision: 1,
             placing: Vec::new(),
+            owner: 0,
+            connections: Vec::new(),
             asked: BTreeMap::new(),
             next_request: 0,
             time: 0,
+            skew: 0,
             started: None,
             settled: None,
-            // With more replicas, one that refuses a write would have to be recorded stale.
-            may_be_exhausted: replicas == 1,
+            troubles: Troubles::default(),
+            harmed: BTreeSet::new(),
+            told: BTreeMap::new(),
+            small,
+            places,
         }
     }
 
@@ -113,14 +138,24 @@ impl World {
         self.placed.iter().map(file).collect()
     }
 
+    /// Whether a sync failed on some disk since the process started (V8).
+    pub fn has_failed(&self) -> bool {
+        self.disks.values().any(SimDisk::failed)
+    }
+
     /// The process starts: replicas are recovered and leftovers collected.
     pub fn boot(&mut self) -> Checked {
         let files = self.files();
         for (&number, disk) in &mut self.disks {
+            disk.restart();
             disk.collect(&files);
             let space = Arc::clone(&self.spaces[&number]);
             space.release(u64::MAX);
-            let replica = Replica::recover(VOLUME, number, space, disk.recover(&files));
+            self.told
+                .insert(number, Told::at_start(disk.logged().as_ref(), &files));
+            let rules = Rules::without(self.broken.rule());
+            let found = disk.recover(&files);
+            let replica = Replica::keeping(rules, VOLUME, number, space, found);
             self.replicas
                 .insert(number, replica.map_err(|error| error.to_string())?);
         }
@@ -128,147 +163,64 @@ impl World {
     }
 
     /// A new head begins; what the one before sent may still arrive (V1).
-    pub fn begin_head(&mut self) -> Checked {
+    fn begin_head(&mut self) -> Checked {
+        loop {
+            match self.try_head()? {
+                Ok(()) => break,
+                Err(_) if self.has_failed() => return self.restart(),
+                // Its owner attaches again.
+                Err(error) if self.troubles.excuse(error) => {}
+                Err(error) => return Err(format!("the head cannot start: {error}")),
+            }
+        }
+        self.connect();
+        Ok(())
+    }
+
+    fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
         self.epoch += 1;
         let dirty = self
             .replicas
             .values()
             .flat_map(|replica| replica.dirty().iter().copied());
-        self.head = Some(Head::new(HeadStart {
+        let dirty: BTreeSet<_> = dirty.collect();
+        self.dirty_at_start = dirty.len();
+        let start = HeadStart {
             volume: VOLUME,
             epoch: Epoch(self.epoch),
             size: SIZE,
             settings: HeadSettings {
-                max_dirty: 64,
+                max_dirty: MAX_DIRTY,
                 clean_after: 300,
             },
             disks: self.disks.keys().copied().collect(),
             extents: self.placed.clone(),
             stale: BTreeSet::new(),
-            dirty: dirty.collect(),
-        }));
+            dirty,
+        };
+        self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
         self.started = None;
         self.head_event(HeadEvent::Start)?;
         // As in the daemon: nobody comes between reading the marks and the promise.
         for number in self.disks.keys().copied().collect::<Vec<_>>() {
-            self.deliver(self.epoch, number);
+            self.deliver(self.epoch, number)?;
         }
-        while self.started.is_none() {
+        loop {
+            if let Some(outcome) = self.started.take() {
+                return Ok(outcome);
+            }
             if !self.step()? {
-                return Err("the head does not start".to_owned());
+                return Err("V13: the head does not start".to_owned());
             }
-        }
-        match self.started.take() {
-            // Its owner attaches again.
-            Some(Err(IoError::Exhausted)) => self.begin_head(),
-            Some(Err(error)) => Err(format!("the head cannot start: {error}")),
-            _ => Ok(()),
         }
     }
 
-    pub fn open_requests(&self) -> usize {
-        self.asked.len()
-    }
-
-    pub fn submit(&mut self, request: Request) -> Checked {
-        let number = self.next_request;
-        self.next_request += 1;
-        match &request {
-            Request::Write { offset, data, .. } => {
-                let stamp = Stamp::from_le_bytes([data[0], data[1], data[2], data[3]]);
-                self.model
-                    .write(number, sectors(*offset, data.len() as u64), stamp);
-            }
-            Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
-                self.model.clear(number, sectors(*offset, *length));
-            }
-            Request::Read { .. } | Request::Map { .. } | Request::Flush => {}
-        }
-        let id = RequestId(number);
-        self.asked.insert(
-            id,
-            Asked {
-                request: request.clone(),
-                since: self.time,
-            },
-        );
-        self.head_event(HeadEvent::Request(id, request))
-    }
-
-    /// Something that is on its way arrives; false if nothing is.
-    pub fn step(&mut self) -> Result<bool, String> {
-        self.time += 1;
-        let links: Vec<_> = nonempty(&self.links);
-        let answers: Vec<_> = nonempty(&self.answers);
-        let counts = [
-            links.len(),
-            answers.len(),
-            self.running.len(),
-            self.ended.len(),
-            self.placing.len(),
-        ];
-        let total: usize = counts.iter().sum();
-        if total == 0 {
-            return Ok(false);
-        }
-        let mut pick = self.rng.random_range(0..total);
-        let mut kind = 0;
-        while pick >= counts[kind] {
-            pick -= counts[kind];
-            kind += 1;
-        }
-        match kind {
-            0 => self.deliver(links[pick].0, links[pick].1),
-            1 => {
-                let answer = self
-                    .answers
-                    .get_mut(&answers[pick])
-                    .and_then(VecDeque::pop_front);
-                if let Some(answer) = answer {
-                    self.head_event(HeadEvent::Answer(answer))?;
-                }
-            }
-            2 => {
-                let (number, id, op) = self.running.swap_remove(pick);
-                let exhausted = self.is_exhausted(&op);
-                let disk = self.disks.get_mut(&number).ok_or("no such disk")?;
-                let result = if exhausted {
-                    Err(DiskFault::Exhausted)
-                } else {
-                    disk.apply(&op)
-                };
-                self.ended.push((number, id, result));
-                self.check_marks()?;
-            }
-            3 => {
-                let (number, id, result) = self.ended.swap_remove(pick);
-                self.replica_event(number, ReplicaEvent::Done(id, result));
-            }
-            _ => self.place_step(pick)?,
-        }
-        Ok(true)
-    }
-
-    /// Whether the process finds no descriptor for an operation. What a clean stop is made of is left
-    /// alone: it is checked to succeed.
-    fn is_exhausted(&mut self, op: &DiskOp) -> bool {
-        let refusable = match op {
-            DiskOp::Read { .. }
-            | DiskOp::Write { .. }
-            | DiskOp::Zero { .. }
-            | DiskOp::LoadSums { .. }
-            | DiskOp::Resum { .. }
-            | DiskOp::WriteLog(_) => true,
-            DiskOp::Sync { .. }
-            | DiskOp::Settle { .. }
-            | DiskOp::WritePromise(_)
-            | DiskOp::Remove { .. } => false,
-        };
-        refusable && self.may_be_exhausted && self.rng.random_bool(0.02)
-    }
-
+    /// Time goes by, and the clock may jump.
     pub fn tick(&mut self) -> Checked {
         self.time += 100;
+        if self.weather.clock > 0.0 && self.rng.random_bool(self.weather.clock) {
+            self.skew = [0, 40, 1_000, 1_000_000][self.rng.random_range(0..4)];
+        }
         self.head_event(HeadEvent::Tick)
     }
 
@@ -277,49 +229,61 @@ impl World {
         while self.step()? {}
         match self.asked.len() {
             0 => self.check_rest(),
-            open => Err(format!("{open} requests are never answered")),
+            open => Err(format!("V13: {open} requests are never answered")),
         }
     }
 
-    /// Makes everything durable and clean, as a clean stop does.
+    /// Makes everything durable and clean, as a clean stop does; a failed disk cannot be made so.
     pub fn settle(&mut self) -> Checked {
         self.drain()?;
+        if self.has_failed() {
+            return self.restart();
+        }
         self.settled = None;
-        let may_be_exhausted = std::mem::take(&mut self.may_be_exhausted);
+        let weather = std::mem::take(&mut self.weather);
         self.head_event(HeadEvent::Settle)?;
         while self.step()? {}
-        self.may_be_exhausted = may_be_exhausted;
+        self.weather = weather;
         match self.settled.take() {
-            None => return Err("the head never settles".to_owned()),
+            None => return Err("V13: the head never settles".to_owned()),
             Some(Err(error)) => return Err(format!("the head cannot settle: {error}")),
             Some(Ok(())) => {}
         }
-        // A region that could not be summed anew for want of descriptors stays suspect, and marked.
-        let unclean = |replica: &Replica| replica.dirty().len() > replica.suspects();
-        if self.replicas.values().any(unclean) {
-            return Err("regions are dirty after a clean stop".to_owned());
-        }
+        self.check_clean()?;
         self.model.flushed(self.time);
         Ok(())
+    }
+
+    /// The process dies and is started again.
+    pub fn restart(&mut self) -> Checked {
+        self.die(false);
+        self.boot()
     }
 
     /// The process dies; with `power`, so does the page cache.
     pub fn die(&mut self, power: bool) {
         let running = std::mem::take(&mut self.running);
-        if power {
-            for (&number, disk) in &mut self.disks {
-                let own = running.iter().filter(|(on, ..)| *on == number);
-                let ops: Vec<_> = own.map(|(_, _, op)| op.clone()).collect();
-                disk.cut_power(&ops, &mut self.rng);
-            }
+        // V8: what a failed disk did not make durable may be gone without a power cut.
+        if power || self.has_failed() {
             self.model.cut_power();
         } else {
             self.model.change_head();
         }
+        for (&number, disk) in &mut self.disks {
+            if power {
+                let own = running.iter().filter(|(on, ..)| *on == number);
+                let ops: Vec<_> = own.map(|(_, _, op)| op.clone()).collect();
+                disk.cut_power(&ops, &mut self.rng);
+            }
+            if self.weather.bad_log > 0.0 && self.rng.random_bool(self.weather.bad_log) {
+                disk.damage_log();
+            }
+        }
+        self.lose_the_store();
         self.ended.clear();
         self.links.clear();
         self.answers.clear();
-        self.placing.clear();
+        self.connections.clear();
         self.asked.clear();
         self.replicas.clear();
         self.head = None;
@@ -331,148 +295,24 @@ impl World {
             self.place_step(0)?;
         }
         self.model.change_head();
+        self.connections.clear();
         self.asked.clear();
         self.begin_head()
     }
 
-    fn deliver(&mut self, epoch: u64, number: DiskNumber) {
-        if let Some(message) = self
-            .links
-            .get_mut(&(epoch, number))
-            .and_then(VecDeque::pop_front)
-        {
-            self.replica_event(number, ReplicaEvent::Message(message));
+    /// A new owner attaches (V2): the old one's connections are read no more, what they sent is
+    /// answered, and only then does its head begin.
+    pub fn attach(&mut self) -> Checked {
+        if !self.broken.is(Lie::ReadsOldConnections) {
+            self.connections.clear();
         }
-    }
-
-    fn replica_event(&mut self, number: DiskNumber, event: ReplicaEvent) {
-        let Some(replica) = self.replicas.get_mut(&number) else {
-            return;
-        };
-        let mut effects = Vec::new();
-        replica.handle(event, &mut effects);
-        for effect in effects {
-            match effect {
-                ReplicaEffect::Answer(answer) => {
-                    let link = (answer.epoch.0, number);
-                    self.answers.entry(link).or_default().push_back(answer);
-                }
-                ReplicaEffect::Disk(id, op) => self.running.push((number, id, op)),
+        while !self.asked.is_empty() || !self.placing.is_empty() {
+            if !self.step()? {
+                return Err("V13: the old owner's requests are never answered".to_owned());
             }
         }
-    }
-
-    fn head_event(&mut self, event: HeadEvent) -> Checked {
-        let Some(head) = &mut self.head else {
-            return Ok(());
-        };
-        let mut effects = Vec::new();
-        head.handle(Moment(self.time), event, &mut effects);
-        for effect in effects {
-            match effect {
-                HeadEffect::Send(message) => {
-                    let link = (message.epoch.0, message.disk);
-                    self.links.entry(link).or_default().push_back(message);
-                }
-                HeadEffect::Reply(id, reply) => self.replied(id, reply)?,
-                HeadEffect::Place(extents) => {
-                    let alloc = Alloc(self.revision);
-                    let disks = self.disks.keys().map(|&disk| (disk, Role::Full));
-                    let placement = Placement {
-                        alloc,
-                        replicas: disks.collect(),
-                    };
-                    let placements = extents
-                        .into_iter()
-                        .map(|extent| (extent, placement.clone()));
-                    self.placing.push(Placing::Files(placements.collect()));
-                }
-                HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
-                HeadEffect::Started(outcome) => self.started = Some(outcome),
-                HeadEffect::Settled(outcome) => self.settled = Some(outcome),
-            }
-        }
-        Ok(())
-    }
-
-    fn place_step(&mut self, at: usize) -> Checked {
-        match self.placing.swap_remove(at) {
-            Placing::Files(placements) => {
-                for (&extent, placement) in &placements {
-                    for disk in self.disks.values_mut() {
-                        disk.create(ExtentFile {
-                            extent,
-                            alloc: placement.alloc,
-                        });
-                    }
-                }
-                self.placing.push(Placing::Record(placements));
-            }
-            Placing::Record(placements) => {
-                self.revision += 1;
-                self.placed.extend(placements.clone());
-                for (extent, placement) in placements {
-                    self.head_event(HeadEvent::Placed(extent, placement))?;
-                }
-            }
-            Placing::Removal(files) => {
-                self.revision += 1;
-                for file in &files {
-                    let placed = self.placed.get(&file.extent);
-                    if placed.is_some_and(|placement| placement.alloc == file.alloc) {
-                        self.placed.remove(&file.extent);
-                    }
-                }
-                let extents = files.iter().map(|file| file.extent).collect();
-                self.head_event(HeadEvent::Unplaced(extents, Ok(())))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn replied(&mut self, id: RequestId, reply: Reply) -> Checked {
-        let Some(Asked { request, since }) = self.asked.remove(&id) else {
-            return Err(format!("request {} is answered twice", id.0));
-        };
-        let (range, fua) = match &request {
-            Request::Read { offset, .. } => {
-                return match reply {
-                    Ok(bytes) => self.model.read(id.0, offset / SECTOR, &bytes),
-                    Err(IoError::Exhausted) => Ok(()),
-                    Err(error) => Err(format!("V10: a read failed: {error}")),
-                };
-            }
-            Request::Map { offset, length, .. } => {
-                return match reply {
-                    Ok(answer) => self.check_map(id, (*offset, *length), answer),
-                    Err(IoError::Exhausted) => Ok(()),
-                    Err(error) => Err(format!("a map failed: {error}")),
-                };
-            }
-            Request::Flush => {
-                reply.map_err(|error| format!("a flush failed: {error}"))?;
-                self.model.flushed(since);
-                return Ok(());
-            }
-            Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
-            Request::Trim {
-                offset,
-                length,
-                fua,
-            }
-            | Request::WriteZeroes {
-                offset,
-                length,
-                fua,
-                ..
-            } => (sectors(*offset, *length), *fua),
-        };
-        if let Err(error @ (IoError::Io | IoError::Invalid | IoError::Gone)) = reply {
-            return Err(format!("a write failed: {error}"));
-        }
-        self.model
-            .answered(id.0, range, fua, reply.is_ok(), self.time);
-        Ok(())
+        self.owner += 1;
+        self.begin_head()
     }
 
     /// One of the extents that are placed.
@@ -480,16 +320,4 @@ impl World {
         let placed: Vec<_> = self.placed.keys().copied().collect();
         placed.choose(&mut self.rng).copied()
     }
-}
-
-fn sectors(offset: u64, length: u64) -> std::ops::Range<u64> {
-    offset / SECTOR..(offset + length) / SECTOR
-}
-
-fn nonempty<T>(queues: &BTreeMap<(u64, DiskNumber), VecDeque<T>>) -> Vec<(u64, DiskNumber)> {
-    queues
-        .iter()
-        .filter(|(_, queue)| !queue.is_empty())
-        .map(|(&link, _)| link)
-        .collect()
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{Ask, OpId, ReplicaError};
+use crate::rules::{Rule, Rules};
 use crate::{DiskNumber, RegionIndex};
 
 use super::piece::to_client;
@@ -41,6 +42,7 @@ struct Mark {
 
 #[derive(Debug)]
 pub(super) struct Dirty {
+    rules: Rules,
     settings: HeadSettings,
     marks: BTreeMap<RegionIndex, Mark>,
     marking: bool,
@@ -52,7 +54,7 @@ pub(super) struct Dirty {
 }
 
 impl Dirty {
-    pub fn new(settings: HeadSettings, dirty: BTreeSet<RegionIndex>) -> Self {
+    pub fn new(rules: Rules, settings: HeadSettings, dirty: BTreeSet<RegionIndex>) -> Self {
         let mark = |region| {
             (
                 region,
@@ -64,6 +66,7 @@ impl Dirty {
             )
         };
         Self {
+            rules,
             settings,
             marks: dirty.into_iter().map(mark).collect(),
             marking: false,
@@ -88,11 +91,11 @@ impl Dirty {
         now: Moment,
     ) -> bool {
         let writable = |region: RegionIndex| {
-            self.marks
-                .get(&region)
-                .is_some_and(|mark| mark.state != State::Unmarking)
+            self.marks.get(&region).is_some_and(|mark| {
+                mark.state != State::Unmarking || !self.rules.kept(Rule::MarkAnew)
+            })
         };
-        if !regions.clone().all(writable) {
+        if !regions.clone().all(writable) && self.rules.kept(Rule::MarkBeforeWrite) {
             return false;
         }
         for region in regions {
@@ -100,7 +103,7 @@ impl Dirty {
                 mark.writers += 1;
                 mark.used = now;
                 if let State::Settling { touched } = &mut mark.state {
-                    *touched = true;
+                    *touched = self.rules.kept(Rule::Touched);
                 }
             }
         }
@@ -166,7 +169,8 @@ impl Head {
             };
             let marks = &self.dirty.marks;
             let missing: Vec<_> = piece.regions().filter(|r| !marks.contains_key(r)).collect();
-            if marks.len() + wanted.len() + missing.len() > self.dirty.settings.max_dirty {
+            let dirty = marks.len() + wanted.len() + missing.len();
+            if dirty > self.dirty.settings.max_dirty && self.rules.kept(Rule::Bound) {
                 break;
             }
             for region in missing {
@@ -226,7 +230,11 @@ impl Head {
 
     /// Lets the waiting pieces try again.
     fn wake(&mut self, effects: &mut Vec<HeadEffect>) {
-        for op in std::mem::take(&mut self.dirty.waiting) {
+        let mut waiting = std::mem::take(&mut self.dirty.waiting);
+        if !self.rules.kept(Rule::WakeWriters) {
+            waiting.pop_last();
+        }
+        for op in waiting {
             self.advance(op, effects);
         }
     }

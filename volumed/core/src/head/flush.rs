@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::message::{Ask, OpId};
+use crate::rules::{Rule, Rules};
 use crate::{DiskNumber, ExtentIndex, IoError, RegionIndex};
 
 use super::round::Then;
@@ -28,9 +29,13 @@ struct Waiting {
 
 impl Flushes {
     /// What was dirty when the head began may have been answered by an earlier one and not synced.
-    pub fn new(dirty: &BTreeSet<RegionIndex>) -> Self {
+    pub fn new(rules: Rules, dirty: &BTreeSet<RegionIndex>) -> Self {
         Self {
-            unsynced: dirty.iter().map(|region| region.extent()).collect(),
+            unsynced: dirty
+                .iter()
+                .filter(|_| rules.kept(Rule::DirtyAtStart))
+                .map(|region| region.extent())
+                .collect(),
             ..Self::default()
         }
     }
@@ -48,6 +53,9 @@ impl Head {
     pub(super) fn flush(&mut self, request: RequestId, effects: &mut Vec<HeadEffect>) {
         let extents = std::mem::take(&mut self.flushes.unsynced);
         let mut syncs: BTreeSet<OpId> = self.flushes.running.keys().copied().collect();
+        if !self.rules.kept(Rule::RunningSyncs) {
+            syncs.clear();
+        }
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
         for &extent in &extents {
             let placed = self.extents.get(extent);
@@ -87,7 +95,7 @@ impl Head {
         let Some(extents) = self.flushes.running.remove(&sync) else {
             return;
         };
-        if !well {
+        if !well && self.rules.kept(Rule::FailedSync) {
             self.flushes.unsynced.extend(extents);
         }
         for waiting in &mut self.flushes.waiting {

@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
+use crate::rules::Rules;
 use crate::{
     ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, RegionIndex, Reply, Request, VolumeId,
 };
@@ -140,6 +141,7 @@ struct Pending {
 /// The state machine of one volume's head.
 #[derive(Debug)]
 pub struct Head {
+    rules: Rules,
     volume: VolumeId,
     epoch: Epoch,
     size: ByteCount,
@@ -164,15 +166,21 @@ pub struct Head {
 impl Head {
     /// A head that has to be started.
     pub fn new(start: HeadStart) -> Self {
+        Self::keeping(Rules::default(), start)
+    }
+
+    /// The same, of a head that keeps these rules.
+    pub fn keeping(rules: Rules, start: HeadStart) -> Self {
         Self {
+            rules,
             volume: start.volume,
             epoch: start.epoch,
             size: start.size,
             now: Moment::default(),
             disks: start.disks,
             extents: Extents::new(start.extents, start.stale, start.size),
-            flushes: Flushes::new(&start.dirty),
-            dirty: Dirty::new(start.settings, start.dirty),
+            flushes: Flushes::new(rules, &start.dirty),
+            dirty: Dirty::new(rules, start.settings, start.dirty),
             lanes: Lanes::default(),
             requests: BTreeMap::new(),
             pieces: BTreeMap::new(),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use crate::placement::Placement;
+use crate::rules::Rule;
 use crate::{DiskNumber, ExtentIndex, RegionIndex};
 
 use super::piece::to_client;
@@ -103,7 +104,8 @@ impl Head {
 
     pub(super) fn answer(&mut self, answer: Answer, effects: &mut Vec<HeadEffect>) {
         // V12: what was said to another head, or of another volume, means nothing here.
-        if answer.volume != self.volume || answer.epoch != self.epoch {
+        let mine = answer.epoch == self.epoch || !self.rules.kept(Rule::OwnAnswers);
+        if answer.volume != self.volume || !mine {
             return;
         }
         let Some(round) = self.rounds.get_mut(&answer.op) else {
@@ -117,9 +119,11 @@ impl Head {
             Ok(_) => {}
             // V4: with one replica it is the last in sync and never recorded stale; clients get
             // the error. With more, it would be recorded stale here before the round can end well.
+            Err(_) if !self.rules.kept(Rule::OneRefuses) && !round.asked.is_empty() => {}
             Err(error) => round.result = Err(error),
         }
-        if round.asked.is_empty()
+        let every = self.rules.kept(Rule::EveryReplica);
+        if (round.asked.is_empty() || !every)
             && let Some(round) = self.rounds.remove(&answer.op)
         {
             self.end_round(answer.op, round.then, round.result, effects);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::rules::Rule;
 use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, Request};
 
 use super::piece::{Piece, Work};
@@ -78,8 +79,8 @@ impl Head {
         for (part, extent, work) in works {
             let op = self.new_op();
             let piece = Piece::new(id, part, extent, work);
-            self.lanes
-                .enter(extent, op, piece.blocks(), piece.work.changes());
+            let changes = piece.work.changes() && self.rules.kept(Rule::Order);
+            self.lanes.enter(extent, op, piece.blocks(), changes);
             self.pieces.insert(op, piece);
             self.advance(op, effects);
         }

@@ -2,6 +2,7 @@
 
 use crate::RegionIndex;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
+use crate::rules::Rule;
 
 use super::regions::{Span, Touch};
 use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
@@ -165,7 +166,7 @@ impl Replica {
 
     /// A region that is to be summed anew waits until nobody uses it.
     pub(super) fn retry_if_freed(&mut self, effects: &mut Vec<ReplicaEffect>) {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() && self.rules.kept(Rule::WakeReaders) {
             self.retry(effects);
         }
     }

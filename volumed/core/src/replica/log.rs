@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::format::{DirtyLogRecord, Slots};
 use crate::message::{Ask, Message};
+use crate::rules::{Rule, Rules};
 use crate::{ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
 use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
@@ -24,6 +25,7 @@ pub(super) struct DirtyLog {
 
 impl DirtyLog {
     pub fn recover(
+        rules: Rules,
         found: Slots<DirtyLogRecord>,
         extents: impl Iterator<Item = ExtentIndex>,
     ) -> Self {
@@ -31,6 +33,7 @@ impl DirtyLog {
         let (sequence, marked) = match found {
             Slots::Fresh => (0, BTreeSet::new()),
             Slots::Newest(record) => (record.sequence, record.regions.unwrap_or_else(everything)),
+            Slots::Damaged if !rules.kept(Rule::DamagedLog) => (0, BTreeSet::new()),
             Slots::Damaged => (0, everything()),
         };
         Self {
@@ -89,9 +92,10 @@ impl Replica {
                 Ask::Unmark { regions } => {
                     let (held, suspect) = (&self.extents, &self.regions);
                     let unsettled = std::mem::take(&mut self.log.unsettled);
+                    let keep = self.rules.kept(Rule::Unsettled);
                     self.log.marked.retain(|region| {
                         let dirty = suspect.is_suspect(*region) || unsettled.contains(region);
-                        let stays = dirty && held.contains_key(&region.extent());
+                        let stays = dirty && held.contains_key(&region.extent()) && keep;
                         stays || !regions.contains(region)
                     });
                 }
@@ -99,7 +103,11 @@ impl Replica {
             }
         }
         self.log.writing = true;
-        self.log.sequence += 1;
+        self.log.sequence += if self.rules.kept(Rule::SlotsInTurn) {
+            1
+        } else {
+            2
+        };
         let record = DirtyLogRecord {
             sequence: self.log.sequence,
             volume: self.volume,

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use crate::format::{DirtyLogRecord, PromiseRecord, Slots};
 use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
+use crate::rules::{Rule, Rules};
 use crate::space::DiskSpace;
 use crate::{Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
 
@@ -92,6 +93,7 @@ enum Doing {
 /// The state machine of one volume's replicas on one disk.
 #[derive(Debug)]
 pub struct Replica {
+    rules: Rules,
     volume: VolumeId,
     disk: DiskNumber,
     space: Arc<DiskSpace>,
@@ -119,6 +121,17 @@ impl Replica {
         space: Arc<DiskSpace>,
         found: Recovered,
     ) -> Result<Self, ReplicaError> {
+        Self::keeping(Rules::default(), volume, disk, space, found)
+    }
+
+    /// The same, of a replica that keeps these rules.
+    pub fn keeping(
+        rules: Rules,
+        volume: VolumeId,
+        disk: DiskNumber,
+        space: Arc<DiskSpace>,
+        found: Recovered,
+    ) -> Result<Self, ReplicaError> {
         let (promised, promise_sequence) = match found.promise {
             Slots::Fresh => (Epoch(0), 0),
             Slots::Newest(record) => (record.epoch, record.sequence),
@@ -135,9 +148,12 @@ impl Replica {
                 },
             );
         }
-        let log = DirtyLog::recover(found.log, extents.keys().copied());
-        let regions = Regions::new(log.marked().clone());
+        let log = DirtyLog::recover(rules, found.log, extents.keys().copied());
+        let mut suspect = log.marked().clone();
+        suspect.retain(|_| rules.kept(Rule::SumAnew));
+        let regions = Regions::new(suspect);
         Ok(Self {
+            rules,
             volume,
             disk,
             space,
@@ -176,8 +192,9 @@ impl Replica {
     /// no region of it waits to be summed anew (V10).
     pub fn readable(&self, extent: ExtentIndex) -> Option<ExtentFile> {
         let alloc = self.extents.get(&extent)?.alloc;
-        let sound = !self.failed && self.regions.all_count(extent);
-        sound.then_some(ExtentFile { extent, alloc })
+        let failed = self.failed && self.rules.kept(Rule::ReadableDisk);
+        let count = self.regions.all_count(extent) || !self.rules.kept(Rule::ReadableSums);
+        (count && !failed).then_some(ExtentFile { extent, alloc })
     }
 
     /// Whether nothing is under way.
@@ -248,7 +265,7 @@ impl Replica {
             Ask::Promise => message.epoch < self.promised,
             _ => message.epoch != self.promised,
         };
-        if fenced {
+        if fenced && self.rules.kept(Rule::Fence) {
             return Err(ReplicaError::Fenced);
         }
         if self.failed {
@@ -292,7 +309,7 @@ impl Replica {
             return;
         };
         if matches!(result, Err(DiskFault::Sync)) {
-            self.failed = true;
+            self.failed = self.rules.kept(Rule::FailedDisk);
         }
         match doing {
             Doing::Promise { message } | Doing::Plain { message } => {

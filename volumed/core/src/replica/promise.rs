@@ -3,6 +3,7 @@
 use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
+use crate::rules::Rule;
 
 use super::{Bytes, DiskOp, Doing, HeldExtent, Replica, ReplicaEffect, answer};
 
@@ -11,9 +12,12 @@ impl Replica {
         // From here on the older epoch is refused, whether or not the write comes to its end.
         self.promised = message.epoch;
         // What an older head began must not change anything once the new one reads.
-        if !self.doing.is_empty() {
+        if !self.doing.is_empty() && self.rules.kept(Rule::PromiseWaits) {
             self.promising = Some(message);
             return;
+        }
+        if !self.rules.kept(Rule::PromiseDurable) {
+            return answer(&message, Ok(Bytes::new()), effects);
         }
         self.promise_sequence += 1;
         let record = PromiseRecord {
@@ -38,6 +42,9 @@ impl Replica {
         else {
             return;
         };
+        if !self.rules.kept(Rule::Reconcile) {
+            return answer(message, Ok(Bytes::new()), effects);
+        }
         let told_of = |extent: &ExtentIndex| until.is_none_or(|until| *extent < until);
         let range = self.extents.range(*from..).map(|(&extent, _)| extent);
         let held = self.files(range.take_while(told_of));
@@ -56,7 +63,7 @@ impl Replica {
     /// The extent's files are there, and empty: what the log says of an older extent in this place
     /// makes no region of it suspect.
     pub(super) fn adopt(&mut self, file: ExtentFile) {
-        if !self.holds(file) {
+        if !self.holds(file) && self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
         }
         let held = HeldExtent {
@@ -70,7 +77,9 @@ impl Replica {
         if let Some(held) = self.extents.remove(&file.extent) {
             self.space.release(held.allocated.into());
         }
-        self.regions.forget(file.extent);
+        if self.rules.kept(Rule::Forget) {
+            self.regions.forget(file.extent);
+        }
     }
 
     pub(super) fn remove(

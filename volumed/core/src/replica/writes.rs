@@ -2,6 +2,7 @@
 
 use crate::BLOCK_SIZE;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
+use crate::rules::Rule;
 use crate::sums::{HOLE, allocated};
 
 use super::regions::Span;
@@ -71,6 +72,11 @@ impl Replica {
             }
             _ => return,
         };
+        let needed = if self.rules.kept(Rule::Reserve) {
+            needed
+        } else {
+            0
+        };
         if self.space.reserve(needed).is_err() {
             self.regions.unpin(span);
             return answer(&message, Err(ReplicaError::NoSpace), effects);
@@ -109,8 +115,11 @@ impl Replica {
             }
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
-                self.space.release(reserved.into());
-                if !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted) {
+                if self.rules.kept(Rule::GiveBack) {
+                    self.space.release(reserved.into());
+                }
+                let half_way = !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted);
+                if half_way && self.rules.kept(Rule::HalfWritten) {
                     self.regions.suspect(span);
                 }
                 Err(fault.to_replica())

@@ -1,0 +1,81 @@
+//! The controls of `core_power_loss`: whatever is broken on purpose, some seed finds it.
+//!
+//! One alone: `HAYRACK_BROKEN=Fence cargo test -p hayrack-sim --test core_rules -- --nocapture`.
+
+use std::panic::catch_unwind;
+
+use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live};
+
+/// How many seeds are tried at most.
+const SEEDS: u64 = 3_000;
+
+/// The first seed under which something is wrong, and what. A debug assertion of the core counts.
+fn first_failure(broken: Broken) -> Option<(u64, String)> {
+    (0..SEEDS).find_map(|seed| {
+        let volume = Volume {
+            // Few of the rules are about several replicas.
+            replicas: if seed % 8 == 7 { 2 } else { 1 },
+            lives: 4,
+            broken,
+        };
+        let wrong = catch_unwind(|| live(seed, volume));
+        match wrong {
+            Ok(Ok(())) => None,
+            Ok(Err(wrong)) => Some((seed, wrong)),
+            Err(_) => Some((seed, "an assertion failed".to_owned())),
+        }
+    })
+}
+
+/// What breaks of `all` is not noticed.
+fn unnoticed(all: impl Iterator<Item = Broken>) -> Vec<String> {
+    let only = std::env::var("HAYRACK_BROKEN").ok();
+    let name = |broken: &Broken| match broken {
+        Broken::Nothing => String::new(),
+        Broken::Rule(rule) => format!("{rule:?}"),
+        Broken::Lie(lie) => format!("{lie:?}"),
+    };
+    let all = all.filter(|broken| only.as_ref().is_none_or(|only| *only == name(broken)));
+    let unnoticed = all.filter(|&broken| match first_failure(broken) {
+        Some((seed, wrong)) => {
+            println!("{}: seed {seed}: {wrong}", name(&broken));
+            false
+        }
+        None => true,
+    });
+    unnoticed.map(|broken| name(&broken)).collect()
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let rules = Rule::ALL.into_iter().map(Broken::Rule);
+    assert_eq!(unnoticed(rules), Vec::<String>::new());
+}
+
+#[test]
+fn every_lie_of_what_is_around_them_is_noticed() {
+    let lies = Lie::ALL.into_iter().map(Broken::Lie);
+    assert_eq!(unnoticed(lies), Vec::<String>::new());
+}
+
+/// The names in the first column of the README's tables.
+fn listed() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut names: Vec<String> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_readme_lists_what_is_broken() {
+    let rules = Rule::ALL.into_iter().map(|rule| format!("{rule:?}"));
+    let lies = Lie::ALL.into_iter().map(|lie| format!("{lie:?}"));
+    let of_the_bucket = s3d_bucket::rules::Rule::ALL.into_iter();
+    let of_the_bucket = of_the_bucket.map(|rule| format!("{rule:?}"));
+    let mut broken: Vec<String> = rules.chain(lies).chain(of_the_bucket).collect();
+    broken.sort();
+    assert_eq!(listed(), broken);
+}

@@ -1,0 +1,123 @@
+//! The rules that the simulation breaks, one at a time, to prove that it would notice.
+
+/// A rule, by the step that keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// V1: a replica refuses every epoch but the one that it promised.
+    Fence,
+    /// V1: a promise is durable before it is answered.
+    PromiseDurable,
+    /// V1: a promise waits for what an older head began.
+    PromiseWaits,
+    /// V1: a replica that promised holds what the store places on it, and nothing else.
+    Reconcile,
+    /// V3: pieces that share a block happen as they came.
+    Order,
+    /// V3: a write ends when every in-sync replica has it.
+    EveryReplica,
+    /// V3: a flush waits for the syncs that run.
+    RunningSyncs,
+    /// V3: a sync that failed is not the last of its extents.
+    FailedSync,
+    /// V3: what was dirty when a head begins counts as unsynced.
+    DirtyAtStart,
+    /// V4: what one in-sync replica refused is not acknowledged.
+    OneRefuses,
+    /// V5: a region is marked before it is written.
+    MarkBeforeWrite,
+    /// V5: a region that is being unmarked is marked anew before it is written.
+    MarkAnew,
+    /// V5: a region that was written while it was cleaned stays marked.
+    Touched,
+    /// V5: a region that a replica could not settle stays marked.
+    Unsettled,
+    /// V5: the slots of the log are written in turn.
+    SlotsInTurn,
+    /// V5: a log of which nothing can be read names every region.
+    DamagedLog,
+    /// V5: no more regions are dirty than the bound allows.
+    Bound,
+    /// V8: after a failed sync nothing is acknowledged.
+    FailedDisk,
+    /// V10: a region that was dirty at an unclean stop is summed anew before its sums count.
+    SumAnew,
+    /// V10: so is one in which a write failed half way.
+    HalfWritten,
+    /// V11: nothing is remembered of an extent that was freed.
+    Forget,
+    /// V12: space is taken before anything is written.
+    Reserve,
+    /// V12: space that a failed write took is given back.
+    GiveBack,
+    /// V12: a head passes over answers to another one.
+    OwnAnswers,
+    /// V13: who waits for the marks of another goes on once they are there.
+    WakeWriters,
+    /// V13: who waits for the sums of a region goes on once they are there.
+    WakeReaders,
+    /// V14: what has to be summed anew is not read past the replica.
+    ReadableSums,
+    /// V14: nor is anything after a failed sync.
+    ReadableDisk,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 28] = [
+        Self::Fence,
+        Self::PromiseDurable,
+        Self::PromiseWaits,
+        Self::Reconcile,
+        Self::Order,
+        Self::EveryReplica,
+        Self::RunningSyncs,
+        Self::FailedSync,
+        Self::DirtyAtStart,
+        Self::OneRefuses,
+        Self::MarkBeforeWrite,
+        Self::MarkAnew,
+        Self::Touched,
+        Self::Unsettled,
+        Self::SlotsInTurn,
+        Self::DamagedLog,
+        Self::Bound,
+        Self::FailedDisk,
+        Self::SumAnew,
+        Self::HalfWritten,
+        Self::Forget,
+        Self::Reserve,
+        Self::GiveBack,
+        Self::OwnAnswers,
+        Self::WakeWriters,
+        Self::WakeReaders,
+        Self::ReadableSums,
+        Self::ReadableDisk,
+    ];
+}
+
+/// Which rules a machine keeps: all, unless the feature `breakable` is on and one is left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    #[cfg(feature = "breakable")]
+    broken: Option<Rule>,
+}
+
+impl Rules {
+    /// All rules but one.
+    #[cfg(feature = "breakable")]
+    pub const fn without(broken: Option<Rule>) -> Self {
+        Self { broken }
+    }
+
+    /// Whether a rule is kept.
+    #[cfg(feature = "breakable")]
+    pub(crate) fn kept(self, rule: Rule) -> bool {
+        self.broken != Some(rule)
+    }
+
+    #[cfg(not(feature = "breakable"))]
+    #[expect(clippy::unused_self, reason = "it has nothing to say")]
+    pub(crate) const fn kept(self, _: Rule) -> bool {
+        true
+    }
+}
