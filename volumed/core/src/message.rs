@@ -1,10 +1,18 @@
-//! What a head and a replica say to each other. Volume, disk and epoch are in every message (V12).
+//! What a head and a replica say to each other. Volume, disk and epoch are in every message (V12), and
+//! so is the disk's incarnation (V7). Each has a bounded size: [`MOST_DATA`], [`MOST_LISTED`].
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::{Alloc, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
+use crate::{Alloc, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId};
+
+/// The most bytes that a write, or the answer to a read, carries: what is longer is asked for in
+/// several messages.
+pub const MOST_DATA: u32 = 1 << 20;
+
+/// The most extents or regions that a message lists.
+pub const MOST_LISTED: usize = 1 << 16;
 
 /// Tells a head's operations apart; grows, so it also tells their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +25,9 @@ pub struct Message {
     pub volume: VolumeId,
     /// On which disk.
     pub disk: DiskNumber,
+    /// The one that answered the head's promise: one that began later has lost what was not flushed,
+    /// and must not be taken for it (V7). A promise asks for it, and goes to any.
+    pub incarnation: Incarnation,
     /// The head's.
     pub epoch: Epoch,
     /// Named again by the answer.
@@ -134,6 +145,8 @@ pub struct Answer {
     pub volume: VolumeId,
     /// On which disk.
     pub disk: DiskNumber,
+    /// The disk's.
+    pub incarnation: Incarnation,
     /// The message's.
     pub epoch: Epoch,
     /// The message's.
@@ -148,6 +161,9 @@ pub enum ReplicaError {
     /// It promised another epoch (V1); nothing was changed.
     #[error("the replica promised another epoch")]
     Fenced,
+    /// Its disk has another incarnation than answered the head's promise (V7); nothing was changed.
+    #[error("the replica's disk may have lost what was not flushed")]
+    Restarted,
     /// Its disk is full; nothing was changed.
     #[error("the replica's disk is full")]
     NoSpace,

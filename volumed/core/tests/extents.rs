@@ -10,7 +10,7 @@ use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{DiskAnswer, DiskOp, Recovered, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, Request, VolumeId,
 };
 
 const DISKS: [DiskNumber; 3] = [DiskNumber(0), DiskNumber(1), DiskNumber(2)];
@@ -71,6 +71,7 @@ fn answer(head: &mut Head, effects: &[HeadEffect]) -> Vec<HeadEffect> {
         if let &HeadEffect::Send(Message {
             volume,
             disk,
+            incarnation,
             epoch,
             op,
             ..
@@ -79,6 +80,7 @@ fn answer(head: &mut Head, effects: &[HeadEffect]) -> Vec<HeadEffect> {
             let answer = Answer {
                 volume,
                 disk,
+                incarnation,
                 epoch,
                 op,
                 result: Ok(Bytes::new()),
@@ -173,6 +175,7 @@ fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays()
         alloc: Alloc(1),
     };
     let found = Recovered {
+        incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
         extents: vec![(file(0), 1), (file(5), 2), (file(2000), 4)],
@@ -185,6 +188,7 @@ fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays()
         let message = Message {
             volume,
             disk,
+            incarnation: Incarnation(0),
             epoch,
             op,
             ask,

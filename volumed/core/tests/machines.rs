@@ -16,8 +16,8 @@ use volumed_core::replica::{
 };
 use volumed_core::space::DiskSpace;
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, REGION_SIZE,
-    RegionIndex, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError,
+    REGION_SIZE, RegionIndex, Request, VolumeId,
 };
 
 const VOLUME: VolumeId = VolumeId(1);
@@ -75,6 +75,7 @@ fn answer(
             let &Message {
                 volume,
                 disk,
+                incarnation,
                 epoch,
                 op,
                 ..
@@ -82,6 +83,7 @@ fn answer(
             let answer = Answer {
                 volume,
                 disk,
+                incarnation,
                 epoch,
                 op,
                 result: result.clone(),
@@ -212,6 +214,7 @@ fn what_another_head_was_told_means_nothing() {
     let stale = Answer {
         volume,
         disk,
+        incarnation: Incarnation(0),
         epoch: Epoch(0),
         op,
         result: WELL,
@@ -228,6 +231,7 @@ fn replica(blocks: u64) -> (Replica, Arc<DiskSpace>) {
     let space = Arc::new(DiskSpace::default());
     space.set_limit(ByteCount(blocks * 4096));
     let found = Recovered {
+        incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
         extents: vec![(FILE, 0)],
@@ -241,6 +245,7 @@ fn send(replica: &mut Replica, epoch: u64, ask: Ask) -> Vec<ReplicaEffect> {
     let message = Message {
         volume: VOLUME,
         disk: DISK,
+        incarnation: Incarnation(0),
         epoch: Epoch(epoch),
         op: OpId(1),
         ask,
@@ -415,6 +420,7 @@ fn a_new_extent_is_not_suspect_by_what_the_log_says_of_an_older_one() {
         regions: Some(regions.clone()),
     };
     let found = Recovered {
+        incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Newest(record),
         extents: Vec::new(),

@@ -11,7 +11,7 @@ use volumed_buffers::Buffers;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::DiskFault;
 use volumed_core::space::DiskSpace;
-use volumed_core::{ByteCount, DiskId, StoreGeneration, StoreId, VolumeId};
+use volumed_core::{ByteCount, DiskId, Incarnation, StoreGeneration, StoreId, VolumeId};
 
 use crate::layout::Layout;
 use crate::names::{DurableNames, sync_parent};
@@ -109,6 +109,12 @@ impl Disk {
     pub fn served(&self) -> Option<(StoreId, StoreGeneration)> {
         let state = self.state.get()?;
         Some((state.store, state.generation))
+    }
+
+    /// What tells whether it lost anything (V7); drawn when it is first noted which store it serves.
+    pub fn incarnation(&self) -> Incarnation {
+        let state = self.state.get();
+        state.map(|state| state.incarnation).unwrap_or_default()
     }
 
     /// Notes durably which store it serves from now on. To be called before it does.

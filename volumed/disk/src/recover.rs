@@ -82,6 +82,7 @@ impl Disk {
             }
         }
         Ok(Recovered {
+            incarnation: self.incarnation(),
             promise,
             log,
             extents: held,

@@ -445,6 +445,7 @@ fn absent(message: &Message) -> Answer {
     let &Message {
         volume,
         disk,
+        incarnation,
         epoch,
         op,
         ..
@@ -452,6 +453,7 @@ fn absent(message: &Message) -> Answer {
     Answer {
         volume,
         disk,
+        incarnation,
         epoch,
         op,
         result: Err(ReplicaError::Disk),

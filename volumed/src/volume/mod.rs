@@ -52,6 +52,7 @@ use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadabl
 use volume::Volume;
 use volumed_core::format::Slots;
 use volumed_core::replica::{Recovered, Replica};
+use volumed_disk::Disk;
 
 /// How often idle regions are cleaned and disks are measured.
 const TICK: Duration = Duration::from_secs(1);
@@ -361,14 +362,15 @@ impl Shared {
     }
 
     fn new_volume(&self, id: VolumeId, name: &VolumeName, record: VolumeRecord) -> Arc<Volume> {
-        let nothing = || Recovered {
+        let nothing = |disk: &Disk| Recovered {
+            incarnation: disk.incarnation(),
             promise: Slots::Fresh,
             log: Slots::Fresh,
             extents: Vec::new(),
         };
         let replicas = self.node.disks.iter().filter_map(|(&number, disk)| {
             let space = Arc::clone(disk.space());
-            Some((number, Replica::recover(id, number, space, nothing()).ok()?))
+            Some((number, Replica::recover(id, number, space, nothing(disk)).ok()?))
         });
         let replicas = replicas.collect();
         let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);

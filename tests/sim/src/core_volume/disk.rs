@@ -10,7 +10,7 @@ use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, new
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
 use volumed_core::sums::HOLE;
-use volumed_core::{Epoch, ExtentIndex, RegionIndex};
+use volumed_core::{Epoch, ExtentIndex, Incarnation, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -21,6 +21,7 @@ pub(super) struct SimDisk {
     extents: BTreeMap<ExtentFile, Extent>,
     log: [Vec<u8>; 2],
     promise: [Vec<u8>; 2],
+    incarnation: Incarnation,
     /// V8: it does nothing any more until the daemon is started anew.
     failed: bool,
     broken: Broken,
@@ -173,6 +174,7 @@ impl SimDisk {
         });
         let extents = held.collect();
         Recovered {
+            incarnation: self.incarnation,
             promise: read_slots::<PromiseRecord>(&self.promise),
             log,
             extents,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::message::{Ask, OpId};
+use crate::message::{Ask, MOST_LISTED, OpId};
 use crate::rules::{Rule, Rules};
 use crate::{DiskNumber, ExtentIndex, IoError, RegionIndex};
 
@@ -51,26 +51,12 @@ impl Flushes {
 
 impl Head {
     pub(super) fn flush(&mut self, request: RequestId, effects: &mut Vec<HeadEffect>) {
-        let extents = std::mem::take(&mut self.flushes.unsynced);
         let mut syncs: BTreeSet<OpId> = self.flushes.running.keys().copied().collect();
         if !self.rules.kept(Rule::RunningSyncs) {
             syncs.clear();
         }
-        let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
-        for &extent in &extents {
-            let placed = self.extents.get(extent);
-            let disks = placed.map(|placement| self.extents.in_sync(placement));
-            for disk in disks.into_iter().flatten() {
-                by_disk.entry(disk).or_default().insert(extent);
-            }
-        }
-        if !by_disk.is_empty() {
-            let asks = by_disk
-                .into_iter()
-                .map(|(disk, extents)| (disk, Ask::Sync { extents }));
-            let sync = self.begin_round(Then::Sync, asks.collect(), effects);
-            self.flushes.running.insert(sync, extents);
-            syncs.insert(sync);
+        while !self.flushes.unsynced.is_empty() {
+            syncs.extend(self.begin_sync(effects));
         }
         if syncs.is_empty() {
             return effects.push(HeadEffect::Reply(request, Ok(Bytes::new())));
@@ -89,6 +75,33 @@ impl Head {
             syncs,
             failed: false,
         });
+    }
+
+    /// Begins to sync as many extents as a message may list.
+    fn begin_sync(&mut self, effects: &mut Vec<HeadEffect>) -> Option<OpId> {
+        let unsynced = &mut self.flushes.unsynced;
+        let rest = match unsynced.iter().nth(MOST_LISTED).copied() {
+            Some(next) => unsynced.split_off(&next),
+            None => BTreeSet::new(),
+        };
+        let extents = std::mem::replace(unsynced, rest);
+        let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
+        for &extent in &extents {
+            let placed = self.extents.get(extent);
+            let disks = placed.map(|placement| self.extents.in_sync(placement));
+            for disk in disks.into_iter().flatten() {
+                by_disk.entry(disk).or_default().insert(extent);
+            }
+        }
+        if by_disk.is_empty() {
+            return None;
+        }
+        let asks = by_disk
+            .into_iter()
+            .map(|(disk, extents)| (disk, Ask::Sync { extents }));
+        let sync = self.begin_round(Then::Sync, asks.collect(), effects);
+        self.flushes.running.insert(sync, extents);
+        Some(sync)
     }
 
     pub(super) fn synced(&mut self, sync: OpId, well: bool, effects: &mut Vec<HeadEffect>) {

@@ -18,7 +18,8 @@ use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::rules::Rules;
 use crate::{
-    ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, RegionIndex, Reply, Request, VolumeId,
+    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, RegionIndex, Reply, Request,
+    VolumeId,
 };
 
 use dirty::Dirty;
@@ -39,7 +40,7 @@ pub struct RequestId(pub u64);
 /// What can be tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadSettings {
-    /// How many regions may be dirty; at least 64.
+    /// How many regions may be dirty; at least 64, at most [`MOST_LISTED`](crate::message::MOST_LISTED).
     pub max_dirty: usize,
     /// A region that was not written for so many milliseconds is cleaned.
     pub clean_after: u64,
@@ -147,6 +148,8 @@ pub struct Head {
     size: ByteCount,
     now: Moment,
     disks: BTreeSet<DiskNumber>,
+    /// Of the disks that answered the promise (V7).
+    incarnations: BTreeMap<DiskNumber, Incarnation>,
     extents: Extents,
     dirty: Dirty,
     flushes: Flushes,
@@ -178,6 +181,7 @@ impl Head {
             size: start.size,
             now: Moment::default(),
             disks: start.disks,
+            incarnations: BTreeMap::new(),
             extents: Extents::new(start.extents, start.stale, start.size),
             flushes: Flushes::new(rules, &start.dirty),
             dirty: Dirty::new(rules, start.settings, start.dirty),

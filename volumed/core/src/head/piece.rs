@@ -303,6 +303,9 @@ pub(super) fn to_client(error: ReplicaError) -> IoError {
         ReplicaError::NoSpace => IoError::NoSpace,
         ReplicaError::Exhausted => IoError::Exhausted,
         ReplicaError::Fenced => IoError::Gone,
-        ReplicaError::Corrupt | ReplicaError::NoExtent | ReplicaError::Disk => IoError::Io,
+        ReplicaError::Restarted
+        | ReplicaError::Corrupt
+        | ReplicaError::NoExtent
+        | ReplicaError::Disk => IoError::Io,
     }
 }

@@ -94,6 +94,7 @@ impl Head {
             HeadEffect::Send(Message {
                 volume,
                 disk,
+                incarnation: self.incarnations.get(&disk).copied().unwrap_or_default(),
                 epoch,
                 op,
                 ask,
@@ -113,6 +114,9 @@ impl Head {
         };
         if !round.asked.remove(&answer.disk) {
             return;
+        }
+        if matches!(round.then, Then::Promise) {
+            self.incarnations.insert(answer.disk, answer.incarnation);
         }
         match answer.result {
             Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),

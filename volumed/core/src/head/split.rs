@@ -1,9 +1,11 @@
-//! A client's request becomes pieces, none of which crosses an extent.
+//! A client's request becomes pieces, none of which crosses an extent or carries more bytes than a
+//! message may.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::message::MOST_DATA;
 use crate::rules::Rule;
 use crate::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, Request};
 
@@ -124,45 +126,41 @@ pub(super) fn clip(extent: ExtentIndex, offset: u64, end: u64) -> (u64, u64) {
     (offset.max(start) - start, (end - start).min(EXTENT_SIZE))
 }
 
+/// The parts of a range that messages carry, none longer than they may be: which extent each lies in,
+/// and its range there. Two of them share no block, or the second would wait for the first.
+fn carried(offset: u64, end: u64) -> impl Iterator<Item = (ExtentIndex, u64, u64)> {
+    let mut next = offset;
+    std::iter::from_fn(move || {
+        let start = next;
+        let extent = ExtentIndex::of(start);
+        let furthest = start / BLOCK_SIZE * BLOCK_SIZE + u64::from(MOST_DATA);
+        next = furthest.min(extent.start() + EXTENT_SIZE).min(end);
+        (start < end).then(|| (extent, start - extent.start(), next - extent.start()))
+    })
+}
+
 fn read_works(offset: u64, end: u64) -> Vec<(ExtentIndex, Work)> {
-    if offset == end {
-        return Vec::new();
-    }
-    extents(offset, end)
-        .map(|extent| {
-            let (from, to) = clip(extent, offset, end);
-            (
-                extent,
-                Work::Read {
-                    offset: from as u32,
-                    length: (to - from) as u32,
-                },
-            )
-        })
-        .collect()
+    let read = |(extent, from, to)| {
+        let (offset, length) = (from as u32, (to - from) as u32);
+        (extent, Work::Read { offset, length })
+    };
+    carried(offset, end).map(read).collect()
 }
 
 fn write_works(offset: u64, data: &Bytes, durable: bool) -> Vec<(ExtentIndex, Work)> {
     let end = offset + data.len() as u64;
-    if offset == end {
-        return Vec::new();
-    }
-    extents(offset, end)
-        .map(|extent| {
-            let (from, to) = clip(extent, offset, end);
-            let start = (extent.start() + from - offset) as usize;
-            let data = data.slice(start..start + (to - from) as usize);
-            (
-                extent,
-                Work::Write {
-                    offset: from as u32,
-                    data,
-                    durable,
-                    clear: false,
-                },
-            )
-        })
-        .collect()
+    let write = |(extent, from, to): (ExtentIndex, u64, u64)| {
+        let start = (extent.start() + from - offset) as usize;
+        let data = data.slice(start..start + (to - from) as usize);
+        let work = Work::Write {
+            offset: from as u32,
+            data,
+            durable,
+            clear: false,
+        };
+        (extent, work)
+    };
+    carried(offset, end).map(write).collect()
 }
 
 fn zero_works(offset: u64, end: u64, durable: bool) -> Vec<(ExtentIndex, Work)> {

@@ -16,7 +16,9 @@ use crate::format::{DirtyLogRecord, PromiseRecord, Slots};
 use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::{Rule, Rules};
 use crate::space::DiskSpace;
-use crate::{Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
+use crate::{
+    Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
+};
 
 pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
@@ -25,6 +27,8 @@ use regions::{Regions, Touch};
 /// What a disk was found to hold of a volume.
 #[derive(Debug, Clone)]
 pub struct Recovered {
+    /// The disk's.
+    pub incarnation: Incarnation,
     /// The promise file.
     pub promise: Slots<PromiseRecord>,
     /// The dirty log.
@@ -96,6 +100,7 @@ pub struct Replica {
     rules: Rules,
     volume: VolumeId,
     disk: DiskNumber,
+    incarnation: Incarnation,
     space: Arc<DiskSpace>,
     promised: Epoch,
     promise_sequence: u64,
@@ -156,6 +161,7 @@ impl Replica {
             rules,
             volume,
             disk,
+            incarnation: found.incarnation,
             space,
             promised,
             promise_sequence,
@@ -225,12 +231,15 @@ impl Replica {
         }
     }
 
-    fn message(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+    fn message(&mut self, mut message: Message, effects: &mut Vec<ReplicaEffect>) {
         debug_assert!(
             message.volume == self.volume && message.disk == self.disk,
             "V12"
         );
-        if let Err(refusal) = self.fence(&message) {
+        let fenced = self.fence(&message);
+        // The answer has the disk's own (V7).
+        message.incarnation = self.incarnation;
+        if let Err(refusal) = fenced {
             return answer(&message, Err(refusal), effects);
         }
         match &message.ask {
@@ -259,7 +268,8 @@ impl Replica {
         }
     }
 
-    /// V1: a lower epoch is refused; a higher one must be promised first.
+    /// V1: a lower epoch is refused; a higher one must be promised first. V7: so is a head that
+    /// counts on what was lost.
     fn fence(&self, message: &Message) -> Result<(), ReplicaError> {
         let fenced = match message.ask {
             Ask::Promise => message.epoch < self.promised,
@@ -267,6 +277,9 @@ impl Replica {
         };
         if fenced && self.rules.kept(Rule::Fence) {
             return Err(ReplicaError::Fenced);
+        }
+        if message.ask != Ask::Promise && message.incarnation != self.incarnation {
+            return Err(ReplicaError::Restarted);
         }
         if self.failed {
             Err(ReplicaError::Disk)
@@ -381,6 +394,7 @@ fn answer(
     let &Message {
         volume,
         disk,
+        incarnation,
         epoch,
         op,
         ..
@@ -388,6 +402,7 @@ fn answer(
     effects.push(ReplicaEffect::Answer(Answer {
         volume,
         disk,
+        incarnation,
         epoch,
         op,
         result,

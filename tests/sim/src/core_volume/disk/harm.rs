@@ -90,6 +90,7 @@ impl SimDisk {
 
     /// The power goes while `under_way` is being carried out.
     pub fn cut_power(&mut self, under_way: &[DiskOp], rng: &mut SmallRng) {
+        self.incarnation.0 += 1;
         for op in under_way {
             match (rng.random_range(0..10), in_the_cache(op)) {
                 (0..3, _) => {}

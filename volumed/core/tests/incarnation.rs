@@ -1,0 +1,111 @@
+//! A head and a replica whose disk lost what was not flushed do not take each other for what they were
+//! (V7).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use volumed_core::format::Slots;
+use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
+use volumed_core::placement::{Placement, Role};
+use volumed_core::replica::{DiskAnswer, Recovered, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::{
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, Request, VolumeId,
+};
+
+const VOLUME: VolumeId = VolumeId(1);
+const DISK: DiskNumber = DiskNumber(0);
+const FILE: ExtentFile = ExtentFile {
+    extent: ExtentIndex(0),
+    alloc: Alloc(1),
+};
+
+fn replica(incarnation: Incarnation) -> Replica {
+    let found = Recovered {
+        incarnation,
+        promise: Slots::Fresh,
+        log: Slots::Fresh,
+        extents: vec![(FILE, 0)],
+    };
+    Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a replica")
+}
+
+fn head() -> Head {
+    let placement = Placement {
+        alloc: FILE.alloc,
+        replicas: vec![(DISK, Role::Full)],
+    };
+    Head::new(HeadStart {
+        volume: VOLUME,
+        epoch: Epoch(1),
+        size: ByteCount(EXTENT_SIZE),
+        settings: HeadSettings::for_replicas(1),
+        disks: BTreeSet::from([DISK]),
+        extents: [(FILE.extent, placement)].into(),
+        stale: BTreeSet::new(),
+        dirty: BTreeSet::new(),
+    })
+}
+
+/// The messages that follow, of which there are no other effects.
+fn tell(head: &mut Head, event: HeadEvent) -> Vec<Message> {
+    let mut effects = Vec::new();
+    head.handle(Moment(0), event, &mut effects);
+    let messages = effects.into_iter().filter_map(|effect| match effect {
+        HeadEffect::Send(message) => Some(message),
+        HeadEffect::Started(outcome) => {
+            assert_eq!(outcome, Ok(()));
+            None
+        }
+        other => panic!("{other:?}"),
+    });
+    messages.collect()
+}
+
+/// What a replica answers whose disk does all that it is asked.
+fn answer(replica: &mut Replica, message: Message) -> Answer {
+    let mut effects = Vec::new();
+    replica.handle(ReplicaEvent::Message(message), &mut effects);
+    loop {
+        match effects.pop() {
+            Some(ReplicaEffect::Disk(op, _)) => {
+                replica.handle(ReplicaEvent::Done(op, Ok(DiskAnswer::Done)), &mut effects);
+            }
+            Some(ReplicaEffect::Answer(answer)) => return answer,
+            None => panic!("no answer"),
+        }
+    }
+}
+
+#[test]
+fn a_head_asks_for_the_incarnation_and_is_refused_by_any_other() {
+    let mut replica = replica(Incarnation(7));
+    let mut head = head();
+    let mut messages = tell(&mut head, HeadEvent::Start);
+    while let Some(message) = messages.pop() {
+        let answer = answer(&mut replica, message);
+        assert_eq!(answer.incarnation, Incarnation(7));
+        messages.extend(tell(&mut head, HeadEvent::Answer(answer)));
+    }
+    let write = Request::Write {
+        offset: 0,
+        data: Bytes::from_static(&[1; 4096]),
+        fua: false,
+    };
+    let messages = tell(&mut head, HeadEvent::Request(RequestId(1), write));
+    let [mark] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(mark.incarnation, Incarnation(7));
+    let to_an_earlier_one = Message {
+        incarnation: Incarnation(6),
+        ..mark.clone()
+    };
+    let refusal = answer(&mut replica, to_an_earlier_one);
+    assert_eq!(refusal.result, Err(ReplicaError::Restarted));
+    assert_eq!(refusal.incarnation, Incarnation(7));
+    assert!(replica.dirty().is_empty());
+    let done = answer(&mut replica, mark.clone());
+    assert_eq!(done.result, Ok(Bytes::new()));
+}
