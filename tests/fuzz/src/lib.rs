@@ -5,6 +5,7 @@ mod disk_formats;
 mod forms;
 mod mounts;
 mod nbd;
+mod peer_messages;
 mod policies;
 mod requests;
 mod s3;
@@ -28,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mount_listing", mounts::listing),
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
+    ("peer_messages", peer_messages::frames),
 ];
 
 /// The target of a name.

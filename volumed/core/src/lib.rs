@@ -11,6 +11,7 @@ pub mod rules;
 pub mod space;
 pub mod sums;
 mod units;
+pub mod wire;
 
 pub use request::{IoError, Reply, Request};
 pub use units::{

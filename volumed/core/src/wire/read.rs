@@ -1,0 +1,174 @@
+//! Bytes become what a frame holds, if they are within every bound.
+
+use std::collections::BTreeSet;
+
+use bytes::{Buf, Bytes};
+
+use crate::message::{Ask, ExtentFile, MOST_DATA, MOST_LISTED, ReplicaError};
+use crate::{
+    Alloc, BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, MAX_VOLUME_SIZE, REGION_SIZE, RegionIndex,
+};
+
+use super::kind::numbered_refusal;
+use super::write::{CLEAR, DURABLE, KEEP, NO_EXTENT};
+use super::{Kind, WireError};
+
+pub(super) enum Content {
+    Ask(Ask),
+    Result(Result<Bytes, ReplicaError>),
+}
+
+pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError> {
+    let body = &mut body;
+    let ask = match kind {
+        Kind::Promise => Ask::Promise,
+        Kind::Reconcile => Ask::Reconcile {
+            from: extent(body)?,
+            until: match body.try_get_u64_le()? {
+                NO_EXTENT => None,
+                until => Some(valid_extent(until)?),
+            },
+            held: list(body, file)?,
+        },
+        Kind::Read => {
+            let (file, offset, length) = part(body)?;
+            valid(length <= MOST_DATA)?;
+            Ask::Read {
+                file,
+                offset,
+                length,
+            }
+        }
+        Kind::Map => {
+            let (file, offset, length) = part(body)?;
+            Ask::Map {
+                file,
+                offset,
+                length,
+            }
+        }
+        Kind::Write => write(body)?,
+        Kind::Zero => zero(body)?,
+        Kind::Sync => Ask::Sync {
+            extents: list(body, extent)?,
+        },
+        Kind::Mark => Ask::Mark {
+            regions: list(body, region)?,
+        },
+        Kind::Settle => Ask::Settle {
+            regions: list(body, region)?,
+        },
+        Kind::Unmark => Ask::Unmark {
+            regions: list(body, region)?,
+        },
+        Kind::Adopt => Ask::Adopt { file: file(body)? },
+        Kind::Remove => Ask::Remove { file: file(body)? },
+        Kind::Done => return Ok(Content::Result(Ok(data(body)?))),
+        Kind::Refused => {
+            let refusal = numbered_refusal(body.try_get_u8()?).ok_or(WireError::Damaged)?;
+            end(body)?;
+            return Ok(Content::Result(Err(refusal)));
+        }
+    };
+    end(body)?;
+    Ok(Content::Ask(ask))
+}
+
+fn write(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset) = (file(body)?, body.try_get_u32_le()?);
+    let [durable, clear] = flags(body, [DURABLE, CLEAR])?;
+    let data = data(body)?;
+    within_extent(offset, data.len() as u32)?;
+    Ok(Ask::Write {
+        file,
+        offset,
+        data,
+        durable,
+        clear,
+    })
+}
+
+fn zero(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = part(body)?;
+    let [durable, keep] = flags(body, [DURABLE, KEEP])?;
+    let block = BLOCK_SIZE as u32;
+    valid(offset % block == 0 && length % block == 0)?;
+    Ok(Ask::Zero {
+        file,
+        offset,
+        length,
+        durable,
+        keep,
+    })
+}
+
+/// A part of an extent that has at least one byte.
+fn part(body: &mut Bytes) -> Result<(ExtentFile, u32, u32), WireError> {
+    let (file, offset, length) = (file(body)?, body.try_get_u32_le()?, body.try_get_u32_le()?);
+    within_extent(offset, length)?;
+    Ok((file, offset, length))
+}
+
+fn within_extent(offset: u32, length: u32) -> Result<(), WireError> {
+    let end = u64::from(offset) + u64::from(length);
+    valid(length > 0 && end <= EXTENT_SIZE)
+}
+
+/// What is left of a body, as data.
+fn data(body: &mut Bytes) -> Result<Bytes, WireError> {
+    valid(body.len() <= MOST_DATA as usize)?;
+    Ok(std::mem::take(body))
+}
+
+/// What is left of a body, as a list.
+fn list<T: Ord>(
+    body: &mut Bytes,
+    item: impl Fn(&mut Bytes) -> Result<T, WireError>,
+) -> Result<BTreeSet<T>, WireError> {
+    let mut list = BTreeSet::new();
+    while body.has_remaining() {
+        let next = item(body)?;
+        let ascends = list.last().is_none_or(|last| *last < next);
+        valid(ascends && list.len() < MOST_LISTED)?;
+        list.insert(next);
+    }
+    Ok(list)
+}
+
+fn file(body: &mut Bytes) -> Result<ExtentFile, WireError> {
+    Ok(ExtentFile {
+        extent: extent(body)?,
+        alloc: Alloc(body.try_get_u64_le()?),
+    })
+}
+
+fn extent(body: &mut Bytes) -> Result<ExtentIndex, WireError> {
+    valid_extent(body.try_get_u64_le()?)
+}
+
+fn valid_extent(extent: u64) -> Result<ExtentIndex, WireError> {
+    valid(extent < MAX_VOLUME_SIZE.0 / EXTENT_SIZE)?;
+    Ok(ExtentIndex(extent))
+}
+
+fn region(body: &mut Bytes) -> Result<RegionIndex, WireError> {
+    let region = body.try_get_u64_le()?;
+    valid(region < MAX_VOLUME_SIZE.0 / REGION_SIZE)?;
+    Ok(RegionIndex(region))
+}
+
+/// Whether each of these bits is set, and no other is.
+fn flags<const N: usize>(body: &mut Bytes, bits: [u8; N]) -> Result<[bool; N], WireError> {
+    let set = body.try_get_u8()?;
+    let known = bits.iter().fold(0, |known, bit| known | bit);
+    valid(set & !known == 0)?;
+    Ok(bits.map(|bit| set & bit != 0))
+}
+
+fn end(body: &Bytes) -> Result<(), WireError> {
+    valid(body.is_empty())
+}
+
+fn valid(is: bool) -> Result<(), WireError> {
+    if is { Ok(()) } else { Err(WireError::Damaged) }
+}
