@@ -370,7 +370,10 @@ impl Shared {
         };
         let replicas = self.node.disks.iter().filter_map(|(&number, disk)| {
             let space = Arc::clone(disk.space());
-            Some((number, Replica::recover(id, number, space, nothing(disk)).ok()?))
+            Some((
+                number,
+                Replica::recover(id, number, space, nothing(disk)).ok()?,
+            ))
         });
         let replicas = replicas.collect();
         let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);
