@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
 use std::path::Path;
 
 use rustix::fs::SeekFrom;
@@ -19,6 +20,13 @@ use volumed_core::{BLOCK_SIZE, VolumeId};
 use crate::header::{self, HeaderError};
 use crate::slots::{self, read_up_to};
 use crate::{Disk, DiskError, layout};
+
+/// Extents are looked at by so many threads: what a start waits for is the disk, one short read after
+/// another.
+const READERS: usize = 16;
+
+/// No thread is started for fewer extents.
+const WORTH_A_THREAD: usize = 256;
 
 /// A volume's folder on a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +70,38 @@ impl Disk {
         let promise = own(promise, |record: &PromiseRecord| record.volume == volume);
         let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
         let log = own(log, |record: &DirtyLogRecord| record.volume == volume);
+        let files: Vec<ExtentFile> = extents.into_iter().collect();
+        let share = files.len().div_ceil(READERS).max(WORTH_A_THREAD);
+        let (here, elsewhere) = files.split_at(share.min(files.len()));
+        let extents = std::thread::scope(|scope| {
+            let log = &log;
+            let count = |share| scope.spawn(move || self.count_all(volume, share, log));
+            let threads: Vec<_> = elsewhere.chunks(share).map(count).collect();
+            let mut extents = self.count_all(volume, here, log)?;
+            for thread in threads {
+                let counted = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+                extents.extend(counted?);
+            }
+            Ok(extents)
+        })?;
+        Ok(Recovered {
+            incarnation: self.incarnation(),
+            promise,
+            log,
+            extents,
+        })
+    }
+
+    /// The extents that are there, in their order, with the blocks that each holds.
+    fn count_all(
+        &self,
+        volume: VolumeId,
+        files: &[ExtentFile],
+        log: &Slots<DirtyLogRecord>,
+    ) -> Result<Vec<(ExtentFile, u32)>, DiskError> {
         let mut held = Vec::new();
-        for file in extents {
-            let unclean = unclean(&log, file);
+        for &file in files {
+            let unclean = unclean(log, file);
             if unclean {
                 self.files.found_unclean(volume, file);
             }
@@ -81,12 +118,7 @@ impl Disk {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Recovered {
-            incarnation: self.incarnation(),
-            promise,
-            log,
-            extents: held,
-        })
+        Ok(held)
     }
 
     /// How many blocks of an extent take space: what its header says if it is clean, else what its
@@ -344,6 +376,38 @@ mod tests {
             let (refused, _) = with_header(newer, dirty);
             assert!(refused.contains("use a newer program"), "{refused}");
         }
+    }
+
+    #[test]
+    fn as_many_extents_are_found_as_several_threads_look_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        let count = 2 * WORTH_A_THREAD as u64 + 3;
+        disk.make_folder(VOLUME).expect("a folder");
+        for extent in 0..count {
+            let header = SumsHeader {
+                volume: VOLUME,
+                extent: ExtentIndex(extent),
+                alloc: Alloc(1),
+                allocated: extent as u32,
+            };
+            File::create(disk.layout.data(VOLUME, file(extent))).expect("a file");
+            let sums = disk.layout.sums(VOLUME, file(extent));
+            std::fs::write(sums, header.encode()).expect("a file");
+        }
+        let log = DiskOp::WriteLog(DirtyLogRecord {
+            sequence: 1,
+            volume: VOLUME,
+            regions: Some(BTreeSet::new()),
+        });
+        disk.run(VOLUME, &log).expect("a log");
+        std::fs::remove_file(disk.layout.data(VOLUME, file(300))).expect("it was there");
+        let found = disk
+            .recover(VOLUME, (0..count).map(file))
+            .expect("what is there");
+        let expected = (0..count).filter(|extent| *extent != 300);
+        let expected = expected.map(|extent| (file(extent), extent as u32));
+        assert_eq!(found.extents, expected.collect::<Vec<_>>());
     }
 
     #[test]
