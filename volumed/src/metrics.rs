@@ -1,5 +1,7 @@
 //! What Prometheus is told: requests as they are served, and the state of things when it asks.
 
+mod activity;
+
 use std::fmt;
 use std::time::Instant;
 
@@ -12,6 +14,8 @@ use prometheus_client::registry::Registry;
 use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreInfo, VolumeInfo};
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
+
+use crate::volume::{Activity, DiskWork};
 
 /// The operations of NBD, as labels.
 const OPERATIONS: [&str; 7] = [
@@ -54,6 +58,8 @@ pub struct Metrics {
     pub connections: Measured,
     /// NBD connections that were refused, since as many were open as may be.
     pub refused_connections: Counter,
+    /// Clients with which TLS could not be agreed on: no certificate, or another CA's.
+    pub refused_tls: Counter,
 }
 
 /// The counters of one operation, found once, so that a request costs no lookup.
@@ -94,6 +100,7 @@ impl Default for Metrics {
             }
         });
         let (connections, refused_connections) = (Measured::default(), Counter::default());
+        let refused_tls = Counter::default();
         let mut registry = Registry::with_prefix("volumed");
         registry.register("nbd_requests", "NBD requests answered", requests);
         registry.register(
@@ -116,11 +123,17 @@ impl Default for Metrics {
             "NBD connections refused, since as many were open as may be",
             refused_connections.clone(),
         );
+        registry.register(
+            "nbd_tls_refused",
+            "NBD clients with which TLS could not be agreed on",
+            refused_tls.clone(),
+        );
         Self {
             registry,
             operations,
             connections,
             refused_connections,
+            refused_tls,
         }
     }
 }
@@ -165,9 +178,11 @@ impl Metrics {
         disks: &[DiskInfo],
         volumes: &[VolumeInfo],
         store: &StoreInfo,
+        (work, activity): (&DiskWork, &Activity),
     ) -> Result<String, fmt::Error> {
         let mut state = state(pool, disks, volumes);
         register_store(&mut state, store);
+        activity::register(&mut state, work, activity);
         let mut process = Registry::default();
         register_process(&mut process);
         metrics_page(&[&self.registry, &state, &process])
@@ -269,6 +284,9 @@ fn register_store(registry: &mut Registry, store: &StoreInfo) {
 mod tests {
     use super::*;
     use volumed_client::admin::{StoreCopies, StoreCopy};
+    use volumed_core::DiskId;
+
+    use crate::volume::VolumeActivity;
 
     fn copy(made: u64) -> StoreCopy {
         let path = "meta/day.db".into();
@@ -309,7 +327,19 @@ mod tests {
             }],
             failures: 2,
         };
-        metrics.page(&pool, &[], &[volume], &store).unwrap()
+        let activity = Activity {
+            volumes: vec![VolumeActivity {
+                name: "v".parse().unwrap(),
+                dirty: 5,
+                suspect: 2,
+            }],
+            open_extents: vec![(DiskId(1), 8)],
+        };
+        let work = DiskWork::default();
+        work.log_writes.inc();
+        let of_disks = (&work, &activity);
+        let page = metrics.page(&pool, &[], &[volume], &store, of_disks);
+        page.unwrap()
     }
 
     #[test]
@@ -341,6 +371,11 @@ mod tests {
             "\nvolumed_store_copy_timestamp_seconds{disk=\"d1\"} 9\n",
             "\nvolumed_store_copy_failures_total 2\n",
             "\nvolumed_store_generation 3\n",
+            "\nvolumed_volume_dirty_regions{volume=\"v\"} 5\n",
+            "\nvolumed_volume_suspect_regions{volume=\"v\"} 2\n",
+            "\nvolumed_dirty_log_writes_total 1\n",
+            "\nvolumed_disk_sync_seconds_count 0\n",
+            "\nvolumed_disk_open_extents{disk=\"00000000000000000000000000000001\"} 8\n",
         ] {
             assert!(page.contains(line), "{page}");
         }

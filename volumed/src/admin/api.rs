@@ -225,7 +225,9 @@ async fn show_metrics(State(api): State<Api>) -> Answer {
     let pool = PoolInfo::from(api.volumes.pool().await?);
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
     let store = api.store_info().await?;
-    let page = api.metrics.page(&pool, &disks, &volumes, &store);
+    let (work, activity) = (api.volumes.work(), api.volumes.activity());
+    let of_disks = (&work, &activity);
+    let page = api.metrics.page(&pool, &disks, &volumes, &store, of_disks);
     let page = page.map_err(|_| Refused::new(ErrorCode::Internal, "the page cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page).into_response())
 }

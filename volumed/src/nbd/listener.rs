@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::budget::Budget;
-use super::connection::{Service, serve};
+use super::connection::{ConnectionError, Service, serve};
 use super::exports::Exports;
+use super::handshake::HandshakeError;
 use super::peers::{Peer, Peers};
 use super::stream::Stream;
 use super::tls::Tls;
@@ -264,7 +265,12 @@ async fn serve_accepted<E: Exports>(
     metrics.connections.dec();
     match served {
         Ok(()) => tracing::debug!("an NBD client left"),
-        Err(error) => tracing::info!(%error, "dropped an NBD client"),
+        Err(error) => {
+            if matches!(error, ConnectionError::Handshake(HandshakeError::Tls(_))) {
+                metrics.refused_tls.inc();
+            }
+            tracing::info!(%error, "dropped an NBD client");
+        }
     }
 }
 

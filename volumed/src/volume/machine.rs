@@ -19,6 +19,7 @@ use volumed_core::{
 use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
 
+use super::activity::DiskWork;
 use super::placements::Placements;
 use super::pool::Pool;
 
@@ -30,6 +31,7 @@ pub(super) struct Node {
     pub disks: BTreeMap<DiskNumber, Arc<Disk>>,
     /// Of each disk.
     pub pools: BTreeMap<DiskNumber, Pool>,
+    pub work: DiskWork,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
 }
@@ -158,6 +160,13 @@ impl Machine {
 
     pub fn drop_head(&self) {
         self.state.lock().head = None;
+    }
+
+    /// Regions of this node's replicas that are marked dirty (V5).
+    pub fn dirty(&self) -> usize {
+        let state = self.state.lock();
+        let replicas = state.replicas.values();
+        replicas.map(|replica| replica.dirty().len()).sum()
     }
 
     /// Regions of this node's replicas whose sums do not count (V10).
@@ -300,7 +309,7 @@ impl Machine {
             match deed {
                 Deed::Disk(number, id, op) => {
                     let disk = &self.node.disks[&number];
-                    if let Some(result) = disk.try_now(self.volume, &op) {
+                    if let Some(result) = self.node.work.try_now(disk, self.volume, &op) {
                         let event = ReplicaEvent::Done(id, result);
                         deeds.extend(
                             self.state
@@ -339,7 +348,7 @@ impl Machine {
         let machine = Arc::clone(self);
         self.node.pools[&number].run(move || {
             let disk = &machine.node.disks[&number];
-            let result = disk.run(machine.volume, &op);
+            let result = machine.node.work.run(disk, machine.volume, &op);
             let event = ReplicaEvent::Done(id, result);
             let deeds = machine
                 .state

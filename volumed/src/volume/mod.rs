@@ -1,5 +1,6 @@
 //! Every volume of this node: created, attached, exported, deleted.
 
+mod activity;
 mod auto_grow;
 mod copies;
 mod error;
@@ -31,6 +32,7 @@ use parking_lot::RwLock;
 use volumed_core::{ByteCount, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
+pub use activity::{Activity, DiskWork, VolumeActivity};
 pub use auto_grow::AutoGrow;
 pub use error::{
     AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,

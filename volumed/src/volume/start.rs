@@ -9,6 +9,7 @@ use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
+use super::activity::DiskWork;
 use super::error::StartError;
 use super::leftovers::Leftovers;
 use super::machine::{Machine, Node};
@@ -73,6 +74,7 @@ pub(super) async fn start(
         base,
         disks,
         pools,
+        work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
     });
