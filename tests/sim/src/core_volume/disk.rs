@@ -112,15 +112,7 @@ impl SimDisk {
                 Ok(DiskAnswer::Done)
             }
             DiskOp::Settle { files } => {
-                for (file, allocated) in files {
-                    if let Some(extent) = self.extents.get_mut(file) {
-                        extent.header.write(*allocated, false);
-                        extent.sync_data();
-                        if !self.broken.is(Lie::CleanWithoutSums) {
-                            extent.sync_sums();
-                        }
-                    }
-                }
+                self.settle(files);
                 Ok(DiskAnswer::Done)
             }
             DiskOp::WriteLog(record) => {
@@ -138,6 +130,18 @@ impl SimDisk {
                     self.extents.remove(file);
                 }
                 Ok(DiskAnswer::Done)
+            }
+        }
+    }
+
+    fn settle(&mut self, files: &[(ExtentFile, u32)]) {
+        for (file, allocated) in files {
+            if let Some(extent) = self.extents.get_mut(file) {
+                extent.header.write(*allocated, false);
+                extent.sync_data();
+                if !self.broken.is(Lie::CleanWithoutSums) {
+                    extent.sync_sums();
+                }
             }
         }
     }
