@@ -47,7 +47,7 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, grow, delete
+    /// Volumes: create, list, show, damage, grow, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
@@ -230,6 +230,14 @@ pub enum VolumeCommand {
     },
     /// Show one volume
     Show {
+        /// The volume's name
+        name: String,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// List the blocks of a volume that are damaged: reading them is an error until they are written
+    /// whole or trimmed
+    Damage {
         /// The volume's name
         name: String,
         #[command(flatten)]

@@ -118,6 +118,10 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let volume = client(&call).show_volume(&name).await?;
             print(&call, &volume, || table::volume(&volume))
         }
+        VolumeCommand::Damage { name, call } => {
+            let damage = client(&call).volume_damage(&name).await?;
+            print(&call, &damage, || table::damage(&damage))
+        }
         VolumeCommand::Grow {
             name,
             size,

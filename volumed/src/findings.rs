@@ -37,6 +37,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     }
     if let Ok(volumes) = volumes.list().await {
         found.extend(volumes.iter().filter_map(of_volume));
+        found.extend(volumes.iter().filter_map(of_damage));
     }
     let suspect = volumes.suspect_regions();
     if suspect > 0 {
@@ -78,6 +79,23 @@ fn of_volume(volume: &VolumeView) -> Option<Finding> {
                 "volumed volume grow {name} --auto-grow {} --max-size SIZE, or delete what is not needed \
                  in it.",
                 auto.free_percent
+            ),
+        )
+    })
+}
+
+fn of_damage(volume: &VolumeView) -> Option<Finding> {
+    let (name, count) = (&volume.name, volume.damaged);
+    (count > 0).then(|| {
+        Finding::fault(
+            "volume_damaged",
+            format!(
+                "{count} blocks of 4 KiB of the volume {name} do not hold what was written: reading them is \
+                 an error."
+            ),
+            format!(
+                "volumed volume damage {name} says which, and s3d bucket damage which keys if it is a bucket's; \
+                 write them anew from a backup. Look at the disk with smartctl -a."
             ),
         )
     })

@@ -225,6 +225,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "What the volume holds, one replica counted",
         used,
     );
+    let damaged = of_volumes(|volume| volume.damaged);
+    registry.register(
+        "volume_damaged_blocks",
+        "Blocks of 4 KiB that are known to be damaged",
+        damaged,
+    );
     let epoch = of_volumes(|volume| volume.epoch);
     registry.register("volume_epoch", "How often the volume was attached", epoch);
     registry
@@ -296,6 +302,7 @@ mod tests {
             epoch: 2,
             owner: None,
             auto_grow: None,
+            damaged: 3,
         };
         let store = StoreInfo {
             file: "meta.db".into(),
@@ -344,6 +351,8 @@ mod tests {
         ] {
             assert!(page.contains(line), "{page}");
         }
+        let damaged = "\nvolumed_volume_damaged_blocks{volume=\"a\\\"b\"} 3\n";
+        assert!(page.contains(damaged), "{page}");
         let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
         assert!(page.contains(volume), "{page}");
     }

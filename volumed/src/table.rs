@@ -3,7 +3,10 @@
 use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreCopies, StoreInfo, VolumeInfo};
+use volumed_client::admin::{
+    DamagedRange, DiskInfo, DiskState, PoolInfo, StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
+};
+use volumed_core::BLOCK_SIZE;
 
 use crate::size::display;
 use crate::volume::Loss;
@@ -82,6 +85,7 @@ pub fn volume(volume: &VolumeInfo) -> String {
         ("Id", volume.id.clone()),
         ("Size", display(volume.size)),
         ("Used", display(volume.used)),
+        ("Damaged", display(volume.damaged * BLOCK_SIZE)),
         ("Replicas", volume.replicas.to_string()),
         ("Epoch", volume.epoch.to_string()),
         (
@@ -99,6 +103,28 @@ pub fn volume(volume: &VolumeInfo) -> String {
             ),
         ),
     ])
+}
+
+/// What is damaged of a volume.
+pub fn damage(damage: &VolumeDamage) -> String {
+    if damage.ranges.is_empty() && !damage.more {
+        return "Nothing of it is known to be damaged.".to_owned();
+    }
+    let row = |range: &DamagedRange| {
+        vec![
+            range.extent.to_string(),
+            range.offset.to_string(),
+            range.length.to_string(),
+            range.disk.clone(),
+        ]
+    };
+    let header = ["EXTENT", "OFFSET", "BYTES", "DISK"];
+    let table = columns(&header, &[0, 1, 2], damage.ranges.iter().map(row));
+    if damage.more {
+        format!("{table}\n\nThere is more, which is not listed.")
+    } else {
+        table
+    }
 }
 
 /// The metadata store and its copies.

@@ -245,7 +245,7 @@ impl Disk {
             Err(mismatch) => {
                 let block = offset / BLOCK_SIZE as u32 + mismatch.0 as u32;
                 tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
-                Err(DiskFault::Corrupt)
+                Err(DiskFault::Corrupt { block })
             }
         }
     }

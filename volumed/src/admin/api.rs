@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use volumed_client::admin::{
     AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, GrowVolume,
-    PoolInfo, VolumeInfo,
+    PoolInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
@@ -73,6 +73,7 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/volumes", get(list_volumes).post(create_volume))
         .route("/v1/volumes/{name}", get(show_volume).delete(delete_volume))
+        .route("/v1/volumes/{name}/damage", get(volume_damage))
         .route("/v1/volumes/{name}/grow", post(grow_volume))
         .route("/v1/volumes/{name}/attach", post(attach))
         .route("/v1/volumes/{name}/detach", post(detach))
@@ -149,6 +150,11 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
 async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
     let view = api.volumes.show(&name.parse()?).await?;
     Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
+}
+
+async fn volume_damage(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    let view = api.volumes.damage(&name.parse()?)?;
+    Ok(json(StatusCode::OK, &VolumeDamage::from(view)))
 }
 
 async fn grow_volume(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
-use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::replica::{Damage, DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
     Request, VolumeId,
@@ -19,6 +19,7 @@ use volumed_core::{
 use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
 
+use super::damage::{self, KeptDamage};
 use super::placements::Placements;
 use super::pool::Pool;
 
@@ -49,6 +50,7 @@ pub(super) struct Machine {
     pub volume: VolumeId,
     pub replicas: u8,
     pub node: Arc<Node>,
+    pub damage: KeptDamage,
     state: Mutex<State>,
     /// Something ended.
     progress: Notify,
@@ -71,6 +73,7 @@ enum Deed {
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
+    KeepDamage(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
@@ -86,6 +89,8 @@ impl Machine {
         node: Arc<Node>,
         held: BTreeMap<DiskNumber, Replica>,
     ) -> Arc<Self> {
+        let damage = held.iter().map(|(&disk, it)| (disk, it.damage().clone()));
+        let damage = KeptDamage::new(damage.collect());
         let state = State {
             head: None,
             replicas: held,
@@ -100,6 +105,7 @@ impl Machine {
             volume,
             replicas,
             node,
+            damage,
             state,
             progress,
         })
@@ -210,6 +216,20 @@ impl Machine {
             .iter()
             .map(|(&disk, replica)| (disk, replica.allocated()))
             .collect()
+    }
+
+    /// What is known to be damaged of the volume on a disk.
+    pub fn damage_on(&self, disk: DiskNumber) -> Damage {
+        let state = self.state.lock();
+        let replica = state.replicas.get(&disk);
+        replica.map_or_else(Damage::default, |replica| replica.damage().clone())
+    }
+
+    /// Blocks that are known to be damaged, on all disks.
+    pub fn damaged(&self) -> u64 {
+        let state = self.state.lock();
+        let blocks = |replica: &Replica| replica.damage().blocks.len() as u64;
+        state.replicas.values().map(blocks).sum()
     }
 
     /// Where an extent can be read past this machine (V14), if anywhere on this node.
@@ -327,6 +347,10 @@ impl Machine {
                         .runtime
                         .spawn(super::placer::unplace(machine, files));
                 }
+                Deed::KeepDamage(disk) => {
+                    let machine = Arc::clone(self);
+                    self.node.runtime.spawn(damage::keep(machine, disk));
+                }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.
                     let _ = tell.send(outcome);
@@ -429,6 +453,7 @@ impl State {
                     inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
                 }
                 ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
+                ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
             }
         }
     }

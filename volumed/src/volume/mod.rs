@@ -2,6 +2,7 @@
 
 mod auto_grow;
 mod copies;
+mod damage;
 mod error;
 mod export;
 mod growth;
@@ -42,7 +43,8 @@ pub use name::{
 };
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use view::{
-    Attachment, CopyView, DiskCopiesView, DiskSettings, DiskView, PoolView, VolumeView,
+    Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskView,
+    PoolView, VolumeView,
 };
 
 use auto_grow::is_possible;

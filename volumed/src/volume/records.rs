@@ -14,6 +14,7 @@
 //! | `disk-counter` | how many disk numbers were given, decimal |
 //! | `extents/<volume>/<page>` | a placement page (`volumed_core::format`), page in 16 hex digits |
 //! | `stale/<volume>/<number>` | [`StaleRecord`] as JSON: the disk may lack what was acknowledged |
+//! | `damage/<volume>/<number>` | [`DamageRecord`] as JSON: what the disk does not hold as it was written |
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -73,6 +74,16 @@ pub(super) struct StaleRecord {
     pub epoch: u64,
 }
 
+/// V10: blocks of one volume on one disk that did not match their sums, and were not written since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DamageRecord {
+    pub version: u32,
+    /// Blocks of 4 KiB, counted from the volume's start; at most 1,024.
+    pub blocks: Vec<u64>,
+    /// There are others.
+    pub more: bool,
+}
+
 pub(super) fn volume_key(volume: VolumeId) -> Vec<u8> {
     format!("volumes/{volume}").into_bytes()
 }
@@ -99,6 +110,14 @@ pub(super) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
 
 pub(super) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
     format!("stale/{volume}/").into_bytes()
+}
+
+pub(super) fn damage_prefix(volume: VolumeId) -> Vec<u8> {
+    format!("damage/{volume}/").into_bytes()
+}
+
+pub(super) fn damage_key(volume: VolumeId, disk: DiskNumber) -> Vec<u8> {
+    format!("damage/{volume}/{disk}").into_bytes()
 }
 
 /// What follows the last slash of a key.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use volumed_core::replica::Replica;
+use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
+use super::damage::{self, LoadError};
 use super::error::StartError;
 use super::leftovers::Leftovers;
 use super::machine::{Machine, Node};
@@ -29,6 +30,7 @@ pub(super) struct Recorded {
     pub name: VolumeName,
     pub record: VolumeRecord,
     pub placements: Placements,
+    pub damage: BTreeMap<DiskNumber, Damage>,
 }
 
 pub(super) async fn start(
@@ -134,10 +136,15 @@ pub(super) async fn read_volumes(
                 PlacementsError::Store(error) => StartError::Store(error),
                 PlacementsError::Gone => StartError::Record(unreadable("it is gone")),
             })?;
+        let damage = damage::load(store, id).await.map_err(|error| match error {
+            LoadError::Record(error) => StartError::Record(error),
+            LoadError::Store(error) => StartError::Store(error),
+        })?;
         let volume = Recorded {
             name,
             record,
             placements,
+            damage,
         };
         recorded.insert(id, volume);
     }
@@ -299,6 +306,7 @@ fn recover(
             name,
             record,
             placements,
+            mut damage,
         },
     ) in recorded
     {
@@ -307,7 +315,8 @@ fn recover(
             let found = disk.recover(id, placements.on(number));
             let found = found.map_err(disk_error(disk.path()))?;
             match Replica::recover(id, number, Arc::clone(disk.space()), found) {
-                Ok(replica) => {
+                Ok(mut replica) => {
+                    replica.recall_damage(damage.remove(&number).unwrap_or_default());
                     replicas.insert(number, replica);
                 }
                 Err(error) => {

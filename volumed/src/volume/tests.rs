@@ -15,6 +15,7 @@ use super::{
 };
 
 mod copies;
+mod damage;
 mod growth;
 mod leftovers;
 mod newer;

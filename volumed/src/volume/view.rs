@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
+use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 
 use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
@@ -38,6 +38,30 @@ pub struct VolumeView {
     pub owner: Option<OwnerId>,
     /// How it grows by itself, if it does.
     pub auto_grow: Option<AutoGrow>,
+    /// Blocks of 4 KiB that are known to be damaged.
+    pub damaged: u64,
+}
+
+/// What is known to be damaged of a volume: reading it is an error until it is written whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DamageView {
+    /// By disk and offset.
+    pub ranges: Vec<DamagedRange>,
+    /// There are others, which are not listed.
+    pub more: bool,
+}
+
+/// Damaged blocks side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedRange {
+    /// On which disk.
+    pub disk: DiskId,
+    /// In which extent of the volume.
+    pub extent: ExtentIndex,
+    /// The first byte, from the volume's start.
+    pub offset: u64,
+    /// Bytes, whole blocks of 4 KiB.
+    pub length: u64,
 }
 
 /// All disks together.

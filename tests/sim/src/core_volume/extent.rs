@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskResult};
-use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sums, verify};
+use volumed_core::sums::{HOLE, Mismatch, SumsPage, allocated, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
@@ -133,7 +133,7 @@ impl Extent {
             };
             let block = self.read(at);
             match verify(&block, &[expected]) {
-                Err(_) if checked => Err(DiskFault::Corrupt),
+                Err(_) if checked => Err(DiskFault::Corrupt { block: at }),
                 _ => Ok(Some(block)),
             }
         };
@@ -250,7 +250,11 @@ impl Extent {
             blocks.extend_from_slice(&self.read(block));
         }
         if checked {
-            verify(&blocks, expected).map_err(|_| DiskFault::Corrupt)?;
+            let first = offset / BLOCK_SIZE as u32;
+            let corrupt = |at: Mismatch| DiskFault::Corrupt {
+                block: first + at.0 as u32,
+            };
+            verify(&blocks, expected).map_err(corrupt)?;
         }
         Ok(DiskAnswer::Data(Bytes::from(blocks)))
     }

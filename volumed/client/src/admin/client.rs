@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{
     ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    GrowVolume, PoolInfo, StoreInfo, VolumeInfo,
+    GrowVolume, PoolInfo, StoreInfo, VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -87,6 +87,11 @@ impl AdminClient {
     /// One volume.
     pub async fn show_volume(&self, name: &str) -> Result<VolumeInfo, AdminError> {
         self.get(&volume_path(name, "")).await
+    }
+
+    /// What is known to be damaged of a volume.
+    pub async fn volume_damage(&self, name: &str) -> Result<VolumeDamage, AdminError> {
+        self.get(&volume_path(name, "/damage")).await
     }
 
     /// Makes a volume larger, or changes how it grows by itself; who has it attached sees the new size

@@ -117,7 +117,10 @@ pub enum DiskAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
     /// A block does not match its sum; nothing was changed.
-    Corrupt,
+    Corrupt {
+        /// Counted from the start of the extent.
+        block: u32,
+    },
     /// The file system is full.
     NoSpace,
     /// The process has no descriptor or memory left to open a file; nothing was changed.
@@ -131,7 +134,7 @@ pub enum DiskFault {
 impl DiskFault {
     pub(super) fn to_replica(self) -> ReplicaError {
         match self {
-            Self::Corrupt => ReplicaError::Corrupt,
+            Self::Corrupt { .. } => ReplicaError::Corrupt,
             Self::NoSpace => ReplicaError::NoSpace,
             Self::Exhausted => ReplicaError::Exhausted,
             Self::Io | Self::Sync => ReplicaError::Disk,

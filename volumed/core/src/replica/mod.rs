@@ -1,6 +1,7 @@
 //! One volume's replicas on one disk: fencing, dirty log, suspect regions, sums, space.
 
 mod access;
+mod damage;
 mod disk_op;
 mod log;
 mod promise;
@@ -18,6 +19,7 @@ use crate::rules::{Rule, Rules};
 use crate::space::DiskSpace;
 use crate::{Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, RegionIndex, VolumeId};
 
+pub use damage::Damage;
 pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
 use regions::{Regions, Touch};
@@ -49,6 +51,8 @@ pub enum ReplicaEffect {
     Answer(Answer),
     /// Run this, in any order with others.
     Disk(DiskOpId, DiskOp),
+    /// [`Replica::damage`] answers something new, which is to be kept.
+    DamageChanged,
 }
 
 #[derive(Debug)]
@@ -108,6 +112,7 @@ pub struct Replica {
     next_op: u64,
     /// A promise that waits for what the head before began.
     promising: Option<Message>,
+    damage: Damage,
     /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
     failed: bool,
 }
@@ -166,6 +171,7 @@ impl Replica {
             doing: BTreeMap::new(),
             next_op: 0,
             promising: None,
+            damage: Damage::default(),
             failed: false,
         })
     }
@@ -252,7 +258,7 @@ impl Replica {
             }
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
             Ask::Adopt { file } => {
-                self.adopt(*file);
+                self.adopt(*file, effects);
                 answer(&message, Ok(Bytes::new()), effects);
             }
             Ask::Remove { file } => self.remove(*file, message, effects),
@@ -331,13 +337,16 @@ impl Replica {
                 pinned,
             } => {
                 self.regions.unpin(pinned);
-                let outcome = match result {
+                let outcome = match &result {
                     Ok(DiskAnswer::Data(data)) if data.len() >= skip + length => {
                         Ok(data.slice(skip..skip + length))
                     }
                     Ok(_) => Err(ReplicaError::Disk),
                     Err(fault) => Err(fault.to_replica()),
                 };
+                if let Err(DiskFault::Corrupt { block }) = result {
+                    self.found_damaged(pinned.extent, block, effects);
+                }
                 self.finish(&message, outcome, effects);
                 self.retry_if_freed(effects);
             }
