@@ -53,6 +53,12 @@ pub enum Command {
         #[command(subcommand)]
         command: VolumeCommand,
     },
+    /// Compare everything on the disks with its checksums: start, status, pause
+    Scrub {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ScrubCommand,
+    },
     /// The metadata store: show, back up, restore
     Meta {
         /// What to do with it.
@@ -128,6 +134,27 @@ pub enum DiskCommand {
     Show {
         /// The disk's id
         id: String,
+        #[command(flatten)]
+        call: Call,
+    },
+}
+
+/// Commands about scrubs.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum ScrubCommand {
+    /// Scrub every disk now, or go on where it was paused
+    Start {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Show how far the scrub of each disk is
+    Status {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Pause every scrub until it is started again, also over restarts
+    Pause {
         #[command(flatten)]
         call: Call,
     },

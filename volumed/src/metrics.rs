@@ -9,7 +9,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreInfo, VolumeInfo};
+use volumed_client::admin::{
+    DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreInfo, VolumeInfo,
+};
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
 
@@ -165,9 +167,11 @@ impl Metrics {
         disks: &[DiskInfo],
         volumes: &[VolumeInfo],
         store: &StoreInfo,
+        scrubs: &[ScrubInfo],
     ) -> Result<String, fmt::Error> {
         let mut state = state(pool, disks, volumes);
         register_store(&mut state, store);
+        register_scrubs(&mut state, scrubs);
         let mut process = Registry::default();
         register_process(&mut process);
         metrics_page(&[&self.registry, &state, &process])
@@ -271,6 +275,34 @@ fn register_store(registry: &mut Registry, store: &StoreInfo) {
     }
 }
 
+fn register_scrubs(registry: &mut Registry, scrubs: &[ScrubInfo]) {
+    let mut register = |name: &str, help: &str, value: fn(&ScrubInfo) -> u64| {
+        let family = Family::<DiskLabels, Measured>::default();
+        for scrub in scrubs {
+            let labels = DiskLabels {
+                disk: scrub.disk.clone(),
+            };
+            family.get_or_create(&labels).set(value(scrub));
+        }
+        registry.register(name, help, family);
+    };
+    register(
+        "scrub_running",
+        "Whether the disk is being scrubbed",
+        |scrub| u64::from(scrub.state == ScrubState::Running),
+    );
+    register(
+        "scrub_checked_bytes",
+        "What the scrub that runs, or ran last, compared with its checksums",
+        |scrub| scrub.checked,
+    );
+    register(
+        "scrub_ended_timestamp_seconds",
+        "When the disk's last whole scrub ended; 0: never",
+        |scrub| scrub.ended.unwrap_or(0),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,7 +348,20 @@ mod tests {
             }],
             failures: 2,
         };
-        metrics.page(&pool, &[], &[volume], &store).unwrap()
+        let scrub = ScrubInfo {
+            disk: "d1".to_owned(),
+            path: "disk".into(),
+            state: ScrubState::Running,
+            checked: 30,
+            total: 40,
+            seconds_left: None,
+            begun: Some(6),
+            ended: Some(5),
+            due: None,
+        };
+        metrics
+            .page(&pool, &[], &[volume], &store, &[scrub])
+            .unwrap()
     }
 
     #[test]
@@ -348,6 +393,8 @@ mod tests {
             "\nvolumed_store_copy_timestamp_seconds{disk=\"d1\"} 9\n",
             "\nvolumed_store_copy_failures_total 2\n",
             "\nvolumed_store_generation 3\n",
+            "\nvolumed_scrub_checked_bytes{disk=\"d1\"} 30\n",
+            "\nvolumed_scrub_running{disk=\"d1\"} 1\n",
         ] {
             assert!(page.contains(line), "{page}");
         }

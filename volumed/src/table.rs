@@ -4,7 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use volumed_client::admin::{
-    DamagedRange, DiskInfo, DiskState, PoolInfo, StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
+    DamagedRange, DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreCopies, StoreInfo,
+    VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
 
@@ -125,6 +126,39 @@ pub fn damage(damage: &VolumeDamage) -> String {
     } else {
         table
     }
+}
+
+/// The scrub of every disk.
+pub fn scrubs(scrubs: &[ScrubInfo]) -> String {
+    let time = |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), when);
+    let row = |scrub: &ScrubInfo| {
+        let (state, total) = match scrub.state {
+            ScrubState::Idle => ("idle", scrub.checked),
+            ScrubState::Running => ("running", scrub.total),
+            ScrubState::Paused => ("paused", scrub.total),
+        };
+        let left = scrub.seconds_left.map(|seconds| {
+            let minutes = seconds.div_ceil(60);
+            format!("{}:{:02} h", minutes / 60, minutes % 60)
+        });
+        vec![
+            scrub.path.display().to_string(),
+            state.to_owned(),
+            share(scrub.checked, total),
+            left.unwrap_or_else(|| "-".to_owned()),
+            time(scrub.ended),
+            time(scrub.due),
+        ]
+    };
+    let header = [
+        "DISK",
+        "STATE",
+        "CHECKED",
+        "LEFT",
+        "LAST (UTC)",
+        "NEXT (UTC)",
+    ];
+    columns(&header, &[2, 3], scrubs.iter().map(row))
 }
 
 /// The metadata store and its copies.

@@ -22,7 +22,7 @@ use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
 
 use super::openapi;
 use super::refused::Refused;
-use super::store;
+use super::{scrub, store};
 use crate::metrics::Metrics;
 use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
 
@@ -80,6 +80,9 @@ fn router(api: Api) -> Router {
         .route("/v1/pool", get(pool))
         .route("/v1/disks", get(disks))
         .route("/v1/disks/{id}", get(show_disk))
+        .route("/v1/scrub", get(scrub::show))
+        .route("/v1/scrub/start", post(scrub::start))
+        .route("/v1/scrub/pause", post(scrub::pause))
         .route("/v1/meta", get(store::show))
         .route("/v1/meta/backup", post(store::back_up))
         .route("/v1/findings", get(findings))
@@ -231,7 +234,8 @@ async fn show_metrics(State(api): State<Api>) -> Answer {
     let pool = PoolInfo::from(api.volumes.pool().await?);
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
     let store = api.store_info().await?;
-    let page = api.metrics.page(&pool, &disks, &volumes, &store);
+    let scrubs = api.scrub_infos();
+    let page = api.metrics.page(&pool, &disks, &volumes, &store, &scrubs);
     let page = page.map_err(|_| Refused::new(ErrorCode::Internal, "the page cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page).into_response())
 }

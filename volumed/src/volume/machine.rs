@@ -3,6 +3,8 @@
 //! Messages between them are handed over under one lock, so they arrive in the order in which they
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
+mod checking;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,6 +67,8 @@ struct State {
     placing: usize,
     started: Option<oneshot::Sender<Outcome>>,
     settled: Option<oneshot::Sender<Outcome>>,
+    /// Who waits for the check of a region, by disk.
+    scrubbing: BTreeMap<DiskNumber, oneshot::Sender<u32>>,
 }
 
 /// What is to be done outside of the lock.
@@ -80,6 +84,8 @@ enum Deed {
 enum Input {
     Head(HeadEvent),
     Replica(DiskNumber, ReplicaEvent),
+    /// A replica wants this done.
+    Effects(DiskNumber, Vec<ReplicaEffect>),
 }
 
 impl Machine {
@@ -99,6 +105,7 @@ impl Machine {
             placing: 0,
             started: None,
             settled: None,
+            scrubbing: BTreeMap::new(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         Arc::new(Self {
@@ -385,7 +392,10 @@ impl State {
             match input {
                 Input::Head(event) => self.feed_head(now, event, &mut inputs, &mut deeds),
                 Input::Replica(disk, event) => {
-                    self.feed_replica(disk, event, &mut inputs, &mut deeds);
+                    self.feed_replica(disk, event, &mut inputs);
+                }
+                Input::Effects(disk, effects) => {
+                    self.take_effects(disk, effects, &mut inputs, &mut deeds);
                 }
             }
         }
@@ -437,7 +447,6 @@ impl State {
         disk: DiskNumber,
         event: ReplicaEvent,
         inputs: &mut VecDeque<Input>,
-        deeds: &mut VecDeque<Deed>,
     ) {
         let Some(replica) = self.replicas.get_mut(&disk) else {
             if let ReplicaEvent::Message(message) = event {
@@ -447,12 +456,28 @@ impl State {
         };
         let mut effects = Vec::new();
         replica.handle(event, &mut effects);
+        // Before anything else, or messages would overtake each other.
+        inputs.push_front(Input::Effects(disk, effects));
+    }
+
+    fn take_effects(
+        &mut self,
+        disk: DiskNumber,
+        effects: Vec<ReplicaEffect>,
+        inputs: &mut VecDeque<Input>,
+        deeds: &mut VecDeque<Deed>,
+    ) {
         for effect in effects {
             match effect {
                 ReplicaEffect::Answer(answer) => {
                     inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
                 }
                 ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
+                ReplicaEffect::Scrubbed { blocks, .. } => {
+                    if let Some(tell) = self.scrubbing.remove(&disk) {
+                        let _ = tell.send(blocks);
+                    }
+                }
                 ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
             }
         }

@@ -19,6 +19,7 @@ mod damage;
 mod growth;
 mod leftovers;
 mod newer;
+mod scrub;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);

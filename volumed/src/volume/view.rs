@@ -1,8 +1,9 @@
 //! What the node's volumes and disks look like from outside.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 
 use super::auto_grow::AutoGrow;
@@ -62,6 +63,52 @@ pub struct DamagedRange {
     pub offset: u64,
     /// Bytes, whole blocks of 4 KiB.
     pub length: u64,
+}
+
+/// What the scrub of a disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScrubState {
+    /// None is under way.
+    Idle,
+    /// It runs.
+    Running,
+    /// It waits until somebody starts it again.
+    Paused,
+}
+
+/// The scrub of a disk. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScrubView {
+    /// The disk.
+    pub disk: DiskId,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Whether it runs.
+    pub state: ScrubState,
+    /// What was compared by the scrub that runs, or ran last.
+    pub checked: ByteCount,
+    /// What the disk holds now.
+    pub total: ByteCount,
+    /// How much longer it takes, when that can be told.
+    pub left: Option<Duration>,
+    /// When the last one began.
+    pub begun: Option<u64>,
+    /// When the last one ended that came to its end.
+    pub ended: Option<u64>,
+    /// When the disk was first here.
+    pub since: u64,
+    /// From the end of one to the beginning of the next.
+    pub every: Option<Duration>,
+}
+
+impl ScrubView {
+    /// When the next one begins by itself, if one does.
+    pub fn due(&self) -> Option<u64> {
+        let idle = self.state == ScrubState::Idle;
+        let every = self.every.filter(|_| idle)?;
+        Some(self.ended.unwrap_or(self.since) + every.as_secs())
+    }
 }
 
 /// All disks together.

@@ -239,8 +239,22 @@ impl Extent {
                 self.sums.entry(block).or_default().write(mark, false);
             }
         }
-        let before = Some(allocated(&before[..]));
-        DiskAnswer::Page { page, before }
+        DiskAnswer::Summed {
+            page,
+            before: allocated(&before[..]),
+            lost: Vec::new(),
+        }
+    }
+
+    /// Compares a region with its sums, or with `expected`.
+    pub fn verify(&self, region: RegionIndex, expected: Option<&SumsPage>) -> DiskAnswer {
+        let page = expected.map_or_else(|| self.page(region), |page| Box::new(*page));
+        let of_region = blocks_of(region).zip(page.iter());
+        let bad = |&(block, &sum): &(u32, &u32)| verify(&self.read(block), &[sum]).is_err();
+        DiskAnswer::Verified {
+            blocks: allocated(&page[..]),
+            damaged: of_region.filter(bad).map(|(block, _)| block).collect(),
+        }
     }
 
     pub fn read_checked(&self, offset: u32, expected: &[u32], checked: bool) -> DiskResult {

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{
     ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    GrowVolume, PoolInfo, StoreInfo, VolumeDamage, VolumeInfo,
+    GrowVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -169,6 +169,23 @@ impl AdminClient {
     /// One disk.
     pub async fn show_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
         self.get(&format!("/v1/disks/{}", segment(id))).await
+    }
+
+    /// How far the scrub of each disk is.
+    pub async fn scrubs(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.get("/v1/scrub").await
+    }
+
+    /// Begins to scrub every disk, or goes on where it was paused.
+    pub async fn start_scrub(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.call::<(), _>(Method::POST, "/v1/scrub/start", None)
+            .await
+    }
+
+    /// Pauses every scrub until it is started again.
+    pub async fn pause_scrub(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.call::<(), _>(Method::POST, "/v1/scrub/pause", None)
+            .await
     }
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {

@@ -7,6 +7,7 @@ mod client;
 mod damage;
 mod error_code;
 mod finding;
+mod scrub;
 mod store;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use client::{AdminClient, AdminError};
 pub use damage::{DamagedRange, VolumeDamage};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
+pub use scrub::{ScrubInfo, ScrubState};
 pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 
 /// Asks for a new volume.

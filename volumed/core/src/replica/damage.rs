@@ -57,6 +57,13 @@ impl Replica {
         self.damage = damage;
     }
 
+    /// A check of everything begins: what was not noted for want of room is found again.
+    pub fn scrub_begins(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        if std::mem::take(&mut self.damage.more) {
+            effects.push(ReplicaEffect::DamageChanged);
+        }
+    }
+
     /// A block of an extent does not match its sum; blocks count from the extent's start.
     pub(super) fn found_damaged(
         &mut self,

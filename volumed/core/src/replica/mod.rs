@@ -6,6 +6,7 @@ mod disk_op;
 mod log;
 mod promise;
 mod regions;
+mod scrub;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ pub use damage::Damage;
 pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
 use regions::{Regions, Touch};
+use scrub::Scrubbing;
 
 /// What a disk was found to hold of a volume.
 #[derive(Debug, Clone)]
@@ -53,6 +55,13 @@ pub enum ReplicaEffect {
     Disk(DiskOpId, DiskOp),
     /// [`Replica::damage`] answers something new, which is to be kept.
     DamageChanged,
+    /// The check that [`Replica::scrub`] began has ended, of as many blocks as were read.
+    Scrubbed {
+        /// The region.
+        region: RegionIndex,
+        /// Blocks that were read.
+        blocks: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -92,6 +101,7 @@ enum Doing {
         message: Message,
     },
     Unlink,
+    Verify,
 }
 
 /// The state machine of one volume's replicas on one disk.
@@ -113,6 +123,7 @@ pub struct Replica {
     /// A promise that waits for what the head before began.
     promising: Option<Message>,
     damage: Damage,
+    scrubbing: Option<Scrubbing>,
     /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
     failed: bool,
 }
@@ -172,6 +183,7 @@ impl Replica {
             next_op: 0,
             promising: None,
             damage: Damage::default(),
+            scrubbing: None,
             failed: false,
         })
     }
@@ -323,6 +335,7 @@ impl Replica {
                 self.finish(&message, outcome, effects);
             }
             Doing::Unlink => {}
+            Doing::Verify => self.verified(result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {
                 if self.holds(file) {

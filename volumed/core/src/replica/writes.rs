@@ -81,6 +81,7 @@ impl Replica {
             self.regions.unpin(span);
             return answer(&message, Err(ReplicaError::NoSpace), effects);
         }
+        self.note_change(span);
         self.start(
             Doing::Change {
                 message,
