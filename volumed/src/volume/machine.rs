@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
-use volumed_core::replica::{Damage, DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
     Request, VolumeId,
@@ -173,12 +173,6 @@ impl Machine {
         self.state.lock().head = None;
     }
 
-    /// Regions of this node's replicas whose sums do not count (V10).
-    pub fn suspects(&self) -> usize {
-        let state = self.state.lock();
-        state.replicas.values().map(Replica::suspects).sum()
-    }
-
     /// Nobody uses the volume: gives back files and memory that it can do without.
     pub fn rest(&self) {
         let mut state = self.state.lock();
@@ -223,20 +217,6 @@ impl Machine {
             .iter()
             .map(|(&disk, replica)| (disk, replica.allocated()))
             .collect()
-    }
-
-    /// What is known to be damaged of the volume on a disk.
-    pub fn damage_on(&self, disk: DiskNumber) -> Damage {
-        let state = self.state.lock();
-        let replica = state.replicas.get(&disk);
-        replica.map_or_else(Damage::default, |replica| replica.damage().clone())
-    }
-
-    /// Blocks that are known to be damaged, on all disks.
-    pub fn damaged(&self) -> u64 {
-        let state = self.state.lock();
-        let blocks = |replica: &Replica| replica.damage().blocks.len() as u64;
-        state.replicas.values().map(blocks).sum()
     }
 
     /// Where an extent can be read past this machine (V14), if anywhere on this node.

@@ -1,14 +1,34 @@
-//! What is asked of a volume's replicas without a head: checking and summing anew.
+//! What is asked of a volume's replicas without a head: checking, summing anew, and what is damaged.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use volumed_core::replica::{Replica, ReplicaEffect};
+use volumed_core::replica::{Damage, Replica, ReplicaEffect};
 use volumed_core::{DiskNumber, RegionIndex};
 
 use super::{Input, Machine};
 
 impl Machine {
+    /// Regions of this node's replicas whose sums do not count (V10).
+    pub fn suspects(&self) -> usize {
+        let state = self.state.lock();
+        state.replicas.values().map(Replica::suspects).sum()
+    }
+
+    /// What is known to be damaged of the volume on a disk.
+    pub fn damage_on(&self, disk: DiskNumber) -> Damage {
+        let state = self.state.lock();
+        let replica = state.replicas.get(&disk);
+        replica.map_or_else(Damage::default, |replica| replica.damage().clone())
+    }
+
+    /// Blocks that are known to be damaged, on all disks.
+    pub fn damaged(&self) -> u64 {
+        let state = self.state.lock();
+        let blocks = |replica: &Replica| replica.damage().blocks.len() as u64;
+        state.replicas.values().map(blocks).sum()
+    }
+
     /// Begins to check the first region at or behind `from` that holds something on a disk; answers
     /// which, and tells at its end how many blocks were read.
     pub fn scrub(
