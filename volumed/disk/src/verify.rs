@@ -1,7 +1,5 @@
 //! Checking a region without anybody having asked for its bytes (V10).
 
-use std::fs::File;
-
 use volumed_core::format::{decode_sums, sums_offset};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskResult};
@@ -41,13 +39,12 @@ impl Disk {
         region: RegionIndex,
         expected: Option<&SumsPage>,
     ) -> std::io::Result<(u32, Vec<u32>)> {
-        let page = match expected {
-            Some(page) => Box::new(*page),
-            None => {
-                let sums = File::open(self.layout.sums(volume, file))?;
-                let page = read_up_to(&sums, sums_offset(region, 0), BLOCK_SIZE as usize)?;
-                decode_sums(&page)
-            }
+        let page = if let Some(page) = expected {
+            Box::new(*page)
+        } else {
+            let sums = open_to_read(&self.layout.sums(volume, file))?;
+            let page = read_up_to(&sums, sums_offset(region, 0), BLOCK_SIZE as usize)?;
+            decode_sums(&page)
         };
         let path = self.layout.data(volume, file);
         let data = match open_direct(&path)? {

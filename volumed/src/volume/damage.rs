@@ -123,7 +123,9 @@ fn ranges(damage: &Damage) -> impl Iterator<Item = (u64, u64)> {
     for block in &damage.blocks {
         let offset = block.0 * BLOCK_SIZE;
         match ranges.last_mut() {
-            Some((first, length)) if *first + *length == offset && offset % EXTENT_SIZE != 0 => {
+            Some((first, length))
+                if *first + *length == offset && !offset.is_multiple_of(EXTENT_SIZE) =>
+            {
                 *length += BLOCK_SIZE;
             }
             _ => ranges.push((offset, BLOCK_SIZE)),

@@ -16,8 +16,9 @@ pub(super) fn rot(folder: &TempDir, at: u64) {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .find(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            name.starts_with("0.") && name.ends_with(".data")
+            let name = path.file_name().unwrap().to_string_lossy();
+            let of_data = path.extension().is_some_and(|kind| kind == "data");
+            name.starts_with("0.") && of_data
         });
     let file = OpenOptions::new()
         .read(true)
