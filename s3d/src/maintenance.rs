@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use s3d_accounts::random;
-use s3d_bucket::{CheckReport, RebuildReport};
-use s3d_buckets::{Maintenance, NodeVolumes};
+use s3d_bucket::{CheckReport, Problem, RebuildReport};
+use s3d_buckets::{Damage, Maintenance, NodeVolumes};
 use s3d_names::BucketName;
 use volumed_daemon::StateFolder;
 
@@ -29,6 +29,18 @@ pub enum BucketCommand {
         /// Read every object and compare it with its checksums, too
         #[arg(long)]
         deep: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where the server's state is
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Name the keys whose bytes lie where the volume is known to be damaged; exits with 2 when there are
+    /// any
+    Damage {
+        /// The bucket's name
+        name: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -71,6 +83,16 @@ pub fn run(command: BucketCommand) -> anyhow::Result<ExitCode> {
                 print(json, &report, || describe_check(&report, used))?;
                 let sound = report.is_sound();
                 Ok(if sound {
+                    ExitCode::SUCCESS
+                } else {
+                    UNSOUND.into()
+                })
+            }
+            BucketCommand::Damage { name, json, place } => {
+                let (_lock, maintenance) = open(&place).await?;
+                let damage = maintenance.damage(&BucketName::new(name)?).await?;
+                print(json, &damage, || describe_damage(&damage))?;
+                Ok(if damage.bytes == 0 && !damage.more {
                     ExitCode::SUCCESS
                 } else {
                     UNSOUND.into()
@@ -138,14 +160,7 @@ fn describe_check(report: &CheckReport, used: u64) -> String {
     if report.bytes_read > 0 {
         lines.push(format!("read        {:>12}  bytes", report.bytes_read));
     }
-    for problem in report.problems.iter().take(PRINTED) {
-        let key = problem.key.as_ref().map(|key| format!("{key:?}: "));
-        lines.push(format!(
-            "problem: {}{}",
-            key.unwrap_or_default(),
-            problem.what
-        ));
-    }
+    lines.extend(report.problems.iter().take(PRINTED).map(describe));
     let left = report.problems.len().saturating_sub(PRINTED) as u64 + report.more_problems;
     if left > 0 {
         lines.push(format!(
@@ -157,6 +172,29 @@ fn describe_check(report: &CheckReport, used: u64) -> String {
     } else {
         "if the index is damaged: s3d bucket rebuild NAME".to_owned()
     });
+    lines.join("\n")
+}
+
+fn describe(problem: &Problem) -> String {
+    let key = problem.key.as_ref().map(|key| format!("{key:?}: "));
+    format!("problem: {}{}", key.unwrap_or_default(), problem.what)
+}
+
+fn describe_damage(damage: &Damage) -> String {
+    if damage.bytes == 0 && !damage.more {
+        return "nothing of the volume is known to be damaged".to_owned();
+    }
+    let mut lines = vec![format!(
+        "damaged     {:>12}  bytes of the volume",
+        damage.bytes
+    )];
+    lines.extend(damage.problems.iter().map(describe));
+    if damage.more {
+        lines.push("there is more than volumed lists: s3d bucket check NAME --deep".to_owned());
+    }
+    lines.push(
+        "put what is named anew; if the index is damaged: s3d bucket rebuild NAME".to_owned(),
+    );
     lines.join("\n")
 }
 

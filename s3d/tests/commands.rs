@@ -26,6 +26,7 @@ fn there_is_a_page_and_a_completion_for_every_command() {
     for command in [
         "serve",
         "bucket check",
+        "bucket damage",
         "user add",
         "secrets rotate",
         "doctor",

@@ -47,11 +47,17 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, grow, delete
+    /// Volumes: create, list, show, damage, grow, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
         command: VolumeCommand,
+    },
+    /// Compare everything on the disks with its checksums: start, status, pause
+    Scrub {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ScrubCommand,
     },
     /// The metadata store: show, back up, restore
     Meta {
@@ -128,6 +134,27 @@ pub enum DiskCommand {
     Show {
         /// The disk's id
         id: String,
+        #[command(flatten)]
+        call: Call,
+    },
+}
+
+/// Commands about scrubs.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum ScrubCommand {
+    /// Scrub every disk now, or go on where it was paused
+    Start {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Show how far the scrub of each disk is
+    Status {
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Pause every scrub until it is started again, also over restarts
+    Pause {
         #[command(flatten)]
         call: Call,
     },
@@ -230,6 +257,14 @@ pub enum VolumeCommand {
     },
     /// Show one volume
     Show {
+        /// The volume's name
+        name: String,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// List the blocks of a volume that are damaged: reading them is an error until they are written
+    /// whole or trimmed
+    Damage {
         /// The volume's name
         name: String,
         #[command(flatten)]

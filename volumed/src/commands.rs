@@ -11,7 +11,7 @@ use volumed_client::admin::{
 use volumed_daemon::{ConfigError, StateFolderError};
 use volumed_meta::CopyError;
 
-use crate::cli::{Call, DiskCommand, PoolCommand, VolumeCommand};
+use crate::cli::{Call, DiskCommand, PoolCommand, ScrubCommand, VolumeCommand};
 use crate::table;
 use crate::volume::RestoreError;
 
@@ -118,6 +118,10 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let volume = client(&call).show_volume(&name).await?;
             print(&call, &volume, || table::volume(&volume))
         }
+        VolumeCommand::Damage { name, call } => {
+            let damage = client(&call).volume_damage(&name).await?;
+            print(&call, &damage, || table::damage(&damage))
+        }
         VolumeCommand::Grow {
             name,
             size,
@@ -141,6 +145,25 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             print(&call, &serde_json::json!({}), || format!("Deleted {name}"))
         }
     }
+}
+
+/// `volumed scrub …`
+pub async fn scrub(command: ScrubCommand) -> Result<ExitCode, CommandError> {
+    let (call, scrubs) = match command {
+        ScrubCommand::Start { call } => {
+            let scrubs = client(&call).start_scrub().await?;
+            (call, scrubs)
+        }
+        ScrubCommand::Status { call } => {
+            let scrubs = client(&call).scrubs().await?;
+            (call, scrubs)
+        }
+        ScrubCommand::Pause { call } => {
+            let scrubs = client(&call).pause_scrub().await?;
+            (call, scrubs)
+        }
+    };
+    print(&call, &scrubs, || table::scrubs(&scrubs))
 }
 
 pub fn client(call: &Call) -> AdminClient {

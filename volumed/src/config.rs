@@ -11,8 +11,9 @@ use volumed_core::ByteCount;
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 
 use crate::nbd::TlsFiles;
+use crate::schedule::Schedule;
 use crate::size;
-use crate::volume::DiskSettings;
+use crate::volume::{DiskSettings, ScrubSettings};
 
 /// The settings as flags, environment and file give them: everything may be left out.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -66,6 +67,15 @@ pub struct Source {
     /// Threads that serve NBD connections [default: one a core, at most 4]
     #[arg(long, value_name = "N", env = "VOLUMED_NBD_THREADS")]
     pub nbd_threads: Option<usize>,
+    /// How often everything on the disks is compared with its checksums: daily, weekly, monthly, never,
+    /// or a number of days [default: monthly]
+    #[arg(long, value_name = "SCHEDULE", env = "VOLUMED_SCRUB")]
+    pub scrub: Option<Schedule>,
+    /// What is read of each disk in a second for that, at most [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "VOLUMED_SCRUB_RATE", value_parser = parse_size)]
+    #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrub_rate: Option<ByteCount>,
     /// Keep the daemon's memory from being swapped; needs an unlimited RLIMIT_MEMLOCK [default: false]
     #[arg(long, value_name = "BOOL", env = "VOLUMED_LOCK_MEMORY")]
     pub lock_memory: Option<bool>,
@@ -133,6 +143,11 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Threads that serve NBD connections.
     pub nbd_threads: usize,
+    /// How often the disks are scrubbed.
+    pub scrub: Schedule,
+    /// Bytes that are read of each disk in a second for that, at most.
+    #[serde(serialize_with = "write_bytes")]
+    pub scrub_rate: ByteCount,
     /// Whether memory is kept from being swapped.
     pub lock_memory: bool,
     /// The form of the log.
@@ -167,6 +182,10 @@ impl Settings {
         if nbd_memory < LEAST_MEMORY {
             return refused("nbd_memory is too little: the largest requests need 64MiB");
         }
+        let scrub_rate = source.scrub_rate.unwrap_or(ByteCount(64 << 20));
+        if scrub_rate.0 < 1 << 20 {
+            return refused("scrub_rate is below 1MiB: set scrub to never instead");
+        }
         let files = (
             source.nbd_tls_certificate,
             source.nbd_tls_key,
@@ -187,6 +206,8 @@ impl Settings {
             extents_socket: below(source.extents_socket, "extents.sock")?,
             metrics_listen: source.metrics_listen,
             nbd_threads,
+            scrub: source.scrub.unwrap_or(Schedule::MONTHLY),
+            scrub_rate,
             lock_memory: source.lock_memory.unwrap_or(false),
             log_format: source.log_format.unwrap_or_default(),
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
@@ -199,6 +220,14 @@ impl Settings {
         LogSettings {
             format: self.log_format,
             level: self.log_level.clone(),
+        }
+    }
+
+    /// How the disks are scrubbed.
+    pub fn scrub_settings(&self) -> ScrubSettings {
+        ScrubSettings {
+            every: self.scrub.period(),
+            rate: self.scrub_rate,
         }
     }
 
@@ -379,6 +408,7 @@ mod tests {
     fn what_nobody_could_be_served_with_is_refused() {
         for (text, begins) in [
             ("nbd_threads = 0\n", "nbd_threads is 0"),
+            ("scrub_rate = \"1KiB\"\n", "scrub_rate is below"),
             ("nbd_memory = \"63MiB\"\n", "nbd_memory is too little"),
             (
                 "nbd_connections_per_address = 0\n",

@@ -4,7 +4,7 @@ use volumed_client::admin::Finding;
 use volumed_daemon::descriptor_limit;
 
 use crate::size::display;
-use crate::volume::{DiskCopiesView, DiskView, VolumeView, Volumes};
+use crate::volume::{DiskCopiesView, DiskView, ScrubState, ScrubView, VolumeView, Volumes};
 
 /// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -37,7 +37,9 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     }
     if let Ok(volumes) = volumes.list().await {
         found.extend(volumes.iter().filter_map(of_volume));
+        found.extend(volumes.iter().filter_map(of_damage));
     }
+    found.extend(volumes.scrubs().iter().filter_map(of_scrub));
     let suspect = volumes.suspect_regions();
     if suspect > 0 {
         found.push(Finding::warning(
@@ -46,7 +48,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
                 "{suspect} regions of 4 MiB were written when volumed was last stopped uncleanly, and \
                  are not checked yet."
             ),
-            "Nothing, if the number falls; volumed checks them when their volumes are used.",
+            "Nothing, if the number falls; volumed checks them one by one in the background, and before they are used.",
         ));
     }
     found
@@ -79,6 +81,36 @@ fn of_volume(volume: &VolumeView) -> Option<Finding> {
                  in it.",
                 auto.free_percent
             ),
+        )
+    })
+}
+
+fn of_damage(volume: &VolumeView) -> Option<Finding> {
+    let (name, count) = (&volume.name, volume.damaged);
+    (count > 0).then(|| {
+        Finding::fault(
+            "volume_damaged",
+            format!(
+                "{count} blocks of 4 KiB of the volume {name} do not hold what was written: reading them is \
+                 an error."
+            ),
+            format!(
+                "volumed volume damage {name} says which, and s3d bucket damage which keys if it is a bucket's; \
+                 write them anew from a backup. Look at the disk with smartctl -a."
+            ),
+        )
+    })
+}
+
+fn of_scrub(scrub: &ScrubView) -> Option<Finding> {
+    (scrub.state == ScrubState::Paused).then(|| {
+        Finding::warning(
+            "scrub_paused",
+            format!(
+                "The scrub of the disk {} is paused: damage that nobody reads is not found.",
+                scrub.path.display()
+            ),
+            "volumed scrub start",
         )
     })
 }

@@ -11,6 +11,7 @@ mod findings;
 mod meta;
 mod metrics;
 mod nbd;
+mod schedule;
 mod serve;
 mod size;
 mod socket;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Pool { command } => return run_command(commands::pool(command)),
         Command::Disk { command } => return run_command(commands::disk(command)),
         Command::Volume { command } => return run_command(commands::volume(command)),
+        Command::Scrub { command } => return run_command(commands::scrub(command)),
         Command::Meta { command } => return run_command(meta::meta(command)),
         Command::Doctor { call } => return run_command(doctor::doctor(call)),
         Command::Completions { shell } => print_completions(shell),

@@ -11,7 +11,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreInfo, VolumeInfo};
+use volumed_client::admin::{
+    DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreInfo, VolumeInfo,
+};
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
 
@@ -178,10 +180,12 @@ impl Metrics {
         disks: &[DiskInfo],
         volumes: &[VolumeInfo],
         store: &StoreInfo,
+        scrubs: &[ScrubInfo],
         (work, activity): (&DiskWork, &Activity),
     ) -> Result<String, fmt::Error> {
         let mut state = state(pool, disks, volumes);
         register_store(&mut state, store);
+        register_scrubs(&mut state, scrubs);
         activity::register(&mut state, work, activity);
         let mut process = Registry::default();
         register_process(&mut process);
@@ -240,6 +244,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "What the volume holds, one replica counted",
         used,
     );
+    let damaged = of_volumes(|volume| volume.damaged);
+    registry.register(
+        "volume_damaged_blocks",
+        "Blocks of 4 KiB that are known to be damaged",
+        damaged,
+    );
     let epoch = of_volumes(|volume| volume.epoch);
     registry.register("volume_epoch", "How often the volume was attached", epoch);
     registry
@@ -280,6 +290,34 @@ fn register_store(registry: &mut Registry, store: &StoreInfo) {
     }
 }
 
+fn register_scrubs(registry: &mut Registry, scrubs: &[ScrubInfo]) {
+    let mut register = |name: &str, help: &str, value: fn(&ScrubInfo) -> u64| {
+        let family = Family::<DiskLabels, Measured>::default();
+        for scrub in scrubs {
+            let labels = DiskLabels {
+                disk: scrub.disk.clone(),
+            };
+            family.get_or_create(&labels).set(value(scrub));
+        }
+        registry.register(name, help, family);
+    };
+    register(
+        "scrub_running",
+        "Whether the disk is being scrubbed",
+        |scrub| u64::from(scrub.state == ScrubState::Running),
+    );
+    register(
+        "scrub_checked_bytes",
+        "What the scrub that runs, or ran last, compared with its checksums",
+        |scrub| scrub.checked,
+    );
+    register(
+        "scrub_ended_timestamp_seconds",
+        "When the disk's last whole scrub ended; 0: never",
+        |scrub| scrub.ended.unwrap_or(0),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,6 +352,7 @@ mod tests {
             epoch: 2,
             owner: None,
             auto_grow: None,
+            damaged: 3,
         };
         let store = StoreInfo {
             file: "meta.db".into(),
@@ -338,7 +377,18 @@ mod tests {
         let work = DiskWork::default();
         work.log_writes.inc();
         let of_disks = (&work, &activity);
-        let page = metrics.page(&pool, &[], &[volume], &store, of_disks);
+        let scrub = ScrubInfo {
+            disk: "d1".to_owned(),
+            path: "disk".into(),
+            state: ScrubState::Running,
+            checked: 30,
+            total: 40,
+            seconds_left: None,
+            begun: Some(6),
+            ended: Some(5),
+            due: None,
+        };
+        let page = metrics.page(&pool, &[], &[volume], &store, &[scrub], of_disks);
         page.unwrap()
     }
 
@@ -376,9 +426,13 @@ mod tests {
             "\nvolumed_dirty_log_writes_total 1\n",
             "\nvolumed_disk_sync_seconds_count 0\n",
             "\nvolumed_disk_open_extents{disk=\"00000000000000000000000000000001\"} 8\n",
+            "\nvolumed_scrub_checked_bytes{disk=\"d1\"} 30\n",
+            "\nvolumed_scrub_running{disk=\"d1\"} 1\n",
         ] {
             assert!(page.contains(line), "{page}");
         }
+        let damaged = "\nvolumed_volume_damaged_blocks{volume=\"a\\\"b\"} 3\n";
+        assert!(page.contains(damaged), "{page}");
         let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
         assert!(page.contains(volume), "{page}");
     }

@@ -3,7 +3,11 @@
 use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
-use volumed_client::admin::{DiskInfo, DiskState, PoolInfo, StoreCopies, StoreInfo, VolumeInfo};
+use volumed_client::admin::{
+    DamagedRange, DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreCopies, StoreInfo,
+    VolumeDamage, VolumeInfo,
+};
+use volumed_core::BLOCK_SIZE;
 
 use crate::size::display;
 use crate::volume::Loss;
@@ -82,6 +86,7 @@ pub fn volume(volume: &VolumeInfo) -> String {
         ("Id", volume.id.clone()),
         ("Size", display(volume.size)),
         ("Used", display(volume.used)),
+        ("Damaged", display(volume.damaged * BLOCK_SIZE)),
         ("Replicas", volume.replicas.to_string()),
         ("Epoch", volume.epoch.to_string()),
         (
@@ -99,6 +104,61 @@ pub fn volume(volume: &VolumeInfo) -> String {
             ),
         ),
     ])
+}
+
+/// What is damaged of a volume.
+pub fn damage(damage: &VolumeDamage) -> String {
+    if damage.ranges.is_empty() && !damage.more {
+        return "Nothing of it is known to be damaged.".to_owned();
+    }
+    let row = |range: &DamagedRange| {
+        vec![
+            range.extent.to_string(),
+            range.offset.to_string(),
+            range.length.to_string(),
+            range.disk.clone(),
+        ]
+    };
+    let header = ["EXTENT", "OFFSET", "BYTES", "DISK"];
+    let table = columns(&header, &[0, 1, 2], damage.ranges.iter().map(row));
+    if damage.more {
+        format!("{table}\n\nThere is more, which is not listed.")
+    } else {
+        table
+    }
+}
+
+/// The scrub of every disk.
+pub fn scrubs(scrubs: &[ScrubInfo]) -> String {
+    let time = |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), when);
+    let row = |scrub: &ScrubInfo| {
+        let (state, total) = match scrub.state {
+            ScrubState::Idle => ("idle", scrub.checked),
+            ScrubState::Running => ("running", scrub.total),
+            ScrubState::Paused => ("paused", scrub.total),
+        };
+        let left = scrub.seconds_left.map(|seconds| {
+            let minutes = seconds.div_ceil(60);
+            format!("{}:{:02} h", minutes / 60, minutes % 60)
+        });
+        vec![
+            scrub.path.display().to_string(),
+            state.to_owned(),
+            share(scrub.checked, total),
+            left.unwrap_or_else(|| "-".to_owned()),
+            time(scrub.ended),
+            time(scrub.due),
+        ]
+    };
+    let header = [
+        "DISK",
+        "STATE",
+        "CHECKED",
+        "LEFT",
+        "LAST (UTC)",
+        "NEXT (UTC)",
+    ];
+    columns(&header, &[2, 3], scrubs.iter().map(row))
 }
 
 /// The metadata store and its copies.

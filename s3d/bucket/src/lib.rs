@@ -33,7 +33,7 @@ pub use blob::reader::BlobReader;
 pub use blob::transfers::TransferMemory;
 pub use blob::writer::BodyWriter;
 pub use bucket::{Bucket, Devices, Found, Options};
-pub use check::{CheckReport, Problem, RebuildReport, check, rebuild};
+pub use check::{CheckReport, Problem, RebuildReport, check, damage, rebuild};
 pub use condition::{Condition, EtagMatch, Precondition, Unmet};
 pub use errors::*;
 pub use format::superblock::BucketId;

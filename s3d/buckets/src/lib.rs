@@ -39,7 +39,7 @@ pub use configure::ConfigureError;
 pub use create::{CreateBucketError, CreateWithKeyError};
 pub use delete::DeleteBucketError;
 pub use find::CreateBucketKeyError;
-pub use maintenance::{Maintenance, MaintenanceError};
+pub use maintenance::{Damage, Maintenance, MaintenanceError};
 pub use open::OpenBucketError;
 pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};

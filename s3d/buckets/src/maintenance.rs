@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3d_bucket::{CheckReport, Offload, OpenError, RebuildReport};
+use s3d_bucket::{CheckReport, Offload, OpenError, Problem, RebuildReport};
 use s3d_names::BucketName;
 use s3d_records::{RecordError, Records};
 use volumed_meta::MetaStore;
@@ -15,6 +15,17 @@ use super::volumes::{NodeVolumes, VolumeError, Volumes as _};
 pub struct Maintenance {
     records: Records,
     volumes: NodeVolumes,
+}
+
+/// What lies where a bucket's volume is known to be damaged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Damage {
+    /// Damaged bytes of the volume, whole blocks of 4 KiB.
+    pub bytes: u64,
+    /// Objects by key, and what the bucket itself is made of.
+    pub problems: Vec<Problem>,
+    /// The volume is damaged elsewhere, too, which is not listed.
+    pub more: bool,
 }
 
 /// Why a bucket could not be checked or repaired.
@@ -57,6 +68,31 @@ impl Maintenance {
         let checked = s3d_bucket::check(attached.devices, record.id, offload, deep).await;
         self.volumes.detach(&record.volume).await?;
         Ok((checked?, self.volumes.used(&record.volume).await?))
+    }
+
+    /// What lies where the bucket's volume is known to be damaged.
+    pub async fn damage(&self, name: &BucketName) -> Result<Damage, MaintenanceError> {
+        let record = self.record(name).await?;
+        let (ranges, more) = self.volumes.damage(&record.volume).await?;
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        if ranges.is_empty() {
+            let problems = Vec::new();
+            return Ok(Damage {
+                bytes,
+                problems,
+                more,
+            });
+        }
+        let attached = self.volumes.attach(&record.volume).await?;
+        let offload = Offload::Threads;
+        let named = s3d_bucket::damage(attached.devices, record.id, offload, ranges).await;
+        self.volumes.detach(&record.volume).await?;
+        let problems = named?;
+        Ok(Damage {
+            bytes,
+            problems,
+            more,
+        })
     }
 
     /// Builds a bucket's index anew from what can be read of it, its log and its objects.

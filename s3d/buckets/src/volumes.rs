@@ -1,6 +1,7 @@
 //! The volumes that buckets live on.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,14 @@ impl NodeVolumes {
     /// Bytes that a volume holds in the pool.
     pub async fn used(&self, volume: &str) -> Result<u64, VolumeError> {
         Ok(self.admin.show_volume(volume).await?.used)
+    }
+
+    /// Where a volume is known to be damaged, in bytes; and whether it is elsewhere, too.
+    pub async fn damage(&self, volume: &str) -> Result<(Vec<Range<u64>>, bool), VolumeError> {
+        let damage = self.admin.volume_damage(volume).await?;
+        let ranges = damage.ranges.iter();
+        let ranges = ranges.map(|range| range.offset..range.offset + range.length);
+        Ok((ranges.collect(), damage.more))
     }
 
     async fn device(

@@ -84,6 +84,7 @@ fn take(replica: &mut Replica, message: Message) {
                 let answer = Frame::Answer(answer).encode();
                 assert!(answer.head.len() + answer.data.len() <= HEADER_SIZE + MAX_BODY);
             }
+            ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. } => {}
         }
     }
 }
@@ -107,9 +108,13 @@ fn run(op: &DiskOp) -> DiskResult {
         }
         DiskOp::Write { offset, data, .. } => sums(*offset, data.len() as u32),
         DiskOp::Zero { offset, length, .. } => sums(*offset, *length),
-        DiskOp::LoadSums { .. } | DiskOp::Resum { .. } => Ok(DiskAnswer::Page {
+        DiskOp::LoadSums { .. } => Ok(DiskAnswer::Page {
             page: Box::new([0; 1024]),
-            before: None,
+        }),
+        DiskOp::Resum { .. } => Ok(DiskAnswer::Summed {
+            page: Box::new([0; 1024]),
+            before: 0,
+            lost: Vec::new(),
         }),
         _ => Ok(DiskAnswer::Done),
     }

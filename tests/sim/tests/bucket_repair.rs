@@ -10,7 +10,7 @@ use hayrack_sim::bucket::read;
 use hayrack_sim::device::{Image, SimDevice, Weather};
 use s3d_bucket::{
     Addition, Attributes, Body, Bucket, BucketId, Condition, CopyAttributes, CopySource, Devices,
-    Key, Offload, Options, RequestToken, check, rebuild,
+    Key, Offload, Options, RequestToken, check, damage, rebuild,
 };
 
 const ID: BucketId = BucketId(1);
@@ -137,6 +137,69 @@ async fn a_damaged_body_is_named_by_its_key() {
     let found = problems(&image, true).await;
     assert!(!found.is_empty());
     assert!(found.iter().all(|what| what.contains("damaged")));
+}
+
+async fn lying_in(image: &Image, blocks: &[u64]) -> Vec<(Option<String>, String)> {
+    let ranges = blocks
+        .iter()
+        .map(|block| block * BLOCK..(block + 1) * BLOCK);
+    let found = damage(
+        devices(image.clone()),
+        ID,
+        Offload::Inline,
+        ranges.collect(),
+    )
+    .await;
+    let named = found.unwrap().into_iter();
+    named.map(|problem| (problem.key, problem.what)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lies_in_a_damaged_block_is_named_without_reading_it() {
+    let mut image = whole().await;
+    let blocks = written(&image, DATA_ZONE..u64::MAX);
+    // What a deep check finds by reading is what the addresses say.
+    for &block in &blocks[3..6] {
+        let mut damaged = image.clone();
+        damaged.damage(block);
+        let report = check(devices(damaged), ID, Offload::Inline, true)
+            .await
+            .unwrap();
+        let mut by_reading: Vec<_> = report
+            .problems
+            .into_iter()
+            .filter_map(|it| it.key)
+            .collect();
+        by_reading.sort();
+        let named = lying_in(&image, &[block]).await;
+        let by_address: Vec<_> = named.into_iter().filter_map(|(key, _)| key).collect();
+        assert!(!by_reading.is_empty());
+        assert!(
+            by_reading.iter().all(|key| by_address.contains(key)),
+            "{by_reading:?} {by_address:?}"
+        );
+        assert!(by_address.len() < 100, "{by_address:?}");
+    }
+    let zones = [0, INDEX_ZONE / BLOCK, blocks.last().unwrap() + 1000];
+    let [(None, superblock), (None, index), (None, unused)] = &lying_in(&image, &zones).await[..]
+    else {
+        panic!("each is no object's");
+    };
+    assert!(
+        superblock.starts_with("the superblock is damaged from 0 to 4096"),
+        "{superblock}"
+    );
+    assert!(index.starts_with("the index is damaged"), "{index}");
+    assert!(unused.contains("no object has bytes there"), "{unused}");
+    // With an index that cannot be read, what is known without it is said all the same.
+    for block in written(&image, INDEX_ZONE..DATA_ZONE) {
+        image.damage(block);
+    }
+    let found = lying_in(&image, &[0, blocks[3]]).await;
+    assert!(
+        found.len() == 2 && found[1].1.starts_with("keys cannot be named"),
+        "{found:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

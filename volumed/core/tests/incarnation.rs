@@ -73,6 +73,7 @@ fn answer(replica: &mut Replica, message: Message) -> Answer {
                 replica.handle(ReplicaEvent::Done(op, Ok(DiskAnswer::Done)), &mut effects);
             }
             Some(ReplicaEffect::Answer(answer)) => return answer,
+            Some(ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. }) => {}
             None => panic!("no answer"),
         }
     }

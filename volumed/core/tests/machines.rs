@@ -289,7 +289,6 @@ fn promised(blocks: u64) -> (Replica, Arc<DiskSpace>) {
     let (load, _) = the_op(&send(&mut replica, 2, read(0)));
     let page = DiskAnswer::Page {
         page: Box::new([0; 1024]),
-        before: None,
     };
     let (op, _) = the_op(&done(&mut replica, load, Ok(page)));
     done(

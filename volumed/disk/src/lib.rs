@@ -2,6 +2,7 @@
 //!
 //! Everything here blocks, except [`Disk::try_now`].
 
+mod direct;
 mod disk;
 mod extent_file;
 mod fault;
@@ -13,10 +14,12 @@ mod open;
 mod open_files;
 mod permit;
 mod recover;
+mod resum;
 mod run;
 mod slots;
 mod space;
 mod state;
+mod verify;
 mod write_back;
 mod writing;
 

@@ -1,6 +1,6 @@
 //! The disk operations of the core.
 
-use std::io::{Error, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use volumed_buffers::Buffer;
 use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SumsHeader};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
-use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sum_anew, sums, verify};
-use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
+use volumed_core::sums::{HOLE, merge, sum, sums, verify};
+use volumed_core::{BLOCK_SIZE, VolumeId};
 
 use crate::extent_file::OpenExtent;
 use crate::{Disk, slots};
@@ -83,6 +83,11 @@ impl Disk {
                 region,
                 before,
             } => self.resum(volume, *file, *region, before.clone()),
+            DiskOp::Verify {
+                file,
+                region,
+                expected,
+            } => self.verify(volume, *file, *region, expected.as_deref()),
             DiskOp::Sync { files } => {
                 self.write_backs.flushed();
                 self.in_parallel(volume, files, |extent, _| {
@@ -179,7 +184,7 @@ impl Disk {
                     Wait::AsLongAsItTakes => extent.load_sums(*region).map(Some),
                 };
                 let page = page.map_err(|error| self.fault(&error))?;
-                Ok(page.map(|page| DiskAnswer::Page { page, before: None }))
+                Ok(page.map(|page| DiskAnswer::Page { page }))
             }
             DiskOp::Write {
                 file,
@@ -245,7 +250,7 @@ impl Disk {
             Err(mismatch) => {
                 let block = offset / BLOCK_SIZE as u32 + mismatch.0 as u32;
                 tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
-                Err(DiskFault::Corrupt)
+                Err(DiskFault::Corrupt { block })
             }
         }
     }
@@ -278,36 +283,6 @@ impl Disk {
             extent.sync_data().map_err(|error| self.fail(&error))?;
         }
         Ok(DiskAnswer::Sums(marks))
-    }
-
-    /// V8, V10: sums what the disk really holds, not what the page cache has.
-    fn resum(
-        &self,
-        volume: VolumeId,
-        file: ExtentFile,
-        region: RegionIndex,
-        before: Option<Box<SumsPage>>,
-    ) -> DiskResult {
-        let extent = self.extent(volume, file)?;
-        extent.sync_data().map_err(|error| self.fail(&error))?;
-        let offset = region.0 * REGION_SIZE % EXTENT_SIZE;
-        let read = || {
-            extent.forget_cached(offset, REGION_SIZE)?;
-            let mut blocks = vec![0; REGION_SIZE as usize];
-            extent.read(offset as u32, &mut blocks)?;
-            let before = match before {
-                Some(before) => before,
-                None => extent.load_sums(region)?,
-            };
-            let page = sum_anew(&blocks, &before);
-            extent.store_sums(file, (offset / BLOCK_SIZE) as u32, &page[..])?;
-            Ok((page, allocated(&before[..])))
-        };
-        let (page, before) = read().map_err(|error: Error| self.fault(&error))?;
-        Ok(DiskAnswer::Page {
-            page,
-            before: Some(before),
-        })
     }
 
     fn settle(&self, volume: VolumeId, files: &[(ExtentFile, u32)]) -> DiskResult {
@@ -377,7 +352,11 @@ impl Disk {
         synced.map(|()| DiskAnswer::Done)
     }
 
-    fn extent(&self, volume: VolumeId, file: ExtentFile) -> Result<Arc<OpenExtent>, DiskFault> {
+    pub(crate) fn extent(
+        &self,
+        volume: VolumeId,
+        file: ExtentFile,
+    ) -> Result<Arc<OpenExtent>, DiskFault> {
         self.make_way(volume, file)?;
         self.files
             .get(volume, file)

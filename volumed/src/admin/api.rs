@@ -15,14 +15,14 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use volumed_client::admin::{
     AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, GrowVolume,
-    PoolInfo, VolumeInfo,
+    PoolInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
 
 use super::openapi;
 use super::refused::Refused;
-use super::store;
+use super::{scrub, store};
 use crate::metrics::Metrics;
 use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
 
@@ -73,12 +73,16 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/volumes", get(list_volumes).post(create_volume))
         .route("/v1/volumes/{name}", get(show_volume).delete(delete_volume))
+        .route("/v1/volumes/{name}/damage", get(volume_damage))
         .route("/v1/volumes/{name}/grow", post(grow_volume))
         .route("/v1/volumes/{name}/attach", post(attach))
         .route("/v1/volumes/{name}/detach", post(detach))
         .route("/v1/pool", get(pool))
         .route("/v1/disks", get(disks))
         .route("/v1/disks/{id}", get(show_disk))
+        .route("/v1/scrub", get(scrub::show))
+        .route("/v1/scrub/start", post(scrub::start))
+        .route("/v1/scrub/pause", post(scrub::pause))
         .route("/v1/meta", get(store::show))
         .route("/v1/meta/backup", post(store::back_up))
         .route("/v1/findings", get(findings))
@@ -149,6 +153,11 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
 async fn show_volume(State(api): State<Api>, Path(name): Path<String>) -> Answer {
     let view = api.volumes.show(&name.parse()?).await?;
     Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
+}
+
+async fn volume_damage(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    let view = api.volumes.damage(&name.parse()?)?;
+    Ok(json(StatusCode::OK, &VolumeDamage::from(view)))
 }
 
 async fn grow_volume(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
@@ -226,8 +235,10 @@ async fn show_metrics(State(api): State<Api>) -> Answer {
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
     let store = api.store_info().await?;
     let (work, activity) = (api.volumes.work(), api.volumes.activity());
-    let of_disks = (&work, &activity);
-    let page = api.metrics.page(&pool, &disks, &volumes, &store, of_disks);
+    let (scrubs, of_disks) = (api.scrub_infos(), (&work, &activity));
+    let page = api
+        .metrics
+        .page(&pool, &disks, &volumes, &store, &scrubs, of_disks);
     let page = page.map_err(|_| Refused::new(ErrorCode::Internal, "the page cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], page).into_response())
 }

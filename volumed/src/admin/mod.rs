@@ -3,6 +3,7 @@
 mod api;
 mod openapi;
 mod refused;
+mod scrub;
 mod store;
 mod views;
 

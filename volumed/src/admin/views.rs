@@ -1,8 +1,10 @@
 //! The volumes' views as the API's types.
 
-use volumed_client::admin::{self, DiskInfo, DiskState, PoolInfo, VolumeInfo};
+use volumed_client::admin::{
+    self, DamagedRange, DiskInfo, DiskState, PoolInfo, VolumeDamage, VolumeInfo,
+};
 
-use crate::volume::{AutoGrow, DiskView, PoolView, VolumeView};
+use crate::volume::{self, AutoGrow, DamageView, DiskView, PoolView, VolumeView};
 
 impl From<VolumeView> for VolumeInfo {
     fn from(view: VolumeView) -> Self {
@@ -15,6 +17,22 @@ impl From<VolumeView> for VolumeInfo {
             epoch: view.epoch.0,
             owner: view.owner.map(|owner| owner.to_string()),
             auto_grow: view.auto_grow.map(Into::into),
+            damaged: view.damaged,
+        }
+    }
+}
+
+impl From<DamageView> for VolumeDamage {
+    fn from(view: DamageView) -> Self {
+        let range = |range: volume::DamagedRange| DamagedRange {
+            disk: range.disk.to_string(),
+            extent: range.extent.0,
+            offset: range.offset,
+            length: range.length,
+        };
+        Self {
+            ranges: view.ranges.into_iter().map(range).collect(),
+            more: view.more,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Messages between them are handed over under one lock, so they arrive in the order in which they
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
+mod checking;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +22,7 @@ use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
 
 use super::activity::DiskWork;
+use super::damage::{self, KeptDamage};
 use super::placements::Placements;
 use super::pool::Pool;
 
@@ -51,6 +54,7 @@ pub(super) struct Machine {
     pub volume: VolumeId,
     pub replicas: u8,
     pub node: Arc<Node>,
+    pub damage: KeptDamage,
     state: Mutex<State>,
     /// Something ended.
     progress: Notify,
@@ -65,6 +69,8 @@ struct State {
     placing: usize,
     started: Option<oneshot::Sender<Outcome>>,
     settled: Option<oneshot::Sender<Outcome>>,
+    /// Who waits for the check of a region, by disk.
+    scrubbing: BTreeMap<DiskNumber, oneshot::Sender<u32>>,
 }
 
 /// What is to be done outside of the lock.
@@ -73,12 +79,15 @@ enum Deed {
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
+    KeepDamage(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
 enum Input {
     Head(HeadEvent),
     Replica(DiskNumber, ReplicaEvent),
+    /// A replica wants this done.
+    Effects(DiskNumber, Vec<ReplicaEffect>),
 }
 
 impl Machine {
@@ -88,6 +97,8 @@ impl Machine {
         node: Arc<Node>,
         held: BTreeMap<DiskNumber, Replica>,
     ) -> Arc<Self> {
+        let damage = held.iter().map(|(&disk, it)| (disk, it.damage().clone()));
+        let damage = KeptDamage::new(damage.collect());
         let state = State {
             head: None,
             replicas: held,
@@ -96,12 +107,14 @@ impl Machine {
             placing: 0,
             started: None,
             settled: None,
+            scrubbing: BTreeMap::new(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         Arc::new(Self {
             volume,
             replicas,
             node,
+            damage,
             state,
             progress,
         })
@@ -167,12 +180,6 @@ impl Machine {
         let state = self.state.lock();
         let replicas = state.replicas.values();
         replicas.map(|replica| replica.dirty().len()).sum()
-    }
-
-    /// Regions of this node's replicas whose sums do not count (V10).
-    pub fn suspects(&self) -> usize {
-        let state = self.state.lock();
-        state.replicas.values().map(Replica::suspects).sum()
     }
 
     /// Nobody uses the volume: gives back files and memory that it can do without.
@@ -336,6 +343,10 @@ impl Machine {
                         .runtime
                         .spawn(super::placer::unplace(machine, files));
                 }
+                Deed::KeepDamage(disk) => {
+                    let machine = Arc::clone(self);
+                    self.node.runtime.spawn(damage::keep(machine, disk));
+                }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.
                     let _ = tell.send(outcome);
@@ -370,7 +381,10 @@ impl State {
             match input {
                 Input::Head(event) => self.feed_head(now, event, &mut inputs, &mut deeds),
                 Input::Replica(disk, event) => {
-                    self.feed_replica(disk, event, &mut inputs, &mut deeds);
+                    self.feed_replica(disk, event, &mut inputs);
+                }
+                Input::Effects(disk, effects) => {
+                    self.take_effects(disk, effects, &mut inputs, &mut deeds);
                 }
             }
         }
@@ -422,7 +436,6 @@ impl State {
         disk: DiskNumber,
         event: ReplicaEvent,
         inputs: &mut VecDeque<Input>,
-        deeds: &mut VecDeque<Deed>,
     ) {
         let Some(replica) = self.replicas.get_mut(&disk) else {
             if let ReplicaEvent::Message(message) = event {
@@ -432,12 +445,29 @@ impl State {
         };
         let mut effects = Vec::new();
         replica.handle(event, &mut effects);
+        // Before anything else, or messages would overtake each other.
+        inputs.push_front(Input::Effects(disk, effects));
+    }
+
+    fn take_effects(
+        &mut self,
+        disk: DiskNumber,
+        effects: Vec<ReplicaEffect>,
+        inputs: &mut VecDeque<Input>,
+        deeds: &mut VecDeque<Deed>,
+    ) {
         for effect in effects {
             match effect {
                 ReplicaEffect::Answer(answer) => {
                     inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
                 }
                 ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
+                ReplicaEffect::Scrubbed { blocks, .. } => {
+                    if let Some(tell) = self.scrubbing.remove(&disk) {
+                        let _ = tell.send(blocks);
+                    }
+                }
+                ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod activity;
 mod auto_grow;
 mod copies;
+mod damage;
 mod error;
 mod export;
 mod growth;
@@ -14,6 +15,7 @@ mod placer;
 mod pool;
 mod records;
 mod restore;
+mod scrub;
 mod start;
 mod store_format;
 mod store_state;
@@ -43,14 +45,17 @@ pub use name::{
     ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
 pub use restore::{Loss, RestoreError, Restored, restore};
+pub use scrub::ScrubSettings;
 pub use view::{
-    Attachment, CopyView, DiskCopiesView, DiskSettings, DiskView, PoolView, VolumeView,
+    Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskView,
+    PoolView, ScrubState, ScrubView, VolumeView,
 };
 
 use auto_grow::is_possible;
 use copies::Copies;
 use machine::{Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
+use scrub::Scrubs;
 use volume::Volume;
 use volumed_core::format::Slots;
 use volumed_core::replica::{Recovered, Replica};
@@ -79,6 +84,7 @@ struct Shared {
     volumes: RwLock<BTreeMap<VolumeName, Arc<Volume>>>,
     stopping: AtomicBool,
     copies: Copies,
+    scrubs: Scrubs,
 }
 
 #[expect(clippy::unused_async, reason = "with several nodes these ask others")]
@@ -95,6 +101,7 @@ impl Volumes {
             volumes,
             stopping,
             copies: Copies::default(),
+            scrubs: Scrubs::default(),
         });
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {

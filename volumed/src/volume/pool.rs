@@ -77,6 +77,12 @@ impl Pool {
         }
     }
 
+    /// Whether a thread works, or ought to.
+    pub fn is_busy(&self) -> bool {
+        let threads = self.threads.lock();
+        threads.count > threads.idle.len()
+    }
+
     /// `stay`: how long it waits for a job, for ever without it.
     fn add_thread(&self, number: u64, stay: Option<Duration>) -> io::Result<()> {
         let threads = Arc::clone(&self.threads);

@@ -14,6 +14,8 @@
 //! | `disk-counter` | how many disk numbers were given, decimal |
 //! | `extents/<volume>/<page>` | a placement page (`volumed_core::format`), page in 16 hex digits |
 //! | `stale/<volume>/<number>` | [`StaleRecord`] as JSON: the disk may lack what was acknowledged |
+//! | `scrub/<number>` | [`ScrubRecord`] as JSON: how far the disk is scrubbed |
+//! | `damage/<volume>/<number>` | [`DamageRecord`] as JSON: what the disk does not hold as it was written |
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -24,6 +26,7 @@ use volumed_meta::{Entry, MetaStore, StoreError};
 
 use super::auto_grow::AutoGrow;
 use super::error::RecordError;
+use super::view::ScrubState;
 
 pub(super) const VERSION: u32 = 1;
 pub(super) const VOLUMES: &[u8] = b"volumes/";
@@ -73,6 +76,33 @@ pub(super) struct StaleRecord {
     pub epoch: u64,
 }
 
+/// How far a disk is scrubbed. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ScrubRecord {
+    pub version: u32,
+    pub state: ScrubState,
+    /// The volume's id and the region to go on at; the first of all without it.
+    pub next: Option<(u64, u64)>,
+    /// Bytes that were compared.
+    pub checked: u64,
+    /// When the last one began.
+    pub begun: Option<u64>,
+    /// When the last one ended that came to its end.
+    pub ended: Option<u64>,
+    /// When the disk was first here.
+    pub since: u64,
+}
+
+/// V10: blocks of one volume on one disk that did not match their sums, and were not written since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DamageRecord {
+    pub version: u32,
+    /// Blocks of 4 KiB, counted from the volume's start; at most 1,024.
+    pub blocks: Vec<u64>,
+    /// There are others.
+    pub more: bool,
+}
+
 pub(super) fn volume_key(volume: VolumeId) -> Vec<u8> {
     format!("volumes/{volume}").into_bytes()
 }
@@ -99,6 +129,18 @@ pub(super) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
 
 pub(super) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
     format!("stale/{volume}/").into_bytes()
+}
+
+pub(super) fn scrub_key(disk: DiskNumber) -> Vec<u8> {
+    format!("scrub/{disk}").into_bytes()
+}
+
+pub(super) fn damage_prefix(volume: VolumeId) -> Vec<u8> {
+    format!("damage/{volume}/").into_bytes()
+}
+
+pub(super) fn damage_key(volume: VolumeId, disk: DiskNumber) -> Vec<u8> {
+    format!("damage/{volume}/{disk}").into_bytes()
 }
 
 /// What follows the last slash of a key.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use volumed_core::replica::Replica;
+use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
 use super::activity::DiskWork;
+use super::damage::{self, LoadError};
 use super::error::StartError;
 use super::leftovers::Leftovers;
 use super::machine::{Machine, Node};
@@ -30,6 +31,7 @@ pub(super) struct Recorded {
     pub name: VolumeName,
     pub record: VolumeRecord,
     pub placements: Placements,
+    pub damage: BTreeMap<DiskNumber, Damage>,
 }
 
 pub(super) async fn start(
@@ -136,10 +138,15 @@ pub(super) async fn read_volumes(
                 PlacementsError::Store(error) => StartError::Store(error),
                 PlacementsError::Gone => StartError::Record(unreadable("it is gone")),
             })?;
+        let damage = damage::load(store, id).await.map_err(|error| match error {
+            LoadError::Record(error) => StartError::Record(error),
+            LoadError::Store(error) => StartError::Store(error),
+        })?;
         let volume = Recorded {
             name,
             record,
             placements,
+            damage,
         };
         recorded.insert(id, volume);
     }
@@ -301,6 +308,7 @@ fn recover(
             name,
             record,
             placements,
+            mut damage,
         },
     ) in recorded
     {
@@ -309,7 +317,8 @@ fn recover(
             let found = disk.recover(id, placements.on(number));
             let found = found.map_err(disk_error(disk.path()))?;
             match Replica::recover(id, number, Arc::clone(disk.space()), found) {
-                Ok(replica) => {
+                Ok(mut replica) => {
+                    replica.recall_damage(damage.remove(&number).unwrap_or_default());
                     replicas.insert(number, replica);
                 }
                 Err(error) => {

@@ -15,9 +15,11 @@ use super::{
 };
 
 mod copies;
+mod damage;
 mod growth;
 mod leftovers;
 mod newer;
+mod scrub;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);

@@ -1,9 +1,10 @@
 //! What the node's volumes and disks look like from outside.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
+use serde::{Deserialize, Serialize};
+use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 
 use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
@@ -38,6 +39,76 @@ pub struct VolumeView {
     pub owner: Option<OwnerId>,
     /// How it grows by itself, if it does.
     pub auto_grow: Option<AutoGrow>,
+    /// Blocks of 4 KiB that are known to be damaged.
+    pub damaged: u64,
+}
+
+/// What is known to be damaged of a volume: reading it is an error until it is written whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DamageView {
+    /// By disk and offset.
+    pub ranges: Vec<DamagedRange>,
+    /// There are others, which are not listed.
+    pub more: bool,
+}
+
+/// Damaged blocks side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedRange {
+    /// On which disk.
+    pub disk: DiskId,
+    /// In which extent of the volume.
+    pub extent: ExtentIndex,
+    /// The first byte, from the volume's start.
+    pub offset: u64,
+    /// Bytes, whole blocks of 4 KiB.
+    pub length: u64,
+}
+
+/// What the scrub of a disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScrubState {
+    /// None is under way.
+    Idle,
+    /// It runs.
+    Running,
+    /// It waits until somebody starts it again.
+    Paused,
+}
+
+/// The scrub of a disk. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScrubView {
+    /// The disk.
+    pub disk: DiskId,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Whether it runs.
+    pub state: ScrubState,
+    /// What was compared by the scrub that runs, or ran last.
+    pub checked: ByteCount,
+    /// What the disk holds now.
+    pub total: ByteCount,
+    /// How much longer it takes, when that can be told.
+    pub left: Option<Duration>,
+    /// When the last one began.
+    pub begun: Option<u64>,
+    /// When the last one ended that came to its end.
+    pub ended: Option<u64>,
+    /// When the disk was first here.
+    pub since: u64,
+    /// From the end of one to the beginning of the next.
+    pub every: Option<Duration>,
+}
+
+impl ScrubView {
+    /// When the next one begins by itself, if one does.
+    pub fn due(&self) -> Option<u64> {
+        let idle = self.state == ScrubState::Idle;
+        let every = self.every.filter(|_| idle)?;
+        Some(self.ended.unwrap_or(self.since) + every.as_secs())
+    }
 }
 
 /// All disks together.

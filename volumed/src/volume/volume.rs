@@ -13,7 +13,7 @@ use super::machine::{Machine, Node};
 use super::name::{OwnerId, VolumeName};
 use super::placements::{self, PlacementsError};
 use super::records::{
-    VolumeRecord, decode, encode, extents_prefix, name_key, stale_prefix, volume_key,
+    VolumeRecord, damage_prefix, decode, encode, extents_prefix, name_key, stale_prefix, volume_key,
 };
 use super::view::VolumeView;
 
@@ -64,6 +64,7 @@ impl Volume {
             epoch: Epoch(record.epoch),
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
             auto_grow: record.auto_grow,
+            damaged: self.machine.damaged(),
         }
     }
 
@@ -201,6 +202,7 @@ impl Volume {
                 Change::Delete(name_key(self.name.as_str())),
                 Change::DeletePrefix(extents_prefix(self.id)),
                 Change::DeletePrefix(stale_prefix(self.id)),
+                Change::DeletePrefix(damage_prefix(self.id)),
             ];
             match self.node().store.transact(vec![same], changes).await? {
                 Outcome::Committed(_) => {}

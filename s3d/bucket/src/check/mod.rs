@@ -1,6 +1,8 @@
-//! Checking a bucket, and building its index anew: what `s3d bucket check` and `rebuild` do.
+//! Checking a bucket, and building its index anew: what `s3d bucket check`, `damage` and
+//! `rebuild` do.
 
 mod bytes;
+mod damage;
 mod names;
 mod overlay;
 mod rebuild;
@@ -8,6 +10,7 @@ mod references;
 mod report;
 mod salvage;
 
+pub use damage::damage;
 pub use rebuild::{RebuildReport, rebuild};
 pub use report::{CheckReport, Problem};
 
@@ -39,44 +42,81 @@ pub async fn check(
     offload: Offload,
     deep: bool,
 ) -> Result<CheckReport, OpenError> {
-    let data: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.data));
-    let below: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.index));
-    let superblock = Arc::new(Superblock::of(data.clone(), id).await?);
-    let fields = superblock.fields();
-    let mut report = CheckReport {
-        index_length: fields.index_lengths[fields.index_half],
-        ..CheckReport::default()
-    };
-    let device = below.clone();
-    let opened = offload.run(move || {
-        guarded(|| {
-            let store = Store::open(device, superblock, CACHE, offload)?;
-            let applied = store.applied()?;
-            Ok((Arc::new(Index::new(store, CACHE / 2, offload)?), applied))
-        })
-    });
-    let (index, applied) = match opened.await {
+    let mut report = CheckReport::default();
+    let (opened, data) = open(devices, id, offload).await?;
+    let Opened {
+        index,
+        applied,
+        mark,
+        index_length,
+    } = match opened {
         Ok(opened) => opened,
         Err(IndexError(why)) => {
-            // A volume that is out of reach says nothing about its index.
-            below.read(0, BLOCK as usize).await?;
             report.note(None, format!("the index cannot be opened: {why}"));
             return Ok(report);
         }
     };
-    let checked = check_opened(&index, &data, (applied, fields.mark), deep, report).await;
+    report.index_length = index_length;
+    let checked = match read_log(&index, &data, applied, &mut report).await {
+        Ok(()) => {
+            let checked = examine(&index, &data, mark, deep, report).await;
+            checked.map_err(|error| OpenError::Index(error.to_string()))
+        }
+        Err(error) => Err(error),
+    };
     close(index);
     checked
 }
 
-/// Checks what was opened. `applied`: where the index is in the log. `mark`: the high-water mark.
-async fn check_opened(
+/// A bucket that is only read.
+struct Opened {
+    index: Arc<Index>,
+    /// Where the index is in the log.
+    applied: Position,
+    /// The high-water mark.
+    mark: u64,
+    /// Of the index, in bytes.
+    index_length: u64,
+}
+
+/// Opens a bucket on a view of its volume that takes writes and forgets them; answers the view of its
+/// data, too. An index that cannot be opened may be damaged; a volume that is out of reach says
+/// nothing about it.
+async fn open(
+    devices: Devices,
+    id: BucketId,
+    offload: Offload,
+) -> Result<(Result<Opened, IndexError>, Arc<dyn BlockDevice>), OpenError> {
+    let data: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.data));
+    let below: Arc<dyn BlockDevice> = Arc::new(Overlay::new(devices.index));
+    let superblock = Arc::new(Superblock::of(data.clone(), id).await?);
+    let fields = superblock.fields();
+    let device = below.clone();
+    let opened = offload.run(move || {
+        guarded(|| {
+            let store = Store::open(device, superblock, CACHE, offload)?;
+            Ok(Opened {
+                applied: store.applied()?,
+                index: Arc::new(Index::new(store, CACHE / 2, offload)?),
+                mark: fields.mark,
+                index_length: fields.index_lengths[fields.index_half],
+            })
+        })
+    });
+    let opened = opened.await;
+    if opened.is_err() {
+        below.read(0, BLOCK as usize).await?;
+    }
+    Ok((opened, data))
+}
+
+/// Applies what the log holds beyond the index. What cannot be read of it is a problem.
+async fn read_log(
     index: &Arc<Index>,
     data: &Arc<dyn BlockDevice>,
-    (applied, mark): (Position, u64),
-    deep: bool,
-    mut report: CheckReport,
-) -> Result<CheckReport, OpenError> {
+    applied: Position,
+    report: &mut CheckReport,
+) -> Result<(), OpenError> {
     // Under any epoch: who had it last is of no matter.
     let replayed = replay(data, applied, u64::MAX, |_, group| {
         report.replayed_groups += 1;
@@ -90,8 +130,7 @@ async fn check_opened(
         }
         Err(error) => report.note(None, format!("the log cannot be read: {error}")),
     }
-    let checked = examine(index, data, mark, deep, report).await;
-    checked.map_err(|error| OpenError::Index(error.to_string()))
+    Ok(())
 }
 
 /// Runs what may meet a page that makes no sense, over which redb panics.

@@ -93,7 +93,6 @@ impl SimDisk {
             } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
                 page: self.extent(file)?.page(*region),
-                before: None,
             }),
             DiskOp::Resum {
                 file,
@@ -104,6 +103,11 @@ impl SimDisk {
                 let extent = self.extent(file)?;
                 Ok(extent.resum(*region, before.as_deref(), synced))
             }
+            DiskOp::Verify {
+                file,
+                region,
+                expected,
+            } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
             DiskOp::Sync { files } => {
                 let skipped = self.broken.is(Lie::FlushSkipped);
                 for file in files.iter().filter(|_| !skipped) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskResult};
-use volumed_core::sums::{HOLE, SumsPage, allocated, merge, sum, sums, verify};
+use volumed_core::sums::{HOLE, Mismatch, SumsPage, allocated, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
@@ -133,7 +133,7 @@ impl Extent {
             };
             let block = self.read(at);
             match verify(&block, &[expected]) {
-                Err(_) if checked => Err(DiskFault::Corrupt),
+                Err(_) if checked => Err(DiskFault::Corrupt { block: at }),
                 _ => Ok(Some(block)),
             }
         };
@@ -239,8 +239,22 @@ impl Extent {
                 self.sums.entry(block).or_default().write(mark, false);
             }
         }
-        let before = Some(allocated(&before[..]));
-        DiskAnswer::Page { page, before }
+        DiskAnswer::Summed {
+            page,
+            before: allocated(&before[..]),
+            lost: Vec::new(),
+        }
+    }
+
+    /// Compares a region with its sums, or with `expected`.
+    pub fn verify(&self, region: RegionIndex, expected: Option<&SumsPage>) -> DiskAnswer {
+        let page = expected.map_or_else(|| self.page(region), |page| Box::new(*page));
+        let of_region = blocks_of(region).zip(page.iter());
+        let bad = |&(block, &sum): &(u32, &u32)| verify(&self.read(block), &[sum]).is_err();
+        DiskAnswer::Verified {
+            blocks: allocated(&page[..]),
+            damaged: of_region.filter(bad).map(|(block, _)| block).collect(),
+        }
     }
 
     pub fn read_checked(&self, offset: u32, expected: &[u32], checked: bool) -> DiskResult {
@@ -250,7 +264,11 @@ impl Extent {
             blocks.extend_from_slice(&self.read(block));
         }
         if checked {
-            verify(&blocks, expected).map_err(|_| DiskFault::Corrupt)?;
+            let first = offset / BLOCK_SIZE as u32;
+            let corrupt = |at: Mismatch| DiskFault::Corrupt {
+                block: first + at.0 as u32,
+            };
+            verify(&blocks, expected).map_err(corrupt)?;
         }
         Ok(DiskAnswer::Data(Bytes::from(blocks)))
     }

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{
     ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    GrowVolume, PoolInfo, StoreInfo, VolumeInfo,
+    GrowVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -87,6 +87,11 @@ impl AdminClient {
     /// One volume.
     pub async fn show_volume(&self, name: &str) -> Result<VolumeInfo, AdminError> {
         self.get(&volume_path(name, "")).await
+    }
+
+    /// What is known to be damaged of a volume.
+    pub async fn volume_damage(&self, name: &str) -> Result<VolumeDamage, AdminError> {
+        self.get(&volume_path(name, "/damage")).await
     }
 
     /// Makes a volume larger, or changes how it grows by itself; who has it attached sees the new size
@@ -164,6 +169,23 @@ impl AdminClient {
     /// One disk.
     pub async fn show_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
         self.get(&format!("/v1/disks/{}", segment(id))).await
+    }
+
+    /// How far the scrub of each disk is.
+    pub async fn scrubs(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.get("/v1/scrub").await
+    }
+
+    /// Begins to scrub every disk, or goes on where it was paused.
+    pub async fn start_scrub(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.call::<(), _>(Method::POST, "/v1/scrub/start", None)
+            .await
+    }
+
+    /// Pauses every scrub until it is started again.
+    pub async fn pause_scrub(&self) -> Result<Vec<ScrubInfo>, AdminError> {
+        self.call::<(), _>(Method::POST, "/v1/scrub/pause", None)
+            .await
     }
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {

@@ -4,8 +4,10 @@
 //! for programs, a sentence for people. Sizes are in bytes.
 
 mod client;
+mod damage;
 mod error_code;
 mod finding;
+mod scrub;
 mod store;
 
 use std::path::PathBuf;
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use client::{AdminClient, AdminError};
+pub use damage::{DamagedRange, VolumeDamage};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
+pub use scrub::{ScrubInfo, ScrubState};
 pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 
 /// Asks for a new volume.
@@ -81,6 +85,9 @@ pub struct VolumeInfo {
     /// How it grows by itself, if it does.
     #[serde(default)]
     pub auto_grow: Option<AutoGrow>,
+    /// Blocks of 4 KiB that are known to be damaged.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 /// All disks together.

@@ -113,11 +113,15 @@ impl Replica {
         result: DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        let (page, before) = match result {
-            Ok(DiskAnswer::Page { page, before }) => (page, before),
+        let (page, before, lost) = match result {
+            Ok(DiskAnswer::Page { page }) => (page, None, Vec::new()),
+            Ok(DiskAnswer::Summed { page, before, lost }) => (page, Some(before), lost),
             Ok(_) => return self.load_failed(region, ReplicaError::Disk, effects),
             Err(fault) => return self.load_failed(region, fault.to_replica(), effects),
         };
+        for block in lost {
+            self.found_damaged(region.extent(), block, effects);
+        }
         let now = crate::sums::allocated(&page[..]);
         if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
             // Summing anew may find blocks that were written and not counted, or trimmed.

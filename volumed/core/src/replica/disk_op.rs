@@ -13,7 +13,7 @@ pub struct DiskOpId(pub u64);
 
 /// One operation on a volume's files. Offsets are in bytes from the start of the extent.
 ///
-/// Operations that share a block are never under way together, and a region is only summed anew
+/// Operations that share a block are never under way together, except `Verify`, and a region is only summed anew
 /// while nothing else touches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskOp {
@@ -71,6 +71,16 @@ pub enum DiskOp {
         /// Its sums as far as they are known; else those in the file.
         before: Option<Box<SumsPage>>,
     },
+    /// Compare what the disk really holds of a region with its sums, without keeping it in the page
+    /// cache. Others may change the region meanwhile.
+    Verify {
+        /// Where.
+        file: ExtentFile,
+        /// The region.
+        region: RegionIndex,
+        /// Its sums, if they are known; else those in the file.
+        expected: Option<Box<SumsPage>>,
+    },
     /// Make the data of these extents durable, in parallel.
     Sync {
         /// The extents; one that is not there any more is passed over.
@@ -104,12 +114,27 @@ pub enum DiskAnswer {
     Data(Bytes),
     /// Of `Write` and `Zero`: the sums of the blocks as they are now.
     Sums(Vec<u32>),
-    /// Of `LoadSums` and `Resum`.
+    /// Of `Verify`.
+    Verified {
+        /// How many blocks take space, and were read.
+        blocks: u32,
+        /// Those that do not match, or cannot be read, counted from the start of the extent.
+        damaged: Vec<u32>,
+    },
+    /// Of `LoadSums`.
     Page {
         /// The region's sums.
         page: Box<SumsPage>,
-        /// Of `Resum`: how many blocks took space before.
-        before: Option<u32>,
+    },
+    /// Of `Resum`.
+    Summed {
+        /// The region's sums now.
+        page: Box<SumsPage>,
+        /// How many blocks took space before.
+        before: u32,
+        /// Blocks whose last write the disk lost, counted from the start of the extent. Their sums do not
+        /// match.
+        lost: Vec<u32>,
     },
 }
 
@@ -117,7 +142,10 @@ pub enum DiskAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
     /// A block does not match its sum; nothing was changed.
-    Corrupt,
+    Corrupt {
+        /// Counted from the start of the extent.
+        block: u32,
+    },
     /// The file system is full.
     NoSpace,
     /// The process has no descriptor or memory left to open a file; nothing was changed.
@@ -131,7 +159,7 @@ pub enum DiskFault {
 impl DiskFault {
     pub(super) fn to_replica(self) -> ReplicaError {
         match self {
-            Self::Corrupt => ReplicaError::Corrupt,
+            Self::Corrupt { .. } => ReplicaError::Corrupt,
             Self::NoSpace => ReplicaError::NoSpace,
             Self::Exhausted => ReplicaError::Exhausted,
             Self::Io | Self::Sync => ReplicaError::Disk,

@@ -1,10 +1,12 @@
 //! One volume's replicas on one disk: fencing, dirty log, suspect regions, sums, space.
 
 mod access;
+mod damage;
 mod disk_op;
 mod log;
 mod promise;
 mod regions;
+mod scrub;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +22,11 @@ use crate::{
     Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
 };
 
+pub use damage::Damage;
 pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
 use regions::{Regions, Touch};
+use scrub::Scrubbing;
 
 /// What a disk was found to hold of a volume.
 #[derive(Debug, Clone)]
@@ -53,6 +57,15 @@ pub enum ReplicaEffect {
     Answer(Answer),
     /// Run this, in any order with others.
     Disk(DiskOpId, DiskOp),
+    /// [`Replica::damage`] answers something new, which is to be kept.
+    DamageChanged,
+    /// The check that [`Replica::scrub`] began has ended, of as many blocks as were read.
+    Scrubbed {
+        /// The region.
+        region: RegionIndex,
+        /// Blocks that were read.
+        blocks: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -92,6 +105,7 @@ enum Doing {
         message: Message,
     },
     Unlink,
+    Verify,
 }
 
 /// The state machine of one volume's replicas on one disk.
@@ -113,6 +127,8 @@ pub struct Replica {
     next_op: u64,
     /// A promise that waits for what the head before began.
     promising: Option<Message>,
+    damage: Damage,
+    scrubbing: Option<Scrubbing>,
     /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
     failed: bool,
 }
@@ -172,6 +188,8 @@ impl Replica {
             doing: BTreeMap::new(),
             next_op: 0,
             promising: None,
+            damage: Damage::default(),
+            scrubbing: None,
             failed: false,
         })
     }
@@ -261,7 +279,7 @@ impl Replica {
             }
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
             Ask::Adopt { file } => {
-                self.adopt(*file);
+                self.adopt(*file, effects);
                 answer(&message, Ok(Bytes::new()), effects);
             }
             Ask::Remove { file } => self.remove(*file, message, effects),
@@ -330,6 +348,7 @@ impl Replica {
                 self.finish(&message, outcome, effects);
             }
             Doing::Unlink => {}
+            Doing::Verify => self.verified(result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {
                 if self.holds(file) {
@@ -344,13 +363,16 @@ impl Replica {
                 pinned,
             } => {
                 self.regions.unpin(pinned);
-                let outcome = match result {
+                let outcome = match &result {
                     Ok(DiskAnswer::Data(data)) if data.len() >= skip + length => {
                         Ok(data.slice(skip..skip + length))
                     }
                     Ok(_) => Err(ReplicaError::Disk),
                     Err(fault) => Err(fault.to_replica()),
                 };
+                if let Err(DiskFault::Corrupt { block }) = result {
+                    self.found_damaged(pinned.extent, block, effects);
+                }
                 self.finish(&message, outcome, effects);
                 self.retry_if_freed(effects);
             }

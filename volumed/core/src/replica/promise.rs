@@ -49,12 +49,12 @@ impl Replica {
         let range = self.extents.range(*from..).map(|(&extent, _)| extent);
         let held = self.files(range.take_while(told_of));
         for file in held.into_iter().filter(|file| !placed.contains(file)) {
-            self.forget(file);
+            self.forget(file, effects);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
         }
         for &file in placed {
             if !self.holds(file) {
-                self.adopt(file);
+                self.adopt(file, effects);
             }
         }
         answer(message, Ok(Bytes::new()), effects);
@@ -62,9 +62,10 @@ impl Replica {
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place
     /// makes no region of it suspect.
-    pub(super) fn adopt(&mut self, file: ExtentFile) {
+    pub(super) fn adopt(&mut self, file: ExtentFile, effects: &mut Vec<ReplicaEffect>) {
         if !self.holds(file) && self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
+            self.forget_damage(file.extent, effects);
         }
         let held = HeldExtent {
             alloc: file.alloc,
@@ -73,13 +74,14 @@ impl Replica {
         self.extents.insert(file.extent, held);
     }
 
-    pub(super) fn forget(&mut self, file: ExtentFile) {
+    pub(super) fn forget(&mut self, file: ExtentFile, effects: &mut Vec<ReplicaEffect>) {
         if let Some(held) = self.extents.remove(&file.extent) {
             self.space.release(held.allocated.into());
         }
         if self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
         }
+        self.forget_damage(file.extent, effects);
     }
 
     pub(super) fn remove(
@@ -88,7 +90,7 @@ impl Replica {
         message: Message,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        self.forget(file);
+        self.forget(file, effects);
         self.log.forget(file.extent);
         self.plain(message, DiskOp::Remove { file }, effects);
     }

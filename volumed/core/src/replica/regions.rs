@@ -213,6 +213,10 @@ impl Regions {
         self.suspect.len()
     }
 
+    pub fn suspect_regions(&self) -> Vec<RegionIndex> {
+        self.suspect.iter().copied().collect()
+    }
+
     pub fn is_suspect(&self, index: RegionIndex) -> bool {
         self.suspect.contains(&index)
     }

@@ -72,15 +72,12 @@ impl Replica {
             }
             _ => return,
         };
-        let needed = if self.rules.kept(Rule::Reserve) {
-            needed
-        } else {
-            0
-        };
+        let needed = needed * u32::from(self.rules.kept(Rule::Reserve));
         if self.space.reserve(needed).is_err() {
             self.regions.unpin(span);
             return answer(&message, Err(ReplicaError::NoSpace), effects);
         }
+        self.note_change(span);
         self.start(
             Doing::Change {
                 message,
@@ -105,6 +102,7 @@ impl Replica {
         let outcome = match result {
             Ok(DiskAnswer::Sums(sums)) => {
                 self.regions.set(span, &sums);
+                self.found_well(span, effects);
                 let now = allocated(&sums);
                 self.space
                     .release((before + reserved).saturating_sub(now).into());
@@ -118,9 +116,13 @@ impl Replica {
                 if self.rules.kept(Rule::GiveBack) {
                     self.space.release(reserved.into());
                 }
-                let half_way = !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted);
-                if half_way && self.rules.kept(Rule::HalfWritten) {
-                    self.regions.suspect(span);
+                match fault {
+                    DiskFault::Corrupt { block } => {
+                        self.found_damaged(span.extent, block, effects);
+                    }
+                    DiskFault::Exhausted => {}
+                    _ if self.rules.kept(Rule::HalfWritten) => self.regions.suspect(span),
+                    _ => {}
                 }
                 Err(fault.to_replica())
             }

@@ -176,7 +176,7 @@ impl World {
         let sector = |block: u32| first + u64::from(block) * SECTORS_PER_BLOCK;
         self.check_held_on(number, sector(blocks.start)..sector(blocks.end))?;
         let resummed = |(on, _, _, result): &(DiskNumber, _, _, DiskResult)| {
-            *on == number && matches!(result, Ok(DiskAnswer::Page { .. }))
+            *on == number && matches!(result, Ok(DiskAnswer::Summed { .. }))
         };
         // What summing anew finds is counted once the replica hears of it.
         if matches!(op, DiskOp::Resum { .. }) || self.ended.iter().any(resummed) {

@@ -116,6 +116,7 @@ impl World {
                     self.answers.entry(link).or_default().push_back(answer);
                 }
                 ReplicaEffect::Disk(id, op) => self.running.push((number, id, op)),
+                ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. } => {}
             }
         }
         self.check_readable(number)

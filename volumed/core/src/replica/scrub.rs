@@ -1,0 +1,138 @@
+//! Checking what nobody reads (V10): region by region, beside whatever clients do.
+//!
+//! A check excludes nobody. A block that somebody changed since it began says nothing, whatever was
+//! read of it; every other one must match the sum that it had then.
+
+use std::collections::BTreeSet;
+
+use crate::message::ExtentFile;
+use crate::{BLOCK_SIZE, BLOCKS_PER_REGION, REGIONS_PER_EXTENT, RegionIndex};
+
+use super::regions::{Span, Touch};
+use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
+
+/// The check of a region that is under way.
+#[derive(Debug)]
+pub(super) struct Scrubbing {
+    file: ExtentFile,
+    region: RegionIndex,
+    /// Blocks of the extent that may have changed since it began.
+    touched: BTreeSet<u32>,
+}
+
+impl Replica {
+    /// Begins to check the first region at or behind `from` of an extent that holds something, and
+    /// answers which; nothing if there is none. One at a time: [`ReplicaEffect::Scrubbed`] tells of
+    /// its end. A region whose sums do not count is summed anew instead.
+    pub fn scrub(
+        &mut self,
+        from: RegionIndex,
+        effects: &mut Vec<ReplicaEffect>,
+    ) -> Option<RegionIndex> {
+        debug_assert!(self.scrubbing.is_none(), "one at a time");
+        let mut held = self.extents.range(from.extent()..);
+        let (&extent, held) = held.find(|(_, held)| held.allocated > 0)?;
+        let region = from.max(RegionIndex(extent.0 * REGIONS_PER_EXTENT));
+        let alloc = held.alloc;
+        let file = ExtentFile { extent, alloc };
+        if self.regions.is_suspect(region) {
+            self.resum(file, region, effects);
+            effects.push(ReplicaEffect::Scrubbed { region, blocks: 0 });
+            return Some(region);
+        }
+        let changes = self.doing.values().filter_map(|doing| match doing {
+            Doing::Change { pinned, .. } if pinned.extent == extent => Some(*pinned),
+            _ => None,
+        });
+        let touched = changes.flat_map(blocks).collect();
+        self.scrubbing = Some(Scrubbing {
+            file,
+            region,
+            touched,
+        });
+        let expected = self.regions.known(region);
+        let op = DiskOp::Verify {
+            file,
+            region,
+            expected,
+        };
+        self.start(Doing::Verify, op, effects);
+        Some(region)
+    }
+
+    /// Begins to sum anew one region whose sums do not count and that nobody uses; whether there was
+    /// one.
+    pub fn resum_one(&mut self, effects: &mut Vec<ReplicaEffect>) -> bool {
+        let suspects = self.regions.suspect_regions();
+        let found = suspects.into_iter().find_map(|region| {
+            let alloc = self.extents.get(&region.extent())?.alloc;
+            let extent = region.extent();
+            let file = ExtentFile { extent, alloc };
+            self.resum(file, region, effects).then_some(())
+        });
+        found.is_some()
+    }
+
+    fn resum(
+        &mut self,
+        file: ExtentFile,
+        region: RegionIndex,
+        effects: &mut Vec<ReplicaEffect>,
+    ) -> bool {
+        if self.failed {
+            return false;
+        }
+        let touched = self.regions.touch(region);
+        if let Touch::Load { suspect } = touched {
+            self.load(file, region, suspect, effects);
+        }
+        matches!(touched, Touch::Load { .. })
+    }
+
+    /// Blocks of a span are about to change.
+    pub(super) fn note_change(&mut self, span: Span) {
+        if let Some(scrubbing) = &mut self.scrubbing
+            && scrubbing.file.extent == span.extent
+        {
+            scrubbing.touched.extend(blocks(span));
+        }
+    }
+
+    pub(super) fn verified(&mut self, result: DiskResult, effects: &mut Vec<ReplicaEffect>) {
+        let Some(Scrubbing {
+            file,
+            region,
+            touched,
+        }) = self.scrubbing.take()
+        else {
+            return;
+        };
+        let mut checked = 0;
+        if let Ok(DiskAnswer::Verified { blocks, damaged }) = result
+            && self.holds(file)
+        {
+            checked = blocks;
+            let first = (region.0 % REGIONS_PER_EXTENT) as u32 * BLOCKS_PER_REGION as u32;
+            for block in first..first + BLOCKS_PER_REGION as u32 {
+                if touched.contains(&block) {
+                    continue;
+                }
+                if damaged.contains(&block) {
+                    self.found_damaged(file.extent, block, effects);
+                } else {
+                    let offset = block * BLOCK_SIZE as u32;
+                    let block = Span::new(file.extent, offset, BLOCK_SIZE as u32);
+                    self.found_well(block, effects);
+                }
+            }
+        }
+        effects.push(ReplicaEffect::Scrubbed {
+            region,
+            blocks: checked,
+        });
+    }
+}
+
+fn blocks(span: Span) -> std::ops::Range<u32> {
+    span.first..span.first + span.count
+}

@@ -1,0 +1,124 @@
+//! Summing a suspect region anew (V8, V10).
+
+use std::fs::File;
+
+use volumed_core::message::ExtentFile;
+use volumed_core::replica::{DiskAnswer, DiskResult};
+use volumed_core::sums::{SumsPage, allocated, sum, sum_anew};
+use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
+
+use crate::Disk;
+use crate::direct::{Blocks, open_direct};
+use crate::extent_file::OpenExtent;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+
+impl Disk {
+    /// Sums what the disk really holds, not what the page cache has. Where they differ although the sync
+    /// went well, an earlier sync failed and what was written is lost: such a block gets the sum of
+    /// what was written, so that reading it is an error and never quietly old.
+    pub(crate) fn resum(
+        &self,
+        volume: VolumeId,
+        file: ExtentFile,
+        region: RegionIndex,
+        before: Option<Box<SumsPage>>,
+    ) -> DiskResult {
+        let extent = self.extent(volume, file)?;
+        extent.sync_data().map_err(|error| self.fail(&error))?;
+        let read = || {
+            let direct = open_direct(&self.layout.data(volume, file))?;
+            let (blocks, cached) = real_and_cached(&extent, direct.as_ref(), region)?;
+            let before = match before {
+                Some(before) => before,
+                None => extent.load_sums(region)?,
+            };
+            let mut page = sum_anew(blocks.bytes(), &before);
+            let lost = lost(blocks.bytes(), &cached, &mut page);
+            let first = (offset_of(region) / BLOCK_SIZE) as u32;
+            extent.store_sums(file, first, &page[..])?;
+            let before = allocated(&before[..]);
+            let lost: Vec<u32> = lost.into_iter().map(|at| first + at).collect();
+            Ok::<_, std::io::Error>(DiskAnswer::Summed { page, before, lost })
+        };
+        let answer = read().map_err(|error| self.fault(&error))?;
+        if let DiskAnswer::Summed { lost, .. } = &answer {
+            for block in lost {
+                tracing::error!(disk = %self.id(), %volume, extent = %file.extent, block, "a write was lost by a sync that failed");
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Bytes from the start of the extent.
+fn offset_of(region: RegionIndex) -> u64 {
+    region.0 * REGION_SIZE % EXTENT_SIZE
+}
+
+/// What the disk has of a region, and the blocks that the page cache had. A file system that cannot be
+/// read directly says nothing of what differs.
+fn real_and_cached(
+    extent: &OpenExtent,
+    direct: Option<&File>,
+    region: RegionIndex,
+) -> std::io::Result<(Blocks, Vec<Option<Vec<u8>>>)> {
+    let offset = offset_of(region);
+    let cached = match direct {
+        Some(_) => cached(extent, offset as u32)?,
+        None => Vec::new(),
+    };
+    extent.forget_cached(offset, REGION_SIZE)?;
+    let mut blocks = Blocks::new(REGION_SIZE as usize);
+    let memory = blocks.first(REGION_SIZE as usize);
+    match direct {
+        Some(file) => std::os::unix::fs::FileExt::read_exact_at(file, memory, offset)?,
+        None => extent.read(offset as u32, memory)?,
+    }
+    Ok((blocks, cached))
+}
+
+/// The blocks of a region that the page cache has.
+fn cached(extent: &OpenExtent, offset: u32) -> std::io::Result<Vec<Option<Vec<u8>>>> {
+    let mut blocks = Vec::with_capacity(REGION_SIZE as usize / BLOCK);
+    for at in (0..REGION_SIZE as u32).step_by(BLOCK) {
+        let mut block = vec![0; BLOCK];
+        let there = extent.read_now(offset + at, &mut block)?;
+        blocks.push(there.then_some(block));
+    }
+    Ok(blocks)
+}
+
+/// Blocks of the region that the cache had otherwise than the disk has them; their sums become those of
+/// what the cache had.
+fn lost(real: &[u8], cached: &[Option<Vec<u8>>], page: &mut SumsPage) -> Vec<u32> {
+    let mut lost = Vec::new();
+    for (at, (real, cached)) in real.chunks(BLOCK).zip(cached).enumerate() {
+        if let Some(cached) = cached.as_deref().filter(|cached| *cached != real) {
+            page[at] = sum(cached);
+            lost.push(at as u32);
+        }
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::BLOCKS_PER_REGION;
+    use volumed_core::sums::{HOLE, verify};
+
+    use super::*;
+
+    #[test]
+    fn what_the_cache_alone_had_is_an_error_to_read() {
+        let mut real = vec![0; 4 * BLOCK];
+        real[..2 * BLOCK].fill(1);
+        let block = |fill| Some(vec![fill; BLOCK]);
+        // As it is on the disk, lost, lost in a hole, not cached.
+        let cached = [block(1), block(2), block(3), None];
+        let mut page = sum_anew(&real, &[HOLE; BLOCKS_PER_REGION]);
+        assert_eq!(lost(&real, &cached, &mut page), [1, 2]);
+        let reads = |at: usize| verify(&real[at * BLOCK..][..BLOCK], &[page[at]]).is_ok();
+        assert_eq!([0, 1, 2, 3].map(reads), [true, false, false, true]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Damaged blocks of volumes: kept in the store, so that nobody has to meet them twice to know.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use volumed_core::replica::Damage;
+use volumed_core::{BLOCK_SIZE, BlockIndex, DiskNumber, EXTENT_SIZE, ExtentIndex, VolumeId};
+use volumed_meta::{Change, Compare, MetaStore, StoreError};
+
+use super::Volumes;
+use super::error::{RecordError, ShowVolumeError};
+use super::machine::Machine;
+use super::name::VolumeName;
+use super::records::{
+    DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
+    unreadable, volume_key,
+};
+use super::view::{DamageView, DamagedRange};
+
+/// How long to wait for a store that is away.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What the store has, of each disk. Held while it is written.
+pub(super) type KeptDamage = tokio::sync::Mutex<BTreeMap<DiskNumber, Damage>>;
+
+/// Has the store know what the replica on a disk knows. Until it does, a crash forgets it: whoever
+/// reads the block finds it damaged again.
+pub(super) async fn keep(machine: Arc<Machine>, disk: DiskNumber) {
+    let mut kept = machine.damage.lock().await;
+    loop {
+        let now = machine.damage_on(disk);
+        if kept.get(&disk).cloned().unwrap_or_default() == now {
+            return;
+        }
+        match write(&*machine.node.store, machine.volume, disk, &now).await {
+            Ok(()) => {
+                kept.insert(disk, now);
+            }
+            Err(error) => {
+                tracing::warn!(volume = %machine.volume, %error, "damage cannot be noted yet");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn write(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+    disk: DiskNumber,
+    damage: &Damage,
+) -> Result<(), StoreError> {
+    let key = damage_key(volume, disk);
+    let change = if damage.is_empty() {
+        Change::Delete(key)
+    } else {
+        let record = DamageRecord {
+            version: VERSION,
+            blocks: damage.blocks.iter().map(|block| block.0).collect(),
+            more: damage.more,
+        };
+        Change::Put(key, encode(&record))
+    };
+    // Of a volume that was deleted nothing is kept.
+    let exists = Compare::Present(volume_key(volume));
+    store.transact(vec![exists], vec![change]).await.map(drop)
+}
+
+/// What the store knows to be damaged of a volume.
+pub(super) async fn load(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+) -> Result<BTreeMap<DiskNumber, Damage>, LoadError> {
+    let mut all = BTreeMap::new();
+    for entry in read_all(store, &damage_prefix(volume)).await? {
+        let record: DamageRecord = decode(&entry)?;
+        let number = last_part(&entry.key).parse();
+        let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        let damage = Damage {
+            blocks: record.blocks.into_iter().map(BlockIndex).collect(),
+            more: record.more,
+        };
+        all.insert(DiskNumber(number), damage);
+    }
+    Ok(all)
+}
+
+/// Why what is known to be damaged cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Volumes {
+    /// Which blocks of a volume are known to be damaged.
+    pub fn damage(&self, name: &VolumeName) -> Result<DamageView, ShowVolumeError> {
+        let volume = self
+            .find(name)
+            .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
+        let mut view = DamageView::default();
+        for (number, disk) in &self.shared.node.disks {
+            let damage = volume.machine.damage_on(*number);
+            view.more |= damage.more;
+            view.ranges
+                .extend(ranges(&damage).map(|(offset, length)| DamagedRange {
+                    disk: disk.id(),
+                    extent: ExtentIndex::of(offset),
+                    offset,
+                    length,
+                }));
+        }
+        Ok(view)
+    }
+}
+
+/// Runs of neighbours within an extent, each with its first byte and its length.
+fn ranges(damage: &Damage) -> impl Iterator<Item = (u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for block in &damage.blocks {
+        let offset = block.0 * BLOCK_SIZE;
+        match ranges.last_mut() {
+            Some((first, length))
+                if *first + *length == offset && !offset.is_multiple_of(EXTENT_SIZE) =>
+            {
+                *length += BLOCK_SIZE;
+            }
+            _ => ranges.push((offset, BLOCK_SIZE)),
+        }
+    }
+    ranges.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_an_extent_are_one_range() {
+        let per_extent = EXTENT_SIZE / BLOCK_SIZE;
+        let blocks = [3, 4, 6, per_extent - 1, per_extent].map(BlockIndex);
+        let damage = Damage {
+            blocks: blocks.into(),
+            more: false,
+        };
+        let found: Vec<_> = ranges(&damage).collect();
+        let last = EXTENT_SIZE - 4096;
+        let expected = [
+            (12288, 8192),
+            (24576, 4096),
+            (last, 4096),
+            (EXTENT_SIZE, 4096),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,356 @@
+//! Scrubbing: every disk is read from its first block to its last and compared with its sums, in the
+//! background, at a bounded rate. The same task sums anew what an unclean stop left suspect.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber, REGION_SIZE, RegionIndex, VolumeId};
+use volumed_meta::{Change, MetaStore};
+
+use super::error::StartError;
+use super::records::{ScrubRecord, VERSION, decode, encode, scrub_key};
+use super::view::{ScrubState, ScrubView};
+use super::volume::Volume;
+use super::{Shared, Volumes};
+
+/// How often an idle disk is looked at.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A busy disk is left to its clients for so long before each region.
+const YIELD: Duration = Duration::from_secs(1);
+
+/// After so many regions the position is noted: a crash repeats no more.
+const NOTED_EVERY: u32 = 256;
+
+/// How to scrub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScrubSettings {
+    /// Time from the end of one scrub to the beginning of the next; none begins by itself without it.
+    pub every: Option<Duration>,
+    /// What is read of each disk in a second, at most.
+    pub rate: ByteCount,
+}
+
+/// The scrubs of this node.
+#[derive(Debug, Default)]
+pub(super) struct Scrubs {
+    disks: Mutex<BTreeMap<DiskNumber, Scrub>>,
+}
+
+/// The scrub of a disk.
+#[derive(Debug, Clone)]
+struct Scrub {
+    record: ScrubRecord,
+    /// What this process read since it began or went on, and when that was.
+    pace: Option<(Instant, u64)>,
+    /// Regions since the record was last written.
+    unnoted: u32,
+    every: Option<Duration>,
+}
+
+impl Scrub {
+    fn begin(&mut self, now: u64) {
+        self.record.state = ScrubState::Running;
+        self.record.next = None;
+        self.record.checked = 0;
+        self.record.begun = Some(now);
+        self.pace = None;
+    }
+
+    fn end(&mut self, now: u64) {
+        self.record.state = ScrubState::Idle;
+        self.record.next = None;
+        self.record.ended = Some(now);
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        let last = self.record.ended.unwrap_or(self.record.since);
+        let due = self.every.map(|every| last + every.as_secs());
+        self.record.state == ScrubState::Idle && due.is_some_and(|due| due <= now)
+    }
+
+    /// Notes that blocks were read.
+    fn read(&mut self, blocks: u32) -> Duration {
+        let bytes = u64::from(blocks) * BLOCK_SIZE;
+        self.record.checked += bytes;
+        let (since, read) = self.pace.get_or_insert_with(|| (Instant::now(), 0));
+        *read += bytes;
+        since.elapsed()
+    }
+
+    /// From what was read since it went on.
+    fn time_left(&self, total: u64) -> Option<Duration> {
+        let (since, read) = self.pace?;
+        let left = total.saturating_sub(self.record.checked);
+        let seconds = since.elapsed().as_secs_f64() * left as f64 / read.max(1) as f64;
+        (self.record.state == ScrubState::Running && read > 0)
+            .then(|| Duration::from_secs_f64(seconds))
+    }
+}
+
+impl Volumes {
+    /// Scrubs as the settings say, and sums anew what is suspect, in tasks that end with the volumes.
+    pub async fn scrub_in_background(&self, settings: ScrubSettings) -> Result<(), StartError> {
+        let node = &self.shared.node;
+        for &disk in node.disks.keys() {
+            let found = node.store.get(&scrub_key(disk)).await?;
+            let record = match found {
+                Some(entry) => decode(&entry)?,
+                None => ScrubRecord::new(now()),
+            };
+            let scrub = Scrub {
+                record,
+                pace: None,
+                unnoted: 0,
+                every: settings.every,
+            };
+            self.shared.scrubs.disks.lock().insert(disk, scrub);
+            // A disk that was never scrubbed is due after its first period here, not at once.
+            note(&self.shared, disk).await;
+            let shared = Arc::downgrade(&self.shared);
+            tokio::spawn(work(shared, disk, settings.rate));
+        }
+        Ok(())
+    }
+
+    /// Begins to scrub every disk that is not being scrubbed, or goes on where it was paused.
+    pub async fn start_scrub(&self) {
+        self.change_scrubs(|scrub| match scrub.record.state {
+            ScrubState::Idle => scrub.begin(now()),
+            ScrubState::Paused => scrub.record.state = ScrubState::Running,
+            ScrubState::Running => {}
+        })
+        .await;
+    }
+
+    /// Pauses every scrub until it is started again, also over restarts.
+    pub async fn pause_scrub(&self) {
+        self.change_scrubs(|scrub| {
+            if scrub.record.state == ScrubState::Running {
+                scrub.record.state = ScrubState::Paused;
+                scrub.pace = None;
+            }
+        })
+        .await;
+    }
+
+    async fn change_scrubs(&self, change: impl Fn(&mut Scrub)) {
+        let disks: Vec<_> = {
+            let mut scrubs = self.shared.scrubs.disks.lock();
+            scrubs.values_mut().for_each(change);
+            scrubs.keys().copied().collect()
+        };
+        for disk in disks {
+            note(&self.shared, disk).await;
+        }
+    }
+
+    /// How far each disk's scrub is.
+    pub fn scrubs(&self) -> Vec<ScrubView> {
+        let node = &self.shared.node;
+        let scrubs = self.shared.scrubs.disks.lock();
+        let view = |(number, scrub): (&DiskNumber, &Scrub)| {
+            let disk = node.disks.get(number)?;
+            let total = disk.space().used().0;
+            let record = &scrub.record;
+            Some(ScrubView {
+                disk: disk.id(),
+                path: disk.path().to_owned(),
+                state: record.state,
+                checked: ByteCount(record.checked),
+                total: ByteCount(total),
+                left: scrub.time_left(total),
+                begun: record.begun,
+                ended: record.ended,
+                since: record.since,
+                every: scrub.every,
+            })
+        };
+        scrubs.iter().filter_map(view).collect()
+    }
+}
+
+/// Works on one disk until the volumes are gone.
+async fn work(shared: Weak<Shared>, disk: DiskNumber, rate: ByteCount) {
+    loop {
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let pause = one_region(&shared, disk, rate).await;
+        drop(shared);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Sums a region anew or checks one, if there is one to be; answers how long to leave the disk alone.
+async fn one_region(shared: &Arc<Shared>, disk: DiskNumber, rate: ByteCount) -> Duration {
+    let failed = shared
+        .node
+        .disks
+        .get(&disk)
+        .is_none_or(|disk| disk.failed());
+    if failed || shared.stopping.load(std::sync::atomic::Ordering::Acquire) {
+        return IDLE;
+    }
+    let volumes = by_id(shared);
+    let whole = at_rate(REGION_SIZE, rate);
+    if volumes.iter().any(|volume| volume.machine.resum_one(disk)) {
+        return whole;
+    }
+    let Some(next) = position(shared, disk, &volumes).await else {
+        return IDLE;
+    };
+    leave_to_clients(shared, disk).await;
+    let begun = Instant::now();
+    for volume in volumes.iter().filter(|volume| volume.id >= next.0) {
+        let from = if volume.id == next.0 {
+            next.1
+        } else {
+            RegionIndex(0)
+        };
+        let Some((region, ended)) = volume.machine.scrub(disk, from) else {
+            continue;
+        };
+        // It is dropped when the volume is deleted.
+        let blocks = ended.await.unwrap_or(0);
+        let must_note = {
+            let mut scrubs = shared.scrubs.disks.lock();
+            let Some(scrub) = scrubs.get_mut(&disk) else {
+                return IDLE;
+            };
+            scrub.read(blocks);
+            scrub.record.next = Some((volume.id.0, region.0 + 1));
+            scrub.unnoted += 1;
+            scrub.unnoted >= NOTED_EVERY
+        };
+        if must_note {
+            note(shared, disk).await;
+        }
+        let bytes = u64::from(blocks) * BLOCK_SIZE;
+        return at_rate(bytes, rate).saturating_sub(begun.elapsed());
+    }
+    if let Some(scrub) = shared.scrubs.disks.lock().get_mut(&disk) {
+        scrub.end(now());
+    }
+    tracing::info!(%disk, "the disk is scrubbed");
+    note(shared, disk).await;
+    IDLE
+}
+
+/// Where to go on, if the disk is to be scrubbed now.
+async fn position(
+    shared: &Arc<Shared>,
+    disk: DiskNumber,
+    volumes: &[Arc<Volume>],
+) -> Option<(VolumeId, RegionIndex)> {
+    let (next, due) = {
+        let mut scrubs = shared.scrubs.disks.lock();
+        let scrub = scrubs.get_mut(&disk)?;
+        let due = scrub.is_due(now());
+        if due {
+            scrub.begin(now());
+        }
+        if scrub.record.state != ScrubState::Running {
+            return None;
+        }
+        (scrub.record.next, due)
+    };
+    if due {
+        note(shared, disk).await;
+    }
+    let (volume, region) = next.unwrap_or_else(|| {
+        for volume in volumes {
+            volume.machine.scrub_begins(disk);
+        }
+        (0, 0)
+    });
+    Some((VolumeId(volume), RegionIndex(region)))
+}
+
+/// Waits while clients keep the disk busy, but not for ever.
+async fn leave_to_clients(shared: &Arc<Shared>, disk: DiskNumber) {
+    let until = Instant::now() + YIELD;
+    let busy = || {
+        shared
+            .node
+            .pools
+            .get(&disk)
+            .is_some_and(super::pool::Pool::is_busy)
+    };
+    while busy() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Writes the record. One that is not written costs a repetition after a crash.
+async fn note(shared: &Arc<Shared>, disk: DiskNumber) {
+    let record = {
+        let mut scrubs = shared.scrubs.disks.lock();
+        let Some(scrub) = scrubs.get_mut(&disk) else {
+            return;
+        };
+        scrub.unnoted = 0;
+        encode(&scrub.record)
+    };
+    let put = Change::Put(scrub_key(disk), record);
+    let store: &dyn MetaStore = &*shared.node.store;
+    if let Err(error) = store.transact(Vec::new(), vec![put]).await {
+        tracing::warn!(%disk, %error, "how far the scrub is cannot be noted");
+    }
+}
+
+fn by_id(shared: &Shared) -> Vec<Arc<Volume>> {
+    let mut volumes = shared.all();
+    volumes.sort_by_key(|volume| volume.id);
+    volumes
+}
+
+fn at_rate(bytes: u64, rate: ByteCount) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / rate.0.max(1) as f64)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+impl ScrubRecord {
+    fn new(since: u64) -> Self {
+        Self {
+            version: VERSION,
+            state: ScrubState::Idle,
+            next: None,
+            checked: 0,
+            begun: None,
+            ended: None,
+            since,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrub_is_due_a_period_after_the_last_one_ended() {
+        let mut scrub = Scrub {
+            record: ScrubRecord::new(1000),
+            pace: None,
+            unnoted: 0,
+            every: Some(Duration::from_secs(100)),
+        };
+        assert!(!scrub.is_due(1099));
+        assert!(scrub.is_due(1100));
+        scrub.begin(1100);
+        assert!(!scrub.is_due(9999), "it runs");
+        scrub.end(1500);
+        assert!(!scrub.is_due(1599));
+        assert!(scrub.is_due(1600));
+        scrub.every = None;
+        assert!(!scrub.is_due(u64::MAX));
+    }
+}
