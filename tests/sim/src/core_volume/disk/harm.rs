@@ -46,6 +46,7 @@ impl SimDisk {
 
     /// The daemon is started anew.
     pub fn restart(&mut self) {
+        self.incarnation.0 += u64::from(self.failed);
         self.failed = false;
     }
 
