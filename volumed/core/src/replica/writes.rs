@@ -7,7 +7,7 @@ use crate::sums::{HOLE, allocated};
 
 use super::regions::Span;
 use super::{
-    Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer,
+    Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect,
 };
 
 impl Replica {
@@ -23,6 +23,11 @@ impl Replica {
         let (op, needed) = match &message.ask {
             Ask::Write {
                 clear: true,
+                durable,
+                ..
+            }
+            | Ask::Zero {
+                keep: false,
                 durable,
                 ..
             } if holes as usize == before.len() => {
@@ -77,15 +82,15 @@ impl Replica {
         } else {
             0
         };
-        if self.space.reserve(needed).is_err() {
+        if !self.held.need(needed) {
             self.regions.unpin(span);
-            return answer(&message, Err(ReplicaError::NoSpace), effects);
+            return self.answer(&message, Err(ReplicaError::NoSpace), effects);
         }
         self.start(
             Doing::Change {
                 message,
                 pinned: span,
-                reserved: needed,
+                needed,
             },
             op,
             effects,
@@ -96,28 +101,27 @@ impl Replica {
         &mut self,
         message: &Message,
         span: Span,
-        reserved: u32,
+        needed: u32,
         result: DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
         let before = allocated(&self.regions.pin(span));
         self.regions.unpin(span);
+        self.held.needed(needed);
         let outcome = match result {
             Ok(DiskAnswer::Sums(sums)) => {
                 self.regions.set(span, &sums);
                 let now = allocated(&sums);
-                self.space
-                    .release((before + reserved).saturating_sub(now).into());
-                if let Some(held) = self.extents.get_mut(&span.extent) {
-                    held.allocated = (held.allocated + now).saturating_sub(before);
-                }
+                let before = if self.rules.kept(Rule::GiveBack) {
+                    before
+                } else {
+                    before.min(now)
+                };
+                self.held.wrote(span.extent, before, now);
                 Ok(Bytes::new())
             }
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
-                if self.rules.kept(Rule::GiveBack) {
-                    self.space.release(reserved.into());
-                }
                 let half_way = !matches!(fault, DiskFault::Corrupt | DiskFault::Exhausted);
                 if half_way && self.rules.kept(Rule::HalfWritten) {
                     self.regions.suspect(span);
