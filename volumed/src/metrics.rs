@@ -207,6 +207,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "What can still be written on the disk",
         free,
     );
+    let unremoved = of_disks(|disk| disk.unremoved);
+    registry.register(
+        "disk_unremoved",
+        "Freed extents and volumes whose files could not be removed yet",
+        unremoved,
+    );
     let online = of_disks(|disk| u64::from(disk.state == DiskState::Online));
     registry.register("disk_online", "Whether the disk serves", online);
     let of_volumes = |value: fn(&VolumeInfo) -> u64| {
@@ -224,6 +230,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "volume_used_bytes",
         "What the volume holds, one replica counted",
         used,
+    );
+    let quota = of_volumes(|volume| volume.quota.unwrap_or(0));
+    registry.register(
+        "volume_quota_bytes",
+        "What the volume may hold, one replica counted; 0: no limit",
+        quota,
     );
     let epoch = of_volumes(|volume| volume.epoch);
     registry.register("volume_epoch", "How often the volume was attached", epoch);
@@ -296,6 +308,7 @@ mod tests {
             epoch: 2,
             owner: None,
             auto_grow: None,
+            quota: Some(8),
         };
         let store = StoreInfo {
             file: "meta.db".into(),
@@ -344,7 +357,14 @@ mod tests {
         ] {
             assert!(page.contains(line), "{page}");
         }
-        let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
-        assert!(page.contains(volume), "{page}");
+        for volume in [
+            "used_bytes{volume=\"a\\\"b\"} 4",
+            "quota_bytes{volume=\"a\\\"b\"} 8",
+        ] {
+            assert!(
+                page.contains(&format!("\nvolumed_volume_{volume}\n")),
+                "{page}"
+            );
+        }
     }
 }

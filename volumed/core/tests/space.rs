@@ -197,7 +197,8 @@ fn discarding_a_device_costs_by_what_is_allocated() {
     let mut rig = Rig::new(1, 1 << 60, None, 1 << 20);
     let written = [0, 5000, 9_000_000_000];
     for extent in written {
-        rig.ask(0, write(extent * BLOCKS_OF_EXTENT + 7, 1)).expect("room");
+        rig.ask(0, write(extent * BLOCKS_OF_EXTENT + 7, 1))
+            .expect("room");
     }
     let before = rig.counts.clone();
     let request = Request::Trim {
@@ -213,7 +214,8 @@ fn discarding_a_device_costs_by_what_is_allocated() {
     assert_eq!(after.disk, before.disk + 3);
     // And again, by any number of requests that end within extents, costs nothing.
     for first in (0..1 << 40).step_by(1 << 30) {
-        rig.ask(0, trim(first / BLOCK_SIZE + 3, 1 << 18)).expect("a hole");
+        rig.ask(0, trim(first / BLOCK_SIZE + 3, 1 << 18))
+            .expect("a hole");
     }
     assert_eq!(rig.counts, after);
 }

@@ -13,6 +13,7 @@ mod open;
 mod open_files;
 mod permit;
 mod recover;
+mod removals;
 mod run;
 mod slots;
 mod space;

@@ -15,6 +15,7 @@ impl From<VolumeView> for VolumeInfo {
             epoch: view.epoch.0,
             owner: view.owner.map(|owner| owner.to_string()),
             auto_grow: view.auto_grow.map(Into::into),
+            quota: view.quota.map(|quota| quota.0),
         }
     }
 }
@@ -44,6 +45,7 @@ impl From<DiskView> for DiskInfo {
             capacity: view.capacity.0,
             used: view.used.0,
             free: view.free.0,
+            unremoved: view.unremoved as u64,
         }
     }
 }

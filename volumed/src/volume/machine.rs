@@ -3,8 +3,10 @@
 //! Messages between them are handed over under one lock, so they arrive in the order in which they
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
+mod space;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -13,8 +15,8 @@ use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, M
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
-    Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply, Request,
+    VolumeId,
 };
 use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
@@ -32,6 +34,8 @@ pub(super) struct Node {
     pub pools: BTreeMap<DiskNumber, Pool>,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
+    /// Of every volume that there is.
+    pub machines: Mutex<Vec<Weak<Machine>>>,
 }
 
 impl Node {
@@ -71,6 +75,7 @@ enum Deed {
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
+    Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
@@ -96,13 +101,15 @@ impl Machine {
             settled: None,
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
-        Arc::new(Self {
+        let machine = Arc::new(Self {
             volume,
             replicas,
             node,
             state,
             progress,
-        })
+        });
+        machine.node.machines.lock().push(Arc::downgrade(&machine));
+        machine
     }
 
     /// Makes a head in place of the one before, which must be quiet, and waits until every replica
@@ -111,6 +118,7 @@ impl Machine {
         self: &Arc<Self>,
         epoch: Epoch,
         size: ByteCount,
+        quota: Option<ByteCount>,
         placements: Placements,
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
@@ -124,6 +132,7 @@ impl Machine {
                 volume: self.volume,
                 epoch,
                 size,
+                quota: self.blocks(quota),
                 settings: HeadSettings::for_replicas(self.replicas),
                 disks: state.replicas.keys().copied().collect(),
                 extents: placements.placed,
@@ -156,8 +165,21 @@ impl Machine {
         told.await.unwrap_or(Err(IoError::Io))
     }
 
-    pub fn drop_head(&self) {
-        self.state.lock().head = None;
+    fn drop_head(&self) {
+        self.state.lock().drop_head();
+    }
+
+    /// Waits until the head has nothing to do, with `disks` also until nothing runs on the volume's
+    /// disks, and drops it before it begins anything.
+    pub async fn end_head(&self, disks: bool) {
+        let end = |state: &mut State| {
+            let quiet = state.is_quiet(disks);
+            if quiet {
+                state.drop_head();
+            }
+            quiet
+        };
+        self.until(end).await;
     }
 
     /// Regions of this node's replicas whose sums do not count (V10).
@@ -179,37 +201,19 @@ impl Machine {
     /// Waits until no request is unanswered and no extent is being placed; with `disks`, also until
     /// nothing runs on the volume's disks.
     pub async fn quiet(&self, disks: bool) {
+        self.until(|state| state.is_quiet(disks)).await;
+    }
+
+    async fn until(&self, mut reached: impl FnMut(&mut State) -> bool) {
         loop {
             let progress = self.progress.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
-            if self.is_quiet(disks) {
+            if reached(&mut self.state.lock()) {
                 return;
             }
             progress.await;
         }
-    }
-
-    fn is_quiet(&self, disks: bool) -> bool {
-        let state = self.state.lock();
-        state.placing == 0
-            && state.answers.is_empty()
-            && (!disks || state.replicas.values().all(Replica::is_idle))
-    }
-
-    /// What the volume holds, one replica counted.
-    pub fn used(&self) -> ByteCount {
-        ByteCount(self.allocated().values().sum::<u64>() * BLOCK_SIZE / u64::from(self.replicas))
-    }
-
-    /// Blocks that the volume holds on each disk.
-    pub fn allocated(&self) -> BTreeMap<DiskNumber, u64> {
-        let state = self.state.lock();
-        state
-            .replicas
-            .iter()
-            .map(|(&disk, replica)| (disk, replica.allocated()))
-            .collect()
     }
 
     /// Where an extent can be read past this machine (V14), if anywhere on this node.
@@ -327,6 +331,11 @@ impl Machine {
                         .runtime
                         .spawn(super::placer::unplace(machine, files));
                 }
+                Deed::Recall(disk) => {
+                    self.node.recall(disk);
+                    let recalled = Input::Replica(disk, ReplicaEvent::Recalled);
+                    deeds.extend(self.state.lock().feed(self.now(), recalled));
+                }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.
                     let _ = tell.send(outcome);
@@ -353,6 +362,19 @@ impl Machine {
 }
 
 impl State {
+    fn is_quiet(&self, disks: bool) -> bool {
+        self.placing == 0
+            && self.answers.is_empty()
+            && (!disks || self.replicas.values().all(Replica::is_idle))
+    }
+
+    fn drop_head(&mut self) {
+        self.head = None;
+        for replica in self.replicas.values_mut() {
+            replica.give_back_grant();
+        }
+    }
+
     /// Takes an input to its end among the machines; answers what is left to do outside.
     fn feed(&mut self, now: Moment, input: Input) -> VecDeque<Deed> {
         let mut deeds = VecDeque::new();
@@ -429,6 +451,7 @@ impl State {
                     inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
                 }
                 ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
+                ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
             }
         }
     }
@@ -454,6 +477,8 @@ fn absent(message: &Message) -> Answer {
         disk,
         epoch,
         op,
+        allocated: 0,
+        granted: 0,
         result: Err(ReplicaError::Disk),
     }
 }

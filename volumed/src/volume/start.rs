@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use volumed_core::replica::Replica;
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
@@ -75,6 +76,7 @@ pub(super) async fn start(
         pools,
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
+        machines: Mutex::default(),
     });
     let recovering = Arc::clone(&node);
     let volumes = blocking(move || {

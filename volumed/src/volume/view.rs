@@ -38,6 +38,8 @@ pub struct VolumeView {
     pub owner: Option<OwnerId>,
     /// How it grows by itself, if it does.
     pub auto_grow: Option<AutoGrow>,
+    /// What it may hold in the pool, one replica counted, if that is limited.
+    pub quota: Option<ByteCount>,
 }
 
 /// All disks together.
@@ -72,6 +74,8 @@ pub struct DiskView {
     pub free: ByteCount,
     /// How many disks of the pool lie on its file system, itself among them.
     pub sharers: u64,
+    /// Extents and volumes that are freed, but whose files could not be removed yet.
+    pub unremoved: usize,
 }
 
 /// The volume is the caller's.

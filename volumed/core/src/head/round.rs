@@ -126,7 +126,8 @@ impl Head {
             Then::GaveBack(blocks) => (None, blocks),
             _ => (None, 0),
         };
-        self.space.answered(&answer, reserved.unwrap_or(0), returned);
+        self.space
+            .answered(&answer, reserved.unwrap_or(0), returned);
         match answer.result {
             Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),
             Ok(_) => {}

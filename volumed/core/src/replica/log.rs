@@ -185,9 +185,7 @@ impl Replica {
             .map(|file| {
                 (
                     file,
-                    self.held
-                        .get(file.extent)
-                        .map_or(0, |held| held.allocated),
+                    self.held.get(file.extent).map_or(0, |held| held.allocated),
                 )
             })
             .collect();

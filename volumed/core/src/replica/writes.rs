@@ -6,9 +6,7 @@ use crate::rules::Rule;
 use crate::sums::{HOLE, allocated};
 
 use super::regions::Span;
-use super::{
-    Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect,
-};
+use super::{Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 impl Replica {
     pub(super) fn change(
