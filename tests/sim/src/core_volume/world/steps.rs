@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    fn replica_event(&mut self, number: DiskNumber, event: ReplicaEvent) -> Checked {
+    pub(super) fn replica_event(&mut self, number: DiskNumber, event: ReplicaEvent) -> Checked {
         let Some(replica) = self.replicas.get_mut(&number) else {
             return Ok(());
         };
@@ -116,8 +116,10 @@ impl World {
                     self.answers.entry(link).or_default().push_back(answer);
                 }
                 ReplicaEffect::Disk(id, op) => self.running.push((number, id, op)),
+                ReplicaEffect::Recall => self.recall(number)?,
             }
         }
+        self.check_accounts(number)?;
         self.check_readable(number)
     }
 
