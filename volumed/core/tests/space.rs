@@ -278,8 +278,8 @@ proptest! {
             } else if fits {
                 own.extend(range);
             }
-            for volume in 0..2 {
-                prop_assert_eq!(rig.allocated(volume), model[volume].len() as u64);
+            for (volume, held) in model.iter().enumerate() {
+                prop_assert_eq!(rig.allocated(volume), held.len() as u64);
             }
             let held: usize = model.iter().map(BTreeSet::len).sum();
             prop_assert_eq!(rig.space.used().0, held as u64 * BLOCK_SIZE);

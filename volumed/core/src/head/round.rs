@@ -156,7 +156,7 @@ impl Head {
             Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
             Then::Promise | Then::Reconcile(_) => self.started(result, effects),
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
-            Then::Grant => self.space.granted(result),
+            Then::Grant => self.space.granted(result.map(|_| ())),
             Then::Holes(piece) => self.space.counted(piece, result),
             // What a failed disk has no use for, nobody needs.
             Then::GaveBack(_) => {}

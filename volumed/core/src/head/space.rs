@@ -92,7 +92,7 @@ impl Space {
     }
 
     /// The disks granted the first claim what they have.
-    pub fn granted(&mut self, result: Result<Bytes, ReplicaError>) {
+    pub fn granted(&mut self, result: Result<(), ReplicaError>) {
         let Some(claim) = self.claims.front_mut() else {
             return;
         };

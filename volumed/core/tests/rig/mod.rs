@@ -10,7 +10,7 @@ use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, M
 use volumed_core::message::{Ask, ExtentFile};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
-    DiskAnswer, DiskOp, DiskOpId, DiskResult, Recovered, Replica, ReplicaEffect, ReplicaEvent,
+    DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
 };
 use volumed_core::space::DiskSpace;
 use volumed_core::sums::HOLE;
@@ -132,8 +132,8 @@ impl Rig {
     pub fn finish_writes(&mut self) {
         self.hold_writes = false;
         for (volume, id, op) in std::mem::take(&mut self.held) {
-            let result = self.carry_out(&op);
-            self.run(Input::Replica(volume, ReplicaEvent::Done(id, result)));
+            let answer = self.carry_out(&op);
+            self.run(Input::Replica(volume, ReplicaEvent::Done(id, Ok(answer))));
         }
     }
 
@@ -209,8 +209,8 @@ impl Rig {
                 if self.hold_writes && matches!(op, DiskOp::Write { .. }) {
                     return self.held.push((volume, id, op));
                 }
-                let result = self.carry_out(&op);
-                inputs.push_back(Input::Replica(volume, ReplicaEvent::Done(id, result)));
+                let answer = self.carry_out(&op);
+                inputs.push_back(Input::Replica(volume, ReplicaEvent::Done(id, Ok(answer))));
             }
             ReplicaEffect::Recall => {
                 for tenant in 0..self.tenants.len() {
@@ -222,10 +222,10 @@ impl Rig {
     }
 
     /// Nothing is kept but the sums, which replicas do not forget here: an extent that is loaded is new.
-    fn carry_out(&mut self, op: &DiskOp) -> DiskResult {
+    fn carry_out(&mut self, op: &DiskOp) -> DiskAnswer {
         self.counts.disk += 1;
         let block = BLOCK_SIZE as u32;
-        Ok(match op {
+        match op {
             DiskOp::Write { offset, data, .. } => {
                 let end = offset + data.len() as u32;
                 let blocks = end.div_ceil(block) - offset / block;
@@ -243,6 +243,6 @@ impl Rig {
                 DiskAnswer::Data(Bytes::from(vec![0; expected.len() * BLOCK_SIZE as usize]))
             }
             _ => DiskAnswer::Done,
-        })
+        }
     }
 }
