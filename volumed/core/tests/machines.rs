@@ -441,33 +441,6 @@ fn a_new_extent_is_not_suspect_by_what_the_log_says_of_an_older_one() {
     assert_eq!(record.regions, Some(BTreeSet::new()));
 }
 
-/// The sums of a durable write need not have reached the disk.
-#[test]
-fn an_extent_is_not_called_empty_while_a_region_of_it_is_suspect() {
-    let record = DirtyLogRecord {
-        sequence: 1,
-        volume: VOLUME,
-        regions: Some(BTreeSet::from([RegionIndex(3)])),
-    };
-    let found = Recovered {
-        promise: Slots::Fresh,
-        log: Slots::Newest(record),
-        extents: vec![(FILE, 0)],
-    };
-    let mut replica = Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a disk");
-    let (op, _) = the_op(&promise(&mut replica, 2));
-    done(&mut replica, op, Ok(DiskAnswer::Done));
-    assert_eq!(the_answer(&send(&mut replica, 2, Ask::Empty)), &WELL);
-    let (resum, _) = the_op(&send(&mut replica, 2, read(3 * REGION_SIZE as u32)));
-    let page = DiskAnswer::Page {
-        page: Box::new([0; 1024]),
-        before: Some(0),
-    };
-    done(&mut replica, resum, Ok(page));
-    let empty = Bytes::from(vec![0; 8]);
-    assert_eq!(the_answer(&send(&mut replica, 2, Ask::Empty)), &Ok(empty));
-}
-
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged() {
     let (mut replica, _) = promised(3);

@@ -3,13 +3,21 @@
 mod rig;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rig::Rig;
+use volumed_core::format::{DirtyLogRecord, Slots};
 use volumed_core::head::HeadEvent;
-use volumed_core::{BLOCK_SIZE, ByteCount, EXTENT_SIZE, ExtentIndex, IoError, Request};
+use volumed_core::message::{Ask, ExtentFile, Message, OpId};
+use volumed_core::replica::{DiskAnswer, DiskOp, Recovered, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::sums::HOLE;
+use volumed_core::{
+    Alloc, BLOCK_SIZE, ByteCount, EXTENT_SIZE, Epoch, ExtentIndex, IoError, REGION_SIZE,
+    RegionIndex, Request, VolumeId,
+};
 
 const BLOCKS_OF_EXTENT: u64 = EXTENT_SIZE / BLOCK_SIZE;
 
@@ -231,6 +239,66 @@ fn trimming_holes_of_a_placed_extent_touches_no_disk() {
     // Each looks what of it is durable, which costs nothing for no file.
     assert_eq!(rig.counts.disk, before + 2);
     assert_eq!(rig.allocated(0), 1);
+}
+
+/// The sums of a durable write need not have reached the disk.
+#[test]
+fn an_extent_is_not_called_empty_while_a_region_of_it_is_suspect() {
+    let (volume, disk, epoch) = (VolumeId(1), rig::DISK, Epoch(1));
+    let (extent, alloc) = (ExtentIndex(0), Alloc(1));
+    let file = ExtentFile { extent, alloc };
+    let record = DirtyLogRecord {
+        sequence: 1,
+        volume,
+        regions: Some(BTreeSet::from([RegionIndex(3)])),
+    };
+    let found = Recovered {
+        promise: Slots::Fresh,
+        log: Slots::Newest(record),
+        extents: vec![(file, 0)],
+    };
+    let mut replica = Replica::recover(volume, disk, Arc::default(), found).expect("a replica");
+    let mut ask = |ask| {
+        let message = Message {
+            volume,
+            disk,
+            epoch,
+            op: OpId(1),
+            ask,
+        };
+        let mut events = vec![ReplicaEvent::Message(message)];
+        let mut told = None;
+        while let Some(event) = events.pop() {
+            let mut effects = Vec::new();
+            replica.handle(event, &mut effects);
+            for effect in effects {
+                let (id, answer) = match effect {
+                    ReplicaEffect::Answer(answer) => {
+                        told = Some(answer.result);
+                        continue;
+                    }
+                    ReplicaEffect::Disk(id, DiskOp::Resum { .. }) => {
+                        let (page, before) = (Box::new([HOLE; 1024]), Some(0));
+                        (id, DiskAnswer::Page { page, before })
+                    }
+                    ReplicaEffect::Disk(id, _) => (id, DiskAnswer::Done),
+                    ReplicaEffect::Recall => continue,
+                };
+                events.push(ReplicaEvent::Done(id, Ok(answer)));
+            }
+        }
+        told.expect("an answer")
+    };
+    assert_eq!(ask(Ask::Promise), Ok(Bytes::new()));
+    assert_eq!(ask(Ask::Empty), Ok(Bytes::new()));
+    let (offset, length) = (3 * REGION_SIZE as u32, 4096);
+    let map = Ask::Map {
+        file,
+        offset,
+        length,
+    };
+    ask(map).expect("a map");
+    assert_eq!(ask(Ask::Empty), Ok(Bytes::from(vec![0; 8])));
 }
 
 /// A request, as (volume, kind, block, count).
