@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -47,7 +48,7 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, damage, grow, delete
+    /// Volumes: create, list, show, damage, grow, limit, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
@@ -231,6 +232,21 @@ impl Growth {
     }
 }
 
+/// What a volume may hold, in bytes, if that is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota(pub Option<u64>);
+
+impl FromStr for Quota {
+    type Err = size::SizeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        size::parse(text).map(|size| Self(Some(size)))
+    }
+}
+
 /// Commands about volumes.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]
@@ -247,6 +263,9 @@ pub enum VolumeCommand {
         replicas: u8,
         #[command(flatten)]
         growth: Growth,
+        /// What it may hold in the pool, like 5GiB, one copy counted: writes that need more are refused
+        #[arg(long, value_parser = size::parse)]
+        quota: Option<u64>,
         #[command(flatten)]
         call: Call,
     },
@@ -279,6 +298,16 @@ pub enum VolumeCommand {
         size: Option<u64>,
         #[command(flatten)]
         growth: Growth,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Set what a volume may hold in the pool
+    Quota {
+        /// The volume's name
+        name: String,
+        /// Like 5GiB, one copy of every extent counted, or none; below what it holds, it takes no more
+        #[arg(value_name = "SIZE|none")]
+        quota: Quota,
         #[command(flatten)]
         call: Call,
     },

@@ -99,6 +99,7 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             size,
             replicas,
             growth,
+            quota,
             call,
         } => {
             let wanted = CreateVolume {
@@ -106,6 +107,7 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
                 size,
                 replicas,
                 auto_grow: growth.asked(),
+                quota,
             };
             let volume = client(&call).create_volume(&wanted).await?;
             print(&call, &volume, || table::volume(&volume))
@@ -131,6 +133,10 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let auto_grow = growth.asked();
             let wanted = GrowVolume { size, auto_grow };
             let volume = client(&call).grow_volume(&name, &wanted).await?;
+            print(&call, &volume, || table::volume(&volume))
+        }
+        VolumeCommand::Quota { name, quota, call } => {
+            let volume = client(&call).limit_volume(&name, quota.0).await?;
             print(&call, &volume, || table::volume(&volume))
         }
         VolumeCommand::Delete { name, yes, call } => {

@@ -17,6 +17,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     let mut found = Vec::new();
     let disks = volumes.disks().await;
     found.extend(disks.iter().filter_map(of_disk));
+    found.extend(disks.iter().filter_map(of_removals));
     if disks.iter().any(|disk| disk.sharers > 1) {
         found.push(Finding::warning(
             "shared_file_system",
@@ -38,6 +39,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     if let Ok(volumes) = volumes.list().await {
         found.extend(volumes.iter().filter_map(of_volume));
         found.extend(volumes.iter().filter_map(of_damage));
+        found.extend(volumes.iter().filter_map(of_quota));
     }
     found.extend(volumes.scrubs().iter().filter_map(of_scrub));
     let suspect = volumes.suspect_regions();
@@ -115,6 +117,42 @@ fn of_scrub(scrub: &ScrubView) -> Option<Finding> {
     })
 }
 
+fn of_quota(volume: &VolumeView) -> Option<Finding> {
+    let quota = volume.quota?;
+    let left = quota.0.saturating_sub(volume.used.0);
+    let name = &volume.name;
+    let cure = format!(
+        "volumed volume quota {name} SIZE with more than {}, or delete what is not needed in it.",
+        display(quota.0)
+    );
+    if left == 0 {
+        let sentence = format!(
+            "The volume {name} holds all that its quota allows: writes that need more are refused."
+        );
+        return Some(Finding::warning("quota_used_up", sentence, cure));
+    }
+    (left < quota.0 / NEARLY_FULL).then(|| {
+        let left = display(left);
+        let sentence = format!("The volume {name} has only {left} of its quota left.");
+        Finding::warning("quota_nearly_used_up", sentence, cure)
+    })
+}
+
+fn of_removals(disk: &DiskView) -> Option<Finding> {
+    let (path, count) = (disk.path.display(), disk.unremoved);
+    (count > 0).then(|| {
+        Finding::warning(
+            "files_not_removed",
+            format!(
+                "The disk {path} keeps the files of {count} freed extents or volumes, which could not be \
+                 removed."
+            ),
+            "Nothing, if the number falls; else look at journalctl -u volumed for the reason. They are \
+             tried again every second.",
+        )
+    })
+}
+
 fn of_disk(disk: &DiskView) -> Option<Finding> {
     let path = disk.path.display();
     if disk.failed {
@@ -152,7 +190,7 @@ fn of_limit(limit: u64) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use volumed_core::{ByteCount, DiskId};
+    use volumed_core::{ByteCount, DiskId, Epoch, VolumeId};
 
     use super::*;
 
@@ -165,6 +203,7 @@ mod tests {
             used: ByteCount(1000 - free),
             free: ByteCount(free),
             sharers: 1,
+            unremoved: 0,
         };
         let found = of_disk(&disk)?;
         assert!(found.sentence.contains("/srv/ssd0"), "{}", found.sentence);
@@ -177,6 +216,34 @@ mod tests {
         assert_eq!(fault_of(false, 0).as_deref(), Some("disk_full"));
         assert_eq!(fault_of(false, 99).as_deref(), Some("disk_nearly_full"));
         assert_eq!(fault_of(false, 100), None);
+    }
+
+    fn fault_of_quota(quota: u64, used: u64) -> Option<String> {
+        let volume = VolumeView {
+            id: VolumeId(1),
+            name: "v".parse().expect("a name"),
+            size: ByteCount(1 << 60),
+            replicas: 1,
+            used: ByteCount(used),
+            epoch: Epoch(1),
+            owner: None,
+            auto_grow: None,
+            damaged: 0,
+            quota: Some(ByteCount(quota)),
+        };
+        of_quota(&volume).map(|found| found.fault)
+    }
+
+    #[test]
+    fn a_quota_is_used_up_nearly_so_or_not() {
+        assert_eq!(fault_of_quota(1000, 900), None);
+        assert_eq!(
+            fault_of_quota(1000, 901).as_deref(),
+            Some("quota_nearly_used_up")
+        );
+        assert_eq!(fault_of_quota(1000, 1000).as_deref(), Some("quota_used_up"));
+        assert_eq!(fault_of_quota(1000, 2000).as_deref(), Some("quota_used_up"));
+        assert_eq!(fault_of_quota(0, 0).as_deref(), Some("quota_used_up"));
     }
 
     #[test]

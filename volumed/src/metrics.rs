@@ -226,6 +226,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "What can still be written on the disk",
         free,
     );
+    let unremoved = of_disks(|disk| disk.unremoved);
+    registry.register(
+        "disk_unremoved",
+        "Freed extents and volumes whose files could not be removed yet",
+        unremoved,
+    );
     let online = of_disks(|disk| u64::from(disk.state == DiskState::Online));
     registry.register("disk_online", "Whether the disk serves", online);
     let of_volumes = |value: fn(&VolumeInfo) -> u64| {
@@ -249,6 +255,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "volume_damaged_blocks",
         "Blocks of 4 KiB that are known to be damaged",
         damaged,
+    );
+    let quota = of_volumes(|volume| volume.quota.unwrap_or(0));
+    registry.register(
+        "volume_quota_bytes",
+        "What the volume may hold, one replica counted; 0: no limit",
+        quota,
     );
     let epoch = of_volumes(|volume| volume.epoch);
     registry.register("volume_epoch", "How often the volume was attached", epoch);
@@ -353,6 +365,7 @@ mod tests {
             owner: None,
             auto_grow: None,
             damaged: 3,
+            quota: Some(8),
         };
         let store = StoreInfo {
             file: "meta.db".into(),
@@ -433,7 +446,14 @@ mod tests {
         }
         let damaged = "\nvolumed_volume_damaged_blocks{volume=\"a\\\"b\"} 3\n";
         assert!(page.contains(damaged), "{page}");
-        let volume = "\nvolumed_volume_used_bytes{volume=\"a\\\"b\"} 4\n";
-        assert!(page.contains(volume), "{page}");
+        for volume in [
+            "used_bytes{volume=\"a\\\"b\"} 4",
+            "quota_bytes{volume=\"a\\\"b\"} 8",
+        ] {
+            assert!(
+                page.contains(&format!("\nvolumed_volume_{volume}\n")),
+                "{page}"
+            );
+        }
     }
 }

@@ -68,13 +68,14 @@ pub fn volumes(volumes: &[VolumeInfo]) -> String {
             volume.name.clone(),
             display(volume.size),
             display(volume.used),
+            volume.quota.map_or_else(|| "-".to_owned(), display),
             volume.replicas.to_string(),
             volume.owner.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
     columns(
-        &["VOLUME", "SIZE", "USED", "REPLICAS", "OWNER"],
-        &[1, 2, 3],
+        &["VOLUME", "SIZE", "USED", "QUOTA", "REPLICAS", "OWNER"],
+        &[1, 2, 3, 4],
         rows,
     )
 }
@@ -85,7 +86,17 @@ pub fn volume(volume: &VolumeInfo) -> String {
         ("Volume", volume.name.clone()),
         ("Id", volume.id.clone()),
         ("Size", display(volume.size)),
-        ("Used", display(volume.used)),
+        (
+            "Used",
+            match volume.quota {
+                Some(quota) => share(volume.used, quota),
+                None => display(volume.used),
+            },
+        ),
+        (
+            "Quota",
+            volume.quota.map_or_else(|| "none".to_owned(), display),
+        ),
         ("Damaged", display(volume.damaged * BLOCK_SIZE)),
         ("Replicas", volume.replicas.to_string()),
         ("Epoch", volume.epoch.to_string()),

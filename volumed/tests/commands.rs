@@ -285,3 +285,35 @@ fn a_volume_is_told_how_to_grow_by_itself() {
     let shown = text(&daemon.run(&["volume", "show", "v"]).stdout);
     assert!(shown.contains("up to 2 TiB, to keep 30 % free"), "{shown}");
 }
+
+#[test]
+fn a_volume_is_told_what_it_may_hold() {
+    let daemon = Daemon::start();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = daemon.run(&[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let created = json(&["volume", "create", "v", "--quota", "1GiB"]);
+    assert_eq!(created["quota"], 1 << 30);
+    let limited = json(&["volume", "quota", "v", "8KiB"]);
+    assert_eq!(limited["quota"], 8192);
+    let listed = text(&daemon.run(&["volume", "list"]).stdout);
+    assert!(
+        listed.contains("QUOTA") && listed.contains("8 KiB"),
+        "{listed}"
+    );
+    let unlimited = json(&["volume", "quota", "v", "none"]);
+    assert_eq!(unlimited["quota"], serde_json::Value::Null);
+    refused(
+        &daemon.run(&["volume", "quota", "v", "1000B"]),
+        1,
+        "multiple of 4096",
+    );
+    refused(
+        &daemon.run(&["volume", "quota", "w", "none"]),
+        3,
+        "no volume called w",
+    );
+    let wrong = daemon.run(&["volume", "quota", "v", "much"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}

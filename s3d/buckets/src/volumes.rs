@@ -149,6 +149,7 @@ impl Volumes for NodeVolumes {
             size: SIZE,
             replicas: 1,
             auto_grow: None,
+            quota: None,
         };
         match self.admin.create_volume(&request).await {
             Ok(_) => Ok(()),

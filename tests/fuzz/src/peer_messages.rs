@@ -84,7 +84,9 @@ fn take(replica: &mut Replica, message: Message) {
                 let answer = Frame::Answer(answer).encode();
                 assert!(answer.head.len() + answer.data.len() <= HEADER_SIZE + MAX_BODY);
             }
-            ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. } => {}
+            ReplicaEffect::Recall
+            | ReplicaEffect::DamageChanged
+            | ReplicaEffect::Scrubbed { .. } => {}
         }
     }
 }

@@ -79,6 +79,30 @@ pub enum Ask {
         /// How many bytes.
         length: u32,
     },
+    /// Tell how many of the blocks that these bytes touch take no space.
+    Holes {
+        /// Where.
+        file: ExtentFile,
+        /// First byte.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+    },
+    /// Grant the head blocks of the disk's space, before it sends what needs them (V12): `most` of
+    /// them, or as many as there are. The answer says how many are granted now.
+    Grant {
+        /// To have so many more, others are asked to give back what they do not need.
+        least: u64,
+        /// No more than so many more.
+        most: u64,
+    },
+    /// Take granted blocks back.
+    GiveBack {
+        /// How many.
+        blocks: u64,
+    },
+    /// Tell which extents hold nothing, and surely nothing: at most 1,024 of them.
+    Empty,
     /// Write bytes; the region is marked dirty (V5).
     Write {
         /// Where.
@@ -151,7 +175,12 @@ pub struct Answer {
     pub epoch: Epoch,
     /// The message's.
     pub op: OpId,
-    /// The bytes of a read, the [runs](crate::map::runs) of a map; empty for everything else.
+    /// Blocks of the volume that take space on the disk, once this was done.
+    pub allocated: u64,
+    /// Blocks that the head was granted there and that take no space yet.
+    pub granted: u64,
+    /// The bytes of a read, the [runs](crate::map::runs) of a map, the number of holes as u32, the
+    /// indices of empty extents as u64 each; empty for everything else.
     pub result: Result<Bytes, ReplicaError>,
 }
 

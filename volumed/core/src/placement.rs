@@ -33,7 +33,7 @@ impl Placement {
     pub fn in_sync<'a>(
         &'a self,
         stale: &'a BTreeSet<DiskNumber>,
-    ) -> impl Iterator<Item = DiskNumber> + 'a {
+    ) -> impl Iterator<Item = DiskNumber> + Clone + 'a {
         let full = self.replicas.iter().filter(|(_, role)| *role == Role::Full);
         full.map(|(disk, _)| *disk)
             .filter(|disk| !stale.contains(disk))

@@ -61,8 +61,8 @@ pub type Reply = Result<Bytes, IoError>;
 /// where it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IoError {
-    /// The pool has no room; nothing was changed in any extent that had none.
-    #[error("the pool has no space left")]
+    /// The pool, or the volume's quota, has no room; nothing was changed.
+    #[error("the pool or the volume's quota has no space left")]
     NoSpace,
     /// The node has no descriptor or memory left just now; nothing was changed in an extent that
     /// needed one.

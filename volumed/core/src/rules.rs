@@ -47,7 +47,7 @@ pub enum Rule {
     Forget,
     /// V12: space is taken before anything is written.
     Reserve,
-    /// V12: space that a failed write took is given back.
+    /// V12: space that a trim frees is given back.
     GiveBack,
     /// V12: a head passes over answers to another one.
     OwnAnswers,

@@ -25,6 +25,7 @@ fn head(extents: u64) -> Head {
         volume: VolumeId(1),
         epoch: Epoch(1),
         size: ByteCount(extents * EXTENT_SIZE),
+        quota: None,
         settings: HeadSettings::for_replicas(1),
         disks: BTreeSet::from([DISK]),
         extents: (0..extents)
@@ -56,6 +57,8 @@ fn done(message: &Message) -> Answer {
         incarnation: message.incarnation,
         epoch: message.epoch,
         op: message.op,
+        allocated: 0,
+        granted: 1 << 40,
         result: Ok(data),
     }
 }

@@ -27,6 +27,7 @@ fn head(extents: u64, stale: BTreeSet<DiskNumber>) -> Head {
         volume: VolumeId(1),
         epoch: Epoch(1),
         size: ByteCount(10_000 * EXTENT_SIZE),
+        quota: None,
         settings: HeadSettings::for_replicas(2),
         disks: BTreeSet::from(DISKS),
         extents: (0..extents)
@@ -83,6 +84,8 @@ fn answer(head: &mut Head, effects: &[HeadEffect]) -> Vec<HeadEffect> {
                 incarnation,
                 epoch,
                 op,
+                allocated: 0,
+                granted: 1 << 30,
                 result: Ok(Bytes::new()),
             };
             followed.extend(tell(head, HeadEvent::Answer(answer)));
@@ -104,6 +107,10 @@ fn a_stale_disk_and_one_being_copied_to_are_not_relied_on() {
     };
     let used = |stale: &[DiskNumber]| {
         let mut head = head(1, stale.iter().copied().collect());
+        let mut start = tell(&mut head, HeadEvent::Start);
+        while !start.is_empty() {
+            start = answer(&mut head, &start);
+        }
         let readers = ask(&mut head, 1, read.clone());
         let marks = ask(&mut head, 2, write.clone());
         assert_eq!(sent(&readers).len(), 1);

@@ -37,6 +37,7 @@ fn head() -> Head {
         replicas: vec![(DISK, Role::Full)],
     };
     Head::new(HeadStart {
+        quota: None,
         volume: VOLUME,
         epoch: Epoch(1),
         size: ByteCount(EXTENT_SIZE),
@@ -73,7 +74,11 @@ fn answer(replica: &mut Replica, message: Message) -> Answer {
                 replica.handle(ReplicaEvent::Done(op, Ok(DiskAnswer::Done)), &mut effects);
             }
             Some(ReplicaEffect::Answer(answer)) => return answer,
-            Some(ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. }) => {}
+            Some(
+                ReplicaEffect::Recall
+                | ReplicaEffect::DamageChanged
+                | ReplicaEffect::Scrubbed { .. },
+            ) => {}
             None => panic!("no answer"),
         }
     }

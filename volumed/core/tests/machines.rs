@@ -30,11 +30,13 @@ fn placement() -> Placement {
     }
 }
 
+/// A head that was granted more space than a test needs.
 fn head(placed: u64) -> Head {
-    Head::new(HeadStart {
+    let mut head = Head::new(HeadStart {
         volume: VOLUME,
         epoch: Epoch(1),
         size: ByteCount(100 * EXTENT_SIZE),
+        quota: None,
         settings: HeadSettings::for_replicas(1),
         disks: BTreeSet::from([DISK]),
         extents: (0..placed)
@@ -42,7 +44,12 @@ fn head(placed: u64) -> Head {
             .collect(),
         stale: BTreeSet::new(),
         dirty: BTreeSet::new(),
-    })
+    });
+    let mut sent = tell(&mut head, HeadEvent::Start);
+    while !sent.is_empty() {
+        sent = answer(&mut head, &sent, &WELL);
+    }
+    head
 }
 
 fn tell(head: &mut Head, event: HeadEvent) -> Vec<HeadEffect> {
@@ -86,6 +93,8 @@ fn answer(
                 incarnation,
                 epoch,
                 op,
+                allocated: 0,
+                granted: 1 << 30,
                 result: result.clone(),
             };
             effects.extend(tell(head, HeadEvent::Answer(answer)));
@@ -217,6 +226,8 @@ fn what_another_head_was_told_means_nothing() {
         incarnation: Incarnation(0),
         epoch: Epoch(0),
         op,
+        allocated: 0,
+        granted: 0,
         result: WELL,
     };
     assert!(tell(&mut head, HeadEvent::Answer(stale)).is_empty());
@@ -359,7 +370,7 @@ fn a_full_disk_is_told_before_anything_is_changed() {
     );
     assert_eq!(space.used(), ByteCount(0));
     let (op, _) = the_op(&send(&mut replica, 2, put(3)));
-    assert_eq!(space.used(), ByteCount(3 * 4096));
+    assert_eq!((space.used(), space.granted()), (ByteCount(0), 3));
     done(&mut replica, op, Ok(DiskAnswer::Sums(vec![5; 3])));
     assert_eq!(
         (space.used(), replica.allocated()),

@@ -100,7 +100,8 @@ impl World {
                     self.scrubbed = None;
                     self.next = Some(RegionIndex(region.0 + 1));
                 }
-                ReplicaEffect::Answer(_) | ReplicaEffect::DamageChanged => {}
+                ReplicaEffect::Answer(_) | ReplicaEffect::DamageChanged | ReplicaEffect::Recall => {
+                }
             }
         }
     }

@@ -52,6 +52,8 @@ fn answer(result: Result<Bytes, ReplicaError>) -> Frame {
         incarnation: Incarnation(0x0405_0607_0809),
         epoch: Epoch(10),
         op: OpId(0x0b0c),
+        allocated: 0x0d,
+        granted: 0x0e0f,
         result,
     })
 }
@@ -101,6 +103,17 @@ fn sample(kind: Kind) -> Frame {
         Kind::Unmark => Ask::Unmark { regions },
         Kind::Adopt => Ask::Adopt { file },
         Kind::Remove => Ask::Remove { file },
+        Kind::Holes => Ask::Holes {
+            file,
+            offset: 4096,
+            length: 512,
+        },
+        Kind::Grant => Ask::Grant {
+            least: 1,
+            most: 0x1000,
+        },
+        Kind::GiveBack => Ask::GiveBack { blocks: 7 },
+        Kind::Empty => Ask::Empty,
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })
@@ -123,7 +136,8 @@ fn frames_are_read_and_written_as_version_1_was() {
     }
     assert_eq!(now, frozen);
     for (refusal, number) in REFUSALS.into_iter().zip(1..) {
-        assert_eq!(bytes(&answer(Err(refusal)))[HEADER_SIZE..], [number]);
+        let bytes = bytes(&answer(Err(refusal)));
+        assert_eq!(bytes[HEADER_SIZE + 16..], [number]);
     }
 }
 
@@ -288,6 +302,14 @@ fn ask() -> impl Strategy<Value = Ask> {
             offset,
             length
         }),
+        (file(), part(EXTENT_SIZE as u32)).prop_map(|(file, (offset, length))| Ask::Holes {
+            file,
+            offset,
+            length
+        }),
+        any::<[u64; 2]>().prop_map(|[least, most]| Ask::Grant { least, most }),
+        any::<u64>().prop_map(|blocks| Ask::GiveBack { blocks }),
+        Just(Ask::Empty),
         (
             file(),
             0..(EXTENT_SIZE - 100) as u32,
@@ -335,8 +357,8 @@ fn result() -> impl Strategy<Value = Result<Bytes, ReplicaError>> {
 
 fn frame() -> impl Strategy<Value = Frame> {
     let content = prop_oneof![ask().prop_map(Ok), result().prop_map(Err)];
-    (any::<[u64; 4]>(), any::<u16>(), content).prop_map(|(numbers, disk, content)| {
-        let [volume, incarnation, epoch, op] = numbers;
+    (any::<[u64; 6]>(), any::<u16>(), content).prop_map(|(numbers, disk, content)| {
+        let [volume, incarnation, epoch, op, allocated, granted] = numbers;
         let (volume, disk) = (VolumeId(volume), DiskNumber(disk));
         let (incarnation, epoch, op) = (Incarnation(incarnation), Epoch(epoch), OpId(op));
         match content {
@@ -354,6 +376,8 @@ fn frame() -> impl Strategy<Value = Frame> {
                 incarnation,
                 epoch,
                 op,
+                allocated,
+                granted,
                 result,
             }),
         }

@@ -18,6 +18,7 @@ use crate::names::{DurableNames, sync_parent};
 use crate::open::{is_exhausted, open_to_read};
 use crate::open_files::OpenFiles;
 use crate::permit::{Permit, Permits};
+use crate::removals::Removals;
 use crate::state::State;
 use crate::write_back::WriteBacks;
 use crate::{DiskError, SpaceSettings, identity};
@@ -42,6 +43,7 @@ pub struct Disk {
     pub(crate) names: DurableNames,
     pub(crate) buffers: Buffers,
     pub(crate) write_backs: WriteBacks,
+    pub(crate) removals: Removals,
     id: DiskId,
     settings: SpaceSettings,
     space: Arc<DiskSpace>,
@@ -82,6 +84,7 @@ impl Disk {
             names: DurableNames::new(),
             buffers: Buffers::default(),
             write_backs: WriteBacks::default(),
+            removals: Removals::default(),
             layout,
             id,
             settings: settings.space,

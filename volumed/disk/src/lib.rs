@@ -14,6 +14,7 @@ mod open;
 mod open_files;
 mod permit;
 mod recover;
+mod removals;
 mod resum;
 mod run;
 mod slots;

@@ -113,14 +113,10 @@ impl Disk {
                     .map(|()| DiskAnswer::Done)
                     .map_err(|error| self.durable_fault(&error))
             }
-            DiskOp::Remove { file } => match self.remove_extent(volume, *file) {
-                Ok(()) => Ok(DiskAnswer::Done),
-                Err(error) => {
-                    // Its record is gone, so the next start collects it.
-                    tracing::warn!(%error, "a freed extent's files could not be removed");
-                    Ok(DiskAnswer::Done)
-                }
-            },
+            DiskOp::Remove { file } => {
+                self.discard(volume, Some(*file));
+                Ok(DiskAnswer::Done)
+            }
         }
     }
 

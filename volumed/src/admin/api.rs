@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use volumed_client::admin::{
     AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, GrowVolume,
-    PoolInfo, VolumeDamage, VolumeInfo,
+    LimitVolume, PoolInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
@@ -75,6 +75,7 @@ fn router(api: Api) -> Router {
         .route("/v1/volumes/{name}", get(show_volume).delete(delete_volume))
         .route("/v1/volumes/{name}/damage", get(volume_damage))
         .route("/v1/volumes/{name}/grow", post(grow_volume))
+        .route("/v1/volumes/{name}/quota", post(limit_volume))
         .route("/v1/volumes/{name}/attach", post(attach))
         .route("/v1/volumes/{name}/detach", post(detach))
         .route("/v1/pool", get(pool))
@@ -139,12 +140,16 @@ async fn create_volume(State(api): State<Api>, body: Bytes) -> Answer {
         size,
         replicas,
         auto_grow,
+        quota,
     } = parse(&body)?;
     let name: VolumeName = name.parse()?;
-    let (size, auto_grow) = (ByteCount(size), auto_grow.map(Into::into));
+    let (size, quota) = (ByteCount(size), quota.map(ByteCount));
+    let auto_grow = auto_grow.map(Into::into);
     let creating = async move {
         let volumes = api.volumes;
-        volumes.create(&name, size, replicas, auto_grow).await
+        volumes
+            .create(&name, size, replicas, auto_grow, quota)
+            .await
     };
     let view = run_to_completion(creating).await?;
     Ok(json(StatusCode::CREATED, &VolumeInfo::from(view)))
@@ -166,6 +171,14 @@ async fn grow_volume(State(api): State<Api>, Path(name): Path<String>, body: Byt
     let (size, auto_grow) = (size.map(ByteCount), auto_grow.map(Into::into));
     let growing = async move { api.volumes.grow(&name, size, auto_grow).await };
     let view = run_to_completion(growing).await?;
+    Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
+}
+
+async fn limit_volume(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
+    let LimitVolume { quota } = parse(&body)?;
+    let name: VolumeName = name.parse()?;
+    let limiting = async move { api.volumes.limit(&name, quota.map(ByteCount)).await };
+    let view = run_to_completion(limiting).await?;
     Ok(json(StatusCode::OK, &VolumeInfo::from(view)))
 }
 

@@ -5,7 +5,7 @@ use volumed_meta::StoreError;
 
 use crate::volume::{
     AttachError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
-    InvalidOwnerId, InvalidVolumeName, RecordError, ShowVolumeError,
+    InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError, ShowVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -60,7 +60,9 @@ impl From<CreateVolumeError> for Refused {
     fn from(error: CreateVolumeError) -> Self {
         let code = match &error {
             CreateVolumeError::Exists(_) => ErrorCode::VolumeExists,
-            CreateVolumeError::Size | CreateVolumeError::AutoGrow => ErrorCode::InvalidSize,
+            CreateVolumeError::Size | CreateVolumeError::AutoGrow | CreateVolumeError::Quota => {
+                ErrorCode::InvalidSize
+            }
             CreateVolumeError::Replicas(_) => ErrorCode::InvalidReplicas,
             CreateVolumeError::Stopping => ErrorCode::ShuttingDown,
             CreateVolumeError::Record(error) => record_code(error),
@@ -90,6 +92,18 @@ impl From<GrowVolumeError> for Refused {
             }
             GrowVolumeError::Record(error) => record_code(error),
             GrowVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<LimitVolumeError> for Refused {
+    fn from(error: LimitVolumeError) -> Self {
+        let code = match &error {
+            LimitVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
+            LimitVolumeError::Quota => ErrorCode::InvalidSize,
+            LimitVolumeError::Record(error) => record_code(error),
+            LimitVolumeError::Store(error) => store_code(error),
         };
         Self::new(code, error.to_string())
     }

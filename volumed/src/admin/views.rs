@@ -18,6 +18,7 @@ impl From<VolumeView> for VolumeInfo {
             owner: view.owner.map(|owner| owner.to_string()),
             auto_grow: view.auto_grow.map(Into::into),
             damaged: view.damaged,
+            quota: view.quota.map(|quota| quota.0),
         }
     }
 }
@@ -62,6 +63,7 @@ impl From<DiskView> for DiskInfo {
             capacity: view.capacity.0,
             used: view.used.0,
             free: view.free.0,
+            unremoved: view.unremoved as u64,
         }
     }
 }

@@ -165,7 +165,9 @@ fn failure(error: IoError, range: Option<(u64, u64)>) -> Failure {
     let (error, sentence) = match error {
         IoError::NoSpace => (
             NbdError::NoSpace,
-            "the pool has no space left: trim or delete something, or give it another disk".into(),
+            "the pool or the volume's quota has no space left: trim or delete something, add a disk, or \
+             type: volumed volume quota"
+                .into(),
         ),
         IoError::Exhausted => (
             NbdError::NoMemory,

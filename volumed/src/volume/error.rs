@@ -163,6 +163,9 @@ pub enum CreateVolumeError {
          of 4096 bytes, up to 1 EiB and not below its size"
     )]
     AutoGrow,
+    /// The quota is not possible.
+    #[error("a volume's quota is a multiple of 4096 bytes")]
+    Quota,
     /// More replicas than can be kept.
     #[error("{0} replicas were asked for, but only one can be kept yet: ask for 1")]
     Replicas(u8),
@@ -209,6 +212,23 @@ pub enum GrowVolumeError {
          of 4096 bytes, up to 1 EiB and not below its size"
     )]
     AutoGrow,
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume has the quota that it had.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitVolumeError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// The quota is not possible.
+    #[error("a volume's quota is a multiple of 4096 bytes")]
+    Quota,
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -4,9 +4,11 @@
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
 mod checking;
+mod reading;
+mod space;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -15,8 +17,7 @@ use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, M
 use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, Reply,
-    Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
 };
 use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
@@ -37,6 +38,8 @@ pub(super) struct Node {
     pub work: DiskWork,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
+    /// Of every volume that there is.
+    pub machines: Mutex<Vec<Weak<Machine>>>,
 }
 
 impl Node {
@@ -80,6 +83,7 @@ enum Deed {
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
     KeepDamage(DiskNumber),
+    Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
@@ -110,14 +114,16 @@ impl Machine {
             scrubbing: BTreeMap::new(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
-        Arc::new(Self {
+        let machine = Arc::new(Self {
             volume,
             replicas,
             node,
             damage,
             state,
             progress,
-        })
+        });
+        machine.node.machines.lock().push(Arc::downgrade(&machine));
+        machine
     }
 
     /// Makes a head in place of the one before, which must be quiet, and waits until every replica
@@ -126,6 +132,7 @@ impl Machine {
         self: &Arc<Self>,
         epoch: Epoch,
         size: ByteCount,
+        quota: Option<ByteCount>,
         placements: Placements,
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
@@ -139,6 +146,7 @@ impl Machine {
                 volume: self.volume,
                 epoch,
                 size,
+                quota: self.blocks(quota),
                 settings: HeadSettings::for_replicas(self.replicas),
                 disks: state.replicas.keys().copied().collect(),
                 extents: placements.placed,
@@ -171,8 +179,21 @@ impl Machine {
         told.await.unwrap_or(Err(IoError::Io))
     }
 
-    pub fn drop_head(&self) {
-        self.state.lock().head = None;
+    fn drop_head(&self) {
+        self.state.lock().drop_head();
+    }
+
+    /// Waits until the head has nothing to do, with `disks` also until nothing runs on the volume's
+    /// disks, and drops it before it begins anything.
+    pub async fn end_head(&self, disks: bool) {
+        let end = |state: &mut State| {
+            let quiet = state.is_quiet(disks);
+            if quiet {
+                state.drop_head();
+            }
+            quiet
+        };
+        self.until(end).await;
     }
 
     /// Regions of this node's replicas that are marked dirty (V5).
@@ -195,69 +216,18 @@ impl Machine {
     /// Waits until no request is unanswered and no extent is being placed; with `disks`, also until
     /// nothing runs on the volume's disks.
     pub async fn quiet(&self, disks: bool) {
+        self.until(|state| state.is_quiet(disks)).await;
+    }
+
+    async fn until(&self, mut reached: impl FnMut(&mut State) -> bool) {
         loop {
             let progress = self.progress.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
-            if self.is_quiet(disks) {
+            if reached(&mut self.state.lock()) {
                 return;
             }
             progress.await;
-        }
-    }
-
-    fn is_quiet(&self, disks: bool) -> bool {
-        let state = self.state.lock();
-        state.placing == 0
-            && state.answers.is_empty()
-            && (!disks || state.replicas.values().all(Replica::is_idle))
-    }
-
-    /// What the volume holds, one replica counted.
-    pub fn used(&self) -> ByteCount {
-        ByteCount(self.allocated().values().sum::<u64>() * BLOCK_SIZE / u64::from(self.replicas))
-    }
-
-    /// Blocks that the volume holds on each disk.
-    pub fn allocated(&self) -> BTreeMap<DiskNumber, u64> {
-        let state = self.state.lock();
-        state
-            .replicas
-            .iter()
-            .map(|(&disk, replica)| (disk, replica.allocated()))
-            .collect()
-    }
-
-    /// Where an extent can be read past this machine (V14), if anywhere on this node.
-    pub fn readable(&self, extent: ExtentIndex) -> Option<(Arc<Disk>, ExtentFile)> {
-        let state = self.state.lock();
-        let in_sync = state.head.as_ref()?.in_sync(extent);
-        in_sync.into_iter().find_map(|(disk, placed)| {
-            let file = state.replicas.get(&disk)?.readable(extent)?;
-            let disk = self.node.disks.get(&disk)?;
-            (file == placed).then(|| (Arc::clone(disk), file))
-        })
-    }
-
-    /// The threads that may wait for the disk that an extent is read from.
-    pub fn pool_of(&self, extent: ExtentIndex) -> Option<&Pool> {
-        let state = self.state.lock();
-        let in_sync = state.head.as_ref()?.in_sync(extent);
-        let disk = in_sync.into_iter().next()?.0;
-        self.node.pools.get(&disk)
-    }
-
-    /// Has what can be read past this machine brought into the page cache. Blocks.
-    pub fn read_ahead(&self, offset: u64, length: u32) {
-        let (mut next, end) = (offset, offset + u64::from(length));
-        while next < end {
-            let extent = ExtentIndex::of(next);
-            let stop = end.min(extent.start() + EXTENT_SIZE);
-            if let Some((disk, file)) = self.readable(extent) {
-                let at = next - extent.start();
-                disk.read_ahead(self.volume, file, at, stop - next);
-            }
-            next = stop;
         }
     }
 
@@ -347,6 +317,11 @@ impl Machine {
                     let machine = Arc::clone(self);
                     self.node.runtime.spawn(damage::keep(machine, disk));
                 }
+                Deed::Recall(disk) => {
+                    self.node.recall(disk);
+                    let recalled = Input::Replica(disk, ReplicaEvent::Recalled);
+                    deeds.extend(self.state.lock().feed(self.now(), recalled));
+                }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.
                     let _ = tell.send(outcome);
@@ -373,6 +348,19 @@ impl Machine {
 }
 
 impl State {
+    fn is_quiet(&self, disks: bool) -> bool {
+        self.placing == 0
+            && self.answers.is_empty()
+            && (!disks || self.replicas.values().all(Replica::is_idle))
+    }
+
+    fn drop_head(&mut self) {
+        self.head = None;
+        for replica in self.replicas.values_mut() {
+            replica.give_back_grant();
+        }
+    }
+
     /// Takes an input to its end among the machines; answers what is left to do outside.
     fn feed(&mut self, now: Moment, input: Input) -> VecDeque<Deed> {
         let mut deeds = VecDeque::new();
@@ -468,6 +456,7 @@ impl State {
                     }
                 }
                 ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
+                ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
             }
         }
     }
@@ -495,6 +484,8 @@ fn absent(message: &Message) -> Answer {
         incarnation,
         epoch,
         op,
+        allocated: 0,
+        granted: 0,
         result: Err(ReplicaError::Disk),
     }
 }

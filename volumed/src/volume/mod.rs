@@ -13,6 +13,7 @@ mod name;
 mod placements;
 mod placer;
 mod pool;
+mod quota;
 mod records;
 mod restore;
 mod scrub;
@@ -38,7 +39,7 @@ pub use activity::{Activity, DiskWork, VolumeActivity};
 pub use auto_grow::AutoGrow;
 pub use error::{
     AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
-    OpenExportError, RecordError, ShowVolumeError, StartError,
+    LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
 };
 pub use export::Export;
 pub use name::{
@@ -115,13 +116,14 @@ impl Volumes {
     }
 
     /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space. With
-    /// `auto_grow` it grows by itself.
+    /// `auto_grow` it grows by itself. It never holds more than the quota, one replica counted.
     pub async fn create(
         &self,
         name: &VolumeName,
         size: ByteCount,
         replicas: u8,
         auto_grow: Option<AutoGrow>,
+        quota: Option<ByteCount>,
     ) -> Result<VolumeView, CreateVolumeError> {
         if self.stopping() {
             return Err(CreateVolumeError::Stopping);
@@ -131,6 +133,9 @@ impl Volumes {
         }
         if auto_grow.is_some_and(|auto| !auto.is_possible(size)) {
             return Err(CreateVolumeError::AutoGrow);
+        }
+        if !quota.is_none_or(quota::is_possible) {
+            return Err(CreateVolumeError::Quota);
         }
         if replicas != 1 {
             return Err(CreateVolumeError::Replicas(replicas));
@@ -143,6 +148,7 @@ impl Volumes {
             epoch: 0,
             owner: None,
             auto_grow,
+            quota: quota.map(|quota| quota.0),
         };
         let id = self.record_volume(name, &record).await?;
         let volume = self.shared.new_volume(id, name, record);
@@ -219,6 +225,20 @@ impl Volumes {
         Ok(volume.view())
     }
 
+    /// Sets how many bytes a volume may hold, one replica counted; a multiple of 4096. Below what it
+    /// holds, it takes no more until enough was given back.
+    pub async fn limit(
+        &self,
+        name: &VolumeName,
+        quota: Option<ByteCount>,
+    ) -> Result<VolumeView, LimitVolumeError> {
+        let volume = self
+            .find(name)
+            .ok_or_else(|| LimitVolumeError::NotFound(name.clone()))?;
+        volume.limit(quota).await?;
+        Ok(volume.view())
+    }
+
     /// Deletes a volume that nobody is connected to; its space returns.
     pub async fn delete(&self, name: &VolumeName) -> Result<(), DeleteVolumeError> {
         let volume = self
@@ -258,6 +278,7 @@ impl Volumes {
                 used: disk.space().used(),
                 free: disk.space().free(),
                 sharers: disk.sharers(),
+                unremoved: disk.unremoved(),
             })
             .collect()
     }
@@ -358,6 +379,12 @@ impl Shared {
         for disk in self.node.disks.values() {
             if let Err(error) = disk.measure() {
                 tracing::warn!(%error, "a disk's free space cannot be read");
+            }
+        }
+        for (number, disk) in &self.node.disks {
+            if disk.unremoved() > 0 {
+                let disk = Arc::clone(disk);
+                self.node.pools[number].run(move || disk.discard_again());
             }
         }
         let volumes = self.all();

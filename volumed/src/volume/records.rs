@@ -56,6 +56,9 @@ pub(super) struct VolumeRecord {
     /// How it grows by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_grow: Option<AutoGrow>,
+    /// Bytes that it may hold, one replica counted, if that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
 }
 
 /// A disk.

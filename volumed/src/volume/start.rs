@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError, SpaceSettings};
@@ -79,6 +80,7 @@ pub(super) async fn start(
         work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
+        machines: Mutex::default(),
     });
     let recovering = Arc::clone(&node);
     let volumes = blocking(move || {

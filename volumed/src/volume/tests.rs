@@ -11,7 +11,7 @@ use volumed_meta::{MetaStore, SqliteStore};
 
 use super::{
     AttachError, AutoGrow, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
-    GrowVolumeError, OpenExportError, OwnerId, StartError, VolumeName, Volumes,
+    GrowVolumeError, LimitVolumeError, OpenExportError, OwnerId, StartError, VolumeName, Volumes,
 };
 
 mod copies;
@@ -20,6 +20,7 @@ mod growth;
 mod leftovers;
 mod newer;
 mod scrub;
+mod space;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);
@@ -92,7 +93,10 @@ async fn open(volumes: &Volumes, export: &str) -> Result<Arc<Export>, OpenExport
 async fn what_is_written_is_read_and_the_rest_is_zero() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     assert_eq!(read(&export, EIB.0 - 10, 10).await.unwrap(), vec![0; 10]);
     // Unaligned, and over the edge of two extents.
@@ -120,7 +124,7 @@ async fn trims_and_zeroes_read_zero_and_space_returns() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     volumes
-        .create(&name("v"), ByteCount(256 * MIB), 1, None)
+        .create(&name("v"), ByteCount(256 * MIB), 1, None, None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();
@@ -190,7 +194,10 @@ fn extent_files(folder: &TempDir) -> Vec<PathBuf> {
 async fn everything_is_there_after_a_clean_stop_and_after_a_kill() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 9 * MIB - 3, b"before", false).await.unwrap();
     drop(export);
@@ -224,7 +231,10 @@ async fn everything_is_there_after_a_clean_stop_and_after_a_kill() {
 async fn a_flipped_byte_is_an_error_and_never_read() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &[5; 8192], true).await.unwrap();
     drop(export);
@@ -254,7 +264,10 @@ async fn a_flipped_byte_is_an_error_and_never_read() {
 async fn a_full_pool_refuses_before_anything_is_changed() {
     let folder = TempDir::new().unwrap();
     let volumes = start_on(&folder, Some(MIB)).await.unwrap();
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &vec![1; MIB as usize - 4096], true)
         .await
@@ -287,7 +300,10 @@ async fn a_full_pool_refuses_before_anything_is_changed() {
 async fn a_new_owner_waits_for_the_old_ones_connections() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let first = volumes.attach(&name("v"), owner("one")).await.unwrap();
     let export = open(&volumes, &format!("v@{}", first.epoch)).await.unwrap();
     assert!(matches!(
@@ -324,7 +340,10 @@ async fn a_new_owner_waits_for_the_old_ones_connections() {
 async fn only_the_owner_that_has_a_volume_attaches_it_again() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let again = async |who| volumes.attach_again(&name("v"), owner(who)).await;
     let refused = again("one").await;
     assert!(matches!(refused, Err(AttachError::NotOwner(..))));
@@ -342,10 +361,13 @@ async fn only_the_owner_that_has_a_volume_attaches_it_again() {
 async fn what_cannot_be_created_is_refused() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let create = async |text, size, replicas| {
         volumes
-            .create(&name(text), ByteCount(size), replicas, None)
+            .create(&name(text), ByteCount(size), replicas, None, None)
             .await
             .unwrap_err()
     };

@@ -41,6 +41,8 @@ pub struct VolumeView {
     pub auto_grow: Option<AutoGrow>,
     /// Blocks of 4 KiB that are known to be damaged.
     pub damaged: u64,
+    /// What it may hold in the pool, one replica counted, if that is limited.
+    pub quota: Option<ByteCount>,
 }
 
 /// What is known to be damaged of a volume: reading it is an error until it is written whole.
@@ -143,6 +145,8 @@ pub struct DiskView {
     pub free: ByteCount,
     /// How many disks of the pool lie on its file system, itself among them.
     pub sharers: u64,
+    /// Extents and volumes that are freed, but whose files could not be removed yet.
+    pub unremoved: usize,
 }
 
 /// The volume is the caller's.

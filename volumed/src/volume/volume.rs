@@ -65,6 +65,7 @@ impl Volume {
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
             auto_grow: record.auto_grow,
             damaged: self.machine.damaged(),
+            quota: record.quota.map(ByteCount),
         }
     }
 
@@ -95,6 +96,7 @@ impl Volume {
             })
             .await?;
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
+        let quota = record.quota.map(ByteCount);
         let placements = placements::load(&*self.node().store, self.id)
             .await
             .map_err(|error| match error {
@@ -102,8 +104,8 @@ impl Volume {
                 PlacementsError::Store(error) => AttachError::Store(error),
                 PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
             })?;
-        let started = self.machine.start_head(epoch, size, placements).await;
-        started.map_err(|error| match error {
+        let started = self.machine.start_head(epoch, size, quota, placements);
+        started.await.map_err(|error| match error {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
@@ -116,8 +118,7 @@ impl Volume {
         if let Some(session) = seat.session.take() {
             session.end().await;
         }
-        self.machine.quiet(false).await;
-        self.machine.drop_head();
+        self.machine.end_head(false).await;
     }
 
     pub async fn detach(&self, owner: &OwnerId) -> Result<(), DetachError> {
@@ -155,8 +156,7 @@ impl Volume {
         }
         self.machine.quiet(false).await;
         let settled = self.machine.settle().await;
-        self.machine.quiet(true).await;
-        self.machine.drop_head();
+        self.machine.end_head(true).await;
         self.machine.rest();
         settled
     }
@@ -217,15 +217,10 @@ impl Volume {
 
     /// Gives the space back and unlinks the files; what a crash leaves is collected at the start.
     fn release(&self) {
-        for (number, blocks) in self.machine.allocated() {
-            let disk = Arc::clone(&self.node().disks[&number]);
-            let volume = self.id;
-            disk.space().release(blocks);
-            self.node().pools[&number].run(move || {
-                if let Err(error) = disk.remove_volume(volume) {
-                    tracing::warn!(%volume, %error, "a deleted volume's files could not be removed");
-                }
-            });
+        self.machine.release();
+        for (number, disk) in &self.node().disks {
+            let (disk, volume) = (Arc::clone(disk), self.id);
+            self.node().pools[number].run(move || disk.discard(volume, None));
         }
     }
 

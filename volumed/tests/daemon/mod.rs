@@ -149,6 +149,7 @@ impl Daemon {
             size,
             replicas: 1,
             auto_grow: None,
+            quota: None,
         };
         self.admin().create_volume(&volume).await.unwrap();
     }

@@ -51,6 +51,7 @@ fn one_life(world: &mut World, volume: Volume) -> Result<(), String> {
                 world.send(request);
             }
             30..32 => world.tick()?,
+            32 => world.grant_to_neighbour(),
             _ => {
                 world.step()?;
             }

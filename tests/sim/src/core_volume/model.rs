@@ -194,6 +194,13 @@ impl Model {
         }
     }
 
+    /// A request was refused, and changed nothing.
+    pub fn refused(&mut self, request: u64, sectors: std::ops::Range<u64>) {
+        for (_, sector) in self.sectors.range_mut(sectors) {
+            sector.writes.retain(|write| write.request != request);
+        }
+    }
+
     /// A flush that was submitted at `since` was answered.
     pub fn flushed(&mut self, since: u64) {
         for sector in self.sectors.values_mut() {

@@ -3,6 +3,7 @@
 
 mod checks;
 mod clients;
+mod space;
 mod steps;
 mod store;
 
@@ -72,6 +73,12 @@ pub(super) struct World {
     told: BTreeMap<DiskNumber, Told>,
     /// The account is so small that it fills up.
     small: bool,
+    /// Blocks that may take space on all disks together.
+    quota: Option<u64>,
+    /// Blocks of each disk that another volume was granted and does not need.
+    neighbours: BTreeMap<DiskNumber, u64>,
+    /// When space was last given back.
+    trimmed: u64,
     /// In so many extents, and regions of each, clients write: in few of them requests meet.
     pub places: (u64, u64),
 }
@@ -81,8 +88,8 @@ type Checked = Result<(), String>;
 impl World {
     pub fn new(mut rng: SmallRng, replicas: u16, broken: Broken) -> Self {
         let numbers: Vec<_> = (0..replicas).map(DiskNumber).collect();
-        // A full disk among several needs space to be taken on all before any is written: not built yet.
-        let small = replicas == 1 && rng.random_bool(0.2);
+        let small = rng.random_bool(0.2);
+        let quota = (rng.random_bool(0.2)).then(|| rng.random_range(30..120) * u64::from(replicas));
         let places = if rng.random_bool(0.3) {
             (2, 2)
         } else {
@@ -125,6 +132,9 @@ impl World {
             harmed: BTreeSet::new(),
             told: BTreeMap::new(),
             small,
+            quota,
+            neighbours: BTreeMap::new(),
+            trimmed: 0,
             places,
         }
     }
@@ -150,7 +160,9 @@ impl World {
             disk.restart();
             disk.collect(&files);
             let space = Arc::clone(&self.spaces[&number]);
+            space.give_back(u64::MAX);
             space.release(u64::MAX);
+            self.neighbours.clear();
             self.told
                 .insert(number, Told::at_start(disk.logged().as_ref(), &files));
             let rules = Rules::without(self.broken.rule());
@@ -189,6 +201,7 @@ impl World {
             volume: VOLUME,
             epoch: Epoch(self.epoch),
             size: SIZE,
+            quota: self.quota,
             settings: HeadSettings {
                 max_dirty: MAX_DIRTY,
                 clean_after: 300,

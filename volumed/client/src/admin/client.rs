@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{
     ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    GrowVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
+    GrowVolume, LimitVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -102,6 +102,17 @@ impl AdminClient {
         growth: &GrowVolume,
     ) -> Result<VolumeInfo, AdminError> {
         self.call(Method::POST, &volume_path(name, "/grow"), Some(growth))
+            .await
+    }
+
+    /// Sets how many bytes a volume may hold, a multiple of 4 KiB; writes that need more are refused.
+    pub async fn limit_volume(
+        &self,
+        name: &str,
+        quota: Option<u64>,
+    ) -> Result<VolumeInfo, AdminError> {
+        let limit = LimitVolume { quota };
+        self.call(Method::POST, &volume_path(name, "/quota"), Some(&limit))
             .await
     }
 

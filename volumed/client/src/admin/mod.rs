@@ -36,6 +36,9 @@ pub struct CreateVolume {
     /// How it grows by itself, if it does.
     #[serde(default)]
     pub auto_grow: Option<AutoGrow>,
+    /// Bytes that it may hold in the pool, one replica counted, a multiple of 4 KiB; no limit without it.
+    #[serde(default)]
+    pub quota: Option<u64>,
 }
 
 /// How a volume grows by itself: by doubling, in steps of 64 MiB to 64 GiB.
@@ -65,6 +68,15 @@ pub struct GrowVolume {
     pub auto_grow: Option<AutoGrow>,
 }
 
+/// Sets what a volume may hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitVolume {
+    /// Bytes in the pool, one replica counted, a multiple of 4 KiB; `null` for no limit. Below what the
+    /// volume holds, it takes no more until enough was given back.
+    pub quota: Option<u64>,
+}
+
 /// A volume as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeInfo {
@@ -88,6 +100,9 @@ pub struct VolumeInfo {
     /// Blocks of 4 KiB that are known to be damaged.
     #[serde(default)]
     pub damaged: u64,
+    /// Bytes that it may hold in the pool, one replica counted, if that is limited.
+    #[serde(default)]
+    pub quota: Option<u64>,
 }
 
 /// All disks together.
@@ -120,6 +135,9 @@ pub struct DiskInfo {
     pub used: u64,
     /// Bytes that can still be written.
     pub free: u64,
+    /// Extents and volumes that are freed, but whose files could not be removed yet; they are tried again.
+    #[serde(default)]
+    pub unremoved: u64,
 }
 
 /// Whether a disk serves.

@@ -246,8 +246,13 @@ impl Head {
         }
     }
 
+    /// Milliseconds after which what nobody uses is put away.
+    pub(super) fn clean_after(&self) -> u64 {
+        self.dirty.settings.clean_after
+    }
+
     pub(super) fn clean_idle(&mut self, effects: &mut Vec<HeadEffect>) {
-        let clean_after = self.dirty.settings.clean_after;
+        let clean_after = self.clean_after();
         let now = self.now.0;
         let mut idle = self.dirty.cleanable(&BTreeSet::new());
         idle.retain(|(used, _)| used.0 + clean_after <= now);

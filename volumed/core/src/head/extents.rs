@@ -63,7 +63,7 @@ impl Extents {
     pub fn in_sync<'a>(
         &'a self,
         placement: &'a Placement,
-    ) -> impl Iterator<Item = DiskNumber> + 'a {
+    ) -> impl Iterator<Item = DiskNumber> + Clone + 'a {
         placement.in_sync(&self.stale)
     }
 

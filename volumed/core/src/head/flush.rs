@@ -66,6 +66,8 @@ impl Head {
             super::Pending {
                 remaining: 1,
                 error: None,
+                claims: 0,
+                claiming: Vec::new(),
                 parts: Vec::new(),
                 most_runs: None,
             },

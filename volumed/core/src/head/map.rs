@@ -39,7 +39,7 @@ impl Head {
         }
         parts.extend(hole(next, end));
         let most = if one { 1 } else { MOST_RUNS };
-        self.begin(id, works.into_iter(), parts, Some(most), effects);
+        self.begin(id, 0, works.into_iter(), parts, Some(most), effects);
     }
 }
 

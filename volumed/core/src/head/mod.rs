@@ -2,12 +2,14 @@
 //! of the writes, and answers when every in-sync replica has (V3).
 
 mod dirty;
+mod empty;
 mod extents;
 mod flush;
 mod map;
 mod order;
 mod piece;
 mod round;
+mod space;
 mod split;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,11 +25,13 @@ use crate::{
 };
 
 use dirty::Dirty;
+use empty::Empty;
 use extents::Extents;
 use flush::Flushes;
 use order::Lanes;
 use piece::Piece;
 use round::Round;
+use space::Space;
 
 /// Milliseconds of a clock that only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -65,6 +69,8 @@ pub struct HeadStart {
     pub epoch: Epoch,
     /// The volume's virtual size.
     pub size: ByteCount,
+    /// Blocks that may take space on all disks together.
+    pub quota: Option<u64>,
     /// Tuning.
     pub settings: HeadSettings,
     /// Every disk that may hold extents of the volume.
@@ -94,6 +100,10 @@ pub enum HeadEvent {
     Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
     /// The volume's size was raised to this, durably; a lower one changes nothing.
     Grow(ByteCount),
+    /// From now on so many blocks may take space on all disks together.
+    Quota(Option<u64>),
+    /// Somebody needs space on a disk: what it granted and is not needed is to be given back.
+    Recall(DiskNumber),
     /// Time went by.
     Tick,
     /// Make everything durable and clean; [`HeadEffect::Settled`] follows.
@@ -133,6 +143,10 @@ pub enum HeadEffect {
 struct Pending {
     remaining: usize,
     error: Option<IoError>,
+    /// How many pieces need space.
+    claims: usize,
+    /// Those that are ready, and how many blocks each needs: space is taken for all or none.
+    claiming: Vec<(OpId, u32)>,
     /// Of a read or a map: its parts in order.
     parts: Vec<Bytes>,
     /// Of a map: how many runs its answer may have.
@@ -153,6 +167,8 @@ pub struct Head {
     extents: Extents,
     dirty: Dirty,
     flushes: Flushes,
+    space: Space,
+    empty: Empty,
     lanes: Lanes,
     requests: BTreeMap<RequestId, Pending>,
     pieces: BTreeMap<OpId, Piece>,
@@ -185,6 +201,8 @@ impl Head {
             extents: Extents::new(start.extents, start.stale, start.size),
             flushes: Flushes::new(rules, &start.dirty),
             dirty: Dirty::new(rules, start.settings, start.dirty),
+            space: Space::new(rules, start.quota),
+            empty: Empty::default(),
             lanes: Lanes::default(),
             requests: BTreeMap::new(),
             pieces: BTreeMap::new(),
@@ -242,17 +260,35 @@ impl Head {
                 self.size = self.size.max(size);
                 self.extents.grow(self.size);
             }
-            HeadEvent::Tick if self.started => self.clean_idle(effects),
+            HeadEvent::Quota(quota) => self.space.limit(quota),
+            HeadEvent::Recall(disk) => self.give_back(Some(disk), effects),
+            HeadEvent::Tick if self.started => {
+                self.clean_idle(effects);
+                self.give_back_idle(effects);
+                self.look_for_empty(effects);
+            }
             HeadEvent::Tick => {}
             HeadEvent::Settle => {
                 self.settling = true;
+                self.give_back(None, effects);
                 self.clean(effects);
             }
         }
-        while let Some(op) = self.ready.pop_front() {
-            self.advance(op, effects);
-        }
+        self.go_on(effects);
         self.unplace(effects);
+    }
+
+    /// Takes every piece as far as it can go.
+    fn go_on(&mut self, effects: &mut Vec<HeadEffect>) {
+        loop {
+            while let Some(op) = self.ready.pop_front() {
+                self.advance(op, effects);
+            }
+            self.serve_claims(effects);
+            if self.ready.is_empty() {
+                return;
+            }
+        }
     }
 
     fn new_op(&mut self) -> OpId {

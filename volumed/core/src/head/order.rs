@@ -75,6 +75,11 @@ impl Lanes {
         self.0.range(range).map(|(&extent, _)| extent)
     }
 
+    /// Whether nothing is under way in an extent.
+    pub fn is_idle(&self, extent: ExtentIndex) -> bool {
+        !self.0.contains_key(&extent)
+    }
+
     /// The pieces of an extent, as they came.
     pub fn of(&self, extent: ExtentIndex) -> Vec<OpId> {
         let lane = self.0.get(&extent).into_iter();

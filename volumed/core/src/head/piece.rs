@@ -52,6 +52,14 @@ impl Work {
         }
     }
 
+    /// Blocks of it that are holes will take space.
+    pub fn needs_space(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { clear: false, .. } | Self::Zero { keep: true, .. }
+        )
+    }
+
     fn volatile(&self) -> bool {
         matches!(
             self,
@@ -66,6 +74,8 @@ pub(super) enum Stage {
     Ordering,
     /// Its extent is being placed.
     Placing,
+    /// Space is being taken for its request (V12).
+    Claiming,
     /// Its regions are being marked dirty (V5).
     Marking,
     /// The replicas, or the store, have it.
@@ -74,24 +84,28 @@ pub(super) enum Stage {
 
 #[derive(Debug)]
 pub(super) struct Piece {
-    pub request: RequestId,
+    /// The client's, if it is a part of one.
+    pub request: Option<RequestId>,
     /// Its place among the parts of a read or a map.
     part: usize,
     pub extent: ExtentIndex,
     pub work: Work,
     pub stage: Stage,
+    /// Blocks that are reserved for it on each of its replicas; those that answered do so no more.
+    pub reserved: Option<u32>,
     /// Whether it counts as a writer of its regions.
     writes: bool,
 }
 
 impl Piece {
-    pub fn new(request: RequestId, part: usize, extent: ExtentIndex, work: Work) -> Self {
+    pub fn new(request: Option<RequestId>, part: usize, extent: ExtentIndex, work: Work) -> Self {
         Self {
             request,
             part,
             extent,
             work,
             stage: Stage::Ordering,
+            reserved: None,
             writes: false,
         }
     }
@@ -112,6 +126,25 @@ impl Piece {
         Blocks((start / BLOCK_SIZE) as u32, ((end - 1) / BLOCK_SIZE) as u32)
     }
 
+    pub fn block_count(&self) -> u32 {
+        let Blocks(first, last) = self.blocks();
+        last - first + 1
+    }
+
+    /// Asks how many of its blocks are holes.
+    pub fn holes(&self, alloc: Alloc) -> Ask {
+        let (start, end) = self.range();
+        let file = ExtentFile {
+            extent: self.extent,
+            alloc,
+        };
+        Ask::Holes {
+            file,
+            offset: start as u32,
+            length: (end - start) as u32,
+        }
+    }
+
     pub fn regions(&self) -> impl Iterator<Item = RegionIndex> + Clone + use<> {
         let (start, end) = self.range();
         let start = self.extent.start() + start;
@@ -126,7 +159,8 @@ impl Head {
         let Some(piece) = self.pieces.get_mut(&op) else {
             return;
         };
-        if piece.stage == Stage::Sent || self.lanes.blocked(piece.extent, op) {
+        let waits = matches!(piece.stage, Stage::Claiming | Stage::Sent);
+        if waits || self.lanes.blocked(piece.extent, op) {
             return;
         }
         let extent = piece.extent;
@@ -145,6 +179,9 @@ impl Head {
                 return self.extents.free(extent, alloc);
             }
             Work::Write { .. } | Work::Zero { .. } => {
+                if piece.work.needs_space() && piece.reserved.is_none() {
+                    return self.claim(op, effects);
+                }
                 if !self.dirty.acquire(piece.regions(), self.now) {
                     piece.stage = Stage::Marking;
                     self.dirty.wait(op);
@@ -180,6 +217,11 @@ impl Head {
         let Some(piece) = self.pieces.remove(&op) else {
             return;
         };
+        if let Some(blocks) = piece.reserved
+            && piece.stage != Stage::Sent
+        {
+            self.release(piece.extent, blocks);
+        }
         if piece.writes {
             self.dirty.release(piece.regions());
             // Also after a failure: some replica may have the bytes, and a later flush must cover them.
@@ -200,10 +242,14 @@ impl Head {
         result: Result<Option<Bytes>, IoError>,
         effects: &mut Vec<HeadEffect>,
     ) {
-        let Some(pending) = self.requests.get_mut(&piece.request) else {
+        let Some(request) = piece.request else {
+            return;
+        };
+        let Some(pending) = self.requests.get_mut(&request) else {
             return;
         };
         pending.remaining -= 1;
+        let mut failed = Vec::new();
         match result {
             Ok(data) => match piece.work {
                 Work::Read { length, .. } => {
@@ -215,15 +261,23 @@ impl Head {
                 }
                 _ => {}
             },
-            Err(error) => pending.error = Some(error),
+            Err(error) => {
+                pending.error = Some(error);
+                failed = std::mem::take(&mut pending.claiming);
+            }
         }
-        if pending.remaining > 0 {
-            return;
+        if pending.remaining == 0
+            && let Some(pending) = self.requests.remove(&request)
+        {
+            effects.push(HeadEffect::Reply(request, pending.reply()));
         }
-        let Some(pending) = self.requests.remove(&piece.request) else {
-            return;
-        };
-        effects.push(HeadEffect::Reply(piece.request, pending.reply()));
+        // Nothing of the request was sent yet, and nothing will be.
+        for (op, _) in failed {
+            if let Some(piece) = self.pieces.get_mut(&op) {
+                piece.stage = Stage::Ordering;
+                self.ready.push_back(op);
+            }
+        }
     }
 }
 

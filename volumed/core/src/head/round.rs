@@ -19,6 +19,13 @@ pub(super) enum Then {
     /// Where what is to be reconciled next begins.
     Reconcile(Option<ExtentIndex>),
     Piece(OpId),
+    Grant,
+    /// How many holes a piece has.
+    Holes(OpId),
+    /// So many blocks.
+    GaveBack(u64),
+    /// Which extents are empty on a disk.
+    Empty(DiskNumber),
     Adopt(ExtentIndex, Placement),
     Sync,
     Mark(BTreeSet<RegionIndex>),
@@ -118,6 +125,13 @@ impl Head {
         if matches!(round.then, Then::Promise) {
             self.incarnations.insert(answer.disk, answer.incarnation);
         }
+        let (reserved, returned) = match round.then {
+            Then::Piece(op) => (self.pieces.get(&op).and_then(|piece| piece.reserved), 0),
+            Then::GaveBack(blocks) => (None, blocks),
+            _ => (None, 0),
+        };
+        self.space
+            .answered(&answer, reserved.unwrap_or(0), returned);
         match answer.result {
             Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),
             Ok(_) => {}
@@ -146,6 +160,11 @@ impl Head {
             Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
             Then::Promise | Then::Reconcile(_) => self.started(result, effects),
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
+            Then::Grant => self.space.granted(result.map(|_| ())),
+            Then::Holes(piece) => self.space.counted(piece, result),
+            // What a failed disk has no use for, nobody needs.
+            Then::GaveBack(_) => {}
+            Then::Empty(disk) => self.found_empty(disk, result.ok()),
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);
             }

@@ -47,22 +47,24 @@ impl Head {
             }
             Request::Flush => return,
         };
+        let claims = works.iter().filter(|(_, work)| work.needs_space()).count();
         let works = works.into_iter().map(|(extent, work)| (0, extent, work));
-        self.begin(id, works, Vec::new(), None, effects);
+        self.begin(id, claims, works, Vec::new(), None, effects);
     }
 
     fn read(&mut self, id: RequestId, offset: u64, end: u64, effects: &mut Vec<HeadEffect>) {
         let works = read_works(offset, end).into_iter().enumerate();
         let works = works.map(|(part, (extent, work))| (part, extent, work));
         let parts = vec![Bytes::new(); works.len()];
-        self.begin(id, works, parts, None, effects);
+        self.begin(id, 0, works, parts, None, effects);
     }
 
-    /// Begins the pieces of a request; each names its place among the parts of the answer, if it
-    /// has any.
+    /// Begins the pieces of a request, `claims` of which need space; each names its place among the
+    /// parts of the answer, if it has any.
     pub(super) fn begin(
         &mut self,
         id: RequestId,
+        claims: usize,
         works: impl ExactSizeIterator<Item = (usize, ExtentIndex, Work)>,
         parts: Vec<Bytes>,
         most_runs: Option<usize>,
@@ -71,6 +73,8 @@ impl Head {
         let pending = Pending {
             remaining: works.len(),
             error: None,
+            claims,
+            claiming: Vec::new(),
             parts,
             most_runs,
         };
@@ -80,7 +84,7 @@ impl Head {
         self.requests.insert(id, pending);
         for (part, extent, work) in works {
             let op = self.new_op();
-            let piece = Piece::new(id, part, extent, work);
+            let piece = Piece::new(Some(id), part, extent, work);
             let changes = piece.work.changes() && self.rules.kept(Rule::Order);
             self.lanes.enter(extent, op, piece.blocks(), changes);
             self.pieces.insert(op, piece);

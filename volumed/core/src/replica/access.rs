@@ -5,7 +5,7 @@ use crate::message::{Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::Rule;
 
 use super::regions::{Span, Touch};
-use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
+use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 impl Replica {
     /// Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
@@ -17,6 +17,11 @@ impl Replica {
                 length,
             }
             | Ask::Map {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Holes {
                 file,
                 offset,
                 length,
@@ -33,7 +38,7 @@ impl Replica {
             _ => return,
         };
         if !self.holds(file) {
-            return answer(&message, Err(ReplicaError::NoExtent), effects);
+            return self.answer(&message, Err(ReplicaError::NoExtent), effects);
         }
         let span = Span::new(file.extent, offset, length);
         let mut ready = true;
@@ -57,7 +62,13 @@ impl Replica {
                 let sums = self.regions.pin(span);
                 self.regions.unpin(span);
                 let runs = crate::map::of_sums(&sums, offset - span.start(), length);
-                answer(&message, Ok(runs), effects);
+                self.answer(&message, Ok(runs), effects);
+            }
+            Ask::Holes { .. } => {
+                let sums = self.regions.pin(span);
+                self.regions.unpin(span);
+                let holes = span.count - crate::sums::allocated(&sums);
+                self.answer(&message, Ok(holes.to_le_bytes().to_vec().into()), effects);
             }
             _ => self.change(file, span, message, effects),
         }
@@ -123,11 +134,8 @@ impl Replica {
             self.found_damaged(region.extent(), block, effects);
         }
         let now = crate::sums::allocated(&page[..]);
-        if let (Some(before), Some(held)) = (before, self.extents.get_mut(&region.extent())) {
-            // Summing anew may find blocks that were written and not counted, or trimmed.
-            self.space.add(now.saturating_sub(before));
-            self.space.release(before.saturating_sub(now).into());
-            held.allocated = (held.allocated + now).saturating_sub(before);
+        if let Some(before) = before {
+            self.held.recounted(region.extent(), before, now);
         }
         self.regions.loaded(region, page);
     }
@@ -164,7 +172,7 @@ impl Replica {
         self.waiting = waiting;
         let failed: Vec<Message> = failed;
         for message in failed {
-            answer(&message, Err(error), effects);
+            self.answer(&message, Err(error), effects);
         }
     }
 
@@ -195,6 +203,11 @@ impl Message {
                 length,
             }
             | Ask::Map {
+                file,
+                offset,
+                length,
+            }
+            | Ask::Holes {
                 file,
                 offset,
                 length,

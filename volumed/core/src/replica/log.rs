@@ -10,7 +10,7 @@ use crate::message::{Ask, Message};
 use crate::rules::{Rule, Rules};
 use crate::{ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
-use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer};
+use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 #[derive(Debug)]
 pub(super) struct DirtyLog {
@@ -90,12 +90,12 @@ impl Replica {
                     added.extend(regions.iter().filter(|region| marked.insert(**region)));
                 }
                 Ask::Unmark { regions } => {
-                    let (held, suspect) = (&self.extents, &self.regions);
+                    let (held, suspect) = (&self.held, &self.regions);
                     let unsettled = std::mem::take(&mut self.log.unsettled);
                     let keep = self.rules.kept(Rule::Unsettled);
                     self.log.marked.retain(|region| {
                         let dirty = suspect.is_suspect(*region) || unsettled.contains(region);
-                        let stays = dirty && held.contains_key(&region.extent()) && keep;
+                        let stays = dirty && held.get(region.extent()).is_some() && keep;
                         stays || !regions.contains(region)
                     });
                 }
@@ -128,7 +128,7 @@ impl Replica {
         if let Err(fault) = *result {
             // V1: the head that waits for its promise took the new marks for durable.
             if let Some(promise) = self.promising.take() {
-                answer(&promise, Err(fault.to_replica()), effects);
+                self.answer(&promise, Err(fault.to_replica()), effects);
             }
             // The next write goes to the same slot: the other one holds what counts. The head does not
             // count on the new marks, and so would never take them away.
@@ -156,17 +156,14 @@ impl Replica {
     ) -> bool {
         let mut wait = false;
         for &region in regions {
-            let Some(held) = self.extents.get(&region.extent()) else {
+            let Some(held) = self.held.get(region.extent()) else {
                 continue;
             };
             if !self.regions.is_suspect(region) {
                 continue;
             }
             wait = true;
-            let file = crate::message::ExtentFile {
-                extent: region.extent(),
-                alloc: held.alloc,
-            };
+            let file = held.file;
             if let super::Touch::Load { suspect } = self.regions.touch(region) {
                 self.load(file, region, suspect, effects);
             }
@@ -188,9 +185,7 @@ impl Replica {
             .map(|file| {
                 (
                     file,
-                    self.extents
-                        .get(&file.extent)
-                        .map_or(0, |held| held.allocated),
+                    self.held.get(file.extent).map_or(0, |held| held.allocated),
                 )
             })
             .collect();

@@ -7,6 +7,7 @@ mod log;
 mod promise;
 mod regions;
 mod scrub;
+mod space;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +19,14 @@ use crate::format::{DirtyLogRecord, PromiseRecord, Slots};
 use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::{Rule, Rules};
 use crate::space::DiskSpace;
-use crate::{
-    Alloc, BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
-};
+use crate::{BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId};
 
 pub use damage::Damage;
 pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
 use regions::{Regions, Touch};
 use scrub::Scrubbing;
+use space::Held;
 
 /// What a disk was found to hold of a volume.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub enum ReplicaEvent {
     Message(Message),
     /// A disk operation ended.
     Done(DiskOpId, DiskResult),
+    /// Every head gave back what it did not need, as far as it could be asked.
+    Recalled,
 }
 
 /// What a replica wants done.
@@ -66,13 +68,9 @@ pub enum ReplicaEffect {
         /// Blocks that were read.
         blocks: u32,
     },
-}
-
-#[derive(Debug)]
-struct HeldExtent {
-    alloc: Alloc,
-    /// Blocks that take space.
-    allocated: u32,
+    /// The disk is full: tell every head [`HeadEvent::Recall`](crate::head::HeadEvent::Recall), then
+    /// this replica [`ReplicaEvent::Recalled`].
+    Recall,
 }
 
 /// What to do when a disk operation ends.
@@ -99,7 +97,7 @@ enum Doing {
     Change {
         message: Message,
         pinned: regions::Span,
-        reserved: u32,
+        needed: u32,
     },
     Plain {
         message: Message,
@@ -115,14 +113,15 @@ pub struct Replica {
     volume: VolumeId,
     disk: DiskNumber,
     incarnation: Incarnation,
-    space: Arc<DiskSpace>,
+    held: Held,
     promised: Epoch,
     promise_sequence: u64,
     log: DirtyLog,
-    extents: BTreeMap<ExtentIndex, HeldExtent>,
     regions: Regions,
     /// Messages that wait for a region's sums.
     waiting: Vec<Message>,
+    /// Asks for space that was not there, and how many blocks are missing.
+    short: Vec<(Message, u64)>,
     doing: BTreeMap<DiskOpId, Doing>,
     next_op: u64,
     /// A promise that waits for what the head before began.
@@ -158,18 +157,9 @@ impl Replica {
             Slots::Newest(record) => (record.epoch, record.sequence),
             Slots::Damaged => return Err(ReplicaError::Disk),
         };
-        let mut extents = BTreeMap::new();
-        for (file, allocated) in found.extents {
-            space.add(allocated);
-            extents.insert(
-                file.extent,
-                HeldExtent {
-                    alloc: file.alloc,
-                    allocated,
-                },
-            );
-        }
-        let log = DirtyLog::recover(rules, found.log, extents.keys().copied());
+        let held = Held::new(space, found.extents);
+        let extents = held.from(ExtentIndex(0)).map(|file| file.extent);
+        let log = DirtyLog::recover(rules, found.log, extents);
         let mut suspect = log.marked().clone();
         suspect.retain(|_| rules.kept(Rule::SumAnew));
         let regions = Regions::new(suspect);
@@ -178,13 +168,13 @@ impl Replica {
             volume,
             disk,
             incarnation: found.incarnation,
-            space,
+            held,
             promised,
             promise_sequence,
             log,
-            extents,
             regions,
             waiting: Vec::new(),
+            short: Vec::new(),
             doing: BTreeMap::new(),
             next_op: 0,
             promising: None,
@@ -206,24 +196,32 @@ impl Replica {
 
     /// Blocks that take space.
     pub fn allocated(&self) -> u64 {
-        self.extents
-            .values()
-            .map(|extent| u64::from(extent.allocated))
-            .sum()
+        self.held.allocated()
+    }
+
+    /// The volume is gone: gives all its space back.
+    pub fn release(&mut self) {
+        self.give_back_grant();
+        self.held.clear();
+    }
+
+    /// The head is gone: gives back what it was granted, as far as no write needs it.
+    pub fn give_back_grant(&mut self) {
+        self.held.give_back(u64::MAX);
     }
 
     /// The file of an extent, if it may be read past this machine (V14): no sync failed (V8), and
     /// no region of it waits to be summed anew (V10).
     pub fn readable(&self, extent: ExtentIndex) -> Option<ExtentFile> {
-        let alloc = self.extents.get(&extent)?.alloc;
+        let file = self.held.get(extent)?.file;
         let failed = self.failed && self.rules.kept(Rule::ReadableDisk);
         let count = self.regions.all_count(extent) || !self.rules.kept(Rule::ReadableSums);
-        (count && !failed).then_some(ExtentFile { extent, alloc })
+        (count && !failed).then_some(file)
     }
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.doing.is_empty() && self.waiting.is_empty()
+        self.doing.is_empty() && self.waiting.is_empty() && self.short.is_empty()
     }
 
     /// Regions whose sums do not count until they are made anew (V10).
@@ -246,6 +244,7 @@ impl Replica {
         match event {
             ReplicaEvent::Message(message) => self.message(message, effects),
             ReplicaEvent::Done(op, result) => self.done(op, result, effects),
+            ReplicaEvent::Recalled => self.recalled(effects),
         }
     }
 
@@ -258,14 +257,22 @@ impl Replica {
         // The answer has the disk's own (V7).
         message.incarnation = self.incarnation;
         if let Err(refusal) = fenced {
-            return answer(&message, Err(refusal), effects);
+            return self.answer(&message, Err(refusal), effects);
         }
         match &message.ask {
             Ask::Promise => self.promise(message, effects),
             Ask::Reconcile { .. } => self.reconcile(&message, effects),
-            Ask::Read { .. } | Ask::Map { .. } | Ask::Write { .. } | Ask::Zero { .. } => {
-                self.touch(message, effects);
+            Ask::Read { .. }
+            | Ask::Map { .. }
+            | Ask::Holes { .. }
+            | Ask::Write { .. }
+            | Ask::Zero { .. } => self.touch(message, effects),
+            Ask::Grant { .. } => self.grant(message, effects),
+            &Ask::GiveBack { blocks } => {
+                self.held.give_back(blocks);
+                self.answer(&message, Ok(Bytes::new()), effects);
             }
+            Ask::Empty => self.answer(&message, Ok(self.empty()), effects),
             Ask::Settle { regions } => {
                 if self.load_suspects(&regions.clone(), effects) {
                     self.waiting.push(message);
@@ -280,7 +287,7 @@ impl Replica {
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
             Ask::Adopt { file } => {
                 self.adopt(*file, effects);
-                answer(&message, Ok(Bytes::new()), effects);
+                self.answer(&message, Ok(Bytes::new()), effects);
             }
             Ask::Remove { file } => self.remove(*file, message, effects),
         }
@@ -307,20 +314,12 @@ impl Replica {
     }
 
     fn holds(&self, file: ExtentFile) -> bool {
-        self.extents
-            .get(&file.extent)
-            .is_some_and(|held| held.alloc == file.alloc)
+        self.held.has(file)
     }
 
     fn files(&self, extents: impl Iterator<Item = ExtentIndex>) -> Vec<ExtentFile> {
         extents
-            .filter_map(|extent| {
-                let held = self.extents.get(&extent)?;
-                Some(ExtentFile {
-                    extent,
-                    alloc: held.alloc,
-                })
-            })
+            .filter_map(|extent| Some(self.held.get(extent)?.file))
             .collect()
     }
 
@@ -379,9 +378,9 @@ impl Replica {
             Doing::Change {
                 message,
                 pinned,
-                reserved,
+                needed,
             } => {
-                self.changed(&message, pinned, reserved, result, effects);
+                self.changed(&message, pinned, needed, result, effects);
             }
         }
         if self.doing.is_empty()
@@ -404,31 +403,34 @@ impl Replica {
             Ok(_) if self.failed => Err(ReplicaError::Disk),
             outcome => outcome,
         };
-        answer(message, outcome, effects);
+        self.answer(message, outcome, effects);
     }
-}
 
-fn answer(
-    message: &Message,
-    result: Result<Bytes, ReplicaError>,
-    effects: &mut Vec<ReplicaEffect>,
-) {
-    let &Message {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        ..
-    } = message;
-    effects.push(ReplicaEffect::Answer(Answer {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        result,
-    }));
+    fn answer(
+        &self,
+        message: &Message,
+        result: Result<Bytes, ReplicaError>,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let &Message {
+            volume,
+            disk,
+            incarnation,
+            epoch,
+            op,
+            ..
+        } = message;
+        effects.push(ReplicaEffect::Answer(Answer {
+            volume,
+            disk,
+            incarnation,
+            epoch,
+            op,
+            allocated: self.held.allocated(),
+            granted: self.held.granted(),
+            result,
+        }));
+    }
 }
 
 const _: () = assert!(BLOCK_SIZE == 4096, "the disk formats are made for 4 KiB");

@@ -1,11 +1,10 @@
 //! Promising an epoch (V1), and which extents are held.
 
-use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
 use crate::rules::Rule;
 
-use super::{Bytes, DiskOp, Doing, HeldExtent, Replica, ReplicaEffect, answer};
+use super::{Bytes, DiskOp, Doing, Replica, ReplicaEffect};
 
 impl Replica {
     pub(super) fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
@@ -17,8 +16,9 @@ impl Replica {
             return;
         }
         if !self.rules.kept(Rule::PromiseDurable) {
-            return answer(&message, Ok(Bytes::new()), effects);
+            return self.answer(&message, Ok(Bytes::new()), effects);
         }
+        self.give_back_grant();
         self.promise_sequence += 1;
         let record = PromiseRecord {
             sequence: self.promise_sequence,
@@ -43,12 +43,12 @@ impl Replica {
             return;
         };
         if !self.rules.kept(Rule::Reconcile) {
-            return answer(message, Ok(Bytes::new()), effects);
+            return self.answer(message, Ok(Bytes::new()), effects);
         }
-        let told_of = |extent: &ExtentIndex| until.is_none_or(|until| *extent < until);
-        let range = self.extents.range(*from..).map(|(&extent, _)| extent);
-        let held = self.files(range.take_while(told_of));
-        for file in held.into_iter().filter(|file| !placed.contains(file)) {
+        let told_of = |file: &ExtentFile| until.is_none_or(|until| file.extent < until);
+        let held = self.held.from(*from).take_while(told_of);
+        let gone: Vec<_> = held.filter(|file| !placed.contains(file)).collect();
+        for file in gone {
             self.forget(file, effects);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
         }
@@ -57,7 +57,7 @@ impl Replica {
                 self.adopt(file, effects);
             }
         }
-        answer(message, Ok(Bytes::new()), effects);
+        self.answer(message, Ok(Bytes::new()), effects);
     }
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place
@@ -67,17 +67,11 @@ impl Replica {
             self.regions.forget(file.extent);
             self.forget_damage(file.extent, effects);
         }
-        let held = HeldExtent {
-            alloc: file.alloc,
-            allocated: 0,
-        };
-        self.extents.insert(file.extent, held);
+        self.held.insert(file);
     }
 
     pub(super) fn forget(&mut self, file: ExtentFile, effects: &mut Vec<ReplicaEffect>) {
-        if let Some(held) = self.extents.remove(&file.extent) {
-            self.space.release(held.allocated.into());
-        }
+        self.held.remove(file.extent);
         if self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
         }

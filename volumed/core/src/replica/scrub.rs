@@ -30,11 +30,9 @@ impl Replica {
         effects: &mut Vec<ReplicaEffect>,
     ) -> Option<RegionIndex> {
         debug_assert!(self.scrubbing.is_none(), "one at a time");
-        let mut held = self.extents.range(from.extent()..);
-        let (&extent, held) = held.find(|(_, held)| held.allocated > 0)?;
+        let file = self.held.not_empty(from.extent())?;
+        let extent = file.extent;
         let region = from.max(RegionIndex(extent.0 * REGIONS_PER_EXTENT));
-        let alloc = held.alloc;
-        let file = ExtentFile { extent, alloc };
         if self.regions.is_suspect(region) {
             self.resum(file, region, effects);
             effects.push(ReplicaEffect::Scrubbed { region, blocks: 0 });
@@ -65,9 +63,7 @@ impl Replica {
     pub fn resum_one(&mut self, effects: &mut Vec<ReplicaEffect>) -> bool {
         let suspects = self.regions.suspect_regions();
         let found = suspects.into_iter().find_map(|region| {
-            let alloc = self.extents.get(&region.extent())?.alloc;
-            let extent = region.extent();
-            let file = ExtentFile { extent, alloc };
+            let file = self.held.get(region.extent())?.file;
             self.resum(file, region, effects).then_some(())
         });
         found.is_some()

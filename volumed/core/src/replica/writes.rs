@@ -6,9 +6,7 @@ use crate::rules::Rule;
 use crate::sums::{HOLE, allocated};
 
 use super::regions::Span;
-use super::{
-    Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect, answer,
-};
+use super::{Bytes, DiskAnswer, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 impl Replica {
     pub(super) fn change(
@@ -25,6 +23,11 @@ impl Replica {
                 clear: true,
                 durable,
                 ..
+            }
+            | Ask::Zero {
+                keep: false,
+                durable,
+                ..
             } if holes as usize == before.len() => {
                 self.regions.unpin(span);
                 // The holes may still be in the page cache alone.
@@ -38,18 +41,15 @@ impl Replica {
                 ..
             } => {
                 let (first, last) = partial(span, *offset, data.len(), &before);
-                let data = data.clone();
-                (
-                    DiskOp::Write {
-                        file,
-                        offset: *offset,
-                        data,
-                        durable: *durable,
-                        first,
-                        last,
-                    },
-                    holes,
-                )
+                let op = DiskOp::Write {
+                    file,
+                    offset: *offset,
+                    data: data.clone(),
+                    durable: *durable,
+                    first,
+                    last,
+                };
+                (op, holes)
             }
             &Ask::Zero {
                 offset,
@@ -58,31 +58,28 @@ impl Replica {
                 keep,
                 ..
             } => {
-                let needed = if keep { holes } else { 0 };
-                (
-                    DiskOp::Zero {
-                        file,
-                        offset,
-                        length,
-                        durable,
-                        keep,
-                    },
-                    needed,
-                )
+                let op = DiskOp::Zero {
+                    file,
+                    offset,
+                    length,
+                    durable,
+                    keep,
+                };
+                (op, if keep { holes } else { 0 })
             }
             _ => return,
         };
         let needed = needed * u32::from(self.rules.kept(Rule::Reserve));
-        if self.space.reserve(needed).is_err() {
+        if !self.held.need(needed) {
             self.regions.unpin(span);
-            return answer(&message, Err(ReplicaError::NoSpace), effects);
+            return self.answer(&message, Err(ReplicaError::NoSpace), effects);
         }
         self.note_change(span);
         self.start(
             Doing::Change {
                 message,
                 pinned: span,
-                reserved: needed,
+                needed,
             },
             op,
             effects,
@@ -93,29 +90,28 @@ impl Replica {
         &mut self,
         message: &Message,
         span: Span,
-        reserved: u32,
+        needed: u32,
         result: DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
         let before = allocated(&self.regions.pin(span));
         self.regions.unpin(span);
+        self.held.needed(needed);
         let outcome = match result {
             Ok(DiskAnswer::Sums(sums)) => {
                 self.regions.set(span, &sums);
                 self.found_well(span, effects);
                 let now = allocated(&sums);
-                self.space
-                    .release((before + reserved).saturating_sub(now).into());
-                if let Some(held) = self.extents.get_mut(&span.extent) {
-                    held.allocated = (held.allocated + now).saturating_sub(before);
-                }
+                let before = if self.rules.kept(Rule::GiveBack) {
+                    before
+                } else {
+                    before.min(now)
+                };
+                self.held.wrote(span.extent, before, now);
                 Ok(Bytes::new())
             }
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
-                if self.rules.kept(Rule::GiveBack) {
-                    self.space.release(reserved.into());
-                }
                 match fault {
                     DiskFault::Corrupt { block } => {
                         self.found_damaged(span.extent, block, effects);

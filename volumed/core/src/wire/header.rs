@@ -83,12 +83,18 @@ impl Header {
                 op,
                 ask,
             }),
-            Content::Result(result) => Frame::Answer(Answer {
+            Content::Result {
+                allocated,
+                granted,
+                result,
+            } => Frame::Answer(Answer {
                 volume,
                 disk,
                 incarnation,
                 epoch,
                 op,
+                allocated,
+                granted,
                 result,
             }),
         })
@@ -122,6 +128,7 @@ impl Header {
             epoch,
             op,
             ref result,
+            ..
         } = answer;
         Self {
             length,

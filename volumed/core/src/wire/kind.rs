@@ -56,9 +56,18 @@ kinds! {
     Adopt = 11,
     /// [`Ask::Remove`]: file.
     Remove = 12,
-    /// An answer: what was asked for is done; the bytes of a read or the runs of a map.
+    /// [`Ask::Holes`]: file, offset u32, length u32.
+    Holes = 13,
+    /// [`Ask::Grant`]: least u64, most u64.
+    Grant = 14,
+    /// [`Ask::GiveBack`]: blocks u64.
+    GiveBack = 15,
+    /// [`Ask::Empty`]: nothing.
+    Empty = 16,
+    /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
+    /// u64, then the result's bytes.
     Done = 128,
-    /// An answer: it is not done; why, u8 (1 fenced, 2 restarted, 3 no space, 4 exhausted, 5
+    /// An answer: it is not done; blocks that take space u64, blocks that are granted u64; why, u8 (1 fenced, 2 restarted, 3 no space, 4 exhausted, 5
     /// corrupt, 6 no extent, 7 disk).
     Refused = 129,
 }
@@ -78,6 +87,10 @@ impl Kind {
             Ask::Unmark { .. } => Self::Unmark,
             Ask::Adopt { .. } => Self::Adopt,
             Ask::Remove { .. } => Self::Remove,
+            Ask::Holes { .. } => Self::Holes,
+            Ask::Grant { .. } => Self::Grant,
+            Ask::GiveBack { .. } => Self::GiveBack,
+            Ask::Empty => Self::Empty,
         }
     }
 

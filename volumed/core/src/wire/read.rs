@@ -15,7 +15,11 @@ use super::{Kind, WireError};
 
 pub(super) enum Content {
     Ask(Ask),
-    Result(Result<Bytes, ReplicaError>),
+    Result {
+        allocated: u64,
+        granted: u64,
+        result: Result<Bytes, ReplicaError>,
+    },
 }
 
 pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError> {
@@ -63,15 +67,41 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         },
         Kind::Adopt => Ask::Adopt { file: file(body)? },
         Kind::Remove => Ask::Remove { file: file(body)? },
-        Kind::Done => return Ok(Content::Result(Ok(data(body)?))),
-        Kind::Refused => {
-            let refusal = numbered_refusal(body.try_get_u8()?).ok_or(WireError::Damaged)?;
-            end(body)?;
-            return Ok(Content::Result(Err(refusal)));
+        Kind::Holes => {
+            let (file, offset, length) = part(body)?;
+            Ask::Holes {
+                file,
+                offset,
+                length,
+            }
         }
+        Kind::Grant => Ask::Grant {
+            least: body.try_get_u64_le()?,
+            most: body.try_get_u64_le()?,
+        },
+        Kind::GiveBack => Ask::GiveBack {
+            blocks: body.try_get_u64_le()?,
+        },
+        Kind::Empty => Ask::Empty,
+        Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;
     Ok(Content::Ask(ask))
+}
+
+fn result(kind: Kind, body: &mut Bytes) -> Result<Content, WireError> {
+    let (allocated, granted) = (body.try_get_u64_le()?, body.try_get_u64_le()?);
+    let result = if kind == Kind::Done {
+        Ok(data(body)?)
+    } else {
+        Err(numbered_refusal(body.try_get_u8()?).ok_or(WireError::Damaged)?)
+    };
+    end(body)?;
+    Ok(Content::Result {
+        allocated,
+        granted,
+        result,
+    })
 }
 
 fn write(body: &mut Bytes) -> Result<Ask, WireError> {

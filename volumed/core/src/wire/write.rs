@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes};
 
-use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
+use crate::message::{Answer, Ask, ExtentFile, Message};
 
 use super::kind::refusal_number;
 use super::{Encoded, Frame, HEADER_SIZE, Header, MAX_BODY};
@@ -24,7 +24,7 @@ impl Frame {
         let mut head = vec![0; HEADER_SIZE];
         let data = match self {
             Self::Message(Message { ask, .. }) => write_ask(ask, &mut head),
-            Self::Answer(Answer { result, .. }) => write_result(result, &mut head),
+            Self::Answer(answer) => write_result(answer, &mut head),
         };
         let length = head.len() - HEADER_SIZE + data.len();
         debug_assert!(length <= MAX_BODY, "{length}");
@@ -40,7 +40,12 @@ impl Frame {
 /// Answers the data that follows.
 fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
     match ask {
-        Ask::Promise => {}
+        Ask::Promise | Ask::Empty => {}
+        &Ask::Grant { least, most } => {
+            body.put_u64_le(least);
+            body.put_u64_le(most);
+        }
+        &Ask::GiveBack { blocks } => body.put_u64_le(blocks),
         Ask::Reconcile { from, until, held } => {
             body.put_u64_le(from.0);
             body.put_u64_le(until.map_or(NO_EXTENT, |until| until.0));
@@ -54,6 +59,11 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             length,
         }
         | &Ask::Map {
+            file,
+            offset,
+            length,
+        }
+        | &Ask::Holes {
             file,
             offset,
             length,
@@ -101,8 +111,10 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
     Bytes::new()
 }
 
-fn write_result(result: &Result<Bytes, ReplicaError>, body: &mut Vec<u8>) -> Bytes {
-    match result {
+fn write_result(answer: &Answer, body: &mut Vec<u8>) -> Bytes {
+    body.put_u64_le(answer.allocated);
+    body.put_u64_le(answer.granted);
+    match &answer.result {
         Ok(data) => data.clone(),
         Err(refusal) => {
             body.put_u8(refusal_number(*refusal));

@@ -32,7 +32,10 @@ async fn loss(folder: &TempDir, copy: &Path) -> Loss {
 
 /// A volume with an extent of data.
 async fn fill(volumes: &Volumes, volume: &str) {
-    volumes.create(&name(volume), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name(volume), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(volumes, volume).await.unwrap();
     write(&export, 0, b"data", true).await.unwrap();
 }
@@ -165,7 +168,10 @@ async fn what_an_older_copy_lacks_is_counted_and_then_done_without() {
     assert!(volumes.show(&name("newer")).await.is_err());
     let export = open(&volumes, "emptied").await.unwrap();
     assert_eq!(read(&export, 0, 4).await, Err(IoError::Io));
-    let next = volumes.create(&name("next"), EIB, 1, None).await.unwrap();
+    let next = volumes
+        .create(&name("next"), EIB, 1, None, None)
+        .await
+        .unwrap();
     assert!(next.id > newer, "an id is given once");
     let export = open(&volumes, "next").await.unwrap();
     write(&export, 0, b"more", true).await.unwrap();

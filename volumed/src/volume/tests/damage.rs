@@ -55,7 +55,10 @@ async fn noted(volumes: &Volumes, ranges: usize) {
 async fn a_damaged_block_is_known_until_it_is_written_whole() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &vec![7; 10 * 4096], true).await.unwrap();
     for block in [2, 3, 5] {
@@ -100,7 +103,10 @@ async fn a_damaged_block_is_known_until_it_is_written_whole() {
 async fn the_damage_of_a_deleted_volume_goes_with_it() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, &[7; 4096], true).await.unwrap();
     rot(&folder, 0);

@@ -7,7 +7,7 @@ async fn a_connection_may_write_beyond_the_old_end_at_once() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     volumes
-        .create(&name("v"), ByteCount(MIB), 1, None)
+        .create(&name("v"), ByteCount(MIB), 1, None, None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();
@@ -45,7 +45,7 @@ async fn what_was_the_last_extent_is_trimmed_by_its_new_end() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     volumes
-        .create(&name("v"), ByteCount(MIB), 1, None)
+        .create(&name("v"), ByteCount(MIB), 1, None, None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();
@@ -71,7 +71,7 @@ async fn a_volume_never_gets_smaller() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     volumes
-        .create(&name("v"), ByteCount(2 * MIB), 1, None)
+        .create(&name("v"), ByteCount(2 * MIB), 1, None, None)
         .await
         .unwrap();
     let grow = async |size| volumes.grow(&name("v"), Some(ByteCount(size)), None).await;
@@ -98,11 +98,11 @@ async fn a_volume_grows_by_itself_up_to_its_largest_size() {
         max_size: max,
     };
     let refused = volumes
-        .create(&name("v"), ByteCount(2 * MIB), 1, Some(auto(MIB)))
+        .create(&name("v"), ByteCount(2 * MIB), 1, Some(auto(MIB)), None)
         .await;
     assert!(matches!(refused, Err(CreateVolumeError::AutoGrow)));
     volumes
-        .create(&name("v"), ByteCount(MIB), 1, Some(auto(70 * MIB)))
+        .create(&name("v"), ByteCount(MIB), 1, Some(auto(70 * MIB)), None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();

@@ -8,7 +8,10 @@ use super::*;
 /// A volume with one extent; answers its folder.
 async fn volume_with_data(folder: &TempDir) -> PathBuf {
     let volumes = start(folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, b"data", true).await.unwrap();
     drop(export);
@@ -60,7 +63,10 @@ async fn a_store_rolled_back_by_one_revision_is_refused() {
     let store = |suffix: &str| folder.path().join(format!("meta.db{suffix}"));
     let copy = |suffix: &str| folder.path().join(format!("copy.db{suffix}"));
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     for file in ["", "-wal"] {
         std::fs::copy(store(file), copy(file)).unwrap();

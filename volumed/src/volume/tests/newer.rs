@@ -25,7 +25,10 @@ async fn assert_refused(folder: &TempDir, what: &str) {
 /// A volume whose daemon was killed while a region was dirty; answers its folder.
 async fn killed(folder: &TempDir) -> PathBuf {
     let volumes = start(folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     write(&export, 0, b"data", true).await.unwrap();
     drop(export);

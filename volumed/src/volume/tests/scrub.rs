@@ -20,7 +20,10 @@ async fn until(volumes: &Volumes, state: ScrubState) {
 /// A volume with three regions of 4 MiB, in two extents.
 async fn filled(folder: &TempDir) -> Volumes {
     let volumes = start(folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     for offset in [0, 8 * MIB, 70 * MIB] {
         write(&export, offset, &vec![7; 2 * MIB as usize], true)
@@ -100,7 +103,10 @@ async fn a_scrub_begins_by_itself_when_it_is_due() {
 async fn suspect_regions_of_a_volume_that_nobody_opened_are_summed_anew() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
-    volumes.create(&name("v"), EIB, 1, None).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     for region in 0..3 {
         write(&export, region * 4 * MIB, b"unclean", true)

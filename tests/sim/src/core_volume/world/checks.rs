@@ -183,9 +183,9 @@ impl World {
             return Ok(());
         }
         let held = self.disks[&number].allocated(&self.files());
-        let used = self.spaces[&number].used().0 / BLOCK_SIZE;
-        if held > used {
-            return Err(format!("V12: {held} blocks are held, {used} were taken"));
+        let taken = self.taken(number);
+        if held > taken {
+            return Err(format!("V12: {held} blocks are held, {taken} were taken"));
         }
         Ok(())
     }

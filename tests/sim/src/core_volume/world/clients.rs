@@ -120,6 +120,12 @@ impl World {
             (Request::Read { .. } | Request::Map { .. } | Request::Flush, Err(_)) => return Ok(()),
             (request, reply) => {
                 let (range, fua) = changed(request);
+                if reply == Err(IoError::NoSpace) && !self.troubles.full {
+                    return self.refused(id, asked.since, &range);
+                }
+                if !matches!(request, Request::Write { .. }) {
+                    self.trimmed = self.time;
+                }
                 self.model
                     .answered(id.0, range.clone(), fua, reply.is_ok(), self.time);
                 range
@@ -139,7 +145,7 @@ impl World {
             Request::Flush => 0..0,
             _ => changed(request).0,
         };
-        let full = error == IoError::NoSpace && self.small;
+        let full = error == IoError::NoSpace && (self.small || self.quota.is_some());
         let broken = error == IoError::Io && (self.has_failed() || self.is_harmed(&range));
         if full || broken || self.troubles.excuse(error) {
             return Ok(());

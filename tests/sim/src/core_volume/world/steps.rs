@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    fn replica_event(&mut self, number: DiskNumber, event: ReplicaEvent) -> Checked {
+    pub(super) fn replica_event(&mut self, number: DiskNumber, event: ReplicaEvent) -> Checked {
         let Some(replica) = self.replicas.get_mut(&number) else {
             return Ok(());
         };
@@ -117,8 +117,10 @@ impl World {
                 }
                 ReplicaEffect::Disk(id, op) => self.running.push((number, id, op)),
                 ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. } => {}
+                ReplicaEffect::Recall => self.recall(number)?,
             }
         }
+        self.check_accounts(number)?;
         self.check_readable(number)
     }
 

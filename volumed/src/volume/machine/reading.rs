@@ -1,0 +1,44 @@
+//! Reading without the machine (V14).
+
+use std::sync::Arc;
+
+use volumed_core::message::ExtentFile;
+use volumed_core::{EXTENT_SIZE, ExtentIndex};
+use volumed_disk::Disk;
+
+use super::{Machine, Pool};
+
+impl Machine {
+    /// Where an extent can be read past this machine (V14), if anywhere on this node.
+    pub fn readable(&self, extent: ExtentIndex) -> Option<(Arc<Disk>, ExtentFile)> {
+        let state = self.state.lock();
+        let in_sync = state.head.as_ref()?.in_sync(extent);
+        in_sync.into_iter().find_map(|(disk, placed)| {
+            let file = state.replicas.get(&disk)?.readable(extent)?;
+            let disk = self.node.disks.get(&disk)?;
+            (file == placed).then(|| (Arc::clone(disk), file))
+        })
+    }
+
+    /// The threads that may wait for the disk that an extent is read from.
+    pub fn pool_of(&self, extent: ExtentIndex) -> Option<&Pool> {
+        let state = self.state.lock();
+        let in_sync = state.head.as_ref()?.in_sync(extent);
+        let disk = in_sync.into_iter().next()?.0;
+        self.node.pools.get(&disk)
+    }
+
+    /// Has what can be read past this machine brought into the page cache. Blocks.
+    pub fn read_ahead(&self, offset: u64, length: u32) {
+        let (mut next, end) = (offset, offset + u64::from(length));
+        while next < end {
+            let extent = ExtentIndex::of(next);
+            let stop = end.min(extent.start() + EXTENT_SIZE);
+            if let Some((disk, file)) = self.readable(extent) {
+                let at = next - extent.start();
+                disk.read_ahead(self.volume, file, at, stop - next);
+            }
+            next = stop;
+        }
+    }
+}
