@@ -137,24 +137,28 @@ async fn a_new_owner_ends_it() {
 
 #[tokio::test]
 async fn what_the_daemon_must_look_at_first_is_not_read() {
-    let daemon = Daemon::start();
+    // A region takes 4 s to be summed anew in the background, and eight are in line before the one below.
+    let daemon = Daemon::start_with("scrub_rate = \"1MiB\"");
     let device = open(&attached(&daemon).await).await;
     let bytes = pattern(1, 4096);
-    write(&device, 0, &bytes).await;
-    assert!(device.read_unchecked(0, 4096).await.is_some());
+    for region in 0..8 {
+        write(&device, region * 4 * MIB, &bytes).await;
+    }
+    write(&device, EXTENT, &bytes).await;
+    assert!(device.read_unchecked(EXTENT, 4096).await.is_some());
     let daemon = daemon.restart(Signal::SIGKILL);
     // At once: nothing of this runtime has run meanwhile that could have seen an end.
-    assert_eq!(device.read_unchecked(0, 4096).await, None);
+    assert_eq!(device.read_unchecked(EXTENT, 4096).await, None);
     // Its regions are suspect (V10).
     let admin = daemon.admin();
     let device = open(&admin.attach("v", "next").await.unwrap()).await;
-    assert_eq!(device.read_unchecked(0, 4096).await, None);
-    assert!(device.read(0, 4096).await.unwrap() == bytes);
+    assert_eq!(device.read_unchecked(EXTENT, 4096).await, None);
+    assert!(device.read(EXTENT, 4096).await.unwrap() == bytes);
     drop(device);
     // A clean end of the attachment sums them anew.
     admin.detach("v", "next").await.unwrap();
     let device = open(&admin.attach("v", "last").await.unwrap()).await;
-    assert!(device.read_unchecked(0, 4096).await.unwrap() == bytes);
+    assert!(device.read_unchecked(EXTENT, 4096).await.unwrap() == bytes);
 }
 
 /// Attaches the volume again and connects, both ways.
