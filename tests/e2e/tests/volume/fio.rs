@@ -39,16 +39,19 @@ fn fio_verifies_mixed_sizes_over_four_connections() {
     run(&mut fio(&volumed, &words));
 }
 
-/// fio kills the daemon under its own writes, and keeps which of them were answered.
-fn killed_by_fio(words: &[&str]) {
+/// fio kills the daemon under its own writes, each flushed before the next, and keeps which were answered.
+#[test]
+#[ignore = "make test-clients"]
+fn fio_finds_what_it_flushed_before_it_killed_the_daemon() {
     let mut volumed = Volumed::start("2GiB");
     volumed.create("checked", "1GiB");
     let kill = format!("--trigger=kill -9 {}", volumed.pid());
     let seed = format!("--randseed={}", seed());
-    let mut job = vec!["--rw=randwrite", "--size=1g", "--do_verify=0", &seed];
-    job.extend(words);
+    let mut job = vec!["--rw=randwrite", "--size=1g", &seed];
+    job.extend(["--bs=4k", "--iodepth=1", "--fsync=1"]);
     let mut killing = fio(&volumed, &job);
-    killing.args(["--verify_state_save=1", "--trigger-timeout=3", &kill]);
+    killing.args(["--do_verify=0", "--verify_state_save=1"]);
+    killing.args(["--trigger-timeout=3", &kill]);
     // How it ends under a trigger says nothing: it loses its server.
     let ended = killing.output().expect("fio can be run");
     assert!(
@@ -64,16 +67,4 @@ fn killed_by_fio(words: &[&str]) {
         serde_json::from_str(report.expect("JSON")).expect("fio prints JSON");
     let reads = report["jobs"][0]["read"]["total_ios"].as_u64();
     assert!(reads.expect("a number") > 100, "{verified}");
-}
-
-#[test]
-#[ignore = "make test-clients"]
-fn fio_finds_what_it_flushed_before_it_killed_the_daemon() {
-    killed_by_fio(&["--bs=4k", "--iodepth=1", "--fsync=1"]);
-}
-
-#[test]
-#[ignore = "make test-clients"]
-fn fio_finds_what_was_answered_before_it_killed_the_daemon() {
-    killed_by_fio(&["--bsrange=4k-64k", "--iodepth=32", "--fsync=64"]);
 }

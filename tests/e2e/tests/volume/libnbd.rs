@@ -19,8 +19,9 @@ for round in range(30):
     first, second = bytes([2 * round + 1]) * 50000, bytes([2 * round + 2]) * 50000
     cookies = [h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(first)), at),
                h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(second)), at)]
-    while not all([h.aio_command_completed(cookie) for cookie in cookies]):
+    while h.aio_in_flight() > 0:
         h.poll(-1)
+    assert all([h.aio_command_completed(cookie) for cookie in cookies])
     seen = h.pread(50000, at)
     for start in range(0, 50000):
         if (at + start) % 4096 == 0 or start == 0:

@@ -1,16 +1,15 @@
 //! PostgreSQL on ext4 on a volume, with both killed while pgbench runs. Needs root.
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use hayrack_e2e::clients::run;
+use hayrack_e2e::rack::kill_process;
 use hayrack_e2e::volumed::Volumed;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::mounted::{Device, Mounted, until};
 
@@ -59,8 +58,7 @@ impl<'a> Server<'a> {
             .args(["-c", "listen_addresses=", "-c", "wal_sync_method=fdatasync"])
             .args(["-c", "checkpoint_timeout=30s", "-c", "max_wal_size=64MB"])
             .stdin(Stdio::null())
-            .stderr(log)
-            .process_group(0);
+            .stderr(log);
         let process = postgres.spawn().expect("postgres can be started");
         let server = Self { at, process };
         until("postgres answers", || {
@@ -77,11 +75,17 @@ impl<'a> Server<'a> {
         client
     }
 
-    /// Kills it and all of its processes.
+    /// Kills it and all of its processes, each of which leads a group of its own.
     fn kill(&mut self) {
-        let group = i32::try_from(self.process.id()).expect("a process id fits");
-        // It may have given up already.
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        let own = self.process.id();
+        // Stopped, it makes no more of them.
+        kill_process(own, Signal::SIGSTOP);
+        // It may be gone already.
+        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            kill_process(child.parse().expect("a process id"), Signal::SIGKILL);
+        }
+        kill_process(own, Signal::SIGKILL);
         self.process.wait().expect("a child can be waited for");
     }
 
@@ -141,7 +145,8 @@ fn initialise(mounted: &Mounted<'_>) {
 /// Runs pgbench until volumed and PostgreSQL are killed; answers how many transactions it was told of.
 fn crash(round: u32, volumed: &mut Volumed, server: &mut Server<'_>) -> u64 {
     let mut pgbench = server.client("pgbench");
-    pgbench.args(["--time=600", "--jobs=2", "postgres"]);
+    // With its vacuum it would truncate the history.
+    pgbench.args(["--no-vacuum", "--time=600", "--jobs=2", "postgres"]);
     pgbench.arg(format!("--client={CLIENTS}"));
     let running = pgbench
         .stdin(Stdio::null())

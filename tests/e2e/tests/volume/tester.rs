@@ -29,11 +29,5 @@ fn nbd_tester_client_finds_nothing_wrong() {
     for log in ["integrity-test", "integrityhuge-test"] {
         let path = installed(&format!("{log}.tr")).display().to_string();
         test(&volumed, log, &["-i", "-t", &path]);
-        // With requests in flight that overlap.
-        test(
-            &volumed,
-            &format!("{log}-loose"),
-            &["-i", "-l", "-t", &path],
-        );
     }
 }
