@@ -80,7 +80,7 @@ fn fills_and_empties(kind: &Kind) {
 
     let mounted = device.mount("defaults");
     assert_whole(mounted.path(), 0..files);
-    let kept = |index: &u64| index % 10 == 0;
+    let kept = |index: &u64| index.is_multiple_of(10);
     for index in (0..=files).filter(|index| !kept(index)) {
         // The last one may not even have been made.
         let _ = fs::remove_file(mounted.file(&index.to_string()));

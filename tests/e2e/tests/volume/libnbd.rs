@@ -9,7 +9,7 @@ use crate::{MIB, same_bytes, sparse_file};
 
 /// Overlapping requests in flight on one connection: each block ends as one of the two that raced for
 /// it left it, and as the same one for everybody.
-const RACES: &str = r#"
+const RACES: &str = r"
 import random
 other = nbd.NBD()
 other.connect_uri(uri)
@@ -29,7 +29,7 @@ for round in range(30):
             assert seen[start:end] in (first[start:end], second[start:end]), (round, start)
     assert other.pread(50000, at) == seen, round
 h.flush()
-"#;
+";
 
 #[test]
 fn nbdsh_races_two_writes() {

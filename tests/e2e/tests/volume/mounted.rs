@@ -11,13 +11,13 @@ use hayrack_e2e::clients::{debian, run};
 use hayrack_e2e::volumed::Volumed;
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The block device.
 pub struct Device {
     folder: TempDir,
     nbdfuse: Child,
-    device: String,
+    name: String,
 }
 
 impl Device {
@@ -39,23 +39,23 @@ impl Device {
         Self {
             folder,
             nbdfuse,
-            device: device.trim().to_owned(),
+            name: device.trim().to_owned(),
         }
     }
 
     pub fn name(&self) -> &str {
-        &self.device
+        &self.name
     }
 
     /// Runs a program on it.
     pub fn run(&self, words: &[&str]) -> String {
-        run(Command::new(words[0]).args(&words[1..]).arg(&self.device))
+        run(Command::new(words[0]).args(&words[1..]).arg(&self.name))
     }
 
     pub fn mount(&self, options: &str) -> Mounted<'_> {
         let at = tempfile::tempdir().expect("a temporary folder can be made");
         let mut mount = Command::new("mount");
-        run(mount.args(["-o", options, &self.device]).arg(at.path()));
+        run(mount.args(["-o", options, &self.name]).arg(at.path()));
         Mounted { at, device: self }
     }
 }
@@ -63,7 +63,7 @@ impl Device {
 impl Drop for Device {
     fn drop(&mut self) {
         // The server may be gone, and a test may have failed halfway.
-        let _ = Command::new("losetup").args(["-d", &self.device]).status();
+        let _ = Command::new("losetup").args(["-d", &self.name]).status();
         let file = self.folder.path().join("volume");
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline && !unmounted(&file) {
@@ -101,7 +101,7 @@ impl Mounted<'_> {
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        if mounts().any(|line| line.starts_with(&format!("{} ", self.device.device))) {
+        if mounts().any(|line| line.starts_with(&format!("{} ", self.device.name))) {
             let mut umount = Command::new("umount");
             let _ = umount.arg("--lazy").arg(self.path()).status();
         }

@@ -155,7 +155,7 @@ fn crash(round: u32, volumed: &mut Volumed, server: &mut Server<'_>) -> u64 {
         .spawn()
         .expect("pgbench can be started");
     thread::sleep(Duration::from_secs(5));
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         server.kill();
         volumed.kill();
     } else {

@@ -26,8 +26,7 @@ fn nbd_tester_client_finds_nothing_wrong() {
     test(&volumed, "reads", &[]);
     test(&volumed, "writes", &["-w"]);
     test(&volumed, "flushes", &["-w", "-f"]);
-    for log in ["integrity-test", "integrityhuge-test"] {
-        let path = installed(&format!("{log}.tr")).display().to_string();
-        test(&volumed, log, &["-i", "-t", &path]);
-    }
+    // Its other log has requests above 32 MiB, which no client may send that was told of that bound.
+    let log = installed("integrity-test.tr").display().to_string();
+    test(&volumed, "replay", &["-i", "-t", &log]);
 }
