@@ -72,10 +72,7 @@ fn fills_and_empties(kind: &Kind) {
     let (files, refused) = fill(mounted.path());
     assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
     let full = volumed.used();
-    assert!(
-        files > 50 && full >= empty + files * FILE as u64,
-        "{files} {full}"
-    );
+    assert!(files > 50 && full >= files * FILE as u64, "{files} {full}");
     mounted.unmount();
 
     let mounted = device.mount("defaults");
@@ -134,8 +131,9 @@ fn outlives_a_full_pool(kind: &Kind) {
     device.run(kind.check);
     let mounted = device.mount("defaults");
     assert_whole(mounted.path(), 0..files);
-    let (more, _) = fill(mounted.path());
-    assert!(more > files, "there is room again");
+    let again = mounted.file("again");
+    fs::create_dir(&again).expect("a folder can be made");
+    assert!(fill(&again).0 > 10, "there is room again");
     mounted.unmount();
 }
 
