@@ -11,7 +11,8 @@
 # make fuzz      fuzz every target for SECONDS each (600)
 # make crash     kill -9 under load, ROUNDS times (50)
 # make power-cut cut the power of a machine under load, ROUNDS times (5)
-# make test-clients   the clients that take minutes to build: SDKs for Go, Java and Rust, mc
+# make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
+#                     file systems and PostgreSQL, which need root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -92,4 +93,4 @@ power-cut: build-packages
 test-clients: build-packages
 	tests/e2e/heavy/build
 	cargo build --locked -p volumed -p s3d
-	cargo test --locked --no-fail-fast -p hayrack-e2e --test clients -- --ignored --test-threads=2
+	cargo test --locked --no-fail-fast -p hayrack-e2e --test clients --test volume -- --ignored --test-threads=2

@@ -1,7 +1,6 @@
 //! Both daemons started by hand, for settings that quickstart does not offer.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,21 +9,20 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::binaries::{binary, free_address};
 use crate::http::{Request, exchange};
 use crate::rack::kill_process;
 use crate::s3::S3;
+use crate::volumed::Volumed;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// volumed with one disk of a given capacity, and s3d.
 #[derive(Debug)]
 pub struct Daemons {
-    folder: TempDir,
-    volumed: Child,
+    volumed: Volumed,
     s3d: Child,
     /// Where S3 is served.
     pub s3: SocketAddr,
@@ -37,23 +35,10 @@ impl Daemons {
     /// # Panics
     /// When they do not answer.
     pub fn start(capacity: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("hayrack-").tempdir();
-        let folder = folder.expect("a temporary folder can be made");
-        let at = |name: &str| folder.path().join(name);
-        let disk = at("disk0");
-        fs::create_dir(&disk).expect("a folder can be made");
-        let config = format!(
-            "disks = [{{ path = \"{}\", capacity = \"{capacity}\", reserve = \"0\" }}]\n",
-            disk.display()
-        );
-        fs::write(at("volumed.toml"), config).expect("a file can be written");
-        let volumed = start_volumed(folder.path());
-        let socket = at("volumed/admin.sock");
-        until("volumed's socket", || socket.exists());
+        let volumed = Volumed::start(capacity);
         let (s3, api) = (free_address(), free_address());
-        let s3d = start_s3d(folder.path(), s3, api, &[]);
+        let s3d = start_s3d(&volumed, s3, api, &[]);
         let daemons = Self {
-            folder,
             volumed,
             s3d,
             s3,
@@ -79,7 +64,7 @@ impl Daemons {
             OsStr::new("--tls-key"),
             key.as_os_str(),
         ];
-        self.s3d = start_s3d(self.folder.path(), self.s3, self.api, &files);
+        self.s3d = start_s3d(&self.volumed, self.s3, self.api, &files);
         until("s3d", || TcpStream::connect(self.s3).is_ok());
     }
 
@@ -112,10 +97,9 @@ impl Daemons {
     /// # Panics
     /// When it cannot be started.
     pub fn restart_volumed(&mut self, pause: Duration) {
-        kill_process(self.volumed.id(), Signal::SIGKILL);
-        self.volumed.wait().expect("a child can be waited for");
+        self.volumed.kill();
         thread::sleep(pause);
-        self.volumed = start_volumed(self.folder.path());
+        self.volumed.spawn_again();
     }
 
     /// The REST API.
@@ -125,64 +109,45 @@ impl Daemons {
 
     /// What both have written to stderr.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.volumed.log()
     }
 
     /// volumed's admin socket.
     pub fn admin_socket(&self) -> PathBuf {
-        self.folder.path().join("volumed/admin.sock")
+        self.volumed.admin_socket()
     }
 }
 
 impl Drop for Daemons {
     fn drop(&mut self) {
-        for child in [&mut self.s3d, &mut self.volumed] {
-            kill_process(child.id(), Signal::SIGTERM);
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
-                thread::sleep(Duration::from_millis(10));
-            }
-            // It may just have ended.
-            let _ = child.kill();
-            let _ = child.wait();
+        let child = &mut self.s3d;
+        kill_process(child.id(), Signal::SIGTERM);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(10));
         }
+        // It may just have ended.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
-fn start_volumed(folder: &Path) -> Child {
-    Command::new(binary("volumed"))
-        .args(["serve", "--data"])
-        .arg(folder.join("volumed"))
-        .arg("--config")
-        .arg(folder.join("volumed.toml"))
-        .stdin(Stdio::null())
-        .stderr(log(folder))
-        .spawn()
-        .expect("volumed can be started")
-}
-
-fn start_s3d(folder: &Path, s3: SocketAddr, api: SocketAddr, more: &[&OsStr]) -> Child {
+fn start_s3d(volumed: &Volumed, s3: SocketAddr, api: SocketAddr, more: &[&OsStr]) -> Child {
     Command::new(binary("s3d"))
         .args(["serve", "--data"])
-        .arg(folder.join("s3d"))
+        .arg(volumed.path("s3d"))
         .arg("--volumed")
-        .arg(folder.join("volumed/admin.sock"))
+        .arg(volumed.admin_socket())
         .arg("--store")
-        .arg(folder.join("volumed/meta.db"))
+        .arg(volumed.path("volumed/meta.db"))
         .args(["--s3-listen", &s3.to_string()])
         .args(["--api-listen", &api.to_string()])
         .args(["--domain", "localhost", "--region", "us-east-1"])
         .args(more)
         .stdin(Stdio::null())
-        .stderr(log(folder))
+        .stderr(volumed.appended_log())
         .spawn()
         .expect("s3d can be started")
-}
-
-fn log(folder: &Path) -> File {
-    let mut appending = File::options();
-    appending.create(true).append(true);
-    appending.open(folder.join("log")).expect("a log")
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {

@@ -11,3 +11,4 @@ pub mod mounted;
 pub mod rack;
 pub mod random;
 pub mod s3;
+pub mod volumed;

@@ -28,7 +28,7 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 3] = [
+const NOT_TESTS: [(&str, &str); 7] = [
     (
         "volumed/meta/src/conformance/mod.rs",
         "its writer is the process that the test kills",
@@ -36,6 +36,22 @@ const NOT_TESTS: [(&str, &str); 3] = [
     (
         "tests/e2e/tests/clients/heavy.rs",
         "`make test-clients` runs them: building the clients takes minutes",
+    ),
+    (
+        "tests/e2e/tests/volume/file_systems.rs",
+        "`make test-clients` runs them: they take minutes, and root",
+    ),
+    (
+        "tests/e2e/tests/volume/fio.rs",
+        "`make test-clients` runs it: it kills the daemon under seconds of load",
+    ),
+    (
+        "tests/e2e/tests/volume/postgres.rs",
+        "`make test-clients` runs it: it takes minutes, and root",
+    ),
+    (
+        "tests/e2e/tests/volume/tester.rs",
+        "`make test-clients` runs it: the client has to be built",
     ),
     (
         "tests/e2e/tests/crash/power.rs",
