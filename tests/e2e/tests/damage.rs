@@ -2,8 +2,13 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
+use hayrack_e2e::binaries::binary;
 use hayrack_e2e::http::{Request, exchange};
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
@@ -104,4 +109,53 @@ fn damaged_objects_are_refused_and_others_are_not() {
     assert_eq!(s3.put(&format!("{bucket}/new"), "new").status, 200);
     assert_eq!(s3.get(&format!("{bucket}/new")).text(), "new");
     assert!(rack.stop().success());
+    let named = named_damage(&site, bucket.trim_start_matches('/'));
+    let objects: Vec<_> = objects.iter().map(|(path, _)| key_of(path)).collect();
+    assert_eq!(named, [objects[1].clone(), objects[0].clone()]);
+}
+
+fn key_of(path: &str) -> String {
+    path.rsplit('/').next().expect("a key").to_owned()
+}
+
+/// The keys that `s3d bucket damage` names, with a volumed that was started since.
+fn named_damage(site: &Site, bucket: &str) -> Vec<String> {
+    let folder = site.data().join("volumed");
+    let mut volumed = Command::new(binary("volumed"))
+        .arg("serve")
+        .arg("--data")
+        .arg(&folder)
+        .arg("--disk")
+        .arg(site.data().join("disk0"))
+        .spawn()
+        .expect("volumed can be started");
+    while UnixStream::connect(folder.join("admin.sock")).is_err() {
+        thread::sleep(Duration::from_millis(20));
+        assert!(volumed.try_wait().expect("a child").is_none(), "it ended");
+    }
+    let output = Command::new(binary("s3d"))
+        .args(["bucket", "damage", bucket, "--json", "--data"])
+        .arg(site.data().join("s3d"))
+        .arg("--volumed")
+        .arg(folder.join("admin.sock"))
+        .arg("--store")
+        .arg(folder.join("meta.db"))
+        .output()
+        .expect("s3d can be started");
+    let doctor = Command::new(binary("volumed"))
+        .arg("doctor")
+        .arg("--socket")
+        .arg(folder.join("admin.sock"))
+        .output()
+        .expect("volumed can be started");
+    volumed.kill().expect("it runs");
+    volumed.wait().expect("a child");
+    let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.contains("s3d bucket damage"), "{doctor}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let problems = report["problems"].as_array().expect("problems").iter();
+    problems
+        .filter_map(|problem| Some(problem["key"].as_str()?.to_owned()))
+        .collect()
 }

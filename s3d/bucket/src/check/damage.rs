@@ -1,7 +1,7 @@
 //! What lies where a volume is damaged: what `s3d bucket damage` does.
 
 use super::report::{CheckReport, Problem};
-use super::{Opened, close, open, read_log, references};
+use super::{Opened, close_index, open, read_log, references};
 use crate::bucket::Devices;
 use crate::errors::OpenError;
 use crate::format::layout::{DATA_ZONE, INDEX_ZONE, MAX_SPAN, RESERVE};
@@ -42,7 +42,7 @@ pub async fn damage(
             let noted = read_log(&index, &data, applied, &mut report).await;
             let read = move |reader: &_| lying_in(reader, &in_data);
             let found = index.read_at_one_moment(read).await;
-            close(index);
+            close_index(&index).await;
             noted?;
             let found = found.map_err(|error| OpenError::Index(error.to_string()))?;
             note(found, &mut report);

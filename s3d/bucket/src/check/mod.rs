@@ -17,6 +17,7 @@ pub use report::{CheckReport, Problem};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use volumed_client::{BlockDevice, DeviceError};
 
 use crate::bucket::Devices;
@@ -64,7 +65,7 @@ pub async fn check(
         }
         Err(error) => Err(error),
     };
-    close(index);
+    close_index(&index).await;
     checked
 }
 
@@ -139,7 +140,14 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexEr
         .unwrap_or_else(|_| Err(IndexError("a page of it makes no sense".into())))
 }
 
-/// Closes an index that was only read. It may meet damage there that no row led to; the overlay takes
+/// Closes an index that was only read, while the device below the overlay can still be read: a write
+/// of a part of a block does.
+async fn close_index(index: &Index) {
+    // As with `close`, nothing is lost.
+    let _ = AssertUnwindSafe(index.close()).catch_unwind().await;
+}
+
+/// Closes what was only read. It may meet damage there that no row led to; the overlay takes
 /// what it writes, so nothing is lost.
 fn close<T>(index: T) {
     let _ = guarded(|| {

@@ -244,6 +244,13 @@ impl Index {
         self.read_at_one_moment(move |reader| read(reader)).await
     }
 
+    /// Closes it while what closing needs, the device below among it, is still there. Nothing may be
+    /// read or changed afterwards.
+    pub async fn close(&self) {
+        let store = self.store.clone();
+        self.offload.run(move || store.close()).await;
+    }
+
     /// The same on a view that no later change alters at all.
     pub async fn read_at_one_moment<T: Send + 'static>(
         self: &Arc<Self>,
