@@ -45,21 +45,28 @@ impl Default for Sector {
 }
 
 impl Sector {
-    /// What a read that was submitted as `request` may return.
-    fn readable(&self, request: u64) -> BTreeSet<Stamp> {
-        let mut readable = BTreeSet::new();
-        for write in self
-            .writes
-            .iter()
-            .rev()
-            .filter(|write| write.request < request)
-        {
-            readable.insert(write.stamp);
-            if write.state != State::Failed {
-                return readable;
+    /// What a read that was submitted as `request` may return, and which requests must then fail: an
+    /// older value is shown past a write that is not answered only if that write came to nothing.
+    fn readable(&self, request: u64) -> BTreeMap<Stamp, BTreeSet<u64>> {
+        let mut readable = BTreeMap::new();
+        let mut failing = BTreeSet::new();
+        let mut may_be = |stamp, failing: &BTreeSet<u64>| {
+            readable.entry(stamp).or_insert_with(|| failing.clone());
+        };
+        let earlier = |write: &&Write| write.request < request;
+        for write in self.writes.iter().rev().filter(earlier) {
+            may_be(write.stamp, &failing);
+            match write.state {
+                State::Failed => {}
+                State::Open => {
+                    failing.insert(write.request);
+                }
+                State::Answered(_) | State::Durable => return readable,
             }
         }
-        readable.extend(&self.before);
+        for &stamp in &self.before {
+            may_be(stamp, &failing);
+        }
         readable
     }
 
@@ -110,6 +117,8 @@ pub(super) struct Model {
     /// With several replicas a read of one says nothing of what another has of a failed write.
     one_replica: bool,
     sectors: BTreeMap<u64, Sector>,
+    /// Requests of which a read showed that a part came to nothing: they may not end well.
+    failing: BTreeSet<u64>,
 }
 
 impl Model {
@@ -117,6 +126,7 @@ impl Model {
         Self {
             one_replica,
             sectors: BTreeMap::new(),
+            failing: BTreeSet::new(),
         }
     }
 
@@ -178,7 +188,12 @@ impl Model {
         durable: bool,
         well: bool,
         time: u64,
-    ) {
+    ) -> Result<(), String> {
+        if self.failing.remove(&request) && well {
+            return Err(format!(
+                "V3: request {request} ends well, though a read did not see it"
+            ));
+        }
         for (_, sector) in self.sectors.range_mut(sectors) {
             for write in sector
                 .writes
@@ -192,10 +207,12 @@ impl Model {
                 };
             }
         }
+        Ok(())
     }
 
     /// A request was refused, and changed nothing.
     pub fn refused(&mut self, request: u64, sectors: std::ops::Range<u64>) {
+        self.failing.remove(&request);
         for (_, sector) in self.sectors.range_mut(sectors) {
             sector.writes.retain(|write| write.request != request);
         }
@@ -226,11 +243,13 @@ impl Model {
             }
             let sector = self.sectors.entry(at).or_default();
             let readable = sector.readable(request);
-            if !readable.contains(&stamp) {
+            let Some(failing) = readable.get(&stamp) else {
                 return Err(format!(
-                    "sector {at} holds {stamp}, not one of {readable:?}"
+                    "sector {at} holds {stamp}, not one of {:?}",
+                    readable.keys()
                 ));
-            }
+            };
+            self.failing.extend(failing);
             let settled = |write: &Write| write.request < request && write.state != State::Open;
             if self.one_replica && sector.writes.iter().all(settled) {
                 sector.settle_on(stamp);
@@ -240,14 +259,16 @@ impl Model {
     }
 
     /// Checks that a map, asked for as `request`, may call these sectors a hole.
-    pub fn hole(&self, request: u64, sectors: std::ops::Range<u64>) -> Result<(), String> {
+    pub fn hole(&mut self, request: u64, sectors: std::ops::Range<u64>) -> Result<(), String> {
         for (at, sector) in self.sectors.range(sectors) {
             let readable = sector.readable(request);
-            if !readable.contains(&0) {
+            let Some(failing) = readable.get(&0) else {
                 return Err(format!(
-                    "sector {at} is no hole, it holds one of {readable:?}"
+                    "sector {at} is no hole, it holds one of {:?}",
+                    readable.keys()
                 ));
-            }
+            };
+            self.failing.extend(failing);
         }
         Ok(())
     }

@@ -316,13 +316,14 @@ impl World {
     /// A new owner attaches (V2): the old one's connections are read no more, what they sent is
     /// answered, and only then does its head begin.
     pub fn attach(&mut self) -> Checked {
-        if !self.broken.is(Lie::ReadsOldConnections) {
-            self.connections.clear();
-        }
+        let unread = std::mem::take(&mut self.connections);
         while !self.asked.is_empty() || !self.placing.is_empty() {
             if !self.step()? {
                 return Err("V13: the old owner's requests are never answered".to_owned());
             }
+        }
+        if self.broken.is(Lie::ReadsOldConnections) {
+            self.connections = unread;
         }
         self.owner += 1;
         self.begin_head()

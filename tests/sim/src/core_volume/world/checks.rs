@@ -239,7 +239,7 @@ impl World {
 
     /// The runs of a map lie within what was asked about, and its holes read zero.
     pub(super) fn check_map(
-        &self,
+        &mut self,
         id: RequestId,
         (offset, length): (u64, u32),
         answer: Bytes,

@@ -127,7 +127,7 @@ impl World {
                     self.trimmed = self.time;
                 }
                 self.model
-                    .answered(id.0, range.clone(), fua, reply.is_ok(), self.time);
+                    .answered(id.0, range.clone(), fua, reply.is_ok(), self.time)?;
                 range
             }
         };
