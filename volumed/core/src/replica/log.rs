@@ -54,10 +54,16 @@ impl DirtyLog {
         self.unsettled.insert(region);
     }
 
-    /// The extent is gone; the next write of the log leaves its regions out.
+    /// The extent is gone; the next write of the log leaves its regions out, also those that were to be
+    /// marked by it: the head does not count on them any more, and so would never take them away.
     pub fn forget(&mut self, extent: ExtentIndex) {
         for region in regions_of(extent) {
             self.marked.remove(&region);
+        }
+        for message in &mut self.waiting {
+            if let Ask::Mark { regions } = &mut message.ask {
+                regions.retain(|region| region.extent() != extent);
+            }
         }
     }
 }
