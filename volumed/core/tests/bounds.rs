@@ -1,6 +1,6 @@
 //! Whatever a client asks for, and whatever a volume holds, each message of its head fits a frame.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -32,10 +32,14 @@ fn head(extents: u64) -> Head {
             .map(|extent| (ExtentIndex(extent), placement.clone()))
             .collect(),
         stale: BTreeSet::new(),
-        dirty: (0..extents)
-            .map(|extent| RegionIndex(extent * REGIONS_PER_EXTENT))
-            .collect(),
+        dirty: BTreeMap::from([(DISK, first_regions(extents))]),
     })
+}
+
+fn first_regions(extents: u64) -> BTreeSet<RegionIndex> {
+    (0..extents)
+        .map(|extent| RegionIndex(extent * REGIONS_PER_EXTENT))
+        .collect()
 }
 
 fn tell(head: &mut Head, event: HeadEvent) -> Vec<HeadEffect> {

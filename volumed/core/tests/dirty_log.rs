@@ -1,15 +1,19 @@
-//! What a replica's log names, one event at a time.
+//! What replicas and heads take for marked, one event at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use volumed_core::format::Slots;
-use volumed_core::message::{Ask, ExtentFile, Message, OpId};
+use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
+use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
     DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
 };
 use volumed_core::{
-    Alloc, DiskNumber, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT,
+    RegionIndex, Request, VolumeId,
 };
 
 fn file(extent: u64) -> ExtentFile {
@@ -95,4 +99,90 @@ fn the_mark_of_an_extent_placed_anew_stays() {
     finish(&mut replica, writing);
     let both = [RegionIndex(0), RegionIndex(REGIONS_PER_EXTENT)];
     assert_eq!(*replica.dirty(), BTreeSet::from(both));
+}
+
+#[test]
+fn a_new_head_has_the_marks_of_extents_that_are_elsewhere_forgotten() {
+    let mut replica = replica();
+    for extent in [0, 1] {
+        let writing = ask(&mut replica, mark(extent));
+        finish(&mut replica, writing);
+    }
+    // Extent 0 was only made anew; extent 1 is on another disk now.
+    let held = BTreeSet::from([ExtentFile {
+        alloc: Alloc(2),
+        ..file(0)
+    }]);
+    let reconcile = Ask::Reconcile {
+        from: ExtentIndex(0),
+        until: None,
+        held,
+    };
+    let removing = ask(&mut replica, reconcile);
+    finish(&mut replica, removing);
+    assert_eq!(*replica.dirty(), BTreeSet::from([RegionIndex(0)]));
+}
+
+/// What a head sends after a write to an extent on disk 0 whose first region is dirty by the log of `disk`.
+fn asked_first(disk: u16) -> Ask {
+    let placement = Placement {
+        alloc: Alloc(1),
+        replicas: vec![(DiskNumber(0), Role::Full)],
+    };
+    let mut head = Head::new(HeadStart {
+        volume: VolumeId(1),
+        epoch: Epoch(1),
+        size: ByteCount(EXTENT_SIZE),
+        quota: None,
+        settings: HeadSettings::for_replicas(1),
+        disks: BTreeSet::from([DiskNumber(0), DiskNumber(1)]),
+        extents: BTreeMap::from([(ExtentIndex(0), placement)]),
+        stale: BTreeSet::new(),
+        dirty: BTreeMap::from([(DiskNumber(disk), BTreeSet::from([RegionIndex(0)]))]),
+    });
+    let mut events = vec![HeadEvent::Start];
+    let mut written = false;
+    while let Some(event) = events.pop() {
+        let mut effects = Vec::new();
+        head.handle(Moment(0), event, &mut effects);
+        for effect in effects {
+            match effect {
+                HeadEffect::Send(message) => match message.ask {
+                    Ask::Mark { .. } | Ask::Write { .. } => return message.ask,
+                    _ => events.push(HeadEvent::Answer(well(&message))),
+                },
+                HeadEffect::Started(outcome) if !written => {
+                    assert_eq!(outcome, Ok(()));
+                    written = true;
+                    let write = Request::Write {
+                        offset: 0,
+                        data: Bytes::from_static(&[1; 4096]),
+                        fua: false,
+                    };
+                    events.push(HeadEvent::Request(RequestId(1), write));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    panic!("nothing was written")
+}
+
+fn well(message: &Message) -> Answer {
+    Answer {
+        volume: message.volume,
+        disk: message.disk,
+        incarnation: message.incarnation,
+        epoch: message.epoch,
+        op: message.op,
+        allocated: 0,
+        granted: 1 << 20,
+        result: Ok(Bytes::new()),
+    }
+}
+
+#[test]
+fn the_log_of_another_disk_marks_nothing() {
+    assert!(matches!(asked_first(0), Ask::Write { .. }));
+    assert!(matches!(asked_first(1), Ask::Mark { .. }));
 }

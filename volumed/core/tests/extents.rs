@@ -34,7 +34,7 @@ fn head(extents: u64, stale: BTreeSet<DiskNumber>) -> Head {
             .map(|extent| (ExtentIndex(extent), placement.clone()))
             .collect(),
         stale,
-        dirty: BTreeSet::new(),
+        dirty: BTreeMap::new(),
     })
 }
 

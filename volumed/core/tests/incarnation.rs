@@ -1,7 +1,7 @@
 //! A head and a replica whose disk lost what was not flushed do not take each other for what they were
 //! (V7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,7 +45,7 @@ fn head() -> Head {
         disks: BTreeSet::from([DISK]),
         extents: [(FILE.extent, placement)].into(),
         stale: BTreeSet::new(),
-        dirty: BTreeSet::new(),
+        dirty: BTreeMap::new(),
     })
 }
 

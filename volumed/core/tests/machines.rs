@@ -43,7 +43,7 @@ fn head(placed: u64) -> Head {
             .map(|extent| (ExtentIndex(extent), placement()))
             .collect(),
         stale: BTreeSet::new(),
-        dirty: BTreeSet::new(),
+        dirty: BTreeMap::new(),
     });
     let mut sent = tell(&mut head, HeadEvent::Start);
     while !sent.is_empty() {

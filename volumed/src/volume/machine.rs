@@ -138,10 +138,8 @@ impl Machine {
         let (tell, told) = oneshot::channel();
         let deeds = {
             let mut state = self.state.lock();
-            let dirty = state
-                .replicas
-                .values()
-                .flat_map(|replica| replica.dirty().iter().copied());
+            let replicas = state.replicas.iter();
+            let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
             state.head = Some(Head::new(HeadStart {
                 volume: self.volume,
                 epoch,

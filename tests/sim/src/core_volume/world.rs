@@ -191,12 +191,11 @@ impl World {
 
     fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
         self.epoch += 1;
-        let dirty = self
-            .replicas
-            .values()
-            .flat_map(|replica| replica.dirty().iter().copied());
-        let dirty: BTreeSet<_> = dirty.collect();
-        self.dirty_at_start = dirty.len();
+        let replicas = self.replicas.iter();
+        let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
+        let dirty: BTreeMap<_, _> = dirty.collect();
+        let regions: BTreeSet<_> = dirty.values().flatten().collect();
+        self.dirty_at_start = regions.len();
         let start = HeadStart {
             volume: VOLUME,
             epoch: Epoch(self.epoch),

@@ -67,6 +67,25 @@ impl Extents {
         placement.in_sync(&self.stale)
     }
 
+    /// The regions that are dirty by a disk that holds them in sync. What another disk's log still says of
+    /// an extent that it held earlier marks nothing here (V5).
+    pub fn dirty(
+        &self,
+        by_disk: BTreeMap<DiskNumber, BTreeSet<RegionIndex>>,
+    ) -> BTreeSet<RegionIndex> {
+        let held = |disk, region: &RegionIndex| {
+            let placed = self.get(region.extent());
+            placed.is_some_and(|placed| self.in_sync(placed).any(|holder| holder == disk))
+        };
+        let held = &held;
+        by_disk
+            .into_iter()
+            .flat_map(|(disk, regions)| {
+                regions.into_iter().filter(move |region| held(disk, region))
+            })
+            .collect()
+    }
+
     /// Up to [`RECONCILED_AT_ONCE`] extents from `from` on, and where those begin that are not
     /// among them, if there are any.
     pub fn some_from(

@@ -79,8 +79,8 @@ pub struct HeadStart {
     pub extents: BTreeMap<ExtentIndex, Placement>,
     /// Disks that the store says may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
-    /// What the replicas say: the union of their dirty regions.
-    pub dirty: BTreeSet<RegionIndex>,
+    /// The dirty regions by what each disk's replica says.
+    pub dirty: BTreeMap<DiskNumber, BTreeSet<RegionIndex>>,
 }
 
 /// What a head is told.
@@ -190,6 +190,8 @@ impl Head {
 
     /// The same, of a head that keeps these rules.
     pub fn keeping(rules: Rules, start: HeadStart) -> Self {
+        let extents = Extents::new(start.extents, start.stale, start.size);
+        let dirty = extents.dirty(start.dirty);
         Self {
             rules,
             volume: start.volume,
@@ -198,9 +200,9 @@ impl Head {
             now: Moment::default(),
             disks: start.disks,
             incarnations: BTreeMap::new(),
-            extents: Extents::new(start.extents, start.stale, start.size),
-            flushes: Flushes::new(rules, &start.dirty),
-            dirty: Dirty::new(rules, start.settings, start.dirty),
+            extents,
+            flushes: Flushes::new(rules, &dirty),
+            dirty: Dirty::new(rules, start.settings, dirty),
             space: Space::new(rules, start.quota),
             empty: Empty::default(),
             lanes: Lanes::default(),

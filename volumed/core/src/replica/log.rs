@@ -54,6 +54,11 @@ impl DirtyLog {
         self.unsettled.insert(region);
     }
 
+    /// Keeps the marks of some extents; the next write of the log leaves the others out.
+    pub fn retain(&mut self, keep: impl Fn(ExtentIndex) -> bool) {
+        self.marked.retain(|region| keep(region.extent()));
+    }
+
     /// The extent is gone; the next write of the log leaves its regions out, also those that were to be
     /// marked by it: the head does not count on them any more, and so would never take them away.
     pub fn forget(&mut self, extent: ExtentIndex) {

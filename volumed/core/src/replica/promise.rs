@@ -1,5 +1,8 @@
 //! Promising an epoch (V1), and which extents are held.
 
+use std::collections::BTreeSet;
+
+use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
 use crate::rules::Rule;
@@ -52,6 +55,12 @@ impl Replica {
             self.forget(file, effects);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
         }
+        // An extent that was only made anew keeps its marks: the head counts on them.
+        let here: BTreeSet<_> = placed.iter().map(|file| file.extent).collect();
+        let told_of =
+            |extent: ExtentIndex| extent >= *from && until.is_none_or(|until| extent < until);
+        self.log
+            .retain(|extent| !told_of(extent) || here.contains(&extent));
         for &file in placed {
             if !self.holds(file) {
                 self.adopt(file, effects);

@@ -77,7 +77,7 @@ impl Rig {
                 disks: BTreeSet::from([DISK]),
                 extents: BTreeMap::new(),
                 stale: BTreeSet::new(),
-                dirty: BTreeSet::new(),
+                dirty: BTreeMap::new(),
             });
             Tenant {
                 head,
