@@ -48,7 +48,7 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, damage, grow, limit, delete
+    /// Volumes: create, list, show, damage, grow, quota, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
@@ -154,7 +154,7 @@ pub enum ScrubCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// Pause every scrub until it is started again, also over restarts
+    /// Pause every scrub that runs until it is started again, also over restarts
     Pause {
         #[command(flatten)]
         call: Call,

@@ -100,9 +100,7 @@ pub async fn serve(
     }
     serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
     volumes.make_daily_copies();
-    volumes
-        .scrub_in_background(settings.scrub_settings())
-        .await?;
+    volumes.scrub_in_background(settings.scrub_settings()).await;
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(

@@ -210,6 +210,7 @@ pub fn loss(loss: &Loss) -> Vec<String> {
         unrecorded,
         missing,
         volumes,
+        absent,
     } = *loss;
     let lines = [
         (
@@ -231,6 +232,11 @@ pub fn loss(loss: &Loss) -> Vec<String> {
         (
             missing,
             "extents that it records are on no disk: they cannot be read",
+        ),
+        (
+            absent,
+            "disks that it knows are not here: what they hold was not compared with it, and the next start \
+             with them removes what it does not record",
         ),
     ];
     let lines = lines.into_iter().filter(|(count, _)| *count > 0);

@@ -1,15 +1,15 @@
-//! What replicas and heads take for marked, one event at a time.
+//! What replicas and heads take for marked, suspect or empty, one event at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use volumed_core::format::Slots;
+use volumed_core::format::{DirtyLogRecord, Slots};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
-    DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
+    DiskAnswer, DiskFault, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
 };
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT,
@@ -52,16 +52,19 @@ fn tell(replica: &mut Replica, event: ReplicaEvent) -> Vec<(DiskOpId, DiskOp)> {
     ops.collect()
 }
 
-fn ask(replica: &mut Replica, ask: Ask) -> Vec<(DiskOpId, DiskOp)> {
-    let message = Message {
+fn message(ask: Ask) -> Message {
+    Message {
         volume: VolumeId(1),
         disk: DiskNumber(0),
         incarnation: Incarnation(0),
         epoch: Epoch(0),
         op: OpId(1),
         ask,
-    };
-    tell(replica, ReplicaEvent::Message(message))
+    }
+}
+
+fn ask(replica: &mut Replica, ask: Ask) -> Vec<(DiskOpId, DiskOp)> {
+    tell(replica, ReplicaEvent::Message(message(ask)))
 }
 
 /// Has all of them done, and what follows.
@@ -185,4 +188,68 @@ fn well(message: &Message) -> Answer {
 fn the_log_of_another_disk_marks_nothing() {
     assert!(matches!(asked_first(0), Ask::Write { .. }));
     assert!(matches!(asked_first(1), Ask::Mark { .. }));
+}
+
+/// What a replica answers that found these extents on its disk and is told to hold extent 0.
+fn called_empty(found: Vec<(ExtentFile, u32)>) -> Bytes {
+    let found = Recovered {
+        incarnation: Incarnation(0),
+        promise: Slots::Fresh,
+        log: Slots::Fresh,
+        extents: found,
+    };
+    let replica = Replica::recover(VolumeId(1), DiskNumber(0), Arc::default(), found);
+    let mut replica = replica.expect("a fresh disk");
+    let reconcile = Ask::Reconcile {
+        from: ExtentIndex(0),
+        until: None,
+        held: BTreeSet::from([file(0)]),
+    };
+    assert!(ask(&mut replica, reconcile).is_empty());
+    let mut effects = Vec::new();
+    replica.handle(ReplicaEvent::Message(message(Ask::Empty)), &mut effects);
+    match effects.pop() {
+        Some(ReplicaEffect::Answer(answer)) => answer.result.expect("it is told"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_extent_that_was_not_found_is_not_called_empty() {
+    assert_eq!(called_empty(vec![(file(0), 0)])[..], [0; 8]);
+    assert_eq!(called_empty(Vec::new()), Bytes::new());
+}
+
+#[test]
+fn a_region_that_cannot_be_summed_anew_holds_up_no_other() {
+    let record = DirtyLogRecord {
+        sequence: 1,
+        volume: VolumeId(1),
+        regions: Some(BTreeSet::from([RegionIndex(0), RegionIndex(1)])),
+    };
+    let found = Recovered {
+        incarnation: Incarnation(0),
+        promise: Slots::Fresh,
+        log: Slots::Newest(record),
+        extents: vec![(file(0), 0)],
+    };
+    let replica = Replica::recover(VolumeId(1), DiskNumber(0), Arc::default(), found);
+    let mut replica = replica.expect("a disk");
+    let mut begun = Vec::new();
+    for _ in 0..5 {
+        let mut effects = Vec::new();
+        let more = replica.resum_one(&mut effects);
+        let mut again = Vec::new();
+        assert!(!more || replica.resum_one(&mut again));
+        assert!(again.is_empty(), "one at a time");
+        match effects.pop() {
+            Some(ReplicaEffect::Disk(id, DiskOp::Resum { region, .. })) => {
+                begun.push(Some(region.0));
+                replica.handle(ReplicaEvent::Done(id, Err(DiskFault::Io)), &mut Vec::new());
+            }
+            None => begun.push(None),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(begun, [Some(0), Some(1), None, Some(0), Some(1)]);
 }

@@ -137,7 +137,16 @@ impl Disk {
             Err(HeaderError::Format(source)) => return Err(DiskError::Format { path, source }),
             Err(error) => return Err(DiskError::io(path)(error.into_io())),
         }
-        summed(&sums).map_err(DiskError::io(&path))
+        let summed = summed(&sums).map_err(DiskError::io(&path))?;
+        if summed == 0 && !unclean {
+            // A damaged header, and no sums: they were lost, unless there is no data either.
+            let held = File::open(&data).and_then(|file| has_data(&file));
+            if held.map_err(DiskError::io(&data))? {
+                let lost = std::io::Error::new(ErrorKind::InvalidData, "its sums are gone");
+                return Err(DiskError::io(path)(lost));
+            }
+        }
+        Ok(summed)
     }
 
     /// Whether anything was ever written into an extent's files, as far as they tell: data that
@@ -338,6 +347,20 @@ mod tests {
             }
             let (opened, held) = with_header(|bytes| bytes[20] ^= 1, dirty);
             assert_eq!((opened.as_str(), held), ("opened", Some(0)));
+        }
+    }
+
+    #[test]
+    fn an_extent_whose_sums_are_gone_is_not_taken_for_empty() {
+        for (data, held) in [(&[7][..], None), (&[], Some(0))] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let disk = open(&folder);
+            disk.create_extents(VOLUME, &[file(0)]).expect("an extent");
+            std::fs::write(disk.layout.data(VOLUME, file(0)), data).expect("written");
+            std::fs::write(disk.layout.sums(VOLUME, file(0)), []).expect("written");
+            let found = disk.recover(VOLUME, [file(0)]).expect("what is there");
+            let found = found.extents.first().map(|(_, allocated)| *allocated);
+            assert_eq!(found, held);
         }
     }
 

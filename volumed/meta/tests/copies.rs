@@ -23,6 +23,24 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+#[tokio::test]
+async fn the_log_of_a_store_that_was_there_is_not_the_copys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("meta.db"), folder.path().join("copy.db"));
+    put(&SqliteStore::open(&from).unwrap(), "from", vec![1]).await;
+    let there = SqliteStore::open(&to).unwrap();
+    put(&there, "there", vec![2]).await;
+    // As a process leaves it that is killed.
+    let log = folder.path().join("copy.db-wal");
+    let left = std::fs::read(&log).unwrap();
+    drop(there);
+    std::fs::write(&log, left).unwrap();
+    copy_file(&from, &to, |_, _| {}).unwrap();
+    let copy = SqliteStore::open(&to).unwrap();
+    assert!(copy.get(b"from").await.unwrap().is_some());
+    assert!(copy.get(b"there").await.unwrap().is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_is_one_moment_of_a_store_that_changes() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,9 @@ pub async fn show(State(api): State<Api>) -> Answer {
 
 /// The copy lies in the state folder until it is opened, under one name: a crash leaves one at most.
 pub async fn back_up(State(api): State<Api>) -> Answer {
-    let path = api.store_file.with_extension("backup");
+    let mut name = api.store_file.file_name().unwrap_or_default().to_owned();
+    name.push(".sending");
+    let path = api.store_file.with_file_name(name);
     let backups = api.backups.clone();
     let copying = async move {
         let _turn = backups.lock().await;

@@ -72,19 +72,16 @@ impl Leftovers {
 
     /// Removes it. The store answers only what is durable, so no power cut brings back the record of
     /// a file that was removed by it.
-    pub fn collect(self) -> Result<(), StartError> {
+    pub fn collect(self) {
         let disk = &self.disk;
         for (volume, file) in self.extents {
             tracing::info!(%volume, extent = %file.extent, "removing an orphan's files");
-            disk.remove_extent(volume, file)
-                .map_err(disk_error(disk.path()))?;
+            disk.discard(volume, Some(file));
         }
         for volume in self.volumes {
             tracing::info!(%volume, "removing the files of a deleted volume");
-            disk.remove_volume(volume)
-                .map_err(disk_error(disk.path()))?;
+            disk.discard(volume, None);
         }
-        Ok(())
     }
 }
 

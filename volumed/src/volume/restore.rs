@@ -14,7 +14,7 @@ use volumed_meta::{
 use super::error::StartError;
 use super::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
-    disk_key, encode, parse, volume_key,
+    disk_key, encode, parse, read_all, volume_key,
 };
 use super::start::{Recorded, blocking, disk_error, open_disks, read_volumes};
 use super::store_format::FORMAT;
@@ -39,6 +39,8 @@ pub struct Loss {
     pub missing: u64,
     /// Volumes that only the disks know of.
     pub volumes: u64,
+    /// Disks that the copy knows and that are not here: what they hold was not looked at.
+    pub absent: u64,
 }
 
 impl Loss {
@@ -50,8 +52,10 @@ impl Loss {
             unrecorded,
             missing,
             volumes,
+            absent,
         } = *self;
-        generations + revisions.unwrap_or(0) + unrecorded + missing + volumes == 0
+        let revisions = revisions.unwrap_or(0);
+        generations + revisions + unrecorded + missing + volumes + absent == 0
     }
 }
 
@@ -166,7 +170,10 @@ async fn prepare(
         open_disks(disks).await?
     };
     let mut numbered = BTreeMap::new();
+    let mut generation = 0;
     for disk in disks {
+        let served = disk.served().map_or(0, |(_, generation)| generation.0);
+        generation = generation.max(served);
         let entry = store
             .get(&disk_key(disk.id()))
             .await
@@ -185,9 +192,15 @@ async fn prepare(
             None => return Err(RestoreError::UnknownDisk(disk.path().to_owned())),
         }
     }
+    let known = read_all(&*store, b"disks/")
+        .await
+        .map_err(StartError::from)?;
+    let absent = known.len().saturating_sub(numbered.len()) as u64;
     let recorded = read_volumes(&*store).await?;
     let (mut survey, recorded) =
         blocking(move || Ok((survey(&numbered, &recorded)?, recorded))).await?;
+    survey.generation = generation;
+    survey.loss.absent = absent;
     survey.loss.generations = survey.generation.saturating_sub(state.generation());
     survey.loss.revisions = revisions_of(location, &*store).await;
     if !accept_loss && !survey.loss.is_nothing() {
@@ -228,8 +241,6 @@ fn survey(
     let mut unknown = std::collections::BTreeSet::new();
     for (&number, disk) in disks {
         let failed = || disk_error(disk.path());
-        let served = disk.served().map_or(0, |(_, generation)| generation.0);
-        survey.generation = survey.generation.max(served);
         let mut found = BTreeMap::new();
         for volume in disk.scan().map_err(failed())? {
             found.insert(volume.volume, volume.extents);
@@ -283,7 +294,7 @@ async fn revisions_of(location: &Path, copy: &dyn MetaStore) -> Option<u64> {
         return None;
     }
     let (newest, copied) = (store.revision().await.ok()?, copy.revision().await.ok()?);
-    Some(newest.saturating_sub(copied))
+    Some((newest + this.base).saturating_sub(copied + that.base))
 }
 
 /// Raises what must not be lower than on the disks: the store's generation, its base (so that a new

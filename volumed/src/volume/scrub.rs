@@ -92,14 +92,14 @@ impl Scrub {
 
 impl Volumes {
     /// Scrubs as the settings say, and sums anew what is suspect, in tasks that end with the volumes.
-    pub async fn scrub_in_background(&self, settings: ScrubSettings) -> Result<(), StartError> {
+    pub async fn scrub_in_background(&self, settings: ScrubSettings) {
         let node = &self.shared.node;
         for &disk in node.disks.keys() {
-            let found = node.store.get(&scrub_key(disk)).await?;
-            let record = match found {
-                Some(entry) => decode(&entry)?,
-                None => ScrubRecord::new(now()),
-            };
+            let record = self.scrub_record(disk).await;
+            let record = record.unwrap_or_else(|error| {
+                tracing::warn!(%disk, %error, "how far a disk was scrubbed is unknown: it begins anew");
+                ScrubRecord::new(now())
+            });
             let scrub = Scrub {
                 record,
                 pace: None,
@@ -112,7 +112,12 @@ impl Volumes {
             let shared = Arc::downgrade(&self.shared);
             tokio::spawn(work(shared, disk, settings.rate));
         }
-        Ok(())
+    }
+
+    async fn scrub_record(&self, disk: DiskNumber) -> Result<ScrubRecord, StartError> {
+        let found = self.shared.node.store.get(&scrub_key(disk)).await?;
+        let record = found.as_ref().map(decode).transpose()?;
+        Ok(record.unwrap_or_else(|| ScrubRecord::new(now())))
     }
 
     /// Begins to scrub every disk that is not being scrubbed, or goes on where it was paused.
@@ -125,7 +130,7 @@ impl Volumes {
         .await;
     }
 
-    /// Pauses every scrub until it is started again, also over restarts.
+    /// Pauses every scrub that runs until it is started again, also over restarts.
     pub async fn pause_scrub(&self) {
         self.change_scrubs(|scrub| {
             if scrub.record.state == ScrubState::Running {

@@ -84,7 +84,7 @@ pub(super) async fn start(
     });
     let recovering = Arc::clone(&node);
     let volumes = blocking(move || {
-        leftovers.into_iter().try_for_each(Leftovers::collect)?;
+        leftovers.into_iter().for_each(Leftovers::collect);
         recover(&recovering, recorded)
     });
     Ok((node, volumes.await?))

@@ -76,6 +76,13 @@ impl Replica {
         }
     }
 
+    /// Whether blocks of a span are known to be damaged.
+    pub(super) fn is_damaged(&self, span: Span) -> bool {
+        let first = block_of(span.extent, span.first);
+        let end = BlockIndex(first.0 + u64::from(span.count));
+        self.damage.blocks.range(first..end).next().is_some()
+    }
+
     /// The span holds what was written there last.
     pub(super) fn found_well(&mut self, span: Span, effects: &mut Vec<ReplicaEffect>) {
         let first = block_of(span.extent, span.first);

@@ -128,6 +128,8 @@ pub struct Replica {
     promising: Option<Message>,
     damage: Damage,
     scrubbing: Option<Scrubbing>,
+    /// Where the background goes on to sum anew.
+    resum_from: RegionIndex,
     /// A sync or a write of the log or promise failed (V8): nothing is acknowledged any more.
     failed: bool,
 }
@@ -180,6 +182,7 @@ impl Replica {
             promising: None,
             damage: Damage::default(),
             scrubbing: None,
+            resum_from: RegionIndex(0),
             failed: false,
         })
     }

@@ -64,6 +64,9 @@ impl Replica {
         for &file in placed {
             if !self.holds(file) {
                 self.adopt(file, effects);
+                // Its files may be what could not be found, or read, when the disk was looked at: what
+                // they held must not go with an empty extent.
+                self.held.doubt(file.extent);
             }
         }
         self.answer(message, Ok(Bytes::new()), effects);

@@ -58,14 +58,21 @@ impl Replica {
         Some(region)
     }
 
-    /// Begins to sum anew one region whose sums do not count and that nobody uses; whether there was
-    /// one.
+    /// Begins to sum anew the next region whose sums do not count and that nobody uses, unless one is
+    /// on its way or a new owner waits; false when there is none behind those that were tried. The next
+    /// time it begins with the first one again.
     pub fn resum_one(&mut self, effects: &mut Vec<ReplicaEffect>) -> bool {
-        let suspects = self.regions.suspect_regions();
-        let found = suspects.into_iter().find_map(|region| {
-            let file = self.held.get(region.extent())?.file;
-            self.resum(file, region, effects).then_some(())
+        let loads = |doing: &Doing| matches!(doing, Doing::Load { .. });
+        if self.promising.is_some() || self.doing.values().any(loads) {
+            return true;
+        }
+        let mut suspects = self.regions.suspect_regions();
+        suspects.retain(|region| *region >= self.resum_from);
+        let found = suspects.into_iter().find(|region| {
+            let file = self.held.get(region.extent()).map(|held| held.file);
+            file.is_some_and(|file| self.resum(file, *region, effects))
         });
+        self.resum_from = found.map_or(RegionIndex(0), |region| RegionIndex(region.0 + 1));
         found.is_some()
     }
 

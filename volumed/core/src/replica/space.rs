@@ -89,6 +89,11 @@ impl Held {
         self.empty.insert(file.extent);
     }
 
+    /// Nobody knows whether the extent is empty: it is not to be called so.
+    pub fn doubt(&mut self, extent: ExtentIndex) {
+        self.empty.remove(&extent);
+    }
+
     /// The extent is gone, and gives its blocks back.
     pub fn remove(&mut self, extent: ExtentIndex) {
         if let Some(held) = self.extents.remove(&extent) {

@@ -28,7 +28,7 @@ impl Replica {
                 keep: false,
                 durable,
                 ..
-            } if holes as usize == before.len() => {
+            } if holes as usize == before.len() && !self.is_damaged(span) => {
                 self.regions.unpin(span);
                 // The holes may still be in the page cache alone.
                 let files = if *durable { vec![file] } else { Vec::new() };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::replace::with_suffix;
 use super::schema::{BUSY, is_known_store, make_private_file, parent};
 use crate::copy::{Copied, CopyError};
 
@@ -121,6 +122,13 @@ fn contents(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
 
 fn publish(unfinished: &Path, to: &Path) -> io::Result<()> {
     File::open(unfinished)?.sync_all()?;
+    // The logs of a store that had the name would be taken for the copy's.
+    for side in ["-wal", "-shm", "-journal"] {
+        match remove_file(with_suffix(to, side)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
     rename(unfinished, to)?;
     File::open(parent(to))?.sync_all()
 }

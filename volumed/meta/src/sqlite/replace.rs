@@ -34,6 +34,12 @@ pub fn replace(path: &Path, new: &Path, kept: &Path) -> Result<(), ReplaceError>
         let path = path.to_owned();
         move |source| ReplaceError::File { path, source }
     };
+    refuse_if_open(new)?;
+    let log = with_suffix(new, "-wal");
+    if log.exists() {
+        let why = io::Error::other("what is in this log could not be folded into its store");
+        return Err(failed(&log)(why));
+    }
     if path.exists() {
         refuse_if_open(path)?;
         hard_link(path, kept).map_err(failed(kept))?;
@@ -75,7 +81,7 @@ fn refuse_if_open(path: &Path) -> Result<(), ReplaceError> {
     Ok(())
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

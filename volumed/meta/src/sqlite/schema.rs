@@ -7,7 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -20,6 +21,9 @@ const APPLICATION: i64 = 0x4861_7901;
 
 /// How long a process waits for another's commit.
 pub const BUSY: Duration = Duration::from_secs(10);
+
+/// How often it looks whether that has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 const TABLES: &str = "
 CREATE TABLE store (
@@ -161,12 +165,28 @@ fn identity(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
     Ok((pragma("application_id")?, pragma("user_version")?, tables))
 }
 
+/// SQLite does not wait for others before it changes to a log, as it does with everything else: of two
+/// processes that make a store at once, one would be refused.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && begun.elapsed() < BUSY => sleep(LOOK_AGAIN),
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
 /// What is answered is durable, but after a process was killed between writing a commit into the log
 /// and syncing the log, the next to open the file reads that commit. So opening commits, which syncs
 /// all of the log, before anything is answered. Writing the format is a change also when it is the
 /// same, and takes no revision.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    use_log(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have made the tables since they were looked for.
     let (_, format, _) = identity(&transaction)?;

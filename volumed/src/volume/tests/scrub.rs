@@ -40,7 +40,7 @@ async fn filled(folder: &TempDir) -> Volumes {
 async fn a_scrub_finds_what_rotted_and_what_is_well_again() {
     let folder = TempDir::new().unwrap();
     let volumes = filled(&folder).await;
-    volumes.scrub_in_background(SETTINGS).await.unwrap();
+    volumes.scrub_in_background(SETTINGS).await;
     rot(&folder, 8 * MIB + 5000);
     assert_eq!(volumes.scrubs()[0].state, ScrubState::Idle);
     volumes.start_scrub().await;
@@ -65,7 +65,7 @@ async fn a_scrub_goes_on_where_it_was_after_a_restart() {
         rate: ByteCount(64 << 10),
         ..SETTINGS
     };
-    volumes.scrub_in_background(slow).await.unwrap();
+    volumes.scrub_in_background(slow).await;
     volumes.start_scrub().await;
     while volumes.scrubs()[0].checked.0 == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -76,7 +76,7 @@ async fn a_scrub_goes_on_where_it_was_after_a_restart() {
     kill(volumes).await;
 
     let volumes = start(&folder).await;
-    volumes.scrub_in_background(SETTINGS).await.unwrap();
+    volumes.scrub_in_background(SETTINGS).await;
     assert_eq!(volumes.scrubs()[0].state, ScrubState::Paused);
     assert_eq!(volumes.scrubs()[0].checked, ByteCount(2 * MIB));
     volumes.start_scrub().await;
@@ -93,7 +93,7 @@ async fn a_scrub_begins_by_itself_when_it_is_due() {
         every: Some(Duration::from_secs(1)),
         ..SETTINGS
     };
-    volumes.scrub_in_background(due).await.unwrap();
+    volumes.scrub_in_background(due).await;
     while volumes.scrubs()[0].ended.is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -118,7 +118,7 @@ async fn suspect_regions_of_a_volume_that_nobody_opened_are_summed_anew() {
 
     let volumes = start(&folder).await;
     assert!(volumes.suspect_regions() >= 3);
-    volumes.scrub_in_background(SETTINGS).await.unwrap();
+    volumes.scrub_in_background(SETTINGS).await;
     while volumes.suspect_regions() > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
