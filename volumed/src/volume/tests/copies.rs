@@ -210,7 +210,9 @@ async fn the_store_is_copied_before_its_format_changes() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     let node = &volumes.shared.node;
-    let (store, disks) = (&*node.store, &node.disks);
+    let disks = node.disks.all();
+    let disks = disks.values().map(|on| (on.number, Arc::clone(&on.disk)));
+    let (store, disks) = (&*node.store, &disks.collect());
     let format = async || {
         let entry = store.get(b"store/format").await.unwrap().unwrap();
         String::from_utf8(entry.value)
