@@ -2,8 +2,9 @@
 
 use volumed_core::DiskId;
 
+use super::damage::{damaged, noted, rot};
 use super::*;
-use crate::volume::{ChangeDiskError, DiskState};
+use crate::volume::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
 
 const GIB: u64 = 1 << 30;
 
@@ -204,4 +205,112 @@ async fn a_volume_does_without_a_failed_disk_that_holds_nothing_of_it() {
     assert_eq!(states(&volumes).await[1], DiskState::Failed);
     assert_eq!(read(&export, 0, 4096).await.unwrap(), vec![1; 4096]);
     write(&export, 0, &[3; 4096], true).await.unwrap();
+}
+
+/// Has a disk fail, by a volume made for it.
+async fn fail(volumes: &Volumes, folder: &TempDir, disk: &str) -> DiskId {
+    let made = volumes.create(&name("x"), EIB, 1, None, None).await;
+    let volume = folder.path().join(disk).join("volumes");
+    let promise = volume.join(made.unwrap().id.to_string()).join("promise");
+    std::fs::create_dir_all(&promise).unwrap();
+    assert!(open(volumes, "x").await.is_err());
+    let disks = volumes.disks().await;
+    let failed = disks.iter().find(|it| it.state == DiskState::Failed);
+    std::fs::remove_dir(&promise).unwrap();
+    failed.unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_volume_with_nothing_on_a_disk_goes_on_and_uses_it_once_it_is_back() {
+    let folder = TempDir::new().unwrap();
+    let disks = vec![settings(&folder, "a", GIB), settings(&folder, "b", GIB)];
+    let volumes = Volumes::start(store(&folder), disks).await.unwrap();
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    let id = fail(&volumes, &folder, "b").await;
+    for extent in 0..8 {
+        write(&export, extent * 64 * MIB, &[1; 4096], true)
+            .await
+            .unwrap();
+    }
+    volumes.retry_disk(id).await.unwrap();
+    // V7: it is another one than the head knew, which must not be placed on before it promised anew.
+    let mut extent = 8;
+    let used = async || volumes.disks().await[1].used.0;
+    while used().await == 0 {
+        write(&export, extent * 64 * MIB, &[2; 4096], true)
+            .await
+            .unwrap();
+        extent += 1;
+    }
+    for extent in 0..extent {
+        let expected = if extent < 8 { 1 } else { 2 };
+        let found = read(&export, extent * 64 * MIB, 4096).await.unwrap();
+        assert_eq!(found, vec![expected; 4096]);
+    }
+    open(&volumes, "x").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_on_a_disk_is_known_when_it_is_taken_back() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, &[7; 2 * 4096], true).await.unwrap();
+    rot(&folder, 0);
+    assert_eq!(read(&export, 0, 1).await, Err(IoError::Io));
+    noted(&volumes, 1).await;
+    drop(export);
+    let id = fail(&volumes, &folder, "disk").await;
+    volumes.retry_disk(id).await.unwrap();
+    assert_eq!(damaged(&volumes), [(0, 4096)]);
+    assert_eq!(volumes.disks().await[0].used, ByteCount(2 * 4096));
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, &[8; 4096], true).await.unwrap();
+    assert_eq!(damaged(&volumes), []);
+    noted(&volumes, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_was_added_is_scrubbed() {
+    let folder = TempDir::new().unwrap();
+    let (volumes, export) = with_a_volume(&folder, 4096).await;
+    write(&export, 0, &[1; 4096], true).await.unwrap();
+    let scrub = ScrubSettings {
+        every: None,
+        rate: ByteCount(GIB),
+    };
+    volumes.scrub_in_background(scrub).await.unwrap();
+    let added = volumes.add_disk(settings(&folder, "b", GIB)).await.unwrap();
+    while write(&export, 64 * MIB, &[2; 4096], true).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let scrubs = volumes.scrubs();
+    let disks: Vec<_> = scrubs.iter().map(|scrub| scrub.disk).collect();
+    assert_eq!((disks.len(), disks[1]), (2, added.id));
+    volumes.start_scrub().await;
+    while volumes.scrubs()[1].ended.is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(volumes.scrubs()[1].state, ScrubState::Idle);
+    assert_eq!(volumes.scrubs()[1].checked, ByteCount(4096));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_disk_of_the_pool_is_not_added() {
+    let folder = TempDir::new().unwrap();
+    let (volumes, _export) = with_a_volume(&folder, GIB).await;
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(folder.path().join("a/disk.json"), copy.join("disk.json")).unwrap();
+    let refused = volumes.add_disk(settings(&folder, "copy", GIB)).await;
+    assert!(matches!(refused, Err(ChangeDiskError::InPool(_))));
+    assert_eq!(states(&volumes).await, [DiskState::Online]);
 }
