@@ -1,12 +1,13 @@
 //! Disks that join while the daemon runs, and one that failed and is taken back.
+#![allow(clippy::unwrap_used)]
+
+mod daemon;
 
 use nix::sys::signal::Signal;
 use volumed_client::admin::{DiskInfo, DiskState, Finding};
 use volumed_client::{BlockDevice, DeviceError, Durability, NbdDevice};
 
 use daemon::{Daemon, PATIENCE, pattern};
-
-mod daemon;
 
 const MIB: u64 = 1 << 20;
 

@@ -1,4 +1,7 @@
 //! Disks join, fail and are taken back while volumes are written to all the time.
+#![allow(clippy::unwrap_used)]
+
+mod daemon;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +16,6 @@ use volumed_client::{BlockDevice, Durability, NbdDevice};
 
 use daemon::{Daemon, pattern};
 
-mod daemon;
-
 const MIB: u64 = 1 << 20;
 const SLOT: usize = 16 << 10;
 const BLOCK: usize = 4096;
@@ -23,7 +24,7 @@ const BLOCK: usize = 4096;
 const SLOTS: u64 = 4;
 
 /// How long a writer may take for what it is waited for: the machine may be busy with other things.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What each slot may hold: what was acknowledged last, or anything later that was not.
 type Written = BTreeMap<u64, Vec<u64>>;
@@ -110,14 +111,12 @@ async fn write_all_the_time(
             break;
         }
         let connected = match device.take() {
-            Some(connected) => connected,
-            None => match NbdDevice::connect(&socket, &volume).await {
-                Ok(connected) => connected,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                    continue;
-                }
-            },
+            Some(connected) => Ok(connected),
+            None => NbdDevice::connect(&socket, &volume).await,
+        };
+        let Ok(connected) = connected else {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
         };
         // Every other time a slot that was written before.
         let used = written.len() as u64;

@@ -75,14 +75,16 @@ impl Disks {
 
     /// Tells each disk how many of the pool lie on its file system, itself among them.
     pub fn share_file_systems(&self) {
-        share_file_systems(self.all().values().map(|it| &*it.disk));
+        let all = self.all();
+        let disks: Vec<_> = all.values().map(|it| &*it.disk).collect();
+        share_file_systems(&disks);
     }
 }
 
 /// Disks on one file system are allowed, say to try something out, but its space counts once.
-pub(super) fn share_file_systems<'a>(disks: impl Iterator<Item = &'a Disk> + Clone) {
-    for disk in disks.clone() {
-        let sharers = disks.clone().filter(|other| other.shares_file_system(disk));
+pub(super) fn share_file_systems(disks: &[&Disk]) {
+    for disk in disks {
+        let sharers = disks.iter().filter(|other| other.shares_file_system(disk));
         let sharers = sharers.count() as u64;
         if let Err(error) = disk.share_file_system(sharers) {
             tracing::warn!(%error, "a disk's free space cannot be read");

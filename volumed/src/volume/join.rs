@@ -123,9 +123,7 @@ impl Volumes {
         if node.disks.find(id).is_some() {
             return Err(ChangeDiskError::InPool(id));
         }
-        let state = StoreState::read(&*node.store)
-            .await
-            .map_err(StartError::from)?;
+        let state = StoreState::read(&*node.store).await?;
         let settings = DiskSettings {
             path: opened.path().to_owned(),
             ..settings
@@ -177,9 +175,7 @@ impl Volumes {
         let path = found.path.clone();
         find(id, &added).map_err(|why| ChangeDiskError::Missing { id, path, why })?;
         let disk = open(settings_of(added), node.disks.all().len() + 1).await?;
-        let state = StoreState::read(&*node.store)
-            .await
-            .map_err(StartError::from)?;
+        let state = StoreState::read(&*node.store).await?;
         number_of(&*node.store, &state, &disk).await?;
         self.take_in(number, disk, None).await
     }

@@ -176,7 +176,7 @@ pub(super) async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>,
             }
             opened.push(disk);
         }
-        share_file_systems(opened.iter());
+        share_file_systems(&opened.iter().collect::<Vec<_>>());
         Ok(opened)
     })
     .await
