@@ -197,7 +197,7 @@ impl Volumes {
         let disk = Arc::new(disk);
         self.collect_leftovers(number, &disk).await?;
         self.count_start(number, &disk).await?;
-        scrub::begin(&self.shared, number).await?;
+        scrub::begin(&self.shared, number).await;
         if let Some(added) = added {
             note_added(&*node.store, disk.id(), added).await?;
         }
@@ -226,7 +226,8 @@ impl Volumes {
                 let known: &super::start::Recorded = recorded.get(&volume)?;
                 Some(known.placements.on(number))
             };
-            Leftovers::find(&disk, placed, revision)?.collect()
+            Leftovers::find(&disk, placed, revision)?.collect();
+            Ok(())
         });
         Ok(collected.await?)
     }

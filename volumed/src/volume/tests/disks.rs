@@ -287,7 +287,7 @@ async fn a_disk_that_was_added_is_scrubbed() {
         every: None,
         rate: ByteCount(GIB),
     };
-    volumes.scrub_in_background(scrub).await.unwrap();
+    volumes.scrub_in_background(scrub).await;
     let added = volumes.add_disk(settings(&folder, "b", GIB)).await.unwrap();
     while write(&export, 64 * MIB, &[2; 4096], true).await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
