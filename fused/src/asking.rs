@@ -8,22 +8,31 @@ use crate::mount::Mount;
 /// Keys that the server is being asked for.
 #[derive(Debug, Default)]
 pub struct Asking {
-    /// How often each is asked for at once, and whether something happened to it meanwhile.
-    keys: HashMap<String, (usize, bool)>,
+    keys: HashMap<String, Questions>,
     /// What begins so is being given other keys.
     moving: Option<String>,
 }
 
+/// One key.
+#[derive(Debug, Default)]
+struct Questions {
+    /// How many are under way.
+    count: usize,
+    /// Something happened to it meanwhile.
+    outdated: bool,
+    /// Somebody else did something to it meanwhile.
+    disturbed: bool,
+}
+
 impl Asking {
     fn begin(&mut self, key: &str) {
-        let (count, _) = self.keys.entry(key.to_owned()).or_default();
-        *count += 1;
+        self.keys.entry(key.to_owned()).or_default().count += 1;
     }
 
     fn end(&mut self, key: &str) {
-        if let Some((count, _)) = self.keys.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(questions) = self.keys.get_mut(key) {
+            questions.count -= 1;
+            if questions.count == 0 {
                 self.keys.remove(key);
             }
         }
@@ -31,29 +40,36 @@ impl Asking {
 
     fn is_outdated(&self, key: &str) -> bool {
         let moves = |prefix: &String| key.starts_with(prefix);
-        self.moving.as_ref().is_some_and(moves)
-            || self.keys.get(key).is_some_and(|(_, outdated)| *outdated)
+        self.moving.as_ref().is_some_and(moves) || self.keys.get(key).is_some_and(|it| it.outdated)
+    }
+
+    fn is_disturbed(&self, key: &str) -> bool {
+        let moves = |prefix: &String| key.starts_with(prefix);
+        self.moving.as_ref().is_some_and(moves) || self.keys.get(key).is_some_and(|it| it.disturbed)
     }
 
     /// Something happened to an object: what is asked of it, and of the directories that it is in, may
-    /// be answered as it was before.
-    pub fn note(&mut self, key: &str) {
+    /// be answered as it was before. `own`: it was done here.
+    pub fn note(&mut self, key: &str, own: bool) {
         if self.keys.is_empty() {
             return;
         }
         let slashes = key.match_indices('/').map(|(at, _)| at);
         for end in slashes.chain([key.len()]) {
-            if let Some((_, outdated)) = self.keys.get_mut(&key[..end]) {
-                *outdated = true;
+            if let Some(questions) = self.keys.get_mut(&key[..end]) {
+                questions.outdated = true;
+                questions.disturbed |= !own;
             }
         }
     }
 
     /// The same of all objects whose keys begin with `prefix`.
     pub fn note_prefix(&mut self, prefix: &str) {
-        self.note(prefix);
-        for (key, (_, outdated)) in &mut self.keys {
-            *outdated |= key.starts_with(prefix);
+        self.note(prefix, false);
+        for (key, questions) in &mut self.keys {
+            let begins = key.starts_with(prefix);
+            questions.outdated |= begins;
+            questions.disturbed |= begins;
         }
     }
 
@@ -91,6 +107,12 @@ impl Asked {
     pub fn is_outdated(&self) -> bool {
         self.mount.asking.lock().is_outdated(&self.key)
     }
+
+    /// Whether anybody else did something to the key since this began: what was done here is then not
+    /// known to be the last.
+    pub fn is_disturbed(&self) -> bool {
+        self.mount.asking.lock().is_disturbed(&self.key)
+    }
 }
 
 impl Drop for Asked {
@@ -109,12 +131,16 @@ mod tests {
         for key in ["a", "a/b", "a/b/c", "a/d"] {
             asking.begin(key);
         }
-        asking.note("a/b");
+        asking.note("a/b", true);
         let outdated = |asking: &Asking, key| asking.is_outdated(key);
         assert!(outdated(&asking, "a") && outdated(&asking, "a/b"));
         assert!(!outdated(&asking, "a/b/c") && !outdated(&asking, "a/d"));
+        assert!(!asking.is_disturbed("a/b"), "it was done here");
+        asking.note("a/b/c", false);
+        assert!(asking.is_disturbed("a/b") && asking.is_disturbed("a/b/c"));
         asking.note_prefix("a/b/");
         assert!(outdated(&asking, "a/b/c") && !outdated(&asking, "a/d"));
+        assert!(asking.is_disturbed("a/b/c") && !asking.is_disturbed("a/d"));
         asking.end("a/b/c");
         asking.begin("a/b/c");
         assert!(!outdated(&asking, "a/b/c"), "it is asked for anew");

@@ -211,6 +211,7 @@ impl Mount {
         let fresh_until = self.fresh_until();
         let mut tree = self.tree.lock();
         let ino = tree.put(named.parent, &named.segment, found);
+        self.note_present(named);
         if let Some(node) = tree.change(ino) {
             node.fresh_until = fresh_until;
         }

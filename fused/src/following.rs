@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use fused_fs::attributes::{Kind, Timestamp};
@@ -34,8 +34,10 @@ impl Expected {
         *since = Some(now);
     }
 
-    fn failed(&mut self, key: &str) {
-        self.take(key, None);
+    /// What was begun was not done. Whether the feed said nothing that was taken for it: else that was
+    /// somebody else's doing.
+    fn failed(&mut self, key: &str) -> bool {
+        self.take(key, None)
     }
 
     /// Whether a change is what was done here: if somebody else's comes first, then ours is taken for
@@ -80,7 +82,10 @@ impl Mount {
         self.note_own(keys);
         if expects && done.is_err() {
             for key in keys {
-                self.expected.lock().failed(key);
+                let unheard = self.expected.lock().failed(key);
+                if !unheard {
+                    self.heard(key, true);
+                }
             }
         }
         done
@@ -88,6 +93,44 @@ impl Mount {
 }
 
 impl Mount {
+    /// Somebody else changed an object, or deleted it.
+    fn heard(&self, key: &str, deleted: bool) {
+        self.asking.lock().note(key, false);
+        let stale = {
+            let mut tree = self.tree.lock();
+            self.listed.lock().note(&tree, key, deleted);
+            doubt_object(&mut tree, key, deleted)
+        };
+        self.forget_in_kernel(stale);
+    }
+
+    /// Somebody else gave other keys to all objects of one prefix.
+    fn heard_move(&self, from: &str, to: &str) {
+        {
+            let mut asking = self.asking.lock();
+            asking.note_prefix(from);
+            asking.note_prefix(to);
+        }
+        let stale = {
+            let mut tree = self.tree.lock();
+            self.listed.lock().clear();
+            let mut stale = doubt_prefix(&mut tree, from);
+            stale.extend(doubt_prefix(&mut tree, to));
+            stale
+        };
+        self.forget_in_kernel(stale);
+    }
+
+    fn forget_in_kernel(&self, stale: Vec<Stale>) {
+        let Some(kernel) = self.kernel.get() else {
+            return;
+        };
+        for stale in stale {
+            // The thread lives as long as this does.
+            let _ = kernel.send(stale);
+        }
+    }
+
     /// What was listed of these keys may not be so any more.
     fn note_own(&self, keys: &[&str]) {
         let tree = self.tree.lock();
@@ -99,7 +142,7 @@ impl Mount {
 }
 
 /// Something that the kernel has to be told to forget.
-enum Stale {
+pub enum Stale {
     /// Attributes and bytes of an inode.
     Inode(Ino),
     /// A name in a directory.
@@ -112,10 +155,10 @@ pub fn start(mount: &Arc<Mount>, notifier: Notifier) {
     // The kernel may have to wait for an answer of this process before it can forget something: that
     // must keep nobody else waiting.
     std::thread::spawn(move || tell_kernel(&received, &notifier));
+    let _ = mount.kernel.set(stale);
     let follower = Follower {
         mount: mount.clone(),
         prefix: mount.tree.lock().prefix().to_owned(),
-        stale,
     };
     mount.spawn(follower.follow());
 }
@@ -135,7 +178,6 @@ fn tell_kernel(stale: &Receiver<Stale>, notifier: &Notifier) {
 struct Follower {
     mount: Arc<Mount>,
     prefix: String,
-    stale: Sender<Stale>,
 }
 
 impl Follower {
@@ -185,39 +227,14 @@ impl Follower {
     }
 
     fn apply(&self, change: &Change) {
-        {
-            let mut asking = self.mount.asking.lock();
-            match &change.to {
-                None => asking.note(&change.key),
-                Some(to) => {
-                    asking.note_prefix(&change.key);
-                    asking.note_prefix(to);
-                }
-            }
-        }
         let now = Instant::now();
-        if self.mount.expected.lock().is_own(&change.key, now) {
-            return;
-        }
-        let stale = {
-            let mut tree = self.mount.tree.lock();
-            let mut listed = self.mount.listed.lock();
-            match &change.to {
-                None => {
-                    listed.note(&tree, &change.key, change.etag.is_none());
-                    doubt_object(&mut tree, change)
-                }
-                Some(to) => {
-                    listed.clear();
-                    let prefixes = [&change.key, to].into_iter();
-                    let stale = prefixes.flat_map(|prefix| doubt_prefix(&mut tree, prefix));
-                    stale.collect()
-                }
-            }
-        };
-        for stale in stale {
-            // The thread lives as long as this does.
-            let _ = self.stale.send(stale);
+        let own = self.mount.expected.lock().is_own(&change.key, now);
+        match (&change.to, own) {
+            (None, false) => self.mount.heard(&change.key, change.etag.is_none()),
+            (Some(to), false) => self.mount.heard_move(&change.key, to),
+            (None, true) => self.mount.asking.lock().note(&change.key, true),
+            // What moves is noted from its beginning to its end.
+            (Some(_), true) => {}
         }
     }
 
@@ -226,22 +243,25 @@ impl Follower {
         let mut tree = self.mount.tree.lock();
         self.mount.listed.lock().clear();
         tree.doubt_all();
+        let mut stale = Vec::new();
         for (parent, segment, ino) in tree.named() {
             let name = names::shown(segment).unwrap_or_default().into_owned();
-            let _ = self.stale.send(Stale::Inode(ino));
-            let _ = self.stale.send(Stale::Name(parent, name.into()));
+            stale.push(Stale::Inode(ino));
+            stale.push(Stale::Name(parent, name.into()));
         }
+        drop(tree);
+        self.mount.forget_in_kernel(stale);
     }
 }
 
 /// What an object's change is about may not be as it is known; what the kernel has to forget for that.
-fn doubt_object(tree: &mut Tree, change: &Change) -> Vec<Stale> {
+fn doubt_object(tree: &mut Tree, key: &str, deleted: bool) -> Vec<Stale> {
     let mut stale = Vec::new();
-    for ino in tree.about(&change.key) {
+    for ino in tree.about(key) {
         let kind = tree.get(ino).map(Node::kind);
-        let is_object = kind != Some(Kind::Directory) || change.key.ends_with('/');
+        let is_object = kind != Some(Kind::Directory) || key.ends_with('/');
         // A directory that keys make may go with the last of them, and only then.
-        if is_object || change.etag.is_none() {
+        if is_object || deleted {
             stale.extend(doubt(tree, ino));
         }
     }
@@ -292,8 +312,11 @@ mod tests {
         assert!(expected.is_own("a", now) && expected.is_own("a", now));
         assert!(!expected.is_own("a", now));
         expected.begin("a", now);
-        expected.failed("a");
+        assert!(expected.failed("a"));
         assert!(!expected.is_own("a", now));
+        expected.begin("a", now);
+        assert!(expected.is_own("a", now));
+        assert!(!expected.failed("a"), "that was somebody else's");
         expected.begin("a", now);
         assert!(
             !expected.is_own("a", now + OWN * 2),

@@ -20,6 +20,9 @@ const STORM: u32 = 8;
 /// Most directories whose misses are counted at one time.
 const COUNTED: usize = 1024;
 
+/// Most names that are known not to be there, beside what listings say.
+const ABSENT: usize = 4096;
+
 /// What is known of a name.
 #[derive(Debug, Clone)]
 pub enum Said {
@@ -96,6 +99,8 @@ pub struct Listings {
     order: VecDeque<Ino>,
     walks: HashMap<Walk, (Ino, Listing)>,
     misses: HashMap<Ino, Misses>,
+    /// Names of which the server said that nothing is there, or that were given up here.
+    absent: HashMap<Ino, HashMap<String, Timestamp>>,
     next: u64,
 }
 
@@ -173,7 +178,29 @@ impl Listings {
         let walked = walked.filter(|(of, _)| *of == directory);
         let listings = listed.chain(walked.map(|(_, listing)| listing));
         let mut listings = listings.filter(|listing| holds(listing.fresh_until));
-        listings.find_map(|it| Some((it.say(segment)?, it.fresh_until)))
+        listings
+            .find_map(|it| Some((it.say(segment)?, it.fresh_until)))
+            .or_else(|| {
+                let until = *self.absent.get(&directory)?.get(segment)?;
+                holds(until).then_some((Said::Nothing, until))
+            })
+    }
+
+    /// Nothing is under a name until something is noted of it or put there: a program that saves under
+    /// one name and renames would have both looked for each time.
+    pub fn add_absent(&mut self, directory: Ino, segment: &str, until: Timestamp) {
+        if self.absent.values().map(HashMap::len).sum::<usize>() >= ABSENT {
+            self.absent.clear();
+        }
+        let absent = self.absent.entry(directory).or_default();
+        absent.insert(segment.to_owned(), until);
+    }
+
+    /// Something was put under a name here.
+    pub fn end_absent(&mut self, directory: Ino, segment: &str) {
+        if let Some(absent) = self.absent.get_mut(&directory) {
+            absent.remove(segment);
+        }
     }
 
     /// The directory as it was listed, if that holds.
@@ -224,6 +251,7 @@ impl Listings {
     /// The same for what others did. `deleted`: directories that the object alone made are gone.
     pub fn note(&mut self, tree: &Tree, key: &str, deleted: bool) {
         for (directory, segment, last) in tree.path(key) {
+            self.end_absent(directory, &segment);
             if last || deleted || !self.is_directory(directory, &segment) {
                 self.forget(directory, &segment);
             }
@@ -253,6 +281,7 @@ impl Listings {
     }
 
     fn forget(&mut self, directory: Ino, segment: &str) {
+        self.end_absent(directory, segment);
         for listing in self.all(directory) {
             listing.lines.insert(segment.to_owned(), None);
         }

@@ -14,7 +14,7 @@ use crate::asking::Asked;
 use crate::directories::check_length;
 use crate::errno::{self, Outcome};
 use crate::listings::{Said, Storm};
-use crate::mount::{Mount, timestamp};
+use crate::mount::{Mount, UNTIL_HEARD, timestamp};
 
 /// A name in a directory, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,23 +66,16 @@ impl Mount {
                 continue;
             }
             let before = self.state(named);
-            let found = {
-                let asked = self.ask(named)?;
-                let found = self.find(named).await?;
-                if asked.is_outdated() {
-                    continue;
-                }
-                found
-            };
-            // What was changed here meanwhile is newer than the answer.
-            if let Some(outcome) = self.learn(named, before, found) {
+            let asked = self.ask(named)?;
+            let found = self.find(named).await?;
+            if let Some(outcome) = self.learn(named, &asked, before, found) {
                 return outcome;
             }
         }
     }
 
     /// Has changes of a name's object noted for as long as the server is asked for it.
-    fn ask(self: &Arc<Self>, named: &Named) -> Outcome<Asked> {
+    pub fn ask(self: &Arc<Self>, named: &Named) -> Outcome<Asked> {
         let key = self.tree.lock().key_in(named.parent, &named.segment);
         Ok(Asked::new(self, key.ok_or(Errno::ESTALE)?))
     }
@@ -92,20 +85,50 @@ impl Mount {
         tree.state(named.parent, &named.segment, named.beside_directory)
     }
 
-    /// Takes over what the server said of a name, unless the name is not as it was when the server was
-    /// asked.
+    /// Takes over what the server said of a name, unless what was heard meanwhile, or changed here, is
+    /// newer than the answer.
     fn learn(
         &self,
         named: &Named,
+        asked: &Asked,
         before: Option<(Ino, u64)>,
         found: Option<Found>,
     ) -> Option<Outcome<Ino>> {
         let fresh_until = self.fresh_until();
         let mut tree = self.tree.lock();
-        if tree.state(named.parent, &named.segment, named.beside_directory) != before {
+        // Under the lock: what is heard from here on is noted in what is put now.
+        if asked.is_outdated()
+            || tree.state(named.parent, &named.segment, named.beside_directory) != before
+        {
             return None;
         }
+        match found {
+            Some(_) => self.note_present(named),
+            None => self.note_absent(named, fresh_until),
+        }
         Some(put(&mut tree, named, found, fresh_until))
+    }
+
+    /// Something is put under a name. For those who hold `tree`.
+    pub fn note_present(&self, named: &Named) {
+        let mut listed = self.listed.lock();
+        listed.end_absent(named.parent, &named.segment);
+    }
+
+    /// Nothing is under a name; the feed would say if it changed. For those who hold `tree`.
+    fn note_absent(&self, named: &Named, fresh_until: Timestamp) {
+        if !named.beside_directory && fresh_until == UNTIL_HEARD {
+            let mut listed = self.listed.lock();
+            listed.add_absent(named.parent, &named.segment, fresh_until);
+        }
+    }
+
+    /// What was under a name was removed here, or got another: nothing is there, unless somebody else
+    /// used its key since `asked` began. For those who hold `tree`, as long as the name is free there.
+    pub fn note_given_up(&self, named: &Named, asked: &Asked) {
+        if !asked.is_disturbed() {
+            self.note_absent(named, self.fresh_until());
+        }
     }
 
     /// What a listing of the directory says of a name, if it holds. An object beside a directory is

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +22,7 @@ use crate::cache::DiskCache;
 use crate::directories::Directory;
 use crate::errno::Outcome;
 use crate::files::{OpenFile, Opened};
-use crate::following::Expected;
+use crate::following::{Expected, Stale};
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::staging::StagingFolder;
@@ -47,6 +48,9 @@ pub struct Options {
 /// to forget, unless the connection is cut.
 const COHERENT: Duration = Duration::from_secs(30);
 
+/// Until the change feed says otherwise.
+pub const UNTIL_HEARD: Timestamp = Timestamp(i64::MAX);
+
 /// A mounted bucket.
 pub struct Mount {
     pub client: Client,
@@ -68,6 +72,8 @@ pub struct Mount {
     pub sending: tokio::sync::Semaphore,
     /// The change feed is followed: what is known holds until the feed says otherwise.
     pub coherent: AtomicBool,
+    /// What the kernel has to forget, once the feed is followed.
+    pub kernel: OnceLock<Sender<Stale>>,
     /// What was done here and what the feed has not said yet.
     pub expected: Mutex<Expected>,
     /// Keys that the server is being asked for.
@@ -110,6 +116,7 @@ impl Mount {
             space: tokio::sync::Mutex::default(),
             sending: crate::early::turns(),
             coherent: AtomicBool::new(false),
+            kernel: OnceLock::new(),
             asking: Mutex::default(),
             listed: Mutex::default(),
             expected: Mutex::default(),
@@ -154,7 +161,7 @@ impl Mount {
     /// Until when what the server says now holds.
     pub fn fresh_until(&self) -> Timestamp {
         if self.coherent.load(Ordering::Relaxed) {
-            return Timestamp(i64::MAX);
+            return UNTIL_HEARD;
         }
         let fresh = i64::try_from(self.options.fresh.as_nanos()).unwrap_or(i64::MAX);
         Timestamp(now().0.saturating_add(fresh))
@@ -168,7 +175,7 @@ impl Mount {
     /// Whether something holds now that was said to hold until then.
     pub fn holds(&self, until: Timestamp) -> bool {
         // What holds until the feed says otherwise is not known any more when there is no feed.
-        let unlimited = until.0 == i64::MAX;
+        let unlimited = until == UNTIL_HEARD;
         until > now() && (!unlimited || self.coherent.load(Ordering::Relaxed))
     }
 

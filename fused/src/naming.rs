@@ -6,10 +6,11 @@ use bytes::Bytes;
 use fused_fs::attributes::{Attributes, Kind};
 use fused_fs::journal::Record;
 use fused_fs::stage::Base;
-use fused_fs::tree::{Found, Ino, Node};
+use fused_fs::tree::{Found, Ino, Node, Tree};
 use fused_s3::{Condition, ErrorKind};
 use fuser::{Errno, RenameFlags};
 
+use crate::asking::Asked;
 use crate::content_types;
 use crate::directories::{check_length, touch};
 use crate::errno::{self, Outcome};
@@ -37,6 +38,7 @@ impl Mount {
             others: content_types::of_name(&named.segment),
         };
         let ino = tree.put(named.parent, &named.segment, found);
+        self.note_present(named);
         touch(&mut tree, named.parent);
         drop(tree);
         let (handle, opened) = self.opened(ino, true);
@@ -86,6 +88,7 @@ impl Mount {
     /// Removes a file. Those who have it open go on.
     pub async fn unlink(self: &Arc<Self>, named: &Named) -> Outcome<()> {
         self.check_writable()?;
+        let asked = self.ask(named)?;
         let ino = self.lookup(named).await?;
         if self.kind(ino)? == Kind::Directory {
             return Err(Errno::EISDIR);
@@ -96,7 +99,8 @@ impl Mount {
         self.detach(ino).await?;
         let key = self.key(ino)?;
         // What was never uploaded is not there.
-        if self.has_object(ino) {
+        let removed = self.has_object(ino);
+        if removed {
             self.keep_directory(named.parent).await?;
             let deleted = self.own(&[&key], self.client.delete(&key)).await;
             deleted.map_err(|error| errno::reported(&key, "removing it", &error))?;
@@ -104,6 +108,9 @@ impl Mount {
         {
             let mut tree = self.tree.lock();
             tree.remove(ino);
+            if removed {
+                self.note_given_up(named, &asked);
+            }
             if let Some(node) = tree.change(ino) {
                 node.attributes.changed = now();
             }
@@ -157,6 +164,7 @@ impl Mount {
         if flags.intersects(RenameFlags::RENAME_EXCHANGE | RenameFlags::RENAME_WHITEOUT) {
             return Err(Errno::EINVAL);
         }
+        let asked = self.ask(from)?;
         let ino = self.lookup(from).await?;
         let replaced = match self.lookup(to).await {
             Ok(replaced) => Some(replaced),
@@ -178,7 +186,7 @@ impl Mount {
         if directory {
             self.rename_directory(ino, replaced, from, to).await
         } else {
-            self.rename_file(ino, replaced, from, to).await
+            self.rename_file(ino, replaced, from, to, &asked).await
         }
     }
 
@@ -188,6 +196,7 @@ impl Mount {
         replaced: Option<Ino>,
         from: &Named,
         to: &Named,
+        asked: &Asked,
     ) -> Outcome<()> {
         let file = self.open_file(ino);
         let _no_upload = file.upload.lock().await;
@@ -204,7 +213,11 @@ impl Mount {
         self.keep_directory(from.parent).await?;
         self.move_object(ino, &key, &new_key).await?;
         let replaced = replaced.and_then(|replaced| self.files.lock().get(&replaced).cloned());
-        self.renamed(ino, from, to);
+        {
+            let mut tree = self.tree.lock();
+            self.renamed(&mut tree, ino, from, to);
+            self.note_given_up(from, asked);
+        }
         if let Some(replaced) = replaced {
             self.forget_removed(&replaced);
         }
@@ -269,7 +282,7 @@ impl Mount {
         self.keep_directory(from.parent).await?;
         let moved = self.move_prefix(&key, &new_key).await;
         if moved.is_ok() {
-            self.renamed(ino, from, to);
+            self.renamed(&mut self.tree.lock(), ino, from, to);
         }
         // Whoever walks through a directory below asks for the keys of before.
         self.listed.lock().clear();
@@ -279,14 +292,14 @@ impl Mount {
     }
 
     /// An inode has another name now.
-    fn renamed(&self, ino: Ino, from: &Named, to: &Named) {
-        let mut tree = self.tree.lock();
+    fn renamed(&self, tree: &mut Tree, ino: Ino, from: &Named, to: &Named) {
         tree.rename(ino, to.parent, &to.segment);
+        self.note_present(to);
         if let Some(node) = tree.change(ino) {
             node.attributes.changed = now();
         }
-        touch(&mut tree, from.parent);
-        touch(&mut tree, to.parent);
+        touch(tree, from.parent);
+        touch(tree, to.parent);
     }
 
     /// Writes down where staged files are now.

@@ -266,8 +266,8 @@ impl Tree {
         }
     }
 
-    /// The inodes that a change of an object may be about: its own, and those of the directories above
-    /// that only keys make, from the outermost on.
+    /// The inodes that a change of an object may be about: its own, those of the directories above that
+    /// only keys make, and a file above, which a key below makes a directory; from the outermost on.
     pub fn about(&self, key: &str) -> Vec<Ino> {
         let Some(rest) = key.strip_prefix(&self.prefix) else {
             return Vec::new();
@@ -281,7 +281,8 @@ impl Tree {
                     break;
                 };
                 at = directory;
-                if self.nodes[&at].object.is_none() {
+                let node = &self.nodes[&at];
+                if node.object.is_none() || node.kind() != Kind::Directory {
                     found.push(at);
                 }
             } else if segment.is_empty() {

@@ -159,3 +159,25 @@ fn the_oldest_listing_gives_way() {
     }
     assert!(listings.listed.contains_key(&Ino(3)) && !listings.listed.contains_key(&Ino(2)));
 }
+
+#[test]
+fn an_absent_name_is_so_until_something_is_noted_of_it() {
+    let (mut listings, tree) = (Listings::default(), tree());
+    for name in ["a", "b", "c", "d"] {
+        listings.add_absent(ROOT, name, Timestamp(20));
+    }
+    listings.add_absent(Ino(7), "x", Timestamp(20));
+    assert_eq!(said(&listings, "abcdx"), "nnnn?");
+    listings.note_own(&tree, "a");
+    listings.note(&tree, "b/below", false);
+    listings.end_absent(ROOT, "c");
+    assert_eq!(said(&listings, "abcd"), "???n");
+    let outdated = listings.say(ROOT, "d", |until| until > Timestamp(20));
+    assert!(outdated.is_none());
+    for number in 0..=ABSENT {
+        listings.add_absent(ROOT, &format!("many {number}"), Timestamp(20));
+    }
+    assert!(listings.absent[&ROOT].len() <= ABSENT);
+    listings.clear();
+    assert_eq!(said(&listings, "d"), "?");
+}

@@ -95,6 +95,7 @@ fn a_change_is_about_a_file_and_what_its_key_makes() {
     assert_eq!(tree.about("a/b/c"), [a, c]);
     assert_eq!(tree.about("a/b/"), [a, b]);
     assert_eq!(tree.about("a/b/d"), [a]);
+    assert_eq!(tree.about("a/b/c/d"), [a, c], "c is a directory now");
     assert_eq!(tree.about("x/y"), []);
     assert_eq!(tree.below("a/b/"), [b, c]);
     assert_eq!(tree.below("a/b/c/"), []);

@@ -32,7 +32,7 @@ pub fn answered(site: &Site, operations: &[&str]) -> u64 {
 }
 
 /// Questions about objects and directories.
-fn asked(site: &Site) -> u64 {
+pub fn asked(site: &Site) -> u64 {
     answered(site, &["HeadObject", "ListObjectsV2"])
 }
 

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use hayrack_e2e::http::Request;
 use hayrack_e2e::mounted::MountPoint;
-use hayrack_e2e::rack::Site;
+use hayrack_e2e::rack::{Rack, Site};
 use hayrack_e2e::random::content;
+
+use crate::listings::asked;
 
 /// Waits until something holds; a second is promised, and a slow machine gets more.
 pub fn soon(what: &str, holds: impl Fn() -> bool) {
@@ -108,13 +110,8 @@ fn an_open_file_shows_what_others_make_of_it() {
     mounted.unmount();
 }
 
-#[test]
-fn what_is_done_here_is_not_asked_for_again() {
-    let site = Site::new();
-    let rack = site.start();
-    let at = MountPoint::new();
-    let mounted = at.mount(&rack, &LONG);
-    // The feed is followed by then.
+/// Waits until a mount follows the change feed.
+fn followed(rack: &Rack<'_>, at: &MountPoint) {
     soon("the feed is read", || {
         let name = format!("seen {:?}", Instant::now());
         let key = format!(
@@ -126,6 +123,70 @@ fn what_is_done_here_is_not_asked_for_again() {
         thread::sleep(Duration::from_millis(50));
         at.path().join(name).exists()
     });
+}
+
+#[test]
+fn a_name_that_was_given_up_here_is_not_asked_for_until_others_use_it() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    followed(&rack, &at);
+    let [one, other, third] = ["one", "other", "third"].map(|name| at.path().join(name));
+    fs::write(&one, "bytes").expect("it can be written");
+    fs::write(&third, "more").expect("it can be written");
+    let before = asked(&site);
+    for _ in 0..10 {
+        fs::rename(&one, &other).expect("it can be renamed");
+        fs::rename(&other, &one).expect("it can be renamed back");
+    }
+    fs::remove_file(&third).expect("it can be removed");
+    assert!(!third.exists() && !other.exists());
+    // Once for the other name, and for what the feed says too late.
+    let questions = asked(&site) - before;
+    assert!(questions < 20, "{questions} questions for 20 renames");
+    for name in ["other", "third/below"] {
+        let put = rack.s3().put(&format!("{}/{name}", rack.bucket()), name);
+        assert_eq!(put.status, 200);
+        soon("what others put there is seen", || {
+            fs::read(at.path().join(name)).is_ok_and(|it| it == name.as_bytes())
+        });
+    }
+    // What is made here under such a name is there, however it is made.
+    fs::remove_file(&other).expect("it can be removed");
+    std::os::unix::fs::symlink("one", &other).expect("a link can be made");
+    assert_eq!(fs::read(&other).expect("it leads to a file"), b"bytes");
+    fs::remove_file(&other).expect("it can be removed");
+    fs::create_dir(&other).expect("a directory can be made");
+    fs::rename(&one, other.join("one")).expect("it can be moved there");
+    assert_eq!(fs::read(other.join("one")).expect("it is there"), b"bytes");
+    assert!(!one.exists());
+    mounted.unmount();
+}
+
+#[test]
+fn a_file_becomes_a_directory_when_others_put_keys_below_it() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    followed(&rack, &at);
+    let put = |name: &str| rack.s3().put(&format!("{}/{name}", rack.bucket()), "x");
+    assert_eq!(put("name").status, 200);
+    let path = at.path().join("name");
+    soon("it is a file", || path.is_file());
+    assert_eq!(put("name/below").status, 200);
+    soon("it is a directory", || path.join("below").is_file());
+    mounted.unmount();
+}
+
+#[test]
+fn what_is_done_here_is_not_asked_for_again() {
+    let site = Site::new();
+    let rack = site.start();
+    let at = MountPoint::new();
+    let mounted = at.mount(&rack, &LONG);
+    followed(&rack, &at);
     for number in 0..50 {
         let path = at.path().join(format!("file {number}"));
         fs::write(&path, content(number, 100)).expect("it can be written");
