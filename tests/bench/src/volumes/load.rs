@@ -104,7 +104,7 @@ impl Load {
     /// Puts it on a server. What earlier loads wrote on either side is on the disk before: it is not
     /// written back at the expense of this one.
     pub fn run(&self, served: &Served, options: &Options) -> anyhow::Result<Figure> {
-        nix::unistd::sync();
+        served.write_back()?;
         let before = served.processor_time()?;
         let (rate, operations) = match self.kind {
             Kind::Fio {

@@ -108,6 +108,13 @@ impl Served {
         uri(volume, &self.socket)
     }
 
+    /// Has everything written to the disk that it and others wrote to its file system.
+    pub fn write_back(&self) -> anyhow::Result<()> {
+        let folder = self.socket.parent().context("a socket in a folder")?;
+        nix::unistd::syncfs(File::open(folder)?)?;
+        Ok(())
+    }
+
     /// The process that serves.
     pub fn pid(&self) -> anyhow::Result<i32> {
         Ok(i32::try_from(self.child.id())?)
