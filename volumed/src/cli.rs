@@ -133,8 +133,8 @@ pub enum DiskCommand {
     },
     /// Show one disk
     Show {
-        /// The disk's id
-        id: String,
+        /// The disk's id, the beginning of it, or its directory
+        disk: String,
         #[command(flatten)]
         call: Call,
     },
@@ -154,8 +154,8 @@ pub enum DiskCommand {
     /// Take a disk back that failed or was missing
     #[command(after_help = AFTER_RETRY)]
     Retry {
-        /// The disk's id
-        id: String,
+        /// The disk's id, the beginning of it, or its directory
+        disk: String,
         #[command(flatten)]
         call: Call,
     },
@@ -165,6 +165,7 @@ const AFTER_RETRY: &str = "\
 Connections to volumes that have something on the disk are closed first, as if volumed had been started
 anew: what their clients had not flushed may be lost, and they attach again. Every region that was being
 written is checked when it is used.";
+
 /// Commands about scrubs.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]
@@ -280,7 +281,7 @@ pub enum VolumeCommand {
     Create {
         /// 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot or a dash
         name: String,
-        /// Virtual size, like 10GiB; at most 1EiB, which takes no space until it is written
+        /// Virtual size, like 10GiB (without a unit: bytes); at most 1EiB, which takes no space until it is written
         #[arg(long, value_parser = size::parse, default_value = "1EiB")]
         size: u64,
         /// Copies of every extent

@@ -39,6 +39,12 @@ pub enum CommandError {
     /// A daemon runs.
     #[error("the store can be restored while volumed is stopped: {0}")]
     Running(#[from] StateFolderError),
+    /// None is meant.
+    #[error("the pool has no disk {0:?}: volumed disk list shows them all")]
+    NoDisk(String),
+    /// More than one is meant.
+    #[error("the ids of several disks begin with {0:?}: write more of it")]
+    SeveralDisks(String),
     /// Nobody said yes.
     #[error("nothing was deleted")]
     NotConfirmed,
@@ -56,7 +62,8 @@ impl CommandError {
         let number = match self {
             Self::Admin(AdminError::Unreachable { .. })
             | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::SeveralDisks(_) => 2,
+            Self::NoDisk(_) => 3,
             Self::Admin(error) => match error.code() {
                 Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
                 Some(

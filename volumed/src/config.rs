@@ -335,6 +335,9 @@ fn default_threads() -> usize {
 }
 
 #[cfg(test)]
+mod readme;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

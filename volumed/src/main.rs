@@ -23,7 +23,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use volumed_daemon::Logging;
+use volumed_daemon::{ConfigError, Logging};
 
 use cli::{Cli, Command, ServeArgs};
 use commands::CommandError;
@@ -90,5 +90,9 @@ fn print_manual(command: Option<&str>) -> anyhow::Result<()> {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "volumed: {error}");
-    ExitCode::FAILURE
+    if error.is::<ConfigError>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -14,9 +14,11 @@ use crate::volume::Loss;
 
 /// The pool.
 pub fn pool(pool: &PoolInfo) -> String {
+    let others = others(pool.capacity, pool.used, pool.free);
     facts(&[
         ("Capacity", display(pool.capacity)),
         ("Used", share(pool.used, pool.capacity)),
+        ("Other files", display(others)),
         ("Free", display(pool.free)),
         ("Disks", pool.disks.to_string()),
         ("Volumes", pool.volumes.to_string()),
@@ -47,12 +49,14 @@ pub fn disks(disks: &[DiskInfo]) -> String {
 
 /// One disk.
 pub fn disk(disk: &DiskInfo) -> String {
+    let others = others(disk.capacity, disk.used, disk.free);
     facts(&[
         ("Disk", disk.id.clone()),
         ("State", state(disk.state).to_owned()),
         ("Path", disk.path.display().to_string()),
         ("Capacity", display(disk.capacity)),
         ("Used", share(disk.used, disk.capacity)),
+        ("Other files", display(others)),
         ("Free", display(disk.free)),
     ])
 }
@@ -162,7 +166,7 @@ pub fn scrubs(scrubs: &[ScrubInfo]) -> String {
         ]
     };
     let header = [
-        "DISK",
+        "PATH",
         "STATE",
         "CHECKED",
         "LEFT",
@@ -261,6 +265,11 @@ fn state(state: DiskState) -> &'static str {
         DiskState::Missing => "missing",
         DiskState::Unknown => "unknown",
     }
+}
+
+/// What is neither: it belongs to files on the same file systems that are not the pool's.
+fn others(capacity: u64, used: u64, free: u64) -> u64 {
+    capacity.saturating_sub(used).saturating_sub(free)
 }
 
 fn share(used: u64, capacity: u64) -> String {

@@ -3,11 +3,13 @@
 
 mod daemon;
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use daemon::Daemon;
 use serde_json::{Value, json};
+use volumed_client::admin::ErrorCode;
 
 fn call(daemon: &Daemon, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut stream = UnixStream::connect(daemon.admin_socket()).unwrap();
@@ -106,11 +108,85 @@ fn owners_are_checked() {
     }
 }
 
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 #[test]
-fn the_document_and_the_metrics_are_served() {
+fn every_call_of_the_document_is_there_and_no_other_on_its_path() {
     let daemon = Daemon::start();
     let (status, document) = json_call(&daemon, "GET", "/openapi.json", b"");
     assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
+    for (path, calls) in document["paths"].as_object().unwrap() {
+        let concrete = path.replace("{name}", "none").replace("{id}", "none");
+        assert!(!concrete.contains('{'), "{path}");
+        for method in METHODS {
+            let (_, answer) = call(&daemon, method, &concrete, b"");
+            let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+            let is_described = !calls[method.to_lowercase()].is_null();
+            let is_there = answer["code"] != "no_such_call";
+            assert_eq!(is_there, is_described, "{method} {path}: {answer}");
+        }
+    }
+}
+
+/// What anybody may ask, and what never refuses: these answer in plain text or with the document.
+const NEVER_REFUSE: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+
+#[test]
+fn the_document_explains_everything() {
+    let daemon = Daemon::start();
+    let (_, document) = json_call(&daemon, "GET", "/openapi.json", b"");
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut ids = BTreeSet::new();
+    for (path, calls) in document["paths"].as_object().unwrap() {
+        for (method, call) in calls.as_object().unwrap() {
+            let what = format!("{method} {path}");
+            assert!(call["summary"].as_str().unwrap().len() > 5, "{what}");
+            assert!(ids.insert(call["operationId"].as_str().unwrap()), "{what}");
+            let parameters = call["parameters"].as_array().map_or(0, Vec::len);
+            assert_eq!(parameters, path.matches('{').count(), "{what}");
+            let refusal = &call["responses"]["default"]["content"]["application/json"];
+            if !NEVER_REFUSE.contains(&&**path) {
+                let schema = &refusal["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ApiError", "{what}");
+            }
+        }
+    }
+    for (name, schema) in schemas {
+        assert!(schema["description"].is_string(), "{name}");
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let described = [&schema["description"], &schema["oneOf"][0]["description"]];
+            let is_described = described.iter().any(|text| text.is_string());
+            assert!(is_described, "{name}.{field}: {schema}");
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+    }
+    let codes = &schemas["ErrorCode"];
+    assert_eq!(
+        codes["enum"].as_array().unwrap().len(),
+        ErrorCode::ALL.len()
+    );
+    for code in ErrorCode::ALL {
+        let word = serde_json::to_value(code).unwrap();
+        let line = format!(
+            "- `{}` ({}): {}",
+            word.as_str().unwrap(),
+            code.http_status(),
+            code.meaning()
+        );
+        assert!(
+            codes["description"].as_str().unwrap().contains(&line),
+            "{codes}"
+        );
+    }
+}
+
+#[test]
+fn the_metrics_are_served() {
+    let daemon = Daemon::start();
     let (status, metrics) = call(&daemon, "GET", "/metrics", b"");
     let metrics = String::from_utf8(metrics).unwrap();
     assert_eq!(status, 200);

@@ -88,6 +88,7 @@ fn refusals_say_why_and_have_their_exit_code() {
     refused(&create("a", "1GiB"), 4, "already a volume called a");
     refused(&create("../a", "1GiB"), 1, "a volume's name is");
     refused(&create("b", "2EiB"), 1, "1 EiB");
+    refused(&create("b", "0"), 1, "4 KiB to 1 EiB");
     refused(&create("b", "1000B"), 1, "multiple of 4096");
     refused(
         &daemon.run(&["volume", "create", "b", "--size", "1GiB", "--replicas", "2"]),
@@ -127,6 +128,10 @@ fn the_pool_and_its_disks_are_shown() {
     let id = disks[0]["id"].as_str().unwrap();
     let shown = text(&daemon.run(&["disk", "show", id]).stdout);
     assert!(shown.contains(id) && shown.contains("online"), "{shown}");
+    let path = disks[0]["path"].as_str().unwrap();
+    assert_eq!(text(&daemon.run(&["disk", "show", path]).stdout), shown);
+    let retry = daemon.run(&["disk", "retry", &id[..20]]);
+    refused(&retry, 4, "nothing to take back");
     assert!(text(&daemon.run(&["pool", "show"]).stdout).contains("Capacity"));
 }
 
@@ -205,7 +210,7 @@ fn a_wrong_configuration_is_named() {
         .arg("--data")
         .arg(data);
     let output = output.output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let error = text(&output.stderr);
     assert!(
         error.contains("volumed.toml is wrong") && error.contains("disk"),

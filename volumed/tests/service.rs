@@ -119,7 +119,7 @@ fn check_config_prints_what_is_in_force_or_what_is_wrong() {
     std::fs::write(&file, "# disks\n\ndisk = [\"/srv/ssd0\"]\n").unwrap();
     let output = check().output().unwrap();
     let sentence = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{sentence}");
+    assert_eq!(output.status.code(), Some(2), "{sentence}");
     assert!(sentence.contains("line 3"), "{sentence}");
     assert!(sentence.contains("unknown field `disk`"), "{sentence}");
 }

@@ -1,50 +1,82 @@
 //! The disks of the pool: shown, added, taken back.
 
-use axum::body::Bytes;
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use volumed_client::admin::{AddDisk, DiskInfo, ErrorCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use volumed_client::admin::{AddDisk, DiskInfo, DiskState, ErrorCode};
 use volumed_core::{ByteCount, DiskId};
 
-use super::api::{Answer, Api, json, parse, run_to_completion};
+use super::api::Api;
+use super::call::{Body, run_to_completion};
 use super::refused::Refused;
-use crate::volume::DiskSettings;
+use crate::volume::{self, DiskSettings, DiskView};
 
-pub async fn list(State(api): State<Api>) -> Answer {
-    Ok(json(StatusCode::OK, &api.disk_infos().await))
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(show))
+        .routes(routes!(retry))
 }
 
-pub async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+/// Every disk
+#[utoipa::path(
+    get, path = "/v1/disks", operation_id = "listDisks", tag = "disks",
+    responses((status = 200, description = "Done", body = Vec<DiskInfo>), Refused)
+)]
+async fn list(State(api): State<Api>) -> Json<Vec<DiskInfo>> {
+    Json(api.disk_infos().await)
+}
+
+/// One disk
+#[utoipa::path(
+    get, path = "/v1/disks/{id}", operation_id = "showDisk", tag = "disks",
+    params(("id" = String, Path, description = "The disk's id")),
+    responses((status = 200, description = "Done", body = DiskInfo), Refused)
+)]
+async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DiskInfo>, Refused> {
     let disks = api.disk_infos().await;
-    let disk = disks.iter().find(|disk| disk.id == id);
-    Ok(json(StatusCode::OK, disk.ok_or_else(|| not_found(&id))?))
+    let disk = disks.into_iter().find(|disk| disk.id == id);
+    Ok(Json(disk.ok_or_else(|| not_found(&id))?))
 }
 
-pub async fn add(State(api): State<Api>, body: Bytes) -> Answer {
-    let AddDisk {
-        path,
-        capacity,
-        reserve,
-    } = parse(&body)?;
-    if !path.is_absolute() {
-        let message = format!("{} is not an absolute path", path.display());
+/// Take one more directory into the pool; later starts find it by themselves
+#[utoipa::path(
+    post, path = "/v1/disks", operation_id = "addDisk", tag = "disks",
+    request_body = AddDisk,
+    responses((status = 201, description = "It serves", body = DiskInfo), Refused)
+)]
+async fn add(
+    State(api): State<Api>,
+    Body(disk): Body<AddDisk>,
+) -> Result<(StatusCode, Json<DiskInfo>), Refused> {
+    if !disk.path.is_absolute() {
+        let message = format!("{} is not an absolute path", disk.path.display());
         return Err(Refused::new(ErrorCode::InvalidRequest, message));
     }
     let settings = DiskSettings {
-        path,
-        capacity: capacity.map(ByteCount),
-        reserve: reserve.map(ByteCount),
+        path: disk.path,
+        capacity: disk.capacity.map(ByteCount),
+        reserve: disk.reserve.map(ByteCount),
     };
     let adding = async move { api.volumes.add_disk(settings).await };
     let view = run_to_completion(adding).await?;
-    Ok(json(StatusCode::CREATED, &DiskInfo::from(view)))
+    Ok((StatusCode::CREATED, Json(view.into())))
 }
 
-pub async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+/// Take a disk back that failed or was missing
+///
+/// Connections to volumes that have something on it are closed first.
+#[utoipa::path(
+    post, path = "/v1/disks/{id}/retry", operation_id = "retryDisk", tag = "disks",
+    params(("id" = String, Path, description = "The disk's id")),
+    responses((status = 200, description = "It serves again", body = DiskInfo), Refused)
+)]
+async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DiskInfo>, Refused> {
     let id = named(&id)?;
     let retrying = async move { api.volumes.retry_disk(id).await };
-    let view = run_to_completion(retrying).await?;
-    Ok(json(StatusCode::OK, &DiskInfo::from(view)))
+    Ok(Json(run_to_completion(retrying).await?.into()))
 }
 
 fn named(id: &str) -> Result<DiskId, Refused> {
@@ -60,5 +92,23 @@ impl Api {
     pub(super) async fn disk_infos(&self) -> Vec<DiskInfo> {
         let disks = self.volumes.disks().await;
         disks.into_iter().map(DiskInfo::from).collect()
+    }
+}
+
+impl From<DiskView> for DiskInfo {
+    fn from(view: DiskView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            path: view.path,
+            state: match view.state {
+                volume::DiskState::Online => DiskState::Online,
+                volume::DiskState::Failed => DiskState::Failed,
+                volume::DiskState::Missing => DiskState::Missing,
+            },
+            capacity: view.capacity.0,
+            used: view.used.0,
+            free: view.free.0,
+            unremoved: view.unremoved as u64,
+        }
     }
 }

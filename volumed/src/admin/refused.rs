@@ -1,5 +1,9 @@
-use axum::http::StatusCode;
+use std::collections::BTreeMap;
+
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::IntoResponses;
+use utoipa::openapi::{Content, Ref, RefOr, Response as Described, ResponseBuilder};
 use volumed_client::admin::{ApiError, ErrorCode};
 use volumed_meta::StoreError;
 
@@ -11,7 +15,7 @@ use crate::volume::{
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refused {
+pub struct Refused {
     code: ErrorCode,
     message: String,
 }
@@ -35,6 +39,46 @@ impl IntoResponse for Refused {
         }
         (status, axum::Json(ApiError { code, message })).into_response()
     }
+}
+
+/// Every call may be refused.
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let content = Content::new(Some(Ref::from_schema_name("ApiError")));
+        let response = ResponseBuilder::new()
+            .description("Refused: a code and a sentence")
+            .content("application/json", content);
+        BTreeMap::from([("default".to_owned(), response.build().into())])
+    }
+}
+
+pub async fn no_such_call() -> Refused {
+    Refused::new(
+        ErrorCode::NoSuchCall,
+        "there is no such call; GET /openapi.json lists them all",
+    )
+}
+
+/// The router's own refusals, say of a name that is no text, come as plain text.
+pub async fn with_code(answer: Response) -> Response {
+    let status = answer.status();
+    let is_json = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    // Not ready is no refusal.
+    if status == StatusCode::SERVICE_UNAVAILABLE
+        || is_json
+        || !(status.is_client_error() || status.is_server_error())
+    {
+        return answer;
+    }
+    let reason = status.canonical_reason().unwrap_or("refused");
+    Refused::new(
+        ErrorCode::InvalidRequest,
+        format!("the request cannot be read: {reason}"),
+    )
+    .into_response()
 }
 
 impl From<InvalidVolumeName> for Refused {

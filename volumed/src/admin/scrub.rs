@@ -1,24 +1,49 @@
 //! Scrubs: how far they are, started and paused.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use volumed_client::admin::{self, ScrubInfo};
 
-use super::api::{Answer, Api, json};
+use super::api::Api;
+use super::refused::Refused;
 use crate::volume::{ScrubState, ScrubView};
 
-pub async fn show(State(api): State<Api>) -> Answer {
-    Ok(json(StatusCode::OK, &api.scrub_infos()))
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(start))
+        .routes(routes!(pause))
 }
 
-pub async fn start(State(api): State<Api>) -> Answer {
+/// How far the scrub of each disk is
+#[utoipa::path(
+    get, path = "/v1/scrub", operation_id = "showScrub", tag = "scrub",
+    responses((status = 200, description = "One for each disk", body = Vec<ScrubInfo>), Refused)
+)]
+async fn show(State(api): State<Api>) -> Json<Vec<ScrubInfo>> {
+    Json(api.scrub_infos())
+}
+
+/// Begin to scrub every disk, or go on where it was paused
+#[utoipa::path(
+    post, path = "/v1/scrub/start", operation_id = "startScrub", tag = "scrub",
+    responses((status = 200, description = "One for each disk", body = Vec<ScrubInfo>), Refused)
+)]
+async fn start(State(api): State<Api>) -> Json<Vec<ScrubInfo>> {
     api.volumes.start_scrub().await;
-    Ok(json(StatusCode::OK, &api.scrub_infos()))
+    Json(api.scrub_infos())
 }
 
-pub async fn pause(State(api): State<Api>) -> Answer {
+/// Pause every scrub until it is started again, also over restarts
+#[utoipa::path(
+    post, path = "/v1/scrub/pause", operation_id = "pauseScrub", tag = "scrub",
+    responses((status = 200, description = "One for each disk", body = Vec<ScrubInfo>), Refused)
+)]
+async fn pause(State(api): State<Api>) -> Json<Vec<ScrubInfo>> {
     api.volumes.pause_scrub().await;
-    Ok(json(StatusCode::OK, &api.scrub_infos()))
+    Json(api.scrub_infos())
 }
 
 impl Api {

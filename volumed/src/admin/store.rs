@@ -3,28 +3,61 @@
 use std::io;
 use std::time::UNIX_EPOCH;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::header;
+use axum::response::IntoResponse;
 use futures::stream::{self, Stream};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use volumed_client::admin::{ErrorCode, StoreCopies, StoreCopy, StoreInfo};
 
-use super::api::{Answer, Api, json, run_to_completion};
+use super::api::Api;
+use super::call::run_to_completion;
 use super::refused::Refused;
 use crate::volume::{BackUpError, CopyView, DiskCopiesView, StartError};
 
 /// Sent at a time, in bytes.
 const CHUNK: usize = 1 << 20;
 
-pub async fn show(State(api): State<Api>) -> Answer {
-    Ok(json(StatusCode::OK, &api.store_info().await?))
+/// A whole store.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is only described")]
+struct SqliteFile(Vec<u8>);
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(back_up))
 }
 
-/// The copy lies in the state folder until it is opened, under one name: a crash leaves one at most.
-pub async fn back_up(State(api): State<Api>) -> Answer {
+/// The metadata store and its copies
+#[utoipa::path(
+    get, path = "/v1/meta", operation_id = "showStore", tag = "meta",
+    responses((status = 200, description = "Done", body = StoreInfo), Refused)
+)]
+async fn show(State(api): State<Api>) -> Result<Json<StoreInfo>, Refused> {
+    Ok(Json(api.store_info().await?))
+}
+
+/// Copy the metadata store; the answer is the copy
+#[utoipa::path(
+    post, path = "/v1/meta/backup", operation_id = "backUpStore", tag = "meta",
+    responses(
+        (
+            status = 200, description = "The copy, a SQLite file",
+            body = SqliteFile, content_type = "application/vnd.sqlite3"
+        ),
+        Refused
+    )
+)]
+async fn back_up(State(api): State<Api>) -> Result<impl IntoResponse, Refused> {
+    // The copy lies in the state folder until it is opened, under one name: a crash leaves one at most.
     let mut name = api.store_file.file_name().unwrap_or_default().to_owned();
     name.push(".sending");
     let path = api.store_file.with_file_name(name);
@@ -42,8 +75,7 @@ pub async fn back_up(State(api): State<Api>) -> Answer {
         (header::CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
         (header::CONTENT_LENGTH, length.len().to_string()),
     ];
-    let answer: Response = (headers, Body::from_stream(chunks(file))).into_response();
-    Ok(answer)
+    Ok((headers, Body::from_stream(chunks(file))))
 }
 
 fn chunks(file: File) -> impl Stream<Item = io::Result<Bytes>> {

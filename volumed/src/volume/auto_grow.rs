@@ -41,7 +41,7 @@ impl AutoGrow {
 
 /// Whether a volume can have this size.
 pub(super) fn is_possible(size: ByteCount) -> bool {
-    size <= MAX_VOLUME_SIZE && size.0.is_multiple_of(BLOCK_SIZE)
+    (BLOCK_SIZE..=MAX_VOLUME_SIZE.0).contains(&size.0) && size.0.is_multiple_of(BLOCK_SIZE)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ pub enum CreateVolumeError {
     #[error("there is already a volume called {0}")]
     Exists(VolumeName),
     /// The size is not possible.
-    #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
+    #[error("a volume's size is 4 KiB to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
     Size,
     /// It cannot grow by itself so.
     #[error(
@@ -240,7 +240,7 @@ pub enum GrowVolumeError {
     #[error("the volume {0} has {now} already: it can only grow", now = display(.1.0))]
     Smaller(VolumeName, ByteCount),
     /// The size is not possible.
-    #[error("a volume's size is 0 to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
+    #[error("a volume's size is 4 KiB to 1 EiB (1152921504606846976) and a multiple of 4096 bytes")]
     Size,
     /// It cannot grow by itself so.
     #[error(

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// What is known to be damaged of a volume: reading it is an error until it is written whole or
 /// trimmed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VolumeDamage {
     /// By disk and offset.
     pub ranges: Vec<DamagedRange>,
@@ -12,6 +13,7 @@ pub struct VolumeDamage {
 
 /// Damaged blocks side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DamagedRange {
     /// The id of the disk that does not hold what was written.
     pub disk: String,

@@ -23,6 +23,7 @@ pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 
 /// Asks for a new volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateVolume {
     /// 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot or a dash.
@@ -32,6 +33,7 @@ pub struct CreateVolume {
     pub size: u64,
     /// Copies of every extent.
     #[serde(default = "one")]
+    #[cfg_attr(feature = "openapi", schema(default = 1, minimum = 1, maximum = 3))]
     pub replicas: u8,
     /// How it grows by itself, if it does.
     #[serde(default)]
@@ -43,9 +45,11 @@ pub struct CreateVolume {
 
 /// How a volume grows by itself: by doubling, in steps of 64 MiB to 64 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AutoGrow {
     /// It grows when less than so many percent of its size are free, 1 to 90.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 90))]
     pub free_percent: u8,
     /// The size in bytes beyond which it does not grow, up to 1 EiB, a multiple of 4 KiB.
     pub max_size: u64,
@@ -57,6 +61,7 @@ fn one() -> u8 {
 
 /// Asks for a larger volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrowVolume {
     /// The new virtual size in bytes, not below the size now, up to 1 EiB, a multiple of 4 KiB; the
@@ -70,15 +75,18 @@ pub struct GrowVolume {
 
 /// Sets what a volume may hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LimitVolume {
     /// Bytes in the pool, one replica counted, a multiple of 4 KiB; `null` for no limit. Below what the
     /// volume holds, it takes no more until enough was given back.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub quota: Option<u64>,
 }
 
 /// A volume as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VolumeInfo {
     /// Never used again, also after the volume is deleted.
     pub id: String,
@@ -93,20 +101,24 @@ pub struct VolumeInfo {
     /// Grows with every attach (V1); 0 when it was never attached.
     pub epoch: u64,
     /// Who has it attached (V2), if anybody.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub owner: Option<String>,
     /// How it grows by itself, if it does.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub auto_grow: Option<AutoGrow>,
     /// Blocks of 4 KiB that are known to be damaged.
     #[serde(default)]
     pub damaged: u64,
     /// Bytes that it may hold in the pool, one replica counted, if that is limited.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub quota: Option<u64>,
 }
 
 /// All disks together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoolInfo {
     /// Bytes that the disks can hold, less their reserve.
     pub capacity: u64,
@@ -122,10 +134,12 @@ pub struct PoolInfo {
 
 /// One disk of the pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DiskInfo {
     /// As written in the disk's `disk.json`.
     pub id: String,
     /// The directory on its file system.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub path: PathBuf,
     /// Whether it serves.
     pub state: DiskState,
@@ -140,8 +154,9 @@ pub struct DiskInfo {
     pub unremoved: u64,
 }
 
-/// Whether a disk serves.
+/// Whether a disk serves. No daemon answers `unknown`: it is what an older client understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DiskState {
     /// Reads and writes.
@@ -157,9 +172,11 @@ pub enum DiskState {
 
 /// Asks for one more disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddDisk {
     /// The directory, absolute; made when it does not exist.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub path: PathBuf,
     /// Bytes that volumes may hold on it; without it, what its file system offers.
     #[serde(default)]
@@ -171,6 +188,7 @@ pub struct AddDisk {
 
 /// Asks to become the volume's owner. Whoever was it before loses its connections first (V2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttachRequest {
     /// 1 to 256 printable characters; every start of a client should make up its own.
@@ -178,11 +196,13 @@ pub struct AttachRequest {
     /// Only if `owner` has the volume still: whoever reconnects after the daemon was restarted must
     /// not take it from somebody who attached it meanwhile.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(default = false))]
     pub again: bool,
 }
 
 /// Gives the volume up; refused unless `owner` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DetachRequest {
     /// What the attach said.
@@ -191,14 +211,17 @@ pub struct DetachRequest {
 
 /// The volume is the caller's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attached {
     /// Fences every earlier head (V1).
     pub epoch: u64,
     /// The name to ask for on the NBD socket; it dies with this attachment.
     pub export: String,
     /// Where NBD is served, an absolute path.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub nbd_socket: PathBuf,
     /// Where the files of its extents are handed out, an absolute path (V14).
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub extents_socket: PathBuf,
     /// Virtual size in bytes.
     pub size: u64,
@@ -206,6 +229,7 @@ pub struct Attached {
 
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiError {
     /// For programs.
     pub code: ErrorCode,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the scrub of a disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ScrubState {
     /// None is under way.
@@ -16,10 +17,12 @@ pub enum ScrubState {
 
 /// The scrub of a disk: everything on it is compared with its checksums.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ScrubInfo {
     /// The disk's id.
     pub disk: String,
     /// Its directory.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub path: PathBuf,
     /// Whether it runs.
     pub state: ScrubState,
@@ -28,11 +31,15 @@ pub struct ScrubInfo {
     /// Bytes that the disk holds now.
     pub total: u64,
     /// How many seconds more it takes, when that can be told.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub seconds_left: Option<u64>,
     /// When the last one began, in seconds since 1970.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub begun: Option<u64>,
     /// When the last one ended that came to its end, in seconds since 1970.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub ended: Option<u64>,
     /// When the next one begins by itself, if one does, in seconds since 1970.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub due: Option<u64>,
 }

@@ -14,8 +14,10 @@ use super::client::{AdminClient, AdminError, read_whole, refusal};
 
 /// The metadata store and its copies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreInfo {
     /// Where it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub file: PathBuf,
     /// Grows with every change.
     pub revision: u64,
@@ -30,21 +32,26 @@ pub struct StoreInfo {
 
 /// The copies of the store on one disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreCopies {
     /// The disk's id.
     pub disk: String,
     /// Where they are.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub folder: PathBuf,
     /// Every one, by name: those of days, then those of before a change of the format.
     pub copies: Vec<StoreCopy>,
     /// Why the last try failed, if it did.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub failure: Option<String>,
 }
 
 /// A copy of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreCopy {
     /// Its file.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub path: PathBuf,
     /// When it was made, in seconds since 1970.
     pub made: u64,

@@ -1,0 +1,23 @@
+//! What the daemon finds wrong with itself.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use volumed_client::admin::Finding;
+
+use super::api::Api;
+use super::refused::Refused;
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// What the daemon finds wrong with itself
+#[utoipa::path(
+    get, path = "/v1/findings", operation_id = "listFindings", tag = "health",
+    responses((status = 200, description = "None, if all is well", body = Vec<Finding>), Refused)
+)]
+async fn list(State(api): State<Api>) -> Json<Vec<Finding>> {
+    Json(crate::findings::findings(&api.volumes).await)
+}

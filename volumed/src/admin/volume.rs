@@ -1,0 +1,255 @@
+//! Volumes: made, shown, grown, limited, attached and deleted.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use volumed_client::admin::{
+    self, AttachRequest, Attached, CreateVolume, DamagedRange, DetachRequest, GrowVolume,
+    LimitVolume, VolumeDamage, VolumeInfo,
+};
+use volumed_core::ByteCount;
+
+use super::api::Api;
+use super::call::{Body, run_to_completion};
+use super::refused::Refused;
+use crate::volume::{
+    self, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+};
+
+/// The answer to what only has to be done.
+#[derive(Serialize, ToSchema)]
+struct Nothing {}
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, delete))
+        .routes(routes!(damage))
+        .routes(routes!(grow))
+        .routes(routes!(limit))
+        .routes(routes!(attach))
+        .routes(routes!(detach))
+}
+
+/// Every volume, by name
+#[utoipa::path(
+    get, path = "/v1/volumes", operation_id = "listVolumes", tag = "volumes",
+    responses((status = 200, description = "Done", body = Vec<VolumeInfo>), Refused)
+)]
+async fn list(State(api): State<Api>) -> Result<Json<Vec<VolumeInfo>>, Refused> {
+    Ok(Json(api.volume_infos().await?))
+}
+
+/// Create a volume; once answered, it survives a power cut
+#[utoipa::path(
+    post, path = "/v1/volumes", operation_id = "createVolume", tag = "volumes",
+    request_body = CreateVolume,
+    responses((status = 201, description = "It exists", body = VolumeInfo), Refused)
+)]
+async fn create(
+    State(api): State<Api>,
+    Body(body): Body<CreateVolume>,
+) -> Result<(StatusCode, Json<VolumeInfo>), Refused> {
+    let name: VolumeName = body.name.parse()?;
+    let (size, quota) = (ByteCount(body.size), body.quota.map(ByteCount));
+    let auto_grow = body.auto_grow.map(Into::into);
+    let creating = async move {
+        let volumes = api.volumes;
+        volumes
+            .create(&name, size, body.replicas, auto_grow, quota)
+            .await
+    };
+    let view = run_to_completion(creating).await?;
+    Ok((StatusCode::CREATED, Json(view.into())))
+}
+
+/// One volume
+#[utoipa::path(
+    get, path = "/v1/volumes/{name}", operation_id = "showVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    responses((status = 200, description = "Done", body = VolumeInfo), Refused)
+)]
+async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<VolumeInfo>, Refused> {
+    Ok(Json(api.volumes.show(&name.parse()?).await?.into()))
+}
+
+/// Delete a volume that is not attached, and give its space back
+#[utoipa::path(
+    delete, path = "/v1/volumes/{name}", operation_id = "deleteVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    responses((status = 200, description = "It is gone", body = Nothing), Refused)
+)]
+async fn delete(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Nothing>, Refused> {
+    let name: VolumeName = name.parse()?;
+    run_to_completion(async move { api.volumes.delete(&name).await }).await?;
+    Ok(Json(Nothing {}))
+}
+
+/// What is known to be damaged of a volume
+///
+/// Reading it is an error until it is written whole or trimmed.
+#[utoipa::path(
+    get, path = "/v1/volumes/{name}/damage", operation_id = "showDamage", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    responses((status = 200, description = "Done", body = VolumeDamage), Refused)
+)]
+async fn damage(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<VolumeDamage>, Refused> {
+    Ok(Json(api.volumes.damage(&name.parse()?)?.into()))
+}
+
+/// Make a volume larger; its connections may use the new size at once
+#[utoipa::path(
+    post, path = "/v1/volumes/{name}/grow", operation_id = "growVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    request_body = GrowVolume,
+    responses((status = 200, description = "It is larger", body = VolumeInfo), Refused)
+)]
+async fn grow(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(body): Body<GrowVolume>,
+) -> Result<Json<VolumeInfo>, Refused> {
+    let name: VolumeName = name.parse()?;
+    let (size, auto_grow) = (body.size.map(ByteCount), body.auto_grow.map(Into::into));
+    let growing = async move { api.volumes.grow(&name, size, auto_grow).await };
+    Ok(Json(run_to_completion(growing).await?.into()))
+}
+
+/// Set what a volume may hold; writes that need more are refused
+#[utoipa::path(
+    post, path = "/v1/volumes/{name}/quota", operation_id = "limitVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    request_body = LimitVolume,
+    responses((status = 200, description = "It is limited", body = VolumeInfo), Refused)
+)]
+async fn limit(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(body): Body<LimitVolume>,
+) -> Result<Json<VolumeInfo>, Refused> {
+    let name: VolumeName = name.parse()?;
+    let quota = body.quota.map(ByteCount);
+    let limiting = async move { api.volumes.limit(&name, quota).await };
+    Ok(Json(run_to_completion(limiting).await?.into()))
+}
+
+/// Become the volume's owner
+///
+/// Whoever was it before loses its connections first (V2).
+#[utoipa::path(
+    post, path = "/v1/volumes/{name}/attach", operation_id = "attachVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    request_body = AttachRequest,
+    responses((status = 200, description = "It is the caller's", body = Attached), Refused)
+)]
+async fn attach(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(body): Body<AttachRequest>,
+) -> Result<Json<Attached>, Refused> {
+    let (volume, owner): (VolumeName, OwnerId) = (name.parse()?, body.owner.parse()?);
+    let (volumes, name) = (api.volumes, volume.clone());
+    let attaching = async move {
+        if body.again {
+            volumes.attach_again(&name, owner).await
+        } else {
+            volumes.attach(&name, owner).await
+        }
+    };
+    let attachment = run_to_completion(attaching).await?;
+    let epoch = Some(attachment.epoch);
+    Ok(Json(Attached {
+        epoch: attachment.epoch.0,
+        export: ExportName { volume, epoch }.to_string(),
+        nbd_socket: api.nbd_socket,
+        extents_socket: api.extents_socket,
+        size: attachment.size.0,
+    }))
+}
+
+/// Give the volume up
+#[utoipa::path(
+    post, path = "/v1/volumes/{name}/detach", operation_id = "detachVolume", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    request_body = DetachRequest,
+    responses((status = 200, description = "It is nobody's", body = Nothing), Refused)
+)]
+async fn detach(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(body): Body<DetachRequest>,
+) -> Result<Json<Nothing>, Refused> {
+    let (name, owner): (VolumeName, OwnerId) = (name.parse()?, body.owner.parse()?);
+    run_to_completion(async move { api.volumes.detach(&name, &owner).await }).await?;
+    Ok(Json(Nothing {}))
+}
+
+impl Api {
+    pub(super) async fn volume_infos(&self) -> Result<Vec<VolumeInfo>, ShowVolumeError> {
+        let views = self.volumes.list().await?;
+        Ok(views.into_iter().map(VolumeInfo::from).collect())
+    }
+}
+
+impl From<VolumeView> for VolumeInfo {
+    fn from(view: VolumeView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            name: view.name.to_string(),
+            size: view.size.0,
+            replicas: view.replicas,
+            used: view.used.0,
+            epoch: view.epoch.0,
+            owner: view.owner.map(|owner| owner.to_string()),
+            auto_grow: view.auto_grow.map(Into::into),
+            damaged: view.damaged,
+            quota: view.quota.map(|quota| quota.0),
+        }
+    }
+}
+
+impl From<DamageView> for VolumeDamage {
+    fn from(view: DamageView) -> Self {
+        let range = |range: volume::DamagedRange| DamagedRange {
+            disk: range.disk.to_string(),
+            extent: range.extent.0,
+            offset: range.offset,
+            length: range.length,
+        };
+        Self {
+            ranges: view.ranges.into_iter().map(range).collect(),
+            more: view.more,
+        }
+    }
+}
+
+impl From<AutoGrow> for admin::AutoGrow {
+    fn from(auto: AutoGrow) -> Self {
+        Self {
+            free_percent: auto.free_percent,
+            max_size: auto.max_size,
+        }
+    }
+}
+
+impl From<admin::AutoGrow> for AutoGrow {
+    fn from(auto: admin::AutoGrow) -> Self {
+        Self {
+            free_percent: auto.free_percent,
+            max_size: auto.max_size,
+        }
+    }
+}
