@@ -36,11 +36,9 @@ pub async fn attach(args: AttachArgs) -> Result<ExitCode, CommandError> {
     if !args.foreground {
         return Ok(background::run().map_err(KernelError::Background)?);
     }
-    let settings = LogSettings {
-        format: LogFormat::Text,
-        level: "info".to_owned(),
-    };
-    let _log = Logging::start(&settings, "")?;
+    if !args.background {
+        start_log()?;
+    }
     // The kernel may be waiting for this process when it is short of memory.
     if let Err(error) = volumed_daemon::exempt_from_reclaim() {
         tracing::warn!(%error, "when memory is short, the device may hang");
@@ -58,6 +56,7 @@ pub async fn attach(args: AttachArgs) -> Result<ExitCode, CommandError> {
     })?;
     if args.background {
         background::leave_terminal().map_err(KernelError::Background)?;
+        start_log()?;
     }
     let _service = ServiceManager::ready();
     tokio::select! {
@@ -65,6 +64,16 @@ pub async fn attach(args: AttachArgs) -> Result<ExitCode, CommandError> {
         () = signals.stop() => stop(&mut watch.links).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// On standard error, as that is now.
+fn start_log() -> Result<(), CommandError> {
+    let settings = LogSettings {
+        format: LogFormat::Text,
+        level: "info".to_owned(),
+    };
+    Logging::start(&settings, "")?;
+    Ok(())
 }
 
 /// Frees the device, unless it is being used.

@@ -1,0 +1,59 @@
+//! volumed is killed while programs write to a file system on its volume.
+
+use hayrack_e2e::guest::Machine;
+
+use crate::guest::Guest;
+use crate::rounds;
+
+/// Of the daemon, not of the commands.
+const DAEMON: &str = "$(pgrep -f 'volumed serve')";
+
+#[test]
+#[ignore = "takes minutes; `make power-cut` runs it"]
+fn writers_outlive_a_daemon_that_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    Machine::new_disk(folder.path());
+    let mut guest = Guest::boot(folder.path());
+    guest.run("volumed volume create vol --size 1GiB");
+    let attach = "volumed volume attach --connections 2 vol /dev/nbd0";
+    guest.run(attach);
+    guest.run("mkfs.ext4 -q /dev/nbd0 && mount -t ext4 /dev/nbd0 /mnt/ext4");
+    guest.start_writer("/mnt/ext4");
+    for round in 0..rounds() {
+        guest.wait_for_writes(20);
+        guest.run(&format!("kill -9 {DAEMON}"));
+        if round % 2 == 1 {
+            // The one that connects the device again is killed, too.
+            guest.run("kill -9 $(pgrep -f 'volumed volume attach')");
+            guest.run(attach);
+        }
+    }
+    guest.wait_for_writes(20);
+    guest.stop_writer("/mnt/ext4");
+    guest.run("umount /mnt/ext4 && mount -t ext4 /dev/nbd0 /mnt/ext4");
+    guest.verify("/mnt/ext4");
+    guest.run("umount /mnt/ext4 && e2fsck -fn /dev/nbd0");
+    guest.run("volumed volume detach vol");
+}
+
+#[test]
+#[ignore = "takes minutes; `make power-cut` runs it"]
+fn writers_outlive_a_daemon_that_is_killed_with_nbd_client() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    Machine::new_disk(folder.path());
+    let mut guest = Guest::boot(folder.path());
+    guest.run("volumed volume create vol --size 1GiB");
+    guest.run("/bin/nbd-client -unix /data/volumed/nbd.sock -N vol -b 4096 -persist /dev/nbd0");
+    guest.run("mkfs.xfs -q /dev/nbd0 && mount -t xfs /dev/nbd0 /mnt/xfs");
+    guest.start_writer("/mnt/xfs");
+    for _ in 0..rounds() {
+        guest.wait_for_writes(20);
+        guest.run(&format!("kill -9 {DAEMON}"));
+    }
+    guest.wait_for_writes(20);
+    guest.stop_writer("/mnt/xfs");
+    guest.run("umount /mnt/xfs && mount -t xfs /dev/nbd0 /mnt/xfs");
+    guest.verify("/mnt/xfs");
+    guest.run("umount /mnt/xfs && xfs_repair -n /dev/nbd0");
+    guest.run("/bin/nbd-client -d /dev/nbd0");
+}
