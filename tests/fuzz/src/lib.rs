@@ -6,6 +6,7 @@ mod forms;
 mod mounts;
 mod nbd;
 mod peer_messages;
+mod netlink;
 mod policies;
 mod requests;
 mod s3;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
     ("peer_messages", peer_messages::frames),
+    ("netlink", netlink::datagram),
 ];
 
 /// The target of a name.

@@ -58,3 +58,49 @@ fn octal(digits: [u8; 3]) -> Option<u8> {
     let text = str::from_utf8(&digits).ok()?;
     u8::from_str_radix(text, 8).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Mount, of_device, unescape};
+
+    const MOUNTINFO: &[u8] = b"\
+22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+30 22 43:0 / /srv/a\\040b\\134 rw,noatime master:1 shared:2 - ext4 /dev/nbd0 rw,errors=remount-ro\n\
+31 22 43:1 / /srv/x rw - xfs /dev/nbd1 rw\n\
+32 22 43:10 / /srv/y rw - xfs /dev/nbd10 rw\n\
+33 22 43:1";
+
+    #[test]
+    fn the_mount_of_a_device_is_found() {
+        let mount = |kind: &str, folder: &str| {
+            let (kind, folder) = (kind.to_owned(), folder.into());
+            Some(Mount { kind, folder })
+        };
+        assert_eq!(of_device(MOUNTINFO, "43:0"), mount("ext4", "/srv/a b\\"));
+        assert_eq!(of_device(MOUNTINFO, "43:1"), mount("xfs", "/srv/x"));
+        assert_eq!(of_device(MOUNTINFO, "43:2"), None);
+        assert_eq!(of_device(b"", "43:0"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_folder_comes_back(folder in prop::collection::vec(1u8.., 0..40)) {
+            let escaped: Vec<u8> = folder
+                .iter()
+                .flat_map(|byte| match byte {
+                    b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+                    byte => vec![*byte],
+                })
+                .collect();
+            prop_assert_eq!(unescape(&escaped), folder);
+        }
+
+        #[test]
+        fn nothing_is_too_strange(mountinfo in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = of_device(&mountinfo, "43:0");
+            let _ = unescape(&mountinfo);
+        }
+    }
+}
