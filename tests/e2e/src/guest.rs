@@ -71,7 +71,9 @@ impl Machine {
             .args(["-no-reboot", "-display", "none", "-monitor", "none"])
             .arg("-append")
             // A host that is slow, or stops qemu for a while, looks like timers that do not work.
-            .arg(format!("console=ttyS0 quiet panic=-1 no_timer_check {kernel}"))
+            .arg(format!(
+                "console=ttyS0 quiet panic=-1 no_timer_check {kernel}"
+            ))
             .arg("-kernel")
             .arg(image.join("vmlinuz"))
             .arg("-initrd")

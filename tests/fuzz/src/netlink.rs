@@ -9,7 +9,7 @@ pub fn datagram(data: &[u8]) {
             assert!(data.len() >= 28, "nothing holds the index {index}");
         }
         if let Body::Family { attributes, .. } = message.body {
-            if let Ok(family) = Family::read(attributes) {
+            if let Ok(family) = Family::read(&attributes) {
                 assert!(family.groups.len() <= data.len());
             }
             walk(attributes, 0);

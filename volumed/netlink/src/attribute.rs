@@ -93,7 +93,7 @@ impl<'a> Attribute<'a> {
 }
 
 /// Reads attributes; ends after the first that is malformed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
@@ -103,8 +103,9 @@ impl<'a> Attributes<'a> {
     }
 
     /// The first one of a kind.
-    pub fn find(mut self, kind: u16) -> Result<Option<Attribute<'a>>, Malformed> {
-        self.find_map(|attribute| match attribute {
+    pub fn find(&self, kind: u16) -> Result<Option<Attribute<'a>>, Malformed> {
+        let mut all = self.clone();
+        all.find_map(|attribute| match attribute {
             Ok(attribute) => (attribute.kind == kind).then_some(Ok(attribute)),
             Err(error) => Some(Err(error)),
         })

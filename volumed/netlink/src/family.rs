@@ -37,7 +37,7 @@ impl Family {
     pub const CONTROL: u16 = 16;
 
     /// Reads the answer.
-    pub fn read(answer: Attributes<'_>) -> Result<Self, Malformed> {
+    pub fn read(answer: &Attributes<'_>) -> Result<Self, Malformed> {
         let id = answer.find(FAMILY_ID)?.ok_or(Malformed)?.u16()?;
         let mut groups = Vec::new();
         if let Some(list) = answer.find(GROUPS)? {

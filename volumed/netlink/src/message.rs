@@ -1,5 +1,5 @@
-use crate::attribute::{Attributes, Writer, aligned};
 use crate::Malformed;
+use crate::attribute::{Attributes, Writer, aligned};
 
 /// Length, kind, flags, sequence number, port.
 const HEADER: usize = 16;
@@ -43,7 +43,7 @@ impl Request {
 }
 
 /// One message from the kernel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Message<'a> {
     /// Of the request that it answers; an event has 0.
     pub sequence: u32,
@@ -52,7 +52,7 @@ pub struct Message<'a> {
 }
 
 /// What a message from the kernel says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Body<'a> {
     /// The request is done.
     Done,
@@ -72,7 +72,7 @@ pub enum Body<'a> {
 }
 
 /// Reads the messages of a datagram; ends after the first that is malformed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Messages<'a>(&'a [u8]);
 
 impl<'a> Messages<'a> {

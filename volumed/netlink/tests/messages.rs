@@ -50,7 +50,7 @@ fn a_family_is_found_in_the_kernels_answer() {
     let mut datagram = message(Family::CONTROL, 3, &payload);
     datagram.extend(outcome(3, 0));
     let messages: Vec<_> = Messages::new(&datagram).map(Result::unwrap).collect();
-    let Body::Family { attributes, .. } = messages[0].body else {
+    let Body::Family { attributes, .. } = &messages[0].body else {
         panic!("{messages:?}");
     };
     let family = Family::read(attributes).unwrap();
@@ -141,7 +141,7 @@ proptest! {
         let messages: Vec<_> = Messages::new(&bytes).map(Result::unwrap).collect();
         prop_assert_eq!(messages.len(), 1);
         prop_assert_eq!(messages[0].sequence, sequence);
-        let Body::Family { family: 20, command: read, attributes } = messages[0].body else {
+        let Body::Family { family: 20, command: read, attributes } = messages[0].body.clone() else {
             return Err(TestCaseError::fail("it is a family's"));
         };
         prop_assert_eq!(read, command);
@@ -162,7 +162,7 @@ proptest! {
         let mut seen = 0;
         for message in Messages::new(&bytes).flatten() {
             if let Body::Family { attributes, .. } = message.body {
-                let _ = Family::read(attributes);
+                let _ = Family::read(&attributes);
             }
             seen += 16;
         }

@@ -142,7 +142,12 @@ async fn take_volume(
         let volume = args.name.clone();
         return Err(KernelError::Owned { volume, owner }.into());
     }
-    let owner = format!("{}{}:{:016x}", owners_here()?, args.device, rand::random::<u64>());
+    let owner = format!(
+        "{}{}:{:016x}",
+        owners_here()?,
+        args.device,
+        rand::random::<u64>()
+    );
     let owner: OwnerId = owner.parse().expect("it is short and printable");
     let attached = client.attach(&args.name, owner.as_str()).await?;
     let volume = args.name.parse().expect("the daemon knows the name");

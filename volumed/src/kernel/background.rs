@@ -23,14 +23,20 @@ pub fn run() -> io::Result<ExitCode> {
     if !answer.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let code = child.wait()?.code().and_then(|code| u8::try_from(code).ok());
+    let code = child
+        .wait()?
+        .code()
+        .and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// The other half: after the answer, nothing is left of the terminal. The log goes to the kernel's, which has
 /// what the device says, too.
 pub fn leave_terminal() -> io::Result<()> {
-    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let nothing = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     let log = OpenOptions::new().write(true).open("/dev/kmsg");
     setsid()?;
     dup2_stdin(&nothing)?;

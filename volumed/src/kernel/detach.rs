@@ -24,7 +24,9 @@ pub async fn detach(args: DetachArgs) -> Result<ExitCode, CommandError> {
     free(&mut links).await?;
     let volume = links.attachment.volume.as_str();
     let answer = json!({ "volume": volume, "device": device.to_string() });
-    print(&args.call, &answer, || format!("Detached {volume} from {device}"))
+    print(&args.call, &answer, || {
+        format!("Detached {volume} from {device}")
+    })
 }
 
 fn find(target: &str) -> Result<(KernelDevice, Attachment), KernelError> {
@@ -44,7 +46,10 @@ pub async fn free(links: &mut Links) -> Result<(), KernelError> {
     let claim = links.device.claim()?;
     // What was written to the device itself is still on its way.
     let path = || links.device.to_string().into();
-    claim.sync_all().map_err(|source| KernelError::System { path: path(), source })?;
+    claim.sync_all().map_err(|source| KernelError::System {
+        path: path(),
+        source,
+    })?;
     links.netlink.disconnect(links.device)?;
     drop(claim);
     let Attachment { volume, owner } = &links.attachment;

@@ -138,7 +138,12 @@ mod tests {
         assert_eq!("/dev/nbd12".parse(), Ok(KernelDevice(12)));
         assert_eq!(KernelDevice(12).to_string(), "/dev/nbd12");
         for bad in [
-            "nbd0", "/dev/nbd", "/dev/nbd0p1", "/dev/nbd+1", "/dev/sda", "/dev/nbd9999999",
+            "nbd0",
+            "/dev/nbd",
+            "/dev/nbd0p1",
+            "/dev/nbd+1",
+            "/dev/sda",
+            "/dev/nbd9999999",
         ] {
             assert!(bad.parse::<KernelDevice>().is_err(), "{bad}");
         }

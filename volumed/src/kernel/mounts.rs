@@ -40,7 +40,10 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((first, others)) = rest.split_first() {
         let escaped = (*first == b'\\').then(|| others.split_first_chunk::<3>());
-        match escaped.flatten().and_then(|(digits, rest)| Some((octal(*digits)?, rest))) {
+        match escaped
+            .flatten()
+            .and_then(|(digits, rest)| Some((octal(*digits)?, rest)))
+        {
             Some((byte, behind)) => {
                 plain.push(byte);
                 rest = behind;

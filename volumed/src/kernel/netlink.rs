@@ -4,8 +4,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::thread;
 
-use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_GENERIC;
 use nix::errno::Errno;
 use tokio::sync::Notify;
 use volumed_netlink::{Body, Family, Messages, Request, find_family, nbd};
@@ -131,7 +131,7 @@ impl Netlink {
                         family: Family::CONTROL,
                         attributes,
                         ..
-                    } => described = Some(Family::read(attributes)?),
+                    } => described = Some(Family::read(&attributes)?),
                     Body::Family { .. } | Body::Other => {}
                 }
             }

@@ -80,7 +80,11 @@ impl Watch {
     }
 
     async fn pass_growth_on(&mut self) -> Result<(), KernelError> {
-        if self.growing.as_ref().is_some_and(|task| !task.is_finished()) {
+        if self
+            .growing
+            .as_ref()
+            .is_some_and(|task| !task.is_finished())
+        {
             return Ok(());
         }
         let volume = self.links.attachment.volume.as_str();

@@ -45,7 +45,11 @@ fn mounted_file_systems_grow_with_their_volumes() {
 fn refusals(guest: &mut Guest) {
     let cases = [
         ("attach nosuch /dev/nbd2", 3, "no volume called nosuch"),
-        ("attach other /dev/nbd0", 4, "/dev/nbd0 has the volume small"),
+        (
+            "attach other /dev/nbd0",
+            4,
+            "/dev/nbd0 has the volume small",
+        ),
         ("attach small /dev/nbd2", 4, "is attached by"),
         ("attach small /dev/vda", 2, "/dev/nbd0, /dev/nbd1"),
         ("detach nosuch", 3, "nosuch is not attached"),

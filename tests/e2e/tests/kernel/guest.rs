@@ -67,11 +67,8 @@ impl Guest {
     pub fn try_run(&mut self, command: &str) -> (String, i32) {
         self.commands += 1;
         let end = format!("END-{} ", self.commands);
-        writeln!(
-            self.shell,
-            "{{ {command}; }} </dev/null; echo \"{end}$?\""
-        )
-        .expect("the shell listens");
+        writeln!(self.shell, "{{ {command}; }} </dev/null; echo \"{end}$?\"")
+            .expect("the shell listens");
         let mut printed = Vec::new();
         let mut byte = [0];
         loop {
@@ -118,7 +115,9 @@ impl Guest {
         assert_eq!(failed, None, "{}", self.machine.console());
         // The last line may have been cut short.
         let whole = written.rfind('\n').map_or("", |end| &written[..end]);
-        let numbers = whole.lines().filter_map(|line| line.trim().strip_prefix("durable "));
+        let numbers = whole
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("durable "));
         numbers
             .filter_map(|number| number.parse().ok())
             .max()

@@ -5,8 +5,13 @@ use hayrack_e2e::guest::Machine;
 use crate::guest::Guest;
 use crate::rounds;
 
-/// Of the daemon, not of the commands.
-const DAEMON: &str = "$(pgrep -f 'volumed serve')";
+/// Kills what runs as `volumed WORD…`, at once.
+fn kill(guest: &mut Guest, word: &str) {
+    guest.run(&format!(
+        "for pid in $(pidof volumed); do \
+         if tr '\\0' ' ' </proc/$pid/cmdline | grep -q 'volumed {word} '; then kill -9 $pid; echo killed $pid; fi; done"
+    ));
+}
 
 #[test]
 #[ignore = "takes minutes; `make power-cut` runs it"]
@@ -21,10 +26,10 @@ fn writers_outlive_a_daemon_that_is_killed() {
     guest.start_writer("/mnt/ext4");
     for round in 0..rounds() {
         guest.wait_for_writes(20);
-        guest.run(&format!("kill -9 {DAEMON}"));
+        kill(&mut guest, "serve");
         if round % 2 == 1 {
             // The one that connects the device again is killed, too.
-            guest.run("kill -9 $(pgrep -f 'volumed volume attach')");
+            kill(&mut guest, "volume attach");
             guest.run(attach);
         }
     }
@@ -48,7 +53,7 @@ fn writers_outlive_a_daemon_that_is_killed_with_nbd_client() {
     guest.start_writer("/mnt/xfs");
     for _ in 0..rounds() {
         guest.wait_for_writes(20);
-        guest.run(&format!("kill -9 {DAEMON}"));
+        kill(&mut guest, "serve");
     }
     guest.wait_for_writes(20);
     guest.stop_writer("/mnt/xfs");
