@@ -64,8 +64,7 @@ impl CommandError {
             Self::Admin(AdminError::Unreachable { .. })
             | Self::Kernel(KernelError::Admin(AdminError::Unreachable { .. }))
             | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
-            Self::Config(_) => 2,
-            Self::Kernel(KernelError::InvalidDevice(_)) => 2,
+            Self::Config(_) | Self::Kernel(KernelError::InvalidDevice(_)) => 2,
             Self::Kernel(KernelError::NotAttached(_)) => 3,
             Self::Kernel(
                 KernelError::Busy(_)

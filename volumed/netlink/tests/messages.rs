@@ -124,9 +124,9 @@ fn check(trees: &[(u16, Tree)], attributes: Attributes<'_>) {
     for ((kind, tree), attribute) in trees.iter().zip(read) {
         assert_eq!(attribute.kind, *kind);
         match tree {
-            Tree::Int(value) => assert_eq!(attribute.u32().unwrap(), *value),
+            Tree::Int(value) => assert_eq!(attribute.u32(), Ok(*value)),
             Tree::Long(value) => assert_eq!(attribute.value, value.to_ne_bytes()),
-            Tree::Text(value) => assert_eq!(attribute.text().unwrap(), value),
+            Tree::Text(value) => assert_eq!(attribute.text(), Ok(value.as_str())),
             Tree::Nested(inner) => check(inner, attribute.nested()),
         }
     }

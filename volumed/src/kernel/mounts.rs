@@ -39,20 +39,11 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, others)) = rest.split_first() {
-        let escaped = (*first == b'\\').then(|| others.split_first_chunk::<3>());
-        match escaped
-            .flatten()
-            .and_then(|(digits, rest)| Some((octal(*digits)?, rest)))
-        {
-            Some((byte, behind)) => {
-                plain.push(byte);
-                rest = behind;
-            }
-            None => {
-                plain.push(*first);
-                rest = others;
-            }
-        }
+        let digits = rest.strip_prefix(b"\\").and_then(<[u8]>::split_first_chunk);
+        let escaped = digits.and_then(|(digits, behind)| Some((octal(*digits)?, behind)));
+        let (byte, behind) = escaped.unwrap_or((*first, others));
+        plain.push(byte);
+        rest = behind;
     }
     plain
 }

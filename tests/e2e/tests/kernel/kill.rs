@@ -20,7 +20,7 @@ fn writers_outlive_a_daemon_that_is_killed() {
     Machine::new_disk(folder.path());
     let mut guest = Guest::boot(folder.path());
     guest.run("volumed volume create vol --size 1GiB");
-    let attach = "volumed volume attach --connections 2 vol /dev/nbd0";
+    let attach = "volumed volume attach vol /dev/nbd0";
     guest.run(attach);
     guest.run("mkfs.ext4 -q /dev/nbd0 && mount -t ext4 /dev/nbd0 /mnt/ext4");
     guest.start_writer("/mnt/ext4");
@@ -39,26 +39,4 @@ fn writers_outlive_a_daemon_that_is_killed() {
     guest.verify("/mnt/ext4");
     guest.run("umount /mnt/ext4 && e2fsck -fn /dev/nbd0");
     guest.run("volumed volume detach vol");
-}
-
-#[test]
-#[ignore = "takes minutes; `make power-cut` runs it"]
-fn writers_outlive_a_daemon_that_is_killed_with_nbd_client() {
-    let folder = tempfile::tempdir().expect("a folder can be made");
-    Machine::new_disk(folder.path());
-    let mut guest = Guest::boot(folder.path());
-    guest.run("volumed volume create vol --size 1GiB");
-    guest.run("/bin/nbd-client -unix /data/volumed/nbd.sock -N vol -b 4096 -persist /dev/nbd0");
-    guest.run("mkfs.xfs -q /dev/nbd0 && mount -t xfs /dev/nbd0 /mnt/xfs");
-    guest.start_writer("/mnt/xfs");
-    for _ in 0..rounds() {
-        guest.wait_for_writes(20);
-        kill(&mut guest, "serve");
-    }
-    guest.wait_for_writes(20);
-    guest.stop_writer("/mnt/xfs");
-    guest.run("umount /mnt/xfs && mount -t xfs /dev/nbd0 /mnt/xfs");
-    guest.verify("/mnt/xfs");
-    guest.run("umount /mnt/xfs && xfs_repair -n /dev/nbd0");
-    guest.run("/bin/nbd-client -d /dev/nbd0");
 }
