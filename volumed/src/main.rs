@@ -8,6 +8,7 @@ mod descriptors;
 mod doctor;
 mod extents;
 mod findings;
+mod kernel;
 mod meta;
 mod metrics;
 mod nbd;

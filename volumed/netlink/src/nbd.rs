@@ -1,0 +1,132 @@
+//! The family of the kernel's NBD client.
+
+use crate::attribute::Writer;
+use crate::{Body, Malformed, Request};
+
+/// The family's name.
+pub const FAMILY: &str = "nbd";
+/// The group whose members are told of dead connections.
+pub const GROUP: &str = "nbd_mc_group";
+
+// `NBD_CMD_…`.
+const CONNECT: u8 = 1;
+const DISCONNECT: u8 = 2;
+const RECONFIGURE: u8 = 3;
+const LINK_DEAD: u8 = 4;
+
+// `NBD_ATTR_…`.
+const INDEX: u16 = 1;
+const SIZE_BYTES: u16 = 2;
+const BLOCK_SIZE_BYTES: u16 = 3;
+const TIMEOUT: u16 = 4;
+const SERVER_FLAGS: u16 = 5;
+const SOCKETS: u16 = 7;
+const DEAD_CONN_TIMEOUT: u16 = 8;
+const BACKEND_IDENTIFIER: u16 = 10;
+const SOCK_ITEM: u16 = 1;
+const SOCK_FD: u16 = 1;
+
+/// What a device becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connect<'a> {
+    /// N of `/dev/nbdN`.
+    pub index: u32,
+    /// In bytes, a multiple of `block_size`.
+    pub size: u64,
+    /// In bytes, a power of two from 512 to the machine's page.
+    pub block_size: u32,
+    /// The transmission flags that the server sent.
+    pub server_flags: u16,
+    /// Descriptors of the sockets on which the export is open; the kernel takes references of its own.
+    pub sockets: &'a [u32],
+    /// After how many seconds without an answer a request is sent on another connection, though it may still take
+    /// effect on the first; 0 is never with one connection, and 30 s with more.
+    pub request_timeout: u64,
+    /// For how many seconds without a connection requests wait before they fail.
+    pub dead_timeout: u64,
+    /// What names the device's content to whoever reconnects it: `/sys/block/nbdN/backend`. Kernels
+    /// before 5.14 do not keep it.
+    pub backend: &'a str,
+}
+
+/// Makes a device that is free serve an export; refused with `EBUSY` when it is not free.
+pub fn connect(family: u16, wanted: &Connect<'_>) -> Request {
+    let mut attributes = Writer::default();
+    attributes
+        .u32(INDEX, wanted.index)
+        .u64(SIZE_BYTES, wanted.size)
+        .u64(BLOCK_SIZE_BYTES, u64::from(wanted.block_size))
+        .u64(SERVER_FLAGS, u64::from(wanted.server_flags))
+        .u64(TIMEOUT, wanted.request_timeout)
+        .u64(DEAD_CONN_TIMEOUT, wanted.dead_timeout)
+        .text(BACKEND_IDENTIFIER, wanted.backend);
+    put_sockets(&mut attributes, wanted.sockets);
+    Request {
+        family,
+        command: CONNECT,
+        attributes,
+    }
+}
+
+/// Puts a socket in the place of a dead one. Success, too, when none of the device's is dead: then the
+/// kernel takes no reference of it.
+pub fn reconnect(family: u16, index: u32, backend: &str, socket: u32) -> Request {
+    let mut request = reconfigure(family, index, backend);
+    put_sockets(&mut request.attributes, &[socket]);
+    request
+}
+
+/// Changes the size of a device that is in use.
+pub fn resize(family: u16, index: u32, backend: &str, size: u64) -> Request {
+    let mut request = reconfigure(family, index, backend);
+    request.attributes.u64(SIZE_BYTES, size);
+    request
+}
+
+fn reconfigure(family: u16, index: u32, backend: &str) -> Request {
+    let mut attributes = Writer::default();
+    attributes
+        .u32(INDEX, index)
+        .text(BACKEND_IDENTIFIER, backend);
+    Request {
+        family,
+        command: RECONFIGURE,
+        attributes,
+    }
+}
+
+/// Frees a device; requests that are under way fail.
+pub fn disconnect(family: u16, index: u32) -> Request {
+    let mut attributes = Writer::default();
+    attributes.u32(INDEX, index);
+    Request {
+        family,
+        command: DISCONNECT,
+        attributes,
+    }
+}
+
+fn put_sockets(attributes: &mut Writer, sockets: &[u32]) {
+    attributes.nested(SOCKETS, |list| {
+        for socket in sockets {
+            list.nested(SOCK_ITEM, |item| {
+                item.u32(SOCK_FD, *socket);
+            });
+        }
+    });
+}
+
+/// The index of the device one of whose connections died, if that is what a message tells.
+pub fn dead_link(family: u16, body: &Body<'_>) -> Result<Option<u32>, Malformed> {
+    match body {
+        Body::Family {
+            family: of,
+            command: LINK_DEAD,
+            attributes,
+        } if *of == family => {
+            let index = attributes.find(INDEX)?.ok_or(Malformed)?;
+            Ok(Some(index.u32()?))
+        }
+        _ => Ok(None),
+    }
+}
