@@ -345,9 +345,6 @@ pub struct AttachArgs {
     /// Stay in the foreground; SIGTERM frees the device, unless it is being used
     #[arg(long)]
     pub foreground: bool,
-    /// Connections to the daemon; more of them use more of its processors
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub connections: u8,
     /// The device's sector size: 512 only for what was made on such a device
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = sector_size)]
     pub block_size: u32,

@@ -5,7 +5,7 @@ use crate::{Body, Malformed, Request};
 
 /// The family's name.
 pub const FAMILY: &str = "nbd";
-/// The group whose members are told of dead connections.
+/// The group whose members are told of connections that died.
 pub const GROUP: &str = "nbd_mc_group";
 
 // `NBD_CMD_…`.
@@ -37,11 +37,10 @@ pub struct Connect<'a> {
     pub block_size: u32,
     /// The transmission flags that the server sent.
     pub server_flags: u16,
-    /// Descriptors of the sockets on which the export is open; the kernel takes references of its own.
-    pub sockets: &'a [u32],
-    /// After how many seconds without an answer a request is sent on another connection, though it may still take
-    /// effect on the first; 0 is never with one connection, and 30 s with more.
-    pub request_timeout: u64,
+    /// Descriptor of the socket on which the export is open; the kernel takes a reference of its own. One, since
+    /// of several the kernel sends what is slow on one again on another, and the first may still take effect
+    /// after what was written later.
+    pub socket: u32,
     /// For how many seconds without a connection requests wait before they fail.
     pub dead_timeout: u64,
     /// What names the device's content to whoever reconnects it: `/sys/block/nbdN/backend`. Kernels
@@ -57,10 +56,11 @@ pub fn connect(family: u16, wanted: &Connect<'_>) -> Request {
         .u64(SIZE_BYTES, wanted.size)
         .u64(BLOCK_SIZE_BYTES, u64::from(wanted.block_size))
         .u64(SERVER_FLAGS, u64::from(wanted.server_flags))
-        .u64(TIMEOUT, wanted.request_timeout)
+        // Else a slow answer would cost the connection.
+        .u64(TIMEOUT, 0)
         .u64(DEAD_CONN_TIMEOUT, wanted.dead_timeout)
         .text(BACKEND_IDENTIFIER, wanted.backend);
-    put_sockets(&mut attributes, wanted.sockets);
+    put_socket(&mut attributes, wanted.socket);
     Request {
         family,
         command: CONNECT,
@@ -68,11 +68,11 @@ pub fn connect(family: u16, wanted: &Connect<'_>) -> Request {
     }
 }
 
-/// Puts a socket in the place of a dead one. Success, too, when none of the device's is dead: then the
+/// Puts a socket in the place of the dead one. Success, too, when the device's is not dead: then the
 /// kernel takes no reference of it.
 pub fn reconnect(family: u16, index: u32, backend: &str, socket: u32) -> Request {
     let mut request = reconfigure(family, index, backend);
-    put_sockets(&mut request.attributes, &[socket]);
+    put_socket(&mut request.attributes, socket);
     request
 }
 
@@ -106,17 +106,15 @@ pub fn disconnect(family: u16, index: u32) -> Request {
     }
 }
 
-fn put_sockets(attributes: &mut Writer, sockets: &[u32]) {
+fn put_socket(attributes: &mut Writer, socket: u32) {
     attributes.nested(SOCKETS, |list| {
-        for socket in sockets {
-            list.nested(SOCK_ITEM, |item| {
-                item.u32(SOCK_FD, *socket);
-            });
-        }
+        list.nested(SOCK_ITEM, |item| {
+            item.u32(SOCK_FD, socket);
+        });
     });
 }
 
-/// The index of the device one of whose connections died, if that is what a message tells.
+/// The index of the device whose connection died, if that is what a message tells.
 pub fn dead_link(family: u16, body: &Body<'_>) -> Result<Option<u32>, Malformed> {
     match body {
         Body::Family {

@@ -1,6 +1,7 @@
 //! `volumed volume attach`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 use volumed_client::admin::{AdminClient, Attached};
@@ -19,9 +20,8 @@ use crate::commands::{CommandError, client, print};
 use crate::size::display;
 use crate::volume::OwnerId;
 
-/// Without a limit of its own the kernel looks every 30 s at a request that is not answered. With one connection
-/// it sends it again only if that died and was replaced; with more, in any case, on another one.
-const REQUEST_TIMEOUT: u64 = 0;
+/// How often the kernel looks at a request that is not answered, to send it again if its connection was replaced.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What an attach answers.
 #[derive(Debug, Serialize)]
@@ -172,28 +172,23 @@ fn is_left_over(owner: &str) -> Result<bool, KernelError> {
     Ok(owners.all(|other| other.as_str() != owner))
 }
 
-/// Hands the device its first connections.
+/// Hands the device its first connection.
 async fn connect(args: &AttachArgs, links: &mut Links) -> Result<(), KernelError> {
     let attached = links.attached.as_ref().expect("it was just attached");
-    let mut opened = Vec::new();
-    for _ in 0..args.connections {
-        opened.push(Link::open(attached).await?);
-    }
-    let sockets: Vec<u32> = opened.iter().map(|link| descriptor(&link.socket)).collect();
+    let link = Link::open(attached).await?;
     let backend = links.attachment.to_string();
     links.netlink.connect(&nbd::Connect {
         index: links.device.0,
         size: attached.size,
         block_size: args.block_size,
-        server_flags: opened[0].flags,
-        sockets: &sockets,
-        request_timeout: REQUEST_TIMEOUT,
+        server_flags: link.flags,
+        socket: descriptor(&link.socket),
         dead_timeout: args.wait,
         backend: &backend,
     })?;
-    if links.device.attachment().as_ref() == Some(&links.attachment) {
-        return Ok(());
+    if links.device.attachment().as_ref() != Some(&links.attachment) {
+        links.netlink.disconnect(links.device)?;
+        return Err(KernelError::TooOld);
     }
-    links.netlink.disconnect(links.device)?;
-    Err(KernelError::TooOld)
+    links.device.look_at_requests_every(LOOK)
 }

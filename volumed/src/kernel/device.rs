@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::error::KernelError;
 use crate::volume::{OwnerId, VolumeName};
@@ -85,6 +86,13 @@ impl KernelDevice {
             io::ErrorKind::PermissionDenied => KernelError::NotRoot,
             _ => KernelError::System { path, source },
         })
+    }
+
+    /// Has the kernel look this often at each request that is not answered yet, instead of every 30 s.
+    pub fn look_at_requests_every(self, pause: Duration) -> Result<(), KernelError> {
+        let path = self.file("queue/io_timeout");
+        let written = fs::write(&path, pause.as_millis().to_string());
+        written.map_err(|source| KernelError::System { path, source })
     }
 
     fn read(self, name: &str) -> Result<String, KernelError> {

@@ -68,8 +68,8 @@ pub enum KernelError {
     /// The kernel's answer cannot be read.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// A file of the system cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    /// A file of the system cannot be read or written.
+    #[error("{}: {source}", .path.display())]
     System { path: PathBuf, source: io::Error },
     /// The process cannot go on in the background.
     #[error("cannot go on in the background: {0}")]

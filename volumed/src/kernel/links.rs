@@ -1,4 +1,4 @@
-//! The connections between the kernel and the daemon.
+//! The connection between the kernel and the daemon.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -31,12 +31,12 @@ impl Link {
     }
 }
 
-/// How often, and after which pause, a connection is offered of which the kernel takes none: it tells
+/// How often, and after which pause, a connection is offered that the kernel does not take: it tells
 /// of a dead one just before it would take another in its place.
 const OFFERS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What new connections are made with.
+/// What a new connection is made with.
 pub struct Links {
     pub device: KernelDevice,
     pub attachment: Attachment,
@@ -47,29 +47,21 @@ pub struct Links {
 }
 
 impl Links {
-    /// Puts new connections in the place of those that died.
+    /// Puts a new connection in the place of one that died, unless it lives.
     pub async fn replace_dead(&mut self) -> Result<(), KernelError> {
-        let mut replaced = 0;
-        let mut refused = 0;
-        while refused < OFFERS {
+        for _ in 0..OFFERS {
             let link = self.open().await?;
             if self.offer(link)? {
-                replaced += 1;
-            } else if replaced > 0 {
+                tracing::info!(device = %self.device, "connected again");
                 break;
-            } else {
-                refused += 1;
-                tokio::time::sleep(PAUSE).await;
             }
-        }
-        if replaced > 0 {
-            tracing::info!(device = %self.device, connections = replaced, "connected again");
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(())
     }
 
     /// Connects as the attachment allows; makes a new one for the same owner when it has ended,
-    /// which closes what connections there are (V2).
+    /// which closes what connection there is (V2).
     async fn open(&mut self) -> Result<Link, KernelError> {
         if let Some(attached) = &self.attached
             && let Ok(link) = Link::open(attached).await

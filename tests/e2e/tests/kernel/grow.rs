@@ -16,7 +16,7 @@ fn mounted_file_systems_grow_with_their_volumes() {
     let answer: serde_json::Value = serde_json::from_str(&answer).expect("it is JSON");
     assert_eq!(answer["device"], "/dev/nbd0");
     assert_eq!(answer["size"], 256 << 20);
-    guest.run("volumed volume attach --connections 2 other /dev/nbd1");
+    guest.run("volumed volume attach other /dev/nbd1");
     guest.run("mkfs.ext4 -q /dev/nbd0 && mount -t ext4 /dev/nbd0 /mnt/ext4");
     guest.run("mkfs.xfs -q /dev/nbd1 && mount -t xfs /dev/nbd1 /mnt/xfs");
     refusals(&mut guest);
