@@ -19,7 +19,7 @@ Exit codes:
   1  refused or failed; the sentence on stderr says why
   2  the command line or a setting is wrong
   3  no such volume or disk
-  4  the volume exists already, is attached, or has another owner
+  4  the volume or disk exists already, is in use, has another owner, or needs none of this
   5  the daemon cannot be reached
   6  doctor found nothing worse than warnings";
 
@@ -139,8 +139,33 @@ pub enum DiskCommand {
         #[command(flatten)]
         call: Call,
     },
+    /// Take one more directory into the pool, for good and at once
+    Add {
+        /// The directory, on a file system of its own; made when it does not exist
+        path: PathBuf,
+        /// What volumes may hold on it, like 500GiB [default: what its file system offers]
+        #[arg(long, value_parser = size::parse)]
+        capacity: Option<u64>,
+        /// What stays free of its file system [default: 5 % or 1GiB, whichever is smaller]
+        #[arg(long, value_parser = size::parse)]
+        reserve: Option<u64>,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Take a disk back that failed or was missing
+    #[command(after_help = AFTER_RETRY)]
+    Retry {
+        /// The disk's id
+        id: String,
+        #[command(flatten)]
+        call: Call,
+    },
 }
 
+const AFTER_RETRY: &str = "\
+Connections to volumes that have something on the disk are closed first, as if volumed had been started
+anew: what their clients had not flushed may be lost, and they attach again. Every region that was being
+written is checked when it is used.";
 /// Commands about scrubs.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)]

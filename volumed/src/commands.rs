@@ -11,7 +11,7 @@ use volumed_client::admin::{
 use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
 
-use crate::cli::{Call, DiskCommand, PoolCommand, ScrubCommand, VolumeCommand};
+use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
 use crate::kernel::{self, KernelError};
 use crate::table;
 use crate::volume::RestoreError;
@@ -74,9 +74,13 @@ impl CommandError {
             ) => 4,
             Self::Admin(error) | Self::Kernel(KernelError::Admin(error)) => match error.code() {
                 Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
-                Some(ErrorCode::VolumeExists | ErrorCode::VolumeAttached | ErrorCode::NotOwner) => {
-                    4
-                }
+                Some(
+                    ErrorCode::VolumeExists
+                    | ErrorCode::VolumeAttached
+                    | ErrorCode::NotOwner
+                    | ErrorCode::DiskExists
+                    | ErrorCode::DiskState,
+                ) => 4,
                 _ => 1,
             },
             _ => 1,
@@ -90,20 +94,6 @@ pub async fn pool(command: PoolCommand) -> Result<ExitCode, CommandError> {
     let PoolCommand::Show { call } = command;
     let pool = client(&call).pool().await?;
     print(&call, &pool, || table::pool(&pool))
-}
-
-/// `volumed disk …`
-pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
-    match command {
-        DiskCommand::List { call } => {
-            let disks = client(&call).disks().await?;
-            print(&call, &disks, || table::disks(&disks))
-        }
-        DiskCommand::Show { id, call } => {
-            let disk = client(&call).show_disk(&id).await?;
-            print(&call, &disk, || table::disk(&disk))
-        }
-    }
 }
 
 /// `volumed volume …`

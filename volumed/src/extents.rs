@@ -100,8 +100,6 @@ impl Permit for Leave {
 async fn hand_out(stream: UnixStream, export: Arc<Export>) -> Result<()> {
     let (incoming, outgoing) = stream.into_split();
     let leave = Arc::new(Leave(outgoing));
-    let permit: Arc<dyn Permit> = leave.clone();
-    export.revoke_when_a_disk_fails(&permit);
     let outcome = tokio::select! {
         () = export.revoked() => Ok(()),
         ended = answer(incoming, &leave, &export) => ended,
@@ -115,15 +113,19 @@ async fn hand_out(stream: UnixStream, export: Arc<Export>) -> Result<()> {
 }
 
 /// Answers requests, one after the other, until the connection ends: always an error.
-async fn answer(mut incoming: OwnedReadHalf, leave: &Leave, export: &Arc<Export>) -> Result<()> {
+async fn answer(
+    mut incoming: OwnedReadHalf,
+    leave: &Arc<Leave>,
+    export: &Arc<Export>,
+) -> Result<()> {
     let stream = leave.0.as_ref();
     reply(stream, true, None).await?;
     loop {
         let mut request = [0; wire::REQUEST_LENGTH];
         incoming.read_exact(&mut request).await?;
         let extent = ExtentIndex(wire::requested(request));
-        let export = export.clone();
-        let file = tokio::task::spawn_blocking(move || export.extent_file(extent)).await;
+        let (export, permit) = (export.clone(), leave.clone() as Arc<dyn Permit>);
+        let file = tokio::task::spawn_blocking(move || export.extent_file(extent, &permit)).await;
         let file = file.map_err(Error::other)?;
         reply(stream, file.is_some(), file.as_ref().map(AsFd::as_fd)).await?;
     }

@@ -4,7 +4,9 @@ use volumed_client::admin::Finding;
 use volumed_daemon::descriptor_limit;
 
 use crate::size::display;
-use crate::volume::{DiskCopiesView, DiskView, ScrubState, ScrubView, VolumeView, Volumes};
+use crate::volume::{
+    DiskCopiesView, DiskState, DiskView, ScrubState, ScrubView, VolumeView, Volumes,
+};
 
 /// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -155,18 +157,34 @@ fn of_removals(disk: &DiskView) -> Option<Finding> {
 
 fn of_disk(disk: &DiskView) -> Option<Finding> {
     let path = disk.path.display();
-    if disk.failed {
+    if disk.state == DiskState::Missing {
+        return Some(Finding::fault(
+            "disk_missing",
+            format!(
+                "The disk {} is not at {path}: what volumes have on it cannot be read.",
+                disk.id
+            ),
+            format!(
+                "Mount its file system there, then volumed disk retry {}.",
+                disk.id
+            ),
+        ));
+    }
+    if disk.state == DiskState::Failed {
         return Some(Finding::fault(
             "disk_failed",
             format!(
                 "The disk {path} failed to make writes durable: nothing on it is acknowledged any more."
             ),
-            "Look at journalctl -k and smartctl -a; if the disk is well, systemctl restart volumed.",
+            format!(
+                "Look at journalctl -k and smartctl -a; if the disk is well, volumed disk retry {}.",
+                disk.id
+            ),
         ));
     }
     let free = display(disk.free.0);
-    let cure = "Delete what is not needed, or add a directory on another disk to `disks` of the \
-                configuration file, then systemctl restart volumed.";
+    let cure =
+        "Delete what is not needed, or add a directory on another disk: volumed disk add PATH.";
     if disk.free.0 == 0 {
         let sentence =
             format!("The disk {path} is full: writes that need space on it are refused.");
@@ -194,11 +212,11 @@ mod tests {
 
     use super::*;
 
-    fn fault_of(failed: bool, free: u64) -> Option<String> {
+    fn fault_of(state: DiskState, free: u64) -> Option<String> {
         let disk = DiskView {
             id: DiskId(1),
             path: "/srv/ssd0".into(),
-            failed,
+            state,
             capacity: ByteCount(1000),
             used: ByteCount(1000 - free),
             free: ByteCount(free),
@@ -212,10 +230,20 @@ mod tests {
 
     #[test]
     fn a_disk_is_failed_full_nearly_full_or_well() {
-        assert_eq!(fault_of(true, 0).as_deref(), Some("disk_failed"));
-        assert_eq!(fault_of(false, 0).as_deref(), Some("disk_full"));
-        assert_eq!(fault_of(false, 99).as_deref(), Some("disk_nearly_full"));
-        assert_eq!(fault_of(false, 100), None);
+        assert_eq!(
+            fault_of(DiskState::Failed, 0).as_deref(),
+            Some("disk_failed")
+        );
+        assert_eq!(
+            fault_of(DiskState::Missing, 0).as_deref(),
+            Some("disk_missing")
+        );
+        assert_eq!(fault_of(DiskState::Online, 0).as_deref(), Some("disk_full"));
+        assert_eq!(
+            fault_of(DiskState::Online, 99).as_deref(),
+            Some("disk_nearly_full")
+        );
+        assert_eq!(fault_of(DiskState::Online, 100), None);
     }
 
     fn fault_of_quota(quota: u64, used: u64) -> Option<String> {

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod descriptors;
+mod disk;
 mod doctor;
 mod extents;
 mod findings;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => run_daemon(&args),
         Command::Pool { command } => return run_command(commands::pool(command)),
-        Command::Disk { command } => return run_command(commands::disk(command)),
+        Command::Disk { command } => return run_command(disk::disk(command)),
         Command::Volume { command } => return run_command(commands::volume(command)),
         Command::Scrub { command } => return run_command(commands::scrub(command)),
         Command::Meta { command } => return run_command(meta::meta(command)),

@@ -258,6 +258,8 @@ fn state(state: DiskState) -> &'static str {
     match state {
         DiskState::Online => "online",
         DiskState::Failed => "failed",
+        DiskState::Missing => "missing",
+        DiskState::Unknown => "unknown",
     }
 }
 

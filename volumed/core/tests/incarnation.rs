@@ -22,13 +22,21 @@ const FILE: ExtentFile = ExtentFile {
 };
 
 fn replica(incarnation: Incarnation) -> Replica {
+    recovered(DISK, incarnation, vec![(FILE, 0)])
+}
+
+fn recovered(
+    disk: DiskNumber,
+    incarnation: Incarnation,
+    extents: Vec<(ExtentFile, u32)>,
+) -> Replica {
     let found = Recovered {
         incarnation,
         promise: Slots::Fresh,
         log: Slots::Fresh,
-        extents: vec![(FILE, 0)],
+        extents,
     };
-    Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a replica")
+    Replica::recover(VOLUME, disk, Arc::default(), found).expect("a replica")
 }
 
 fn head() -> Head {
@@ -51,8 +59,12 @@ fn head() -> Head {
 
 /// The messages that follow, of which there are no other effects.
 fn tell(head: &mut Head, event: HeadEvent) -> Vec<Message> {
+    tell_at(head, 0, event)
+}
+
+fn tell_at(head: &mut Head, seconds: u64, event: HeadEvent) -> Vec<Message> {
     let mut effects = Vec::new();
-    head.handle(Moment(0), event, &mut effects);
+    head.handle(Moment(seconds * 1000), event, &mut effects);
     let messages = effects.into_iter().filter_map(|effect| match effect {
         HeadEffect::Send(message) => Some(message),
         HeadEffect::Started(outcome) => {
@@ -62,6 +74,14 @@ fn tell(head: &mut Head, event: HeadEvent) -> Vec<Message> {
         other => panic!("{other:?}"),
     });
     messages.collect()
+}
+
+/// Delivers messages, answers, and what follows from them.
+fn converse(head: &mut Head, replica: &mut Replica, mut messages: Vec<Message>) {
+    while let Some(message) = messages.pop() {
+        let answer = answer(replica, message);
+        messages.extend(tell(head, HeadEvent::Answer(answer)));
+    }
 }
 
 /// What a replica answers whose disk does all that it is asked.
@@ -88,12 +108,8 @@ fn answer(replica: &mut Replica, message: Message) -> Answer {
 fn a_head_asks_for_the_incarnation_and_is_refused_by_any_other() {
     let mut replica = replica(Incarnation(7));
     let mut head = head();
-    let mut messages = tell(&mut head, HeadEvent::Start);
-    while let Some(message) = messages.pop() {
-        let answer = answer(&mut replica, message);
-        assert_eq!(answer.incarnation, Incarnation(7));
-        messages.extend(tell(&mut head, HeadEvent::Answer(answer)));
-    }
+    let messages = tell(&mut head, HeadEvent::Start);
+    converse(&mut head, &mut replica, messages);
     let write = Request::Write {
         offset: 0,
         data: Bytes::from_static(&[1; 4096]),
@@ -114,4 +130,47 @@ fn a_head_asks_for_the_incarnation_and_is_refused_by_any_other() {
     assert!(replica.dirty().is_empty());
     let done = answer(&mut replica, mark.clone());
     assert_eq!(done.result, Ok(Bytes::new()));
+}
+
+#[test]
+fn a_disk_that_joins_is_known_by_the_incarnation_it_promised_with_and_one_that_came_back_joins_anew()
+ {
+    let mut first = replica(Incarnation(7));
+    let mut head = head();
+    let messages = tell(&mut head, HeadEvent::Start);
+    converse(&mut head, &mut first, messages);
+    let joined = DiskNumber(1);
+    // Every disk that the head has is asked every 10 s for what is empty on it.
+    let asked = |head: &mut Head, seconds| {
+        let asked = tell_at(head, seconds, HeadEvent::Tick);
+        asked.into_iter().find(|message| message.disk == joined)
+    };
+
+    let mut second = recovered(joined, Incarnation(8), Vec::new());
+    let messages = tell(&mut head, HeadEvent::Join(joined));
+    assert!(!head.has(joined), "V1: it has not promised yet");
+    assert_eq!(tell(&mut head, HeadEvent::Join(joined)), [], "it was asked");
+    converse(&mut head, &mut second, messages);
+    assert!(head.has(joined));
+    let question = asked(&mut head, 20).expect("a question");
+    assert_eq!(question.incarnation, Incarnation(8));
+
+    // It is asked no more until its next replica promised, and what was asked stays unanswered.
+    assert_eq!(tell(&mut head, HeadEvent::Leave(joined)), []);
+    assert!(!head.has(joined));
+    assert_eq!(asked(&mut head, 40), None);
+    let late = answer(&mut second, question);
+    assert_eq!(tell(&mut head, HeadEvent::Answer(late)), []);
+    let mut third = recovered(joined, Incarnation(9), Vec::new());
+    let promise = tell(&mut head, HeadEvent::Join(joined));
+    // One that goes before it promised can come back too.
+    tell(&mut head, HeadEvent::Leave(joined));
+    let late = answer(&mut third, promise.into_iter().next().expect("a promise"));
+    assert_eq!(tell(&mut head, HeadEvent::Answer(late)), []);
+    assert!(!head.has(joined));
+    let messages = tell(&mut head, HeadEvent::Join(joined));
+    converse(&mut head, &mut third, messages);
+    assert!(head.has(joined));
+    let question = asked(&mut head, 60).expect("a question");
+    assert_eq!(question.incarnation, Incarnation(9));
 }

@@ -46,6 +46,7 @@ pub struct Disk {
     pub(crate) removals: Removals,
     id: DiskId,
     settings: SpaceSettings,
+    open_extents: usize,
     space: Arc<DiskSpace>,
     capacity: AtomicU64,
     /// Tells its file system from others.
@@ -58,7 +59,7 @@ pub struct Disk {
     permits: Permits,
     state: State,
     /// Holds the lock on `disk.json`.
-    _lock: File,
+    lock: Arc<File>,
 }
 
 impl Disk {
@@ -73,6 +74,34 @@ impl Disk {
         let lock = File::open(&path).map_err(DiskError::io(&path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| DiskError::InUse)?;
+        let space = settings.space;
+        Self::locked(layout, id, space, settings.open_extents, Arc::new(lock))
+    }
+
+    /// The disk as another process would find it now: what was open, cached or known of it is
+    /// forgotten, and it has not failed. To be called once it has (V8), and nothing runs on it.
+    pub fn reopen(&self) -> Result<Self, DiskError> {
+        debug_assert!(self.failed());
+        let layout = self.layout.clone();
+        if identity::load(&layout)? != Some(self.id) {
+            return Err(DiskError::Other);
+        }
+        // A disk that could not take the note before takes it now, or is not taken back (V7).
+        let noted = self.state.fail(&layout, &self.names);
+        noted.map_err(DiskError::io(layout.state()))?;
+        let (space, lock) = (self.settings, Arc::clone(&self.lock));
+        let disk = Self::locked(layout, self.id, space, self.open_extents, lock)?;
+        disk.share_file_system(self.sharers())?;
+        Ok(disk)
+    }
+
+    fn locked(
+        layout: Layout,
+        id: DiskId,
+        settings: SpaceSettings,
+        open_extents: usize,
+        lock: Arc<File>,
+    ) -> Result<Self, DiskError> {
         let state = State::load(&layout, id)?;
         let volumes = layout.volumes();
         make_private(&volumes).map_err(DiskError::io(&volumes))?;
@@ -80,14 +109,15 @@ impl Disk {
         let found =
             rustix::fs::stat(&volumes).map_err(|errno| DiskError::io(&volumes)(errno.into()))?;
         let disk = Self {
-            files: OpenFiles::new(layout.clone(), settings.open_extents.max(1)),
+            files: OpenFiles::new(layout.clone(), open_extents.max(1)),
             names: DurableNames::new(),
             buffers: Buffers::default(),
             write_backs: WriteBacks::default(),
             removals: Removals::default(),
             layout,
             id,
-            settings: settings.space,
+            settings,
+            open_extents,
             space: Arc::default(),
             capacity: AtomicU64::new(0),
             device: found.st_dev,
@@ -96,7 +126,7 @@ impl Disk {
             failed: AtomicBool::new(false),
             permits: Permits::default(),
             state,
-            _lock: lock,
+            lock,
         };
         disk.measure()?;
         Ok(disk)

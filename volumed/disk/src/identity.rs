@@ -41,16 +41,29 @@ pub enum IdentityError {
 
 /// Reads a disk's id, or draws one for a directory that has none.
 pub(crate) fn load_or_create(layout: &Layout) -> Result<DiskId, DiskError> {
+    if let Some(id) = load(layout)? {
+        return Ok(id);
+    }
+    let (path, id) = (layout.identity(), DiskId(rand::rng().random()));
+    create(layout.root(), &path, id).map_err(DiskError::io(&path))?;
+    Ok(id)
+}
+
+/// Reads a disk's id; `None` for a directory that is no disk.
+pub(crate) fn load(layout: &Layout) -> Result<Option<DiskId>, DiskError> {
     let path = layout.identity();
     match std::fs::read(&path) {
-        Ok(text) => decode(&text).map_err(|why| DiskError::Identity { path, why }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let id = DiskId(rand::rng().random());
-            create(layout.root(), &path, id).map_err(DiskError::io(&path))?;
-            Ok(id)
-        }
+        Ok(text) => decode(&text)
+            .map(Some)
+            .map_err(|why| DiskError::Identity { path, why }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::io(path)(error)),
     }
+}
+
+/// Who the disk in a folder is; `None` when there is none, say since its file system is not mounted.
+pub fn disk_in(folder: &Path) -> Result<Option<DiskId>, DiskError> {
+    load(&Layout::new(folder.to_owned()))
 }
 
 fn create(root: &Path, path: &Path, id: DiskId) -> std::io::Result<()> {

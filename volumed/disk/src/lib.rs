@@ -49,6 +49,9 @@ pub enum DiskError {
     /// Another process uses the disk.
     #[error("another volume daemon uses it: stop that one first")]
     InUse,
+    /// Something else is where it was, or nothing.
+    #[error("it is not in its directory any more: mount its file system there")]
+    Other,
     /// A sync on it failed (V8).
     #[error("a sync on it failed: nothing on it is acknowledged any more")]
     Failed,
@@ -86,4 +89,4 @@ impl DiskError {
     }
 }
 
-pub use identity::IdentityError;
+pub use identity::{IdentityError, disk_in};

@@ -25,7 +25,10 @@ impl Permits {
             return permit.revoke();
         }
         permits.retain(|held| held.strong_count() > 0);
-        permits.push(Arc::downgrade(permit));
+        let permit = Arc::downgrade(permit);
+        if !permits.iter().any(|held| held.ptr_eq(&permit)) {
+            permits.push(permit);
+        }
     }
 
     /// Revokes all permits and then raises `failed`, so that nobody learns of the failure while

@@ -62,15 +62,21 @@ impl State {
         Ok(())
     }
 
-    /// Notes that a sync failed, as well as a disk that fails can.
+    /// Notes durably that a sync failed, unless it was noted: whoever is late must not write over what
+    /// the disk says since it was taken back.
     pub fn fail(&self, layout: &Layout, names: &DurableNames) -> std::io::Result<()> {
         let mut state = self.0.lock();
-        let Some(found) = state.as_mut() else {
+        let Some(found) = state.as_mut().filter(|found| !found.failed) else {
             return Ok(());
         };
-        found.sequence += 1;
-        found.failed = true;
-        slots::write(names, &layout.state(), DISK_STATE_SLOT_SIZE, found)
+        let next = DiskState {
+            sequence: found.sequence + 1,
+            failed: true,
+            ..*found
+        };
+        slots::write(names, &layout.state(), DISK_STATE_SLOT_SIZE, &next)?;
+        *found = next;
+        Ok(())
     }
 }
 
@@ -171,7 +177,13 @@ mod tests {
         let before = begin(&layout, 1);
         let state = State::load(&layout, DISK).expect("a state");
         state.fail(&layout, &just_started()).expect("a write");
-        assert_ne!(begin(&layout, 2).incarnation, before.incarnation);
+        let after = begin(&layout, 2);
+        assert_ne!(after.incarnation, before.incarnation);
+        state.fail(&layout, &just_started()).expect("too late");
+        assert_eq!(
+            State::load(&layout, DISK).expect("a state").get(),
+            Some(after)
+        );
     }
 
     #[test]

@@ -14,17 +14,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use volumed_client::admin::{
-    AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, GrowVolume,
-    LimitVolume, PoolInfo, VolumeDamage, VolumeInfo,
+    AttachRequest, Attached, CreateVolume, DetachRequest, ErrorCode, GrowVolume, LimitVolume,
+    PoolInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
 
-use super::openapi;
 use super::refused::Refused;
-use super::{scrub, store};
+use super::{disk, openapi, scrub, store};
 use crate::metrics::Metrics;
-use crate::volume::{ExportName, OwnerId, VolumeName, Volumes};
+use crate::volume::{DiskState, DiskView, ExportName, OwnerId, VolumeName, Volumes};
 
 /// What the API shows and changes.
 #[derive(Clone)]
@@ -79,8 +78,9 @@ fn router(api: Api) -> Router {
         .route("/v1/volumes/{name}/attach", post(attach))
         .route("/v1/volumes/{name}/detach", post(detach))
         .route("/v1/pool", get(pool))
-        .route("/v1/disks", get(disks))
-        .route("/v1/disks/{id}", get(show_disk))
+        .route("/v1/disks", get(disk::list).post(disk::add))
+        .route("/v1/disks/{id}", get(disk::show))
+        .route("/v1/disks/{id}/retry", post(disk::retry))
         .route("/v1/scrub", get(scrub::show))
         .route("/v1/scrub/start", post(scrub::start))
         .route("/v1/scrub/pause", post(scrub::pause))
@@ -114,7 +114,8 @@ async fn ready(State(api): State<Api>) -> Response {
     if let Err(reason) = check_writable(&api.store_file) {
         reasons.push(format!("the metadata store cannot be written: {reason}"));
     }
-    if api.volumes.disks().await.iter().all(|disk| disk.failed) {
+    let serves = |disk: &DiskView| disk.state == DiskState::Online;
+    if !api.volumes.disks().await.iter().any(serves) {
         reasons.push("no disk serves".to_owned());
     }
     if reasons.is_empty() {
@@ -228,21 +229,6 @@ async fn pool(State(api): State<Api>) -> Answer {
     ))
 }
 
-async fn disks(State(api): State<Api>) -> Answer {
-    Ok(json(StatusCode::OK, &api.disk_infos().await))
-}
-
-async fn show_disk(State(api): State<Api>, Path(id): Path<String>) -> Answer {
-    let disks = api.disk_infos().await;
-    let disk = disks.iter().find(|disk| disk.id == id).ok_or_else(|| {
-        Refused::new(
-            ErrorCode::DiskNotFound,
-            format!("the pool has no disk {id:?}"),
-        )
-    })?;
-    Ok(json(StatusCode::OK, disk))
-}
-
 async fn show_metrics(State(api): State<Api>) -> Answer {
     let pool = PoolInfo::from(api.volumes.pool().await?);
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
@@ -302,7 +288,7 @@ async fn with_code(answer: Response) -> Response {
     .into_response()
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| {
         Refused::new(
             ErrorCode::InvalidRequest,
@@ -328,15 +314,6 @@ impl Api {
             .into_iter()
             .map(VolumeInfo::from)
             .collect())
-    }
-
-    async fn disk_infos(&self) -> Vec<DiskInfo> {
-        self.volumes
-            .disks()
-            .await
-            .into_iter()
-            .map(DiskInfo::from)
-            .collect()
     }
 }
 

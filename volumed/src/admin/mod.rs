@@ -1,6 +1,7 @@
 //! The admin API: HTTP and JSON on an owner-only unix socket.
 
 mod api;
+mod disk;
 mod openapi;
 mod refused;
 mod scrub;

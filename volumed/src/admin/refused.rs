@@ -4,8 +4,9 @@ use volumed_client::admin::{ApiError, ErrorCode};
 use volumed_meta::StoreError;
 
 use crate::volume::{
-    AttachError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
-    InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError, ShowVolumeError,
+    AttachError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
+    GrowVolumeError, InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError,
+    ShowVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -144,6 +145,21 @@ impl From<DetachError> for Refused {
             DetachError::Io(_) => ErrorCode::Io,
             DetachError::Record(error) => record_code(error),
             DetachError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ChangeDiskError> for Refused {
+    fn from(error: ChangeDiskError) -> Self {
+        let code = match &error {
+            ChangeDiskError::NotFound(_) => ErrorCode::DiskNotFound,
+            ChangeDiskError::InPool(_) => ErrorCode::DiskExists,
+            ChangeDiskError::Serves(_) => ErrorCode::DiskState,
+            ChangeDiskError::Missing { .. } | ChangeDiskError::Disk(_) => ErrorCode::DiskUnusable,
+            ChangeDiskError::Stopping => ErrorCode::ShuttingDown,
+            ChangeDiskError::Record(error) => record_code(error),
+            ChangeDiskError::Store(error) => store_code(error),
         };
         Self::new(code, error.to_string())
     }

@@ -55,10 +55,10 @@ impl From<DiskView> for DiskInfo {
         Self {
             id: view.id.to_string(),
             path: view.path,
-            state: if view.failed {
-                DiskState::Failed
-            } else {
-                DiskState::Online
+            state: match view.state {
+                volume::DiskState::Online => DiskState::Online,
+                volume::DiskState::Failed => DiskState::Failed,
+                volume::DiskState::Missing => DiskState::Missing,
             },
             capacity: view.capacity.0,
             used: view.used.0,

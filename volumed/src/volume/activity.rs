@@ -1,5 +1,6 @@
 //! What the disks are asked to do, and what is waiting to be done on them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
@@ -9,7 +10,9 @@ use volumed_core::{DiskId, VolumeId};
 use volumed_disk::Disk;
 
 use super::Volumes;
+use super::disks::PoolDisk;
 use super::name::VolumeName;
+use super::volume::Volume;
 
 /// What the disks did since the daemon was started.
 #[derive(Debug, Clone)]
@@ -96,7 +99,7 @@ impl Volumes {
     /// What is waiting now.
     pub fn activity(&self) -> Activity {
         let volumes = self.shared.volumes.read();
-        let of_volume = |(name, volume): (&VolumeName, &std::sync::Arc<super::Volume>)| {
+        let of_volume = |(name, volume): (&VolumeName, &Arc<Volume>)| {
             let machine = &volume.machine;
             VolumeActivity {
                 name: name.clone(),
@@ -104,10 +107,11 @@ impl Volumes {
                 suspect: machine.suspects(),
             }
         };
-        let disks = self.shared.node.disks.values();
+        let disks = self.shared.node.disks.all();
+        let open = |on: &Arc<PoolDisk>| (on.disk.id(), on.disk.open_extents());
         Activity {
             volumes: volumes.iter().map(of_volume).collect(),
-            open_extents: disks.map(|disk| (disk.id(), disk.open_extents())).collect(),
+            open_extents: disks.values().map(open).collect(),
         }
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Copies {
     /// Why the last try to copy to a disk failed.
     failed: Mutex<BTreeMap<DiskNumber, String>>,
     failures: AtomicU64,
-    /// Held while a copy is made.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while a copy is made, or store and disks count a start.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 impl Volumes {
@@ -66,7 +66,8 @@ impl Volumes {
         let (node, copies) = (&self.shared.node, &self.shared.copies);
         let _turn = copies.turn.lock().await;
         let mut copied = false;
-        for (&number, disk) in &node.disks {
+        for (&number, on) in &*node.disks.all() {
+            let disk = &on.disk;
             let of_today = file_of(disk, day);
             if disk.failed() || blocking(move || Ok(of_today.exists())).await? {
                 continue;
@@ -108,8 +109,9 @@ impl Volumes {
     async fn outdate_copies(&self) -> Result<(), StartError> {
         let node = &self.shared.node;
         let state = StoreState::read(&*node.store).await?;
-        let well = node.disks.iter().filter(|(_, disk)| !disk.failed());
-        let disks = well.map(|(&number, disk)| (number, Arc::clone(disk)));
+        let all = node.disks.all();
+        let well = all.values().filter(|on| !on.disk.failed());
+        let disks = well.map(|on| (on.number, Arc::clone(&on.disk)));
         serve(&*node.store, state, disks.collect()).await.map(drop)
     }
 
@@ -119,7 +121,8 @@ impl Volumes {
         let revision = node.store.revision().await?;
         let generation = StoreState::read(&*node.store).await?.generation();
         let mut disks = Vec::new();
-        for (number, disk) in &node.disks {
+        for (number, on) in &*node.disks.all() {
+            let disk = &on.disk;
             let folder = folder(disk);
             disks.push(DiskCopiesView {
                 disk: disk.id(),

@@ -9,7 +9,7 @@ use volumed_core::{BLOCK_SIZE, BlockIndex, DiskNumber, EXTENT_SIZE, ExtentIndex,
 use volumed_meta::{Change, Compare, MetaStore, StoreError};
 
 use super::Volumes;
-use super::error::{RecordError, ShowVolumeError};
+use super::error::{ShowVolumeError, StartError};
 use super::machine::Machine;
 use super::name::VolumeName;
 use super::records::{
@@ -71,7 +71,7 @@ async fn write(
 pub(super) async fn load(
     store: &dyn MetaStore,
     volume: VolumeId,
-) -> Result<BTreeMap<DiskNumber, Damage>, LoadError> {
+) -> Result<BTreeMap<DiskNumber, Damage>, StartError> {
     let mut all = BTreeMap::new();
     for entry in read_all(store, &damage_prefix(volume)).await? {
         let record: DamageRecord = decode(&entry)?;
@@ -86,15 +86,6 @@ pub(super) async fn load(
     Ok(all)
 }
 
-/// Why what is known to be damaged cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LoadError {
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Volumes {
     /// Which blocks of a volume are known to be damaged.
     pub fn damage(&self, name: &VolumeName) -> Result<DamageView, ShowVolumeError> {
@@ -102,12 +93,12 @@ impl Volumes {
             .find(name)
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
         let mut view = DamageView::default();
-        for (number, disk) in &self.shared.node.disks {
+        for (number, on) in &*self.shared.node.disks.all() {
             let damage = volume.machine.damage_on(*number);
             view.more |= damage.more;
             view.ranges
                 .extend(ranges(&damage).map(|(offset, length)| DamagedRange {
-                    disk: disk.id(),
+                    disk: on.disk.id(),
                     extent: ExtentIndex::of(offset),
                     offset,
                     length,

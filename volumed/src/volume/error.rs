@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use volumed_core::{ByteCount, Epoch, StoreId};
+use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
 use volumed_disk::DiskError;
 use volumed_meta::{CopyError, StoreError};
 
@@ -129,6 +129,42 @@ pub enum StartError {
     /// The system refused a thread.
     #[error("a thread could not be started: {0}")]
     Threads(std::io::Error),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the pool's disks are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeDiskError {
+    /// There is none.
+    #[error("the pool has no disk {0}")]
+    NotFound(DiskId),
+    /// The directory is one already.
+    #[error("that directory is the disk {0} of the pool already")]
+    InPool(DiskId),
+    /// It did not fail.
+    #[error("the disk {0} serves: there is nothing to take back")]
+    Serves(DiskId),
+    /// It is not where it was.
+    #[error("the disk {id} is not at {}: {why}", path.display())]
+    Missing {
+        /// The disk.
+        id: DiskId,
+        /// Where it was.
+        path: PathBuf,
+        /// What is there.
+        why: String,
+    },
+    /// It cannot be taken into use.
+    #[error(transparent)]
+    Disk(#[from] StartError),
+    /// The daemon stops.
+    #[error("the volume daemon is stopping")]
+    Stopping,
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

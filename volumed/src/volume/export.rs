@@ -41,27 +41,21 @@ impl Export {
     }
 
     /// An extent's data file, for the owner to read by itself as long as it has leave (V14); `None`
-    /// when it must not. Blocks.
-    pub fn extent_file(&self, extent: ExtentIndex) -> Option<File> {
+    /// when it must not. `permit` is revoked when the extent's disk fails. Blocks.
+    pub fn extent_file(&self, extent: ExtentIndex, permit: &Arc<dyn Permit>) -> Option<File> {
         let (disk, file) = self.machine.readable(extent)?;
+        disk.revoke_when_failed(permit);
         disk.open_to_read(self.machine.volume, file).ok()
-    }
-
-    /// Has `permit` revoked when one of this node's disks fails; at once if one has.
-    pub fn revoke_when_a_disk_fails(&self, permit: &Arc<dyn Permit>) {
-        for disk in self.machine.node.disks.values() {
-            disk.revoke_when_failed(permit);
-        }
     }
 
     /// Has the page cache filled with bytes that will be read soon, as far as they can be read past
     /// the machine (V14); calls `done` when that has begun.
     pub fn read_ahead(&self, offset: u64, length: u32, done: impl FnOnce() + Send + 'static) {
-        let Some(pool) = self.machine.pool_of(ExtentIndex::of(offset)) else {
+        let Some(on) = self.machine.disk_of(ExtentIndex::of(offset)) else {
             return done();
         };
         let machine = Arc::clone(&self.machine);
-        pool.run(move || {
+        on.pool.run(move || {
             machine.read_ahead(offset, length.min(MOST_AHEAD));
             done();
         });

@@ -5,36 +5,34 @@
 
 mod checking;
 mod reading;
+mod replicas;
 mod space;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::{Answer, ExtentFile, Message, ReplicaError};
-use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::message::ExtentFile;
+use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
 };
-use volumed_disk::Disk;
 use volumed_meta::{MetaStore, StoreError};
 
 use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
+use super::disks::{Disks, PoolDisk};
 use super::placements::Placements;
-use super::pool::Pool;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
     pub store: Arc<dyn MetaStore>,
     /// What the store's revisions count from.
     pub base: u64,
-    pub disks: BTreeMap<DiskNumber, Arc<Disk>>,
-    /// Of each disk.
-    pub pools: BTreeMap<DiskNumber, Pool>,
+    pub disks: Disks,
     pub work: DiskWork,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,
@@ -65,7 +63,7 @@ pub(super) struct Machine {
 
 struct State {
     head: Option<Head>,
-    replicas: BTreeMap<DiskNumber, Replica>,
+    replicas: BTreeMap<DiskNumber, Held>,
     answers: HashMap<RequestId, Answered>,
     next_request: u64,
     /// Placements and removals under way.
@@ -76,9 +74,15 @@ struct State {
     scrubbing: BTreeMap<DiskNumber, oneshot::Sender<u32>>,
 }
 
+/// The volume's replica on one disk.
+pub(super) struct Held {
+    pub on: Arc<PoolDisk>,
+    pub replica: Replica,
+}
+
 /// What is to be done outside of the lock.
 enum Deed {
-    Disk(DiskNumber, DiskOpId, DiskOp),
+    Disk(Arc<PoolDisk>, DiskOpId, DiskOp),
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
@@ -90,6 +94,8 @@ enum Deed {
 enum Input {
     Head(HeadEvent),
     Replica(DiskNumber, ReplicaEvent),
+    /// An operation ended on a disk.
+    Done(Arc<PoolDisk>, DiskOpId, DiskResult),
     /// A replica wants this done.
     Effects(DiskNumber, Vec<ReplicaEffect>),
 }
@@ -99,13 +105,14 @@ impl Machine {
         volume: VolumeId,
         replicas: u8,
         node: Arc<Node>,
-        held: BTreeMap<DiskNumber, Replica>,
+        replicas_here: BTreeMap<DiskNumber, Held>,
     ) -> Arc<Self> {
-        let damage = held.iter().map(|(&disk, it)| (disk, it.damage().clone()));
+        let held = replicas_here.iter();
+        let damage = held.map(|(&disk, held)| (disk, held.replica.damage().clone()));
         let damage = KeptDamage::new(damage.collect());
         let state = State {
             head: None,
-            replicas: held,
+            replicas: replicas_here,
             answers: HashMap::new(),
             next_request: 0,
             placing: 0,
@@ -139,14 +146,14 @@ impl Machine {
         let deeds = {
             let mut state = self.state.lock();
             let replicas = state.replicas.iter();
-            let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
+            let dirty = replicas.map(|(&disk, held)| (disk, held.replica.dirty().clone()));
             state.head = Some(Head::new(HeadStart {
                 volume: self.volume,
                 epoch,
                 size,
                 quota: self.blocks(quota),
                 settings: HeadSettings::for_replicas(self.replicas),
-                disks: state.replicas.keys().copied().collect(),
+                disks: state.needed(&placements),
                 extents: placements.placed,
                 stale: placements.stale,
                 dirty: dirty.collect(),
@@ -198,16 +205,16 @@ impl Machine {
     pub fn dirty(&self) -> usize {
         let state = self.state.lock();
         let replicas = state.replicas.values();
-        replicas.map(|replica| replica.dirty().len()).sum()
+        replicas.map(|held| held.replica.dirty().len()).sum()
     }
 
     /// Nobody uses the volume: gives back files and memory that it can do without.
     pub fn rest(&self) {
         let mut state = self.state.lock();
         state.answers.shrink_to_fit();
-        for (number, replica) in &mut state.replicas {
-            replica.rest();
-            self.node.disks[number].rest(self.volume);
+        for held in state.replicas.values_mut() {
+            held.replica.rest();
+            held.on.disk.rest(self.volume);
         }
     }
 
@@ -246,8 +253,8 @@ impl Machine {
 
     /// Grants memory for the checksums of so many regions on each disk.
     pub fn keep_sums(&self, regions: usize) {
-        for replica in self.state.lock().replicas.values_mut() {
-            replica.keep_sums(regions);
+        for held in self.state.lock().replicas.values_mut() {
+            held.replica.keep_sums(regions);
         }
     }
 
@@ -258,6 +265,7 @@ impl Machine {
 
     /// Time went by.
     pub fn tick(self: &Arc<Self>) {
+        self.join_disks();
         self.head_event(HeadEvent::Tick);
     }
 
@@ -282,17 +290,12 @@ impl Machine {
     fn perform(self: &Arc<Self>, mut deeds: VecDeque<Deed>) {
         while let Some(deed) = deeds.pop_front() {
             match deed {
-                Deed::Disk(number, id, op) => {
-                    let disk = &self.node.disks[&number];
-                    if let Some(result) = self.node.work.try_now(disk, self.volume, &op) {
-                        let event = ReplicaEvent::Done(id, result);
-                        deeds.extend(
-                            self.state
-                                .lock()
-                                .feed(self.now(), Input::Replica(number, event)),
-                        );
+                Deed::Disk(on, id, op) => {
+                    if let Some(result) = self.node.work.try_now(&on.disk, self.volume, &op) {
+                        let done = Input::Done(on, id, result);
+                        deeds.extend(self.state.lock().feed(self.now(), done));
                     } else {
-                        self.run_in_pool(number, id, op);
+                        self.run_in_pool(&on, id, op);
                     }
                 }
                 Deed::Reply(answer, reply) => {
@@ -328,19 +331,15 @@ impl Machine {
         }
     }
 
-    fn run_in_pool(self: &Arc<Self>, number: DiskNumber, id: DiskOpId, op: DiskOp) {
-        let machine = Arc::clone(self);
-        self.node.pools[&number].run(move || {
-            let disk = &machine.node.disks[&number];
-            let result = machine.node.work.run(disk, machine.volume, &op);
-            let event = ReplicaEvent::Done(id, result);
-            let deeds = machine
-                .state
-                .lock()
-                .feed(machine.now(), Input::Replica(number, event));
+    fn run_in_pool(self: &Arc<Self>, on: &Arc<PoolDisk>, id: DiskOpId, op: DiskOp) {
+        let (machine, from) = (Arc::clone(self), Arc::clone(on));
+        on.pool.run(move || {
+            let result = machine.node.work.run(&from.disk, machine.volume, &op);
+            let done = Input::Done(Arc::clone(&from), id, result);
+            let deeds = machine.state.lock().feed(machine.now(), done);
             machine.perform(deeds);
             machine.progress.notify_waiters();
-            disk.write_back(machine.volume, &op);
+            from.disk.write_back(machine.volume, &op);
         });
     }
 }
@@ -349,13 +348,13 @@ impl State {
     fn is_quiet(&self, disks: bool) -> bool {
         self.placing == 0
             && self.answers.is_empty()
-            && (!disks || self.replicas.values().all(Replica::is_idle))
+            && (!disks || self.replicas.values().all(|held| held.replica.is_idle()))
     }
 
     fn drop_head(&mut self) {
         self.head = None;
-        for replica in self.replicas.values_mut() {
-            replica.give_back_grant();
+        for held in self.replicas.values_mut() {
+            held.replica.give_back_grant();
         }
     }
 
@@ -369,6 +368,7 @@ impl State {
                 Input::Replica(disk, event) => {
                     self.feed_replica(disk, event, &mut inputs);
                 }
+                Input::Done(on, id, result) => self.done(&on, id, result, &mut inputs),
                 Input::Effects(disk, effects) => {
                     self.take_effects(disk, effects, &mut inputs, &mut deeds);
                 }
@@ -417,73 +417,9 @@ impl State {
         }
     }
 
-    fn feed_replica(
-        &mut self,
-        disk: DiskNumber,
-        event: ReplicaEvent,
-        inputs: &mut VecDeque<Input>,
-    ) {
-        let Some(replica) = self.replicas.get_mut(&disk) else {
-            if let ReplicaEvent::Message(message) = event {
-                inputs.push_back(Input::Head(HeadEvent::Answer(absent(&message))));
-            }
-            return;
-        };
-        let mut effects = Vec::new();
-        replica.handle(event, &mut effects);
-        // Before anything else, or messages would overtake each other.
-        inputs.push_front(Input::Effects(disk, effects));
-    }
-
-    fn take_effects(
-        &mut self,
-        disk: DiskNumber,
-        effects: Vec<ReplicaEffect>,
-        inputs: &mut VecDeque<Input>,
-        deeds: &mut VecDeque<Deed>,
-    ) {
-        for effect in effects {
-            match effect {
-                ReplicaEffect::Answer(answer) => {
-                    inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
-                }
-                ReplicaEffect::Disk(id, op) => deeds.push_back(Deed::Disk(disk, id, op)),
-                ReplicaEffect::Scrubbed { blocks, .. } => {
-                    if let Some(tell) = self.scrubbing.remove(&disk) {
-                        let _ = tell.send(blocks);
-                    }
-                }
-                ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
-                ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
-            }
-        }
-    }
-
     fn reply(&mut self, id: RequestId, reply: Reply, deeds: &mut VecDeque<Deed>) {
         if let Some(answer) = self.answers.remove(&id) {
             deeds.push_back(Deed::Reply(answer, reply));
         }
-    }
-}
-
-/// What a disk that is not here answers.
-fn absent(message: &Message) -> Answer {
-    let &Message {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        ..
-    } = message;
-    Answer {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        allocated: 0,
-        granted: 0,
-        result: Err(ReplicaError::Disk),
     }
 }

@@ -1,12 +1,15 @@
 //! Every volume of this node: created, attached, exported, deleted.
 
 mod activity;
+mod added;
 mod auto_grow;
 mod copies;
 mod damage;
+mod disks;
 mod error;
 mod export;
 mod growth;
+mod join;
 mod leftovers;
 mod machine;
 mod name;
@@ -38,8 +41,8 @@ use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 pub use activity::{Activity, DiskWork, VolumeActivity};
 pub use auto_grow::AutoGrow;
 pub use error::{
-    AttachError, BackUpError, CreateVolumeError, DeleteVolumeError, DetachError, GrowVolumeError,
-    LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
+    AttachError, BackUpError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
+    GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
 };
 pub use export::Export;
 pub use name::{
@@ -48,13 +51,13 @@ pub use name::{
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
 pub use view::{
-    Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskView,
-    PoolView, ScrubState, ScrubView, VolumeView,
+    Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
+    DiskView, PoolView, ScrubState, ScrubView, VolumeView,
 };
 
 use auto_grow::is_possible;
 use copies::Copies;
-use machine::{Machine, Node};
+use machine::{Held, Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
 use scrub::Scrubs;
 use volume::Volume;
@@ -86,6 +89,8 @@ struct Shared {
     stopping: AtomicBool,
     copies: Copies,
     scrubs: Scrubs,
+    /// Held while disks come or go.
+    disk_turn: tokio::sync::Mutex<()>,
 }
 
 #[expect(clippy::unused_async, reason = "with several nodes these ask others")]
@@ -103,6 +108,7 @@ impl Volumes {
             stopping,
             copies: Copies::default(),
             scrubs: Scrubs::default(),
+            disk_turn: tokio::sync::Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {
@@ -151,9 +157,11 @@ impl Volumes {
             quota: quota.map(|quota| quota.0),
         };
         let id = self.record_volume(name, &record).await?;
+        // A disk that is taken in meanwhile is found here, or finds the volume there.
+        let mut volumes = self.shared.volumes.write();
         let volume = self.shared.new_volume(id, name, record);
         let view = volume.view();
-        self.shared.volumes.write().insert(name.clone(), volume);
+        volumes.insert(name.clone(), volume);
         Ok(view)
     }
 
@@ -259,7 +267,11 @@ impl Volumes {
         for disk in self.disks().await {
             pool.capacity.0 += disk.capacity.0;
             pool.used.0 += disk.used.0;
-            pool.free.0 += if disk.failed { 0 } else { disk.free.0 };
+            pool.free.0 += if disk.state == DiskState::Online {
+                disk.free.0
+            } else {
+                0
+            };
             pool.disks += 1;
         }
         pool.volumes = self.shared.volumes.read().len() as u32;
@@ -268,19 +280,14 @@ impl Volumes {
 
     /// Every disk.
     pub async fn disks(&self) -> Vec<DiskView> {
-        let disks = self.shared.node.disks.values();
-        disks
-            .map(|disk| DiskView {
-                id: disk.id(),
-                path: disk.path().to_owned(),
-                failed: disk.failed(),
-                capacity: disk.capacity(),
-                used: disk.space().used(),
-                free: disk.space().free(),
-                sharers: disk.sharers(),
-                unremoved: disk.unremoved(),
-            })
-            .collect()
+        let disks = &self.shared.node.disks;
+        let missing = disks.missing();
+        let missing = missing
+            .values()
+            .map(|it| DiskView::missing(it.id, &it.path));
+        let here = disks.all();
+        let here = here.values().map(|on| DiskView::of(&on.disk));
+        here.chain(missing).collect()
     }
 
     /// Whether the daemon still takes requests.
@@ -376,15 +383,13 @@ impl Shared {
     }
 
     fn tick(&self) {
-        for disk in self.node.disks.values() {
-            if let Err(error) = disk.measure() {
+        for on in self.node.disks.all().values() {
+            if let Err(error) = on.disk.measure() {
                 tracing::warn!(%error, "a disk's free space cannot be read");
             }
-        }
-        for (number, disk) in &self.node.disks {
-            if disk.unremoved() > 0 {
-                let disk = Arc::clone(disk);
-                self.node.pools[number].run(move || disk.discard_again());
+            if on.disk.unremoved() > 0 {
+                let disk = Arc::clone(&on.disk);
+                on.pool.run(move || disk.discard_again());
             }
         }
         let volumes = self.all();
@@ -404,12 +409,11 @@ impl Shared {
             log: Slots::Fresh,
             extents: Vec::new(),
         };
-        let replicas = self.node.disks.iter().filter_map(|(&number, disk)| {
-            let space = Arc::clone(disk.space());
-            Some((
-                number,
-                Replica::recover(id, number, space, nothing(disk)).ok()?,
-            ))
+        let disks = self.node.disks.all();
+        let replicas = disks.iter().filter_map(|(&number, on)| {
+            let (on, space) = (Arc::clone(on), Arc::clone(on.disk.space()));
+            let replica = Replica::recover(id, number, space, nothing(&on.disk)).ok()?;
+            Some((number, Held { on, replica }))
         });
         let replicas = replicas.collect();
         let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use volumed_core::head::{HeadEvent, PlaceFailure};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Candidate, Placement, Role, choose};
-use volumed_core::{DiskNumber, ExtentIndex};
+use volumed_core::{ByteCount, DiskNumber, ExtentIndex, VolumeId};
 use volumed_disk::DiskError;
 
+use super::disks::PoolDisk;
 use super::machine::Machine;
 use super::placements::{self, PlacementsError};
 
@@ -45,16 +46,13 @@ async fn try_place(
         tracing::error!(%volume, %error, "an extent cannot be placed");
         PlaceFailure::Failed
     })?;
-    let candidates: Vec<_> = node
-        .disks
-        .iter()
-        .filter(|(_, disk)| !disk.failed())
-        .map(|(&number, disk)| Candidate {
-            disk: number,
-            node: THIS_NODE,
-            free: disk.space().free(),
-        })
-        .collect();
+    let disks = machine.candidates();
+    let candidate = |(on, free): &(Arc<PoolDisk>, ByteCount)| Candidate {
+        disk: on.number,
+        node: THIS_NODE,
+        free: *free,
+    };
+    let candidates: Vec<_> = disks.iter().map(candidate).collect();
     let mut placed = BTreeMap::new();
     let mut by_disk: BTreeMap<DiskNumber, Vec<ExtentFile>> = BTreeMap::new();
     for &extent in extents {
@@ -69,8 +67,10 @@ async fn try_place(
         let replicas = chosen.into_iter().map(|disk| (disk, Role::Full)).collect();
         placed.insert(extent, Placement { alloc, replicas });
     }
-    for (number, files) in by_disk {
-        create_files(machine, number, files).await?;
+    for (on, _) in disks {
+        if let Some(files) = by_disk.remove(&on.number) {
+            create_files(volume, &on, files).await?;
+        }
     }
     placements::add(&*node.store, volume, &placed)
         .await
@@ -82,13 +82,13 @@ async fn try_place(
 }
 
 async fn create_files(
-    machine: &Arc<Machine>,
-    number: DiskNumber,
+    volume: VolumeId,
+    on: &PoolDisk,
     files: Vec<ExtentFile>,
 ) -> Result<(), PlaceFailure> {
     let (tell, told) = oneshot::channel();
-    let (disk, volume) = (Arc::clone(&machine.node.disks[&number]), machine.volume);
-    machine.node.pools[&number].run(move || {
+    let disk = Arc::clone(&on.disk);
+    on.pool.run(move || {
         let _ = tell.send(disk.create_extents(volume, &files));
     });
     match told.await {
@@ -102,7 +102,7 @@ async fn create_files(
             Err(PlaceFailure::Exhausted)
         }
         Ok(Err(error)) => {
-            tracing::error!(volume = %machine.volume, %error, "an extent cannot be placed");
+            tracing::error!(%volume, %error, "an extent cannot be placed");
             Err(PlaceFailure::Failed)
         }
         Err(_) => Err(PlaceFailure::Failed),

@@ -18,6 +18,7 @@
 //! | `damage/<volume>/<number>` | [`DamageRecord`] as JSON: what the disk does not hold as it was written |
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ use super::view::ScrubState;
 pub(super) const VERSION: u32 = 1;
 pub(super) const VOLUMES: &[u8] = b"volumes/";
 pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
+pub(super) const DISKS: &[u8] = b"disks/";
 pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
@@ -69,6 +71,20 @@ pub(super) struct DiskRecord {
     /// The last start that it was told of: a disk that knows of an earlier one only was rolled back.
     #[serde(default)]
     pub generation: u64,
+    /// Where it is, if it was added while the daemon ran: it is taken into use without being named
+    /// in the settings. Those win where they name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<AddedDisk>,
+}
+
+/// What the settings say of a disk that they name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AddedDisk {
+    pub path: PathBuf,
+    /// Bytes.
+    pub capacity: Option<u64>,
+    /// Bytes.
+    pub reserve: Option<u64>,
 }
 
 /// V4: one disk may lack what was acknowledged of one volume, whatever it holds of it.

@@ -11,6 +11,7 @@ use volumed_meta::{
     Change, Compare, Copied, CopyError, MetaStore, OpenError, Outcome, ReplaceError,
 };
 
+use super::added::with_added;
 use super::error::StartError;
 use super::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
@@ -159,6 +160,7 @@ async fn prepare(
     let store = volumed_meta::open(copy).await?;
     let state = StoreState::read(&*store).await?;
     refuse_newer(&*store).await?;
+    let (disks, _) = with_added(&*store, disks).await?;
     // A directory that is no disk yet, say since nothing is mounted on it, tells nothing.
     let disks = disks
         .into_iter()

@@ -2,7 +2,8 @@
 //! background, at a bounded rate. The same task sums anew what an unclean stop left suspect.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub struct ScrubSettings {
 #[derive(Debug, Default)]
 pub(super) struct Scrubs {
     disks: Mutex<BTreeMap<DiskNumber, Scrub>>,
+    /// None until the background tasks are to run.
+    settings: OnceLock<ScrubSettings>,
 }
 
 /// The scrub of a disk.
@@ -91,33 +94,13 @@ impl Scrub {
 }
 
 impl Volumes {
-    /// Scrubs as the settings say, and sums anew what is suspect, in tasks that end with the volumes.
+    /// Scrubs as the settings say, and sums anew what is suspect, in tasks that end with the volumes;
+    /// from now on also the disks that are taken in.
     pub async fn scrub_in_background(&self, settings: ScrubSettings) {
-        let node = &self.shared.node;
-        for &disk in node.disks.keys() {
-            let record = self.scrub_record(disk).await;
-            let record = record.unwrap_or_else(|error| {
-                tracing::warn!(%disk, %error, "how far a disk was scrubbed is unknown: it begins anew");
-                ScrubRecord::new(now())
-            });
-            let scrub = Scrub {
-                record,
-                pace: None,
-                unnoted: 0,
-                every: settings.every,
-            };
-            self.shared.scrubs.disks.lock().insert(disk, scrub);
-            // A disk that was never scrubbed is due after its first period here, not at once.
-            note(&self.shared, disk).await;
-            let shared = Arc::downgrade(&self.shared);
-            tokio::spawn(work(shared, disk, settings.rate));
+        self.shared.scrubs.settings.get_or_init(|| settings);
+        for &disk in self.shared.node.disks.all().keys() {
+            begin(&self.shared, disk).await;
         }
-    }
-
-    async fn scrub_record(&self, disk: DiskNumber) -> Result<ScrubRecord, StartError> {
-        let found = self.shared.node.store.get(&scrub_key(disk)).await?;
-        let record = found.as_ref().map(decode).transpose()?;
-        Ok(record.unwrap_or_else(|| ScrubRecord::new(now())))
     }
 
     /// Begins to scrub every disk that is not being scrubbed, or goes on where it was paused.
@@ -154,10 +137,10 @@ impl Volumes {
 
     /// How far each disk's scrub is.
     pub fn scrubs(&self) -> Vec<ScrubView> {
-        let node = &self.shared.node;
+        let disks = self.shared.node.disks.all();
         let scrubs = self.shared.scrubs.disks.lock();
         let view = |(number, scrub): (&DiskNumber, &Scrub)| {
-            let disk = node.disks.get(number)?;
+            let disk = &disks.get(number)?.disk;
             let total = disk.space().used().0;
             let record = &scrub.record;
             Some(ScrubView {
@@ -177,6 +160,36 @@ impl Volumes {
     }
 }
 
+/// Begins the work on one disk, as the settings say, unless it was begun.
+pub(super) async fn begin(shared: &Arc<Shared>, disk: DiskNumber) {
+    let Some(&settings) = shared.scrubs.settings.get() else {
+        return;
+    };
+    let record = read_record(shared, disk).await.unwrap_or_else(|error| {
+        tracing::warn!(%disk, %error, "how far a disk was scrubbed is unknown: it begins anew");
+        ScrubRecord::new(now())
+    });
+    let scrub = Scrub {
+        record,
+        pace: None,
+        unnoted: 0,
+        every: settings.every,
+    };
+    match shared.scrubs.disks.lock().entry(disk) {
+        Entry::Occupied(_) => return,
+        Entry::Vacant(place) => place.insert(scrub),
+    };
+    // A disk that was never scrubbed is due after its first period here, not at once.
+    note(shared, disk).await;
+    tokio::spawn(work(Arc::downgrade(shared), disk, settings.rate));
+}
+
+async fn read_record(shared: &Shared, disk: DiskNumber) -> Result<ScrubRecord, StartError> {
+    let found = shared.node.store.get(&scrub_key(disk)).await?;
+    let record = found.as_ref().map(decode).transpose()?;
+    Ok(record.unwrap_or_else(|| ScrubRecord::new(now())))
+}
+
 /// Works on one disk until the volumes are gone.
 async fn work(shared: Weak<Shared>, disk: DiskNumber, rate: ByteCount) {
     loop {
@@ -191,11 +204,8 @@ async fn work(shared: Weak<Shared>, disk: DiskNumber, rate: ByteCount) {
 
 /// Sums a region anew or checks one, if there is one to be; answers how long to leave the disk alone.
 async fn one_region(shared: &Arc<Shared>, disk: DiskNumber, rate: ByteCount) -> Duration {
-    let failed = shared
-        .node
-        .disks
-        .get(&disk)
-        .is_none_or(|disk| disk.failed());
+    let all = shared.node.disks.all();
+    let failed = all.get(&disk).is_none_or(|on| on.disk.failed());
     if failed || shared.stopping.load(std::sync::atomic::Ordering::Acquire) {
         return IDLE;
     }
@@ -278,11 +288,8 @@ async fn position(
 async fn leave_to_clients(shared: &Arc<Shared>, disk: DiskNumber) {
     let until = Instant::now() + YIELD;
     let busy = || {
-        shared
-            .node
-            .pools
-            .get(&disk)
-            .is_some_and(super::pool::Pool::is_busy)
+        let all = shared.node.disks.all();
+        all.get(&disk).is_some_and(|on| on.pool.is_busy())
     };
     while busy() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -16,6 +16,7 @@ use super::{
 
 mod copies;
 mod damage;
+mod disks;
 mod growth;
 mod leftovers;
 mod newer;
@@ -45,9 +46,9 @@ async fn start(folder: &TempDir) -> Volumes {
 
 /// Lets go of the disks as a killed process would: nothing is flushed or cleaned.
 async fn kill(volumes: Volumes) {
-    let disks = volumes.shared.node.disks.values();
-    let disks: Vec<_> = disks.map(Arc::downgrade).collect();
-    drop(volumes);
+    let all = volumes.shared.node.disks.all();
+    let disks: Vec<_> = all.values().map(|on| Arc::downgrade(&on.disk)).collect();
+    drop((all, volumes));
     while disks.iter().any(|disk| disk.strong_count() > 0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

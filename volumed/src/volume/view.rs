@@ -1,10 +1,11 @@
 //! What the node's volumes and disks look like from outside.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
+use volumed_disk::Disk;
 
 use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
@@ -135,8 +136,8 @@ pub struct DiskView {
     pub id: DiskId,
     /// Its directory.
     pub path: PathBuf,
-    /// A sync on it failed (V8): nothing on it is acknowledged until the daemon is started anew.
-    pub failed: bool,
+    /// Whether it serves.
+    pub state: DiskState,
     /// What it can hold, less its reserve.
     pub capacity: ByteCount,
     /// What volumes hold on it.
@@ -147,6 +148,50 @@ pub struct DiskView {
     pub sharers: u64,
     /// Extents and volumes that are freed, but whose files could not be removed yet.
     pub unremoved: usize,
+}
+
+/// Whether a disk serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskState {
+    /// It does.
+    Online,
+    /// A sync on it failed (V8): nothing on it is acknowledged until it is taken back.
+    Failed,
+    /// The store records it, and it is not where it was.
+    Missing,
+}
+
+impl DiskView {
+    pub(super) fn of(disk: &Disk) -> Self {
+        let state = if disk.failed() {
+            DiskState::Failed
+        } else {
+            DiskState::Online
+        };
+        Self {
+            id: disk.id(),
+            path: disk.path().to_owned(),
+            state,
+            capacity: disk.capacity(),
+            used: disk.space().used(),
+            free: disk.space().free(),
+            sharers: disk.sharers(),
+            unremoved: disk.unremoved(),
+        }
+    }
+
+    pub(super) fn missing(id: DiskId, path: &Path) -> Self {
+        Self {
+            id,
+            path: path.to_owned(),
+            state: DiskState::Missing,
+            capacity: ByteCount(0),
+            used: ByteCount(0),
+            free: ByteCount(0),
+            sharers: 1,
+            unremoved: 0,
+        }
+    }
 }
 
 /// The volume is the caller's.

@@ -114,7 +114,7 @@ impl Volume {
     }
 
     /// Ends the session, if there is one; what its connections sent is finished.
-    async fn end(&self, seat: &mut Seat) {
+    pub(super) async fn end(&self, seat: &mut Seat) {
         if let Some(session) = seat.session.take() {
             session.end().await;
         }
@@ -218,9 +218,9 @@ impl Volume {
     /// Gives the space back and unlinks the files; what a crash leaves is collected at the start.
     fn release(&self) {
         self.machine.release();
-        for (number, disk) in &self.node().disks {
-            let (disk, volume) = (Arc::clone(disk), self.id);
-            self.node().pools[number].run(move || disk.discard(volume, None));
+        for on in self.node().disks.all().values() {
+            let (disk, volume) = (Arc::clone(&on.disk), self.id);
+            on.pool.run(move || disk.discard(volume, None));
         }
     }
 

@@ -101,8 +101,10 @@ impl Load {
         matches!(self.kind, Kind::Fio { block: MIB, .. })
     }
 
-    /// Puts it on a server.
+    /// Puts it on a server. What earlier loads wrote on either side is on the disk before: it is not
+    /// written back at the expense of this one.
     pub fn run(&self, served: &Served, options: &Options) -> anyhow::Result<Figure> {
+        nix::unistd::sync();
         let before = served.processor_time()?;
         let (rate, operations) = match self.kind {
             Kind::Fio {

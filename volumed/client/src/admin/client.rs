@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode, Finding,
-    GrowVolume, LimitVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
+    AddDisk, ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode,
+    Finding, GrowVolume, LimitVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -180,6 +180,18 @@ impl AdminClient {
     /// One disk.
     pub async fn show_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
         self.get(&format!("/v1/disks/{}", segment(id))).await
+    }
+
+    /// Takes one more directory into the pool; later starts of the daemon find it by themselves.
+    pub async fn add_disk(&self, disk: &AddDisk) -> Result<DiskInfo, AdminError> {
+        self.call(Method::POST, "/v1/disks", Some(disk)).await
+    }
+
+    /// Takes a disk back that failed or was missing. Connections to volumes that have something on it
+    /// are closed first.
+    pub async fn retry_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
+        let path = format!("/v1/disks/{}/retry", segment(id));
+        self.call::<(), _>(Method::POST, &path, None).await
     }
 
     /// How far the scrub of each disk is.

@@ -24,6 +24,12 @@ pub enum ErrorCode {
     NotOwner,
     /// No disk has that id.
     DiskNotFound,
+    /// The directory is a disk of the pool already.
+    DiskExists,
+    /// The disk is not in a state in which this can be done.
+    DiskState,
+    /// The directory cannot be a disk of this pool, or not now.
+    DiskUnusable,
     /// The pool has no room.
     NoSpace,
     /// The metadata store cannot be reached or failed.
@@ -53,7 +59,12 @@ impl ErrorCode {
             | Self::InvalidReplicas
             | Self::InvalidOwner => 400,
             Self::VolumeNotFound | Self::DiskNotFound | Self::NoSuchCall => 404,
-            Self::VolumeExists | Self::VolumeAttached | Self::NotOwner => 409,
+            Self::VolumeExists
+            | Self::VolumeAttached
+            | Self::NotOwner
+            | Self::DiskExists
+            | Self::DiskState
+            | Self::DiskUnusable => 409,
             Self::NoSpace => 507,
             Self::StoreUnavailable | Self::Exhausted | Self::ShuttingDown => 503,
             Self::Io | Self::Internal | Self::Unknown => 500,

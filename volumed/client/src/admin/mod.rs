@@ -148,6 +148,25 @@ pub enum DiskState {
     Online,
     /// A sync failed, or its content is not what was written (V8): nothing on it is acknowledged.
     Failed,
+    /// It was added to the pool, and is not in its directory.
+    Missing,
+    /// A state of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Asks for one more disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddDisk {
+    /// The directory, absolute; made when it does not exist.
+    pub path: PathBuf,
+    /// Bytes that volumes may hold on it; without it, what its file system offers.
+    #[serde(default)]
+    pub capacity: Option<u64>,
+    /// Bytes of the file system that stay free; without it, 5 % or 1 GiB, whichever is smaller.
+    #[serde(default)]
+    pub reserve: Option<u64>,
 }
 
 /// Asks to become the volume's owner. Whoever was it before loses its connections first (V2).

@@ -73,7 +73,7 @@ pub struct HeadStart {
     pub quota: Option<u64>,
     /// Tuning.
     pub settings: HeadSettings,
-    /// Every disk that may hold extents of the volume.
+    /// Every disk that may hold extents of the volume now; others can [join](HeadEvent::Join).
     pub disks: BTreeSet<DiskNumber>,
     /// What the store says.
     pub extents: BTreeMap<ExtentIndex, Placement>,
@@ -98,6 +98,12 @@ pub enum HeadEvent {
     PlaceFailed(ExtentIndex, PlaceFailure),
     /// The extents' records are durably removed, or could not be removed.
     Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
+    /// A disk without extents of the volume may get some from now on. Only once the head
+    /// [has it](Head::has), since its replica must promise the epoch first (V1).
+    Join(DiskNumber),
+    /// A disk without extents of the volume answers nothing any more, or from now on with another
+    /// replica, which has to [join](Self::Join).
+    Leave(DiskNumber),
     /// The volume's size was raised to this, durably; a lower one changes nothing.
     Grow(ByteCount),
     /// From now on so many blocks may take space on all disks together.
@@ -164,6 +170,8 @@ pub struct Head {
     disks: BTreeSet<DiskNumber>,
     /// Of the disks that answered the promise (V7).
     incarnations: BTreeMap<DiskNumber, Incarnation>,
+    /// Disks whose replicas were asked to promise the epoch after the start.
+    joining: BTreeSet<DiskNumber>,
     extents: Extents,
     dirty: Dirty,
     flushes: Flushes,
@@ -200,6 +208,7 @@ impl Head {
             now: Moment::default(),
             disks: start.disks,
             incarnations: BTreeMap::new(),
+            joining: BTreeSet::new(),
             extents,
             flushes: Flushes::new(rules, &dirty),
             dirty: Dirty::new(rules, start.settings, dirty),
@@ -224,6 +233,11 @@ impl Head {
     /// The volume's virtual size.
     pub fn size(&self) -> ByteCount {
         self.size
+    }
+
+    /// Whether extents may be placed on a disk.
+    pub fn has(&self, disk: DiskNumber) -> bool {
+        self.started && self.disks.contains(&disk)
     }
 
     /// The in-sync replicas of an extent, the nearest first, and its file on each.
@@ -258,6 +272,8 @@ impl Head {
             HeadEvent::Placed(extent, placement) => self.adopt(extent, placement, effects),
             HeadEvent::PlaceFailed(extent, failure) => self.place_failed(extent, failure, effects),
             HeadEvent::Unplaced(extents, result) => self.unplaced(&extents, result, effects),
+            HeadEvent::Join(disk) => self.join(disk, effects),
+            HeadEvent::Leave(disk) => self.leave(disk, effects),
             HeadEvent::Grow(size) => {
                 self.size = self.size.max(size);
                 self.extents.grow(self.size);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use crate::placement::Placement;
 use crate::rules::Rule;
-use crate::{DiskNumber, ExtentIndex, RegionIndex};
+use crate::{DiskNumber, ExtentIndex, Incarnation, RegionIndex};
 
 use super::piece::to_client;
 use super::{Head, HeadEffect};
@@ -16,6 +16,7 @@ use super::{Head, HeadEffect};
 #[derive(Debug)]
 pub(super) enum Then {
     Promise,
+    Join(DiskNumber),
     /// Where what is to be reconciled next begins.
     Reconcile(Option<ExtentIndex>),
     Piece(OpId),
@@ -44,6 +45,39 @@ impl Head {
     pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
         let asks = self.disks.iter().map(|&disk| (disk, Ask::Promise));
         self.begin_round(Then::Promise, asks.collect(), effects);
+    }
+
+    /// Has the replica of one more disk promise the epoch; it holds nothing that would have to be
+    /// reconciled.
+    pub(super) fn join(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        if !self.disks.contains(&disk) && self.joining.insert(disk) {
+            self.begin_round(Then::Join(disk), vec![(disk, Ask::Promise)], effects);
+        }
+    }
+
+    /// The replica of a disk without extents of the volume is gone: what it was asked has no answer.
+    pub(super) fn leave(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        let asked = self
+            .rounds
+            .iter()
+            .filter(|(_, round)| round.asked.contains(&disk));
+        let asked: Vec<OpId> = asked.map(|(&op, _)| op).collect();
+        for op in asked {
+            let answer = Answer {
+                volume: self.volume,
+                disk,
+                incarnation: Incarnation::default(),
+                epoch: self.epoch,
+                op,
+                allocated: 0,
+                granted: 0,
+                result: Err(ReplicaError::Disk),
+            };
+            self.answer(answer, effects);
+        }
+        self.disks.remove(&disk);
+        self.incarnations.remove(&disk);
+        self.space.leave(disk);
     }
 
     /// Tells every replica what the store places on it from an extent on, so that it makes up for what
@@ -122,7 +156,7 @@ impl Head {
         if !round.asked.remove(&answer.disk) {
             return;
         }
-        if matches!(round.then, Then::Promise) {
+        if matches!(round.then, Then::Promise | Then::Join(_)) {
             self.incarnations.insert(answer.disk, answer.incarnation);
         }
         let (reserved, returned) = match round.then {
@@ -159,6 +193,12 @@ impl Head {
             Then::Promise if result.is_ok() => self.reconcile(ExtentIndex(0), effects),
             Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
             Then::Promise | Then::Reconcile(_) => self.started(result, effects),
+            Then::Join(disk) => {
+                self.joining.remove(&disk);
+                if result.is_ok() {
+                    self.disks.insert(disk);
+                }
+            }
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
             Then::Grant => self.space.granted(result.map(|_| ())),
             Then::Holes(piece) => self.space.counted(piece, result),

@@ -91,6 +91,11 @@ impl Space {
         self.quota = quota;
     }
 
+    /// The disk's replica is gone, and holds nothing of the volume.
+    pub fn leave(&mut self, disk: DiskNumber) {
+        self.accounts.remove(&disk);
+    }
+
     /// The disks granted the first claim what they have.
     pub fn granted(&mut self, result: Result<(), ReplicaError>) {
         let Some(claim) = self.claims.front_mut() else {

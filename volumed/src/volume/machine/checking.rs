@@ -6,26 +6,27 @@ use tokio::sync::oneshot;
 use volumed_core::replica::{Damage, Replica, ReplicaEffect};
 use volumed_core::{DiskNumber, RegionIndex};
 
-use super::{Input, Machine};
+use super::{Held, Input, Machine};
 
 impl Machine {
     /// Regions of this node's replicas whose sums do not count (V10).
     pub fn suspects(&self) -> usize {
         let state = self.state.lock();
-        state.replicas.values().map(Replica::suspects).sum()
+        let replicas = state.replicas.values();
+        replicas.map(|held| held.replica.suspects()).sum()
     }
 
     /// What is known to be damaged of the volume on a disk.
     pub fn damage_on(&self, disk: DiskNumber) -> Damage {
         let state = self.state.lock();
-        let replica = state.replicas.get(&disk);
-        replica.map_or_else(Damage::default, |replica| replica.damage().clone())
+        let held = state.replicas.get(&disk);
+        held.map_or_else(Damage::default, |held| held.replica.damage().clone())
     }
 
     /// Blocks that are known to be damaged, on all disks.
     pub fn damaged(&self) -> u64 {
         let state = self.state.lock();
-        let blocks = |replica: &Replica| replica.damage().blocks.len() as u64;
+        let blocks = |held: &Held| held.replica.damage().blocks.len() as u64;
         state.replicas.values().map(blocks).sum()
     }
 
@@ -63,7 +64,7 @@ impl Machine {
         let mut effects = Vec::new();
         let (answer, deeds) = {
             let mut state = self.state.lock();
-            let answer = ask(state.replicas.get_mut(&disk)?, &mut effects);
+            let answer = ask(&mut state.replicas.get_mut(&disk)?.replica, &mut effects);
             (
                 answer,
                 state.feed(self.now(), Input::Effects(disk, effects)),

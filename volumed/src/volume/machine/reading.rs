@@ -6,7 +6,7 @@ use volumed_core::message::ExtentFile;
 use volumed_core::{EXTENT_SIZE, ExtentIndex};
 use volumed_disk::Disk;
 
-use super::{Machine, Pool};
+use super::{Machine, PoolDisk};
 
 impl Machine {
     /// Where an extent can be read past this machine (V14), if anywhere on this node.
@@ -14,18 +14,18 @@ impl Machine {
         let state = self.state.lock();
         let in_sync = state.head.as_ref()?.in_sync(extent);
         in_sync.into_iter().find_map(|(disk, placed)| {
-            let file = state.replicas.get(&disk)?.readable(extent)?;
-            let disk = self.node.disks.get(&disk)?;
-            (file == placed).then(|| (Arc::clone(disk), file))
+            let held = state.replicas.get(&disk)?;
+            let file = held.replica.readable(extent)?;
+            (file == placed).then(|| (Arc::clone(&held.on.disk), file))
         })
     }
 
-    /// The threads that may wait for the disk that an extent is read from.
-    pub fn pool_of(&self, extent: ExtentIndex) -> Option<&Pool> {
+    /// The disk that an extent is read from.
+    pub fn disk_of(&self, extent: ExtentIndex) -> Option<Arc<PoolDisk>> {
         let state = self.state.lock();
         let in_sync = state.head.as_ref()?.in_sync(extent);
         let disk = in_sync.into_iter().next()?.0;
-        self.node.pools.get(&disk)
+        state.replicas.get(&disk).map(|held| Arc::clone(&held.on))
     }
 
     /// Has what can be read past this machine brought into the page cache. Blocks.

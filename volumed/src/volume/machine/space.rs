@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 
 use volumed_core::head::HeadEvent;
-use volumed_core::replica::Replica;
 use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber};
 
 use super::{Machine, Node};
@@ -26,7 +25,8 @@ impl Machine {
     /// What the volume holds, one replica counted.
     pub fn used(&self) -> ByteCount {
         let state = self.state.lock();
-        let blocks: u64 = state.replicas.values().map(Replica::allocated).sum();
+        let replicas = state.replicas.values();
+        let blocks: u64 = replicas.map(|held| held.replica.allocated()).sum();
         ByteCount(blocks * BLOCK_SIZE / u64::from(self.replicas))
     }
 
@@ -43,8 +43,8 @@ impl Machine {
 
     /// The volume is gone: its space returns.
     pub fn release(&self) {
-        for replica in self.state.lock().replicas.values_mut() {
-            replica.release();
+        for held in self.state.lock().replicas.values_mut() {
+            held.replica.release();
         }
     }
 }

@@ -210,7 +210,11 @@ async fn the_store_is_copied_before_its_format_changes() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
     let node = &volumes.shared.node;
-    let (store, disks) = (&*node.store, &node.disks);
+    let all = node.disks.all();
+    let disks = all.values().map(|on| (on.number, Arc::clone(&on.disk)));
+    let disks = disks.collect();
+    let (store, held) = (&*node.store, (all, disks));
+    let disks = &held.1;
     let format = async || {
         let entry = store.get(b"store/format").await.unwrap().unwrap();
         String::from_utf8(entry.value)
@@ -244,6 +248,7 @@ async fn the_store_is_copied_before_its_format_changes() {
     let put = Change::Put(b"store/format".to_vec(), b"99".to_vec());
     let none: Vec<Compare> = vec![];
     store.transact(none, vec![put]).await.unwrap();
+    drop(held);
     kill(volumes).await;
     let refused = start_on(&folder, None).await.err().expect("a refusal");
     assert!(refused.to_string().contains("99"), "{refused}");

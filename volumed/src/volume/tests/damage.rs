@@ -39,7 +39,7 @@ pub(super) fn damaged(volumes: &Volumes) -> Vec<(u64, u64)> {
 }
 
 /// Waits until the store says so, too.
-async fn noted(volumes: &Volumes, ranges: usize) {
+pub(super) async fn noted(volumes: &Volumes, ranges: usize) {
     let store = &volumes.shared.node.store;
     loop {
         let all = damage::load(&**store, VolumeId(1)).await.unwrap();

@@ -127,8 +127,8 @@ async fn what_a_crash_left_before_its_record_is_collected() {
         extent: ExtentIndex(extent),
         alloc: Alloc(revision),
     });
-    for disk in volumes.shared.node.disks.values() {
-        disk.create_extents(id, &placed).unwrap();
+    for on in volumes.shared.node.disks.all().values() {
+        on.disk.create_extents(id, &placed).unwrap();
     }
     kill(volumes).await;
     assert_eq!(extent_files(&folder).len(), 6);
@@ -226,8 +226,10 @@ async fn a_start_that_was_counted_and_not_noted_on_the_disk_is_no_rollback() {
     store.transact(Vec::new(), vec![counted]).await.unwrap();
     drop(store);
     let volumes = start(&folder).await;
-    let disks = volumes.shared.node.disks.values();
-    let served: Vec<_> = disks.map(|disk| disk.served().unwrap().1.0).collect();
+    let disks = volumes.shared.node.disks.all();
+    let served = disks.values().map(|on| on.disk.served().unwrap().1.0);
+    let served: Vec<_> = served.collect();
+    drop(disks);
     assert_eq!(served, [3]);
     kill(volumes).await;
 }
@@ -257,10 +259,10 @@ async fn a_disks_number_is_never_given_again() {
             .map(|name| disk(&folder.path().join(name), None));
         let started = Volumes::start(store.clone(), disks.collect()).await;
         let volumes = started.unwrap();
-        let numbers = volumes.shared.node.disks.iter();
-        let numbers: Vec<_> = numbers
-            .map(|(number, disk)| (number.0, disk.id()))
-            .collect();
+        let disks = volumes.shared.node.disks.all();
+        let numbers = disks.values().map(|on| (on.number.0, on.disk.id()));
+        let numbers: Vec<_> = numbers.collect();
+        drop(disks);
         kill(volumes).await;
         numbers
     };

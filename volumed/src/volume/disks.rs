@@ -1,0 +1,100 @@
+//! The disks of this node. They come and go while volumes run.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use volumed_core::{DiskId, DiskNumber};
+use volumed_disk::Disk;
+
+use super::pool::Pool;
+
+/// A disk while it serves. One that was taken back after it failed is another one, with the same
+/// number: nothing that was begun on the one before comes to its end on it.
+pub(super) struct PoolDisk {
+    pub number: DiskNumber,
+    pub disk: Arc<Disk>,
+    /// The threads that may wait for it.
+    pub pool: Pool,
+}
+
+impl PoolDisk {
+    pub fn new(number: DiskNumber, disk: Arc<Disk>) -> io::Result<Arc<Self>> {
+        let pool = Pool::start(number)?;
+        Ok(Arc::new(Self { number, disk, pool }))
+    }
+}
+
+/// A disk that the store records and that is not here.
+#[derive(Debug, Clone)]
+pub(super) struct MissingDisk {
+    pub id: DiskId,
+    pub path: PathBuf,
+}
+
+pub(super) type DiskMap = BTreeMap<DiskNumber, Arc<PoolDisk>>;
+
+/// This node's disks.
+pub(super) struct Disks {
+    here: RwLock<Arc<DiskMap>>,
+    missing: Mutex<BTreeMap<DiskNumber, MissingDisk>>,
+}
+
+impl Disks {
+    pub fn new(here: DiskMap, missing: BTreeMap<DiskNumber, MissingDisk>) -> Self {
+        Self {
+            here: RwLock::new(Arc::new(here)),
+            missing: Mutex::new(missing),
+        }
+    }
+
+    /// As they are now.
+    pub fn all(&self) -> Arc<DiskMap> {
+        Arc::clone(&self.here.read())
+    }
+
+    pub fn find(&self, id: DiskId) -> Option<Arc<PoolDisk>> {
+        let all = self.all();
+        all.values().find(|it| it.disk.id() == id).cloned()
+    }
+
+    pub fn missing(&self) -> BTreeMap<DiskNumber, MissingDisk> {
+        self.missing.lock().clone()
+    }
+
+    /// Takes a disk in, in place of the one with its number.
+    pub fn put(&self, disk: Arc<PoolDisk>) {
+        self.missing.lock().remove(&disk.number);
+        let mut here = self.here.write();
+        let mut all = DiskMap::clone(&here);
+        all.insert(disk.number, disk);
+        *here = Arc::new(all);
+    }
+
+    /// Tells each disk how many of the pool lie on its file system, itself among them.
+    pub fn share_file_systems(&self) {
+        let all = self.all();
+        let disks: Vec<_> = all.values().map(|it| &*it.disk).collect();
+        share_file_systems(&disks);
+    }
+}
+
+/// Disks on one file system are allowed, say to try something out, but its space counts once.
+pub(super) fn share_file_systems(disks: &[&Disk]) {
+    for disk in disks {
+        let sharers = disks.iter().filter(|other| other.shares_file_system(disk));
+        let sharers = sharers.count() as u64;
+        if let Err(error) = disk.share_file_system(sharers) {
+            tracing::warn!(%error, "a disk's free space cannot be read");
+        }
+        if sharers > 1 {
+            tracing::warn!(
+                path = %disk.path().display(),
+                "the disk shares its file system with others of the pool: it counts with 1/{sharers} \
+                 of the space, and they would fail together"
+            );
+        }
+    }
+}

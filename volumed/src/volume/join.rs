@@ -1,0 +1,370 @@
+//! The numbers of disks in placement records, and disks that join or leave the pool while volumes run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use volumed_core::message::{ExtentFile, ReplicaError};
+use volumed_core::replica::Replica;
+use volumed_core::{DiskId, DiskNumber};
+use volumed_disk::{Disk, SpaceSettings};
+use volumed_meta::{Change, Compare, MetaStore, Outcome};
+
+use super::Volumes;
+use super::added::{find, record_of, settings_of};
+use super::damage;
+use super::disks::PoolDisk;
+use super::error::{ChangeDiskError, StartError};
+use super::leftovers::Leftovers;
+use super::machine::Held;
+use super::placements::{self, PlacementsError};
+use super::records::{
+    AddedDisk, DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, decode, disk_key, disk_number_key,
+    encode, last_part, parse, read_all, unreadable,
+};
+use super::scrub;
+use super::start::{blocking, disk_error, read_volumes, serve};
+use super::store_state::StoreState;
+use super::view::{DiskSettings, DiskView};
+use super::volume::Volume;
+use crate::descriptors;
+
+/// The disk's number in placement records. One that the store does not know must be empty: the
+/// volumes on any other belong to another store.
+pub(super) async fn number_of(
+    store: &dyn MetaStore,
+    state: &StoreState,
+    disk: &Disk,
+) -> Result<Option<DiskNumber>, StartError> {
+    let entry = store.get(&disk_key(disk.id())).await?;
+    let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
+    state.check(disk, record.as_ref())?;
+    if let Some(record) = record {
+        return Ok(Some(DiskNumber(record.number)));
+    }
+    if !disk.scan().map_err(disk_error(disk.path()))?.is_empty() {
+        return Err(StartError::ForeignDisk(disk.path().to_owned()));
+    }
+    Ok(None)
+}
+
+/// Takes a disk into the pool; answers its number. None is given twice: a placement page may still
+/// name one that left.
+pub(super) async fn join(
+    store: &dyn MetaStore,
+    disk: &Disk,
+    added: Option<AddedDisk>,
+) -> Result<DiskNumber, StartError> {
+    let (key, counter) = (disk_key(disk.id()), DISK_COUNTER.to_vec());
+    loop {
+        let (given, same) = match store.get(DISK_COUNTER).await? {
+            Some(entry) => {
+                let same = Compare::Unchanged(counter.clone(), entry.modified);
+                (parse(&entry)?, same)
+            }
+            None => (
+                given_uncounted(store).await?,
+                Compare::Absent(counter.clone()),
+            ),
+        };
+        let number = u16::try_from(given).map_err(|_| StartError::TooManyDisks)?;
+        let number_key = disk_number_key(DiskNumber(number));
+        let record = DiskRecord {
+            version: VERSION,
+            number,
+            generation: 0,
+            added: added.clone(),
+        };
+        let absent = vec![
+            same,
+            Compare::Absent(number_key.clone()),
+            Compare::Absent(key.clone()),
+        ];
+        let puts = vec![
+            Change::Put(counter.clone(), (given + 1).to_string().into_bytes()),
+            Change::Put(number_key, disk.id().to_string().into_bytes()),
+            Change::Put(key.clone(), encode(&record)),
+        ];
+        if let Outcome::Committed(_) = store.transact(absent, puts).await? {
+            return Ok(DiskNumber(number));
+        }
+    }
+}
+
+/// How many numbers were given by programs that did not count them.
+async fn given_uncounted(store: &dyn MetaStore) -> Result<u32, StartError> {
+    let mut given = 0;
+    for entry in read_all(store, DISK_NUMBERS).await? {
+        let number = last_part(&entry.key).parse::<u16>();
+        let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        given = given.max(u32::from(number) + 1);
+    }
+    Ok(given)
+}
+
+impl Volumes {
+    /// Takes one more directory into the pool, durably: extents may be placed there once this answers,
+    /// and the next start finds it without being told.
+    pub async fn add_disk(&self, settings: DiskSettings) -> Result<DiskView, ChangeDiskError> {
+        let _turn = self.shared.disk_turn.lock().await;
+        if self.stopping() {
+            return Err(ChangeDiskError::Stopping);
+        }
+        let node = &self.shared.node;
+        let here = node.disks.all();
+        let real = settings.path.canonicalize().ok();
+        if let Some(on) = here
+            .values()
+            .find(|on| Some(on.disk.path()) == real.as_deref())
+        {
+            return Err(ChangeDiskError::InPool(on.disk.id()));
+        }
+        let opened = open(settings.clone(), here.len() + 1).await?;
+        let id = opened.id();
+        if node.disks.find(id).is_some() {
+            return Err(ChangeDiskError::InPool(id));
+        }
+        let state = StoreState::read(&*node.store).await?;
+        let settings = DiskSettings {
+            path: opened.path().to_owned(),
+            ..settings
+        };
+        let number = match number_of(&*node.store, &state, &opened).await? {
+            Some(number) => number,
+            None => join(&*node.store, &opened, None).await?,
+        };
+        let added = record_of(&settings);
+        self.take_in(number, opened, Some(added)).await?;
+        self.view_of(id)
+    }
+
+    /// Takes a disk back that failed (V8), or was missing at the start. Clients of volumes that have
+    /// something there lose their connections first, as if the daemon had been started anew: what
+    /// they have not flushed may be lost (V9).
+    pub async fn retry_disk(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
+        let _turn = self.shared.disk_turn.lock().await;
+        if self.stopping() {
+            return Err(ChangeDiskError::Stopping);
+        }
+        match self.shared.node.disks.find(id) {
+            Some(on) if on.disk.failed() => {
+                let failed = Arc::clone(&on.disk);
+                let reopened = blocking(move || failed.reopen().map_err(disk_error(failed.path())));
+                self.take_in(on.number, reopened.await?, None).await?;
+            }
+            // When it was taken in, the store was away before every volume had a replica there.
+            Some(on) if self.shared.all().iter().any(|it| !it.machine.is_on(&on)) => {
+                self.take_in_replicas(&on).await?;
+            }
+            Some(_) => return Err(ChangeDiskError::Serves(id)),
+            None => self.take_in_missing(id).await?,
+        }
+        self.view_of(id)
+    }
+
+    async fn take_in_missing(&self, id: DiskId) -> Result<(), ChangeDiskError> {
+        let node = &self.shared.node;
+        let missing = node.disks.missing();
+        let (&number, found) = missing
+            .iter()
+            .find(|(_, it)| it.id == id)
+            .ok_or(ChangeDiskError::NotFound(id))?;
+        let entry = node.store.get(&disk_key(id)).await?;
+        let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
+        let added = record.and_then(|record| record.added);
+        let added = added.ok_or(ChangeDiskError::NotFound(id))?;
+        let path = found.path.clone();
+        find(id, &added).map_err(|why| ChangeDiskError::Missing { id, path, why })?;
+        let disk = open(settings_of(added), node.disks.all().len() + 1).await?;
+        let state = StoreState::read(&*node.store).await?;
+        number_of(&*node.store, &state, &disk).await?;
+        self.take_in(number, disk, None).await
+    }
+
+    fn view_of(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
+        let on = self.shared.node.disks.find(id);
+        Ok(DiskView::of(&on.ok_or(ChangeDiskError::NotFound(id))?.disk))
+    }
+
+    /// Has a disk serve under its number: leftovers are collected, the disk is told of the store, and
+    /// every volume gets a replica there. `added` is recorded before anything can be placed on it.
+    async fn take_in(
+        &self,
+        number: DiskNumber,
+        disk: Disk,
+        added: Option<AddedDisk>,
+    ) -> Result<(), ChangeDiskError> {
+        let node = &self.shared.node;
+        let disk = Arc::new(disk);
+        self.collect_leftovers(number, &disk).await?;
+        self.count_start(number, &disk).await?;
+        scrub::begin(&self.shared, number).await;
+        if let Some(added) = added {
+            note_added(&*node.store, disk.id(), added).await?;
+        }
+        let on = PoolDisk::new(number, disk).map_err(StartError::Threads)?;
+        node.disks.put(Arc::clone(&on));
+        node.disks.share_file_systems();
+        self.take_in_replicas(&on).await
+    }
+
+    /// V11: as at a start, everything is looked at before anything is removed.
+    async fn collect_leftovers(
+        &self,
+        number: DiskNumber,
+        disk: &Arc<Disk>,
+    ) -> Result<(), ChangeDiskError> {
+        // What was to be placed on the disk before it failed has its record now, or never gets one.
+        for volume in self.shared.all() {
+            volume.machine.placed().await;
+        }
+        let node = &self.shared.node;
+        let recorded = read_volumes(&*node.store).await?;
+        let revision = node.now().await?.0;
+        let disk = Arc::clone(disk);
+        let collected = blocking(move || {
+            let placed = |volume| {
+                let known: &super::start::Recorded = recorded.get(&volume)?;
+                Some(known.placements.on(number))
+            };
+            Leftovers::find(&disk, placed, revision)?.collect();
+            Ok(())
+        });
+        Ok(collected.await?)
+    }
+
+    /// Has store and disks count a start, this disk among them.
+    async fn count_start(
+        &self,
+        number: DiskNumber,
+        disk: &Arc<Disk>,
+    ) -> Result<(), ChangeDiskError> {
+        let node = &self.shared.node;
+        // One at a time.
+        let _turn = self.shared.copies.turn.lock().await;
+        let state = StoreState::read(&*node.store).await?;
+        let all = node.disks.all();
+        let others = all.values().filter(|on| on.number != number);
+        let well = others.filter(|on| !on.disk.failed());
+        let well = well.map(|on| (on.number, Arc::clone(&on.disk)));
+        let mut disks: BTreeMap<_, _> = well.collect();
+        disks.insert(number, Arc::clone(disk));
+        serve(&*node.store, state, disks).await?;
+        Ok(())
+    }
+
+    /// A volume that is made from here on finds the disk by itself.
+    async fn take_in_replicas(&self, on: &Arc<PoolDisk>) -> Result<(), ChangeDiskError> {
+        for volume in self.shared.all() {
+            volume.take_in(on).await?;
+        }
+        on.disk.measure().map_err(disk_error(on.disk.path()))?;
+        Ok(())
+    }
+}
+
+async fn note_added(
+    store: &dyn MetaStore,
+    id: DiskId,
+    added: AddedDisk,
+) -> Result<(), ChangeDiskError> {
+    change_record(store, id, |record| record.added = Some(added.clone())).await
+}
+
+/// Changes a disk's record by compare-and-swap.
+async fn change_record(
+    store: &dyn MetaStore,
+    id: DiskId,
+    edit: impl Fn(&mut DiskRecord),
+) -> Result<(), ChangeDiskError> {
+    let key = disk_key(id);
+    loop {
+        let entry = store.get(&key).await?;
+        let entry = entry.ok_or(ChangeDiskError::NotFound(id))?;
+        let mut record: DiskRecord = decode(&entry)?;
+        edit(&mut record);
+        let same = Compare::Unchanged(key.clone(), entry.modified);
+        let put = Change::Put(key.clone(), encode(&record));
+        if let Outcome::Committed(_) = store.transact(vec![same], vec![put]).await? {
+            return Ok(());
+        }
+    }
+}
+
+async fn open(settings: DiskSettings, disks: usize) -> Result<Disk, StartError> {
+    let open_extents = descriptors::extents_on_each(disks);
+    blocking(move || open_disk(settings, open_extents)).await
+}
+
+/// Blocks.
+pub(super) fn open_disk(settings: DiskSettings, open_extents: usize) -> Result<Disk, StartError> {
+    let DiskSettings {
+        path,
+        capacity,
+        reserve,
+    } = settings;
+    let space = SpaceSettings { capacity, reserve };
+    let settings = volumed_disk::DiskSettings {
+        path: path.clone(),
+        space,
+        open_extents,
+    };
+    Disk::open(settings).map_err(disk_error(&path))
+}
+
+impl Volume {
+    /// Makes the volume's replica on a disk from what the disk holds. With something of the volume on
+    /// it, its head begins anew when the volume is opened next.
+    async fn take_in(&self, on: &Arc<PoolDisk>) -> Result<(), ChangeDiskError> {
+        let mut seat = self.seat.lock().await;
+        if seat.deleted || self.machine.is_on(on) {
+            return Ok(());
+        }
+        let store = &*self.node().store;
+        let placed = match placements::load(store, self.id).await {
+            Ok(placements) => placements.on(on.number),
+            Err(PlacementsError::Gone) => return Ok(()),
+            Err(PlacementsError::Record(error)) => return Err(error.into()),
+            Err(PlacementsError::Store(error)) => return Err(error.into()),
+        };
+        if !placed.is_empty() {
+            // The requests that are under way end, with errors where they need the disk.
+            self.end(&mut seat).await;
+            self.machine.quiet(true).await;
+        }
+        self.machine.idle_on(on.number).await;
+        // Nothing is noted between what the store is asked and what the replica is told.
+        let mut kept = self.machine.damage.lock().await;
+        let damage = damage::load(store, self.id).await?.remove(&on.number);
+        let damage = damage.unwrap_or_default();
+        match self.recover(on, placed).await? {
+            Ok(mut replica) => {
+                replica.recall_damage(damage.clone());
+                kept.insert(on.number, damage);
+                let on = Arc::clone(on);
+                self.machine.put_replica(Held { on, replica });
+            }
+            Err(error) => {
+                tracing::error!(volume = %self.name, disk = %on.disk.id(), %error, "the promise is damaged");
+            }
+        }
+        Ok(())
+    }
+
+    async fn recover(
+        &self,
+        on: &Arc<PoolDisk>,
+        placed: BTreeSet<ExtentFile>,
+    ) -> Result<Result<Replica, ReplicaError>, StartError> {
+        let (id, number, disk) = (self.id, on.number, Arc::clone(&on.disk));
+        blocking(move || {
+            let found = disk.recover(id, placed).map_err(disk_error(disk.path()))?;
+            Ok(Replica::recover(
+                id,
+                number,
+                Arc::clone(disk.space()),
+                found,
+            ))
+        })
+        .await
+    }
+}

@@ -1,0 +1,170 @@
+//! Which replicas the machine has: disks come and go while it runs.
+
+use volumed_core::message::{Answer, Message, ReplicaError};
+use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
+
+use super::{
+    Arc, BTreeSet, ByteCount, Deed, DiskNumber, HeadEvent, Held, Input, Machine, Placements,
+    PoolDisk, State, VecDeque,
+};
+
+impl Machine {
+    /// Takes a replica in, in place of the one on a disk with the same number. A head that runs, and
+    /// has extents on neither, may place some on the disk from now on.
+    pub fn put_replica(self: &Arc<Self>, held: Held) {
+        let deeds = {
+            let mut state = self.state.lock();
+            let disk = held.on.number;
+            state.scrubbing.remove(&disk);
+            state.replicas.insert(disk, held);
+            state.feed(self.now(), Input::Head(HeadEvent::Leave(disk)))
+        };
+        self.perform(deeds);
+        self.join_disks();
+    }
+
+    /// Whether the volume's replica with the disk's number is on this very disk.
+    pub fn is_on(&self, on: &Arc<PoolDisk>) -> bool {
+        let state = self.state.lock();
+        let held = state.replicas.get(&on.number);
+        held.is_some_and(|held| Arc::ptr_eq(&held.on, on))
+    }
+
+    /// Waits until nothing is being placed or removed.
+    pub async fn placed(&self) {
+        self.until(|state| state.placing == 0).await;
+    }
+
+    /// Waits until nothing runs on a disk.
+    pub async fn idle_on(&self, disk: DiskNumber) {
+        let idle = |state: &mut State| {
+            let held = state.replicas.get(&disk);
+            held.is_none_or(|held| held.replica.is_idle())
+        };
+        self.until(idle).await;
+    }
+
+    /// Has the head take in the disks that it was not started with, as far as they are well.
+    pub(super) fn join_disks(self: &Arc<Self>) {
+        let deeds = {
+            let mut state = self.state.lock();
+            let Some(head) = &state.head else { return };
+            let well = state
+                .replicas
+                .values()
+                .filter(|held| !held.on.disk.failed());
+            let new = well.map(|held| held.on.number).filter(|&it| !head.has(it));
+            let new: Vec<_> = new.collect();
+            new.into_iter()
+                .flat_map(|disk| state.feed(self.now(), Input::Head(HeadEvent::Join(disk))))
+                .collect()
+        };
+        self.perform(deeds);
+    }
+
+    /// The disks on which the head may place extents, and the room on each.
+    pub fn candidates(&self) -> Vec<(Arc<PoolDisk>, ByteCount)> {
+        let state = self.state.lock();
+        let Some(head) = &state.head else {
+            return Vec::new();
+        };
+        let well = state.replicas.values().map(|held| &held.on);
+        well.filter(|on| head.has(on.number) && !on.disk.failed())
+            .map(|on| (Arc::clone(on), on.disk.space().free()))
+            .collect()
+    }
+}
+
+impl State {
+    /// The disks that a head is started with: it cannot do without those that hold something of the
+    /// volume, and does without others that failed.
+    pub(super) fn needed(&self, placements: &Placements) -> BTreeSet<DiskNumber> {
+        let holds = |disk| placements.placed.values().any(|placed| placed.is_on(disk));
+        let replicas = self.replicas.iter();
+        replicas
+            .filter(|(number, held)| !held.on.disk.failed() || holds(**number))
+            .map(|(&number, _)| number)
+            .collect()
+    }
+
+    /// What was begun before the disk was taken back means nothing to its new replica.
+    pub(super) fn done(
+        &mut self,
+        on: &Arc<PoolDisk>,
+        id: DiskOpId,
+        result: DiskResult,
+        inputs: &mut VecDeque<Input>,
+    ) {
+        let held = self.replicas.get(&on.number);
+        if held.is_some_and(|held| Arc::ptr_eq(&held.on, on)) {
+            self.feed_replica(on.number, ReplicaEvent::Done(id, result), inputs);
+        }
+    }
+
+    pub(super) fn feed_replica(
+        &mut self,
+        disk: DiskNumber,
+        event: ReplicaEvent,
+        inputs: &mut VecDeque<Input>,
+    ) {
+        let Some(held) = self.replicas.get_mut(&disk) else {
+            if let ReplicaEvent::Message(message) = event {
+                inputs.push_back(Input::Head(HeadEvent::Answer(absent(&message))));
+            }
+            return;
+        };
+        let mut effects = Vec::new();
+        held.replica.handle(event, &mut effects);
+        // Before anything else, or messages would overtake each other.
+        inputs.push_front(Input::Effects(disk, effects));
+    }
+
+    pub(super) fn take_effects(
+        &mut self,
+        disk: DiskNumber,
+        effects: Vec<ReplicaEffect>,
+        inputs: &mut VecDeque<Input>,
+        deeds: &mut VecDeque<Deed>,
+    ) {
+        for effect in effects {
+            match effect {
+                ReplicaEffect::Answer(answer) => {
+                    inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
+                }
+                ReplicaEffect::Disk(id, op) => {
+                    let on = self.replicas.get(&disk).map(|held| Arc::clone(&held.on));
+                    deeds.extend(on.map(|on| Deed::Disk(on, id, op)));
+                }
+                ReplicaEffect::Scrubbed { blocks, .. } => {
+                    if let Some(tell) = self.scrubbing.remove(&disk) {
+                        let _ = tell.send(blocks);
+                    }
+                }
+                ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
+                ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
+            }
+        }
+    }
+}
+
+/// What a disk that is not here answers.
+fn absent(message: &Message) -> Answer {
+    let &Message {
+        volume,
+        disk,
+        incarnation,
+        epoch,
+        op,
+        ..
+    } = message;
+    Answer {
+        volume,
+        disk,
+        incarnation,
+        epoch,
+        op,
+        allocated: 0,
+        granted: 0,
+        result: Err(ReplicaError::Disk),
+    }
+}
