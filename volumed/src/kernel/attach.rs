@@ -86,7 +86,7 @@ async fn stop(links: &mut Links) {
 
 /// Attaches, or takes over what another process has attached and left.
 async fn begin(args: &AttachArgs) -> Result<Watch, CommandError> {
-    let device = args.device;
+    let (device, wait) = (args.device, Duration::from_secs(args.wait));
     let netlink = Netlink::open()?;
     let dead = netlink.dead_links(device)?;
     let client = client(&args.call);
@@ -104,7 +104,7 @@ async fn begin(args: &AttachArgs) -> Result<Watch, CommandError> {
             attached: None,
         };
         let size = device.size()?;
-        let mut watch = Watch::new(links, dead, size);
+        let mut watch = Watch::new(links, dead, size, wait);
         watch.connect_again().await?;
         return Ok(watch);
     }
@@ -126,7 +126,7 @@ async fn begin(args: &AttachArgs) -> Result<Watch, CommandError> {
         let _ = links.client.detach(volume.as_str(), owner.as_str()).await;
         return Err(error.into());
     }
-    Ok(Watch::new(links, dead, size))
+    Ok(Watch::new(links, dead, size, wait))
 }
 
 /// Becomes the volume's owner (V2).

@@ -17,7 +17,7 @@ pub enum KernelError {
     #[error("this kernel has no NBD client: load its module with `modprobe nbd`")]
     NoModule,
     /// The kernel lets nobody but root do this.
-    #[error("only root may attach volumes to the kernel's devices")]
+    #[error("only root may do this to the kernel's devices: run it with sudo")]
     NotRoot,
     /// The kernel refused something else.
     #[error("the kernel refused to {what} {device}: {errno}")]

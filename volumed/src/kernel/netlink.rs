@@ -7,6 +7,7 @@ use std::thread;
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
 use nix::errno::Errno;
+use nix::unistd::geteuid;
 use tokio::sync::Notify;
 use volumed_netlink::{Body, Family, Messages, Request, find_family, nbd};
 
@@ -21,8 +22,12 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Finds the NBD client.
+    /// Finds the NBD client, for root: the kernel would refuse anybody else only after the volume was
+    /// attached.
     pub fn open() -> Result<Self, KernelError> {
+        if !geteuid().is_root() {
+            return Err(KernelError::NotRoot);
+        }
         let (socket, nbd) = (open()?, Family::default());
         let mut netlink = Self {
             socket,
@@ -43,7 +48,7 @@ impl Netlink {
         self.change("connect", KernelDevice(wanted.index), request)
     }
 
-    /// Offers a socket in the place of a dead one.
+    /// Offers a socket in the place of the dead one.
     pub fn reconnect(
         &mut self,
         device: KernelDevice,
@@ -71,8 +76,8 @@ impl Netlink {
         self.change("disconnect", device, request)
     }
 
-    /// Begins to listen for connections of `device` that die, on a thread of its own, for as long as the
-    /// process runs. What is answered is notified of each; of several that die at once, perhaps only once.
+    /// Begins to listen for the death of `device`'s connection, on a thread of its own, for as long as the
+    /// process runs. What is answered is notified of it; of several, perhaps only once.
     pub fn dead_links(&self, device: KernelDevice) -> Result<Arc<Notify>, KernelError> {
         let group = self.nbd.group(nbd::GROUP).ok_or(KernelError::NoModule)?;
         let socket = open()?;
@@ -148,7 +153,7 @@ fn open() -> Result<Socket, KernelError> {
     open().map_err(KernelError::Netlink)
 }
 
-/// Waits for an event; whether it may be that a connection of `device` died.
+/// Waits for an event; whether it may be that `device`'s connection died.
 fn has_died(socket: &Socket, family: u16, device: KernelDevice) -> Result<bool, KernelError> {
     let datagram = match socket.recv_from_full() {
         Ok((datagram, _)) => datagram,

@@ -1,7 +1,7 @@
 //! Keeps a device served, and as large as its volume.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -23,16 +23,19 @@ pub struct Watch {
     pub dead: Arc<Notify>,
     /// What the kernel takes the device's size for.
     pub size: u64,
+    /// For how long requests wait for a connection.
+    wait: Duration,
     /// The file system that is being grown.
     growing: Option<JoinHandle<()>>,
 }
 
 impl Watch {
-    pub fn new(links: Links, dead: Arc<Notify>, size: u64) -> Self {
+    pub fn new(links: Links, dead: Arc<Notify>, size: u64, wait: Duration) -> Self {
         Self {
             links,
             dead,
             size,
+            wait,
             growing: None,
         }
     }
@@ -55,16 +58,18 @@ impl Watch {
         self.links.device.attachment().as_ref() == Some(&self.links.attachment)
     }
 
-    /// Tries until the kernel has connections again. A volume that somebody else has, or that is gone, will not
-    /// come back: then the device is freed, so that what waits for it fails.
+    /// Tries until the kernel has a connection again. A volume that somebody else has, or that is gone, will not
+    /// come back, and a daemon that is away too long may not: then the device is freed, so that what waits for it
+    /// fails. The kernel by itself lets what was sent on a dead connection wait for ever.
     pub async fn connect_again(&mut self) -> Result<(), KernelError> {
         let device = self.links.device;
+        let deadline = Instant::now() + self.wait;
         let mut said = String::new();
         while self.is_ours() {
             let Err(error) = self.links.replace_dead().await else {
                 return Ok(());
             };
-            if is_for_good(&error) {
+            if is_for_good(&error) || Instant::now() > deadline {
                 tracing::error!(%device, %error, "the volume is lost to the device, which is freed");
                 self.links.netlink.disconnect(device)?;
                 return Err(error);
@@ -88,7 +93,7 @@ impl Watch {
             return Ok(());
         }
         let volume = self.links.attachment.volume.as_str();
-        // Whoever cannot be asked now is asked again; what is wrong with it is found by the connections.
+        // Whoever cannot be asked now is asked again; what is wrong with it is found when it is connected.
         let Ok(volume) = self.links.client.show_volume(volume).await else {
             return Ok(());
         };

@@ -37,7 +37,11 @@ fn mounted_file_systems_grow_with_their_volumes() {
     guest.run("umount /mnt/ext4 && e2fsck -fn /dev/nbd0");
     guest.run("umount /mnt/xfs && xfs_repair -n /dev/nbd1");
 
-    guest.run("volumed volume detach other && volumed volume detach /dev/nbd0");
+    // Whoever has a volume loses it to who insists.
+    guest.run("volumed volume attach --take-over small /dev/nbd2");
+    guest.wait_for("[ ! -e /sys/block/nbd0/pid ]");
+    guest.run("e2fsck -fn /dev/nbd2");
+    guest.run("volumed volume detach other && volumed volume detach /dev/nbd2");
     let volumes = guest.run("volumed volume list --json");
     assert!(volumes.contains("\"owner\": null"), "{volumes}");
     assert!(!volumes.contains("kernel:"), "{volumes}");

@@ -19,6 +19,8 @@ pub struct Guest {
     commands: u32,
     /// What `writer` prints, over all boots.
     written: PathBuf,
+    /// How often it had to fail.
+    failures: usize,
 }
 
 impl Guest {
@@ -48,6 +50,7 @@ impl Guest {
             shell,
             commands: 0,
             written,
+            failures: 0,
         }
     }
 
@@ -105,14 +108,26 @@ impl Guest {
         }
     }
 
+    /// What `writer` printed, and how often it failed.
+    fn written(&self) -> (String, usize) {
+        let written = fs::read_to_string(&self.written).unwrap_or_default();
+        let failed = written.lines().filter(|line| line.starts_with("failed"));
+        let failed = failed.count();
+        (written, failed)
+    }
+
     /// The last number that `writer` says is durable; 0 before the first.
     ///
     /// # Panics
-    /// When something that it did failed.
+    /// When something that it did failed and had not to.
     pub fn last_durable(&self) -> u32 {
-        let written = fs::read_to_string(&self.written).unwrap_or_default();
-        let failed = written.lines().find(|line| line.starts_with("failed"));
-        assert_eq!(failed, None, "{}", self.machine.console());
+        let (written, failed) = self.written();
+        assert_eq!(
+            failed,
+            self.failures,
+            "{written}\n{}",
+            self.machine.console()
+        );
         // The last line may have been cut short.
         let whole = written.rfind('\n').map_or("", |end| &written[..end]);
         let numbers = whole
@@ -136,6 +151,20 @@ impl Guest {
             );
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until what `writer` does fails, which ends it.
+    pub fn wait_for_failure(&mut self) {
+        let deadline = Instant::now() + LIMIT;
+        while self.written().1 == self.failures {
+            assert!(
+                Instant::now() < deadline,
+                "nothing fails:\n{}",
+                self.machine.console()
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.failures += 1;
     }
 
     /// Has `writer` begin to write in a folder, where it was before.
