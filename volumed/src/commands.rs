@@ -70,6 +70,7 @@ impl CommandError {
                 KernelError::Busy(_)
                 | KernelError::HasOther { .. }
                 | KernelError::Held(_)
+                | KernelError::Freed(_)
                 | KernelError::Owned { .. },
             ) => 4,
             Self::Admin(error) | Self::Kernel(KernelError::Admin(error)) => match error.code() {

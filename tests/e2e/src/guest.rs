@@ -13,7 +13,7 @@ use crate::clients::{run, source};
 
 const DISK_SIZE: u64 = 8 << 30;
 /// Nothing here measures time: it is only that a test must not wait for ever.
-const BOOT_LIMIT: Duration = Duration::from_mins(10);
+const BOOT_LIMIT: Duration = Duration::from_mins(30);
 
 /// The folder of the kernel and of the programs that guests boot: `HAYRACK_GUEST`, or else made from the
 /// binaries under test.

@@ -45,6 +45,14 @@ pub enum KernelError {
         "{0} is being used: unmount it first, and end whatever else holds it (`lsblk {0}` tells)"
     )]
     Held(KernelDevice),
+    /// The device serves nothing any more, and something has not noticed.
+    #[error(
+        "{0} was disconnected while it was being used: unmount it, end whatever else holds it (`lsblk {0}` tells), then attach again"
+    )]
+    Freed(KernelDevice),
+    /// The daemon was away for too long.
+    #[error("volumed did not come back within {0} s, which is what --wait allows")]
+    StayedAway(u64),
     /// Somebody else has the volume.
     #[error(
         "the volume {volume} is attached by {owner:?}: detach it there, or add --take-over, which ends that attachment"

@@ -56,7 +56,15 @@ impl Netlink {
         socket: u32,
     ) -> Result<(), KernelError> {
         let request = nbd::reconnect(self.nbd.id, device.0, backend, socket);
-        self.change("reconnect", device, request)
+        let changed = self.change("reconnect", device, request);
+        changed.map_err(|error| match error {
+            // It has no socket whose place could be taken.
+            KernelError::Refused {
+                errno: Errno::EINVAL,
+                ..
+            } => KernelError::Freed(device),
+            error => error,
+        })
     }
 
     /// Changes a device's size.

@@ -1,12 +1,12 @@
 //! Keeps a device served, and as large as its volume.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
-use volumed_client::admin::{AdminError, ErrorCode};
+use tokio::time::{MissedTickBehavior, timeout};
+use volumed_client::admin::ErrorCode;
 
 use super::error::KernelError;
 use super::grow;
@@ -58,22 +58,29 @@ impl Watch {
         self.links.device.attachment().as_ref() == Some(&self.links.attachment)
     }
 
-    /// Tries until the kernel has a connection again. A volume that somebody else has, or that is gone, will not
-    /// come back, and a daemon that is away too long may not: then the device is freed, so that what waits for it
-    /// fails. The kernel by itself lets what was sent on a dead connection wait for ever.
+    /// Gives the kernel a connection again. When that cannot be, or not in time, the device is freed, so that what
+    /// waits for it fails: the kernel by itself lets what was sent on a dead connection wait for ever.
     pub async fn connect_again(&mut self) -> Result<(), KernelError> {
+        let error = match timeout(self.wait, self.try_to_connect()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => KernelError::StayedAway(self.wait.as_secs()),
+        };
         let device = self.links.device;
-        let deadline = Instant::now() + self.wait;
+        tracing::error!(%device, %error, "the volume is lost to the device, which is freed");
+        self.links.netlink.disconnect(device)?;
+        Err(error)
+    }
+
+    /// Tries until the kernel has a connection, or it is known that it will not get one.
+    async fn try_to_connect(&mut self) -> Result<(), KernelError> {
+        let device = self.links.device;
         let mut said = String::new();
         while self.is_ours() {
-            let Err(error) = self.links.replace_dead().await else {
-                return Ok(());
+            let error = match self.links.replace_dead().await {
+                Err(error) if !is_for_good(&error) => error,
+                result => return result,
             };
-            if is_for_good(&error) || Instant::now() > deadline {
-                tracing::error!(%device, %error, "the volume is lost to the device, which is freed");
-                self.links.netlink.disconnect(device)?;
-                return Err(error);
-            }
             let sentence = error.to_string();
             if said != sentence {
                 tracing::warn!(%device, error = sentence, "not connected; trying on");
@@ -110,7 +117,14 @@ impl Watch {
     }
 }
 
+/// Somebody else has the volume, or it is gone, or the device was freed.
 fn is_for_good(error: &KernelError) -> bool {
-    matches!(error, KernelError::Admin(error @ AdminError::Refused { .. })
-        if matches!(error.code(), Some(ErrorCode::NotOwner | ErrorCode::VolumeNotFound)))
+    match error {
+        KernelError::Freed(_) => true,
+        KernelError::Admin(error) => matches!(
+            error.code(),
+            Some(ErrorCode::NotOwner | ErrorCode::VolumeNotFound)
+        ),
+        _ => false,
+    }
 }

@@ -35,7 +35,8 @@ fn writers_outlive_a_daemon_that_is_killed() {
     Machine::new_disk(folder.path());
     let mut guest = Guest::boot(folder.path());
     guest.run("volumed volume create vol --size 1GiB");
-    let attach = "volumed volume attach vol /dev/nbd0";
+    // The host may be paused, for the guest's clock a long time.
+    let attach = "volumed volume attach --wait 100000 vol /dev/nbd0";
     guest.run(attach);
     guest.run("mkfs.ext4 -q /dev/nbd0 && mount -t ext4 /dev/nbd0 /mnt/ext4");
     kill_under_writer(&mut guest, EXT4, |guest, round| {
@@ -52,16 +53,23 @@ fn writers_outlive_a_daemon_that_is_killed() {
     a_daemon_that_stays_away(&mut guest);
 }
 
-/// The device waits as long as it was told to, then fails; the volume can be attached again.
+/// The device waits as long as it was told to, then fails; the volume can be attached again when nothing holds the
+/// device any more.
 fn a_daemon_that_stays_away(guest: &mut Guest) {
     guest.run("volumed volume attach --wait 5 vol /dev/nbd1");
-    guest.run("touch /tmp/stay-away");
+    guest.run("touch /tmp/stay-away; exec 9</dev/nbd1");
     kill(guest, "serve");
     let (printed, status) =
         guest.try_run("dd if=/dev/zero of=/dev/nbd1 bs=4096 count=1 oflag=direct");
     assert_ne!(status, 0, "{printed}");
-    guest.wait_for("[ ! -e /sys/block/nbd1/pid ]");
+    guest.wait_for("! ps | grep -q '[a]ttach --wait'");
     guest.run("rm /tmp/stay-away");
+    guest.wait_for("volumed pool show");
+    let (printed, status) = guest.try_run("volumed volume attach vol /dev/nbd1");
+    assert_eq!(status, 4, "{printed}");
+    assert!(printed.contains("unmount it"), "{printed}");
+    guest.run("exec 9<&-");
+    guest.wait_for("[ ! -e /sys/block/nbd1/pid ]");
     guest.wait_for("volumed volume attach vol /dev/nbd1");
     guest.run("dd if=/dev/zero of=/dev/nbd1 bs=4096 count=1 oflag=direct");
     guest.run("volumed volume detach vol");
@@ -76,7 +84,7 @@ fn writers_outlive_a_daemon_that_is_killed_under_qemu_nbd() {
     guest.run("volumed volume create vol --size 1GiB");
     guest.run(
         "qemu-nbd --fork --connect /dev/nbd0 --image-opts driver=nbd,server.type=unix,\
-         server.path=/data/volumed/nbd.sock,export=vol,reconnect-delay=600",
+         server.path=/data/volumed/nbd.sock,export=vol,reconnect-delay=100000",
     );
     guest.wait_for("[ $(cat /sys/block/nbd0/size) = 2097152 ]");
     guest.run("mkfs.xfs -q /dev/nbd0 && mount -t xfs /dev/nbd0 /mnt/xfs");
