@@ -10,7 +10,7 @@
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
 # make crash     kill -9 under load, ROUNDS times (50)
-# make power-cut cut the power of a machine under load, ROUNDS times (5)
+# make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
@@ -88,7 +88,7 @@ power-cut: build-packages
 	cargo build --release --locked -p volumed -p s3d
 	tests/e2e/guest/make $(TARGET)/guest $(abspath $(TARGET))/release
 	HAYRACK_GUEST=$(abspath $(TARGET))/guest HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),5) \
-	    cargo test --locked -p hayrack-e2e --test crash -- --ignored --nocapture
+	    cargo test --locked -p hayrack-e2e --test crash --test kernel -- --ignored --nocapture --test-threads=2
 
 test-clients: build-packages
 	tests/e2e/heavy/build

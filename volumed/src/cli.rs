@@ -10,6 +10,7 @@ use volumed_client::admin::AutoGrow;
 use volumed_daemon::ConfigFile;
 
 use crate::config::Source;
+use crate::kernel::KernelDevice;
 use crate::size;
 
 const EXIT_CODES: &str = "\
@@ -337,6 +338,10 @@ pub enum VolumeCommand {
         #[command(flatten)]
         call: Call,
     },
+    /// Make a volume a block device of this machine, that follows its size; needs root
+    Attach(Box<AttachArgs>),
+    /// Free the block device that a volume is; needs root
+    Detach(DetachArgs),
     /// Delete a volume and everything in it
     Delete {
         /// The volume's name
@@ -347,4 +352,56 @@ pub enum VolumeCommand {
         #[command(flatten)]
         call: Call,
     },
+}
+
+const AFTER_ATTACH: &str = "\
+A process stays, which connects the device again when the daemon was restarted, and when the volume grows
+makes the device larger and, with resize2fs or xfs_growfs, the ext4 or xfs that is mounted from it. If it is
+ended while the device is being used, the device stays: the same command takes it over. The unit
+volumed-attach@nbd0.service runs it at boot. Needs the kernel's nbd module (modprobe nbd), Linux 5.14 or later.";
+
+/// How to make a volume a block device.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_ATTACH)]
+pub struct AttachArgs {
+    /// The volume's name
+    pub name: String,
+    /// The device, /dev/nbdN
+    pub device: KernelDevice,
+    /// Stay in the foreground; SIGTERM frees the device, unless it is being used
+    #[arg(long)]
+    pub foreground: bool,
+    /// The device's sector size: 512 only for what was made on such a device
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = sector_size)]
+    pub block_size: u32,
+    /// For how many seconds requests wait for a daemon that is away, before they fail
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub wait: u64,
+    /// Attach the volume even if somebody else has it, who loses it
+    #[arg(long)]
+    pub take_over: bool,
+    /// Leave the terminal once it is attached.
+    #[arg(long, hide = true)]
+    pub background: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub call: Call,
+}
+
+fn sector_size(text: &str) -> Result<u32, &'static str> {
+    match text {
+        "512" => Ok(512),
+        "4096" => Ok(4096),
+        _ => Err("a sector has 512 or 4096 bytes"),
+    }
+}
+
+/// Which block device to free.
+#[derive(Debug, Args)]
+pub struct DetachArgs {
+    /// The volume's name, or the device, /dev/nbdN
+    pub target: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub call: Call,
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use volumed_client::admin::{
     AdminClient, AdminError, BackUpError, CreateVolume, ErrorCode, GrowVolume,
 };
-use volumed_daemon::{ConfigError, StateFolderError};
+use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
 
 use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
+use crate::kernel::{self, KernelError};
 use crate::table;
 use crate::volume::RestoreError;
 
@@ -33,6 +34,12 @@ pub enum CommandError {
     /// The store was not restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The kernel does not have the volume.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -61,10 +68,20 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         let number = match self {
             Self::Admin(AdminError::Unreachable { .. })
+            | Self::Kernel(KernelError::Admin(AdminError::Unreachable { .. }))
             | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
-            Self::Config(_) | Self::SeveralDisks(_) => 2,
-            Self::NoDisk(_) => 3,
-            Self::Admin(error) => match error.code() {
+            Self::Config(_)
+            | Self::SeveralDisks(_)
+            | Self::Kernel(KernelError::InvalidDevice(_)) => 2,
+            Self::NoDisk(_) | Self::Kernel(KernelError::NotAttached(_)) => 3,
+            Self::Kernel(
+                KernelError::Busy(_)
+                | KernelError::HasOther { .. }
+                | KernelError::Held(_)
+                | KernelError::Freed(_)
+                | KernelError::Owned { .. },
+            ) => 4,
+            Self::Admin(error) | Self::Kernel(KernelError::Admin(error)) => match error.code() {
                 Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
                 Some(
                     ErrorCode::VolumeExists
@@ -136,6 +153,8 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let volume = client(&call).limit_volume(&name, quota.0).await?;
             print(&call, &volume, || table::volume(&volume))
         }
+        VolumeCommand::Attach(args) => kernel::attach(*args).await,
+        VolumeCommand::Detach(args) => kernel::detach(args).await,
         VolumeCommand::Delete { name, yes, call } => {
             if !yes {
                 let volume = client(&call).show_volume(&name).await?;

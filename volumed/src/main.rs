@@ -9,6 +9,7 @@ mod disk;
 mod doctor;
 mod extents;
 mod findings;
+mod kernel;
 mod meta;
 mod metrics;
 mod nbd;

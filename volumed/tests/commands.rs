@@ -106,6 +106,18 @@ fn refusals_say_why_and_have_their_exit_code() {
         "no volume called b",
     );
     refused(&daemon.run(&["disk", "show", "b"]), 3, "no disk");
+    refused(
+        &daemon.run(&["volume", "detach", "a"]),
+        3,
+        "a is not attached",
+    );
+    let wrong = daemon.run(&["volume", "attach", "a", "/dev/sda"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text(&wrong.stderr).contains("/dev/nbd0"),
+        "{}",
+        text(&wrong.stderr)
+    );
     let wrong = daemon.run(&["volume", "create", "b", "--size", "many"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(

@@ -5,6 +5,7 @@ mod disk_formats;
 mod forms;
 mod mounts;
 mod nbd;
+mod netlink;
 mod peer_messages;
 mod policies;
 mod requests;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
     ("peer_messages", peer_messages::frames),
+    ("netlink", netlink::datagram),
 ];
 
 /// The target of a name.

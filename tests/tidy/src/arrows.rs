@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "volumed-disk",
             "volumed-meta",
             "volumed-nbd",
+            "volumed-netlink",
             "volumed-socket",
         ],
     ),
@@ -32,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("volumed-disk", &["volumed-buffers", "volumed-core"]),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
+    ("volumed-netlink", &[]),
     (
         "s3d",
         &[
@@ -96,7 +98,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
 const PURE_MAY_USE: [&str; 5] = ["bytes", "crc-fast", "postcard", "serde", "thiserror"];
 
 /// The folders of the pure crates.
-pub const PURE: [&str; 2] = ["volumed/core", "volumed/nbd"];
+pub const PURE: [&str; 3] = ["volumed/core", "volumed/nbd", "volumed/netlink"];
 
 /// Types and functions that every pure crate's `clippy.toml` must forbid.
 const PURE_FORBIDS: [&str; 7] = [

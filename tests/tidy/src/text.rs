@@ -28,7 +28,7 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 7] = [
+const NOT_TESTS: [(&str, &str); 10] = [
     (
         "volumed/meta/src/conformance/mod.rs",
         "its writer is the process that the test kills",
@@ -56,6 +56,18 @@ const NOT_TESTS: [(&str, &str); 7] = [
     (
         "tests/e2e/tests/crash/power.rs",
         "`make power-cut` runs it: it needs a virtual machine",
+    ),
+    (
+        "tests/e2e/tests/kernel/grow.rs",
+        "`make power-cut` runs it: a virtual machine takes minutes for it",
+    ),
+    (
+        "tests/e2e/tests/kernel/kill.rs",
+        "`make power-cut` runs it: a virtual machine takes minutes for it",
+    ),
+    (
+        "tests/e2e/tests/kernel/power.rs",
+        "`make power-cut` runs it: a virtual machine takes minutes for it",
     ),
 ];
 

@@ -9,5 +9,5 @@ mod reconnecting;
 
 pub use block_device::{BlockDevice, DeviceError, Durability, Session};
 pub use extents::ExtentFiles;
-pub use nbd_device::{ConnectError, NbdDevice};
+pub use nbd_device::{ConnectError, NbdDevice, open_export};
 pub use reconnecting::{Connect, ConnectFailure, ReconnectingDevice};

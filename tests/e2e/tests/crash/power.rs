@@ -1,9 +1,9 @@
 //! Power cuts. Killing a process loses nothing that it wrote to the page cache; killing a machine
 //! loses all that was not synced.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
+use hayrack_e2e::guest::{Machine, image};
 use hayrack_e2e::random::seed;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -15,17 +15,16 @@ use crate::rounds;
 #[test]
 #[ignore = "takes minutes; `make power-cut` runs it"]
 fn nothing_acknowledged_is_lost_when_the_power_is_cut() {
-    let folder = std::env::var_os("HAYRACK_GUEST").expect("`make power-cut` makes a guest");
-    let folder = PathBuf::from(folder);
+    let folder = image();
     let mut random = StdRng::seed_from_u64(seed());
-    Guest::new_disk(&folder);
-    let mut guest = Guest::boot(&folder);
+    Machine::new_disk(folder);
+    let mut guest = Guest::boot(folder);
     let mut s3 = guest.s3();
     let mut load = Load::new(&s3, &guest.bucket());
     for round in 0..rounds(5) {
         let changes = load.run(&s3, &mut random, || guest.cut_power());
         let cut = Instant::now();
-        guest = Guest::boot(&folder);
+        guest = Guest::boot(folder);
         // Each boot listens elsewhere.
         s3 = guest.s3();
         let back = load.time_until_back(&s3, cut, || guest.console());

@@ -43,7 +43,9 @@ pub enum ConnectError {
     },
 }
 
-pub(super) async fn connect(
+/// Opens `export` of the server at `socket`, and leaves what follows to the caller: nothing was sent or
+/// received beyond the handshake.
+pub async fn open_export(
     socket: &Path,
     export: &str,
 ) -> Result<(UnixStream, Established), ConnectError> {

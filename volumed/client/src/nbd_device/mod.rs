@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 use volumed_nbd::client::Request;
 
-pub use connect::ConnectError;
+pub use connect::{ConnectError, open_export};
 use connection::Connection;
 
 use crate::extents::ExtentReader;
@@ -42,7 +42,7 @@ impl NbdDevice {
     /// Connects to the server at `socket` and opens `export`. The tasks of the connection run on
     /// the runtime that this is called on.
     pub async fn connect(socket: &Path, export: &str) -> Result<Self, ConnectError> {
-        let (stream, established) = connect::connect(socket, export).await?;
+        let (stream, established) = open_export(socket, export).await?;
         let (incoming, outgoing) =
             volumed_socket::split(stream.into_std().map_err(ConnectError::Broken)?)
                 .map_err(ConnectError::Broken)?;

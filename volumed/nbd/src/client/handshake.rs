@@ -35,6 +35,8 @@ pub enum Step {
 pub struct Established {
     /// In bytes.
     pub size: u64,
+    /// The transmission flags, as they were sent.
+    pub flags: u16,
     /// The most that one READ or WRITE may carry, in bytes.
     pub max_payload: u32,
     /// Writes will be refused.
@@ -181,6 +183,7 @@ impl Handshake {
         let offers = |flag| flags & flag == flag;
         Established {
             size,
+            flags,
             max_payload: self.max_payload,
             read_only: offers(transmission_flag::READ_ONLY),
             durable: offers(transmission_flag::SEND_FLUSH | transmission_flag::SEND_FUA),

@@ -1,0 +1,171 @@
+//! The kernel's devices, as sysfs shows them.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::error::KernelError;
+use crate::volume::{OwnerId, VolumeName};
+
+/// `/dev/nbdN`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelDevice(pub u32);
+
+/// The text is not a [`KernelDevice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a device of the kernel's NBD client is called /dev/nbd0, /dev/nbd1 and so on")]
+pub struct InvalidDevice;
+
+impl FromStr for KernelDevice {
+    type Err = InvalidDevice;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDevice> {
+        let number = text.strip_prefix("/dev/nbd").ok_or(InvalidDevice)?;
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let index = number.parse().map_err(|_| InvalidDevice)?;
+        // The kernel has a signed number, and minor numbers of 20 bits.
+        (digits && index < 1 << 20)
+            .then_some(Self(index))
+            .ok_or(InvalidDevice)
+    }
+}
+
+impl fmt::Display for KernelDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/dev/nbd{}", self.0)
+    }
+}
+
+impl KernelDevice {
+    /// Every device that has an attachment of ours.
+    pub fn attached() -> Result<Vec<(Self, Attachment)>, KernelError> {
+        let path = PathBuf::from("/sys/block");
+        let entries = fs::read_dir(&path).map_err(|source| KernelError::System { path, source })?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let devices = names.filter_map(|name| format!("/dev/{}", name.to_str()?).parse().ok());
+        Ok(devices
+            .filter_map(|device: Self| Some((device, device.attachment()?)))
+            .collect())
+    }
+
+    /// Whether it serves anything.
+    pub fn in_use(self) -> bool {
+        self.file("pid").exists()
+    }
+
+    /// What it serves, if that was attached by this program.
+    pub fn attachment(self) -> Option<Attachment> {
+        let backend = fs::read_to_string(self.file("backend")).ok()?;
+        backend.trim_end().parse().ok()
+    }
+
+    /// In bytes.
+    pub fn size(self) -> Result<u64, KernelError> {
+        let sectors: u64 = self.read("size")?.parse().unwrap_or(0);
+        Ok(sectors * 512)
+    }
+
+    /// Its number as `MAJOR:MINOR`.
+    pub fn number(self) -> Result<String, KernelError> {
+        self.read("dev")
+    }
+
+    /// Opens it such that nobody else may mount it or hold it meanwhile.
+    pub fn claim(self) -> Result<File, KernelError> {
+        let path = PathBuf::from(self.to_string());
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_EXCL)
+            .open(&path);
+        file.map_err(|source| match source.kind() {
+            io::ErrorKind::ResourceBusy => KernelError::Held(self),
+            io::ErrorKind::PermissionDenied => KernelError::NotRoot,
+            _ => KernelError::System { path, source },
+        })
+    }
+
+    /// Has the kernel look this often at each request that is not answered yet, instead of every 30 s.
+    pub fn look_at_requests_every(self, pause: Duration) -> Result<(), KernelError> {
+        let path = self.file("queue/io_timeout");
+        let written = fs::write(&path, pause.as_millis().to_string());
+        written.map_err(|source| KernelError::System { path, source })
+    }
+
+    fn read(self, name: &str) -> Result<String, KernelError> {
+        let path = self.file(name);
+        let text = fs::read_to_string(&path);
+        let text = text.map_err(|source| KernelError::System { path, source })?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    fn file(self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/sys/block/nbd{}/{name}", self.0))
+    }
+}
+
+/// Whose attachment a device serves, as the kernel keeps it: `hayrack/VOLUME/OWNER`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    pub volume: VolumeName,
+    pub owner: OwnerId,
+}
+
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hayrack/{}/{}", self.volume, self.owner)
+    }
+}
+
+/// The text is not an [`Attachment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidAttachment;
+
+impl FromStr for Attachment {
+    type Err = InvalidAttachment;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAttachment> {
+        let text = text.strip_prefix("hayrack/").ok_or(InvalidAttachment)?;
+        let (volume, owner) = text.split_once('/').ok_or(InvalidAttachment)?;
+        Ok(Self {
+            volume: volume.parse().map_err(|_| InvalidAttachment)?,
+            owner: owner.parse().map_err(|_| InvalidAttachment)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attachment, KernelDevice};
+
+    #[test]
+    fn devices_are_named_as_the_kernel_names_them() {
+        assert_eq!("/dev/nbd12".parse(), Ok(KernelDevice(12)));
+        assert_eq!(KernelDevice(12).to_string(), "/dev/nbd12");
+        for bad in [
+            "nbd0",
+            "/dev/nbd",
+            "/dev/nbd0p1",
+            "/dev/nbd+1",
+            "/dev/sda",
+            "/dev/nbd9999999",
+        ] {
+            assert!(bad.parse::<KernelDevice>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_attachment_survives_the_kernel() {
+        let text = "hayrack/pg.data-1/host:/dev/nbd0:1a2b";
+        let attachment: Attachment = text.parse().unwrap();
+        assert_eq!(attachment.volume.as_str(), "pg.data-1");
+        assert_eq!(attachment.owner.as_str(), "host:/dev/nbd0:1a2b");
+        assert_eq!(attachment.to_string(), text);
+        for foreign in ["", "hayrack/", "hayrack/a", "hayrack//b", "other/a/b"] {
+            assert!(foreign.parse::<Attachment>().is_err(), "{foreign}");
+        }
+    }
+}
