@@ -27,6 +27,7 @@ use volumed_meta::{Entry, MetaStore, StoreError};
 
 use super::auto_grow::AutoGrow;
 use super::error::RecordError;
+use super::token::TokenRecord;
 use super::view::ScrubState;
 
 pub(super) const VERSION: u32 = 1;
@@ -55,6 +56,9 @@ pub(super) struct VolumeRecord {
     pub epoch: u64,
     /// V2.
     pub owner: Option<String>,
+    /// V9: of the owner's attachment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenRecord>,
     /// How it grows by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_grow: Option<AutoGrow>,

@@ -9,6 +9,7 @@ use volumed_disk::Disk;
 
 use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
+use super::token::Token;
 
 /// A directory that is given to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +200,8 @@ impl DiskView {
 pub struct Attachment {
     /// Fences every earlier head (V1).
     pub epoch: Epoch,
+    /// The same until something that the owner did not flush may be lost, or another attaches (V9).
+    pub token: Token,
     /// Virtual size.
     pub size: ByteCount,
 }

@@ -306,7 +306,8 @@ impl Replica {
         if fenced && self.rules.kept(Rule::Fence) {
             return Err(ReplicaError::Fenced);
         }
-        if message.ask != Ask::Promise && message.incarnation != self.incarnation {
+        let another = message.ask != Ask::Promise && message.incarnation != self.incarnation;
+        if another && self.rules.kept(Rule::SameIncarnation) {
             return Err(ReplicaError::Restarted);
         }
         if self.failed {
