@@ -12,8 +12,8 @@ use volumed_daemon::{ConfigError, StateFolderError};
 use volumed_meta::CopyError;
 
 use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
-use crate::table;
 use crate::volume::RestoreError;
+use crate::{export, table};
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,17 @@ pub enum CommandError {
     /// More than one is meant.
     #[error("the ids of several disks begin with {0:?}: write more of it")]
     SeveralDisks(String),
+    /// It would lose it.
+    #[error("{owner} has the volume {name}: add --take-over to take it from there")]
+    Owned {
+        /// The volume.
+        name: String,
+        /// Who has it.
+        owner: String,
+    },
+    /// Whoever has it gives it up by itself.
+    #[error("the volume {0} is not exported")]
+    NotExported(String),
     /// Nobody said yes.
     #[error("nothing was deleted")]
     NotConfirmed,
@@ -64,6 +75,7 @@ impl CommandError {
             | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
             Self::Config(_) | Self::SeveralDisks(_) => 2,
             Self::NoDisk(_) => 3,
+            Self::Owned { .. } | Self::NotExported(_) => 4,
             Self::Admin(error) => match error.code() {
                 Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
                 Some(
@@ -136,6 +148,8 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let volume = client(&call).limit_volume(&name, quota.0).await?;
             print(&call, &volume, || table::volume(&volume))
         }
+        VolumeCommand::Export(args) => export::export(args).await,
+        VolumeCommand::Unexport { name, call } => export::unexport(name, call).await,
         VolumeCommand::Delete { name, yes, call } => {
             if !yes {
                 let volume = client(&call).show_volume(&name).await?;

@@ -120,9 +120,10 @@ impl Volume {
         let Some(record) = record else {
             return Err(OpenExportError::Token(self.name.clone()));
         };
-        let unflushed = match record.lost {
-            true => Unflushed::Lost,
-            false => self.unflushed(&record).await?,
+        let unflushed = if record.lost {
+            Unflushed::Lost
+        } else {
+            self.unflushed(&record).await?
         };
         match unflushed {
             Unflushed::Lost => return Err(OpenExportError::UnflushedLost(self.name.clone())),
