@@ -64,6 +64,7 @@ impl From<ScrubView> for ScrubInfo {
                 ScrubState::Paused => admin::ScrubState::Paused,
             },
             checked: view.checked.0,
+            unchecked: view.unchecked,
             total: view.total.0,
             seconds_left: view.left.map(|left| left.as_secs()),
             begun: view.begun,

@@ -108,6 +108,9 @@ pub(super) struct ScrubRecord {
     pub next: Option<(u64, u64)>,
     /// Bytes that were compared.
     pub checked: u64,
+    /// Regions that could not be checked.
+    #[serde(default)]
+    pub unchecked: u64,
     /// When the last one began.
     pub begun: Option<u64>,
     /// When the last one ended that came to its end.
@@ -122,6 +125,9 @@ pub(super) struct DamageRecord {
     pub version: u32,
     /// Blocks of 4 KiB, counted from the volume's start; at most 1,024.
     pub blocks: Vec<u64>,
+    /// The checksum of what was found in each, 0 if it could not be read. Earlier versions noted none.
+    #[serde(default)]
+    pub found: Vec<u32>,
     /// There are others.
     pub more: bool,
 }

@@ -92,6 +92,8 @@ pub struct ScrubView {
     pub state: ScrubState,
     /// What was compared by the scrub that runs, or ran last.
     pub checked: ByteCount,
+    /// Regions that could not be checked by it.
+    pub unchecked: u64,
     /// What the disk holds now.
     pub total: ByteCount,
     /// How much longer it takes, when that can be told.
@@ -107,6 +109,13 @@ pub struct ScrubView {
 }
 
 impl ScrubView {
+    /// Whether it should have ended by now: a whole period has passed in which the next one could.
+    pub fn is_overdue(&self, now: u64) -> bool {
+        let last = self.ended.unwrap_or(self.since);
+        let late = self.every.map(|every| last + 2 * every.as_secs());
+        self.state != ScrubState::Paused && late.is_some_and(|late| late < now)
+    }
+
     /// When the next one begins by itself, if one does.
     pub fn due(&self) -> Option<u64> {
         let idle = self.state == ScrubState::Idle;
