@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use volumed_core::head::{HeadEffect, HeadEvent, Moment};
-use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{DiskFault, DiskOp, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
-use volumed_core::{Alloc, DiskNumber, ExtentIndex};
+use volumed_core::{DiskNumber, ExtentIndex};
 
 use super::super::weather::Strike;
 use super::store::Placing;
@@ -147,15 +146,9 @@ impl World {
     }
 
     fn place(&mut self, extents: Vec<ExtentIndex>) {
-        let disks = self.disks.keys().map(|&disk| (disk, Role::Full));
-        let placement = Placement {
-            alloc: Alloc(self.revision),
-            replicas: disks.collect(),
-        };
-        let placements = extents
-            .into_iter()
-            .map(|extent| (extent, placement.clone()));
-        self.placing.push(Placing::Files(placements.collect()));
+        let placements = extents.into_iter().map(|extent| (extent, self.choose()));
+        let placements = placements.collect();
+        self.placing.push(Placing::Files(placements));
     }
 
     /// A replica is about to hear how an operation ended.
