@@ -15,7 +15,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use volumed_core::head::{Head, HeadEvent, HeadSettings, HeadStart, RequestId};
-use volumed_core::message::{Answer, Message};
+use volumed_core::message::{Answer, Message, OpId};
 use volumed_core::placement::Placement;
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica};
 use volumed_core::rules::Rules;
@@ -54,6 +54,8 @@ pub(super) struct World {
     /// One for each head and disk, oldest head first: messages keep their order on a link.
     links: BTreeMap<(u64, DiskNumber), VecDeque<Message>>,
     answers: BTreeMap<(u64, DiskNumber), VecDeque<Answer>>,
+    /// What each replica was asked and did not answer: what is said of it when its node dies.
+    unanswered: BTreeMap<(DiskNumber, Epoch, OpId), Answer>,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
     ended: Vec<(DiskNumber, DiskOpId, DiskOp, DiskResult)>,
     placed: BTreeMap<ExtentIndex, Placement>,
@@ -116,6 +118,7 @@ impl World {
             dirty_at_start: 0,
             links: BTreeMap::new(),
             answers: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             running: Vec::new(),
             ended: Vec::new(),
             placed: BTreeMap::new(),
@@ -292,6 +295,7 @@ impl World {
         self.ended.clear();
         self.links.clear();
         self.answers.clear();
+        self.unanswered.clear();
         self.connections.clear();
         self.asked.clear();
         self.replicas.clear();

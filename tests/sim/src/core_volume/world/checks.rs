@@ -284,7 +284,9 @@ impl World {
         if self.has_failed() {
             return Ok(());
         }
-        for (number, disk) in &self.disks {
+        // What lost power may hold what was freed meanwhile, until the next head tells it.
+        let told = |(number, _): &(&DiskNumber, _)| !self.restarted.contains(number);
+        for (number, disk) in self.disks.iter().filter(told) {
             let held = disk.allocated(&self.files_on(*number));
             let counted = self.replicas[number].allocated();
             let used = self.spaces[number].used().0 / BLOCK_SIZE;

@@ -164,6 +164,8 @@ impl World {
             disk.restart();
             disk.collect(&files);
         }
+        self.unanswered.retain(|(on, ..), _| *on != number);
+        self.troubles.io = true;
         self.recover(number)?;
         if holds {
             self.may_lack = true;
@@ -182,6 +184,17 @@ impl World {
         self.ended.retain(|(on, ..)| *on != number);
         if let Some(disk) = self.disks.get_mut(&number) {
             disk.cut_power(&ops, &mut self.rng);
+        }
+        let asked: Vec<_> = self
+            .unanswered
+            .keys()
+            .filter(|(on, ..)| *on == number)
+            .copied()
+            .collect();
+        for key in asked {
+            let link = (key.1.0, number);
+            let lost = self.unanswered.remove(&key);
+            self.answers.entry(link).or_default().extend(lost);
         }
         self.may_lack = true;
         self.restarted.insert(number);

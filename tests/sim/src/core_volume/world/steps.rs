@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use volumed_core::head::{HeadEffect, HeadEvent, Moment};
+use volumed_core::message::{Answer, Message, ReplicaError};
 use volumed_core::replica::{DiskFault, DiskOp, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::{DiskNumber, ExtentIndex};
 
@@ -96,7 +97,11 @@ impl World {
     pub(super) fn deliver(&mut self, epoch: u64, number: DiskNumber) -> Checked {
         let link = self.links.get_mut(&(epoch, number));
         match link.and_then(VecDeque::pop_front) {
-            Some(message) => self.replica_event(number, ReplicaEvent::Message(message)),
+            Some(message) => {
+                let asked = (number, message.epoch, message.op);
+                self.unanswered.insert(asked, lost_answer(&message));
+                self.replica_event(number, ReplicaEvent::Message(message))
+            }
             None => Ok(()),
         }
     }
@@ -111,6 +116,8 @@ impl World {
             match effect {
                 ReplicaEffect::Answer(answer) => {
                     self.check_answer(&answer)?;
+                    let asked = (number, answer.epoch, answer.op);
+                    self.unanswered.remove(&asked);
                     let link = (answer.epoch.0, number);
                     self.answers.entry(link).or_default().push_back(answer);
                 }
@@ -156,6 +163,20 @@ impl World {
         if let Some(told) = self.told.get_mut(&number) {
             told.hear(op, result);
         }
+    }
+}
+
+/// What is said of a message that a node took with it.
+fn lost_answer(message: &Message) -> Answer {
+    Answer {
+        volume: message.volume,
+        disk: message.disk,
+        incarnation: message.incarnation,
+        epoch: message.epoch,
+        op: message.op,
+        allocated: 0,
+        granted: 0,
+        result: Err(ReplicaError::Disk),
     }
 }
 
