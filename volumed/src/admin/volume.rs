@@ -17,7 +17,8 @@ use super::api::Api;
 use super::call::{Body, run_to_completion};
 use super::refused::Refused;
 use crate::volume::{
-    self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+    self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName,
+    VolumeView,
 };
 
 /// The answer to what only has to be done.
