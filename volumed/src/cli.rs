@@ -49,7 +49,7 @@ pub enum Command {
         #[command(subcommand)]
         command: DiskCommand,
     },
-    /// Volumes: create, list, show, damage, grow, quota, delete
+    /// Volumes: create, list, show, damage, grow, quota, export, unexport, delete
     Volume {
         /// What to do with them.
         #[command(subcommand)]
@@ -181,7 +181,7 @@ pub enum ScrubCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// Pause every scrub that runs until it is started again, also over restarts
+    /// Pause every scrub, also those that would begin by themselves, until it is started again
     Pause {
         #[command(flatten)]
         call: Call,
@@ -342,6 +342,16 @@ pub enum VolumeCommand {
     Attach(Box<AttachArgs>),
     /// Free the block device that a volume is; needs root
     Detach(DetachArgs),
+    /// Attach a volume for an NBD client that connects again by itself, as qemu does
+    #[command(after_help = AFTER_EXPORT)]
+    Export(ExportArgs),
+    /// Take an exported volume back: its clients are disconnected, and everything is made durable
+    Unexport {
+        /// The volume's name
+        name: String,
+        #[command(flatten)]
+        call: Call,
+    },
     /// Delete a volume and everything in it
     Delete {
         /// The volume's name
@@ -401,6 +411,25 @@ fn sector_size(text: &str) -> Result<u32, &'static str> {
 pub struct DetachArgs {
     /// The volume's name, or the device, /dev/nbdN
     pub target: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub call: Call,
+}
+
+const AFTER_EXPORT: &str = "\
+The address outlives restarts of volumed, and of nothing else: once something that was written and not
+flushed may be lost (the machine was started anew, a disk was mounted anew or failed), it is refused for good,
+and the client sees an I/O error, never old data. A client that asks for the volume's plain name is not
+told; use that only for what is flushed before it ends.";
+
+/// How to export a volume.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The volume's name
+    pub name: String,
+    /// Do it even if somebody else has it attached, who loses it
+    #[arg(long)]
+    pub take_over: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub call: Call,

@@ -13,8 +13,8 @@ use volumed_meta::CopyError;
 
 use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
 use crate::kernel::{self, KernelError};
-use crate::table;
 use crate::volume::RestoreError;
+use crate::{export, table};
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,17 @@ pub enum CommandError {
     /// More than one is meant.
     #[error("the ids of several disks begin with {0:?}: write more of it")]
     SeveralDisks(String),
+    /// It would lose it.
+    #[error("{owner} has the volume {name}: add --take-over to take it from there")]
+    Owned {
+        /// The volume.
+        name: String,
+        /// Who has it.
+        owner: String,
+    },
+    /// Whoever has it gives it up by itself.
+    #[error("the volume {0} is not exported")]
+    NotExported(String),
     /// Nobody said yes.
     #[error("nothing was deleted")]
     NotConfirmed,
@@ -74,7 +85,9 @@ impl CommandError {
             | Self::SeveralDisks(_)
             | Self::Kernel(KernelError::InvalidDevice(_)) => 2,
             Self::NoDisk(_) | Self::Kernel(KernelError::NotAttached(_)) => 3,
-            Self::Kernel(
+            Self::Owned { .. }
+            | Self::NotExported(_)
+            | Self::Kernel(
                 KernelError::Busy(_)
                 | KernelError::HasOther { .. }
                 | KernelError::Held(_)
@@ -155,6 +168,8 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
         }
         VolumeCommand::Attach(args) => kernel::attach(*args).await,
         VolumeCommand::Detach(args) => kernel::detach(args).await,
+        VolumeCommand::Export(args) => export::export(args).await,
+        VolumeCommand::Unexport { name, call } => export::unexport(name, call).await,
         VolumeCommand::Delete { name, yes, call } => {
             if !yes {
                 let volume = client(&call).show_volume(&name).await?;

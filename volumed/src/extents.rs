@@ -19,7 +19,7 @@ use volumed_core::ExtentIndex;
 use volumed_disk::Permit;
 
 use crate::descriptors;
-use crate::volume::{Export, ExportName, Volumes};
+use crate::volume::{Access, Export, ExportName, Volumes};
 
 /// How long a client may take to say what it wants.
 const HELLO_TIME: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ async fn open(stream: &mut UnixStream, volumes: &Volumes) -> Result<Option<Arc<E
         return Ok(None);
     };
     // V2: only an attachment has an owner, and ends when there is another.
-    if name.epoch.is_none() {
+    if !matches!(name.access, Access::Epoch(_)) {
         return Ok(None);
     }
     Ok(volumes.open(&name).await.ok())

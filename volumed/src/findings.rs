@@ -1,5 +1,7 @@
 //! What the daemon itself finds wrong, for `volumed doctor`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use volumed_client::admin::Finding;
 use volumed_daemon::descriptor_limit;
 
@@ -43,7 +45,11 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
         found.extend(volumes.iter().filter_map(of_damage));
         found.extend(volumes.iter().filter_map(of_quota));
     }
-    found.extend(volumes.scrubs().iter().filter_map(of_scrub));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    for scrub in volumes.scrubs() {
+        found.extend(of_scrub(&scrub, now));
+    }
     let suspect = volumes.suspect_regions();
     if suspect > 0 {
         found.push(Finding::warning(
@@ -106,17 +112,39 @@ fn of_damage(volume: &VolumeView) -> Option<Finding> {
     })
 }
 
-fn of_scrub(scrub: &ScrubView) -> Option<Finding> {
-    (scrub.state == ScrubState::Paused).then(|| {
-        Finding::warning(
+fn of_scrub(scrub: &ScrubView, now: u64) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let path = scrub.path.display();
+    if scrub.state == ScrubState::Paused {
+        found.push(Finding::warning(
             "scrub_paused",
             format!(
-                "The scrub of the disk {} is paused: damage that nobody reads is not found.",
-                scrub.path.display()
+                "The scrub of the disk {path} is paused: damage that nobody reads is not found."
             ),
             "volumed scrub start",
-        )
-    })
+        ));
+    }
+    if scrub.is_overdue(now) {
+        found.push(Finding::warning(
+            "scrub_overdue",
+            format!(
+                "The disk {path} was not scrubbed for twice the time that `scrub` says: damage that nobody \
+                 reads is not found."
+            ),
+            "If volumed scrub status says that it runs, it is too slow: raise scrub_rate. Else volumed scrub start.",
+        ));
+    }
+    if scrub.unchecked > 0 {
+        found.push(Finding::warning(
+            "scrub_incomplete",
+            format!(
+                "{} regions of 4 MiB of the disk {path} could not be checked by its scrub.",
+                scrub.unchecked
+            ),
+            "Look at journalctl -u volumed for the reason and at the disk with smartctl -a, then volumed scrub start.",
+        ));
+    }
+    found
 }
 
 fn of_quota(volume: &VolumeView) -> Option<Finding> {
@@ -244,6 +272,36 @@ mod tests {
             Some("disk_nearly_full")
         );
         assert_eq!(fault_of(DiskState::Online, 100), None);
+    }
+
+    fn faults_of_scrub(state: ScrubState, ended: u64, unchecked: u64) -> Vec<String> {
+        let scrub = ScrubView {
+            disk: DiskId(1),
+            path: "/srv/ssd0".into(),
+            state,
+            checked: ByteCount(0),
+            unchecked,
+            total: ByteCount(0),
+            left: None,
+            begun: None,
+            ended: Some(ended),
+            since: 0,
+            every: Some(std::time::Duration::from_secs(100)),
+        };
+        let found = of_scrub(&scrub, 1000).into_iter();
+        found.map(|found| found.fault).collect()
+    }
+
+    #[test]
+    fn a_scrub_is_paused_overdue_incomplete_or_well() {
+        use ScrubState::{Idle, Paused, Running};
+        let none: [&str; 0] = [];
+        assert_eq!(faults_of_scrub(Idle, 800, 0), none);
+        assert_eq!(faults_of_scrub(Running, 800, 0), none);
+        assert_eq!(faults_of_scrub(Idle, 799, 0), ["scrub_overdue"]);
+        assert_eq!(faults_of_scrub(Running, 799, 0), ["scrub_overdue"]);
+        assert_eq!(faults_of_scrub(Paused, 0, 0), ["scrub_paused"]);
+        assert_eq!(faults_of_scrub(Idle, 900, 2), ["scrub_incomplete"]);
     }
 
     fn fault_of_quota(quota: u64, used: u64) -> Option<String> {

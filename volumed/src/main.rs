@@ -7,6 +7,7 @@ mod config;
 mod descriptors;
 mod disk;
 mod doctor;
+mod export;
 mod extents;
 mod findings;
 mod kernel;

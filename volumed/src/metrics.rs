@@ -395,6 +395,7 @@ mod tests {
             path: "disk".into(),
             state: ScrubState::Running,
             checked: 30,
+            unchecked: 0,
             total: 40,
             seconds_left: None,
             begun: Some(6),

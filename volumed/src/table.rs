@@ -9,6 +9,7 @@ use volumed_client::admin::{
 };
 use volumed_core::BLOCK_SIZE;
 
+use crate::export::Exported;
 use crate::size::display;
 use crate::volume::Loss;
 
@@ -82,6 +83,15 @@ pub fn volumes(volumes: &[VolumeInfo]) -> String {
         &[1, 2, 3, 4],
         rows,
     )
+}
+
+/// How to reach a volume.
+pub fn exported(exported: &Exported) -> String {
+    facts(&[
+        ("Volume", exported.volume.clone()),
+        ("Export", exported.export.clone()),
+        ("Address", exported.uri.clone()),
+    ])
 }
 
 /// One volume.

@@ -12,7 +12,8 @@ use daemon::{Daemon, PATIENCE, pattern};
 use nix::sys::signal::Signal;
 use volumed_client::admin::{AdminClient, Attached};
 use volumed_client::{
-    BlockDevice, Connect, ConnectFailure, Durability, ExtentFiles, NbdDevice, ReconnectingDevice,
+    BlockDevice, Connect, ConnectFailure, Durability, ExtentFiles, NbdDevice, Reconnected,
+    ReconnectingDevice,
 };
 
 const MIB: u64 = 1 << 20;
@@ -167,10 +168,14 @@ struct Again(AdminClient);
 
 #[async_trait]
 impl Connect for Again {
-    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure> {
+    async fn connect(&self) -> Result<Reconnected, ConnectFailure> {
         let attached = self.0.attach_again("v", "owner").await;
         let attached = attached.map_err(|_| ConnectFailure::Passing)?;
-        Ok(Arc::new(open(&attached).await))
+        let device = Arc::new(open(&attached).await);
+        Ok(Reconnected {
+            device,
+            kept: false,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use volumed_client::admin::{AdminClient, AdminError, Attached, ErrorCode};
-use volumed_client::{BlockDevice, Connect, ConnectError, ConnectFailure, ExtentFiles, NbdDevice};
+use volumed_client::{Connect, ConnectError, ConnectFailure, ExtentFiles, NbdDevice, Reconnected};
 
 use super::index_io::IndexIo;
 
@@ -90,16 +90,18 @@ pub struct Reconnect {
     ownership: Arc<Ownership>,
     /// The epoch of the last attachment that was tried.
     tried: AtomicU64,
+    /// The name that lasts while nothing of this device is lost (V9).
+    lasting: parking_lot::Mutex<String>,
     route: Route,
 }
 
 impl Reconnect {
-    /// `epoch`: that of the attachment under which the device is connected.
-    pub fn new(ownership: Arc<Ownership>, epoch: u64, route: Route) -> Self {
-        let tried = AtomicU64::new(epoch);
+    /// `first`: the attachment under which the device is connected.
+    pub fn new(ownership: Arc<Ownership>, first: &Attached, route: Route) -> Self {
         Self {
             ownership,
-            tried,
+            tried: AtomicU64::new(first.epoch),
+            lasting: parking_lot::Mutex::new(first.lasting_export.clone()),
             route,
         }
     }
@@ -107,15 +109,17 @@ impl Reconnect {
 
 #[async_trait]
 impl Connect for Reconnect {
-    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure> {
+    async fn connect(&self) -> Result<Reconnected, ConnectFailure> {
         let tried = self.tried.load(Ordering::Acquire);
         let attached = self.ownership.later_than(tried).await?;
         // Before the attempt: an export that refuses has died with another end of the daemon.
         self.tried.store(attached.epoch, Ordering::Release);
-        match self.route.connect(&attached).await {
-            Ok(device) => Ok(device),
-            Err(_) => Err(ConnectFailure::Passing),
-        }
+        let device = self.route.connect(&attached).await;
+        let device = device.map_err(|_| ConnectFailure::Passing)?;
+        let lasting = attached.lasting_export;
+        let before = std::mem::replace(&mut *self.lasting.lock(), lasting.clone());
+        let kept = before == lasting;
+        Ok(Reconnected { device, kept })
     }
 }
 

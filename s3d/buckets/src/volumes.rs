@@ -135,7 +135,7 @@ impl NodeVolumes {
         let extents = self.extents.clone();
         let route = Route { extents, answers };
         let first = route.connect(attached).await?;
-        let reconnect = Reconnect::new(ownership.clone(), attached.epoch, route);
+        let reconnect = Reconnect::new(ownership.clone(), attached, route);
         let device = ReconnectingDevice::new(first, Arc::new(reconnect), PATIENCE);
         Ok(Arc::new(device))
     }

@@ -17,9 +17,10 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-fn holds(replicas: u16, seeds: u64) {
+fn holds(replicas: u16, disks: u16, seeds: u64) {
     let volume = Volume {
         replicas,
+        disks,
         lives: LIVES,
         broken: Broken::Nothing,
     };
@@ -36,15 +37,20 @@ fn holds(replicas: u16, seeds: u64) {
 
 #[test]
 fn one_replica_keeps_its_promises() {
-    holds(1, SEEDS);
+    holds(1, 1, SEEDS);
+}
+
+#[test]
+fn one_replica_on_one_of_several_disks_keeps_them_too() {
+    holds(1, 2, SEEDS);
 }
 
 #[test]
 fn two_replicas_stay_equal() {
-    holds(2, SEEDS / 10);
+    holds(2, 2, SEEDS / 10);
 }
 
 #[test]
 fn three_replicas_stay_equal() {
-    holds(3, SEEDS / 10);
+    holds(3, 3, SEEDS / 10);
 }

@@ -13,8 +13,9 @@ const SEEDS: u64 = 3_000;
 fn first_failure(broken: Broken) -> Option<(u64, String)> {
     (0..SEEDS).find_map(|seed| {
         let volume = Volume {
-            // Few of the rules are about several replicas.
+            // Few of the rules are about several replicas or disks.
             replicas: if seed % 8 == 7 { 2 } else { 1 },
+            disks: if seed % 8 >= 5 { 2 } else { 1 },
             lives: 4,
             broken,
         };

@@ -12,8 +12,8 @@ pub enum Durability {
     Durable,
 }
 
-/// One of the connections that a device has had: what was answered on another one may be gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of the connections that a device has had, counted: what was answered on another one may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Session(pub u64);
 
 /// A thin volume as its owner sees it: byte addressed, unwritten bytes read zero.

@@ -10,4 +10,4 @@ mod reconnecting;
 pub use block_device::{BlockDevice, DeviceError, Durability, Session};
 pub use extents::ExtentFiles;
 pub use nbd_device::{ConnectError, NbdDevice, open_export};
-pub use reconnecting::{Connect, ConnectFailure, ReconnectingDevice};
+pub use reconnecting::{Connect, ConnectFailure, Reconnected, ReconnectingDevice};

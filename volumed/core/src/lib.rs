@@ -10,6 +10,7 @@ mod request;
 pub mod rules;
 pub mod space;
 pub mod sums;
+pub mod unflushed;
 mod units;
 pub mod wire;
 

@@ -37,8 +37,12 @@ pub enum Rule {
     DamagedLog,
     /// V5: no more regions are dirty than the bound allows.
     Bound,
+    /// V7: a replica refuses a head that counts on what was lost.
+    SameIncarnation,
     /// V8: after a failed sync nothing is acknowledged.
     FailedDisk,
+    /// V9: a token ends with what may have lost something.
+    TokenDies,
     /// V10: a region that was dirty at an unclean stop is summed anew before its sums count.
     SumAnew,
     /// V10: so is one in which a write failed half way.
@@ -63,7 +67,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -81,7 +85,9 @@ impl Rule {
         Self::SlotsInTurn,
         Self::DamagedLog,
         Self::Bound,
+        Self::SameIncarnation,
         Self::FailedDisk,
+        Self::TokenDies,
         Self::SumAnew,
         Self::HalfWritten,
         Self::Forget,

@@ -63,6 +63,27 @@ pub fn sum_anew(region: &[u8], before: &SumsPage) -> Box<SumsPage> {
     page
 }
 
+/// Blocks that were known to be damaged keep, or get, a sum that does not match what is there: they are
+/// still, if `found` is its sum. Each says at which place of the page it is, and what was found there.
+pub fn keep_damage(
+    region: &[u8],
+    before: &SumsPage,
+    damaged: impl Iterator<Item = (usize, u32)>,
+    page: &mut SumsPage,
+) {
+    let blocks = region.as_chunks::<{ BLOCK_SIZE as usize }>().0;
+    for (at, found) in damaged {
+        if blocks.get(at).is_none_or(|block| sum(block) != found) {
+            continue;
+        }
+        page[at] = match before[at] {
+            before if before != HOLE && before != found => before,
+            _ if found == u32::MAX => INSTEAD_OF_HOLE,
+            _ => found + 1,
+        };
+    }
+}
+
 /// How many blocks of a page take space.
 pub fn allocated(sums: &[u32]) -> u32 {
     sums.iter().filter(|&&sum| sum != HOLE).count() as u32
@@ -94,7 +115,7 @@ pub fn merge(data: &Bytes, skip: usize, first: Option<&[u8]>, last: Option<&[u8]
 
 #[cfg(test)]
 mod tests {
-    use super::{HOLE, merge, sum, sum_anew, sums, verify};
+    use super::{HOLE, keep_damage, merge, sum, sum_anew, sums, verify};
     use crate::{BLOCK_SIZE, BLOCKS_PER_REGION, REGION_SIZE};
     use bytes::Bytes;
     use proptest::prelude::*;
@@ -119,6 +140,30 @@ mod tests {
         assert_ne!(page[0], HOLE);
         assert_ne!(page[1], HOLE);
         assert_eq!(page[2], HOLE);
+    }
+
+    #[test]
+    fn what_is_known_to_be_damaged_stays_so_until_it_is_another() {
+        let mut region = vec![0; REGION_SIZE as usize];
+        for block in 0..4 {
+            region[block * 4096..][..4096].fill(block as u8);
+        }
+        let found = |at: usize| sum(&region[at * 4096..][..4096]);
+        let mut before = [HOLE; BLOCKS_PER_REGION];
+        // The sum of before, none, and one that was made of what rotted.
+        (before[1], before[3]) = (77, found(3));
+        let mut page = sum_anew(&region, &before);
+        let damaged = [
+            (0, found(0)),
+            (1, found(1)),
+            (2, 99),
+            (3, found(3)),
+            (4, HOLE),
+        ];
+        keep_damage(&region, &before, damaged.into_iter(), &mut page);
+        let bad = |at: usize| verify(&region[at * 4096..][..4096], &[page[at]]).is_err();
+        assert_eq!([0, 1, 2, 3, 4].map(bad), [true, true, false, true, false]);
+        assert_eq!(page[1], 77, "it may match again");
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use volumed_core::format::Slots;
 use volumed_core::message::{Ask, ExtentFile, Message, OpId};
 use volumed_core::replica::{
-    DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
+    BadBlock, DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
 };
 use volumed_core::space::DiskSpace;
 use volumed_core::sums::{HOLE, SumsPage, sum, verify};
@@ -35,7 +35,7 @@ enum Step {
     WriteSum(u32, u8),
     ReadSums(RegionIndex),
     /// Each block's sum, and those that are still to be read.
-    ReadData(Box<SumsPage>, Vec<u32>, Vec<u32>),
+    ReadData(Box<SumsPage>, Vec<u32>, Vec<BadBlock>),
 }
 
 struct Disk {
@@ -204,8 +204,10 @@ impl World {
                     return self.done(id, DiskAnswer::Verified { blocks, damaged });
                 };
                 let expected = page[at as usize % BLOCKS_PER_REGION];
-                if verify(&block(self.disk.data[&at]), &[expected]).is_err() {
-                    damaged.push(at);
+                let there = block(self.disk.data[&at]);
+                if verify(&there, &[expected]).is_err() {
+                    let found = sum(&there);
+                    damaged.push(BadBlock { block: at, found });
                 }
                 Step::ReadData(page, left, damaged)
             }
@@ -215,7 +217,7 @@ impl World {
 
     fn damaged(&self) -> BTreeSet<u32> {
         let blocks = self.replica.damage().blocks.iter();
-        blocks.map(|&BlockIndex(at)| at as u32).collect()
+        blocks.map(|(BlockIndex(at), _)| *at as u32).collect()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskAnswer, DiskResult};
-use volumed_core::sums::{SumsPage, allocated, sum, sum_anew};
+use volumed_core::replica::{BadBlock, DiskAnswer, DiskResult};
+use volumed_core::sums::{SumsPage, allocated, keep_damage, sum, sum_anew};
 use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, REGION_SIZE, RegionIndex, VolumeId};
 
 use crate::Disk;
@@ -23,6 +23,7 @@ impl Disk {
         file: ExtentFile,
         region: RegionIndex,
         before: Option<Box<SumsPage>>,
+        damaged: &[BadBlock],
     ) -> DiskResult {
         let extent = self.extent(volume, file)?;
         extent.sync_data().map_err(|error| self.fail(&error))?;
@@ -33,17 +34,24 @@ impl Disk {
                 Some(before) => before,
                 None => extent.load_sums(region)?,
             };
-            let mut page = sum_anew(blocks.bytes(), &before);
-            let lost = lost(blocks.bytes(), &cached, &mut page);
             let first = (offset_of(region) / BLOCK_SIZE) as u32;
+            let mut page = sum_anew(blocks.bytes(), &before);
+            let damaged = damaged.iter();
+            let damaged = damaged.map(|bad| ((bad.block - first) as usize, bad.found));
+            keep_damage(blocks.bytes(), &before, damaged, &mut page);
+            let lost = lost(blocks.bytes(), &cached, &mut page);
             extent.store_sums(file, first, &page[..])?;
             let before = allocated(&before[..]);
-            let lost: Vec<u32> = lost.into_iter().map(|at| first + at).collect();
+            let bad = |at: usize| BadBlock {
+                block: first + at as u32,
+                found: sum(&blocks.bytes()[at * BLOCK..][..BLOCK]),
+            };
+            let lost = lost.into_iter().map(bad).collect();
             Ok::<_, std::io::Error>(DiskAnswer::Summed { page, before, lost })
         };
         let answer = read().map_err(|error| self.fault(&error))?;
         if let DiskAnswer::Summed { lost, .. } = &answer {
-            for block in lost {
+            for BadBlock { block, .. } in lost {
                 tracing::error!(disk = %self.id(), %volume, extent = %file.extent, block, "a write was lost by a sync that failed");
             }
         }
@@ -91,12 +99,12 @@ fn cached(extent: &OpenExtent, offset: u32) -> std::io::Result<Vec<Option<Vec<u8
 
 /// Blocks of the region that the cache had otherwise than the disk has them; their sums become those of
 /// what the cache had.
-fn lost(real: &[u8], cached: &[Option<Vec<u8>>], page: &mut SumsPage) -> Vec<u32> {
+fn lost(real: &[u8], cached: &[Option<Vec<u8>>], page: &mut SumsPage) -> Vec<usize> {
     let mut lost = Vec::new();
     for (at, (real, cached)) in real.chunks(BLOCK).zip(cached).enumerate() {
         if let Some(cached) = cached.as_deref().filter(|cached| *cached != real) {
             page[at] = sum(cached);
-            lost.push(at as u32);
+            lost.push(at);
         }
     }
     lost

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use volumed_buffers::Buffer;
 use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SumsHeader};
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult};
+use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::sums::{HOLE, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, VolumeId};
 
@@ -82,7 +82,8 @@ impl Disk {
                 file,
                 region,
                 before,
-            } => self.resum(volume, *file, *region, before.clone()),
+                damaged,
+            } => self.resum(volume, *file, *region, before.clone(), damaged),
             DiskOp::Verify {
                 file,
                 region,
@@ -246,7 +247,10 @@ impl Disk {
             Err(mismatch) => {
                 let block = offset / BLOCK_SIZE as u32 + mismatch.0 as u32;
                 tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
-                Err(DiskFault::Corrupt { block })
+                let there =
+                    mismatch.0 * BLOCK_SIZE as usize..(mismatch.0 + 1) * BLOCK_SIZE as usize;
+                let found = sum(&blocks[there]);
+                Err(DiskFault::Corrupt(BadBlock { block, found }))
             }
         }
     }

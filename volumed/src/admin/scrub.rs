@@ -36,7 +36,7 @@ async fn start(State(api): State<Api>) -> Json<Vec<ScrubInfo>> {
     Json(api.scrub_infos())
 }
 
-/// Pause every scrub until it is started again, also over restarts
+/// Pause every scrub, those too that would begin by themselves, until it is started again
 #[utoipa::path(
     post, path = "/v1/scrub/pause", operation_id = "pauseScrub", tag = "scrub",
     responses((status = 200, description = "One for each disk", body = Vec<ScrubInfo>), Refused)
@@ -64,6 +64,7 @@ impl From<ScrubView> for ScrubInfo {
                 ScrubState::Paused => admin::ScrubState::Paused,
             },
             checked: view.checked.0,
+            unchecked: view.unchecked,
             total: view.total.0,
             seconds_left: view.left.map(|left| left.as_secs()),
             begun: view.begun,

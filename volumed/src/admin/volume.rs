@@ -17,7 +17,8 @@ use super::api::Api;
 use super::call::{Body, run_to_completion};
 use super::refused::Refused;
 use crate::volume::{
-    self, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+    self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName,
+    VolumeView,
 };
 
 /// The answer to what only has to be done.
@@ -170,10 +171,14 @@ async fn attach(
         }
     };
     let attachment = run_to_completion(attaching).await?;
-    let epoch = Some(attachment.epoch);
+    let export = |access| {
+        let volume = volume.clone();
+        ExportName { volume, access }.to_string()
+    };
     Ok(Json(Attached {
         epoch: attachment.epoch.0,
-        export: ExportName { volume, epoch }.to_string(),
+        export: export(Access::Epoch(attachment.epoch)),
+        lasting_export: export(Access::Token(attachment.token)),
         nbd_socket: api.nbd_socket,
         extents_socket: api.extents_socket,
         size: attachment.size.0,

@@ -40,6 +40,8 @@ impl Exports for Volumes {
                 OpenExportError::Attach(AttachError::Stopping) => Refusal::Shutdown,
                 OpenExportError::Owned(_)
                 | OpenExportError::Epoch(..)
+                | OpenExportError::Token(_)
+                | OpenExportError::UnflushedLost(_)
                 | OpenExportError::Attach(_) => Refusal::Policy,
             };
             Refused {

@@ -48,7 +48,7 @@ impl DiskWork {
     /// Runs an operation if nothing has to be waited for, and counts it.
     pub(super) fn try_now(&self, disk: &Disk, volume: VolumeId, op: &DiskOp) -> Option<DiskResult> {
         let result = disk.try_now(volume, op);
-        if let Some(Err(DiskFault::Corrupt { .. })) = result {
+        if let Some(Err(DiskFault::Corrupt(_))) = result {
             self.corrupt.inc();
         }
         result
@@ -64,7 +64,7 @@ impl DiskWork {
             }
             _ => {}
         }
-        if matches!(result, Err(DiskFault::Corrupt { .. })) {
+        if matches!(result, Err(DiskFault::Corrupt(_))) {
             self.corrupt.inc();
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use volumed_core::replica::Damage;
+use volumed_core::sums::HOLE;
 use volumed_core::{BLOCK_SIZE, BlockIndex, DiskNumber, EXTENT_SIZE, ExtentIndex, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, StoreError};
 
@@ -57,7 +58,8 @@ async fn write(
     } else {
         let record = DamageRecord {
             version: VERSION,
-            blocks: damage.blocks.iter().map(|block| block.0).collect(),
+            blocks: damage.blocks.keys().map(|block| block.0).collect(),
+            found: damage.blocks.values().copied().collect(),
             more: damage.more,
         };
         Change::Put(key, encode(&record))
@@ -77,8 +79,10 @@ pub(super) async fn load(
         let record: DamageRecord = decode(&entry)?;
         let number = last_part(&entry.key).parse();
         let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        let found = record.found.into_iter().chain(std::iter::repeat(HOLE));
+        let blocks = record.blocks.into_iter().map(BlockIndex).zip(found);
         let damage = Damage {
-            blocks: record.blocks.into_iter().map(BlockIndex).collect(),
+            blocks: blocks.collect(),
             more: record.more,
         };
         all.insert(DiskNumber(number), damage);
@@ -111,7 +115,7 @@ impl Volumes {
 /// Runs of neighbours within an extent, each with its first byte and its length.
 fn ranges(damage: &Damage) -> impl Iterator<Item = (u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for block in &damage.blocks {
+    for block in damage.blocks.keys() {
         let offset = block.0 * BLOCK_SIZE;
         match ranges.last_mut() {
             Some((first, length))
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn neighbours_of_an_extent_are_one_range() {
         let per_extent = EXTENT_SIZE / BLOCK_SIZE;
-        let blocks = [3, 4, 6, per_extent - 1, per_extent].map(BlockIndex);
+        let blocks = [3, 4, 6, per_extent - 1, per_extent].map(|block| (BlockIndex(block), 7));
         let damage = Damage {
             blocks: blocks.into(),
             more: false,

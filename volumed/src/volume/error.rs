@@ -348,6 +348,15 @@ pub enum OpenExportError {
     /// That attachment is over, or never was.
     #[error("the volume {0} is not attached under epoch {1}: attach it again")]
     Epoch(VolumeName, Epoch),
+    /// Another attachment came after that one, or it was given up.
+    #[error("the volume {0} is not attached under this token: attach it again")]
+    Token(VolumeName),
+    /// V9: the client would take for written what is gone.
+    #[error(
+        "what was written to the volume {0} under this token and not flushed may be lost, since a disk \
+         was mounted anew or failed: check what is on the volume and attach it again"
+    )]
+    UnflushedLost(VolumeName),
     /// The head could not be made.
     #[error(transparent)]
     Attach(#[from] AttachError),

@@ -13,7 +13,7 @@ use super::Volumes;
 use super::added::{find, record_of, settings_of};
 use super::damage;
 use super::disks::PoolDisk;
-use super::error::{ChangeDiskError, StartError};
+use super::error::{AttachError, ChangeDiskError, StartError};
 use super::leftovers::Leftovers;
 use super::machine::Held;
 use super::placements::{self, PlacementsError};
@@ -332,6 +332,13 @@ impl Volume {
             self.machine.quiet(true).await;
         }
         self.machine.idle_on(on.number).await;
+        self.token_meets(on, !placed.is_empty())
+            .await
+            .map_err(|error| match error {
+                AttachError::Record(error) => ChangeDiskError::Record(error),
+                AttachError::Store(error) => ChangeDiskError::Store(error),
+                _ => ChangeDiskError::NotFound(on.disk.id()),
+            })?;
         // Nothing is noted between what the store is asked and what the replica is told.
         let mut kept = self.machine.damage.lock().await;
         let damage = damage::load(store, self.id).await?.remove(&on.number);

@@ -71,7 +71,7 @@ struct State {
     started: Option<oneshot::Sender<Outcome>>,
     settled: Option<oneshot::Sender<Outcome>>,
     /// Who waits for the check of a region, by disk.
-    scrubbing: BTreeMap<DiskNumber, oneshot::Sender<u32>>,
+    scrubbing: BTreeMap<DiskNumber, oneshot::Sender<Option<u32>>>,
 }
 
 /// The volume's replica on one disk.

@@ -25,6 +25,7 @@ mod store_format;
 mod store_state;
 #[cfg(test)]
 mod tests;
+mod token;
 mod view;
 #[expect(clippy::module_inception, reason = "one volume among the volumes")]
 mod volume;
@@ -46,7 +47,7 @@ pub use error::{
 };
 pub use export::Export;
 pub use name::{
-    ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
+    Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
@@ -153,6 +154,7 @@ impl Volumes {
             replicas,
             epoch: 0,
             owner: None,
+            token: None,
             auto_grow,
             quota: quota.map(|quota| quota.0),
         };
@@ -313,23 +315,18 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        let volume = self.find_attachable(name)?;
-        let epoch = volume.attach(owner).await?;
-        let size = volume.view().size;
-        Ok(Attachment { epoch, size })
+        self.find_attachable(name)?.attach(owner).await
     }
 
     /// Attaches anew for `owner`, unless somebody else has the volume by now: for an owner whose
-    /// connections broke, so that what they left is fenced (V2).
+    /// connections broke, so that what they left is fenced (V2). Another token than before says that
+    /// something it did not flush may be lost (V9).
     pub async fn attach_again(
         &self,
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        let volume = self.find_attachable(name)?;
-        let epoch = volume.attach_again(owner).await?;
-        let size = volume.view().size;
-        Ok(Attachment { epoch, size })
+        self.find_attachable(name)?.attach_again(owner).await
     }
 
     fn find_attachable(&self, name: &VolumeName) -> Result<Arc<Volume>, AttachError> {
@@ -355,7 +352,7 @@ impl Volumes {
         }
         let found = self.find(&export.volume);
         let volume = found.ok_or_else(|| OpenExportError::NotFound(export.volume.clone()))?;
-        volume.open(export.epoch).await
+        volume.open(export.access).await
     }
 
     /// Stops: revokes every export, waits for them, makes everything durable.

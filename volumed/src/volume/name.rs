@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use volumed_core::Epoch;
 
+use super::token::Token;
+
 /// 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot or a dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeName(String);
@@ -76,50 +78,65 @@ impl fmt::Display for OwnerId {
     }
 }
 
-/// What an NBD client asks for: `NAME`, or `NAME@EPOCH` for the owner's connections.
+/// What an NBD client asks for: `NAME`, or for the owner's connections `NAME@EPOCH` or `NAME#TOKEN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportName {
     /// The volume.
     pub volume: VolumeName,
-    /// The attachment that the connection belongs to; none joins or makes an ownerless head.
-    pub epoch: Option<Epoch>,
+    /// As whom it is opened.
+    pub access: Access,
+}
+
+/// As whom a volume is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A volume that nobody has attached: the connection joins or makes an ownerless head.
+    Anybody,
+    /// A connection of one attachment, which ends with the daemon at the latest.
+    Epoch(Epoch),
+    /// The same, also after the daemon was started anew, unless unflushed writes may be lost (V9).
+    Token(Token),
 }
 
 /// The text is not an [`ExportName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an export is called NAME, or NAME@EPOCH once it is attached")]
+#[error("an export is called NAME, or NAME@EPOCH or NAME#TOKEN once it is attached")]
 pub struct InvalidExportName;
 
 impl FromStr for ExportName {
     type Err = InvalidExportName;
 
     fn from_str(text: &str) -> Result<Self, InvalidExportName> {
-        let (name, epoch) = match text.split_once('@') {
-            Some((name, epoch)) => (
-                name,
-                Some(Epoch(epoch.parse().map_err(|_| InvalidExportName)?)),
-            ),
-            None => (text, None),
+        let (name, access) = if let Some((name, epoch)) = text.split_once('@') {
+            let epoch = epoch.parse().map_err(|_| InvalidExportName)?;
+            (name, Access::Epoch(Epoch(epoch)))
+        } else if let Some((name, token)) = text.split_once('#') {
+            let token = token.parse().map_err(|_| InvalidExportName)?;
+            (name, Access::Token(token))
+        } else {
+            (text, Access::Anybody)
         };
         Ok(Self {
             volume: name.parse().map_err(|_| InvalidExportName)?,
-            epoch,
+            access,
         })
     }
 }
 
 impl fmt::Display for ExportName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.epoch {
-            Some(epoch) => write!(f, "{}@{epoch}", self.volume),
-            None => self.volume.fmt(f),
+        self.volume.fmt(f)?;
+        match self.access {
+            Access::Anybody => Ok(()),
+            Access::Epoch(epoch) => write!(f, "@{epoch}"),
+            Access::Token(token) => write!(f, "#{token}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ExportName, OwnerId, VolumeName};
+    use super::{Access, ExportName, OwnerId, VolumeName};
     use volumed_core::Epoch;
 
     #[test]
@@ -145,15 +162,26 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_a_name_with_or_without_an_epoch() {
-        let export: ExportName = "photos@7".parse().unwrap();
-        assert_eq!(
-            (export.volume.as_str(), export.epoch),
-            ("photos", Some(Epoch(7)))
-        );
-        assert_eq!(export.to_string(), "photos@7");
-        assert_eq!("photos".parse::<ExportName>().unwrap().epoch, None);
-        assert!("photos@".parse::<ExportName>().is_err());
-        assert!("@7".parse::<ExportName>().is_err());
+    fn an_export_is_a_name_and_as_whom_it_is_opened() {
+        let token = "00000000000000ff".parse().unwrap();
+        for (text, access) in [
+            ("photos", Access::Anybody),
+            ("photos@7", Access::Epoch(Epoch(7))),
+            ("photos#00000000000000ff", Access::Token(token)),
+        ] {
+            let export: ExportName = text.parse().unwrap();
+            assert_eq!((export.volume.as_str(), export.access), ("photos", access));
+            assert_eq!(export.to_string(), text);
+        }
+        for bad in [
+            "photos@",
+            "@7",
+            "photos#",
+            "photos#ff",
+            "photos#+0000000000000ff",
+            "photos@7#00000000000000ff",
+        ] {
+            assert!(bad.parse::<ExportName>().is_err(), "{bad}");
+        }
     }
 }

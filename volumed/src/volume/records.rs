@@ -27,6 +27,7 @@ use volumed_meta::{Entry, MetaStore, StoreError};
 
 use super::auto_grow::AutoGrow;
 use super::error::RecordError;
+use super::token::TokenRecord;
 use super::view::ScrubState;
 
 pub(super) const VERSION: u32 = 1;
@@ -55,6 +56,9 @@ pub(super) struct VolumeRecord {
     pub epoch: u64,
     /// V2.
     pub owner: Option<String>,
+    /// V9: of the owner's attachment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenRecord>,
     /// How it grows by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_grow: Option<AutoGrow>,
@@ -104,6 +108,9 @@ pub(super) struct ScrubRecord {
     pub next: Option<(u64, u64)>,
     /// Bytes that were compared.
     pub checked: u64,
+    /// Regions that could not be checked.
+    #[serde(default)]
+    pub unchecked: u64,
     /// When the last one began.
     pub begun: Option<u64>,
     /// When the last one ended that came to its end.
@@ -118,6 +125,9 @@ pub(super) struct DamageRecord {
     pub version: u32,
     /// Blocks of 4 KiB, counted from the volume's start; at most 1,024.
     pub blocks: Vec<u64>,
+    /// The checksum of what was found in each, 0 if it could not be read. Earlier versions noted none.
+    #[serde(default)]
+    pub found: Vec<u32>,
     /// There are others.
     pub more: bool,
 }

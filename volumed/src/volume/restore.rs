@@ -323,9 +323,11 @@ async fn go_on_after(
     }
     for (volume, known) in recorded {
         let promised = survey.promised.get(volume).copied().unwrap_or(0);
-        if known.record.epoch < promised {
+        // V9: the token of the copy is not that of what was written since.
+        if known.record.epoch < promised || known.record.token.is_some() {
             let record = VolumeRecord {
-                epoch: promised,
+                epoch: known.record.epoch.max(promised),
+                token: None,
                 ..known.record.clone()
             };
             put(store, volume_key(*volume), encode(&record)).await?;

@@ -25,6 +25,9 @@ const YIELD: Duration = Duration::from_secs(1);
 /// After so many regions the position is noted: a crash repeats no more.
 const NOTED_EVERY: u32 = 256;
 
+/// How often a region is tried that cannot be checked.
+const TRIES: u32 = 3;
+
 /// How to scrub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScrubSettings {
@@ -38,6 +41,8 @@ pub struct ScrubSettings {
 #[derive(Debug, Default)]
 pub(super) struct Scrubs {
     disks: Mutex<BTreeMap<DiskNumber, Scrub>>,
+    /// Held while a record is written: none may overtake a newer one.
+    noting: tokio::sync::Mutex<()>,
     /// None until the background tasks are to run.
     settings: OnceLock<ScrubSettings>,
 }
@@ -50,22 +55,70 @@ struct Scrub {
     pace: Option<(Instant, u64)>,
     /// Regions since the record was last written.
     unnoted: u32,
+    /// How often the region was tried that is next.
+    tries: u32,
     every: Option<Duration>,
 }
 
 impl Scrub {
+    fn new(record: ScrubRecord, every: Option<Duration>) -> Self {
+        Self {
+            record,
+            pace: None,
+            unnoted: 0,
+            tries: 0,
+            every,
+        }
+    }
+
     fn begin(&mut self, now: u64) {
         self.record.state = ScrubState::Running;
         self.record.next = None;
         self.record.checked = 0;
+        self.record.unchecked = 0;
         self.record.begun = Some(now);
         self.pace = None;
     }
 
+    /// Whoever paused it meanwhile has the next one wait.
     fn end(&mut self, now: u64) {
-        self.record.state = ScrubState::Idle;
+        if self.record.state == ScrubState::Running {
+            self.record.state = ScrubState::Idle;
+        }
         self.record.next = None;
         self.record.ended = Some(now);
+    }
+
+    fn start(&mut self, now: u64) {
+        match self.record.state {
+            ScrubState::Paused if self.record.next.is_some() => {
+                self.record.state = ScrubState::Running;
+                self.pace = None;
+            }
+            ScrubState::Idle | ScrubState::Paused => self.begin(now),
+            ScrubState::Running => {}
+        }
+    }
+
+    /// Also before it is due.
+    fn pause(&mut self) {
+        self.record.state = ScrubState::Paused;
+        self.pace = None;
+    }
+
+    /// A region was looked at: so many blocks of it were read, or it could not be checked. Answers whether
+    /// the record is to be written.
+    fn looked_at(&mut self, volume: VolumeId, region: RegionIndex, blocks: Option<u32>) -> bool {
+        self.tries += 1;
+        match blocks {
+            Some(blocks) => self.read(blocks),
+            None if self.tries < TRIES => return false,
+            None => self.record.unchecked += 1,
+        }
+        self.tries = 0;
+        self.record.next = Some((volume.0, region.0 + 1));
+        self.unnoted += 1;
+        self.unnoted >= NOTED_EVERY
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -75,12 +128,11 @@ impl Scrub {
     }
 
     /// Notes that blocks were read.
-    fn read(&mut self, blocks: u32) -> Duration {
+    fn read(&mut self, blocks: u32) {
         let bytes = u64::from(blocks) * BLOCK_SIZE;
         self.record.checked += bytes;
-        let (since, read) = self.pace.get_or_insert_with(|| (Instant::now(), 0));
+        let (_, read) = self.pace.get_or_insert_with(|| (Instant::now(), 0));
         *read += bytes;
-        since.elapsed()
     }
 
     /// From what was read since it went on.
@@ -105,23 +157,13 @@ impl Volumes {
 
     /// Begins to scrub every disk that is not being scrubbed, or goes on where it was paused.
     pub async fn start_scrub(&self) {
-        self.change_scrubs(|scrub| match scrub.record.state {
-            ScrubState::Idle => scrub.begin(now()),
-            ScrubState::Paused => scrub.record.state = ScrubState::Running,
-            ScrubState::Running => {}
-        })
-        .await;
+        self.change_scrubs(|scrub| scrub.start(now())).await;
     }
 
-    /// Pauses every scrub that runs until it is started again, also over restarts.
+    /// Pauses every scrub, those too that would begin by themselves, until it is started again, also over
+    /// restarts.
     pub async fn pause_scrub(&self) {
-        self.change_scrubs(|scrub| {
-            if scrub.record.state == ScrubState::Running {
-                scrub.record.state = ScrubState::Paused;
-                scrub.pace = None;
-            }
-        })
-        .await;
+        self.change_scrubs(Scrub::pause).await;
     }
 
     async fn change_scrubs(&self, change: impl Fn(&mut Scrub)) {
@@ -148,6 +190,7 @@ impl Volumes {
                 path: disk.path().to_owned(),
                 state: record.state,
                 checked: ByteCount(record.checked),
+                unchecked: record.unchecked,
                 total: ByteCount(total),
                 left: scrub.time_left(total),
                 begun: record.begun,
@@ -169,12 +212,7 @@ pub(super) async fn begin(shared: &Arc<Shared>, disk: DiskNumber) {
         tracing::warn!(%disk, %error, "how far a disk was scrubbed is unknown: it begins anew");
         ScrubRecord::new(now())
     });
-    let scrub = Scrub {
-        record,
-        pace: None,
-        unnoted: 0,
-        every: settings.every,
-    };
+    let scrub = Scrub::new(record, settings.every);
     match shared.scrubs.disks.lock().entry(disk) {
         Entry::Occupied(_) => return,
         Entry::Vacant(place) => place.insert(scrub),
@@ -228,21 +266,21 @@ async fn one_region(shared: &Arc<Shared>, disk: DiskNumber, rate: ByteCount) -> 
         let Some((region, ended)) = volume.machine.scrub(disk, from) else {
             continue;
         };
-        // It is dropped when the volume is deleted.
-        let blocks = ended.await.unwrap_or(0);
+        // It is dropped when the volume is deleted, or the disk taken back.
+        let blocks = ended.await.unwrap_or(Some(0));
         let must_note = {
             let mut scrubs = shared.scrubs.disks.lock();
             let Some(scrub) = scrubs.get_mut(&disk) else {
                 return IDLE;
             };
-            scrub.read(blocks);
-            scrub.record.next = Some((volume.id.0, region.0 + 1));
-            scrub.unnoted += 1;
-            scrub.unnoted >= NOTED_EVERY
+            scrub.looked_at(volume.id, region, blocks)
         };
         if must_note {
             note(shared, disk).await;
         }
+        let Some(blocks) = blocks else {
+            return IDLE;
+        };
         let bytes = u64::from(blocks) * BLOCK_SIZE;
         return at_rate(bytes, rate).saturating_sub(begun.elapsed());
     }
@@ -298,6 +336,7 @@ async fn leave_to_clients(shared: &Arc<Shared>, disk: DiskNumber) {
 
 /// Writes the record. One that is not written costs a repetition after a crash.
 async fn note(shared: &Arc<Shared>, disk: DiskNumber) {
+    let _noting = shared.scrubs.noting.lock().await;
     let record = {
         let mut scrubs = shared.scrubs.disks.lock();
         let Some(scrub) = scrubs.get_mut(&disk) else {
@@ -336,6 +375,7 @@ impl ScrubRecord {
             state: ScrubState::Idle,
             next: None,
             checked: 0,
+            unchecked: 0,
             begun: None,
             ended: None,
             since,
@@ -349,12 +389,7 @@ mod tests {
 
     #[test]
     fn a_scrub_is_due_a_period_after_the_last_one_ended() {
-        let mut scrub = Scrub {
-            record: ScrubRecord::new(1000),
-            pace: None,
-            unnoted: 0,
-            every: Some(Duration::from_secs(100)),
-        };
+        let mut scrub = Scrub::new(ScrubRecord::new(1000), Some(Duration::from_secs(100)));
         assert!(!scrub.is_due(1099));
         assert!(scrub.is_due(1100));
         scrub.begin(1100);
@@ -364,5 +399,48 @@ mod tests {
         assert!(scrub.is_due(1600));
         scrub.every = None;
         assert!(!scrub.is_due(u64::MAX));
+    }
+
+    #[test]
+    fn a_pause_holds_back_what_is_due_and_lasts_beyond_the_end() {
+        let mut scrub = Scrub::new(ScrubRecord::new(1000), Some(Duration::from_secs(100)));
+        scrub.pause();
+        assert!(!scrub.is_due(9999));
+        scrub.start(2000);
+        assert_eq!(scrub.record.state, ScrubState::Running);
+        assert_eq!(scrub.record.begun, Some(2000));
+        // It is paused while the last region is looked at.
+        scrub.looked_at(VolumeId(1), RegionIndex(3), Some(8));
+        scrub.pause();
+        scrub.end(2500);
+        assert_eq!(scrub.record.state, ScrubState::Paused);
+        assert!(!scrub.is_due(9999));
+        scrub.start(3000);
+        assert_eq!(scrub.record.checked, 0, "another one");
+        scrub.looked_at(VolumeId(1), RegionIndex(3), Some(8));
+        scrub.pause();
+        scrub.start(3500);
+        assert_eq!(
+            (scrub.record.begun, scrub.record.checked),
+            (Some(3000), 32768)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_tried_again_and_counted() {
+        let mut scrub = Scrub::new(ScrubRecord::new(0), None);
+        scrub.begin(1);
+        let mut look = |region, blocks| {
+            scrub.looked_at(VolumeId(1), RegionIndex(region), blocks);
+            (scrub.record.next, scrub.record.unchecked)
+        };
+        assert_eq!(look(7, None), (None, 0));
+        assert_eq!(look(7, Some(1)), (Some((1, 8)), 0));
+        look(8, None);
+        look(8, None);
+        assert_eq!(look(8, None), (Some((1, 9)), 1));
+        assert_eq!(look(9, None), (Some((1, 9)), 1), "each is tried as often");
+        scrub.begin(2);
+        assert_eq!(scrub.record.unchecked, 0);
     }
 }

@@ -14,7 +14,7 @@ use super::activity::DiskWork;
 use super::added::with_added;
 use super::damage;
 use super::disks::{Disks, PoolDisk, share_file_systems};
-use super::error::StartError;
+use super::error::{AttachError, StartError};
 use super::join::{join, number_of, open_disk};
 use super::leftovers::Leftovers;
 use super::machine::{Held, Machine, Node};
@@ -89,7 +89,20 @@ pub(super) async fn start(
         leftovers.into_iter().for_each(Leftovers::collect);
         recover(&recovering, recorded)
     });
-    Ok((node, volumes.await?))
+    let volumes = volumes.await?;
+    for volume in volumes.values() {
+        check_token(volume).await?;
+    }
+    Ok((node, volumes))
+}
+
+/// V9: before anything can be moved from the disks that lost something.
+async fn check_token(volume: &Volume) -> Result<(), StartError> {
+    match volume.check_token().await {
+        Err(AttachError::Record(error)) => Err(error.into()),
+        Err(AttachError::Store(error)) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Counts a start in the store, then on the disks, then in the store's records of them: a disk

@@ -22,6 +22,7 @@ mod leftovers;
 mod newer;
 mod scrub;
 mod space;
+mod token;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);

@@ -9,6 +9,7 @@ use volumed_disk::Disk;
 
 use super::auto_grow::AutoGrow;
 use super::name::{OwnerId, VolumeName};
+use super::token::Token;
 
 /// A directory that is given to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub struct ScrubView {
     pub state: ScrubState,
     /// What was compared by the scrub that runs, or ran last.
     pub checked: ByteCount,
+    /// Regions that could not be checked by it.
+    pub unchecked: u64,
     /// What the disk holds now.
     pub total: ByteCount,
     /// How much longer it takes, when that can be told.
@@ -106,6 +109,13 @@ pub struct ScrubView {
 }
 
 impl ScrubView {
+    /// Whether it should have ended by now: a whole period has passed in which the next one could.
+    pub fn is_overdue(&self, now: u64) -> bool {
+        let last = self.ended.unwrap_or(self.since);
+        let late = self.every.map(|every| last + 2 * every.as_secs());
+        self.state != ScrubState::Paused && late.is_some_and(|late| late < now)
+    }
+
     /// When the next one begins by itself, if one does.
     pub fn due(&self) -> Option<u64> {
         let idle = self.state == ScrubState::Idle;
@@ -199,6 +209,8 @@ impl DiskView {
 pub struct Attachment {
     /// Fences every earlier head (V1).
     pub epoch: Epoch,
+    /// The same until something that the owner did not flush may be lost, or another attaches (V9).
+    pub token: Token,
     /// Virtual size.
     pub size: ByteCount,
 }

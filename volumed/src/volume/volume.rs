@@ -10,12 +10,13 @@ use volumed_meta::{Change, Compare, Entry, Outcome};
 use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
 use super::export::{Export, Session};
 use super::machine::{Machine, Node};
-use super::name::{OwnerId, VolumeName};
-use super::placements::{self, PlacementsError};
+use super::name::{Access, OwnerId, VolumeName};
+use super::placements::{self, Placements, PlacementsError};
 use super::records::{
     VolumeRecord, damage_prefix, decode, encode, extents_prefix, name_key, stale_prefix, volume_key,
 };
-use super::view::VolumeView;
+use super::token::TokenRecord;
+use super::view::{Attachment, VolumeView};
 
 pub(super) struct Volume {
     pub id: VolumeId,
@@ -70,47 +71,89 @@ impl Volume {
     }
 
     /// V1, V2: ends the session before and begins one for `owner`.
-    pub async fn attach(&self, owner: OwnerId) -> Result<Epoch, AttachError> {
+    pub async fn attach(&self, owner: OwnerId) -> Result<Attachment, AttachError> {
         let mut seat = self.seat.lock().await;
-        self.begin(&mut seat, Some(owner)).await
+        self.begin(&mut seat, Some(owner), None).await?;
+        self.attachment()
     }
 
-    /// The same for an owner who has the volume still.
-    pub async fn attach_again(&self, owner: OwnerId) -> Result<Epoch, AttachError> {
+    /// The same for an owner who has the volume still; under the same token while nothing that it did
+    /// not flush can have been lost (V9).
+    pub async fn attach_again(&self, owner: OwnerId) -> Result<Attachment, AttachError> {
         let mut seat = self.seat.lock().await;
-        if !seat.deleted && self.record.lock().owner.as_deref() != Some(owner.as_str()) {
+        if seat.deleted {
+            return Err(AttachError::NotFound(self.name.clone()));
+        }
+        if self.owner().as_ref() != Some(&owner) {
             return Err(AttachError::NotOwner(self.name.clone(), owner));
         }
-        self.begin(&mut seat, Some(owner)).await
+        self.end(&mut seat).await;
+        let token = self.kept_token().await?;
+        self.begin(&mut seat, Some(owner), token).await?;
+        self.attachment()
     }
 
-    async fn begin(&self, seat: &mut Seat, owner: Option<OwnerId>) -> Result<Epoch, AttachError> {
+    fn attachment(&self) -> Result<Attachment, AttachError> {
+        let record = self.record.lock();
+        let token = record.token.as_ref().map(|record| record.token);
+        Ok(Attachment {
+            epoch: Epoch(record.epoch),
+            token: token.ok_or_else(|| AttachError::NotFound(self.name.clone()))?,
+            size: ByteCount(record.size),
+        })
+    }
+
+    pub(super) fn owner(&self) -> Option<OwnerId> {
+        let record = self.record.lock();
+        record.owner.as_ref().and_then(|owner| owner.parse().ok())
+    }
+
+    pub(super) fn token(&self) -> Option<TokenRecord> {
+        self.record.lock().token.clone()
+    }
+
+    /// `kept`: the token under which the owner goes on; without it, it gets a new one.
+    pub(super) async fn begin(
+        &self,
+        seat: &mut Seat,
+        owner: Option<OwnerId>,
+        kept: Option<TokenRecord>,
+    ) -> Result<(), AttachError> {
         if seat.deleted {
             return Err(AttachError::NotFound(self.name.clone()));
         }
         self.end(seat).await;
+        let disks = self.machine.incarnations();
+        let token = match kept {
+            Some(kept) => Some(kept.with(&disks)),
+            None => owner.as_ref().map(|_| TokenRecord::new(&disks)),
+        };
         let record = self
             .change_record(|record| {
                 record.epoch += 1;
                 record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
+                record.token = token.clone();
             })
             .await?;
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
         let quota = record.quota.map(ByteCount);
-        let placements = placements::load(&*self.node().store, self.id)
-            .await
-            .map_err(|error| match error {
-                PlacementsError::Record(error) => AttachError::Record(error),
-                PlacementsError::Store(error) => AttachError::Store(error),
-                PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
-            })?;
+        let placements = self.load_placements().await?;
         let started = self.machine.start_head(epoch, size, quota, placements);
         started.await.map_err(|error| match error {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
         seat.session = Some(Session::new(epoch, owner, size));
-        Ok(epoch)
+        Ok(())
+    }
+
+    pub(super) async fn load_placements(&self) -> Result<Placements, AttachError> {
+        let placements = placements::load(&*self.node().store, self.id).await;
+        placements.map_err(|error| match error {
+            PlacementsError::Record(error) => AttachError::Record(error),
+            PlacementsError::Store(error) => AttachError::Store(error),
+            PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
+        })
     }
 
     /// Ends the session, if there is one; what its connections sent is finished.
@@ -132,7 +175,7 @@ impl Volume {
         if self.settle(&mut seat).await.is_err() {
             return Err(DetachError::Io(self.name.clone()));
         }
-        self.change_record(|record| record.owner = None)
+        self.change_record(|record| (record.owner, record.token) = (None, None))
             .await
             .map_err(|error| match error {
                 AttachError::Record(error) => DetachError::Record(error),
@@ -161,24 +204,34 @@ impl Volume {
         settled
     }
 
-    /// Opens the volume for a connection: of the attachment `epoch`, or of nobody in particular.
-    pub async fn open(&self, epoch: Option<Epoch>) -> Result<Arc<Export>, OpenExportError> {
+    /// Opens the volume for a connection.
+    pub async fn open(&self, access: Access) -> Result<Arc<Export>, OpenExportError> {
         let mut seat = self.seat.lock().await;
         if seat.deleted {
             return Err(OpenExportError::NotFound(self.name.clone()));
         }
-        if let Some(epoch) = epoch {
-            let current = |session: &&Session| session.epoch == epoch && session.owner.is_some();
-            let session = seat.session.as_ref().filter(current);
-            let session = session.ok_or(OpenExportError::Epoch(self.name.clone(), epoch))?;
-            return Ok(session.export(&self.machine));
+        match access {
+            Access::Epoch(epoch) => {
+                let current =
+                    |session: &&Session| session.epoch == epoch && session.owner.is_some();
+                let session = seat.session.as_ref().filter(current);
+                let session = session.ok_or(OpenExportError::Epoch(self.name.clone(), epoch))?;
+                Ok(session.export(&self.machine))
+            }
+            Access::Token(token) => self.open_again(&mut seat, token).await,
+            Access::Anybody => {
+                if self.record.lock().owner.is_some() {
+                    return Err(OpenExportError::Owned(self.name.clone()));
+                }
+                if seat.session.is_none() {
+                    self.begin(&mut seat, None, None).await?;
+                }
+                self.export(&seat)
+            }
         }
-        if self.record.lock().owner.is_some() {
-            return Err(OpenExportError::Owned(self.name.clone()));
-        }
-        if seat.session.is_none() {
-            self.begin(&mut seat, None).await?;
-        }
+    }
+
+    pub(super) fn export(&self, seat: &Seat) -> Result<Arc<Export>, OpenExportError> {
         let session = seat.session.as_ref();
         let session = session.ok_or_else(|| OpenExportError::NotFound(self.name.clone()))?;
         Ok(session.export(&self.machine))

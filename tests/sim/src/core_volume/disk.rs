@@ -98,6 +98,7 @@ impl SimDisk {
                 file,
                 region,
                 before,
+                ..
             } => {
                 let synced = !self.broken.is(Lie::ResumWithoutSync);
                 let extent = self.extent(file)?;
@@ -222,6 +223,10 @@ impl SimDisk {
             Slots::Fresh => Some(BTreeSet::new()),
             Slots::Damaged => None,
         }
+    }
+
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     /// V1: what the disk would still promise after a crash.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
-use volumed_core::replica::{DiskAnswer, DiskFault, DiskResult};
+use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskResult};
 use volumed_core::sums::{HOLE, Mismatch, SumsPage, allocated, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
 
@@ -133,7 +133,7 @@ impl Extent {
             };
             let block = self.read(at);
             match verify(&block, &[expected]) {
-                Err(_) if checked => Err(DiskFault::Corrupt { block: at }),
+                Err(_) if checked => Err(DiskFault::Corrupt(self.bad(at))),
                 _ => Ok(Some(block)),
             }
         };
@@ -253,7 +253,17 @@ impl Extent {
         let bad = |&(block, &sum): &(u32, &u32)| verify(&self.read(block), &[sum]).is_err();
         DiskAnswer::Verified {
             blocks: allocated(&page[..]),
-            damaged: of_region.filter(bad).map(|(block, _)| block).collect(),
+            damaged: of_region
+                .filter(bad)
+                .map(|(block, _)| self.bad(block))
+                .collect(),
+        }
+    }
+
+    fn bad(&self, block: u32) -> BadBlock {
+        BadBlock {
+            block,
+            found: sum(&self.read(block)),
         }
     }
 
@@ -265,8 +275,9 @@ impl Extent {
         }
         if checked {
             let first = offset / BLOCK_SIZE as u32;
-            let corrupt = |at: Mismatch| DiskFault::Corrupt {
-                block: first + at.0 as u32,
+            let corrupt = |at: Mismatch| {
+                let block = first + at.0 as u32;
+                DiskFault::Corrupt(self.bad(block))
             };
             verify(&blocks, expected).map_err(corrupt)?;
         }

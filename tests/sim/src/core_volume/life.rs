@@ -17,6 +17,9 @@ const MOST_OPEN: usize = 12;
 pub struct Volume {
     /// With one there are crashes; what more of them do after one is not built yet.
     pub replicas: u16,
+    /// How many disks there are; with more than replicas, others may join, and each may be taken back or lose
+    /// power by itself.
+    pub disks: u16,
     /// How many lives, each ended by a power cut, a kill, a new head or owner, or a clean stop.
     pub lives: u32,
     /// What is broken on purpose.
@@ -27,7 +30,7 @@ pub struct Volume {
 pub fn live(seed: u64, volume: Volume) -> Result<(), String> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let weather = Weather::some(&mut rng);
-    let mut world = World::new(rng, volume.replicas, volume.broken);
+    let mut world = World::new(rng, (volume.replicas, volume.disks), volume.broken);
     world.boot()?;
     for life in 1..=volume.lives {
         // With several replicas, one that fails stays away: only the last life may see that.
@@ -52,6 +55,9 @@ fn one_life(world: &mut World, volume: Volume) -> Result<(), String> {
             }
             30..32 => world.tick()?,
             32 => world.grant_to_neighbour(),
+            33 if volume.disks > volume.replicas && world.rng.random_bool(0.3) => {
+                world.change_disks()?;
+            }
             _ => {
                 world.step()?;
             }
@@ -89,7 +95,7 @@ fn one_life(world: &mut World, volume: Volume) -> Result<(), String> {
 /// disk needs the daemon to be started anew (V8), and a rotten block to be written (V10).
 fn heals(world: &mut World) -> Result<(), String> {
     world.drain()?;
-    if world.has_failed() {
+    if world.has_failed() || world.is_stale() {
         world.restart()?;
     }
     for offset in world.heal() {

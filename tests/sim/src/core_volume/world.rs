@@ -3,6 +3,7 @@
 
 mod checks;
 mod clients;
+mod disks;
 mod space;
 mod steps;
 mod store;
@@ -14,14 +15,13 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use volumed_core::head::{Head, HeadEvent, HeadSettings, HeadStart, RequestId};
-use volumed_core::message::{Answer, ExtentFile, Message};
+use volumed_core::message::{Answer, Message, OpId};
 use volumed_core::placement::Placement;
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica};
 use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
-use volumed_core::{
-    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId,
-};
+use volumed_core::unflushed::Since;
+use volumed_core::{ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId};
 
 use super::disk::SimDisk;
 use super::model::Model;
@@ -42,6 +42,8 @@ pub(super) struct World {
     pub model: Model,
     pub weather: Weather,
     broken: Broken,
+    /// On so many disks each extent is.
+    copies: usize,
     disks: BTreeMap<DiskNumber, SimDisk>,
     spaces: BTreeMap<DiskNumber, Arc<DiskSpace>>,
     replicas: BTreeMap<DiskNumber, Replica>,
@@ -52,6 +54,8 @@ pub(super) struct World {
     /// One for each head and disk, oldest head first: messages keep their order on a link.
     links: BTreeMap<(u64, DiskNumber), VecDeque<Message>>,
     answers: BTreeMap<(u64, DiskNumber), VecDeque<Answer>>,
+    /// What each replica was asked and did not answer: what is said of it when its node dies.
+    unanswered: BTreeMap<(DiskNumber, Epoch, OpId), Answer>,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
     ended: Vec<(DiskNumber, DiskOpId, DiskOp, DiskResult)>,
     placed: BTreeMap<ExtentIndex, Placement>,
@@ -68,6 +72,12 @@ pub(super) struct World {
     started: Option<Result<(), IoError>>,
     settled: Option<Result<(), IoError>>,
     troubles: Troubles,
+    /// V9: of the client's token.
+    since: Since,
+    /// Something that was not flushed may have been lost since the head began.
+    may_lack: bool,
+    /// Disks that lost power since the head began (V7).
+    restarted: BTreeSet<DiskNumber>,
     /// Blocks that rotted.
     harmed: BTreeSet<(ExtentIndex, u32)>,
     told: BTreeMap<DiskNumber, Told>,
@@ -86,8 +96,7 @@ pub(super) struct World {
 type Checked = Result<(), String>;
 
 impl World {
-    pub fn new(mut rng: SmallRng, replicas: u16, broken: Broken) -> Self {
-        let numbers: Vec<_> = (0..replicas).map(DiskNumber).collect();
+    pub fn new(mut rng: SmallRng, (replicas, disks): (u16, u16), broken: Broken) -> Self {
         let small = rng.random_bool(0.2);
         let quota = (rng.random_bool(0.2)).then(|| rng.random_range(30..120) * u64::from(replicas));
         let places = if rng.random_bool(0.3) {
@@ -95,26 +104,21 @@ impl World {
         } else {
             (EXTENTS - 1, 16)
         };
-        let blocks = if small { 60 } else { 1 << 20 };
-        let space = |&disk: &DiskNumber| {
-            let space = DiskSpace::default();
-            space.set_limit(ByteCount(blocks * BLOCK_SIZE));
-            (disk, Arc::new(space))
-        };
-        let disk = |&number: &DiskNumber| (number, SimDisk::new(broken));
-        Self {
+        let mut world = Self {
             rng,
             model: Model::new(replicas == 1),
             weather: Weather::default(),
             broken,
-            disks: numbers.iter().map(disk).collect(),
-            spaces: numbers.iter().map(space).collect(),
+            copies: replicas.into(),
+            disks: BTreeMap::new(),
+            spaces: BTreeMap::new(),
             replicas: BTreeMap::new(),
             head: None,
             epoch: 0,
             dirty_at_start: 0,
             links: BTreeMap::new(),
             answers: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             running: Vec::new(),
             ended: Vec::new(),
             placed: BTreeMap::new(),
@@ -129,6 +133,9 @@ impl World {
             started: None,
             settled: None,
             troubles: Troubles::default(),
+            since: Since::default(),
+            may_lack: false,
+            restarted: BTreeSet::new(),
             harmed: BTreeSet::new(),
             told: BTreeMap::new(),
             small,
@@ -136,16 +143,11 @@ impl World {
             neighbours: BTreeMap::new(),
             trimmed: 0,
             places,
-        }
-    }
-
-    /// The extents that the store places on the disks: all on each.
-    fn files(&self) -> BTreeSet<ExtentFile> {
-        let file = |(&extent, placement): (&ExtentIndex, &Placement)| ExtentFile {
-            extent,
-            alloc: placement.alloc,
         };
-        self.placed.iter().map(file).collect()
+        for number in 0..disks {
+            world.insert_disk(DiskNumber(number));
+        }
+        world
     }
 
     /// Whether a sync failed on some disk since the process started (V8).
@@ -153,29 +155,27 @@ impl World {
         self.disks.values().any(SimDisk::failed)
     }
 
+    /// Whether a disk lost power, and with it what the head counts on (V7).
+    pub fn is_stale(&self) -> bool {
+        !self.restarted.is_empty()
+    }
+
     /// The process starts: replicas are recovered and leftovers collected.
     pub fn boot(&mut self) -> Checked {
-        let files = self.files();
-        for (&number, disk) in &mut self.disks {
-            disk.restart();
-            disk.collect(&files);
-            let space = Arc::clone(&self.spaces[&number]);
-            space.give_back(u64::MAX);
-            space.release(u64::MAX);
-            self.neighbours.clear();
-            self.told
-                .insert(number, Told::at_start(disk.logged().as_ref(), &files));
-            let rules = Rules::without(self.broken.rule());
-            let found = disk.recover(&files);
-            let replica = Replica::keeping(rules, VOLUME, number, space, found);
-            self.replicas
-                .insert(number, replica.map_err(|error| error.to_string())?);
+        for number in self.disks.keys().copied().collect::<Vec<_>>() {
+            let files = self.files_on(number);
+            if let Some(disk) = self.disks.get_mut(&number) {
+                disk.restart();
+                disk.collect(&files);
+            }
+            self.recover(number)?;
         }
         self.begin_head()
     }
 
     /// A new head begins; what the one before sent may still arrive (V1).
     fn begin_head(&mut self) -> Checked {
+        self.resume()?;
         loop {
             match self.try_head()? {
                 Ok(()) => break,
@@ -205,7 +205,7 @@ impl World {
                 max_dirty: MAX_DIRTY,
                 clean_after: 300,
             },
-            disks: self.disks.keys().copied().collect(),
+            disks: self.needed(),
             extents: self.placed.clone(),
             stale: BTreeSet::new(),
             dirty,
@@ -233,6 +233,7 @@ impl World {
         if self.weather.clock > 0.0 && self.rng.random_bool(self.weather.clock) {
             self.skew = [0, 40, 1_000, 1_000_000][self.rng.random_range(0..4)];
         }
+        self.join_disks()?;
         self.head_event(HeadEvent::Tick)
     }
 
@@ -250,6 +251,9 @@ impl World {
         self.drain()?;
         if self.has_failed() {
             return self.restart();
+        }
+        if self.is_stale() {
+            self.change_head()?;
         }
         self.settled = None;
         let weather = std::mem::take(&mut self.weather);
@@ -276,11 +280,7 @@ impl World {
     pub fn die(&mut self, power: bool) {
         let running = std::mem::take(&mut self.running);
         // V8: what a failed disk did not make durable may be gone without a power cut.
-        if power || self.has_failed() {
-            self.model.cut_power();
-        } else {
-            self.model.change_head();
-        }
+        self.may_lack |= power || self.has_failed();
         for (&number, disk) in &mut self.disks {
             if power {
                 let own = running.iter().filter(|(on, ..)| *on == number);
@@ -295,6 +295,7 @@ impl World {
         self.ended.clear();
         self.links.clear();
         self.answers.clear();
+        self.unanswered.clear();
         self.connections.clear();
         self.asked.clear();
         self.replicas.clear();
@@ -306,7 +307,6 @@ impl World {
         while !self.placing.is_empty() {
             self.place_step(0)?;
         }
-        self.model.change_head();
         self.connections.clear();
         self.asked.clear();
         self.begin_head()

@@ -205,7 +205,7 @@ impl AdminClient {
             .await
     }
 
-    /// Pauses every scrub until it is started again.
+    /// Pauses every scrub, those too that would begin by themselves, until it is started again.
     pub async fn pause_scrub(&self) -> Result<Vec<ScrubInfo>, AdminError> {
         self.call::<(), _>(Method::POST, "/v1/scrub/pause", None)
             .await

@@ -217,6 +217,10 @@ pub struct Attached {
     pub epoch: u64,
     /// The name to ask for on the NBD socket; it dies with this attachment.
     pub export: String,
+    /// The name for a client that cannot send again, but connects again (V9). It outlives the daemon, and is
+    /// refused for good once something that was not flushed may be lost, or another owner attached. To attach
+    /// again answers the same name as long as nothing can have been lost.
+    pub lasting_export: String,
     /// Where NBD is served, an absolute path.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub nbd_socket: PathBuf,

@@ -28,6 +28,9 @@ pub struct ScrubInfo {
     pub state: ScrubState,
     /// Bytes that were compared by the scrub that runs, or ran last.
     pub checked: u64,
+    /// Regions of 4 MiB that could not be checked by it.
+    #[serde(default)]
+    pub unchecked: u64,
     /// Bytes that the disk holds now.
     pub total: u64,
     /// How many seconds more it takes, when that can be told.

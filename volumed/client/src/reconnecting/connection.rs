@@ -18,7 +18,16 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 pub trait Connect: fmt::Debug + Send + Sync + 'static {
     /// Connects as the same owner as before. When this answers, nothing that was sent on an earlier
     /// connection can land any more (V2).
-    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure>;
+    async fn connect(&self) -> Result<Reconnected, ConnectFailure>;
+}
+
+/// A connection in place of one that broke.
+pub struct Reconnected {
+    /// What is read and written from now on.
+    pub device: Arc<dyn BlockDevice>,
+    /// Nothing that was answered on earlier connections since the last one that was not so can have been
+    /// lost: a flush on this one covers it, too (V9).
+    pub kept: bool,
 }
 
 /// Why there is no connection.
@@ -34,6 +43,8 @@ pub enum ConnectFailure {
 pub(super) struct Connection {
     /// Counts the connections of a device.
     pub session: Session,
+    /// A flush covers what was answered since this one.
+    pub oldest: Session,
     pub device: Arc<dyn BlockDevice>,
 }
 
@@ -50,7 +61,7 @@ pub(super) enum State {
 pub(super) async fn replace(
     state: Weak<watch::Sender<State>>,
     connect: Arc<dyn Connect>,
-    session: Session,
+    (session, oldest): (Session, Session),
     patience: Duration,
 ) {
     let deadline = Instant::now() + patience;
@@ -60,7 +71,14 @@ pub(super) async fn replace(
             return;
         }
         match timeout_at(deadline, connect.connect()).await {
-            Ok(Ok(device)) => break State::Connected(Connection { session, device }),
+            Ok(Ok(Reconnected { device, kept })) => {
+                let oldest = if kept { oldest } else { session };
+                break State::Connected(Connection {
+                    session,
+                    oldest,
+                    device,
+                });
+            }
             Ok(Err(ConnectFailure::Passing)) if Instant::now() + pause < deadline => {
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);

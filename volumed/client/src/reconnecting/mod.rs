@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-pub use connection::{Connect, ConnectFailure};
+pub use connection::{Connect, ConnectFailure, Reconnected};
 use connection::{Connection, State};
 
 use crate::{BlockDevice, DeviceError, Durability, Session};
@@ -24,9 +24,9 @@ use crate::{BlockDevice, DeviceError, Durability, Session};
 /// and are in flight together have no order, so nothing can have been written over it meanwhile, and
 /// the new connection is made only when nothing of the old one can land any more (V2).
 ///
-/// A flush covers what was answered on its own connection (V9), and each connection is a session. So
-/// a flush since one that is lost fails with [`DeviceError::Disconnected`], and what it should cover
-/// has to be done again, or read back.
+/// Each connection is a session. A flush covers what was answered on its own one, and on those before as
+/// long as nothing was lost between them ([`Reconnected::kept`], V9). A flush since an earlier session fails with
+/// [`DeviceError::Disconnected`], and what it should cover has to be done again, or read back.
 ///
 /// When no connection could be made for the whole of `patience`, every call fails with
 /// [`DeviceError::Disconnected`] from then on.
@@ -47,6 +47,7 @@ impl ReconnectingDevice {
             size: first.size(),
             state: Arc::new(watch::Sender::new(State::Connected(Connection {
                 session: Session(0),
+                oldest: Session(0),
                 device: first,
             }))),
             connect,
@@ -97,16 +98,21 @@ impl ReconnectingDevice {
     /// Has the connection of this session replaced, unless somebody had before.
     fn replace(&self, broken: Session) {
         let next = Session(broken.0 + 1);
-        let began = self.state.send_if_modified(|state| match state {
-            State::Connected(connection) if connection.session == broken => {
+        let mut sessions = None;
+        self.state.send_if_modified(|state| match state {
+            State::Connected(Connection {
+                session, oldest, ..
+            }) if *session == broken => {
+                let oldest = *oldest;
                 *state = State::Reconnecting(next);
+                sessions = Some((next, oldest));
                 true
             }
             _ => false,
         });
-        if began {
+        if let Some(sessions) = sessions {
             let (state, connect) = (Arc::downgrade(&self.state), self.connect.clone());
-            let replacing = connection::replace(state, connect, next, self.patience);
+            let replacing = connection::replace(state, connect, sessions, self.patience);
             self.runtime.spawn(replacing);
         }
     }
@@ -170,15 +176,18 @@ impl BlockDevice for ReconnectingDevice {
     }
 
     async fn flush(&self, since: Session) -> Result<(), DeviceError> {
-        let connection = self.connection().await?;
-        if connection.session != since {
-            return Err(DeviceError::Disconnected);
+        loop {
+            let connection = self.connection().await?;
+            if since < connection.oldest {
+                return Err(DeviceError::Disconnected);
+            }
+            // The device of a connection has one session.
+            let device = &connection.device;
+            let outcome = device.flush(device.session()).await;
+            if let Some(settled) = self.settled(&connection, outcome) {
+                return settled;
+            }
         }
-        // The device of a connection has one session.
-        let device = &connection.device;
-        let outcome = device.flush(device.session()).await;
-        let settled = self.settled(&connection, outcome);
-        settled.unwrap_or(Err(DeviceError::Disconnected))
     }
 
     async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {

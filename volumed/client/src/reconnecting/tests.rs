@@ -13,6 +13,8 @@ struct Server {
     alive_from: AtomicU64,
     connections: AtomicU64,
     away: std::sync::atomic::AtomicBool,
+    /// What was answered before is not lost with a connection.
+    keeps: std::sync::atomic::AtomicBool,
     taken: std::sync::atomic::AtomicBool,
 }
 
@@ -100,14 +102,17 @@ struct Again(Arc<Server>);
 
 #[async_trait]
 impl Connect for Again {
-    async fn connect(&self) -> Result<Arc<dyn BlockDevice>, ConnectFailure> {
+    async fn connect(&self) -> Result<Reconnected, ConnectFailure> {
         if self.0.taken.load(Ordering::SeqCst) {
             return Err(ConnectFailure::Final);
         }
         if self.0.away.load(Ordering::SeqCst) {
             return Err(ConnectFailure::Passing);
         }
-        Ok(self.0.link())
+        Ok(Reconnected {
+            device: self.0.link(),
+            kept: self.0.keeps.load(Ordering::SeqCst),
+        })
     }
 }
 
@@ -184,6 +189,31 @@ async fn a_flush_fails_when_what_it_should_cover_may_be_lost() {
         call(&device).await.unwrap();
         assert_eq!(device.flush(session).await, Ok(()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_covers_what_was_answered_on_connections_that_lost_nothing() {
+    let server = Arc::<Server>::default();
+    server.keeps.store(true, Ordering::SeqCst);
+    let device = server.device();
+    let write = async |at| device.write(at, &bytes("a"), Durability::Volatile).await;
+    let first = device.session();
+    write(0).await.unwrap();
+    server.break_connections();
+    assert_eq!(device.flush(first).await, Ok(()), "it is sent again");
+    let second = device.session();
+    assert!(second > first);
+    server.break_connections();
+    assert_eq!(device.flush(first).await, Ok(()));
+    server.keeps.store(false, Ordering::SeqCst);
+    server.break_connections();
+    let lost = Err(DeviceError::Disconnected);
+    assert_eq!(device.flush(second).await, lost);
+    server.keeps.store(true, Ordering::SeqCst);
+    server.break_connections();
+    write(1).await.unwrap();
+    assert_eq!(device.flush(device.session()).await, Ok(()));
+    assert_eq!(device.flush(first).await, lost, "what is lost stays so");
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,6 +86,7 @@ impl Replica {
                 file,
                 region,
                 before: self.regions.known(region),
+                damaged: self.damaged_in(region),
             }
         } else {
             DiskOp::LoadSums { file, region }

@@ -1,18 +1,19 @@
 //! Blocks that do not match their sums (V10), noted until they are written whole.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::{BLOCK_SIZE, BlockIndex, EXTENT_SIZE, ExtentIndex};
+use crate::{BLOCK_SIZE, BLOCKS_PER_REGION, BlockIndex, EXTENT_SIZE, ExtentIndex, RegionIndex};
 
 use super::regions::Span;
-use super::{Replica, ReplicaEffect};
+use super::{BadBlock, Replica, ReplicaEffect};
 
 /// Blocks of one volume on one disk that do not hold what was written there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Damage {
-    /// Blocks of the volume; at most [`Self::MOST`].
-    pub blocks: BTreeSet<BlockIndex>,
+    /// Blocks of the volume, at most [`Self::MOST`], and the checksum of what was found in each: what still
+    /// holds that was not written since. [`HOLE`](crate::sums::HOLE) if it could not be read.
+    pub blocks: BTreeMap<BlockIndex, u32>,
     /// More were found than are noted.
     pub more: bool,
 }
@@ -27,18 +28,18 @@ impl Damage {
     }
 
     /// Whether that was news.
-    fn note(&mut self, block: BlockIndex) -> bool {
-        if self.blocks.len() < Self::MOST {
-            return self.blocks.insert(block);
+    fn note(&mut self, block: BlockIndex, found: u32) -> bool {
+        if self.blocks.len() < Self::MOST || self.blocks.contains_key(&block) {
+            return self.blocks.insert(block, found) != Some(found);
         }
-        let new = !self.more && !self.blocks.contains(&block);
+        let new = !self.more;
         self.more |= new;
         new
     }
 
     /// Whether any of these blocks was noted.
     fn mend(&mut self, blocks: Range<BlockIndex>) -> bool {
-        let mended: Vec<_> = self.blocks.range(blocks).copied().collect();
+        let mended: Vec<_> = self.blocks.range(blocks).map(|(block, _)| *block).collect();
         for block in &mended {
             self.blocks.remove(block);
         }
@@ -68,10 +69,10 @@ impl Replica {
     pub(super) fn found_damaged(
         &mut self,
         extent: ExtentIndex,
-        block: u32,
+        BadBlock { block, found }: BadBlock,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        if self.damage.note(block_of(extent, block)) {
+        if self.damage.note(block_of(extent, block), found) {
             effects.push(ReplicaEffect::DamageChanged);
         }
     }
@@ -81,6 +82,18 @@ impl Replica {
         let first = block_of(span.extent, span.first);
         let end = BlockIndex(first.0 + u64::from(span.count));
         self.damage.blocks.range(first..end).next().is_some()
+    }
+
+    /// What is known to be damaged of a region.
+    pub(super) fn damaged_in(&self, region: RegionIndex) -> Vec<BadBlock> {
+        let first = region.0 * BLOCKS_PER_REGION as u64;
+        let blocks = BlockIndex(first)..BlockIndex(first + BLOCKS_PER_REGION as u64);
+        let start = region.extent().start() / BLOCK_SIZE;
+        let of = |(at, &found): (&BlockIndex, &u32)| BadBlock {
+            block: (at.0 - start) as u32,
+            found,
+        };
+        self.damage.blocks.range(blocks).map(of).collect()
     }
 
     /// The span holds what was written there last.
@@ -119,16 +132,20 @@ mod tests {
     fn damage_is_bounded_and_says_so() {
         let mut damage = Damage::default();
         for block in 0..Damage::MOST as u64 {
-            assert!(damage.note(BlockIndex(block)));
-            assert!(!damage.note(BlockIndex(block)), "known already");
+            assert!(damage.note(BlockIndex(block), 7));
+            assert!(!damage.note(BlockIndex(block), 7), "known already");
         }
         assert!(!damage.more);
-        assert!(damage.note(BlockIndex(9999)), "that there are more is news");
-        assert!(!damage.note(BlockIndex(9998)), "but only once");
+        assert!(damage.note(BlockIndex(9), 8), "it rotted on");
+        assert!(
+            damage.note(BlockIndex(9999), 7),
+            "that there are more is news"
+        );
+        assert!(!damage.note(BlockIndex(9998), 7), "but only once");
         assert!(damage.more && damage.blocks.len() == Damage::MOST);
         assert!(damage.mend(BlockIndex(10)..BlockIndex(20)));
         assert!(!damage.mend(BlockIndex(10)..BlockIndex(20)));
         assert_eq!(damage.blocks.len(), Damage::MOST - 10);
-        assert!(damage.note(BlockIndex(9999)), "there is room again");
+        assert!(damage.note(BlockIndex(9999), 7), "there is room again");
     }
 }

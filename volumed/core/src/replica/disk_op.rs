@@ -70,6 +70,8 @@ pub enum DiskOp {
         region: RegionIndex,
         /// Its sums as far as they are known; else those in the file.
         before: Option<Box<SumsPage>>,
+        /// What is known to be damaged of it. What still holds the same stays so.
+        damaged: Vec<BadBlock>,
     },
     /// Compare what the disk really holds of a region with its sums, without keeping it in the page
     /// cache. Others may change the region meanwhile.
@@ -118,8 +120,8 @@ pub enum DiskAnswer {
     Verified {
         /// How many blocks take space, and were read.
         blocks: u32,
-        /// Those that do not match, or cannot be read, counted from the start of the extent.
-        damaged: Vec<u32>,
+        /// Those that do not match, or cannot be read.
+        damaged: Vec<BadBlock>,
     },
     /// Of `LoadSums`.
     Page {
@@ -132,20 +134,25 @@ pub enum DiskAnswer {
         page: Box<SumsPage>,
         /// How many blocks took space before.
         before: u32,
-        /// Blocks whose last write the disk lost, counted from the start of the extent. Their sums do not
-        /// match.
-        lost: Vec<u32>,
+        /// Blocks whose last write the disk lost. Their sums do not match.
+        lost: Vec<BadBlock>,
     },
+}
+
+/// A block that does not match its sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadBlock {
+    /// Counted from the start of the extent.
+    pub block: u32,
+    /// The sum of what is there, [`HOLE`](crate::sums::HOLE) if that cannot be read.
+    pub found: u32,
 }
 
 /// Why an operation failed. A failed write may have happened in part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFault {
     /// A block does not match its sum; nothing was changed.
-    Corrupt {
-        /// Counted from the start of the extent.
-        block: u32,
-    },
+    Corrupt(BadBlock),
     /// The file system is full.
     NoSpace,
     /// The process has no descriptor or memory left to open a file; nothing was changed.
@@ -159,7 +166,7 @@ pub enum DiskFault {
 impl DiskFault {
     pub(super) fn to_replica(self) -> ReplicaError {
         match self {
-            Self::Corrupt { .. } => ReplicaError::Corrupt,
+            Self::Corrupt(_) => ReplicaError::Corrupt,
             Self::NoSpace => ReplicaError::NoSpace,
             Self::Exhausted => ReplicaError::Exhausted,
             Self::Io | Self::Sync => ReplicaError::Disk,

@@ -22,7 +22,7 @@ use crate::space::DiskSpace;
 use crate::{BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId};
 
 pub use damage::Damage;
-pub use disk_op::{DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
+pub use disk_op::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
 use log::DirtyLog;
 use regions::{Regions, Touch};
 use scrub::Scrubbing;
@@ -61,12 +61,12 @@ pub enum ReplicaEffect {
     Disk(DiskOpId, DiskOp),
     /// [`Replica::damage`] answers something new, which is to be kept.
     DamageChanged,
-    /// The check that [`Replica::scrub`] began has ended, of as many blocks as were read.
+    /// The check that [`Replica::scrub`] began has ended.
     Scrubbed {
         /// The region.
         region: RegionIndex,
-        /// Blocks that were read.
-        blocks: u32,
+        /// Blocks that take space and were read; nothing if the region could not be checked.
+        blocks: Option<u32>,
     },
     /// The disk is full: tell every head [`HeadEvent::Recall`](crate::head::HeadEvent::Recall), then
     /// this replica [`ReplicaEvent::Recalled`].
@@ -306,7 +306,8 @@ impl Replica {
         if fenced && self.rules.kept(Rule::Fence) {
             return Err(ReplicaError::Fenced);
         }
-        if message.ask != Ask::Promise && message.incarnation != self.incarnation {
+        let another = message.ask != Ask::Promise && message.incarnation != self.incarnation;
+        if another && self.rules.kept(Rule::SameIncarnation) {
             return Err(ReplicaError::Restarted);
         }
         if self.failed {
@@ -372,7 +373,7 @@ impl Replica {
                     Ok(_) => Err(ReplicaError::Disk),
                     Err(fault) => Err(fault.to_replica()),
                 };
-                if let Err(DiskFault::Corrupt { block }) = result {
+                if let Err(DiskFault::Corrupt(block)) = result {
                     self.found_damaged(pinned.extent, block, effects);
                 }
                 self.finish(&message, outcome, effects);

@@ -3,7 +3,7 @@
 //! A check excludes nobody. A block that somebody changed since it began says nothing, whatever was
 //! read of it; every other one must match the sum that it had then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::ExtentFile;
 use crate::{BLOCK_SIZE, BLOCKS_PER_REGION, REGIONS_PER_EXTENT, RegionIndex};
@@ -35,7 +35,8 @@ impl Replica {
         let region = from.max(RegionIndex(extent.0 * REGIONS_PER_EXTENT));
         if self.regions.is_suspect(region) {
             self.resum(file, region, effects);
-            effects.push(ReplicaEffect::Scrubbed { region, blocks: 0 });
+            let blocks = Some(0);
+            effects.push(ReplicaEffect::Scrubbed { region, blocks });
             return Some(region);
         }
         let changes = self.doing.values().filter_map(|doing| match doing {
@@ -110,18 +111,19 @@ impl Replica {
         else {
             return;
         };
-        let mut checked = 0;
-        if let Ok(DiskAnswer::Verified { blocks, damaged }) = result
-            && self.holds(file)
-        {
-            checked = blocks;
+        let mut checked = None;
+        if !self.holds(file) {
+            checked = Some(0);
+        } else if let Ok(DiskAnswer::Verified { blocks, damaged }) = result {
+            checked = Some(blocks);
+            let damaged: BTreeMap<_, _> = damaged.iter().map(|bad| (bad.block, *bad)).collect();
             let first = (region.0 % REGIONS_PER_EXTENT) as u32 * BLOCKS_PER_REGION as u32;
             for block in first..first + BLOCKS_PER_REGION as u32 {
                 if touched.contains(&block) {
                     continue;
                 }
-                if damaged.contains(&block) {
-                    self.found_damaged(file.extent, block, effects);
+                if let Some(&bad) = damaged.get(&block) {
+                    self.found_damaged(file.extent, bad, effects);
                 } else {
                     let offset = block * BLOCK_SIZE as u32;
                     let block = Span::new(file.extent, offset, BLOCK_SIZE as u32);

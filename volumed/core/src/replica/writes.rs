@@ -113,7 +113,7 @@ impl Replica {
             Ok(_) => Err(ReplicaError::Disk),
             Err(fault) => {
                 match fault {
-                    DiskFault::Corrupt { block } => {
+                    DiskFault::Corrupt(block) => {
                         self.found_damaged(span.extent, block, effects);
                     }
                     DiskFault::Exhausted => {}

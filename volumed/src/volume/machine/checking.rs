@@ -31,12 +31,12 @@ impl Machine {
     }
 
     /// Begins to check the first region at or behind `from` that holds something on a disk; answers
-    /// which, and tells at its end how many blocks were read.
+    /// which, and tells at its end how many blocks were read; nothing if it could not be checked.
     pub fn scrub(
         self: &Arc<Self>,
         disk: DiskNumber,
         from: RegionIndex,
-    ) -> Option<(RegionIndex, oneshot::Receiver<u32>)> {
+    ) -> Option<(RegionIndex, oneshot::Receiver<Option<u32>>)> {
         let (tell, told) = oneshot::channel();
         self.state.lock().scrubbing.insert(disk, tell);
         let begin = |replica: &mut Replica, effects: &mut _| replica.scrub(from, effects);

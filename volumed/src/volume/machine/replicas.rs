@@ -2,6 +2,7 @@
 
 use volumed_core::message::{Answer, Message, ReplicaError};
 use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
+use volumed_core::unflushed::Incarnations;
 
 use super::{
     Arc, BTreeSet, ByteCount, Deed, DiskNumber, HeadEvent, Held, Input, Machine, Placements,
@@ -28,6 +29,16 @@ impl Machine {
         let state = self.state.lock();
         let held = state.replicas.get(&on.number);
         held.is_some_and(|held| Arc::ptr_eq(&held.on, on))
+    }
+
+    /// Of the disks on which there is a replica.
+    pub fn incarnations(&self) -> Incarnations {
+        let state = self.state.lock();
+        let of = |held: &Held| {
+            let disk = &held.on.disk;
+            (held.on.number, (!disk.failed()).then(|| disk.incarnation()))
+        };
+        state.replicas.values().map(of).collect()
     }
 
     /// Waits until nothing is being placed or removed.

@@ -1,9 +1,10 @@
 //! Blocks that rot are reported until they are written whole.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use volumed_core::VolumeId;
+use volumed_core::format::sums_offset;
+use volumed_core::{BLOCKS_PER_REGION, RegionIndex, VolumeId};
 
 use super::super::damage;
 use super::super::view::DamagedRange;
@@ -11,24 +12,34 @@ use super::*;
 
 /// Flips a bit of the first extent's data, as a failing disk would.
 pub(super) fn rot(folder: &TempDir, at: u64) {
-    let volumes = folder.path().join("disk/volumes/v00000001");
-    let data = std::fs::read_dir(volumes)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| {
-            let name = path.file_name().unwrap().to_string_lossy();
-            let of_data = path.extension().is_some_and(|kind| kind == "data");
-            name.starts_with("0.") && of_data
-        });
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(data.unwrap())
-        .unwrap();
+    let file = file_of(folder, "data");
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 1], at).unwrap();
     file.sync_all().unwrap();
+}
+
+/// Has the sum of a block of the first extent rot to the mark of a hole.
+pub(super) fn rot_sum(folder: &TempDir, block: u64) {
+    let region = RegionIndex(block / BLOCKS_PER_REGION as u64);
+    let at = sums_offset(region, block as usize % BLOCKS_PER_REGION);
+    let file = file_of(folder, "sums");
+    file.write_all_at(&[0; 4], at).unwrap();
+    file.sync_all().unwrap();
+}
+
+/// A file of the first extent.
+fn file_of(folder: &TempDir, kind: &str) -> File {
+    let volumes = folder.path().join("disk/volumes/v00000001");
+    let path = std::fs::read_dir(volumes)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("0.") && path.extension().is_some_and(|it| it == kind)
+        });
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).open(path.unwrap()).unwrap()
 }
 
 pub(super) fn damaged(volumes: &Volumes) -> Vec<(u64, u64)> {
@@ -97,6 +108,43 @@ async fn a_damaged_block_is_known_until_it_is_written_whole() {
     ask(&export, whole).await.unwrap();
     assert_eq!(damaged(&volumes), [], "the extent is gone");
     noted(&volumes, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_block_stays_one_when_its_region_is_summed_anew() {
+    let folder = TempDir::new().unwrap();
+    let mut volumes = start(&folder).await;
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, &vec![7; 10 * 4096], true).await.unwrap();
+    for block in [2, 3] {
+        rot(&folder, block * 4096 + 9);
+        assert_eq!(read(&export, block * 4096, 1).await, Err(IoError::Io));
+    }
+    noted(&volumes, 2).await;
+    drop(export);
+    // Twice: what was summed anew once has other sums than it was written with.
+    for _ in 0..2 {
+        kill(volumes).await;
+        volumes = start(&folder).await;
+        assert!(volumes.suspect_regions() > 0);
+        let export = open(&volumes, "v").await.unwrap();
+        assert_eq!(read(&export, 0, 8192).await.unwrap(), vec![7; 8192]);
+        assert_eq!(read(&export, 8192, 4096).await, Err(IoError::Io));
+        assert_eq!(damaged(&volumes), [(8192, 8192)]);
+    }
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 8192, &[8; 4096], true).await.unwrap();
+    drop(export);
+    // Before the store may know.
+    kill(volumes).await;
+    let volumes = start(&folder).await;
+    let export = open(&volumes, "v").await.unwrap();
+    assert_eq!(read(&export, 8192, 4096).await.unwrap(), vec![8; 4096]);
+    assert_eq!(read(&export, 12288, 4096).await, Err(IoError::Io));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,11 +8,11 @@ use crate::volume::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
 
 const GIB: u64 = 1 << 30;
 
-fn settings(folder: &TempDir, name: &str, capacity: u64) -> DiskSettings {
+pub(super) fn settings(folder: &TempDir, name: &str, capacity: u64) -> DiskSettings {
     disk(&folder.path().join(name), Some(capacity))
 }
 
-fn store(folder: &TempDir) -> Arc<dyn MetaStore> {
+pub(super) fn store(folder: &TempDir) -> Arc<dyn MetaStore> {
     Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap())
 }
 
@@ -34,7 +34,7 @@ async fn states(volumes: &Volumes) -> Vec<DiskState> {
 }
 
 /// Has the next write of a volume's log fail, and with it the disk (V8).
-fn break_log(folder: &TempDir, disk: &str) -> PathBuf {
+pub(super) fn break_log(folder: &TempDir, disk: &str) -> PathBuf {
     let log = folder.path().join(disk).join("volumes/v00000001/dirty");
     let _ = std::fs::remove_file(&log);
     std::fs::create_dir_all(&log).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{ScrubSettings, ScrubState};
-use super::damage::{damaged, rot};
+use super::damage::{damaged, rot, rot_sum};
 use super::*;
 
 const SETTINGS: ScrubSettings = ScrubSettings {
@@ -54,6 +54,43 @@ async fn a_scrub_finds_what_rotted_and_what_is_well_again() {
     volumes.start_scrub().await;
     until(&volumes, ScrubState::Idle).await;
     assert_eq!(damaged(&volumes), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sum_that_rotted_to_a_hole_is_found_and_stays_known() {
+    let folder = TempDir::new().unwrap();
+    let volumes = filled(&folder).await;
+    rot_sum(&folder, 3);
+    volumes.scrub_in_background(SETTINGS).await;
+    for _ in 0..2 {
+        volumes.start_scrub().await;
+        until(&volumes, ScrubState::Idle).await;
+        assert_eq!(damaged(&volumes), [(3 * 4096, 4096)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_checked_does_not_count_as_well() {
+    let folder = TempDir::new().unwrap();
+    let volumes = filled(&folder).await;
+    volumes.scrub_in_background(SETTINGS).await;
+    // No file is opened where a folder is.
+    let volume = folder.path().join("disk/volumes/v00000001");
+    let sums = std::fs::read_dir(volume).unwrap();
+    let mut sums = sums.map(|entry| entry.unwrap().path());
+    let of_first = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("0.") && name.ends_with(".sums")
+    };
+    let sums = sums.find(of_first).unwrap();
+    std::fs::remove_file(&sums).unwrap();
+    std::fs::create_dir(&sums).unwrap();
+    volumes.start_scrub().await;
+    while volumes.scrubs()[0].unchecked == 0 {
+        assert_eq!(volumes.scrubs()[0].state, ScrubState::Running);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(volumes.scrubs()[0].checked, ByteCount(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

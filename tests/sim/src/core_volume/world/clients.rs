@@ -146,7 +146,8 @@ impl World {
             _ => changed(request).0,
         };
         let full = error == IoError::NoSpace && (self.small || self.quota.is_some());
-        let broken = error == IoError::Io && (self.has_failed() || self.is_harmed(&range));
+        let gone = self.has_failed() || self.is_stale() || self.is_harmed(&range);
+        let broken = error == IoError::Io && gone;
         if full || broken || self.troubles.excuse(error) {
             return Ok(());
         }

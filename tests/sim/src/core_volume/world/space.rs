@@ -66,7 +66,7 @@ impl World {
             .values()
             .map(volumed_core::replica::Replica::allocated)
             .sum();
-        let copies = self.disks.len() as u64;
+        let copies = self.copies as u64;
         let above = self
             .quota
             .is_some_and(|quota| held + needed * copies > quota);
@@ -94,11 +94,9 @@ impl World {
         let is_held = |block: &u64| {
             let extent = ExtentIndex(block * BLOCK_SIZE / EXTENT_SIZE);
             let at = (block * BLOCK_SIZE % EXTENT_SIZE / BLOCK_SIZE) as u32;
-            let disk = self.disks.values().next();
-            let placed = self.placed.get(&extent).zip(disk);
-            let files = placed.and_then(|(placement, disk)| {
-                let alloc = placement.alloc;
-                disk.files_of(ExtentFile { extent, alloc })
+            let files = self.placed.get(&extent).and_then(|placement| {
+                let (alloc, first) = (placement.alloc, placement.replicas.first()?);
+                self.disks[&first.0].files_of(ExtentFile { extent, alloc })
             });
             let sum = files.and_then(|files| files.sums.get(&at));
             sum.is_some_and(|cell| *cell.now() != HOLE)

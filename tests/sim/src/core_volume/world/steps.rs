@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use volumed_core::head::{HeadEffect, HeadEvent, Moment};
-use volumed_core::placement::{Placement, Role};
+use volumed_core::message::{Answer, Message, ReplicaError};
 use volumed_core::replica::{DiskFault, DiskOp, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
-use volumed_core::{Alloc, DiskNumber, ExtentIndex};
+use volumed_core::{DiskNumber, ExtentIndex};
 
 use super::super::weather::Strike;
 use super::store::Placing;
@@ -97,7 +97,11 @@ impl World {
     pub(super) fn deliver(&mut self, epoch: u64, number: DiskNumber) -> Checked {
         let link = self.links.get_mut(&(epoch, number));
         match link.and_then(VecDeque::pop_front) {
-            Some(message) => self.replica_event(number, ReplicaEvent::Message(message)),
+            Some(message) => {
+                let asked = (number, message.epoch, message.op);
+                self.unanswered.insert(asked, lost_answer(&message));
+                self.replica_event(number, ReplicaEvent::Message(message))
+            }
             None => Ok(()),
         }
     }
@@ -112,6 +116,8 @@ impl World {
             match effect {
                 ReplicaEffect::Answer(answer) => {
                     self.check_answer(&answer)?;
+                    let asked = (number, answer.epoch, answer.op);
+                    self.unanswered.remove(&asked);
                     let link = (answer.epoch.0, number);
                     self.answers.entry(link).or_default().push_back(answer);
                 }
@@ -147,15 +153,9 @@ impl World {
     }
 
     fn place(&mut self, extents: Vec<ExtentIndex>) {
-        let disks = self.disks.keys().map(|&disk| (disk, Role::Full));
-        let placement = Placement {
-            alloc: Alloc(self.revision),
-            replicas: disks.collect(),
-        };
-        let placements = extents
-            .into_iter()
-            .map(|extent| (extent, placement.clone()));
-        self.placing.push(Placing::Files(placements.collect()));
+        let placements = extents.into_iter().map(|extent| (extent, self.choose()));
+        let placements = placements.collect();
+        self.placing.push(Placing::Files(placements));
     }
 
     /// A replica is about to hear how an operation ended.
@@ -163,6 +163,20 @@ impl World {
         if let Some(told) = self.told.get_mut(&number) {
             told.hear(op, result);
         }
+    }
+}
+
+/// What is said of a message that a node took with it.
+fn lost_answer(message: &Message) -> Answer {
+    Answer {
+        volume: message.volume,
+        disk: message.disk,
+        incarnation: message.incarnation,
+        epoch: message.epoch,
+        op: message.op,
+        allocated: 0,
+        granted: 0,
+        result: Err(ReplicaError::Disk),
     }
 }
 

@@ -46,15 +46,9 @@ impl World {
     pub(super) fn place_step(&mut self, at: usize) -> Checked {
         match self.placing.swap_remove(at) {
             Placing::Files(placements) => {
-                for (&extent, placement) in &placements {
-                    for disk in self.disks.values_mut() {
-                        disk.create(ExtentFile {
-                            extent,
-                            alloc: placement.alloc,
-                        });
-                    }
+                for (extent, placement) in placements {
+                    self.make_files(extent, placement)?;
                 }
-                self.placing.push(Placing::Record(placements));
             }
             Placing::Record(placements) => {
                 let transaction = self.transaction();
@@ -85,6 +79,23 @@ impl World {
                 self.head_event(HeadEvent::Unplaced(extents, result))?;
             }
         }
+        Ok(())
+    }
+
+    fn make_files(&mut self, extent: ExtentIndex, placement: Placement) -> Checked {
+        let disks: Vec<_> = placement.replicas.iter().map(|(disk, _)| *disk).collect();
+        let failed = |disk| self.disks[disk].failed();
+        if self.spread() && (disks.is_empty() || disks.iter().any(failed)) {
+            return self.head_event(HeadEvent::PlaceFailed(extent, PlaceFailure::Failed));
+        }
+        let alloc = placement.alloc;
+        for disk in disks {
+            if let Some(disk) = self.disks.get_mut(&disk) {
+                disk.create(ExtentFile { extent, alloc });
+            }
+        }
+        self.placing
+            .push(Placing::Record([(extent, placement)].into()));
         Ok(())
     }
 
