@@ -37,6 +37,18 @@ pub enum Rule {
     DamagedLog,
     /// V5: no more regions are dirty than the bound allows.
     Bound,
+    /// V3: a part of an extent is copied while nothing else of it is under way.
+    CopyAlone,
+    /// V3: what was copied already is changed in both places.
+    CopyBoth,
+    /// V3: a copy that may differ is given up.
+    CopyGivenUp,
+    /// V5: a copy is durable before it is the replica.
+    CopySettled,
+    /// V5: what comes after a copy marks its regions where they are now.
+    CopyMarks,
+    /// V10: a block that is damaged is so in its copy, too.
+    CopyDamage,
     /// V8: after a failed sync nothing is acknowledged.
     FailedDisk,
     /// V10: a region that was dirty at an unclean stop is summed anew before its sums count.
@@ -63,7 +75,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 34] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -81,6 +93,12 @@ impl Rule {
         Self::SlotsInTurn,
         Self::DamagedLog,
         Self::Bound,
+        Self::CopyAlone,
+        Self::CopyBoth,
+        Self::CopyGivenUp,
+        Self::CopySettled,
+        Self::CopyMarks,
+        Self::CopyDamage,
         Self::FailedDisk,
         Self::SumAnew,
         Self::HalfWritten,

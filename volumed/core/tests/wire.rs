@@ -114,6 +114,18 @@ fn sample(kind: Kind) -> Frame {
         },
         Kind::GiveBack => Ask::GiveBack { blocks: 7 },
         Kind::Empty => Ask::Empty,
+        Kind::Receive => Ask::Receive { file },
+        Kind::Fetch => Ask::Fetch {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+        },
+        Kind::Store => Ask::Store {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+            chunk: Bytes::from_static(b"chunk"),
+        },
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })

@@ -3,6 +3,7 @@
 //! Everything here blocks, except [`Disk::try_now`].
 
 mod direct;
+mod copy;
 mod disk;
 mod extent_file;
 mod fault;

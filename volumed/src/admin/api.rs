@@ -79,7 +79,11 @@ fn router(api: Api) -> Router {
         .route("/v1/volumes/{name}/detach", post(detach))
         .route("/v1/pool", get(pool))
         .route("/v1/disks", get(disk::list).post(disk::add))
-        .route("/v1/disks/{id}", get(disk::show))
+        .route("/v1/disks/{id}", get(disk::show).delete(disk::remove))
+        .route(
+            "/v1/disks/{id}/drain",
+            post(disk::drain).delete(disk::cancel_drain),
+        )
         .route("/v1/disks/{id}/retry", post(disk::retry))
         .route("/v1/scrub", get(scrub::show))
         .route("/v1/scrub/start", post(scrub::start))

@@ -47,6 +47,27 @@ pub async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &DiskInfo::from(view)))
 }
 
+pub async fn drain(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+    let id = named(&id)?;
+    let draining = async move { api.volumes.drain_disk(id).await };
+    let view = run_to_completion(draining).await?;
+    Ok(json(StatusCode::OK, &DiskInfo::from(view)))
+}
+
+pub async fn cancel_drain(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+    let id = named(&id)?;
+    let cancelling = async move { api.volumes.cancel_drain(id).await };
+    let view = run_to_completion(cancelling).await?;
+    Ok(json(StatusCode::OK, &DiskInfo::from(view)))
+}
+
+pub async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+    let id = named(&id)?;
+    let removing = async move { api.volumes.remove_disk(id).await };
+    run_to_completion(removing).await?;
+    Ok(json(StatusCode::OK, &serde_json::json!({})))
+}
+
 fn named(id: &str) -> Result<DiskId, Refused> {
     id.parse().map_err(|_| not_found(id))
 }

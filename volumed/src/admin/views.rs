@@ -1,10 +1,10 @@
 //! The volumes' views as the API's types.
 
 use volumed_client::admin::{
-    self, DamagedRange, DiskInfo, DiskState, PoolInfo, VolumeDamage, VolumeInfo,
+    self, DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, VolumeDamage, VolumeInfo,
 };
 
-use crate::volume::{self, AutoGrow, DamageView, DiskView, PoolView, VolumeView};
+use crate::volume::{self, AutoGrow, DamageView, DiskView, DrainView, PoolView, VolumeView};
 
 impl From<VolumeView> for VolumeInfo {
     fn from(view: VolumeView) -> Self {
@@ -64,6 +64,24 @@ impl From<DiskView> for DiskInfo {
             used: view.used.0,
             free: view.free.0,
             unremoved: view.unremoved as u64,
+            drain: view.drain.map(Into::into),
+        }
+    }
+}
+
+impl From<DrainView> for DrainInfo {
+    fn from(view: DrainView) -> Self {
+        Self {
+            state: match view.state {
+                volume::DrainState::Moving => DrainState::Moving,
+                volume::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
+                volume::DrainState::DiskFailed => DrainState::DiskFailed,
+                volume::DrainState::Drained => DrainState::Drained,
+            },
+            begun: view.begun,
+            moved: view.moved.0,
+            left: view.left.0,
+            seconds_left: view.time_left.map(|left| left.as_secs()),
         }
     }
 }

@@ -89,10 +89,24 @@ impl Volume {
             return Err(AttachError::NotFound(self.name.clone()));
         }
         self.end(seat).await;
+        let (epoch, size) = self
+            .start_head(|record| {
+                record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
+            })
+            .await?;
+        seat.session = Some(Session::new(epoch, owner, size));
+        Ok(epoch)
+    }
+
+    /// Has a head under a new epoch, which nobody may be served by before.
+    async fn start_head(
+        &self,
+        edit: impl Fn(&mut VolumeRecord),
+    ) -> Result<(Epoch, ByteCount), AttachError> {
         let record = self
             .change_record(|record| {
                 record.epoch += 1;
-                record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
+                edit(record);
             })
             .await?;
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
@@ -109,8 +123,28 @@ impl Volume {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
-        seat.session = Some(Session::new(epoch, owner, size));
-        Ok(epoch)
+        Ok((epoch, size))
+    }
+
+    /// Has a head, also while nobody has the volume: what it holds is to be moved.
+    pub async fn serve(&self) -> Result<(), AttachError> {
+        let seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(AttachError::NotFound(self.name.clone()));
+        }
+        if !self.machine.has_head() {
+            self.start_head(|_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Does without a head again, if nobody has the volume.
+    pub async fn rest(&self) {
+        let mut seat = self.seat.lock().await;
+        let unused = seat.session.is_none() && !seat.deleted && self.machine.has_head();
+        if unused && self.settle(&mut seat).await.is_err() {
+            tracing::warn!(volume = %self.name, "the volume could not be flushed");
+        }
     }
 
     /// Ends the session, if there is one; what its connections sent is finished.

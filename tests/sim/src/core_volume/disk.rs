@@ -6,11 +6,12 @@ mod harm;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use volumed_core::chunk::Chunk;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
 use volumed_core::sums::HOLE;
-use volumed_core::{Epoch, ExtentIndex, Incarnation, RegionIndex};
+use volumed_core::{BLOCK_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -91,6 +92,22 @@ impl SimDisk {
                 durable,
                 keep,
             } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
+            DiskOp::Fetch { file, offset, sums } => {
+                let extent = self.extent(file)?;
+                let first = offset / BLOCK_SIZE as u32;
+                let blocks = (first..first + sums.len() as u32).flat_map(|at| extent.read(at));
+                let blocks: Vec<u8> = blocks.collect();
+                Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
+            }
+            DiskOp::Store {
+                file,
+                offset,
+                chunk,
+            } => {
+                let extent = self.extent(file)?;
+                extent.store(*offset, chunk);
+                Ok(DiskAnswer::Sums(chunk.sums.clone()))
+            }
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
                 page: self.extent(file)?.page(*region),
             }),

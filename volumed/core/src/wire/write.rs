@@ -67,6 +67,11 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             file,
             offset,
             length,
+        }
+        | &Ask::Fetch {
+            file,
+            offset,
+            length,
         } => {
             put_file(file, body);
             body.put_u32_le(offset);
@@ -96,6 +101,17 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             body.put_u32_le(length);
             body.put_u8(flags([(durable, DURABLE), (keep, KEEP)]));
         }
+        &Ask::Store {
+            file,
+            offset,
+            length,
+            ref chunk,
+        } => {
+            put_file(file, body);
+            body.put_u32_le(offset);
+            body.put_u32_le(length);
+            return chunk.clone();
+        }
         Ask::Sync { extents } => {
             for extent in extents {
                 body.put_u64_le(extent.0);
@@ -106,7 +122,7 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
                 body.put_u64_le(region.0);
             }
         }
-        &Ask::Adopt { file } | &Ask::Remove { file } => put_file(file, body),
+        &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => put_file(file, body),
     }
     Bytes::new()
 }
