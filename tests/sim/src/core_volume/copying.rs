@@ -214,14 +214,15 @@ impl Rig {
     }
 
     fn one_life(&mut self) -> Checked {
-        for _ in 0..self.rng.random_range(50..1200) {
+        for _ in 0..self.rng.random_range(50..1500) {
             match self.rng.random_range(0..100) {
                 0..12 if self.asked.len() < MOST_OPEN => {
                     let request = self.some_request();
                     self.submit(request)?;
                 }
                 12..15 => self.begin_copy(),
-                15 => {
+                15..40 => self.copy_on()?,
+                40 => {
                     self.time += 100;
                     self.feed(Input::Head(HeadEvent::Tick))?;
                 }
@@ -279,17 +280,28 @@ impl Rig {
                 None => disk.apply(&op),
                 Some(strike) => disk.strike(&op, strike, &mut self.rng),
             };
-            for (&number, disk) in &self.disks {
-                disk.check_marks(&self.files(number, true))?;
+            // Not each time: it looks at every block.
+            if self.rng.random_bool(0.1) {
+                for (&number, disk) in &self.disks {
+                    disk.check_marks(&self.files(number, true))?;
+                }
             }
             self.feed(Input::Replica(number, ReplicaEvent::Done(id, result)))?;
         } else if pick < disks + store {
             let storing = self.storing.swap_remove(pick - disks);
             self.store(storing)?;
-        } else if let Some(extent) = self.paused.pop_first() {
-            self.feed(Input::Head(HeadEvent::CopyOn(extent)))?;
+        } else {
+            self.copy_on()?;
         }
         Ok(true)
+    }
+
+    /// A copy gets leave to go on.
+    fn copy_on(&mut self) -> Checked {
+        match self.paused.pop_first() {
+            Some(extent) => self.feed(Input::Head(HeadEvent::CopyOn(extent))),
+            None => Ok(()),
+        }
     }
 
     fn rot(&mut self) {

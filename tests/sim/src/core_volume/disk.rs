@@ -95,8 +95,10 @@ impl SimDisk {
             DiskOp::Fetch { file, offset, sums } => {
                 let extent = self.extent(file)?;
                 let first = offset / BLOCK_SIZE as u32;
-                let blocks = (first..first + sums.len() as u32).flat_map(|at| extent.read(at));
-                let blocks: Vec<u8> = blocks.collect();
+                let mut blocks = Vec::with_capacity(sums.len() * BLOCK_SIZE as usize);
+                for at in first..first + sums.len() as u32 {
+                    blocks.extend_from_slice(&extent.read(at));
+                }
                 Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
             }
             DiskOp::Store {

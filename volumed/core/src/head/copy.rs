@@ -215,6 +215,10 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         let asks = match (step, self.copies.under_way.get(&extent)) {
+            // It became the replica before it could be dropped.
+            (Step::Drop(disk, file), _) if self.extents.is_full_on(file, disk) => {
+                return self.step_answered(op, step, Ok(Bytes::new()), effects);
+            }
             (Step::Drop(disk, file), _) => vec![(disk, Ask::Remove { file })],
             (Step::Chunk(offset), Some(copy)) => {
                 let ask = Ask::Fetch {

@@ -113,6 +113,14 @@ impl Extents {
         self.placed.insert(extent, placement)
     }
 
+    /// Whether the disk holds the extent, not only a copy that is being made.
+    pub fn is_full_on(&self, file: ExtentFile, disk: DiskNumber) -> bool {
+        let placed = self.get(file.extent);
+        placed.is_some_and(|placed| {
+            placed.alloc == file.alloc && placed.replicas.contains(&(disk, Role::Full))
+        })
+    }
+
     /// The store notes a copy of the extent on the disk.
     pub fn note_copy(&mut self, extent: ExtentIndex, to: DiskNumber) {
         if let Some(placement) = self.placed.get_mut(&extent) {
