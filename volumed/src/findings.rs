@@ -174,7 +174,9 @@ fn of_drain(disk: &DiskView) -> Option<Finding> {
         DrainState::Drained => Some(Finding::warning(
             "disk_drained",
             format!("The disk {path} is drained, and still in the pool."),
-            format!("volumed disk remove {id}, or volumed disk drain {id} --cancel to use it again."),
+            format!(
+                "volumed disk remove {id}, or volumed disk drain {id} --cancel to use it again."
+            ),
         )),
     }
 }

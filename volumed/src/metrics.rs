@@ -12,7 +12,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use volumed_client::admin::{
-    DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState, StoreInfo, VolumeInfo,
+    DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState, StoreInfo,
+    VolumeInfo,
 };
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;

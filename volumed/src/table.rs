@@ -4,8 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use volumed_client::admin::{
-    DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState, StoreCopies, StoreInfo,
-    VolumeDamage, VolumeInfo,
+    DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState,
+    StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
 

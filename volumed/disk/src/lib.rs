@@ -2,8 +2,8 @@
 //!
 //! Everything here blocks, except [`Disk::try_now`].
 
-mod direct;
 mod copy;
+mod direct;
 mod disk;
 mod extent_file;
 mod fault;

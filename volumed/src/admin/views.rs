@@ -1,7 +1,8 @@
 //! The volumes' views as the API's types.
 
 use volumed_client::admin::{
-    self, DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, VolumeDamage, VolumeInfo,
+    self, DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, VolumeDamage,
+    VolumeInfo,
 };
 
 use crate::volume::{self, AutoGrow, DamageView, DiskView, DrainView, PoolView, VolumeView};

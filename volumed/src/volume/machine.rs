@@ -27,8 +27,8 @@ use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
 use super::disks::{Disks, PoolDisk};
 use super::placements::Placements;
-pub(super) use copying::Move;
 use copying::Followed;
+pub(super) use copying::Move;
 
 /// What all volumes of the node share.
 pub(super) struct Node {

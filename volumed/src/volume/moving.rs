@@ -149,7 +149,12 @@ pub(super) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: Disk
     let mut told = machine.follow(file.extent, of);
     let event = forgotten.then_some(HeadEvent::DropCopy(file, on));
     machine.placing_ended(event.into_iter().collect());
-    while forgotten && told.recv().await.is_some_and(|it| it != CopyProgress::Dropped) {}
+    while forgotten
+        && told
+            .recv()
+            .await
+            .is_some_and(|it| it != CopyProgress::Dropped)
+    {}
 }
 
 /// Tries until the store answers: whether a change whose answer was lost took place is unknown (V4).

@@ -21,7 +21,8 @@ use super::machine::{Held, Machine, Node};
 use super::name::VolumeName;
 use super::placements::{self, Placements, PlacementsError};
 use super::records::{
-    DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable, volume_key,
+    DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
+    volume_key,
 };
 use super::store_format;
 use super::store_state::{StoreState, note_generation};

@@ -134,8 +134,7 @@ impl Head {
     ) {
         let extent = file.extent;
         let placed = self.extents.get(extent);
-        let possible =
-            placed.is_some_and(|placed| placed.alloc == file.alloc && !placed.is_on(to));
+        let possible = placed.is_some_and(|placed| placed.alloc == file.alloc && !placed.is_on(to));
         if !possible || !self.has(to) || self.copies.under_way.contains_key(&extent) {
             let failed = CopyProgress::Failed(ReplicaError::NoExtent);
             return effects.push(HeadEffect::Copy(extent, failed));
@@ -341,7 +340,9 @@ impl Head {
         let now = placement.replicas.clone();
         let before = self.extents.replace(extent, placement);
         let before = before.map(|it| it.replicas).unwrap_or_default();
-        let left = before.iter().filter(|(disk, _)| now.iter().all(|(on, _)| on != disk));
+        let left = before
+            .iter()
+            .filter(|(disk, _)| now.iter().all(|(on, _)| on != disk));
         let removes = left.map(|(disk, _)| (*disk, Ask::Remove { file }));
         let came = now.iter().filter(|it| !before.contains(it));
         let adopts = came.map(|(disk, _)| (*disk, Ask::Adopt { file }));

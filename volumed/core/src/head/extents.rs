@@ -132,7 +132,9 @@ impl Extents {
     pub fn forget_copy(&mut self, file: ExtentFile, disk: DiskNumber) {
         let placement = self.placed.get_mut(&file.extent);
         if let Some(placement) = placement.filter(|placement| placement.alloc == file.alloc) {
-            placement.replicas.retain(|it| *it != (disk, Role::Incoming));
+            placement
+                .replicas
+                .retain(|it| *it != (disk, Role::Incoming));
         }
     }
 

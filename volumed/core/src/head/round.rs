@@ -147,7 +147,9 @@ impl Head {
                 copy: None,
             },
         );
-        let messages = asks.into_iter().map(|(disk, ask)| self.message(disk, op, ask));
+        let messages = asks
+            .into_iter()
+            .map(|(disk, ask)| self.message(disk, op, ask));
         effects.extend(messages);
         op
     }

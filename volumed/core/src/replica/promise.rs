@@ -100,7 +100,11 @@ impl Replica {
         effects: &mut Vec<ReplicaEffect>,
     ) {
         // Otherwise another one has its place by now.
-        if self.held.get(file.extent).is_none_or(|held| held.file == file) {
+        if self
+            .held
+            .get(file.extent)
+            .is_none_or(|held| held.file == file)
+        {
             self.forget(file, effects);
             self.log.forget(file.extent);
         }

@@ -122,7 +122,9 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
                 body.put_u64_le(region.0);
             }
         }
-        &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => put_file(file, body),
+        &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => {
+            put_file(file, body)
+        }
     }
     Bytes::new()
 }

@@ -32,11 +32,7 @@ impl Machine {
     }
 
     /// What the head tells of the copy of an extent from now on.
-    pub fn follow(
-        &self,
-        extent: ExtentIndex,
-        of: Move,
-    ) -> mpsc::UnboundedReceiver<CopyProgress> {
+    pub fn follow(&self, extent: ExtentIndex, of: Move) -> mpsc::UnboundedReceiver<CopyProgress> {
         let (tell, told) = mpsc::unbounded_channel();
         let mut state = self.state.lock();
         if state.head.is_some() {

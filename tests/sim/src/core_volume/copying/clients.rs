@@ -1,11 +1,12 @@
 //! What clients ask of the volume, and whether the answers are right.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use bytes::Bytes;
 use rand::RngExt;
 use volumed_core::head::{HeadEvent, RequestId};
-use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, IoError, REGION_SIZE, Reply, Request};
+use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, REGION_SIZE, Reply, Request};
 
 use super::super::model::{SECTOR, Stamp};
 use super::{Checked, EXTENTS, Input, Rig};
@@ -28,6 +29,7 @@ impl Rig {
 
     /// Writes what rotted, which is damaged until then.
     pub(super) fn write_harmed(&mut self) -> Checked {
+        self.doubtful.clear();
         for (extent, block) in std::mem::take(&mut self.harmed) {
             let offset = extent.start() + u64::from(block) * BLOCK_SIZE;
             let data = Bytes::from(vec![7; BLOCK_SIZE as usize]);
@@ -124,13 +126,14 @@ impl Rig {
             _ => (0..0, false),
         };
         if let Err(error) = reply {
-            let harmed = error == IoError::Io && self.is_harmed(&range);
+            let harmed = error == IoError::Io && is_in(&self.harmed, &range);
             let other = matches!(error, IoError::Invalid | IoError::Gone);
             if other || self.weather.is_fine() && !harmed {
                 return Err(format!("V13: {error}, and nothing is wrong: {request:?}"));
             }
         }
         match (&request, reply) {
+            (Request::Read { .. }, Ok(_)) if is_in(&self.doubtful, &range) => Ok(()),
             (Request::Read { .. }, Ok(bytes)) => self.model.read(id.0, range.start, &bytes),
             (Request::Flush, Ok(_)) => {
                 self.model.flushed(since);
@@ -143,14 +146,15 @@ impl Rig {
             }
         }
     }
+}
 
-    fn is_harmed(&self, range: &Range<u64>) -> bool {
-        self.harmed.iter().any(|(extent, block)| {
-            let start = extent.start() + u64::from(*block) * BLOCK_SIZE;
-            let block = sectors(start, BLOCK_SIZE);
-            block.start < range.end && range.start < block.end
-        })
-    }
+/// Whether one of the blocks is touched.
+fn is_in(blocks: &BTreeSet<(ExtentIndex, u32)>, range: &Range<u64>) -> bool {
+    blocks.iter().any(|(extent, block)| {
+        let start = extent.start() + u64::from(*block) * BLOCK_SIZE;
+        let block = sectors(start, BLOCK_SIZE);
+        block.start < range.end && range.start < block.end
+    })
 }
 
 fn sectors(offset: u64, length: u64) -> Range<u64> {

@@ -26,8 +26,7 @@ impl Rig {
             self.apply(&storing);
         }
         if fails {
-            if let (Storing::Switch(file, _), true) =
-                (&storing, self.broken.is(Lie::GuessesSwitch))
+            if let (Storing::Switch(file, _), true) = (&storing, self.broken.is(Lie::GuessesSwitch))
             {
                 let failed = Err(PlaceFailure::Failed);
                 return self.feed(Input::Head(HeadEvent::Switched(file.extent, failed)));
