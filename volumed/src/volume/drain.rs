@@ -276,15 +276,33 @@ async fn move_one(
     let chosen = chosen.and_then(|chosen| chosen.first().copied());
     let to = disks.iter().find(|(on, _)| Some(on.number) == chosen);
     let (to, _) = to.ok_or(MoveError::NoSpace)?;
-    let mut last = Instant::now();
-    let pace = async |bytes: u64| {
-        let rate = shared.drains.rate.get().copied().unwrap_or(ByteCount(1));
-        tokio::time::sleep(at_rate(bytes, rate).saturating_sub(last.elapsed())).await;
-        leave_to_clients(shared, from.number, YIELD).await;
-        last = Instant::now();
-        shared.drains.is_wanted(from.number)
+    let pace = Pace {
+        shared: Arc::clone(shared),
+        from: from.number,
+        last: Instant::now(),
     };
     move_extent(&volume.machine, file, (from.number, to), pace).await
+}
+
+/// How fast an extent is moved.
+pub(super) struct Pace {
+    shared: Arc<Shared>,
+    from: DiskNumber,
+    /// When the last piece was begun.
+    last: Instant,
+}
+
+impl Pace {
+    /// So much was copied: waits until more may be; false if nobody wants that any more.
+    pub async fn goes_on(&mut self, bytes: u64) -> bool {
+        let drains = &self.shared.drains;
+        let rate = drains.rate.get().copied().unwrap_or(ByteCount(1));
+        let pause = at_rate(bytes, rate).saturating_sub(self.last.elapsed());
+        tokio::time::sleep(pause).await;
+        leave_to_clients(&self.shared, self.from, YIELD).await;
+        self.last = Instant::now();
+        drains.is_wanted(self.from)
+    }
 }
 
 /// Removes what an earlier head left of a copy of the extent.

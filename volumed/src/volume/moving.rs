@@ -11,6 +11,7 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, VolumeId};
 
 use super::disks::PoolDisk;
+use super::drain::Pace;
 use super::machine::{Machine, Move};
 use super::placements::{self, PlacementsError};
 use super::placer::create_files;
@@ -35,13 +36,12 @@ pub(super) enum MoveError {
     Place,
 }
 
-/// Moves a replica; `pace` is told of each piece that was copied and may take its time, or say that it
-/// is enough.
+/// Moves a replica.
 pub(super) async fn move_extent(
     machine: &Arc<Machine>,
     file: ExtentFile,
     (from, to): (DiskNumber, &Arc<PoolDisk>),
-    mut pace: impl AsyncFnMut(u64) -> bool,
+    mut pace: Pace,
 ) -> Result<(), MoveError> {
     let of = Move {
         from,
@@ -57,7 +57,7 @@ pub(super) async fn move_extent(
     begun?;
     loop {
         match told.recv().await {
-            Some(CopyProgress::Copied(_)) if pace(CHUNK_SIZE.into()).await => {
+            Some(CopyProgress::Copied(_)) if pace.goes_on(CHUNK_SIZE.into()).await => {
                 machine.copy_on(file.extent);
             }
             Some(CopyProgress::Copied(_)) => {
