@@ -78,13 +78,7 @@ impl SimDisk {
                 durable,
                 first,
                 last,
-            } => {
-                let durable = *durable && !self.broken.is(Lie::DurableWriteEarly);
-                let checked = !self.broken.is(Lie::MergeUnchecked);
-                let extent = self.extent(file)?;
-                let merged = extent.merged(*offset, data, (*first, *last), checked)?;
-                Ok(extent.write(*offset, &merged, durable))
-            }
+            } => self.write(file, (*offset, data), *durable, (*first, *last)),
             &DiskOp::Zero {
                 file,
                 offset,
@@ -92,22 +86,13 @@ impl SimDisk {
                 durable,
                 keep,
             } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
-            DiskOp::Fetch { file, offset, sums } => {
-                let extent = self.extent(file)?;
-                let first = offset / BLOCK_SIZE as u32;
-                let mut blocks = Vec::with_capacity(sums.len() * BLOCK_SIZE as usize);
-                for at in first..first + sums.len() as u32 {
-                    blocks.extend_from_slice(&extent.read(at));
-                }
-                Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
-            }
+            DiskOp::Fetch { file, offset, sums } => self.fetch(file, *offset, sums),
             DiskOp::Store {
                 file,
                 offset,
                 chunk,
             } => {
-                let extent = self.extent(file)?;
-                extent.store(*offset, chunk);
+                self.extent(file)?.store(*offset, chunk);
                 Ok(DiskAnswer::Sums(chunk.sums.clone()))
             }
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
@@ -128,9 +113,8 @@ impl SimDisk {
                 expected,
             } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
             DiskOp::Sync { files } => {
-                let skipped = self.broken.is(Lie::FlushSkipped);
-                for file in files.iter().filter(|_| !skipped) {
-                    self.extents.get_mut(file).map(Extent::sync_data);
+                if !self.broken.is(Lie::FlushSkipped) {
+                    self.sync(files);
                 }
                 Ok(DiskAnswer::Done)
             }
@@ -154,6 +138,36 @@ impl SimDisk {
                 }
                 Ok(DiskAnswer::Done)
             }
+        }
+    }
+
+    fn write(
+        &mut self,
+        file: &ExtentFile,
+        (offset, data): (u32, &Bytes),
+        durable: bool,
+        edges: (Option<u32>, Option<u32>),
+    ) -> DiskResult {
+        let durable = durable && !self.broken.is(Lie::DurableWriteEarly);
+        let checked = !self.broken.is(Lie::MergeUnchecked);
+        let extent = self.extent(file)?;
+        let merged = extent.merged(offset, data, edges, checked)?;
+        Ok(extent.write(offset, &merged, durable))
+    }
+
+    fn fetch(&mut self, file: &ExtentFile, offset: u32, sums: &[u32]) -> DiskResult {
+        let extent = self.extent(file)?;
+        let first = offset / BLOCK_SIZE as u32;
+        let mut blocks = Vec::with_capacity(sums.len() * BLOCK_SIZE as usize);
+        for at in first..first + sums.len() as u32 {
+            blocks.extend_from_slice(&extent.read(at));
+        }
+        Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
+    }
+
+    fn sync(&mut self, files: &[ExtentFile]) {
+        for file in files {
+            self.extents.get_mut(file).map(Extent::sync_data);
         }
     }
 

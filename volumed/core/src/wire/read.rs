@@ -85,23 +85,8 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         },
         Kind::Empty => Ask::Empty,
         Kind::Receive => Ask::Receive { file: file(body)? },
-        Kind::Fetch => {
-            let (file, offset, length) = blocks_of_chunk(body)?;
-            Ask::Fetch {
-                file,
-                offset,
-                length,
-            }
-        }
-        Kind::Store => {
-            let (file, offset, length) = blocks_of_chunk(body)?;
-            Ask::Store {
-                file,
-                offset,
-                length,
-                chunk: data(body)?,
-            }
-        }
+        Kind::Fetch => fetch(body)?,
+        Kind::Store => store(body)?,
         Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;
@@ -134,6 +119,25 @@ fn write(body: &mut Bytes) -> Result<Ask, WireError> {
         data,
         durable,
         clear,
+    })
+}
+
+fn fetch(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_chunk(body)?;
+    Ok(Ask::Fetch {
+        file,
+        offset,
+        length,
+    })
+}
+
+fn store(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_chunk(body)?;
+    Ok(Ask::Store {
+        file,
+        offset,
+        length,
+        chunk: data(body)?,
     })
 }
 

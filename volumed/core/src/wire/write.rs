@@ -72,11 +72,7 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             file,
             offset,
             length,
-        } => {
-            put_file(file, body);
-            body.put_u32_le(offset);
-            body.put_u32_le(length);
-        }
+        } => put_part(file, (offset, length), body),
         &Ask::Write {
             file,
             offset,
@@ -96,9 +92,7 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             durable,
             keep,
         } => {
-            put_file(file, body);
-            body.put_u32_le(offset);
-            body.put_u32_le(length);
+            put_part(file, (offset, length), body);
             body.put_u8(flags([(durable, DURABLE), (keep, KEEP)]));
         }
         &Ask::Store {
@@ -107,16 +101,10 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             length,
             ref chunk,
         } => {
-            put_file(file, body);
-            body.put_u32_le(offset);
-            body.put_u32_le(length);
+            put_part(file, (offset, length), body);
             return chunk.clone();
         }
-        Ask::Sync { extents } => {
-            for extent in extents {
-                body.put_u64_le(extent.0);
-            }
-        }
+        Ask::Sync { extents } => extents.iter().for_each(|it| body.put_u64_le(it.0)),
         Ask::Mark { regions } | Ask::Settle { regions } | Ask::Unmark { regions } => {
             for region in regions {
                 body.put_u64_le(region.0);
@@ -139,6 +127,12 @@ fn write_result(answer: &Answer, body: &mut Vec<u8>) -> Bytes {
             Bytes::new()
         }
     }
+}
+
+fn put_part(file: ExtentFile, (offset, length): (u32, u32), body: &mut Vec<u8>) {
+    put_file(file, body);
+    body.put_u32_le(offset);
+    body.put_u32_le(length);
 }
 
 fn put_file(file: ExtentFile, body: &mut Vec<u8>) {
