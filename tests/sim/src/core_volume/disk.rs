@@ -91,10 +91,7 @@ impl SimDisk {
                 file,
                 offset,
                 chunk,
-            } => {
-                self.extent(file)?.store(*offset, chunk);
-                Ok(DiskAnswer::Sums(chunk.sums.clone()))
-            }
+            } => Ok(self.extent(file)?.store(*offset, chunk)),
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
                 page: self.extent(file)?.page(*region),
             }),

@@ -150,12 +150,13 @@ impl Extent {
     }
 
     /// Blocks as they were elsewhere, with the sums that they had there.
-    pub fn store(&mut self, offset: u32, chunk: &Chunk) {
+    pub fn store(&mut self, offset: u32, chunk: &Chunk) -> DiskAnswer {
         for (at, run) in chunk.runs() {
             let run = blocks(&run);
             let sums = &chunk.sums[at as usize..][..run.len()];
             self.put(offset / BLOCK as u32 + at, &run, sums, false);
         }
+        DiskAnswer::Sums(chunk.sums.clone())
     }
 
     /// Some of the blocks are written, the last of them in part, and none of the sums.

@@ -88,35 +88,35 @@ impl Copies {
     pub fn ask(&self, extent: ExtentIndex, work: &Work) -> Option<(DiskNumber, Ask)> {
         let copy = self.under_way.get(&extent)?;
         let file = copy.file;
-        let before = |offset| copy.frontier.checked_sub(offset).filter(|it| *it > 0);
+        let before = |offset: u32| copy.frontier.checked_sub(offset).filter(|it| *it > 0);
         let durable = false;
         let ask = match work {
-            &Work::Write {
+            Work::Write {
                 offset,
-                ref data,
+                data,
                 clear,
                 ..
             } => {
-                let length = data.len().min(before(offset)? as usize);
+                let length = data.len().min(before(*offset)? as usize);
                 Ask::Write {
                     file,
-                    offset,
+                    offset: *offset,
                     data: data.slice(..length),
                     durable,
-                    clear,
+                    clear: *clear,
                 }
             }
-            &Work::Zero {
+            Work::Zero {
                 offset,
                 length,
                 keep,
                 ..
             } => Ask::Zero {
                 file,
-                offset,
-                length: length.min(before(offset)?),
+                offset: *offset,
+                length: before(*offset)?.min(*length),
                 durable,
-                keep,
+                keep: *keep,
             },
             _ => return None,
         };
@@ -154,11 +154,11 @@ impl Head {
     pub(super) fn copy_begun(
         &mut self,
         file: ExtentFile,
-        result: Result<Bytes, ReplicaError>,
+        result: Result<(), ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
         match result {
-            Ok(_) => self.copied_up_to(file.extent, 0, effects),
+            Ok(()) => self.copied_up_to(file.extent, 0, effects),
             Err(error) => self.copy_failed(file.extent, error, effects),
         }
     }
@@ -283,7 +283,7 @@ impl Head {
         &mut self,
         op: OpId,
         offset: u32,
-        result: Result<Bytes, ReplicaError>,
+        result: Result<(), ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
         let Some(extent) = self.pieces.get(&op).map(|piece| piece.extent) else {
@@ -291,7 +291,7 @@ impl Head {
         };
         match result {
             // Before the piece leaves: whoever waits for it must find the frontier where it is now.
-            Ok(_) => self.copied_up_to(extent, offset + CHUNK_SIZE, effects),
+            Ok(()) => self.copied_up_to(extent, offset + CHUNK_SIZE, effects),
             Err(error) => self.copy_failed(extent, error, effects),
         }
         self.complete(op, Ok(None), effects);

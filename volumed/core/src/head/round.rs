@@ -242,8 +242,7 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         let error = match (copy.result, replicas) {
-            (Ok(()), Ok(_)) => return,
-            (Err(ReplicaError::Corrupt), Err(ReplicaError::Corrupt)) => return,
+            (Ok(()), Ok(_)) | (Err(ReplicaError::Corrupt), Err(ReplicaError::Corrupt)) => return,
             (Err(error), _) => error,
             (_, Err(error)) => *error,
         };
@@ -278,9 +277,9 @@ impl Head {
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);
             }
-            Then::Receive(file) => self.copy_begun(file, result, effects),
+            Then::Receive(file) => self.copy_begun(file, result.map(|_| ()), effects),
             Then::Step(op, step) => self.step_answered(op, step, result, effects),
-            Then::Stored(op, offset) => self.stored(op, offset, result, effects),
+            Then::Stored(op, offset) => self.stored(op, offset, result.map(|_| ()), effects),
             Then::Left(extent) => self.left(extent, effects),
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),

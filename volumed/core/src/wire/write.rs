@@ -111,7 +111,7 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             }
         }
         &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => {
-            put_file(file, body)
+            put_file(file, body);
         }
     }
     Bytes::new()
