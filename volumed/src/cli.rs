@@ -152,6 +152,28 @@ pub enum DiskCommand {
         #[command(flatten)]
         call: Call,
     },
+    /// Move what is on a disk to the others, and place nothing more on it
+    #[command(after_help = AFTER_DRAIN)]
+    Drain {
+        /// The disk's id, the beginning of it, or its directory
+        disk: String,
+        /// Place extents on it again; what was moved stays where it is
+        #[arg(long)]
+        cancel: bool,
+        /// Show how far it is until everything is moved
+        #[arg(long, conflicts_with = "cancel")]
+        wait: bool,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Take a disk out of the pool that holds nothing
+    #[command(after_help = AFTER_REMOVE)]
+    Remove {
+        /// The disk's id, the beginning of it, or its directory
+        disk: String,
+        #[command(flatten)]
+        call: Call,
+    },
     /// Take a disk back that failed or was missing
     #[command(after_help = AFTER_RETRY)]
     Retry {
@@ -161,6 +183,14 @@ pub enum DiskCommand {
         call: Call,
     },
 }
+
+const AFTER_DRAIN: &str = "\
+Clients go on meanwhile. Later starts of the daemon go on with it. When everything is moved, `volumed disk
+remove` takes the disk out of the pool.";
+
+const AFTER_REMOVE: &str = "\
+A disk that the settings name has to be taken out of them, too: until then each start passes it over.
+`volumed disk add` takes it in again.";
 
 const AFTER_RETRY: &str = "\
 Connections to volumes that have something on the disk are closed first, as if volumed had been started

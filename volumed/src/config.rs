@@ -76,6 +76,11 @@ pub struct Source {
     #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scrub_rate: Option<ByteCount>,
+    /// What is moved off a disk in a second when it is drained, at most [default: 128MiB]
+    #[arg(long, value_name = "SIZE", env = "VOLUMED_DRAIN_RATE", value_parser = parse_size)]
+    #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_rate: Option<ByteCount>,
     /// Keep the daemon's memory from being swapped; needs an unlimited RLIMIT_MEMLOCK [default: false]
     #[arg(long, value_name = "BOOL", env = "VOLUMED_LOCK_MEMORY")]
     pub lock_memory: Option<bool>,
@@ -148,6 +153,9 @@ pub struct Settings {
     /// Bytes that are read of each disk in a second for that, at most.
     #[serde(serialize_with = "write_bytes")]
     pub scrub_rate: ByteCount,
+    /// Bytes that are moved off a disk in a second when it is drained, at most.
+    #[serde(serialize_with = "write_bytes")]
+    pub drain_rate: ByteCount,
     /// Whether memory is kept from being swapped.
     pub lock_memory: bool,
     /// The form of the log.
@@ -186,6 +194,10 @@ impl Settings {
         if scrub_rate.0 < 1 << 20 {
             return refused("scrub_rate is below 1MiB: set scrub to never instead");
         }
+        let drain_rate = source.drain_rate.unwrap_or(ByteCount(128 << 20));
+        if drain_rate.0 < 1 << 20 {
+            return refused("drain_rate is below 1MiB: volumed disk drain --cancel ends a drain");
+        }
         let files = (
             source.nbd_tls_certificate,
             source.nbd_tls_key,
@@ -208,6 +220,7 @@ impl Settings {
             nbd_threads,
             scrub: source.scrub.unwrap_or(Schedule::MONTHLY),
             scrub_rate,
+            drain_rate,
             lock_memory: source.lock_memory.unwrap_or(false),
             log_format: source.log_format.unwrap_or_default(),
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
@@ -412,6 +425,7 @@ mod tests {
         for (text, begins) in [
             ("nbd_threads = 0\n", "nbd_threads is 0"),
             ("scrub_rate = \"1KiB\"\n", "scrub_rate is below"),
+            ("drain_rate = \"1KiB\"\n", "drain_rate is below"),
             ("nbd_memory = \"63MiB\"\n", "nbd_memory is too little"),
             (
                 "nbd_connections_per_address = 0\n",

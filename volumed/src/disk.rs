@@ -1,9 +1,11 @@
 //! `volumed disk …`
 
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use volumed_client::admin::{AddDisk, AdminClient, DiskInfo};
+use volumed_client::admin::{AddDisk, AdminClient, DiskInfo, DrainState};
 
 use crate::cli::DiskCommand;
 use crate::commands::{CommandError, client, print};
@@ -34,6 +36,36 @@ pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
             let disk = client(&call).add_disk(&wanted).await?;
             print(&call, &disk, || table::disk(&disk))
         }
+        DiskCommand::Drain {
+            disk,
+            cancel: true,
+            call,
+            ..
+        } => {
+            let client = client(&call);
+            let found = find(&client, &disk).await?;
+            let disk = client.cancel_drain(&found.id).await?;
+            print(&call, &disk, || table::disk(&disk))
+        }
+        DiskCommand::Drain {
+            disk, wait, call, ..
+        } => {
+            let client = client(&call);
+            let found = find(&client, &disk).await?;
+            let mut disk = client.drain_disk(&found.id).await?;
+            if wait {
+                disk = drained(&client, disk).await?;
+            }
+            print(&call, &disk, || table::disk(&disk))
+        }
+        DiskCommand::Remove { disk, call } => {
+            let client = client(&call);
+            let found = find(&client, &disk).await?;
+            client.remove_disk(&found.id).await?;
+            print(&call, &serde_json::json!({}), || {
+                format!("Removed {}", found.path.display())
+            })
+        }
         DiskCommand::Retry { disk, call } => {
             let client = client(&call);
             let found = find(&client, &disk).await?;
@@ -41,6 +73,29 @@ pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
             print(&call, &disk, || table::disk(&disk))
         }
     }
+}
+
+/// How often the daemon is asked how far it is.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Waits until everything is moved, or nobody wants that any more; a terminal shows how far it is.
+async fn drained(daemon: &AdminClient, mut disk: DiskInfo) -> Result<DiskInfo, CommandError> {
+    let mut out = std::io::stderr();
+    let shows = out.is_terminal();
+    while let Some(drain) = disk.drain {
+        if shows {
+            write!(out, "\r\x1b[K{}", table::progress(&drain))?;
+        }
+        if drain.state == DrainState::Drained {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+        disk = daemon.show_disk(&disk.id).await?;
+    }
+    if shows {
+        writeln!(out)?;
+    }
+    Ok(disk)
 }
 
 async fn find(client: &AdminClient, meant: &str) -> Result<DiskInfo, CommandError> {

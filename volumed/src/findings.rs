@@ -7,7 +7,7 @@ use volumed_daemon::descriptor_limit;
 
 use crate::size::display;
 use crate::volume::{
-    DiskCopiesView, DiskState, DiskView, ScrubState, ScrubView, VolumeView, Volumes,
+    DiskCopiesView, DiskState, DiskView, DrainState, ScrubState, ScrubView, VolumeView, Volumes,
 };
 
 /// Below this many descriptors a pool of a hundred open volumes opens and closes files all the time.
@@ -22,6 +22,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     let disks = volumes.disks().await;
     found.extend(disks.iter().filter_map(of_disk));
     found.extend(disks.iter().filter_map(of_removals));
+    found.extend(disks.iter().filter_map(of_drain));
     if disks.iter().any(|disk| disk.sharers > 1) {
         found.push(Finding::warning(
             "shared_file_system",
@@ -183,6 +184,31 @@ fn of_removals(disk: &DiskView) -> Option<Finding> {
     })
 }
 
+fn of_drain(disk: &DiskView) -> Option<Finding> {
+    let drain = disk.drain?;
+    let (path, id, left) = (disk.path.display(), disk.id, display(drain.left.0));
+    match drain.state {
+        DrainState::Moving => None,
+        DrainState::WaitingForRoom => Some(Finding::warning(
+            "drain_waits_for_room",
+            format!("The disk {path} is drained, but no other disk has room for the {left} on it."),
+            format!("volumed disk add PATH, or volumed disk drain {id} --cancel."),
+        )),
+        DrainState::DiskFailed => Some(Finding::fault(
+            "drain_stopped",
+            format!("The disk {path} is drained, but {left} on it cannot be moved: a disk failed."),
+            "volumed disk list says which; take it back by volumed disk retry.",
+        )),
+        DrainState::Drained => Some(Finding::warning(
+            "disk_drained",
+            format!("The disk {path} is drained, and still in the pool."),
+            format!(
+                "volumed disk remove {id}, or volumed disk drain {id} --cancel to use it again."
+            ),
+        )),
+    }
+}
+
 fn of_disk(disk: &DiskView) -> Option<Finding> {
     let path = disk.path.display();
     if disk.state == DiskState::Missing {
@@ -250,6 +276,7 @@ mod tests {
             free: ByteCount(free),
             sharers: 1,
             unremoved: 0,
+            drain: None,
         };
         let found = of_disk(&disk)?;
         assert!(found.sentence.contains("/srv/ssd0"), "{}", found.sentence);

@@ -12,7 +12,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use volumed_client::admin::{
-    DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreInfo, VolumeInfo,
+    DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState, StoreInfo,
+    VolumeInfo,
 };
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
@@ -234,6 +235,7 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
     );
     let online = of_disks(|disk| u64::from(disk.state == DiskState::Online));
     registry.register("disk_online", "Whether the disk serves", online);
+    register_drains(&mut registry, disks);
     let of_volumes = |value: fn(&VolumeInfo) -> u64| {
         let family = Family::<VolumeLabels, Measured>::default();
         for volume in volumes {
@@ -300,6 +302,38 @@ fn register_store(registry: &mut Registry, store: &StoreInfo) {
     ] {
         registry.register(name, help, ConstGauge::new(value));
     }
+}
+
+/// Of the disks that are drained.
+fn register_drains(registry: &mut Registry, disks: &[DiskInfo]) {
+    let mut register = |name: &str, help: &str, value: fn(&DrainInfo) -> u64| {
+        let family = Family::<DiskLabels, Measured>::default();
+        for (disk, drain) in disks.iter().filter_map(|disk| Some((disk, disk.drain?))) {
+            let labels = DiskLabels {
+                disk: disk.id.clone(),
+            };
+            family.get_or_create(&labels).set(value(&drain));
+        }
+        registry.register(name, help, family);
+    };
+    register(
+        "disk_drain_moved_bytes",
+        "What was moved off the disk since its drain began",
+        |drain| drain.moved,
+    );
+    register(
+        "disk_drain_left_bytes",
+        "What is still to be moved off the disk",
+        |drain| drain.left,
+    );
+    register(
+        "disk_drain_waits",
+        "Whether the drain waits for room or for a disk that failed",
+        |drain| {
+            let waits = [DrainState::WaitingForRoom, DrainState::DiskFailed];
+            u64::from(waits.contains(&drain.state))
+        },
+    );
 }
 
 fn register_scrubs(registry: &mut Registry, scrubs: &[ScrubInfo]) {

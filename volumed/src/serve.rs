@@ -101,6 +101,7 @@ pub async fn serve(
     serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
     volumes.make_daily_copies();
     volumes.scrub_in_background(settings.scrub_settings()).await;
+    volumes.drain_in_background(settings.drain_rate).await?;
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(

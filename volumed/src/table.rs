@@ -4,8 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use volumed_client::admin::{
-    DamagedRange, DiskInfo, DiskState, PoolInfo, ScrubInfo, ScrubState, StoreCopies, StoreInfo,
-    VolumeDamage, VolumeInfo,
+    DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState,
+    StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
 
@@ -34,7 +34,7 @@ pub fn disks(disks: &[DiskInfo]) -> String {
     let rows = disks.iter().map(|disk| {
         vec![
             disk.id.clone(),
-            state(disk.state).to_owned(),
+            state(disk).to_owned(),
             display(disk.capacity),
             share(disk.used, disk.capacity),
             display(disk.free),
@@ -51,15 +51,41 @@ pub fn disks(disks: &[DiskInfo]) -> String {
 /// One disk.
 pub fn disk(disk: &DiskInfo) -> String {
     let others = others(disk.capacity, disk.used, disk.free);
-    facts(&[
+    let mut known = vec![
         ("Disk", disk.id.clone()),
-        ("State", state(disk.state).to_owned()),
+        ("State", state(disk).to_owned()),
         ("Path", disk.path.display().to_string()),
         ("Capacity", display(disk.capacity)),
         ("Used", share(disk.used, disk.capacity)),
         ("Other files", display(others)),
         ("Free", display(disk.free)),
-    ])
+    ];
+    known.extend(disk.drain.map(|drain| ("Drain", progress(&drain))));
+    facts(&known)
+}
+
+/// How far a disk is emptied, on one line.
+pub fn progress(drain: &DrainInfo) -> String {
+    const WIDTH: u64 = 30;
+    let total = (drain.moved + drain.left).max(1);
+    let done = if drain.left == 0 { total } else { drain.moved };
+    let filled = (u128::from(done) * u128::from(WIDTH) / u128::from(total)) as usize;
+    let bar = format!("{:<width$}", "#".repeat(filled), width = WIDTH as usize);
+    let (moved, left) = (display(drain.moved), display(drain.left));
+    let then = match drain.state {
+        DrainState::Moving => drain.seconds_left.map(|it| format!("{} left", hours(it))),
+        DrainState::WaitingForRoom => Some("waiting for room on other disks".to_owned()),
+        DrainState::DiskFailed => Some("waiting for a disk that failed".to_owned()),
+        DrainState::Drained => Some("drained".to_owned()),
+        DrainState::Unknown => None,
+    };
+    let then = then.map(|then| format!(", {then}")).unwrap_or_default();
+    format!("[{bar}] {moved} moved, {left} to go{then}")
+}
+
+fn hours(seconds: u64) -> String {
+    let minutes = seconds.div_ceil(60);
+    format!("{}:{:02} h", minutes / 60, minutes % 60)
 }
 
 /// Every volume.
@@ -162,10 +188,7 @@ pub fn scrubs(scrubs: &[ScrubInfo]) -> String {
             ScrubState::Running => ("running", scrub.total),
             ScrubState::Paused => ("paused", scrub.total),
         };
-        let left = scrub.seconds_left.map(|seconds| {
-            let minutes = seconds.div_ceil(60);
-            format!("{}:{:02} h", minutes / 60, minutes % 60)
-        });
+        let left = scrub.seconds_left.map(hours);
         vec![
             scrub.path.display().to_string(),
             state.to_owned(),
@@ -268,8 +291,12 @@ fn when(made: u64) -> String {
         .unwrap_or_default()
 }
 
-fn state(state: DiskState) -> &'static str {
-    match state {
+fn state(disk: &DiskInfo) -> &'static str {
+    match disk.state {
+        DiskState::Online if disk.drain.is_some_and(|it| it.state == DrainState::Drained) => {
+            "drained"
+        }
+        DiskState::Online if disk.drain.is_some() => "draining",
         DiskState::Online => "online",
         DiskState::Failed => "failed",
         DiskState::Missing => "missing",

@@ -132,3 +132,78 @@ async fn a_failed_disk_is_found_and_taken_back() {
             .all(|it| it.fault != "disk_failed")
     );
 }
+
+/// Files of extents that are on a disk.
+fn extents(disk: &DiskInfo) -> usize {
+    let files = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten();
+    let volumes = files(disk.path.join("volumes"));
+    let of_volume = volumes.flat_map(|volume| files(volume.unwrap().path()));
+    let is_data = |path: &std::path::Path| path.extension().is_some_and(|it| it == "data");
+    of_volume
+        .filter(|file| is_data(&file.as_ref().unwrap().path()))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_is_drained_and_removed_and_can_be_added_again() {
+    let daemon = Daemon::start();
+    daemon.create("v", 1 << 40).await;
+    let volume = device(&daemon, "v").await;
+    for extent in 0..3 {
+        write(&volume, extent * 64 * MIB + 5000, &pattern(extent, 3 << 20))
+            .await
+            .unwrap();
+    }
+    drop(volume);
+    let first: DiskInfo = done::<Vec<DiskInfo>>(&daemon, &["disk", "list"]).remove(0);
+    let (code, sentence) = refused(&daemon, &["disk", "remove", &first.id]);
+    assert_eq!(code, Some(4), "{sentence}");
+    assert!(sentence.contains("last one"), "{sentence}");
+
+    // Without room elsewhere it waits, also over a restart, and says so.
+    let waiting: DiskInfo = done(&daemon, &["disk", "drain", &first.id]);
+    assert!(waiting.drain.is_some());
+    let daemon = daemon.restart(Signal::SIGKILL);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !daemon
+        .admin()
+        .findings()
+        .await
+        .unwrap()
+        .iter()
+        .any(|it| it.fault == "drain_waits_for_room")
+    {
+        assert!(std::time::Instant::now() < deadline, "{}", daemon.log());
+    }
+    let second = daemon.folder().join("second");
+    let second: DiskInfo = done(&daemon, &["disk", "add", second.to_str().unwrap()]);
+    let drained: DiskInfo = done(&daemon, &["disk", "drain", &first.id, "--wait"]);
+    let drain = drained.drain.unwrap();
+    assert_eq!((drain.left, drained.used), (0, 0));
+    assert_eq!((extents(&first), extents(&second)), (0, 3));
+    let _: serde_json::Value = done(&daemon, &["disk", "remove", &first.id]);
+
+    // The settings still name it: the start passes it over.
+    let daemon = daemon.restart(Signal::SIGTERM);
+    let disks: Vec<DiskInfo> = done(&daemon, &["disk", "list"]);
+    let ids: Vec<_> = disks.iter().map(|disk| &disk.id).collect();
+    assert_eq!(ids, [&second.id]);
+    let volume = device(&daemon, "v").await;
+    for extent in 0..3 {
+        let there = volume.read(extent * 64 * MIB + 5000, 3 << 20).await;
+        assert_eq!(there.unwrap(), pattern(extent, 3 << 20));
+    }
+    drop(volume);
+
+    let path = first.path.to_str().unwrap();
+    let again: DiskInfo = done(&daemon, &["disk", "add", path]);
+    assert_eq!(again.id, first.id);
+    let _: DiskInfo = done(&daemon, &["disk", "drain", &second.id, "--wait"]);
+    assert_eq!((extents(&first), extents(&second)), (3, 0));
+    let cancelled: DiskInfo = done(&daemon, &["disk", "drain", &second.id, "--cancel"]);
+    assert!(cancelled.drain.is_none());
+    let daemon = daemon.restart(Signal::SIGKILL);
+    let volume = device(&daemon, "v").await;
+    let there = volume.read(5000, 3 << 20).await.unwrap();
+    assert_eq!(there, pattern(0, 3 << 20));
+}

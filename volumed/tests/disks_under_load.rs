@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::task::JoinHandle;
-use volumed_client::admin::{AddDisk, DiskInfo, DiskState};
+use volumed_client::admin::{AddDisk, DiskInfo, DiskState, DrainState};
 use volumed_client::{BlockDevice, Durability, NbdDevice};
 
 use daemon::{Daemon, pattern};
@@ -244,5 +244,41 @@ async fn disks_fail_and_are_taken_back_under_load_and_keep_what_was_acknowledged
     }
     let disks = daemon.admin().disks().await.unwrap();
     assert!(disks.iter().all(|disk| disk.state == DiskState::Online));
+    check_all(daemon, writers).await;
+}
+
+/// Waits until nothing is left on a disk.
+async fn drained(daemon: &Daemon, id: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let disk = daemon.admin().show_disk(id).await.unwrap();
+        let drain = disk.drain.unwrap();
+        if drain.state == DrainState::Drained {
+            return assert_eq!(disk.used, 0);
+        }
+        assert!(Instant::now() < deadline, "{drain:?}\n{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_is_drained_under_load_and_removed() {
+    let daemon = Daemon::start();
+    let first = daemon.admin().disks().await.unwrap().remove(0);
+    let writers = writers(&daemon).await;
+    all_go_on(&writers, &daemon).await;
+    add(&daemon, "second").await;
+    let draining = daemon.admin().drain_disk(&first.id).await.unwrap();
+    assert!(draining.drain.is_some());
+    // What is there cannot be removed before.
+    daemon.admin().remove_disk(&first.id).await.unwrap_err();
+    drained(&daemon, &first.id).await;
+    all_go_on(&writers, &daemon).await;
+    daemon.admin().remove_disk(&first.id).await.unwrap();
+    all_go_on(&writers, &daemon).await;
+    let left = daemon.admin().disks().await.unwrap();
+    assert!(left.iter().all(|disk| disk.id != first.id));
+    assert_eq!(writers.iter().map(Writer::refusals).sum::<u64>(), 0);
+    // The settings still name it: the start passes it over.
     check_all(daemon, writers).await;
 }

@@ -1,10 +1,10 @@
-//! The controls of `core_power_loss`: whatever is broken on purpose, some seed finds it.
+//! The controls of `core_power_loss` and `core_copying`: whatever is broken on purpose, some seed finds it.
 //!
 //! One alone: `HAYRACK_BROKEN=Fence cargo test -p hayrack-sim --test core_rules -- --nocapture`.
 
 use std::panic::catch_unwind;
 
-use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live};
+use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live, move_extents};
 
 /// How many seeds are tried at most.
 const SEEDS: u64 = 3_000;
@@ -19,13 +19,35 @@ fn first_failure(broken: Broken) -> Option<(u64, String)> {
             lives: 4,
             broken,
         };
-        let wrong = catch_unwind(|| live(seed, volume));
+        let wrong = catch_unwind(|| {
+            if is_about_copies(broken) {
+                move_extents(seed, volume.lives, broken).map(|_| ())
+            } else {
+                live(seed, volume)
+            }
+        });
         match wrong {
             Ok(Ok(())) => None,
             Ok(Err(wrong)) => Some((seed, wrong)),
             Err(_) => Some((seed, "an assertion failed".to_owned())),
         }
     })
+}
+
+/// Whether it is broken only where extents move.
+fn is_about_copies(broken: Broken) -> bool {
+    matches!(
+        broken,
+        Broken::Lie(Lie::GuessesSwitch)
+            | Broken::Rule(
+                Rule::CopyAlone
+                    | Rule::CopyBoth
+                    | Rule::CopyGivenUp
+                    | Rule::CopySettled
+                    | Rule::CopyMarks
+                    | Rule::CopyDamage
+            )
+    )
 }
 
 /// What breaks of `all` is not noticed.

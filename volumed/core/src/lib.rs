@@ -1,5 +1,6 @@
 //! The pure core of volumed: events in, effects out. No I/O, no clock, no random numbers.
 
+pub mod chunk;
 pub mod format;
 pub mod head;
 pub mod map;

@@ -129,6 +129,33 @@ pub enum Ask {
         /// Take space for the blocks rather than give it back.
         keep: bool,
     },
+    /// The files of a copy are there, and empty. It counts for nothing until the extent is
+    /// [adopted](Self::Adopt).
+    Receive {
+        /// The extent.
+        file: ExtentFile,
+    },
+    /// Read whole blocks as they are, damaged or not, as a [chunk](crate::chunk).
+    Fetch {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks, at most [`CHUNK_SIZE`](crate::chunk::CHUNK_SIZE).
+        length: u32,
+    },
+    /// Write what was fetched elsewhere where there are only holes. Of a copy, which nothing relies
+    /// on before it is settled: nothing is marked.
+    Store {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks.
+        length: u32,
+        /// What was answered to the fetch.
+        chunk: Bytes,
+    },
     /// Make every answered write of these extents durable.
     Sync {
         /// The extents.
@@ -150,7 +177,7 @@ pub enum Ask {
         /// The regions.
         regions: BTreeSet<RegionIndex>,
     },
-    /// The files of a newly placed extent are there, and empty.
+    /// The files of a newly placed extent are there, and empty; or what was received is all there.
     Adopt {
         /// The extent.
         file: ExtentFile,
@@ -160,6 +187,50 @@ pub enum Ask {
         /// The extent.
         file: ExtentFile,
     },
+}
+
+impl Ask {
+    /// The part of an extent that it is about, as first byte and number of bytes, if it is about one.
+    pub fn part(&self) -> Option<(ExtentFile, u32, u32)> {
+        match self {
+            &(Self::Read {
+                file,
+                offset,
+                length,
+            }
+            | Self::Map {
+                file,
+                offset,
+                length,
+            }
+            | Self::Holes {
+                file,
+                offset,
+                length,
+            }
+            | Self::Fetch {
+                file,
+                offset,
+                length,
+            }
+            | Self::Store {
+                file,
+                offset,
+                length,
+                ..
+            }
+            | Self::Zero {
+                file,
+                offset,
+                length,
+                ..
+            }) => Some((file, offset, length)),
+            Self::Write {
+                file, offset, data, ..
+            } => Some((*file, *offset, data.len() as u32)),
+            _ => None,
+        }
+    }
 }
 
 /// From a replica to the head.
@@ -179,8 +250,9 @@ pub struct Answer {
     pub allocated: u64,
     /// Blocks that the head was granted there and that take no space yet.
     pub granted: u64,
-    /// The bytes of a read, the [runs](crate::map::runs) of a map, the number of holes as u32, the
-    /// indices of empty extents as u64 each; empty for everything else.
+    /// The bytes of a read, the [runs](crate::map::runs) of a map, the [chunk](crate::chunk) of a
+    /// fetch, the number of holes as u32, the indices of empty extents as u64 each; empty for
+    /// everything else.
     pub result: Result<Bytes, ReplicaError>,
 }
 

@@ -37,6 +37,18 @@ pub enum Rule {
     DamagedLog,
     /// V5: no more regions are dirty than the bound allows.
     Bound,
+    /// V3: a part of an extent is copied while nothing else of it is under way.
+    CopyAlone,
+    /// V3: what was copied already is changed in both places.
+    CopyBoth,
+    /// V3: a copy that may differ is given up.
+    CopyGivenUp,
+    /// V5: a copy is durable before it is the replica.
+    CopySettled,
+    /// V5: what comes after a copy marks its regions where they are now.
+    CopyMarks,
+    /// V10: a block that is damaged is so in its copy, too.
+    CopyDamage,
     /// V7: a replica refuses a head that counts on what was lost.
     SameIncarnation,
     /// V8: after a failed sync nothing is acknowledged.
@@ -67,7 +79,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 36] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -85,6 +97,12 @@ impl Rule {
         Self::SlotsInTurn,
         Self::DamagedLog,
         Self::Bound,
+        Self::CopyAlone,
+        Self::CopyBoth,
+        Self::CopyGivenUp,
+        Self::CopySettled,
+        Self::CopyMarks,
+        Self::CopyDamage,
         Self::SameIncarnation,
         Self::FailedDisk,
         Self::TokenDies,

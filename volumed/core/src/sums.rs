@@ -90,7 +90,9 @@ pub fn allocated(sums: &[u32]) -> u32 {
 }
 
 fn is_zero(block: &[u8]) -> bool {
-    block.iter().all(|&byte| byte == 0)
+    static ZEROES: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
+    // Many times as fast as looking at each byte.
+    block == &ZEROES[..block.len()]
 }
 
 /// Puts `data` between what a partly covered first and last block already hold. `skip` is the

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+use volumed_core::chunk::CHUNK_SIZE;
 use volumed_core::message::{
     Answer, Ask, ExtentFile, MOST_DATA, MOST_LISTED, Message, OpId, ReplicaError,
 };
@@ -114,6 +115,18 @@ fn sample(kind: Kind) -> Frame {
         },
         Kind::GiveBack => Ask::GiveBack { blocks: 7 },
         Kind::Empty => Ask::Empty,
+        Kind::Receive => Ask::Receive { file },
+        Kind::Fetch => Ask::Fetch {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+        },
+        Kind::Store => Ask::Store {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+            chunk: Bytes::from_static(b"chunk"),
+        },
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })
@@ -232,6 +245,11 @@ fn a_message_that_cannot_be_is_refused() {
         durable: false,
         clear: false,
     };
+    let fetch = |offset, length| Ask::Fetch {
+        file: file(0),
+        offset,
+        length,
+    };
     let refused = [
         read(0, 0),
         read(0, MOST_DATA + 1),
@@ -241,6 +259,9 @@ fn a_message_that_cannot_be_is_refused() {
         zero(0, 4097),
         zero(whole, 4096),
         write(0, Bytes::new()),
+        fetch(1, 4096),
+        fetch(0, 4097),
+        fetch(0, CHUNK_SIZE + 4096),
         write(whole, Bytes::from_static(b"x")),
         Ask::Adopt {
             file: file(1 << 34),
@@ -344,6 +365,20 @@ fn ask() -> impl Strategy<Value = Ask> {
         regions().prop_map(|regions| Ask::Unmark { regions }),
         file().prop_map(|file| Ask::Adopt { file }),
         file().prop_map(|file| Ask::Remove { file }),
+        file().prop_map(|file| Ask::Receive { file }),
+        (file(), 0..16_000_u32, 1..=128_u32, vec(any::<u8>(), 0..100)).prop_map(
+            |(file, first, count, chunk)| Ask::Store {
+                file,
+                offset: first * 4096,
+                length: count * 4096,
+                chunk: chunk.into(),
+            }
+        ),
+        (file(), 0..16_000_u32, 1..=128_u32).prop_map(|(file, first, count)| Ask::Fetch {
+            file,
+            offset: first * 4096,
+            length: count * 4096,
+        }),
     ]
 }
 

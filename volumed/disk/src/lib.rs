@@ -2,6 +2,7 @@
 //!
 //! Everything here blocks, except [`Disk::try_now`].
 
+mod copy;
 mod direct;
 mod disk;
 mod extent_file;

@@ -78,6 +78,12 @@ impl Disk {
                 durable,
                 keep,
             } => self.zero(volume, file, (offset, length), durable, keep),
+            DiskOp::Fetch { file, offset, sums } => self.fetch(volume, *file, *offset, sums),
+            DiskOp::Store {
+                file,
+                offset,
+                chunk,
+            } => self.store(volume, *file, *offset, chunk),
             DiskOp::Resum {
                 file,
                 region,

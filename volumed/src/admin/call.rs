@@ -4,7 +4,9 @@ use std::future::Future;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 use volumed_client::admin::ErrorCode;
 
 use super::refused::Refused;
@@ -44,3 +46,7 @@ where
         )),
     }
 }
+
+/// The answer to what only has to be done.
+#[derive(Serialize, ToSchema)]
+pub struct Nothing {}

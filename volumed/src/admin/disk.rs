@@ -5,18 +5,19 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use volumed_client::admin::{AddDisk, DiskInfo, DiskState, ErrorCode};
+use volumed_client::admin::{AddDisk, DiskInfo, DiskState, DrainInfo, DrainState, ErrorCode};
 use volumed_core::{ByteCount, DiskId};
 
 use super::api::Api;
-use super::call::{Body, run_to_completion};
+use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::volume::{self, DiskSettings, DiskView};
+use crate::volume::{self, DiskSettings, DiskView, DrainView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
-        .routes(routes!(show))
+        .routes(routes!(show, remove))
+        .routes(routes!(drain, cancel_drain))
         .routes(routes!(retry))
 }
 
@@ -79,6 +80,48 @@ async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Di
     Ok(Json(run_to_completion(retrying).await?.into()))
 }
 
+/// Place nothing more on a disk and move what it holds to the others; the disk tells how far this is
+#[utoipa::path(
+    post, path = "/v1/disks/{id}/drain", operation_id = "drainDisk", tag = "disks",
+    params(("id" = String, Path, description = "The disk's id")),
+    responses((status = 200, description = "It is being emptied", body = DiskInfo), Refused)
+)]
+async fn drain(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DiskInfo>, Refused> {
+    let id = named(&id)?;
+    let draining = async move { api.volumes.drain_disk(id).await };
+    Ok(Json(run_to_completion(draining).await?.into()))
+}
+
+/// Let extents be placed on a disk again; what was moved stays where it is
+#[utoipa::path(
+    delete, path = "/v1/disks/{id}/drain", operation_id = "cancelDrain", tag = "disks",
+    params(("id" = String, Path, description = "The disk's id")),
+    responses((status = 200, description = "It is used again", body = DiskInfo), Refused)
+)]
+async fn cancel_drain(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<DiskInfo>, Refused> {
+    let id = named(&id)?;
+    let cancelling = async move { api.volumes.cancel_drain(id).await };
+    Ok(Json(run_to_completion(cancelling).await?.into()))
+}
+
+/// Take a disk out of the pool that holds nothing
+///
+/// Refused while volumes have something on it.
+#[utoipa::path(
+    delete, path = "/v1/disks/{id}", operation_id = "removeDisk", tag = "disks",
+    params(("id" = String, Path, description = "The disk's id")),
+    responses((status = 200, description = "It is in the pool no more", body = Nothing), Refused)
+)]
+async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Nothing>, Refused> {
+    let id = named(&id)?;
+    let removing = async move { api.volumes.remove_disk(id).await };
+    run_to_completion(removing).await?;
+    Ok(Json(Nothing {}))
+}
+
 fn named(id: &str) -> Result<DiskId, Refused> {
     id.parse().map_err(|_| not_found(id))
 }
@@ -109,6 +152,24 @@ impl From<DiskView> for DiskInfo {
             used: view.used.0,
             free: view.free.0,
             unremoved: view.unremoved as u64,
+            drain: view.drain.map(Into::into),
+        }
+    }
+}
+
+impl From<DrainView> for DrainInfo {
+    fn from(view: DrainView) -> Self {
+        Self {
+            state: match view.state {
+                volume::DrainState::Moving => DrainState::Moving,
+                volume::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
+                volume::DrainState::DiskFailed => DrainState::DiskFailed,
+                volume::DrainState::Drained => DrainState::Drained,
+            },
+            begun: view.begun,
+            moved: view.moved.0,
+            left: view.left.0,
+            seconds_left: view.time_left.map(|left| left.as_secs()),
         }
     }
 }

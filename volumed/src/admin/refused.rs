@@ -199,7 +199,9 @@ impl From<ChangeDiskError> for Refused {
         let code = match &error {
             ChangeDiskError::NotFound(_) => ErrorCode::DiskNotFound,
             ChangeDiskError::InPool(_) => ErrorCode::DiskExists,
-            ChangeDiskError::Serves(_) => ErrorCode::DiskState,
+            ChangeDiskError::Serves(_)
+            | ChangeDiskError::InUse { .. }
+            | ChangeDiskError::LastDisk(_) => ErrorCode::DiskState,
             ChangeDiskError::Missing { .. } | ChangeDiskError::Disk(_) => ErrorCode::DiskUnusable,
             ChangeDiskError::Stopping => ErrorCode::ShuttingDown,
             ChangeDiskError::Record(error) => record_code(error),

@@ -3,8 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{
@@ -14,16 +12,12 @@ use volumed_client::admin::{
 use volumed_core::ByteCount;
 
 use super::api::Api;
-use super::call::{Body, run_to_completion};
+use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
 use crate::volume::{
     self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName,
     VolumeView,
 };
-
-/// The answer to what only has to be done.
-#[derive(Serialize, ToSchema)]
-struct Nothing {}
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -1,6 +1,6 @@
 //! The disks of this node. They come and go while volumes run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(super) type DiskMap = BTreeMap<DiskNumber, Arc<PoolDisk>>;
 pub(super) struct Disks {
     here: RwLock<Arc<DiskMap>>,
     missing: Mutex<BTreeMap<DiskNumber, MissingDisk>>,
+    /// Those on which nothing is placed any more.
+    draining: RwLock<BTreeSet<DiskNumber>>,
 }
 
 impl Disks {
@@ -47,6 +49,7 @@ impl Disks {
         Self {
             here: RwLock::new(Arc::new(here)),
             missing: Mutex::new(missing),
+            draining: RwLock::default(),
         }
     }
 
@@ -62,6 +65,30 @@ impl Disks {
 
     pub fn missing(&self) -> BTreeMap<DiskNumber, MissingDisk> {
         self.missing.lock().clone()
+    }
+
+    /// Whether nothing is placed on the disk any more.
+    pub fn is_draining(&self, disk: DiskNumber) -> bool {
+        self.draining.read().contains(&disk)
+    }
+
+    /// Nothing is placed on the disk from now on, or something may be again.
+    pub fn set_draining(&self, disk: DiskNumber, draining: bool) {
+        let mut all = self.draining.write();
+        if draining {
+            all.insert(disk);
+        } else {
+            all.remove(&disk);
+        }
+    }
+
+    /// The disk has left the pool.
+    pub fn remove(&self, disk: DiskNumber) {
+        self.missing.lock().remove(&disk);
+        let mut here = self.here.write();
+        let mut all = DiskMap::clone(&here);
+        all.remove(&disk);
+        *here = Arc::new(all);
     }
 
     /// Takes a disk in, in place of the one with its number.

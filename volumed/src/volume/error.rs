@@ -149,6 +149,22 @@ pub enum ChangeDiskError {
     /// It did not fail.
     #[error("the disk {0} serves: there is nothing to take back")]
     Serves(DiskId),
+    /// Volumes have something on it.
+    #[error(
+        "the disk {id} holds {extents} extents of {}: `volumed disk drain {id}` moves them first",
+        names(volumes)
+    )]
+    InUse {
+        /// The disk.
+        id: DiskId,
+        /// How many extents.
+        extents: usize,
+        /// Of which volumes.
+        volumes: Vec<VolumeName>,
+    },
+    /// Nothing would be left to write to.
+    #[error("the disk {0} is the last one that serves: add another one first")]
+    LastDisk(DiskId),
     /// It is not where it was.
     #[error("the disk {id} is not at {}: {why}", path.display())]
     Missing {
@@ -171,6 +187,17 @@ pub enum ChangeDiskError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The first few.
+fn names(volumes: &[VolumeName]) -> String {
+    const SHOWN: usize = 5;
+    let shown = volumes.iter().take(SHOWN).map(ToString::to_string);
+    let mut names = shown.collect::<Vec<_>>().join(", ");
+    if volumes.len() > SHOWN {
+        names += &format!(" and {} more volumes", volumes.len() - SHOWN);
+    }
+    names
 }
 
 /// Why the store was not copied.

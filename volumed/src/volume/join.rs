@@ -73,6 +73,8 @@ pub(super) async fn join(
             number,
             generation: 0,
             added: added.clone(),
+            drain: None,
+            removed: false,
         };
         let absent = vec![
             same,
@@ -180,9 +182,10 @@ impl Volumes {
         self.take_in(number, disk, None).await
     }
 
-    fn view_of(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
+    pub(super) fn view_of(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
         let on = self.shared.node.disks.find(id);
-        Ok(DiskView::of(&on.ok_or(ChangeDiskError::NotFound(id))?.disk))
+        let on = on.ok_or(ChangeDiskError::NotFound(id))?;
+        Ok(self.shared.view(&on))
     }
 
     /// Has a disk serve under its number: leftovers are collected, the disk is told of the store, and
@@ -200,6 +203,7 @@ impl Volumes {
         scrub::begin(&self.shared, number).await;
         if let Some(added) = added {
             note_added(&*node.store, disk.id(), added).await?;
+            node.disks.set_draining(number, false);
         }
         let on = PoolDisk::new(number, disk).map_err(StartError::Threads)?;
         node.disks.put(Arc::clone(&on));
@@ -267,11 +271,16 @@ async fn note_added(
     id: DiskId,
     added: AddedDisk,
 ) -> Result<(), ChangeDiskError> {
-    change_record(store, id, |record| record.added = Some(added.clone())).await
+    change_record(store, id, |record| {
+        record.added = Some(added.clone());
+        record.drain = None;
+        record.removed = false;
+    })
+    .await
 }
 
 /// Changes a disk's record by compare-and-swap.
-async fn change_record(
+pub(super) async fn change_record(
     store: &dyn MetaStore,
     id: DiskId,
     edit: impl Fn(&mut DiskRecord),

@@ -4,6 +4,7 @@
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
 mod checking;
+mod copying;
 mod reading;
 mod replicas;
 mod space;
@@ -26,6 +27,8 @@ use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
 use super::disks::{Disks, PoolDisk};
 use super::placements::Placements;
+use copying::Followed;
+pub(super) use copying::Move;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
@@ -72,6 +75,8 @@ struct State {
     settled: Option<oneshot::Sender<Outcome>>,
     /// Who waits for the check of a region, by disk.
     scrubbing: BTreeMap<DiskNumber, oneshot::Sender<Option<u32>>>,
+    /// Extents that the head copies elsewhere.
+    copies: BTreeMap<ExtentIndex, Followed>,
 }
 
 /// The volume's replica on one disk.
@@ -86,6 +91,7 @@ enum Deed {
     Reply(Answered, Reply),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
+    Switch(ExtentFile, Move),
     KeepDamage(DiskNumber),
     Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
@@ -119,6 +125,7 @@ impl Machine {
             started: None,
             settled: None,
             scrubbing: BTreeMap::new(),
+            copies: BTreeMap::new(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
@@ -314,6 +321,12 @@ impl Machine {
                         .runtime
                         .spawn(super::placer::unplace(machine, files));
                 }
+                Deed::Switch(file, of) => {
+                    let machine = Arc::clone(self);
+                    self.node
+                        .runtime
+                        .spawn(super::moving::switch(machine, file, of));
+                }
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);
                     self.node.runtime.spawn(damage::keep(machine, disk));
@@ -353,6 +366,7 @@ impl State {
 
     fn drop_head(&mut self) {
         self.head = None;
+        self.copies.clear();
         for held in self.replicas.values_mut() {
             held.replica.give_back_grant();
         }
@@ -406,6 +420,11 @@ impl State {
                 HeadEffect::Unplace(files) => {
                     self.placing += 1;
                     deeds.push_back(Deed::Unplace(files));
+                }
+                HeadEffect::Copy(extent, progress) => self.copied(extent, progress),
+                HeadEffect::Switch(file, to) => {
+                    self.placing += 1;
+                    deeds.push_back(self.switch(file, to));
                 }
                 HeadEffect::Started(outcome) => {
                     deeds.extend(self.started.take().map(|tell| Deed::Tell(tell, outcome)));

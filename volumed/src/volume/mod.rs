@@ -6,12 +6,15 @@ mod auto_grow;
 mod copies;
 mod damage;
 mod disks;
+mod drain;
 mod error;
 mod export;
 mod growth;
 mod join;
+mod leave;
 mod leftovers;
 mod machine;
+mod moving;
 mod name;
 mod placements;
 mod placer;
@@ -53,11 +56,13 @@ pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
-    DiskView, PoolView, ScrubState, ScrubView, VolumeView,
+    DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, VolumeView,
 };
 
 use auto_grow::is_possible;
 use copies::Copies;
+use disks::PoolDisk;
+use drain::Drains;
 use machine::{Held, Machine, Node};
 use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
 use scrub::Scrubs;
@@ -90,6 +95,7 @@ struct Shared {
     stopping: AtomicBool,
     copies: Copies,
     scrubs: Scrubs,
+    drains: Drains,
     /// Held while disks come or go.
     disk_turn: tokio::sync::Mutex<()>,
 }
@@ -109,6 +115,7 @@ impl Volumes {
             stopping,
             copies: Copies::default(),
             scrubs: Scrubs::default(),
+            drains: Drains::default(),
             disk_turn: tokio::sync::Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
@@ -269,7 +276,7 @@ impl Volumes {
         for disk in self.disks().await {
             pool.capacity.0 += disk.capacity.0;
             pool.used.0 += disk.used.0;
-            pool.free.0 += if disk.state == DiskState::Online {
+            pool.free.0 += if disk.state == DiskState::Online && disk.drain.is_none() {
                 disk.free.0
             } else {
                 0
@@ -288,7 +295,7 @@ impl Volumes {
             .values()
             .map(|it| DiskView::missing(it.id, &it.path));
         let here = disks.all();
-        let here = here.values().map(|on| DiskView::of(&on.disk));
+        let here = here.values().map(|on| self.shared.view(on));
         here.chain(missing).collect()
     }
 
@@ -377,6 +384,11 @@ impl Volumes {
 impl Shared {
     fn all(&self) -> Vec<Arc<Volume>> {
         self.volumes.read().values().cloned().collect()
+    }
+
+    fn view(&self, on: &PoolDisk) -> DiskView {
+        let drain = self.drains.view(on.number, on.disk.space().used());
+        DiskView::of(&on.disk, drain)
     }
 
     fn tick(&self) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use volumed_core::format::{EXTENTS_PER_PAGE, PlacementPage};
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::Placement;
+use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, StoreError};
 
@@ -36,6 +36,19 @@ pub(super) struct Placements {
 }
 
 impl Placements {
+    /// Takes out every copy that was under way; answers of which extents.
+    pub fn forget_copies(&mut self) -> Vec<ExtentFile> {
+        let mut forgotten = Vec::new();
+        for (&extent, placed) in &mut self.placed {
+            if !placed.replicas.iter().all(is_full) {
+                placed.replicas.retain(is_full);
+                let alloc = placed.alloc;
+                forgotten.push(ExtentFile { extent, alloc });
+            }
+        }
+        forgotten
+    }
+
     /// What is placed on a disk.
     pub fn on(&self, disk: DiskNumber) -> BTreeSet<ExtentFile> {
         let here = self.placed.iter().filter(|(_, placed)| placed.is_on(disk));
@@ -114,16 +127,50 @@ pub(super) async fn remove(
             }
         }
     })
-    .await
+    .await?;
+    Ok(())
 }
 
-/// Reads, changes and writes a page until nobody came between.
+/// Changes where an extent is, if it is still the one that was placed then; answers where it is now.
+pub(super) async fn edit(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+    file: ExtentFile,
+    edit: impl Fn(&mut Vec<(DiskNumber, Role)>),
+) -> Result<Option<Placement>, PlacementsError> {
+    let (number, index) = PlacementPage::locate(file.extent);
+    let same = |placement: &Placement| placement.alloc == file.alloc;
+    let mut page = change(store, volume, number, |page| {
+        let placement = page.extents.get_mut(&index);
+        if let Some(placement) = placement.filter(|placement| same(placement)) {
+            edit(&mut placement.replicas);
+        }
+    })
+    .await?;
+    Ok(page.extents.remove(&index).filter(same))
+}
+
+/// Forgets every copy of an extent that was under way; their files are orphans from then on.
+pub(super) async fn forget_copies(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+    file: ExtentFile,
+) -> Result<(), PlacementsError> {
+    edit(store, volume, file, |on| on.retain(is_full)).await?;
+    Ok(())
+}
+
+fn is_full((_, role): &(DiskNumber, Role)) -> bool {
+    *role == Role::Full
+}
+
+/// Reads, changes and writes a page until nobody came between; answers it as it is now.
 async fn change(
     store: &dyn MetaStore,
     volume: VolumeId,
     number: u64,
     edit: impl Fn(&mut PlacementPage),
-) -> Result<(), PlacementsError> {
+) -> Result<PlacementPage, PlacementsError> {
     let key = page_key(volume, number);
     loop {
         let entry = store.get(&key).await?;
@@ -137,7 +184,7 @@ async fn change(
         let mut page = before.clone();
         edit(&mut page);
         if page == before {
-            return Ok(());
+            return Ok(page);
         }
         let write = if page.extents.is_empty() {
             Change::Delete(key.clone())
@@ -147,7 +194,7 @@ async fn change(
         };
         let exists = Compare::Present(volume_key(volume));
         if let Outcome::Committed(_) = store.transact(vec![exists, same], vec![write]).await? {
-            return Ok(());
+            return Ok(page);
         }
         if store.get(&volume_key(volume)).await?.is_none() {
             return Err(PlacementsError::Gone);

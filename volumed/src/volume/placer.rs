@@ -81,7 +81,7 @@ async fn try_place(
     Ok(placed)
 }
 
-async fn create_files(
+pub(super) async fn create_files(
     volume: VolumeId,
     on: &PoolDisk,
     files: Vec<ExtentFile>,

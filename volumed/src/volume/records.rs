@@ -79,6 +79,26 @@ pub(super) struct DiskRecord {
     /// in the settings. Those win where they name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub added: Option<AddedDisk>,
+    /// That it is to be emptied, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainRecord>,
+    /// It left the pool: settings that still name it are passed over.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub removed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_not(flag: &bool) -> bool {
+    !flag
+}
+
+/// The drain of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DrainRecord {
+    /// When it was begun, in seconds since 1970.
+    pub begun: u64,
+    /// Bytes that volumes held on the disk then.
+    pub held: u64,
 }
 
 /// What the settings say of a disk that they name.

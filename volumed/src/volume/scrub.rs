@@ -255,7 +255,7 @@ async fn one_region(shared: &Arc<Shared>, disk: DiskNumber, rate: ByteCount) -> 
     let Some(next) = position(shared, disk, &volumes).await else {
         return IDLE;
     };
-    leave_to_clients(shared, disk).await;
+    leave_to_clients(shared, disk, YIELD).await;
     let begun = Instant::now();
     for volume in volumes.iter().filter(|volume| volume.id >= next.0) {
         let from = if volume.id == next.0 {
@@ -323,8 +323,8 @@ async fn position(
 }
 
 /// Waits while clients keep the disk busy, but not for ever.
-async fn leave_to_clients(shared: &Arc<Shared>, disk: DiskNumber) {
-    let until = Instant::now() + YIELD;
+pub(super) async fn leave_to_clients(shared: &Arc<Shared>, disk: DiskNumber, most: Duration) {
+    let until = Instant::now() + most;
     let busy = || {
         let all = shared.node.disks.all();
         all.get(&disk).is_some_and(|on| on.pool.is_busy())
@@ -358,12 +358,12 @@ fn by_id(shared: &Shared) -> Vec<Arc<Volume>> {
     volumes
 }
 
-fn at_rate(bytes: u64, rate: ByteCount) -> Duration {
+pub(super) fn at_rate(bytes: u64, rate: ByteCount) -> Duration {
     Duration::from_secs_f64(bytes as f64 / rate.0.max(1) as f64)
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

@@ -20,7 +20,10 @@ use super::leftovers::Leftovers;
 use super::machine::{Held, Machine, Node};
 use super::name::VolumeName;
 use super::placements::{self, Placements, PlacementsError};
-use super::records::{VOLUMES, VolumeRecord, decode, last_part, read_all, unreadable};
+use super::records::{
+    DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
+    volume_key,
+};
 use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
@@ -44,11 +47,16 @@ pub(super) async fn start(
     let (settings, missing) = with_added(&*store, settings).await?;
     let opened = open_disks(settings).await?;
     let state = StoreState::read(&*store).await?;
-    let recorded = read_volumes(&*store).await?;
+    let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
     let revision = store.revision().await? + base;
     let (mut disks, mut new) = (BTreeMap::new(), Vec::new());
     for disk in opened {
+        if has_left(&*store, &disk).await? {
+            let path = disk.path().display();
+            tracing::warn!(%path, "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
+            continue;
+        }
         match number_of(&*store, &state, &disk).await? {
             Some(number) => {
                 disks.insert(number, Arc::new(disk));
@@ -56,6 +64,11 @@ pub(super) async fn start(
             None => new.push(disk),
         }
     }
+    // Nobody goes on with a copy that an earlier process began.
+    let copies: Vec<_> = recorded
+        .iter_mut()
+        .map(|(&volume, it)| (volume, it.placements.forget_copies()))
+        .collect();
     // V11: nothing is changed on any disk or in the store before all disks agree with the store. A
     // refused start that took a revision would bring the store nearer to what it was refused for.
     let found = disks.clone();
@@ -64,7 +77,16 @@ pub(super) async fn start(
         Ok((recorded, leftovers))
     })
     .await?;
+    if disks.is_empty() && new.is_empty() {
+        return Err(StartError::NoDisks);
+    }
     store_format::raise(&*store, &disks, store_format::FORMAT).await?;
+    for (volume, files) in copies {
+        for file in files {
+            let forgotten = placements::forget_copies(&*store, volume, file).await;
+            forgotten.map_err(|error| placements_error(error, volume))?;
+        }
+    }
     for disk in new {
         let number = join(&*store, &disk, None).await?;
         disks.insert(number, Arc::new(disk));
@@ -103,6 +125,13 @@ async fn check_token(volume: &Volume) -> Result<(), StartError> {
         Err(AttachError::Store(error)) => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Whether the disk was removed from the pool.
+async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<bool, StartError> {
+    let entry = store.get(&disk_key(disk.id())).await?;
+    let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
+    Ok(record.is_some_and(|record| record.removed))
 }
 
 /// Counts a start in the store, then on the disks, then in the store's records of them: a disk
@@ -148,13 +177,8 @@ pub(super) async fn read_volumes(
             .name
             .parse()
             .map_err(|_| unreadable("its name is no volume's"))?;
-        let placements = placements::load(store, id)
-            .await
-            .map_err(|error| match error {
-                PlacementsError::Record(error) => StartError::Record(error),
-                PlacementsError::Store(error) => StartError::Store(error),
-                PlacementsError::Gone => StartError::Record(unreadable("it is gone")),
-            })?;
+        let placements = placements::load(store, id).await;
+        let placements = placements.map_err(|error| placements_error(error, id))?;
         let damage = damage::load(store, id).await?;
         let volume = Recorded {
             name,
@@ -165,6 +189,14 @@ pub(super) async fn read_volumes(
         recorded.insert(id, volume);
     }
     Ok(recorded)
+}
+
+fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {
+    match error {
+        PlacementsError::Record(error) => StartError::Record(error),
+        PlacementsError::Store(error) => StartError::Store(error),
+        PlacementsError::Gone => StartError::Record(unreadable(&volume_key(volume), "it is gone")),
+    }
 }
 
 pub(super) async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {

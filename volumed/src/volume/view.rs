@@ -158,6 +158,36 @@ pub struct DiskView {
     pub sharers: u64,
     /// Extents and volumes that are freed, but whose files could not be removed yet.
     pub unremoved: usize,
+    /// How far it is emptied, if it is.
+    pub drain: Option<DrainView>,
+}
+
+/// How far a disk is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainView {
+    /// What is being done.
+    pub state: DrainState,
+    /// When it was begun, in seconds since 1970.
+    pub begun: u64,
+    /// Of what it held then, what it does not hold any more.
+    pub moved: ByteCount,
+    /// What it still holds.
+    pub left: ByteCount,
+    /// How much longer it takes, when that can be told.
+    pub time_left: Option<Duration>,
+}
+
+/// What the drain of a disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainState {
+    /// Extents are being moved.
+    Moving,
+    /// No other disk has room.
+    WaitingForRoom,
+    /// The disk, or the one to move to, failed.
+    DiskFailed,
+    /// Nothing is on the disk any more.
+    Drained,
 }
 
 /// Whether a disk serves.
@@ -172,7 +202,7 @@ pub enum DiskState {
 }
 
 impl DiskView {
-    pub(super) fn of(disk: &Disk) -> Self {
+    pub(super) fn of(disk: &Disk, drain: Option<DrainView>) -> Self {
         let state = if disk.failed() {
             DiskState::Failed
         } else {
@@ -187,6 +217,7 @@ impl DiskView {
             free: disk.space().free(),
             sharers: disk.sharers(),
             unremoved: disk.unremoved(),
+            drain,
         }
     }
 
@@ -200,6 +231,7 @@ impl DiskView {
             free: ByteCount(0),
             sharers: 1,
             unremoved: 0,
+            drain: None,
         }
     }
 }

@@ -128,11 +128,25 @@ impl Volume {
             Some(kept) => Some(kept.with(&disks)),
             None => owner.as_ref().map(|_| TokenRecord::new(&disks)),
         };
+        let (epoch, size) = self
+            .start_head(|record| {
+                record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
+                record.token = token.clone();
+            })
+            .await?;
+        seat.session = Some(Session::new(epoch, owner, size));
+        Ok(())
+    }
+
+    /// Has a head under a new epoch, which nobody may be served by before.
+    async fn start_head(
+        &self,
+        edit: impl Fn(&mut VolumeRecord),
+    ) -> Result<(Epoch, ByteCount), AttachError> {
         let record = self
             .change_record(|record| {
                 record.epoch += 1;
-                record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
-                record.token = token.clone();
+                edit(record);
             })
             .await?;
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
@@ -143,8 +157,7 @@ impl Volume {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
-        seat.session = Some(Session::new(epoch, owner, size));
-        Ok(())
+        Ok((epoch, size))
     }
 
     pub(super) async fn load_placements(&self) -> Result<Placements, AttachError> {
@@ -154,6 +167,27 @@ impl Volume {
             PlacementsError::Store(error) => AttachError::Store(error),
             PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
         })
+    }
+
+    /// Has a head, also while nobody has the volume: what it holds is to be moved.
+    pub async fn serve(&self) -> Result<(), AttachError> {
+        let seat = self.seat.lock().await;
+        if seat.deleted {
+            return Err(AttachError::NotFound(self.name.clone()));
+        }
+        if !self.machine.has_head() {
+            self.start_head(|_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Does without a head again, if nobody has the volume.
+    pub async fn rest(&self) {
+        let mut seat = self.seat.lock().await;
+        let unused = seat.session.is_none() && !seat.deleted && self.machine.has_head();
+        if unused && self.settle(&mut seat).await.is_err() {
+            tracing::warn!(volume = %self.name, "the volume could not be flushed");
+        }
     }
 
     /// Ends the session, if there is one; what its connections sent is finished.

@@ -6,11 +6,12 @@ mod harm;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use volumed_core::chunk::Chunk;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
 use volumed_core::sums::HOLE;
-use volumed_core::{Epoch, ExtentIndex, Incarnation, RegionIndex};
+use volumed_core::{BLOCK_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -77,13 +78,7 @@ impl SimDisk {
                 durable,
                 first,
                 last,
-            } => {
-                let durable = *durable && !self.broken.is(Lie::DurableWriteEarly);
-                let checked = !self.broken.is(Lie::MergeUnchecked);
-                let extent = self.extent(file)?;
-                let merged = extent.merged(*offset, data, (*first, *last), checked)?;
-                Ok(extent.write(*offset, &merged, durable))
-            }
+            } => self.write(file, (*offset, data), *durable, (*first, *last)),
             &DiskOp::Zero {
                 file,
                 offset,
@@ -91,6 +86,12 @@ impl SimDisk {
                 durable,
                 keep,
             } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
+            DiskOp::Fetch { file, offset, sums } => self.fetch(file, *offset, sums),
+            DiskOp::Store {
+                file,
+                offset,
+                chunk,
+            } => Ok(self.extent(file)?.store(*offset, chunk)),
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
                 page: self.extent(file)?.page(*region),
             }),
@@ -110,9 +111,8 @@ impl SimDisk {
                 expected,
             } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
             DiskOp::Sync { files } => {
-                let skipped = self.broken.is(Lie::FlushSkipped);
-                for file in files.iter().filter(|_| !skipped) {
-                    self.extents.get_mut(file).map(Extent::sync_data);
+                if !self.broken.is(Lie::FlushSkipped) {
+                    self.sync(files);
                 }
                 Ok(DiskAnswer::Done)
             }
@@ -136,6 +136,36 @@ impl SimDisk {
                 }
                 Ok(DiskAnswer::Done)
             }
+        }
+    }
+
+    fn write(
+        &mut self,
+        file: &ExtentFile,
+        (offset, data): (u32, &Bytes),
+        durable: bool,
+        edges: (Option<u32>, Option<u32>),
+    ) -> DiskResult {
+        let durable = durable && !self.broken.is(Lie::DurableWriteEarly);
+        let checked = !self.broken.is(Lie::MergeUnchecked);
+        let extent = self.extent(file)?;
+        let merged = extent.merged(offset, data, edges, checked)?;
+        Ok(extent.write(offset, &merged, durable))
+    }
+
+    fn fetch(&mut self, file: &ExtentFile, offset: u32, sums: &[u32]) -> DiskResult {
+        let extent = self.extent(file)?;
+        let first = offset / BLOCK_SIZE as u32;
+        let mut blocks = Vec::with_capacity(sums.len() * BLOCK_SIZE as usize);
+        for at in first..first + sums.len() as u32 {
+            blocks.extend_from_slice(&extent.read(at));
+        }
+        Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
+    }
+
+    fn sync(&mut self, files: &[ExtentFile]) {
+        for file in files {
+            self.extents.get_mut(file).map(Extent::sync_data);
         }
     }
 

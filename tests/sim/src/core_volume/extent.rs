@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use volumed_core::chunk::Chunk;
 use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskResult};
 use volumed_core::sums::{HOLE, Mismatch, SumsPage, allocated, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
@@ -146,6 +147,16 @@ impl Extent {
         let marks = sums(merged);
         self.put(offset / BLOCK as u32, &blocks(merged), &marks, durable);
         DiskAnswer::Sums(marks)
+    }
+
+    /// Blocks as they were elsewhere, with the sums that they had there.
+    pub fn store(&mut self, offset: u32, chunk: &Chunk) -> DiskAnswer {
+        for (at, run) in chunk.runs() {
+            let run = blocks(&run);
+            let sums = &chunk.sums[at as usize..][..run.len()];
+            self.put(offset / BLOCK as u32 + at, &run, sums, false);
+        }
+        DiskAnswer::Sums(chunk.sums.clone())
     }
 
     /// Some of the blocks are written, the last of them in part, and none of the sums.

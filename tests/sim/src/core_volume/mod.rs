@@ -1,6 +1,7 @@
 //! A volume's head and replicas on simulated disks that lose power and fail, and a model that says
 //! what the volume may hold.
 
+mod copying;
 mod disk;
 mod extent;
 mod life;
@@ -8,6 +9,7 @@ mod model;
 mod weather;
 mod world;
 
+pub use copying::move_extents;
 pub use life::{Volume, live};
 pub use volumed_core::rules::Rule;
 
@@ -53,6 +55,8 @@ pub enum Lie {
     CleanWithoutSums,
     /// V6: a region is summed anew from the page cache, which is not made durable.
     ResumWithoutSync,
+    /// V4: a copy's record of which the store did not tell the outcome is taken for one as before.
+    GuessesSwitch,
     /// V8: a sync that failed is tried again, and then finds nothing to do.
     SyncRetried,
     /// V10: what is read is not compared with its sum.
@@ -65,7 +69,7 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadsOldConnections,
         Self::DurableWriteEarly,
         Self::FlushSkipped,
@@ -73,6 +77,7 @@ impl Lie {
         Self::MarksSkipped,
         Self::CleanWithoutSums,
         Self::ResumWithoutSync,
+        Self::GuessesSwitch,
         Self::SyncRetried,
         Self::ReadUnchecked,
         Self::MergeUnchecked,

@@ -98,8 +98,14 @@ impl Weather {
         if matches!(op, DiskOp::Remove { .. }) {
             return None;
         }
-        let reads = matches!(op, DiskOp::Read { .. } | DiskOp::LoadSums { .. });
-        let changes = matches!(op, DiskOp::Write { .. } | DiskOp::Zero { .. });
+        let reads = matches!(
+            op,
+            DiskOp::Read { .. } | DiskOp::LoadSums { .. } | DiskOp::Fetch { .. }
+        );
+        let changes = matches!(
+            op,
+            DiskOp::Write { .. } | DiskOp::Zero { .. } | DiskOp::Store { .. }
+        );
         let logs = matches!(op, DiskOp::WriteLog(_) | DiskOp::WritePromise(_));
         let resums = matches!(op, DiskOp::Resum { .. });
         if !reads && happens(self.failed_sync) {

@@ -194,6 +194,25 @@ impl AdminClient {
         self.call::<(), _>(Method::POST, &path, None).await
     }
 
+    /// Places nothing more on a disk and moves what it holds to the others; `show_disk` tells how far it is.
+    pub async fn drain_disk(&self, id: &str) -> Result<DiskInfo, AdminError> {
+        let path = format!("/v1/disks/{}/drain", segment(id));
+        self.call::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Lets extents be placed on a disk again; what was moved stays where it is.
+    pub async fn cancel_drain(&self, id: &str) -> Result<DiskInfo, AdminError> {
+        let path = format!("/v1/disks/{}/drain", segment(id));
+        self.call::<(), _>(Method::DELETE, &path, None).await
+    }
+
+    /// Has a disk leave the pool that holds nothing.
+    pub async fn remove_disk(&self, id: &str) -> Result<(), AdminError> {
+        let path = format!("/v1/disks/{}", segment(id));
+        self.call::<(), Empty>(Method::DELETE, &path, None).await?;
+        Ok(())
+    }
+
     /// How far the scrub of each disk is.
     pub async fn scrubs(&self) -> Result<Vec<ScrubInfo>, AdminError> {
         self.get("/v1/scrub").await

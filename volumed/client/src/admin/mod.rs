@@ -5,6 +5,7 @@
 
 mod client;
 mod damage;
+mod drain;
 mod error_code;
 mod finding;
 mod scrub;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{AdminClient, AdminError};
 pub use damage::{DamagedRange, VolumeDamage};
+pub use drain::{DrainInfo, DrainState};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
 pub use scrub::{ScrubInfo, ScrubState};
@@ -152,6 +154,9 @@ pub struct DiskInfo {
     /// Extents and volumes that are freed, but whose files could not be removed yet; they are tried again.
     #[serde(default)]
     pub unremoved: u64,
+    /// How far it is emptied, if it is.
+    #[serde(default)]
+    pub drain: Option<DrainInfo>,
 }
 
 /// Whether a disk serves. No daemon answers `unknown`: it is what an older client understands.

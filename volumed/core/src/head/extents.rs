@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::format::PlacementPage;
 use crate::message::{Ask, ExtentFile};
-use crate::placement::Placement;
+use crate::placement::{Placement, Role};
 use crate::{
     Alloc, ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT,
     RegionIndex,
@@ -106,6 +106,36 @@ impl Extents {
     /// The volume has this size now.
     pub fn grow(&mut self, size: ByteCount) {
         self.size = size;
+    }
+
+    /// The extent is placed elsewhere now; answers where it was.
+    pub fn replace(&mut self, extent: ExtentIndex, placement: Placement) -> Option<Placement> {
+        self.placed.insert(extent, placement)
+    }
+
+    /// Whether the disk holds the extent, not only a copy that is being made.
+    pub fn is_full_on(&self, file: ExtentFile, disk: DiskNumber) -> bool {
+        let placed = self.get(file.extent);
+        placed.is_some_and(|placed| {
+            placed.alloc == file.alloc && placed.replicas.contains(&(disk, Role::Full))
+        })
+    }
+
+    /// The store notes a copy of the extent on the disk.
+    pub fn note_copy(&mut self, extent: ExtentIndex, to: DiskNumber) {
+        if let Some(placement) = self.placed.get_mut(&extent) {
+            placement.replicas.push((to, Role::Incoming));
+        }
+    }
+
+    /// The store does not note it any more.
+    pub fn forget_copy(&mut self, file: ExtentFile, disk: DiskNumber) {
+        let placement = self.placed.get_mut(&file.extent);
+        if let Some(placement) = placement.filter(|placement| placement.alloc == file.alloc) {
+            placement
+                .replicas
+                .retain(|it| *it != (disk, Role::Incoming));
+        }
     }
 
     /// The extent's record is to be removed.
@@ -260,8 +290,9 @@ impl Head {
                 alloc: placement.alloc,
             },
         };
-        let disks = self.extents.in_sync(&placement);
-        let asks: Vec<_> = disks.map(|disk| (disk, ask.clone())).collect();
+        self.free_copy(extent, effects);
+        let on = placement.replicas.iter();
+        let asks: Vec<_> = on.map(|(disk, _)| (*disk, ask.clone())).collect();
         if asks.is_empty() {
             return self.complete(op, Ok(Some(Bytes::new())), effects);
         }

@@ -1,6 +1,7 @@
 //! The head of one volume: splits requests, orders them, places extents, keeps the dirty log ahead
 //! of the writes, and answers when every in-sync replica has (V3).
 
+mod copy;
 mod dirty;
 mod empty;
 mod extents;
@@ -24,6 +25,8 @@ use crate::{
     VolumeId,
 };
 
+use copy::Copies;
+pub use copy::CopyProgress;
 use dirty::Dirty;
 use empty::Empty;
 use extents::Extents;
@@ -104,6 +107,15 @@ pub enum HeadEvent {
     /// A disk without extents of the volume answers nothing any more, or from now on with another
     /// replica, which has to [join](Self::Join).
     Leave(DiskNumber),
+    /// Copy the extent to the disk: the store notes it there as [incoming](crate::placement::Role),
+    /// and its files are there and empty. [`HeadEffect::Copy`] follows, and after each further step.
+    BeginCopy(ExtentFile, DiskNumber),
+    /// Go on with the copy of the extent.
+    CopyOn(ExtentIndex),
+    /// How [`HeadEffect::Switch`] ended: the extent's placement as the store has it now.
+    Switched(ExtentIndex, Result<Placement, PlaceFailure>),
+    /// The store does not note a copy any more that failed, or that an earlier head left: remove it.
+    DropCopy(ExtentFile, DiskNumber),
     /// The volume's size was raised to this, durably; a lower one changes nothing.
     Grow(ByteCount),
     /// From now on so many blocks may take space on all disks together.
@@ -141,6 +153,11 @@ pub enum HeadEffect {
     /// Remove the records of these extents, which share a placement page, where they are still
     /// these; [`HeadEvent::Unplaced`] follows before the next such effect.
     Unplace(Vec<ExtentFile>),
+    /// How the copy of an extent goes.
+    Copy(ExtentIndex, CopyProgress),
+    /// Have the store name the copy on the disk in place of what it was made from;
+    /// [`HeadEvent::Switched`] follows. Nothing of the extent is on its way until then.
+    Switch(ExtentFile, DiskNumber),
     /// Everything is durable and clean, or cannot be made so.
     Settled(Result<(), IoError>),
 }
@@ -173,6 +190,7 @@ pub struct Head {
     /// Disks whose replicas were asked to promise the epoch after the start.
     joining: BTreeSet<DiskNumber>,
     extents: Extents,
+    copies: Copies,
     dirty: Dirty,
     flushes: Flushes,
     space: Space,
@@ -210,6 +228,7 @@ impl Head {
             incarnations: BTreeMap::new(),
             joining: BTreeSet::new(),
             extents,
+            copies: Copies::new(rules),
             flushes: Flushes::new(rules, &dirty),
             dirty: Dirty::new(rules, start.settings, dirty),
             space: Space::new(rules, start.quota),
@@ -274,6 +293,10 @@ impl Head {
             HeadEvent::Unplaced(extents, result) => self.unplaced(&extents, result, effects),
             HeadEvent::Join(disk) => self.join(disk, effects),
             HeadEvent::Leave(disk) => self.leave(disk, effects),
+            HeadEvent::BeginCopy(file, to) => self.begin_copy(file, to, effects),
+            HeadEvent::CopyOn(extent) => self.copy_on(extent, effects),
+            HeadEvent::Switched(extent, result) => self.switched(extent, result, effects),
+            HeadEvent::DropCopy(file, disk) => self.drop_copy(file, disk),
             HeadEvent::Grow(size) => {
                 self.size = self.size.max(size);
                 self.extents.grow(self.size);

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
+use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
 use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex, Reply};
 
+use super::copy::Step;
 use super::order::Blocks;
 use super::round::Then;
 use super::{Head, HeadEffect, Pending, RequestId, map};
@@ -36,6 +38,8 @@ pub(super) enum Work {
     },
     /// The whole extent is freed.
     Unplace,
+    /// A part of copying the extent to another disk.
+    Copy(Step),
 }
 
 impl Work {
@@ -46,7 +50,7 @@ impl Work {
     /// What is not placed reads zero, and need not be placed for this.
     fn needs_no_place(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Map { .. } | Self::Unplace => true,
+            Self::Read { .. } | Self::Map { .. } | Self::Unplace | Self::Copy(_) => true,
             Self::Write { clear, .. } => *clear,
             Self::Zero { keep, .. } => !keep,
         }
@@ -116,7 +120,8 @@ impl Piece {
             | Work::Map { offset, length }
             | Work::Zero { offset, length, .. } => (*offset, *length),
             Work::Write { offset, data, .. } => (*offset, data.len() as u32),
-            Work::Unplace => (0, EXTENT_SIZE as u32),
+            Work::Copy(Step::Chunk(offset)) => (*offset, CHUNK_SIZE),
+            Work::Unplace | Work::Copy(_) => (0, EXTENT_SIZE as u32),
         };
         (offset.into(), u64::from(offset) + u64::from(length))
     }
@@ -164,6 +169,10 @@ impl Head {
             return;
         }
         let extent = piece.extent;
+        if let Work::Copy(step) = piece.work {
+            piece.stage = Stage::Sent;
+            return self.step(op, extent, step, effects);
+        }
         let Some(placement) = self.extents.get(extent) else {
             if piece.work.needs_no_place() {
                 return self.complete(op, Ok(None), effects);
@@ -172,7 +181,7 @@ impl Head {
             return self.place(extent, effects);
         };
         match piece.work {
-            Work::Read { .. } | Work::Map { .. } => {}
+            Work::Read { .. } | Work::Map { .. } | Work::Copy(_) => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
                 let alloc = placement.alloc;
@@ -193,7 +202,11 @@ impl Head {
         piece.stage = Stage::Sent;
         let disks = self.extents.in_sync(placement);
         let asks = asks(extent, placement.alloc, disks, &piece.work);
-        self.begin_round(Then::Piece(op), asks, effects);
+        let copy = self.copies.ask(extent, &piece.work);
+        let round = self.begin_round(Then::Piece(op), asks, effects);
+        if let Some((disk, ask)) = copy {
+            self.ask_copy(round, (extent, disk, ask), effects);
+        }
     }
 
     /// Every replica answered a piece: the bytes of a read or the runs of a map, if any.
@@ -344,6 +357,8 @@ fn asks(
             keep,
         },
         Work::Unplace => Ask::Remove { file },
+        // Its steps ask by themselves.
+        Work::Copy(_) => return Vec::new(),
     };
     let readers = if work.changes() { usize::MAX } else { 1 };
     in_sync

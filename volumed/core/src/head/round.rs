@@ -9,6 +9,7 @@ use crate::placement::Placement;
 use crate::rules::Rule;
 use crate::{DiskNumber, ExtentIndex, Incarnation, RegionIndex};
 
+use super::copy::Step;
 use super::piece::to_client;
 use super::{Head, HeadEffect};
 
@@ -28,6 +29,12 @@ pub(super) enum Then {
     /// Which extents are empty on a disk.
     Empty(DiskNumber),
     Adopt(ExtentIndex, Placement),
+    Receive(ExtentFile),
+    Step(OpId, Step),
+    /// The chunk that begins at this byte.
+    Stored(OpId, u32),
+    /// What was copied elsewhere is removed.
+    Left(ExtentIndex),
     Sync,
     Mark(BTreeSet<RegionIndex>),
     Settle(BTreeSet<RegionIndex>),
@@ -39,6 +46,15 @@ pub(super) struct Round {
     then: Then,
     asked: BTreeSet<DiskNumber>,
     result: Result<Bytes, ReplicaError>,
+    /// The extent's copy was asked the same: it may refuse without harm, and is given up then.
+    copy: Option<AskedCopy>,
+}
+
+#[derive(Debug)]
+struct AskedCopy {
+    extent: ExtentIndex,
+    disk: DiskNumber,
+    result: Result<(), ReplicaError>,
 }
 
 impl Head {
@@ -115,13 +131,12 @@ impl Head {
         if asks.is_empty() {
             // An extent with no in-sync replica, or a set of regions that nobody holds.
             let nobody = match then {
-                Then::Piece(_) | Then::Promise => Err(ReplicaError::NoExtent),
+                Then::Piece(_) | Then::Promise | Then::Step(..) => Err(ReplicaError::NoExtent),
                 _ => Ok(Bytes::new()),
             };
             self.end_round(op, then, nobody, effects);
             return op;
         }
-        let (volume, epoch) = (self.volume, self.epoch);
         let asked = asks.iter().map(|(disk, _)| *disk).collect();
         self.rounds.insert(
             op,
@@ -129,19 +144,44 @@ impl Head {
                 then,
                 asked,
                 result: Ok(Bytes::new()),
+                copy: None,
             },
         );
-        effects.extend(asks.into_iter().map(|(disk, ask)| {
-            HeadEffect::Send(Message {
-                volume,
-                disk,
-                incarnation: self.incarnations.get(&disk).copied().unwrap_or_default(),
-                epoch,
-                op,
-                ask,
-            })
-        }));
+        let messages = asks
+            .into_iter()
+            .map(|(disk, ask)| self.message(disk, op, ask));
+        effects.extend(messages);
         op
+    }
+
+    /// Asks one more of a round that began just now: the extent's copy.
+    pub(super) fn ask_copy(
+        &mut self,
+        op: OpId,
+        (extent, disk, ask): (ExtentIndex, DiskNumber, Ask),
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(round) = self.rounds.get_mut(&op) else {
+            return;
+        };
+        round.asked.insert(disk);
+        round.copy = Some(AskedCopy {
+            extent,
+            disk,
+            result: Ok(()),
+        });
+        effects.push(self.message(disk, op, ask));
+    }
+
+    fn message(&self, disk: DiskNumber, op: OpId, ask: Ask) -> HeadEffect {
+        HeadEffect::Send(Message {
+            volume: self.volume,
+            disk,
+            incarnation: self.incarnations.get(&disk).copied().unwrap_or_default(),
+            epoch: self.epoch,
+            op,
+            ask,
+        })
     }
 
     pub(super) fn answer(&mut self, answer: Answer, effects: &mut Vec<HeadEffect>) {
@@ -159,7 +199,10 @@ impl Head {
         if matches!(round.then, Then::Promise | Then::Join(_)) {
             self.incarnations.insert(answer.disk, answer.incarnation);
         }
+        let copy = round.copy.as_mut().filter(|copy| copy.disk == answer.disk);
         let (reserved, returned) = match round.then {
+            // Nothing was reserved for the copy.
+            Then::Piece(_) if copy.is_some() => (None, 0),
             Then::Piece(op) => (self.pieces.get(&op).and_then(|piece| piece.reserved), 0),
             Then::GaveBack(blocks) => (None, blocks),
             _ => (None, 0),
@@ -169,6 +212,11 @@ impl Head {
         match answer.result {
             Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),
             Ok(_) => {}
+            Err(error) if copy.is_some() => {
+                if let Some(copy) = copy {
+                    copy.result = Err(error);
+                }
+            }
             // V4: with one replica it is the last in sync and never recorded stale; clients get
             // the error. With more, it would be recorded stale here before the round can end well.
             Err(_) if !self.rules.kept(Rule::OneRefuses) && !round.asked.is_empty() => {}
@@ -178,7 +226,28 @@ impl Head {
         if (round.asked.is_empty() || !every)
             && let Some(round) = self.rounds.remove(&answer.op)
         {
+            if let Some(copy) = round.copy {
+                self.compare(&copy, &round.result, effects);
+            }
             self.end_round(answer.op, round.then, round.result, effects);
+        }
+    }
+
+    /// What the replicas and the copy did must be the same. Of an unaligned write into a damaged block
+    /// both refuse to do anything; of whatever else went wrong, nobody knows.
+    fn compare(
+        &mut self,
+        copy: &AskedCopy,
+        replicas: &Result<Bytes, ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let error = match (copy.result, replicas) {
+            (Ok(()), Ok(_)) | (Err(ReplicaError::Corrupt), Err(ReplicaError::Corrupt)) => return,
+            (Err(error), _) => error,
+            (_, Err(error)) => *error,
+        };
+        if self.rules.kept(Rule::CopyGivenUp) {
+            self.copy_failed(copy.extent, error, effects);
         }
     }
 
@@ -208,6 +277,10 @@ impl Head {
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);
             }
+            Then::Receive(file) => self.copy_begun(file, result.map(|_| ()), effects),
+            Then::Step(op, step) => self.step_answered(op, step, result, effects),
+            Then::Stored(op, offset) => self.stored(op, offset, result.map(|_| ()), effects),
+            Then::Left(extent) => self.left(extent, effects),
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
             Then::Settle(regions) => self.settled(regions, result.map(|_| ()), effects),

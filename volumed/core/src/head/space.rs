@@ -241,7 +241,8 @@ impl Head {
                 }
                 None => {
                     self.look_for_room(&mut claim, effects);
-                    if claim.asked > 0 || !self.space.nothing_reserved() {
+                    let passing = !self.space.nothing_reserved() || self.copies.is_leaving();
+                    if claim.asked > 0 || passing {
                         return self.space.claims.push_front(claim);
                     }
                     IoError::NoSpace

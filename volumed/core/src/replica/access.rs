@@ -1,4 +1,4 @@
-//! Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
+//! Whatever is about blocks waits until the sums of every region that it touches are known and count.
 
 use crate::RegionIndex;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
@@ -8,34 +8,11 @@ use super::regions::{Span, Touch};
 use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 impl Replica {
-    /// Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
+    /// What is about a part of an extent waits until the sums of every region that it touches are known
+    /// and count.
     pub(super) fn touch(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
-        let (file, offset, length) = match &message.ask {
-            Ask::Read {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Map {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Holes {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Zero {
-                file,
-                offset,
-                length,
-                ..
-            } => (*file, *offset, *length),
-            Ask::Write {
-                file, offset, data, ..
-            } => (*file, *offset, data.len() as u32),
-            _ => return,
+        let Some((file, offset, length)) = message.ask.part() else {
+            return;
         };
         if !self.holds(file) {
             return self.answer(&message, Err(ReplicaError::NoExtent), effects);
@@ -70,6 +47,8 @@ impl Replica {
                 let holes = span.count - crate::sums::allocated(&sums);
                 self.answer(&message, Ok(holes.to_le_bytes().to_vec().into()), effects);
             }
+            Ask::Fetch { .. } => self.fetch(file, span, message, effects),
+            Ask::Store { .. } => self.store(file, span, message, effects),
             _ => self.change(file, span, message, effects),
         }
     }
@@ -197,32 +176,8 @@ impl Message {
     }
 
     fn touches(&self, region: RegionIndex) -> bool {
-        let (file, offset, length) = match &self.ask {
-            Ask::Read {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Map {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Holes {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Zero {
-                file,
-                offset,
-                length,
-                ..
-            } => (file, *offset, *length),
-            Ask::Write {
-                file, offset, data, ..
-            } => (file, *offset, data.len() as u32),
-            _ => return false,
+        let Some((file, offset, length)) = self.ask.part() else {
+            return false;
         };
         Span::new(file.extent, offset, length)
             .regions()

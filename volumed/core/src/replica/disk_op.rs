@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::RegionIndex;
+use crate::chunk::Chunk;
 use crate::format::{DirtyLogRecord, PromiseRecord};
 use crate::message::{ExtentFile, ReplicaError};
 use crate::sums::SumsPage;
@@ -40,6 +41,25 @@ pub enum DiskOp {
         first: Option<u32>,
         /// The same of the last block, if that is another one.
         last: Option<u32>,
+    },
+    /// Read `sums.len()` blocks as they are, [packed](Chunk::pack): one that does not match its
+    /// sum is no reason to fail.
+    Fetch {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// The blocks' sums.
+        sums: Vec<u32>,
+    },
+    /// Write the blocks that are no holes, where there are only holes, and note the sums of all.
+    Store {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// The blocks. Should one have changed on its way, nothing is written.
+        chunk: Chunk,
     },
     /// Make whole blocks zero, then note their sums.
     Zero {
@@ -112,9 +132,9 @@ pub type DiskResult = Result<DiskAnswer, DiskFault>;
 pub enum DiskAnswer {
     /// Nothing to say.
     Done,
-    /// Of `Read`: the blocks.
+    /// Of `Read`: the blocks; of `Fetch`: the chunk.
     Data(Bytes),
-    /// Of `Write` and `Zero`: the sums of the blocks as they are now.
+    /// Of `Write`, `Zero` and `Store`: the sums of the blocks as they are now.
     Sums(Vec<u32>),
     /// Of `Verify`.
     Verified {

@@ -1,6 +1,7 @@
 //! One volume's replicas on one disk: fencing, dirty log, suspect regions, sums, space.
 
 mod access;
+mod copy;
 mod damage;
 mod disk_op;
 mod log;
@@ -92,6 +93,10 @@ enum Doing {
         message: Message,
         skip: usize,
         length: usize,
+        pinned: regions::Span,
+    },
+    Fetch {
+        message: Message,
         pinned: regions::Span,
     },
     Change {
@@ -268,6 +273,8 @@ impl Replica {
             Ask::Read { .. }
             | Ask::Map { .. }
             | Ask::Holes { .. }
+            | Ask::Fetch { .. }
+            | Ask::Store { .. }
             | Ask::Write { .. }
             | Ask::Zero { .. } => self.touch(message, effects),
             Ask::Grant { .. } => self.grant(message, effects),
@@ -288,6 +295,10 @@ impl Replica {
                 self.plain(message, DiskOp::Sync { files }, effects);
             }
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
+            Ask::Receive { file } => {
+                self.receive(*file, effects);
+                self.answer(&message, Ok(Bytes::new()), effects);
+            }
             Ask::Adopt { file } => {
                 self.adopt(*file, effects);
                 self.answer(&message, Ok(Bytes::new()), effects);
@@ -379,6 +390,7 @@ impl Replica {
                 self.finish(&message, outcome, effects);
                 self.retry_if_freed(effects);
             }
+            Doing::Fetch { message, pinned } => self.fetched(&message, pinned, result, effects),
             Doing::Change {
                 message,
                 pinned,

@@ -73,8 +73,11 @@ impl Replica {
     }
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place
-    /// makes no region of it suspect.
+    /// makes no region of it suspect. Or they were received, and are the extent's from now on.
     pub(super) fn adopt(&mut self, file: ExtentFile, effects: &mut Vec<ReplicaEffect>) {
+        if self.held.has(file) && self.held.keep(file.extent) {
+            return;
+        }
         if !self.holds(file) && self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
             self.forget_damage(file.extent, effects);
@@ -96,8 +99,15 @@ impl Replica {
         message: Message,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        self.forget(file, effects);
-        self.log.forget(file.extent);
+        // Otherwise another one has its place by now.
+        if self
+            .held
+            .get(file.extent)
+            .is_none_or(|held| held.file == file)
+        {
+            self.forget(file, effects);
+            self.log.forget(file.extent);
+        }
         self.plain(message, DiskOp::Remove { file }, effects);
     }
 }

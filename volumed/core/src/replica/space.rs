@@ -17,6 +17,8 @@ pub(super) struct HeldExtent {
     pub file: ExtentFile,
     /// Blocks that take space.
     pub allocated: u32,
+    /// It is being copied here, and counts for nothing but the disk's space.
+    incoming: bool,
 }
 
 /// Every extent that is held, and the volume's part of the disk's account.
@@ -75,7 +77,8 @@ impl Held {
 
     /// Every extent is gone.
     pub fn clear(&mut self) {
-        self.disk.release(self.allocated);
+        let blocks = |held: &HeldExtent| u64::from(held.allocated);
+        self.disk.release(self.extents.values().map(blocks).sum());
         self.allocated = 0;
         self.extents.clear();
         self.empty.clear();
@@ -83,10 +86,32 @@ impl Held {
 
     /// Takes in an extent that is empty.
     pub fn insert(&mut self, file: ExtentFile) {
+        self.receive(file);
+        self.keep(file.extent);
+    }
+
+    /// Takes in an extent that is empty and will be copied here.
+    pub fn receive(&mut self, file: ExtentFile) {
         self.remove(file.extent);
-        let held = HeldExtent { file, allocated: 0 };
+        let held = HeldExtent {
+            file,
+            allocated: 0,
+            incoming: true,
+        };
         self.extents.insert(file.extent, held);
-        self.empty.insert(file.extent);
+    }
+
+    /// An extent that was received counts from now on; whether it was one that did not.
+    pub fn keep(&mut self, extent: ExtentIndex) -> bool {
+        let Some(held) = self.extents.get_mut(&extent).filter(|held| held.incoming) else {
+            return false;
+        };
+        held.incoming = false;
+        self.allocated += u64::from(held.allocated);
+        if held.allocated == 0 {
+            self.empty.insert(extent);
+        }
+        true
     }
 
     /// Nobody knows whether the extent is empty: it is not to be called so.
@@ -98,7 +123,9 @@ impl Held {
     pub fn remove(&mut self, extent: ExtentIndex) {
         if let Some(held) = self.extents.remove(&extent) {
             self.empty.remove(&extent);
-            self.allocated -= u64::from(held.allocated);
+            if !held.incoming {
+                self.allocated -= u64::from(held.allocated);
+            }
             self.disk.release(held.allocated.into());
         }
     }
@@ -110,6 +137,9 @@ impl Held {
         };
         let old = held.allocated;
         held.allocated = (old + now).saturating_sub(before);
+        if held.incoming {
+            return;
+        }
         self.allocated = self.allocated - u64::from(old) + u64::from(held.allocated);
         if held.allocated == 0 {
             self.empty.insert(extent);

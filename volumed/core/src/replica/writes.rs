@@ -69,6 +69,17 @@ impl Replica {
             }
             _ => return,
         };
+        self.begin_change(span, message, (op, needed), effects);
+    }
+
+    /// Takes the blocks that a change of a pinned span needs, then begins it.
+    pub(super) fn begin_change(
+        &mut self,
+        span: Span,
+        message: Message,
+        (op, needed): (DiskOp, u32),
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
         let needed = needed * u32::from(self.rules.kept(Rule::Reserve));
         if !self.held.need(needed) {
             self.regions.unpin(span);
@@ -101,6 +112,7 @@ impl Replica {
             Ok(DiskAnswer::Sums(sums)) => {
                 self.regions.set(span, &sums);
                 self.found_well(span, effects);
+                self.stored(message, span, effects);
                 let now = allocated(&sums);
                 let before = if self.rules.kept(Rule::GiveBack) {
                     before

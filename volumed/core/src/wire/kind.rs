@@ -64,6 +64,12 @@ kinds! {
     GiveBack = 15,
     /// [`Ask::Empty`]: nothing.
     Empty = 16,
+    /// [`Ask::Receive`]: file.
+    Receive = 17,
+    /// [`Ask::Fetch`]: file, offset u32, length u32.
+    Fetch = 18,
+    /// [`Ask::Store`]: file, offset u32, length u32, the chunk.
+    Store = 19,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
@@ -91,6 +97,9 @@ impl Kind {
             Ask::Grant { .. } => Self::Grant,
             Ask::GiveBack { .. } => Self::GiveBack,
             Ask::Empty => Self::Empty,
+            Ask::Receive { .. } => Self::Receive,
+            Ask::Fetch { .. } => Self::Fetch,
+            Ask::Store { .. } => Self::Store,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::{Buf, Bytes};
 
+use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, MOST_DATA, MOST_LISTED, ReplicaError};
 use crate::{
     Alloc, BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, MAX_VOLUME_SIZE, REGION_SIZE, RegionIndex,
@@ -83,6 +84,9 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
             blocks: body.try_get_u64_le()?,
         },
         Kind::Empty => Ask::Empty,
+        Kind::Receive => Ask::Receive { file: file(body)? },
+        Kind::Fetch => fetch(body)?,
+        Kind::Store => store(body)?,
         Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;
@@ -118,11 +122,29 @@ fn write(body: &mut Bytes) -> Result<Ask, WireError> {
     })
 }
 
+fn fetch(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_chunk(body)?;
+    Ok(Ask::Fetch {
+        file,
+        offset,
+        length,
+    })
+}
+
+fn store(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_chunk(body)?;
+    Ok(Ask::Store {
+        file,
+        offset,
+        length,
+        chunk: data(body)?,
+    })
+}
+
 fn zero(body: &mut Bytes) -> Result<Ask, WireError> {
     let (file, offset, length) = part(body)?;
     let [durable, keep] = flags(body, [DURABLE, KEEP])?;
-    let block = BLOCK_SIZE as u32;
-    valid(offset % block == 0 && length % block == 0)?;
+    whole_blocks(offset, length)?;
     Ok(Ask::Zero {
         file,
         offset,
@@ -130,6 +152,19 @@ fn zero(body: &mut Bytes) -> Result<Ask, WireError> {
         durable,
         keep,
     })
+}
+
+fn whole_blocks(offset: u32, length: u32) -> Result<(), WireError> {
+    let block = BLOCK_SIZE as u32;
+    valid(offset.is_multiple_of(block) && length.is_multiple_of(block))
+}
+
+/// The blocks of a chunk.
+fn blocks_of_chunk(body: &mut Bytes) -> Result<(ExtentFile, u32, u32), WireError> {
+    let (file, offset, length) = part(body)?;
+    whole_blocks(offset, length)?;
+    valid(length <= CHUNK_SIZE)?;
+    Ok((file, offset, length))
 }
 
 /// A part of an extent that has at least one byte.

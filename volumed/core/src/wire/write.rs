@@ -67,11 +67,12 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             file,
             offset,
             length,
-        } => {
-            put_file(file, body);
-            body.put_u32_le(offset);
-            body.put_u32_le(length);
         }
+        | &Ask::Fetch {
+            file,
+            offset,
+            length,
+        } => put_part(file, (offset, length), body),
         &Ask::Write {
             file,
             offset,
@@ -91,22 +92,27 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             durable,
             keep,
         } => {
-            put_file(file, body);
-            body.put_u32_le(offset);
-            body.put_u32_le(length);
+            put_part(file, (offset, length), body);
             body.put_u8(flags([(durable, DURABLE), (keep, KEEP)]));
         }
-        Ask::Sync { extents } => {
-            for extent in extents {
-                body.put_u64_le(extent.0);
-            }
+        &Ask::Store {
+            file,
+            offset,
+            length,
+            ref chunk,
+        } => {
+            put_part(file, (offset, length), body);
+            return chunk.clone();
         }
+        Ask::Sync { extents } => extents.iter().for_each(|it| body.put_u64_le(it.0)),
         Ask::Mark { regions } | Ask::Settle { regions } | Ask::Unmark { regions } => {
             for region in regions {
                 body.put_u64_le(region.0);
             }
         }
-        &Ask::Adopt { file } | &Ask::Remove { file } => put_file(file, body),
+        &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => {
+            put_file(file, body);
+        }
     }
     Bytes::new()
 }
@@ -121,6 +127,12 @@ fn write_result(answer: &Answer, body: &mut Vec<u8>) -> Bytes {
             Bytes::new()
         }
     }
+}
+
+fn put_part(file: ExtentFile, (offset, length): (u32, u32), body: &mut Vec<u8>) {
+    put_file(file, body);
+    body.put_u32_le(offset);
+    body.put_u32_le(length);
 }
 
 fn put_file(file: ExtentFile, body: &mut Vec<u8>) {

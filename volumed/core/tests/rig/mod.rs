@@ -199,6 +199,7 @@ impl Rig {
             HeadEffect::Started(outcome) | HeadEffect::Settled(outcome) => {
                 assert_eq!(outcome, Ok(()));
             }
+            HeadEffect::Copy(..) | HeadEffect::Switch(..) => panic!("nothing is copied here"),
         }
     }
 

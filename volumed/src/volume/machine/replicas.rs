@@ -24,6 +24,18 @@ impl Machine {
         self.join_disks();
     }
 
+    /// The disk leaves the pool, and holds nothing of the volume.
+    pub async fn drop_replica(self: &Arc<Self>, disk: DiskNumber) {
+        self.idle_on(disk).await;
+        let deeds = {
+            let mut state = self.state.lock();
+            state.scrubbing.remove(&disk);
+            state.replicas.remove(&disk);
+            state.feed(self.now(), Input::Head(HeadEvent::Leave(disk)))
+        };
+        self.perform(deeds);
+    }
+
     /// Whether the volume's replica with the disk's number is on this very disk.
     pub fn is_on(&self, on: &Arc<PoolDisk>) -> bool {
         let state = self.state.lock();
@@ -80,7 +92,11 @@ impl Machine {
             return Vec::new();
         };
         let well = state.replicas.values().map(|held| &held.on);
-        well.filter(|on| head.has(on.number) && !on.disk.failed())
+        let usable = |on: &&Arc<PoolDisk>| {
+            let draining = self.node.disks.is_draining(on.number);
+            head.has(on.number) && !on.disk.failed() && !draining
+        };
+        well.filter(usable)
             .map(|on| (Arc::clone(on), on.disk.space().free()))
             .collect()
     }

@@ -84,6 +84,17 @@ impl SimDisk {
                 let zeroes = vec![None; *length as usize / BLOCK_SIZE as usize];
                 self.extent(file)?.write_half(*offset, &zeroes, rng);
             }
+            DiskOp::Store {
+                file,
+                offset,
+                chunk,
+            } => {
+                let extent = self.extent(file)?;
+                for (at, run) in chunk.runs() {
+                    let offset = offset + at * BLOCK_SIZE as u32;
+                    extent.write_half(offset, &blocks(&run), rng);
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -134,7 +145,10 @@ fn files(op: &DiskOp) -> Vec<ExtentFile> {
     match op {
         DiskOp::Sync { files } => files.clone(),
         DiskOp::Settle { files } => files.iter().map(|(file, _)| *file).collect(),
-        DiskOp::Write { file, .. } | DiskOp::Zero { file, .. } | DiskOp::Resum { file, .. } => {
+        DiskOp::Write { file, .. }
+        | DiskOp::Zero { file, .. }
+        | DiskOp::Store { file, .. }
+        | DiskOp::Resum { file, .. } => {
             vec![*file]
         }
         _ => Vec::new(),
@@ -146,6 +160,7 @@ fn in_the_cache(op: &DiskOp) -> Option<DiskOp> {
     let mut op = op.clone();
     match &mut op {
         DiskOp::Write { durable, .. } | DiskOp::Zero { durable, .. } => *durable = false,
+        DiskOp::Store { .. } => {}
         _ => return None,
     }
     Some(op)

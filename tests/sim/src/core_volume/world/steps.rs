@@ -147,6 +147,9 @@ impl World {
                 HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
                 HeadEffect::Started(outcome) => self.started = Some(outcome),
                 HeadEffect::Settled(outcome) => self.settled = Some(outcome),
+                HeadEffect::Copy(..) | HeadEffect::Switch(..) => {
+                    return Err("nothing is copied here".to_owned());
+                }
             }
         }
         self.check_bound()

@@ -1,0 +1,486 @@
+//! Extents that are copied from disk to disk while their volume is read and written: the head, two
+//! replicas whose messages arrive at once as in the daemon, the node that has extents moved, and a store
+//! that takes its time.
+
+mod clients;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom;
+use rand::{RngExt, SeedableRng};
+use volumed_core::head::{
+    CopyProgress, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId,
+};
+use volumed_core::message::ExtentFile;
+use volumed_core::placement::{Placement, Role};
+use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::rules::Rules;
+use volumed_core::space::DiskSpace;
+use volumed_core::{
+    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId,
+};
+
+use super::Broken;
+use super::disk::SimDisk;
+use super::model::Model;
+use super::weather::Weather;
+use clients::Asked;
+use store::Storing;
+
+const VOLUME: VolumeId = VolumeId(7);
+const EXTENTS: u64 = 2;
+const MOST_OPEN: usize = 8;
+
+type Checked = Result<(), String>;
+
+enum Input {
+    Head(HeadEvent),
+    Replica(DiskNumber, ReplicaEvent),
+}
+
+struct Rig {
+    rng: SmallRng,
+    model: Model,
+    weather: Weather,
+    broken: Broken,
+    disks: BTreeMap<DiskNumber, SimDisk>,
+    spaces: BTreeMap<DiskNumber, Arc<DiskSpace>>,
+    replicas: BTreeMap<DiskNumber, Replica>,
+    head: Option<Head>,
+    epoch: u64,
+    running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
+    placed: BTreeMap<ExtentIndex, Placement>,
+    revision: u64,
+    storing: Vec<Storing>,
+    /// Copies under way, and those that wait for leave to go on.
+    copying: BTreeMap<ExtentIndex, (ExtentFile, DiskNumber)>,
+    paused: BTreeSet<ExtentIndex>,
+    moved: usize,
+    asked: BTreeMap<RequestId, Asked>,
+    next_request: u64,
+    time: u64,
+    started: Option<Result<(), IoError>>,
+    /// Blocks that rotted.
+    harmed: BTreeSet<(ExtentIndex, u32)>,
+    /// Those of them that an unclean stop may have had summed anew: their bytes count as good then.
+    doubtful: BTreeSet<(ExtentIndex, u32)>,
+}
+
+/// Lives `lives` lives of one volume whose extents are moved between two disks, each ended by a power
+/// cut, a kill or another head, under the seed; then empties a disk. Answers how many extents were moved,
+/// or which rule was broken.
+pub fn move_extents(seed: u64, lives: u32, broken: Broken) -> Result<usize, String> {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let weather = Weather::some(&mut rng);
+    let mut rig = Rig::new(rng, broken);
+    rig.boot()?;
+    for life in 1..=lives {
+        rig.weather = weather;
+        rig.one_life()
+            .map_err(|wrong| format!("life {life}: {wrong}"))?;
+    }
+    rig.weather = Weather::default();
+    rig.heal().map_err(|wrong| format!("at the end: {wrong}"))?;
+    Ok(rig.moved)
+}
+
+impl Rig {
+    fn new(rng: SmallRng, broken: Broken) -> Self {
+        let numbers = [DiskNumber(0), DiskNumber(1)];
+        let space = |disk| {
+            let space = DiskSpace::default();
+            space.set_limit(ByteCount(1 << 30));
+            (disk, Arc::new(space))
+        };
+        Self {
+            rng,
+            model: Model::new(true),
+            weather: Weather::default(),
+            broken,
+            disks: numbers.map(|disk| (disk, SimDisk::new(broken))).into(),
+            spaces: numbers.map(space).into(),
+            replicas: BTreeMap::new(),
+            head: None,
+            epoch: 0,
+            running: Vec::new(),
+            placed: BTreeMap::new(),
+            revision: 1,
+            storing: Vec::new(),
+            copying: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            moved: 0,
+            asked: BTreeMap::new(),
+            next_request: 0,
+            time: 0,
+            started: None,
+            harmed: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+        }
+    }
+
+    /// What the store places on a disk; `full` leaves out what is only being copied there.
+    fn files(&self, disk: DiskNumber, full: bool) -> BTreeSet<ExtentFile> {
+        let here = |placed: &Placement| {
+            let found = placed.replicas.iter().find(|(on, _)| *on == disk);
+            found.is_some_and(|(_, role)| !full || *role == Role::Full)
+        };
+        let here = self.placed.iter().filter(|(_, placed)| here(placed));
+        here.map(|(&extent, placed)| ExtentFile {
+            extent,
+            alloc: placed.alloc,
+        })
+        .collect()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.disks.values().any(SimDisk::failed)
+    }
+
+    /// The process starts: copies that an earlier one began come to nothing.
+    fn boot(&mut self) -> Checked {
+        for placed in self.placed.values_mut() {
+            placed.replicas.retain(|(_, role)| *role == Role::Full);
+        }
+        for number in self.disks.keys().copied().collect::<Vec<_>>() {
+            let files = self.files(number, false);
+            let disk = self.disks.get_mut(&number).ok_or("no such disk")?;
+            disk.restart();
+            disk.collect(&files);
+            let space = Arc::clone(&self.spaces[&number]);
+            space.give_back(u64::MAX);
+            space.release(u64::MAX);
+            let rules = Rules::without(self.broken.rule());
+            let found = disk.recover(&files);
+            let replica = Replica::keeping(rules, VOLUME, number, space, found);
+            let replica = replica.map_err(|error| error.to_string())?;
+            self.replicas.insert(number, replica);
+        }
+        self.begin_head()
+    }
+
+    fn begin_head(&mut self) -> Checked {
+        loop {
+            match self.try_head()? {
+                Ok(()) => break,
+                Err(_) if self.has_failed() => {
+                    self.die(false);
+                    return self.boot();
+                }
+                Err(_) if !self.weather.is_fine() => {}
+                Err(error) => return Err(format!("the head cannot start: {error}")),
+            }
+        }
+        // A copy that was under way begins anew.
+        for (&extent, placed) in &self.placed {
+            let alloc = placed.alloc;
+            for &(disk, _) in placed.replicas.iter().filter(|it| it.1 == Role::Incoming) {
+                let file = ExtentFile { extent, alloc };
+                self.copying.insert(extent, (file, disk));
+                self.storing.push(Storing::Drop(file, disk));
+            }
+        }
+        Ok(())
+    }
+
+    fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
+        self.epoch += 1;
+        let replicas = self.replicas.iter();
+        let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
+        let start = HeadStart {
+            volume: VOLUME,
+            epoch: Epoch(self.epoch),
+            size: ByteCount(EXTENTS * EXTENT_SIZE),
+            quota: None,
+            settings: HeadSettings {
+                max_dirty: 64,
+                clean_after: 300,
+            },
+            disks: self.disks.keys().copied().collect(),
+            extents: self.placed.clone(),
+            stale: BTreeSet::new(),
+            dirty: dirty.collect(),
+        };
+        self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
+        self.started = None;
+        self.feed(Input::Head(HeadEvent::Start))?;
+        loop {
+            if let Some(outcome) = self.started.take() {
+                return Ok(outcome);
+            }
+            if !self.step()? {
+                return Err("V13: the head does not start".to_owned());
+            }
+        }
+    }
+
+    fn one_life(&mut self) -> Checked {
+        for _ in 0..self.rng.random_range(50..1500) {
+            match self.rng.random_range(0..100) {
+                0..12 if self.asked.len() < MOST_OPEN => {
+                    let request = self.some_request();
+                    self.submit(request)?;
+                }
+                12..15 => self.begin_copy(),
+                15..40 => self.copy_on()?,
+                40 => {
+                    self.time += 100;
+                    self.feed(Input::Head(HeadEvent::Tick))?;
+                }
+                _ => {
+                    self.step()?;
+                }
+            }
+        }
+        match self.rng.random_range(0..5) {
+            0 | 1 => self.die(true),
+            2 => self.die(false),
+            3 if !self.has_failed() => return self.change_head(),
+            _ => {
+                self.drain()?;
+                if !self.has_failed() {
+                    return Ok(());
+                }
+                self.die(false);
+            }
+        }
+        self.boot()?;
+        self.read_everything()
+    }
+
+    /// One that moves away from its disk, if there is one.
+    fn begin_copy(&mut self) {
+        let free = self
+            .placed
+            .iter()
+            .filter(|it| !self.copying.contains_key(it.0));
+        let Some((&extent, placed)) = free.choose(&mut self.rng) else {
+            return;
+        };
+        let alloc = placed.alloc;
+        let from = placed.replicas[0].0;
+        let (file, to) = (ExtentFile { extent, alloc }, DiskNumber(1 - from.0));
+        self.copying.insert(extent, (file, to));
+        self.storing.push(Storing::Begin(file, to));
+    }
+
+    /// Something that is on its way comes to its end; false if nothing is.
+    fn step(&mut self) -> Result<bool, String> {
+        self.time += 1;
+        self.rot();
+        let (disks, store) = (self.running.len(), self.storing.len());
+        let total = disks + store + self.paused.len();
+        if total == 0 {
+            return Ok(false);
+        }
+        let pick = self.rng.random_range(0..total);
+        if pick < disks {
+            let (number, id, op) = self.running.swap_remove(pick);
+            let disk = self.disks.get_mut(&number).ok_or("no such disk")?;
+            // A copy is hundreds of operations: few would come to their end.
+            let of_copy = matches!(op, DiskOp::Fetch { .. } | DiskOp::Store { .. });
+            let spared = of_copy && self.rng.random_bool(0.95);
+            let result = match self.weather.strike(&op, &mut self.rng) {
+                None => disk.apply(&op),
+                Some(_) if spared => disk.apply(&op),
+                Some(strike) => disk.strike(&op, strike, &mut self.rng),
+            };
+            // Not each time: it looks at every block.
+            if self.rng.random_bool(0.1) {
+                for (&number, disk) in &self.disks {
+                    disk.check_marks(&self.files(number, true))?;
+                }
+            }
+            self.feed(Input::Replica(number, ReplicaEvent::Done(id, result)))?;
+        } else if pick < disks + store {
+            let storing = self.storing.swap_remove(pick - disks);
+            self.store(storing)?;
+        } else {
+            self.copy_on()?;
+        }
+        Ok(true)
+    }
+
+    /// A copy gets leave to go on.
+    fn copy_on(&mut self) -> Checked {
+        match self.paused.pop_first() {
+            Some(extent) => self.feed(Input::Head(HeadEvent::CopyOn(extent))),
+            None => Ok(()),
+        }
+    }
+
+    fn rot(&mut self) {
+        if self.weather.rot == 0.0 || !self.rng.random_bool(self.weather.rot) {
+            return;
+        }
+        for disk in self.disks.values_mut() {
+            self.harmed.extend(disk.rot(&mut self.rng));
+        }
+    }
+
+    fn feed(&mut self, input: Input) -> Checked {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            match input {
+                Input::Replica(number, event) => {
+                    let replica = self.replicas.get_mut(&number).ok_or("no replica")?;
+                    let mut effects = Vec::new();
+                    replica.handle(event, &mut effects);
+                    for effect in effects {
+                        match effect {
+                            ReplicaEffect::Answer(answer) => {
+                                inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
+                            }
+                            ReplicaEffect::Disk(id, op) => self.running.push((number, id, op)),
+                            ReplicaEffect::DamageChanged | ReplicaEffect::Scrubbed { .. } => {}
+                            ReplicaEffect::Recall => {
+                                inputs.push_back(Input::Head(HeadEvent::Recall(number)));
+                                let recalled = ReplicaEvent::Recalled;
+                                inputs.push_back(Input::Replica(number, recalled));
+                            }
+                        }
+                    }
+                }
+                Input::Head(event) => {
+                    let Some(head) = &mut self.head else {
+                        continue;
+                    };
+                    let mut effects = Vec::new();
+                    head.handle(Moment(self.time), event, &mut effects);
+                    for effect in effects {
+                        self.effect(effect, &mut inputs)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: HeadEffect, inputs: &mut VecDeque<Input>) -> Checked {
+        match effect {
+            HeadEffect::Send(message) => {
+                let disk = message.disk;
+                inputs.push_back(Input::Replica(disk, ReplicaEvent::Message(message)));
+            }
+            HeadEffect::Reply(id, reply) => self.replied(id, reply)?,
+            HeadEffect::Place(extents) => self.storing.push(Storing::Place(extents)),
+            HeadEffect::Unplace(files) => self.storing.push(Storing::Remove(files)),
+            HeadEffect::Switch(file, to) => self.storing.push(Storing::Switch(file, to)),
+            HeadEffect::Copy(extent, CopyProgress::Copied(_)) => {
+                self.paused.insert(extent);
+            }
+            HeadEffect::Copy(extent, CopyProgress::Failed(error)) => {
+                if self.weather.is_fine() && self.placed.contains_key(&extent) {
+                    return Err(format!("V13: a copy fails, and nothing is wrong: {error}"));
+                }
+                self.paused.remove(&extent);
+                let &(file, disk) = self.copying.get(&extent).ok_or("no such copy")?;
+                self.storing.push(Storing::Drop(file, disk));
+            }
+            HeadEffect::Copy(extent, CopyProgress::Done) => {
+                self.moved += 1;
+                self.copying.remove(&extent);
+            }
+            HeadEffect::Copy(extent, CopyProgress::Dropped) => {
+                self.copying.remove(&extent);
+            }
+            HeadEffect::Started(outcome) => self.started = Some(outcome),
+            HeadEffect::Settled(_) => return Err("nobody settles".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Another head takes over, whose requests to the store have come to their end.
+    fn change_head(&mut self) -> Checked {
+        while !self.storing.is_empty() {
+            let storing = self.storing.swap_remove(0);
+            self.store(storing)?;
+        }
+        self.model.change_head();
+        self.forget_the_head();
+        self.begin_head()
+    }
+
+    fn die(&mut self, power: bool) {
+        let running = std::mem::take(&mut self.running);
+        if power || self.has_failed() {
+            self.model.cut_power();
+        } else {
+            self.model.change_head();
+        }
+        for (&number, disk) in &mut self.disks {
+            if power {
+                let own = running.iter().filter(|(on, ..)| *on == number);
+                let ops: Vec<_> = own.map(|(_, _, op)| op.clone()).collect();
+                disk.cut_power(&ops, &mut self.rng);
+            }
+            if self.weather.bad_log > 0.0 && self.rng.random_bool(self.weather.bad_log) {
+                disk.damage_log();
+            }
+        }
+        self.doubtful.extend(&self.harmed);
+        self.lose_the_store();
+        self.forget_the_head();
+    }
+
+    fn forget_the_head(&mut self) {
+        self.copying.clear();
+        self.paused.clear();
+        self.asked.clear();
+        self.head = None;
+    }
+
+    /// Lets everything come to its end, and checks the accounts of both disks.
+    fn drain(&mut self) -> Checked {
+        while self.step()? {}
+        if !self.asked.is_empty() || !self.copying.is_empty() {
+            let (asked, copies) = (self.asked.len(), self.copying.len());
+            return Err(format!(
+                "V13: {asked} requests and {copies} copies never end"
+            ));
+        }
+        if self.has_failed() {
+            return Ok(());
+        }
+        for (number, disk) in &self.disks {
+            let held = disk.allocated(&self.files(*number, false));
+            let counted = self.replicas[number].allocated();
+            let used = self.spaces[number].used().0 / BLOCK_SIZE;
+            if counted != held || used != held {
+                return Err(format!(
+                    "V12: {held} blocks are held, {counted} counted, {used} accounted"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// V13: once nothing goes wrong any more, everything works, and a disk can be emptied.
+    fn heal(&mut self) -> Checked {
+        self.drain()?;
+        if self.has_failed() {
+            self.die(false);
+            self.boot()?;
+        }
+        self.write_harmed()?;
+        self.read_everything()?;
+        for _ in 0..EXTENTS * 2 {
+            self.begin_copy_from(DiskNumber(0));
+            self.drain()?;
+        }
+        if !self.files(DiskNumber(0), false).is_empty() {
+            return Err("V13: a disk cannot be emptied".to_owned());
+        }
+        self.read_everything()
+    }
+
+    fn begin_copy_from(&mut self, disk: DiskNumber) {
+        if let Some(&file) = self.files(disk, true).first() {
+            let to = DiskNumber(1 - disk.0);
+            self.copying.insert(file.extent, (file, to));
+            self.storing.push(Storing::Begin(file, to));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Extents that the head copies to another disk, for whoever moves them.
+
+use tokio::sync::mpsc;
+use volumed_core::head::{CopyProgress, HeadEvent};
+use volumed_core::message::ExtentFile;
+use volumed_core::{DiskNumber, ExtentIndex};
+
+use super::{Arc, Deed, Machine, State};
+
+/// Where a replica of an extent moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    pub from: DiskNumber,
+    pub to: DiskNumber,
+}
+
+/// A copy, and who is told how it goes. Nobody is told more once the head is gone.
+pub(super) struct Followed {
+    of: Move,
+    tell: mpsc::UnboundedSender<CopyProgress>,
+}
+
+impl Machine {
+    /// Begins a change of where an extent is, under the head that there is now: no other one takes over
+    /// before [`Machine::placing_ended`]. False if there is no head, or it may place nothing on `to`.
+    pub fn begin_placing(&self, to: Option<DiskNumber>) -> bool {
+        let mut state = self.state.lock();
+        let head = state.head.as_ref();
+        let may = head.is_some_and(|head| to.is_none_or(|to| head.has(to)));
+        state.placing += usize::from(may);
+        may
+    }
+
+    /// What the head tells of the copy of an extent from now on.
+    pub fn follow(&self, extent: ExtentIndex, of: Move) -> mpsc::UnboundedReceiver<CopyProgress> {
+        let (tell, told) = mpsc::unbounded_channel();
+        let mut state = self.state.lock();
+        if state.head.is_some() {
+            state.copies.insert(extent, Followed { of, tell });
+        }
+        told
+    }
+
+    /// Has the head copy more of an extent.
+    pub fn copy_on(self: &Arc<Self>, extent: ExtentIndex) {
+        self.head_event(HeadEvent::CopyOn(extent));
+    }
+}
+
+impl State {
+    pub(super) fn copied(&mut self, extent: ExtentIndex, progress: CopyProgress) {
+        if let Some(followed) = self.copies.get(&extent) {
+            // Whoever moves it may have gone.
+            let _ = followed.tell.send(progress);
+        }
+        if matches!(progress, CopyProgress::Done | CopyProgress::Dropped) {
+            self.copies.remove(&extent);
+        }
+    }
+
+    /// The store is to name the copy on `to` in place of what it was made from.
+    pub(super) fn switch(&self, file: ExtentFile, to: DiskNumber) -> Deed {
+        let followed = self.copies.get(&file.extent);
+        let from = followed.map_or(to, |followed| followed.of.from);
+        Deed::Switch(file, Move { from, to })
+    }
+}
