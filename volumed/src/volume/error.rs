@@ -193,11 +193,11 @@ pub enum ChangeDiskError {
 fn names(volumes: &[VolumeName]) -> String {
     const SHOWN: usize = 5;
     let shown = volumes.iter().take(SHOWN).map(ToString::to_string);
-    let mut names = shown.collect::<Vec<_>>().join(", ");
-    if volumes.len() > SHOWN {
-        names += &format!(" and {} more volumes", volumes.len() - SHOWN);
+    let names = shown.collect::<Vec<_>>().join(", ");
+    match volumes.len().saturating_sub(SHOWN) {
+        0 => names,
+        more => format!("{names} and {more} more volumes"),
     }
-    names
 }
 
 /// Why the store was not copied.

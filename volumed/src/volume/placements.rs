@@ -40,8 +40,8 @@ impl Placements {
     pub fn forget_copies(&mut self) -> Vec<ExtentFile> {
         let mut forgotten = Vec::new();
         for (&extent, placed) in &mut self.placed {
-            if !placed.replicas.iter().all(is_full) {
-                placed.replicas.retain(is_full);
+            if !placed.replicas.iter().all(|it| is_full(it.1)) {
+                placed.replicas.retain(|it| is_full(it.1));
                 let alloc = placed.alloc;
                 forgotten.push(ExtentFile { extent, alloc });
             }
@@ -156,12 +156,12 @@ pub(super) async fn forget_copies(
     volume: VolumeId,
     file: ExtentFile,
 ) -> Result<(), PlacementsError> {
-    edit(store, volume, file, |on| on.retain(is_full)).await?;
+    edit(store, volume, file, |on| on.retain(|it| is_full(it.1))).await?;
     Ok(())
 }
 
-fn is_full((_, role): &(DiskNumber, Role)) -> bool {
-    *role == Role::Full
+fn is_full(role: Role) -> bool {
+    role == Role::Full
 }
 
 /// Reads, changes and writes a page until nobody came between; answers it as it is now.
