@@ -155,7 +155,7 @@ fn fsx(kind: &Kind) {
     let mut fsx = Command::new(cargo("fsx"));
     fsx.arg("-f").arg(source().join("mount/fsx.toml")).args([
         "-N",
-        "50000",
+        "10000",
         "-S",
         &seed().to_string(),
     ]);
