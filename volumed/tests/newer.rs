@@ -6,9 +6,10 @@ mod daemon;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use daemon::{Daemon, PATIENCE, succeed, volumed};
 use nix::sys::signal::Signal;
@@ -86,7 +87,7 @@ async fn bump_store(path: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while path.with_extension("db-wal").exists() {
         assert!(Instant::now() < deadline, "the store is not closed");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     let file = std::fs::File::options().write(true).open(path).unwrap();
     file.write_all_at(&2_u32.to_be_bytes(), 60).unwrap();
@@ -119,16 +120,14 @@ async fn refusal(left: &Daemon, change: impl AsyncFnOnce(PathBuf)) -> String {
     serve.arg("serve").arg("--data").arg(&data);
     let log = std::fs::File::create(copy.path().join("log")).unwrap();
     let mut child = serve.stdin(Stdio::null()).stderr(log).spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    let serves = || UnixStream::connect(data.join("admin.sock")).is_ok();
+    while child.try_wait().unwrap().is_none() && !serves() {
+        std::thread::sleep(Duration::from_millis(5));
     }
-    let ended = child.try_wait().unwrap();
-    // It may serve.
     let _ = child.kill();
-    let _ = child.wait();
+    let ended = child.wait().unwrap();
     let log = std::fs::read_to_string(copy.path().join("log")).unwrap();
-    assert_eq!(ended.and_then(|status| status.code()), Some(1), "{log}");
+    assert_eq!(ended.code(), Some(1), "{log}");
     assert!(files(&volumes) == before, "a file changed: {log}");
     log.lines().last().unwrap_or_default().to_owned()
 }

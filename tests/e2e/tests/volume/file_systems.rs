@@ -61,16 +61,24 @@ fn assert_whole(folder: &Path, files: impl Iterator<Item = u64>) {
     }
 }
 
+/// Gives back to the pool what a file system does not use. XFS frees what was removed, and discards what is
+/// free, some time after it was asked to, but before it is unmounted.
+fn trim(device: &Device) {
+    let mounted = device.mount("defaults");
+    mounted.trim();
+    mounted.unmount();
+}
+
 /// Fills it, empties it, and sees its space in the pool again.
 fn fills_and_empties(kind: &Kind) {
     let volumed = Volumed::start("2GiB");
     volumed.create("fs", "400MiB");
     let device = Device::attach(&volumed, "fs");
     device.run(kind.make);
-    let mounted = device.mount("defaults");
     // What mkfs wrote and left free may be written over.
-    mounted.trim();
+    trim(&device);
     let empty = volumed.used();
+    let mounted = device.mount("defaults");
     let (files, refused) = fill(mounted.path());
     assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
     let full = volumed.used();
@@ -87,17 +95,14 @@ fn fills_and_empties(kind: &Kind) {
         // The last one may not even have been made.
         let _ = fs::remove_file(mounted.file(&index.to_string()));
     }
-    // XFS frees a removed file's blocks some time later, but before it is unmounted.
     mounted.unmount();
-    let mounted = device.mount("defaults");
-    mounted.trim();
+    trim(&device);
     let room = empty + (files / 10 + 1) * FILE as u64 + 8 * MIB as u64;
     assert!(
         volumed.used() <= room,
         "{} of {full} are in use",
         volumed.used()
     );
-    mounted.unmount();
 
     let mounted = device.mount("ro");
     assert_whole(mounted.path(), (0..files).filter(kept));
