@@ -82,7 +82,8 @@ fuzz: build-packages
 
 crash:
 	cargo build --locked -p volumed -p s3d
-	HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --locked -p hayrack-e2e --test crash -- --nocapture
+	HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --locked -p hayrack-e2e -p volumed \
+	    --test crash --test acknowledged -- --nocapture
 
 power-cut: build-packages
 	cargo build --release --locked -p volumed -p s3d

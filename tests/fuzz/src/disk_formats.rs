@@ -32,7 +32,7 @@ fn slots<R: SlotRecord>(bytes: &[u8], size: u64) {
 }
 
 /// The bytes with length and checksum of the seal set.
-fn seal(data: &[u8]) -> Vec<u8> {
+pub fn seal(data: &[u8]) -> Vec<u8> {
     let mut bytes = data.to_vec();
     bytes.resize(bytes.len().max(SEAL_SIZE), 0);
     let length = u32::try_from(bytes.len() - SEAL_SIZE).expect("inputs are small");

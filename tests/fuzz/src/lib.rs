@@ -1,7 +1,9 @@
 //! What is fuzzed: each target takes any bytes, and must neither panic, nor hang, nor take memory
 //! beyond their size by more than a bound, nor give an answer that no input may get.
 
+mod disk_folder;
 mod disk_formats;
+mod extents;
 mod forms;
 mod mounts;
 mod nbd;
@@ -24,6 +26,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("superblock", s3d_bucket::fuzzing::superblock),
     ("rows", s3d_bucket::fuzzing::rows),
     ("disk_formats", disk_formats::sealed),
+    ("disk_identity", disk_folder::identity),
+    ("disk_folder", disk_folder::recover),
+    ("extents_wire", extents::wire),
     ("mount_journal", mounts::journal),
     ("mount_attributes", mounts::attributes),
     ("mount_names", mounts::file_names),

@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use request::{IoError, Reply, Request};
 pub use units::{
-    Alloc, BLOCK_SIZE, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId, DiskNumber, EXTENT_SIZE,
-    Epoch, ExtentIndex, Incarnation, MAX_VOLUME_SIZE, NotAnId, REGION_SIZE, REGIONS_PER_EXTENT,
-    RegionIndex, StoreGeneration, StoreId, VolumeId,
+    Alloc, BLOCK_SIZE, BLOCKS_PER_EXTENT, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId,
+    DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, MAX_VOLUME_SIZE, NotAnId,
+    REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex, StoreGeneration, StoreId, VolumeId,
 };

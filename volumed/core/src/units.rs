@@ -127,6 +127,8 @@ pub const REGION_SIZE: u64 = 4 << 20;
 pub const EXTENT_SIZE: u64 = 64 << 20;
 /// Blocks of a region.
 pub const BLOCKS_PER_REGION: usize = (REGION_SIZE / BLOCK_SIZE) as usize;
+/// Blocks of an extent.
+pub const BLOCKS_PER_EXTENT: u32 = (EXTENT_SIZE / BLOCK_SIZE) as u32;
 /// Regions of an extent.
 pub const REGIONS_PER_EXTENT: u64 = EXTENT_SIZE / REGION_SIZE;
 /// The largest virtual size of a volume: 1 EiB.

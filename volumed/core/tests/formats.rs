@@ -13,8 +13,8 @@ use volumed_core::format::{
 };
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{
-    Alloc, DiskId, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, StoreGeneration,
-    StoreId, VolumeId,
+    Alloc, BLOCKS_PER_EXTENT, DiskId, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex,
+    StoreGeneration, StoreId, VolumeId,
 };
 
 /// Where to flip a byte, and how.
@@ -93,7 +93,9 @@ proptest! {
     }
 
     #[test]
-    fn sums_headers(volume: u64, extent: u64, alloc: u64, allocated: u32, flip in flip()) {
+    fn sums_headers(
+        volume: u64, extent: u64, alloc: u64, allocated in 0..=BLOCKS_PER_EXTENT, flip in flip()
+    ) {
         let header = SumsHeader {
             volume: VolumeId(volume),
             extent: ExtentIndex(extent),
@@ -129,6 +131,21 @@ proptest! {
         let _ = newest::<DiskState>([&bytes, &other]);
         let _ = decode_sums(&bytes);
     }
+}
+
+#[test]
+fn an_extent_holds_no_more_blocks_than_it_has() {
+    let page = |allocated| {
+        let header = SumsHeader {
+            volume: VolumeId(1),
+            extent: ExtentIndex(0),
+            alloc: Alloc(1),
+            allocated,
+        };
+        SumsHeader::decode(&header.encode()).map(|header| header.allocated)
+    };
+    assert_eq!(page(BLOCKS_PER_EXTENT), Ok(BLOCKS_PER_EXTENT));
+    assert_eq!(page(BLOCKS_PER_EXTENT + 1), Err(FormatError::Damaged));
 }
 
 fn log_of(regions: BTreeSet<RegionIndex>) -> DirtyLogRecord {

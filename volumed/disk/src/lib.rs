@@ -7,6 +7,8 @@ mod direct;
 mod disk;
 mod extent_file;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod identity;
 mod layout;

@@ -19,7 +19,6 @@ mod damage;
 mod disks;
 mod growth;
 mod leftovers;
-mod newer;
 mod scrub;
 mod space;
 mod token;

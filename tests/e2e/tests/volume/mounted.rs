@@ -11,7 +11,7 @@ use hayrack_e2e::clients::{debian, run};
 use hayrack_e2e::volumed::Volumed;
 use tempfile::TempDir;
 
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// The block device.
 pub struct Device {

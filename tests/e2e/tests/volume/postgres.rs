@@ -15,6 +15,9 @@ use crate::mounted::{Device, Mounted, until};
 
 const CLIENTS: u64 = 8;
 
+/// So many transactions are there before anything is killed.
+const BEFORE_A_CRASH: u64 = 200;
+
 /// Every account, teller and branch began with 0, and each transaction adds the same to one of each.
 const BALANCES: &str = "SELECT (SELECT count(*) FROM pgbench_history), \
      (SELECT coalesce(sum(delta), 0) FROM pgbench_history), (SELECT sum(abalance) FROM pgbench_accounts), \
@@ -98,10 +101,19 @@ impl<'a> Server<'a> {
         assert!(status.success(), "{status}");
     }
 
+    fn query(&self, query: &str) -> String {
+        let mut psql = self.client("psql");
+        run(psql.args(["-d", "postgres", "-tA", "-F", " ", "-c", query]))
+    }
+
+    fn history(&self) -> u64 {
+        let count = self.query("SELECT count(*) FROM pgbench_history");
+        count.trim().parse().expect("a count")
+    }
+
     /// How many transactions there ever were, all of them whole.
     fn transactions(&self) -> u64 {
-        let mut psql = self.client("psql");
-        let printed = run(psql.args(["-d", "postgres", "-tA", "-F", " ", "-c", BALANCES]));
+        let printed = self.query(BALANCES);
         let figures: Vec<i64> = printed
             .split_whitespace()
             .map(|figure| figure.parse().expect("a number"))
@@ -154,7 +166,8 @@ fn crash(round: u32, volumed: &mut Volumed, server: &mut Server<'_>) -> u64 {
         .stderr(Stdio::null())
         .spawn()
         .expect("pgbench can be started");
-    thread::sleep(Duration::from_secs(5));
+    let enough = server.history() + BEFORE_A_CRASH;
+    until("pgbench gets on", || server.history() >= enough);
     if round.is_multiple_of(3) {
         server.kill();
         volumed.kill();

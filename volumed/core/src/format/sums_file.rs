@@ -9,7 +9,10 @@
 
 use super::{FormatError, Kind, Opened};
 use crate::sums::{HOLE, SumsPage};
-use crate::{Alloc, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex, VolumeId};
+use crate::{
+    Alloc, BLOCKS_PER_EXTENT, BLOCKS_PER_REGION, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex,
+    VolumeId,
+};
 
 const PAGE: u64 = 4096;
 
@@ -30,7 +33,7 @@ pub struct SumsHeader {
     pub extent: ExtentIndex,
     /// When it was placed.
     pub alloc: Alloc,
-    /// Blocks that took space when the extent was last clean.
+    /// Blocks that took space when the extent was last clean; at most as many as it has.
     pub allocated: u32,
 }
 
@@ -60,6 +63,9 @@ impl SumsHeader {
             allocated: body.u32()?,
         };
         body.end()?;
+        if header.allocated > BLOCKS_PER_EXTENT {
+            return Err(FormatError::Damaged);
+        }
         Ok(header)
     }
 }

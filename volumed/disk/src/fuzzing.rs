@@ -1,0 +1,6 @@
+//! Entry points for `tests/fuzz`.
+
+/// Reads a `disk.json`.
+pub fn identity(text: &[u8]) {
+    crate::identity::fuzz(text);
+}
