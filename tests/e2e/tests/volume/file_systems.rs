@@ -90,14 +90,16 @@ fn fills_and_empties(kind: &Kind) {
 
     let mounted = device.mount("defaults");
     assert_whole(mounted.path(), 0..files);
-    let kept = |index: &u64| index.is_multiple_of(10);
+    // What is freed between them differs in length: of free runs of one length in an allocation group, XFS of
+    // Linux 6.18 trims one and passes over the others.
+    let kept = |index: &u64| index.isqrt().pow(2) == *index;
     for index in (0..=files).filter(|index| !kept(index)) {
         // The last one may not even have been made.
         let _ = fs::remove_file(mounted.file(&index.to_string()));
     }
     mounted.unmount();
     trim(&device);
-    let room = empty + (files / 10 + 1) * FILE as u64 + 8 * MIB as u64;
+    let room = empty + (files.isqrt() + 1) * FILE as u64 + 8 * MIB as u64;
     assert!(
         volumed.used() <= room,
         "{} of {full} are in use",
@@ -145,9 +147,9 @@ fn outlives_a_full_pool(kind: &Kind) {
     assert_whole(mounted.path(), 0..files);
     let again = mounted.file("again");
     fs::create_dir(&again).expect("a folder can be made");
+    // Of the 25 that fit into the ballast's place, XFS's log takes some.
     let more = fill(&again).0;
-    println!("{files} files, {more} more");
-    assert!(more > 10, "there is room again");
+    assert!(more > 10, "there is room for {more} more");
     mounted.unmount();
 }
 
