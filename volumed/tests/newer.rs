@@ -143,8 +143,9 @@ async fn a_newer_file_on_a_disk_is_refused_with_a_sentence() {
     let volume = "disk/volumes/v00000001";
     let folder = left.data().join(volume);
     let names = std::fs::read_dir(folder).unwrap();
-    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let sums = names.find(|name| name.ends_with(".sums")).unwrap();
+    let mut paths = names.map(|entry| entry.unwrap().path());
+    let sums = paths.find(|path| path.extension().is_some_and(|it| it == "sums"));
+    let sums = sums.unwrap().file_name().unwrap().to_owned();
     let said = refusal(&left, async |data| {
         bump_identity(&data.join("disk/disk.json"));
     })
@@ -169,12 +170,15 @@ async fn a_newer_file_on_a_disk_is_refused_with_a_sentence() {
     asks_for_a_newer_program("sums", &said);
 }
 
+/// What becomes of a record.
+type Edit = fn(&mut Vec<u8>);
+
 #[tokio::test]
 async fn a_newer_store_and_every_newer_record_in_it_are_refused_with_a_sentence() {
     let left = left_behind().await;
     let said = refusal(&left, async |data| bump_store(&data.join("meta.db")).await).await;
     asks_for_a_newer_program("meta.db", &said);
-    let records: [(&str, fn(&mut Vec<u8>)); 6] = [
+    let records: [(&str, Edit); 6] = [
         ("store/format", |format| *format = b"1000".to_vec()),
         ("volumes/", bump_json),
         ("disks/", bump_json),

@@ -131,7 +131,7 @@ impl Volume {
         let (epoch, size) = self
             .start_head(|record| {
                 record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
-                record.token = token.clone();
+                record.token.clone_from(&token);
             })
             .await?;
         seat.session = Some(Session::new(epoch, owner, size));
