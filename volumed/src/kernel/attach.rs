@@ -121,7 +121,7 @@ async fn begin(args: &AttachArgs) -> Result<Watch, CommandError> {
         attached: Some(attached),
     };
     if let Err(error) = connect(args, &mut links).await {
-        let Attachment { volume, owner } = &links.attachment;
+        let Attachment { volume, owner, .. } = &links.attachment;
         // What is left of it does no harm: the next attach here takes it over.
         let _ = links.client.detach(volume.as_str(), owner.as_str()).await;
         return Err(error.into());
@@ -150,8 +150,12 @@ async fn take_volume(
     );
     let owner: OwnerId = owner.parse().expect("it is short and printable");
     let attached = client.attach(&args.name, owner.as_str()).await?;
-    let volume = args.name.parse().expect("the daemon knows the name");
-    Ok((Attachment { volume, owner }, attached))
+    let attachment = Attachment {
+        volume: args.name.parse().expect("the daemon knows the name"),
+        export: attached.lasting_export.clone(),
+        owner,
+    };
+    Ok((attachment, attached))
 }
 
 /// What all owners of this machine's kernel begin with.

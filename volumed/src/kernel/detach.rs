@@ -52,6 +52,6 @@ pub async fn free(links: &mut Links) -> Result<(), KernelError> {
     })?;
     links.netlink.disconnect(links.device)?;
     drop(claim);
-    let Attachment { volume, owner } = &links.attachment;
+    let Attachment { volume, owner, .. } = &links.attachment;
     Ok(links.client.detach(volume.as_str(), owner.as_str()).await?)
 }

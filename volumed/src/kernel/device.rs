@@ -107,16 +107,18 @@ impl KernelDevice {
     }
 }
 
-/// Whose attachment a device serves, as the kernel keeps it: `hayrack/VOLUME/OWNER`.
+/// Whose attachment a device serves, as the kernel keeps it: `hayrack/VOLUME#TOKEN/OWNER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     pub volume: VolumeName,
+    /// The export's lasting name, `VOLUME#TOKEN`.
+    pub export: String,
     pub owner: OwnerId,
 }
 
 impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hayrack/{}/{}", self.volume, self.owner)
+        write!(f, "hayrack/{}/{}", self.export, self.owner)
     }
 }
 
@@ -129,8 +131,10 @@ impl FromStr for Attachment {
 
     fn from_str(text: &str) -> Result<Self, InvalidAttachment> {
         let text = text.strip_prefix("hayrack/").ok_or(InvalidAttachment)?;
-        let (volume, owner) = text.split_once('/').ok_or(InvalidAttachment)?;
+        let (export, owner) = text.split_once('/').ok_or(InvalidAttachment)?;
+        let (volume, _) = export.split_once('#').ok_or(InvalidAttachment)?;
         Ok(Self {
+            export: export.to_owned(),
             volume: volume.parse().map_err(|_| InvalidAttachment)?,
             owner: owner.parse().map_err(|_| InvalidAttachment)?,
         })
@@ -159,12 +163,20 @@ mod tests {
 
     #[test]
     fn an_attachment_survives_the_kernel() {
-        let text = "hayrack/pg.data-1/host:/dev/nbd0:1a2b";
+        let text = "hayrack/pg.data-1#77aa/host:/dev/nbd0:1a2b";
         let attachment: Attachment = text.parse().unwrap();
         assert_eq!(attachment.volume.as_str(), "pg.data-1");
+        assert_eq!(attachment.export, "pg.data-1#77aa");
         assert_eq!(attachment.owner.as_str(), "host:/dev/nbd0:1a2b");
         assert_eq!(attachment.to_string(), text);
-        for foreign in ["", "hayrack/", "hayrack/a", "hayrack//b", "other/a/b"] {
+        for foreign in [
+            "",
+            "hayrack/",
+            "hayrack/a#1",
+            "hayrack/a/b",
+            "hayrack/#1/b",
+            "other/a#1/b",
+        ] {
             assert!(foreign.parse::<Attachment>().is_err(), "{foreign}");
         }
     }

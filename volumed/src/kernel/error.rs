@@ -53,6 +53,11 @@ pub enum KernelError {
     /// The daemon was away for too long.
     #[error("volumed did not come back within {0} s, which is what --wait allows")]
     StayedAway(u64),
+    /// What the kernel wrote and did not flush may be gone (V9).
+    #[error(
+        "something that was written to {0} and not flushed may be lost, since a disk failed or was taken back: check the file system on it, and attach again"
+    )]
+    Lost(String),
     /// Somebody else has the volume.
     #[error(
         "the volume {volume} is attached by {owner:?}: detach it there, or add --take-over, which ends that attachment"

@@ -68,9 +68,18 @@ impl Links {
         {
             return Ok(link);
         }
-        let (volume, owner) = (&self.attachment.volume, &self.attachment.owner);
+        let Attachment {
+            volume,
+            export,
+            owner,
+        } = &self.attachment;
         let again = self.client.attach_again(volume.as_str(), owner.as_str());
-        let attached = self.attached.insert(again.await?);
+        let again = again.await?;
+        // V9: under another name the kernel's next flush would not cover what it was answered before.
+        if again.lasting_export != *export {
+            return Err(KernelError::Lost(volume.to_string()));
+        }
+        let attached = self.attached.insert(again);
         Ok(Link::open(attached).await?)
     }
 

@@ -120,7 +120,7 @@ impl Watch {
 /// Somebody else has the volume, or it is gone, or the device was freed.
 fn is_for_good(error: &KernelError) -> bool {
     match error {
-        KernelError::Freed(_) => true,
+        KernelError::Freed(_) | KernelError::Lost(_) => true,
         KernelError::Admin(error) => matches!(
             error.code(),
             Some(ErrorCode::NotOwner | ErrorCode::VolumeNotFound)
