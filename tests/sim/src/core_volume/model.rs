@@ -280,6 +280,22 @@ impl Model {
         }
     }
 
+    /// The head went, and some disks with it. Where they were kept, what was not durable still is not,
+    /// and who wrote it is told that it may be gone like the rest.
+    pub fn lose(&mut self, kept: impl Fn(u64) -> bool) {
+        for (&at, sector) in &mut self.sectors {
+            if !kept(at) {
+                sector.cut_power();
+                continue;
+            }
+            for write in &mut sector.writes {
+                if write.state != State::Durable {
+                    write.state = State::Failed;
+                }
+            }
+        }
+    }
+
     /// The head went, the disks did not: what was not answered happened or not, and what was not
     /// durable still is not.
     pub fn change_head(&mut self) {

@@ -18,6 +18,7 @@ use super::{Head, HeadEffect};
 pub(super) enum Then {
     Promise,
     Join(DiskNumber),
+    Joined(DiskNumber),
     /// Where what is to be reconciled next begins.
     Reconcile(Option<ExtentIndex>),
     Piece(OpId),
@@ -63,8 +64,7 @@ impl Head {
         self.begin_round(Then::Promise, asks.collect(), effects);
     }
 
-    /// Has the replica of one more disk promise the epoch; it holds nothing that would have to be
-    /// reconciled.
+    /// Has the replica of one more disk promise the epoch.
     pub(super) fn join(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
         if !self.disks.contains(&disk) && self.joining.insert(disk) {
             self.begin_round(Then::Join(disk), vec![(disk, Ask::Promise)], effects);
@@ -112,6 +112,17 @@ impl Head {
         };
         let asks = self.disks.iter().map(ask).collect();
         self.begin_round(Then::Reconcile(next), asks, effects);
+    }
+
+    /// The store places nothing on a disk that joins: its replica forgets what an earlier head did not
+    /// come to tell it of, marks among it.
+    fn reconcile_empty(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        let nothing = Ask::Reconcile {
+            from: ExtentIndex(0),
+            until: None,
+            held: BTreeSet::new(),
+        };
+        self.begin_round(Then::Joined(disk), vec![(disk, nothing)], effects);
     }
 
     fn started(&mut self, result: Result<Bytes, ReplicaError>, effects: &mut Vec<HeadEffect>) {
@@ -262,7 +273,8 @@ impl Head {
             Then::Promise if result.is_ok() => self.reconcile(ExtentIndex(0), effects),
             Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
             Then::Promise | Then::Reconcile(_) => self.started(result, effects),
-            Then::Join(disk) => {
+            Then::Join(disk) if result.is_ok() => self.reconcile_empty(disk, effects),
+            Then::Join(disk) | Then::Joined(disk) => {
                 self.joining.remove(&disk);
                 if result.is_ok() {
                     self.disks.insert(disk);

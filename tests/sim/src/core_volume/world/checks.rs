@@ -267,9 +267,11 @@ impl World {
         Ok(())
     }
 
-    /// After a clean stop no region is marked but those that could not be cleaned (V5).
+    /// After a clean stop no region is marked but those that could not be cleaned (V5), and those of
+    /// extents that were freed, on a disk that the head has not taken in again.
     pub(super) fn check_clean(&self) -> Checked {
-        for (number, replica) in &self.replicas {
+        let has = |disk: DiskNumber| self.head.as_ref().is_none_or(|head| head.has(disk));
+        for (number, replica) in self.replicas.iter().filter(|(disk, _)| has(**disk)) {
             let left = &self.told[number].left;
             if let Some(region) = replica.dirty().difference(left).next() {
                 return Err(format!("V5: region {region} is dirty after a clean stop"));

@@ -12,9 +12,10 @@ use volumed_core::replica::Replica;
 use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
 use volumed_core::unflushed::{Incarnations, Since, Unflushed};
-use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber};
+use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex};
 
 use super::super::disk::SimDisk;
+use super::super::model::SECTOR;
 use super::checks::Told;
 use super::{Checked, VOLUME, World};
 
@@ -81,7 +82,19 @@ impl World {
                 return Err("V9: a token is refused, and nothing can be lost".to_owned());
             }
             _ => {
-                self.model.cut_power();
+                let is_kept = |disk: &DiskNumber| {
+                    let since = self.since.0.get(disk);
+                    since.is_some() && here.get(disk).copied().flatten().as_ref() == since
+                };
+                let kept = |at: u64| {
+                    let placed = self.placed.get(&ExtentIndex(at * SECTOR / EXTENT_SIZE));
+                    placed.is_some_and(|placed| {
+                        self.disks
+                            .keys()
+                            .any(|disk| placed.is_on(*disk) && is_kept(disk))
+                    })
+                };
+                self.model.lose(kept);
                 self.since = Since::default();
             }
         }
