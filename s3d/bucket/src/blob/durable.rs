@@ -11,10 +11,9 @@ use crate::rules::{Rule, kept};
 
 /// Answers once every byte of `spans` is durable. `session`: taken before the first was written.
 ///
-/// A connection that broke since may have taken bytes that were answered (V9), and they are not in
-/// memory any more. Then they are read back: a volume daemon that was only started anew still has
-/// them, and the next flush covers what an earlier one left unsynced (V3). Bytes that are gone refuse
-/// the body.
+/// When the session ended, bytes that were answered may be lost (V9), and they are not in memory any
+/// more. Then they are read back: most often they are there, and the next flush covers what an earlier
+/// one left unsynced (V3). Bytes that are gone refuse the body.
 pub async fn make_durable(
     device: &dyn BlockDevice,
     session: Session,
@@ -30,7 +29,7 @@ pub async fn make_durable(
             Err(DeviceError::Disconnected) => {}
             flushed => return flushed.map_err(refusal),
         }
-        tracing::info!("a body is read back: the connection to its volume broke");
+        tracing::info!("a body is read back: what was written of it may be lost");
         // Before anything is read: what is lost later, the next flush tells.
         since = device.session();
         for span in spans {
