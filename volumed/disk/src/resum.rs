@@ -25,19 +25,21 @@ impl Disk {
         before: Option<Box<SumsPage>>,
     ) -> DiskResult {
         let extent = self.extent(volume, file)?;
+        // As it was counted at the start, so before anything leaves the page cache.
+        let before = sums_before(&extent, region, before).map_err(|error| self.fault(&error))?;
         extent.sync_data().map_err(|error| self.fail(&error))?;
         let read = || {
             let direct = open_direct(&self.layout.data(volume, file))?;
             let (blocks, cached) = real_and_cached(&extent, direct.as_ref(), region)?;
-            let before = match before {
-                Some(before) => before,
-                None => extent.load_sums(region)?,
-            };
-            let mut page = sum_anew(blocks.bytes(), &before);
+            let Before {
+                page: before,
+                allocated,
+            } = &before;
+            let mut page = sum_anew(blocks.bytes(), before);
             let lost = lost(blocks.bytes(), &cached, &mut page);
             let first = (offset_of(region) / BLOCK_SIZE) as u32;
             extent.store_sums(file, first, &page[..])?;
-            let before = allocated(&before[..]);
+            let before = *allocated;
             let lost: Vec<u32> = lost.into_iter().map(|at| first + at).collect();
             Ok::<_, std::io::Error>(DiskAnswer::Summed { page, before, lost })
         };
@@ -49,6 +51,29 @@ impl Disk {
         }
         Ok(answer)
     }
+}
+
+/// A region before it is summed anew.
+struct Before {
+    /// Its sums; what they are of blocks that take space means nothing.
+    page: Box<SumsPage>,
+    /// How many blocks were counted as taking space.
+    allocated: u32,
+}
+
+fn sums_before(
+    extent: &OpenExtent,
+    region: RegionIndex,
+    known: Option<Box<SumsPage>>,
+) -> std::io::Result<Before> {
+    let counted = known.as_ref().map(|page| allocated(&page[..]));
+    let mut page = match known {
+        Some(page) => page,
+        None => extent.load_sums(region)?,
+    };
+    extent.count_written(region, &mut page)?;
+    let allocated = counted.unwrap_or_else(|| allocated(&page[..]));
+    Ok(Before { page, allocated })
 }
 
 /// Bytes from the start of the extent.

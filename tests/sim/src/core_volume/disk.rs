@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
-use volumed_core::sums::HOLE;
-use volumed_core::{Epoch, ExtentIndex, Incarnation, RegionIndex};
+use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered, RegionSums};
+use volumed_core::{Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -115,7 +114,12 @@ impl SimDisk {
                 }
                 Ok(DiskAnswer::Done)
             }
-            DiskOp::Settle { files } => {
+            DiskOp::StoreSums { pages } => {
+                self.store(pages);
+                Ok(DiskAnswer::Done)
+            }
+            DiskOp::Settle { files, pages } => {
+                self.store(pages);
                 self.settle(files);
                 Ok(DiskAnswer::Done)
             }
@@ -138,6 +142,14 @@ impl SimDisk {
         }
     }
 
+    fn store(&mut self, pages: &[RegionSums]) {
+        for RegionSums { file, region, page } in pages {
+            if let Some(extent) = self.extents.get_mut(file) {
+                extent.store(*region, page, None);
+            }
+        }
+    }
+
     fn settle(&mut self, files: &[(ExtentFile, u32)]) {
         for (file, allocated) in files {
             if let Some(extent) = self.extents.get_mut(file) {
@@ -154,42 +166,35 @@ impl SimDisk {
         self.extents.get_mut(file).ok_or(DiskFault::Io)
     }
 
-    pub fn recover(&self, placed: &BTreeSet<ExtentFile>) -> Recovered {
-        let log = read_slots::<DirtyLogRecord>(&self.log);
-        let held = placed.iter().filter_map(|file| {
-            let extent = self.extents.get(file)?;
-            let unclean = match &log {
-                Slots::Newest(DirtyLogRecord {
-                    regions: Some(regions),
-                    ..
-                }) => regions.iter().any(|region| region.extent() == file.extent),
-                Slots::Fresh => false,
-                _ => true,
+    /// What the daemon finds when it starts.
+    pub fn recover(&mut self, placed: &BTreeSet<ExtentFile>) -> Recovered {
+        let logged = self.logged();
+        let is_dirty = |region| logged.as_ref().is_none_or(|it| it.contains(&region));
+        let mut extents = Vec::new();
+        for &file in placed {
+            let Some(extent) = self.extents.get_mut(&file) else {
+                continue;
             };
-            let counted = extent
-                .sums
-                .values()
-                .filter(|cell| *cell.now() != HOLE)
-                .count() as u32;
-            Some((
-                *file,
-                if unclean {
-                    counted
-                } else {
-                    *extent.header.now()
-                },
-            ))
-        });
-        let extents = held.collect();
+            extent.restart(|block| is_dirty(region_of(file.extent, block)));
+            let first = file.extent.0 * REGIONS_PER_EXTENT;
+            let unclean = (first..first + REGIONS_PER_EXTENT).any(|it| is_dirty(RegionIndex(it)));
+            let counted = if unclean {
+                extent.allocated()
+            } else {
+                *extent.header.now()
+            };
+            extents.push((file, counted));
+        }
         Recovered {
             incarnation: self.incarnation,
             promise: read_slots::<PromiseRecord>(&self.promise),
-            log,
+            log: read_slots::<DirtyLogRecord>(&self.log),
             extents,
         }
     }
 
-    /// V5: whatever is not durable, data or sums, lies in a region that the log on the disk names.
+    /// V5: whatever is not durable, data or sums, or not in the sums file, lies in a region that the log
+    /// on the disk names.
     pub fn check_marks(&self, placed: &BTreeSet<ExtentFile>) -> Result<(), String> {
         let Some(logged) = self.logged() else {
             return Ok(());
@@ -200,10 +205,10 @@ impl SimDisk {
             };
             let data = extent.data.iter().filter(|(_, cell)| cell.is_behind());
             let sums = extent.sums.iter().filter(|(_, cell)| cell.is_behind());
-            for block in data
+            let behind = data
                 .map(|(block, _)| *block)
-                .chain(sums.map(|(block, _)| *block))
-            {
+                .chain(sums.map(|(block, _)| *block));
+            for block in behind.chain(extent.unstored()) {
                 let region = region_of(file.extent, block);
                 if !logged.contains(&region) {
                     return Err(format!(
@@ -237,13 +242,10 @@ impl SimDisk {
         self.extents.get(&file)
     }
 
-    /// Blocks that take space by the sums.
+    /// Blocks that take space, as the replica was told.
     pub fn allocated(&self, placed: &BTreeSet<ExtentFile>) -> u64 {
         let extents = placed.iter().filter_map(|file| self.extents.get(file));
-        extents
-            .flat_map(|e| e.sums.values())
-            .filter(|cell| *cell.now() != HOLE)
-            .count() as u64
+        extents.map(|extent| u64::from(extent.allocated())).sum()
     }
 
     /// What every block that was ever written holds now.

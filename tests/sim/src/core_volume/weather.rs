@@ -101,6 +101,7 @@ impl Weather {
         let reads = matches!(op, DiskOp::Read { .. } | DiskOp::LoadSums { .. });
         let changes = matches!(op, DiskOp::Write { .. } | DiskOp::Zero { .. });
         let logs = matches!(op, DiskOp::WriteLog(_) | DiskOp::WritePromise(_));
+        let stores = matches!(op, DiskOp::StoreSums { .. } | DiskOp::Settle { .. });
         let resums = matches!(op, DiskOp::Resum { .. });
         if !reads && happens(self.failed_sync) {
             return Some(Strike::FailedSync);
@@ -108,7 +109,7 @@ impl Weather {
         if happens(self.exhausted) {
             return Some(Strike::Refused(DiskFault::Exhausted));
         }
-        if changes && happens(self.full) {
+        if (changes || stores) && happens(self.full) {
             return Some(Strike::HalfWay(DiskFault::NoSpace));
         }
         if (logs || resums) && happens(self.full) {

@@ -81,6 +81,8 @@ pub(super) struct World {
     trimmed: u64,
     /// In so many extents, and regions of each, clients write: in few of them requests meet.
     pub places: (u64, u64),
+    /// Regions whose sums are kept in memory, beside those in use.
+    kept_sums: usize,
 }
 
 type Checked = Result<(), String>;
@@ -95,6 +97,7 @@ impl World {
         } else {
             (EXTENTS - 1, 16)
         };
+        let kept_sums = *[1, 2, 4, 256].choose(&mut rng).unwrap_or(&256);
         let blocks = if small { 60 } else { 1 << 20 };
         let space = |&disk: &DiskNumber| {
             let space = DiskSpace::default();
@@ -136,6 +139,7 @@ impl World {
             neighbours: BTreeMap::new(),
             trimmed: 0,
             places,
+            kept_sums,
         }
     }
 
@@ -168,8 +172,9 @@ impl World {
             let rules = Rules::without(self.broken.rule());
             let found = disk.recover(&files);
             let replica = Replica::keeping(rules, VOLUME, number, space, found);
-            self.replicas
-                .insert(number, replica.map_err(|error| error.to_string())?);
+            let mut replica = replica.map_err(|error| error.to_string())?;
+            replica.keep_sums(self.kept_sums);
+            self.replicas.insert(number, replica);
         }
         self.begin_head()
     }

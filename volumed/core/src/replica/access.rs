@@ -1,5 +1,7 @@
 //! Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
 
+use std::collections::BTreeSet;
+
 use crate::RegionIndex;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::Rule;
@@ -10,32 +12,8 @@ use super::{DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 impl Replica {
     /// Reads, maps, writes and zeroes wait until the sums of every region they touch are known and count.
     pub(super) fn touch(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
-        let (file, offset, length) = match &message.ask {
-            Ask::Read {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Map {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Holes {
-                file,
-                offset,
-                length,
-            }
-            | Ask::Zero {
-                file,
-                offset,
-                length,
-                ..
-            } => (*file, *offset, *length),
-            Ask::Write {
-                file, offset, data, ..
-            } => (*file, *offset, data.len() as u32),
-            _ => return,
+        let Some((file, offset, length)) = message.place() else {
+            return;
         };
         if !self.holds(file) {
             return self.answer(&message, Err(ReplicaError::NoExtent), effects);
@@ -138,6 +116,12 @@ impl Replica {
             self.held.recounted(region.extent(), before, now);
         }
         self.regions.loaded(region, page);
+        self.make_room(effects);
+    }
+
+    /// The regions whose sums somebody waits for, beside others: those that are there stay.
+    pub(super) fn wanted(&self) -> BTreeSet<RegionIndex> {
+        self.waiting.iter().flat_map(Message::regions).collect()
     }
 
     /// A region whose sums cannot be read fails those who wait for it; the next one tries again. The
@@ -196,7 +180,18 @@ impl Message {
     }
 
     fn touches(&self, region: RegionIndex) -> bool {
-        let (file, offset, length) = match &self.ask {
+        self.regions().any(|touched| touched == region)
+    }
+
+    /// The regions whose sums it needs.
+    fn regions(&self) -> impl Iterator<Item = RegionIndex> {
+        let place = self.place().into_iter();
+        place.flat_map(|(file, offset, length)| Span::new(file.extent, offset, length).regions())
+    }
+
+    /// Where it reads or changes something: offset and length in bytes.
+    fn place(&self) -> Option<(ExtentFile, u32, u32)> {
+        match &self.ask {
             Ask::Read {
                 file,
                 offset,
@@ -217,14 +212,11 @@ impl Message {
                 offset,
                 length,
                 ..
-            } => (file, *offset, *length),
+            } => Some((*file, *offset, *length)),
             Ask::Write {
                 file, offset, data, ..
-            } => (file, *offset, data.len() as u32),
-            _ => return false,
-        };
-        Span::new(file.extent, offset, length)
-            .regions()
-            .any(|touched| touched == region)
+            } => Some((*file, *offset, data.len() as u32)),
+            _ => None,
+        }
     }
 }

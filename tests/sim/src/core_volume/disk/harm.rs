@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use volumed_core::format::SlotRecord;
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
+use volumed_core::replica::{DiskFault, DiskOp, DiskResult, RegionSums};
 use volumed_core::{BLOCK_SIZE, ExtentIndex};
 
 use super::super::Lie;
@@ -84,6 +84,13 @@ impl SimDisk {
                 let zeroes = vec![None; *length as usize / BLOCK_SIZE as usize];
                 self.extent(file)?.write_half(*offset, &zeroes, rng);
             }
+            DiskOp::StoreSums { pages } | DiskOp::Settle { pages, .. } => {
+                for RegionSums { file, region, page } in pages {
+                    if let Some(extent) = self.extents.get_mut(file) {
+                        extent.store(*region, page, Some(rng));
+                    }
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -133,7 +140,7 @@ impl SimDisk {
 fn files(op: &DiskOp) -> Vec<ExtentFile> {
     match op {
         DiskOp::Sync { files } => files.clone(),
-        DiskOp::Settle { files } => files.iter().map(|(file, _)| *file).collect(),
+        DiskOp::Settle { files, .. } => files.iter().map(|(file, _)| *file).collect(),
         DiskOp::Write { file, .. } | DiskOp::Zero { file, .. } | DiskOp::Resum { file, .. } => {
             vec![*file]
         }
@@ -146,6 +153,7 @@ fn in_the_cache(op: &DiskOp) -> Option<DiskOp> {
     let mut op = op.clone();
     match &mut op {
         DiskOp::Write { durable, .. } | DiskOp::Zero { durable, .. } => *durable = false,
+        DiskOp::StoreSums { .. } => {}
         _ => return None,
     }
     Some(op)
