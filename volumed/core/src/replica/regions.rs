@@ -380,40 +380,36 @@ mod tests {
         let nobody = BTreeSet::new();
         let mut regions = Regions::new(Rules::default(), BTreeSet::new());
         regions.keep(1);
-        let first = Span::new(ExtentIndex(0), 0, 4096);
-        let write = |regions: &mut Regions, sum| {
-            regions.pin(first);
-            regions.set(first, &[sum]);
-            regions.unpin(first);
+        let write = |regions: &mut Regions, region: u64, sum| {
+            let span = Span::new(ExtentIndex(0), region as u32 * (4 << 20), 4096);
+            regions.pin(span);
+            regions.set(span, &[sum]);
+            regions.unpin(span);
         };
-        for region in 0..2 {
-            regions.touch(RegionIndex(region));
-            regions.loaded(RegionIndex(region), Box::new([3; 1024]));
-            write(&mut regions, 4);
+        let (first, second) = (RegionIndex(0), RegionIndex(1));
+        for region in [first, second] {
+            regions.touch(region);
+            regions.loaded(region, Box::new([3; 1024]));
+            write(&mut regions, region.0, 4);
         }
-        assert_eq!(regions.evict(&nobody), [RegionIndex(0)]);
+        assert_eq!(regions.evict(&nobody), [first]);
         assert!(!regions.has_surplus(), "that one is on its way");
-        let pages = regions.store([RegionIndex(0), RegionIndex(1)]);
-        let [(RegionIndex(0), page)] = &pages[..] else {
-            panic!("{pages:?}")
-        };
-        assert_eq!(page[..2], [4, 3]);
-        assert!(regions.is_storing(&BTreeSet::from([RegionIndex(0)])));
-        // It changes meanwhile.
-        write(&mut regions, 5);
-        for stored in [false, true, true] {
-            regions.stored(RegionIndex(0), stored);
-            regions.evicted();
-            assert_eq!(regions.evict(&nobody), [RegionIndex(0)]);
-            regions.store([RegionIndex(0)]);
-            write(&mut regions, 6);
-        }
-        regions.stored(RegionIndex(0), true);
-        regions.store([RegionIndex(0)]);
-        regions.stored(RegionIndex(0), true);
+        let pages = regions.store([first]);
+        assert_eq!((pages[0].0, &pages[0].1[..2]), (first, &[4, 3][..]));
+        assert!(regions.is_storing(&BTreeSet::from([first])));
+        // It changes meanwhile, and is the newest.
+        write(&mut regions, 0, 5);
+        regions.stored(first, true);
         regions.evicted();
+        for well in [false, true] {
+            assert_eq!(regions.evict(&nobody), [second]);
+            regions.store([second]);
+            regions.stored(second, well);
+            regions.evicted();
+        }
         assert_eq!(regions.evict(&nobody), []);
-        assert!(regions.known(RegionIndex(0)).is_none());
+        assert!(regions.known(second).is_none());
+        assert_eq!(regions.store([first]).len(), 1, "it changed since");
     }
 
     #[test]
