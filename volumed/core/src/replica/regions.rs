@@ -159,12 +159,10 @@ impl Regions {
     /// to: to find them it looks at all. Those among them that the file does not have are answered:
     /// they can go once they are stored, and until [`Self::evicted`] no others will.
     pub fn evict(&mut self, wanted: &BTreeSet<RegionIndex>) -> Vec<RegionIndex> {
+        let alone = self.rules.kept(Rule::StoreAlone);
         let idle = self.known.iter().filter(|&(index, region)| {
-            region.pins == 0
-                && !region.loading
-                && !(region.storing && self.rules.kept(Rule::StoreAlone))
-                && !wanted.contains(index)
-                && !self.suspect.contains(index)
+            let used = region.pins > 0 || region.loading || region.storing && alone;
+            !used && !wanted.contains(index) && !self.suspect.contains(index)
         });
         let mut idle: Vec<_> = idle.map(|(&index, region)| (region.used, index)).collect();
         let surplus = self.known.len() - (self.kept - self.kept / 8);
