@@ -107,21 +107,11 @@ impl SimDisk {
                 region,
                 expected,
             } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
-            DiskOp::Sync { files } => {
-                let skipped = self.broken.is(Lie::FlushSkipped);
-                for file in files.iter().filter(|_| !skipped) {
-                    self.extents.get_mut(file).map(Extent::sync_data);
-                }
-                Ok(DiskAnswer::Done)
-            }
-            DiskOp::StoreSums { pages } => {
-                self.store(pages);
-                Ok(DiskAnswer::Done)
-            }
+            DiskOp::Sync { files } => Ok(self.sync(files)),
+            DiskOp::StoreSums { pages } => Ok(self.store(pages)),
             DiskOp::Settle { files, pages } => {
                 self.store(pages);
-                self.settle(files);
-                Ok(DiskAnswer::Done)
+                Ok(self.settle(files))
             }
             DiskOp::WriteLog(record) => {
                 if !self.broken.is(Lie::MarksSkipped) {
@@ -142,15 +132,24 @@ impl SimDisk {
         }
     }
 
-    fn store(&mut self, pages: &[RegionSums]) {
+    fn sync(&mut self, files: &[ExtentFile]) -> DiskAnswer {
+        let skipped = self.broken.is(Lie::FlushSkipped);
+        for file in files.iter().filter(|_| !skipped) {
+            self.extents.get_mut(file).map(Extent::sync_data);
+        }
+        DiskAnswer::Done
+    }
+
+    fn store(&mut self, pages: &[RegionSums]) -> DiskAnswer {
         for RegionSums { file, region, page } in pages {
             if let Some(extent) = self.extents.get_mut(file) {
                 extent.store(*region, page, None);
             }
         }
+        DiskAnswer::Done
     }
 
-    fn settle(&mut self, files: &[(ExtentFile, u32)]) {
+    fn settle(&mut self, files: &[(ExtentFile, u32)]) -> DiskAnswer {
         for (file, allocated) in files {
             if let Some(extent) = self.extents.get_mut(file) {
                 extent.header.write(*allocated, false);
@@ -160,6 +159,7 @@ impl SimDisk {
                 }
             }
         }
+        DiskAnswer::Done
     }
 
     fn extent(&mut self, file: &ExtentFile) -> Result<&mut Extent, DiskFault> {
