@@ -86,7 +86,8 @@ async fn a_failed_disk_is_found_and_taken_back() {
     write(&volume, 0, &pattern(1, 4096)).await.unwrap();
     // A log that cannot be written fails the disk (V8).
     let log = daemon.data().join("disk/volumes/v00000001/dirty");
-    std::fs::remove_file(&log).unwrap();
+    let log_aside = daemon.data().join("dirty");
+    std::fs::rename(&log, &log_aside).unwrap();
     std::fs::create_dir(&log).unwrap();
     let failed = write(&volume, 8 * MIB, &pattern(2, 4096)).await;
     failed.unwrap_err();
@@ -113,6 +114,7 @@ async fn a_failed_disk_is_found_and_taken_back() {
     std::fs::rename(&aside, &state).unwrap();
 
     std::fs::remove_dir(&log).unwrap();
+    std::fs::rename(&log_aside, &log).unwrap();
     let back: DiskInfo = done(&daemon, &["disk", "retry", id]);
     assert_eq!(back.state, DiskState::Online);
     let (code, sentence) = refused(&daemon, &["disk", "retry", id]);

@@ -31,6 +31,14 @@ pub enum Rule {
     Touched,
     /// V5: a region that a replica could not settle stays marked.
     Unsettled,
+    /// V5: the sums of a region are in its file before it is unmarked.
+    StoreSettled,
+    /// V5: sums that changed while they were stored are stored again.
+    StoreAnew,
+    /// V5: sums are stored once at a time.
+    StoreAlone,
+    /// V10: sums are forgotten only once their file has them.
+    StoreEvicted,
     /// V5: the slots of the log are written in turn.
     SlotsInTurn,
     /// V5: a log of which nothing can be read names every region.
@@ -79,7 +87,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 40] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -94,6 +102,10 @@ impl Rule {
         Self::MarkAnew,
         Self::Touched,
         Self::Unsettled,
+        Self::StoreSettled,
+        Self::StoreAnew,
+        Self::StoreAlone,
+        Self::StoreEvicted,
         Self::SlotsInTurn,
         Self::DamagedLog,
         Self::Bound,

@@ -42,8 +42,6 @@ impl Disk {
             let written = extent.write(offset, &run, false);
             written.map_err(|error| self.write_fault(&error))?;
         }
-        let stored = extent.store_sums(file, first, &chunk.sums);
-        stored.map_err(|error| self.write_fault(&error))?;
         Ok(DiskAnswer::Sums(chunk.sums.clone()))
     }
 }

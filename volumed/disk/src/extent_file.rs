@@ -14,6 +14,7 @@ use volumed_core::sums::SumsPage;
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, VolumeId};
 
 use crate::header::{self, HeaderError};
+use crate::holes::count_written;
 use crate::layout::Layout;
 use crate::open::open;
 use crate::slots::read_up_to;
@@ -147,6 +148,11 @@ impl OpenExtent {
         Ok(decode_sums(&page))
     }
 
+    /// Completes what the sums file has of a dirty region by what the data file holds.
+    pub fn count_written(&self, region: RegionIndex, page: &mut SumsPage) -> std::io::Result<()> {
+        count_written(&self.data, region, page)
+    }
+
     /// Notes sums from the extent's `first` block on; never durable before the extent is settled.
     pub fn store_sums(&self, file: ExtentFile, first: u32, sums: &[u32]) -> std::io::Result<()> {
         let (mut block, mut left) = (first as usize, sums);
@@ -161,6 +167,13 @@ impl OpenExtent {
             left = rest;
         }
         Ok(())
+    }
+
+    /// The same of a whole region.
+    pub fn store_page(&self, region: RegionIndex, page: &SumsPage) -> std::io::Result<()> {
+        let place = sums_offset(region, 0);
+        self.sums_syncs
+            .change(|| self.sums.write_all_at(&encode_sums(page), place))
     }
 
     pub fn store_header(&self, header: &SumsHeader) -> std::io::Result<()> {

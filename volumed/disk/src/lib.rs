@@ -10,6 +10,7 @@ mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 mod header;
+mod holes;
 mod identity;
 mod layout;
 mod names;
@@ -20,6 +21,7 @@ mod recover;
 mod removals;
 mod resum;
 mod run;
+mod settle;
 mod slots;
 mod space;
 mod state;

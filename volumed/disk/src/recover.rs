@@ -14,10 +14,12 @@ use volumed_core::format::{
 };
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::Recovered;
-use volumed_core::sums::allocated;
-use volumed_core::{BLOCK_SIZE, VolumeId};
+use volumed_core::sums::{HOLE, SumsPage, allocated};
+use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, REGIONS_PER_EXTENT, RegionIndex, VolumeId};
 
 use crate::header::{self, HeaderError};
+use crate::holes::count_written;
+use crate::open::open_to_read;
 use crate::slots::{self, read_up_to};
 use crate::{Disk, DiskError, layout};
 
@@ -101,11 +103,10 @@ impl Disk {
     ) -> Result<Vec<(ExtentFile, u32)>, DiskError> {
         let mut held = Vec::new();
         for &file in files {
-            let unclean = unclean(log, file);
-            if unclean {
+            if dirty_regions(log, file).next().is_some() {
                 self.files.found_unclean(volume, file);
             }
-            match self.count(volume, file, unclean) {
+            match self.count(volume, file, log) {
                 Ok(allocated) => held.push((file, allocated)),
                 Err(DiskError::Io { path, source })
                     if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) =>
@@ -122,10 +123,17 @@ impl Disk {
     }
 
     /// How many blocks of an extent take space: what its header says if it is clean, else what its
-    /// sums say, which summing anew corrects.
-    fn count(&self, volume: VolumeId, file: ExtentFile, unclean: bool) -> Result<u32, DiskError> {
+    /// sums say and, in dirty regions, the file system, which summing anew corrects.
+    fn count(
+        &self,
+        volume: VolumeId,
+        file: ExtentFile,
+        log: &Slots<DirtyLogRecord>,
+    ) -> Result<u32, DiskError> {
         let data = self.layout.data(volume, file);
         std::fs::metadata(&data).map_err(DiskError::io(&data))?;
+        let dirty: Vec<_> = dirty_regions(log, file).collect();
+        let unclean = !dirty.is_empty();
         let path = self.layout.sums(volume, file);
         let sums = File::open(&path).map_err(DiskError::io(&path))?;
         match header::read(&sums, volume, file) {
@@ -137,8 +145,13 @@ impl Disk {
             Err(HeaderError::Format(source)) => return Err(DiskError::Format { path, source }),
             Err(error) => return Err(DiskError::io(path)(error.into_io())),
         }
+        if unclean {
+            let opened = open_to_read(&data);
+            let counted = opened.and_then(|data| counted(&sums, &data, &dirty));
+            return counted.map_err(DiskError::io(&path));
+        }
         let summed = summed(&sums).map_err(DiskError::io(&path))?;
-        if summed == 0 && !unclean {
+        if summed == 0 {
             // A damaged header, and no sums: they were lost, unless there is no data either.
             let held = File::open(&data).and_then(|file| has_data(&file));
             if held.map_err(DiskError::io(&data))? {
@@ -183,9 +196,27 @@ fn has_data(file: &File) -> std::io::Result<bool> {
 
 /// How many blocks of an extent take space by its sums.
 fn summed(sums: &File) -> std::io::Result<u32> {
+    let pages = sums_pages(sums)?;
+    Ok(pages.iter().map(|page| allocated(&page[..])).sum())
+}
+
+/// The same of an extent with dirty regions, of which the sums file knows only a part.
+fn counted(sums: &File, data: &File, dirty: &[RegionIndex]) -> std::io::Result<u32> {
+    let mut pages = sums_pages(sums)?;
+    pages.resize(
+        REGIONS_PER_EXTENT as usize,
+        Box::new([HOLE; BLOCKS_PER_REGION]),
+    );
+    for &region in dirty {
+        let page = &mut pages[(region.0 % REGIONS_PER_EXTENT) as usize];
+        count_written(data, region, page)?;
+    }
+    Ok(pages.iter().map(|page| allocated(&page[..])).sum())
+}
+
+fn sums_pages(sums: &File) -> std::io::Result<Vec<Box<SumsPage>>> {
     let pages = read_up_to(sums, BLOCK_SIZE, (SUMS_FILE_SIZE - BLOCK_SIZE) as usize)?;
-    let pages = pages.chunks(BLOCK_SIZE as usize);
-    Ok(pages.map(|page| allocated(&decode_sums(page)[..])).sum())
+    Ok(pages.chunks(BLOCK_SIZE as usize).map(decode_sums).collect())
 }
 
 /// A record that was copied from elsewhere is as good as damaged.
@@ -196,15 +227,18 @@ fn own<R>(found: Slots<R>, is_own: impl FnOnce(&R) -> bool) -> Slots<R> {
     }
 }
 
-fn unclean(log: &Slots<DirtyLogRecord>, file: ExtentFile) -> bool {
-    match log {
+/// The regions of an extent that the log names.
+fn dirty_regions(
+    log: &Slots<DirtyLogRecord>,
+    file: ExtentFile,
+) -> impl Iterator<Item = RegionIndex> {
+    let first = file.extent.0 * REGIONS_PER_EXTENT;
+    let regions = (first..first + REGIONS_PER_EXTENT).map(RegionIndex);
+    regions.filter(move |region| match log {
         Slots::Fresh => false,
         Slots::Damaged => true,
-        Slots::Newest(record) => record
-            .regions
-            .as_ref()
-            .is_none_or(|regions| regions.iter().any(|region| region.extent() == file.extent)),
-    }
+        Slots::Newest(record) => record.regions.as_ref().is_none_or(|it| it.contains(region)),
+    })
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
@@ -222,7 +256,7 @@ mod tests {
     use volumed_core::format::SumsHeader;
     use volumed_core::replica::DiskOp;
     use volumed_core::sums::sum;
-    use volumed_core::{Alloc, Epoch, ExtentIndex, RegionIndex};
+    use volumed_core::{Alloc, Epoch, ExtentIndex};
 
     use super::*;
     use crate::{DiskSettings, SpaceSettings};

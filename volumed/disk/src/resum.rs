@@ -26,22 +26,24 @@ impl Disk {
         damaged: &[BadBlock],
     ) -> DiskResult {
         let extent = self.extent(volume, file)?;
+        // As it was counted at the start, so before anything leaves the page cache.
+        let before = sums_before(&extent, region, before).map_err(|error| self.fault(&error))?;
         extent.sync_data().map_err(|error| self.fail(&error))?;
         let read = || {
             let direct = open_direct(&self.layout.data(volume, file))?;
             let (blocks, cached) = real_and_cached(&extent, direct.as_ref(), region)?;
-            let before = match before {
-                Some(before) => before,
-                None => extent.load_sums(region)?,
-            };
+            let Before {
+                page: before,
+                allocated,
+            } = &before;
             let first = (offset_of(region) / BLOCK_SIZE) as u32;
-            let mut page = sum_anew(blocks.bytes(), &before);
+            let mut page = sum_anew(blocks.bytes(), before);
             let damaged = damaged.iter();
             let damaged = damaged.map(|bad| ((bad.block - first) as usize, bad.found));
-            keep_damage(blocks.bytes(), &before, damaged, &mut page);
+            keep_damage(blocks.bytes(), before, damaged, &mut page);
             let lost = lost(blocks.bytes(), &cached, &mut page);
             extent.store_sums(file, first, &page[..])?;
-            let before = allocated(&before[..]);
+            let before = *allocated;
             let bad = |at: usize| BadBlock {
                 block: first + at as u32,
                 found: sum(&blocks.bytes()[at * BLOCK..][..BLOCK]),
@@ -57,6 +59,29 @@ impl Disk {
         }
         Ok(answer)
     }
+}
+
+/// A region before it is summed anew.
+struct Before {
+    /// Its sums; what they are of blocks that take space means nothing.
+    page: Box<SumsPage>,
+    /// How many blocks were counted as taking space.
+    allocated: u32,
+}
+
+fn sums_before(
+    extent: &OpenExtent,
+    region: RegionIndex,
+    known: Option<Box<SumsPage>>,
+) -> std::io::Result<Before> {
+    let counted = known.as_ref().map(|page| allocated(&page[..]));
+    let mut page = match known {
+        Some(page) => page,
+        None => extent.load_sums(region)?,
+    };
+    extent.count_written(region, &mut page)?;
+    let allocated = counted.unwrap_or_else(|| allocated(&page[..]));
+    Ok(Before { page, allocated })
 }
 
 /// Bytes from the start of the extent.
@@ -112,10 +137,95 @@ fn lost(real: &[u8], cached: &[Option<Vec<u8>>], page: &mut SumsPage) -> Vec<usi
 
 #[cfg(test)]
 mod tests {
-    use volumed_core::BLOCKS_PER_REGION;
+    use std::collections::BTreeSet;
+
+    use bytes::Bytes;
+    use volumed_core::format::DirtyLogRecord;
+    use volumed_core::replica::DiskOp;
     use volumed_core::sums::{HOLE, verify};
+    use volumed_core::{Alloc, BLOCKS_PER_REGION, ExtentIndex};
 
     use super::*;
+    use crate::{DiskSettings, SpaceSettings};
+
+    const VOLUME: VolumeId = VolumeId(7);
+    const FILE: ExtentFile = ExtentFile {
+        extent: ExtentIndex(1),
+        alloc: Alloc(1),
+    };
+    const REGION: RegionIndex = RegionIndex(17);
+
+    fn open(folder: &tempfile::TempDir) -> Disk {
+        let settings = DiskSettings {
+            path: folder.path().join("disk"),
+            space: SpaceSettings::default(),
+            open_extents: 8,
+        };
+        Disk::open(settings).expect("a disk")
+    }
+
+    /// So many blocks of zeroes or of something, from a block of the region on.
+    fn write(block: u32, blocks: usize, byte: u8) -> DiskOp {
+        DiskOp::Write {
+            file: FILE,
+            offset: (4 << 20) + block * BLOCK as u32,
+            data: Bytes::from(vec![byte; blocks * BLOCK]),
+            durable: false,
+            first: None,
+            last: None,
+        }
+    }
+
+    fn zero(block: u32, blocks: u32, keep: bool) -> DiskOp {
+        DiskOp::Zero {
+            file: FILE,
+            offset: (4 << 20) + block * BLOCK as u32,
+            length: blocks * BLOCK as u32,
+            durable: false,
+            keep,
+        }
+    }
+
+    #[test]
+    fn blocks_of_a_dirty_region_are_counted_though_their_sums_were_not_stored() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        disk.create_extents(VOLUME, &[FILE]).expect("an extent");
+        let record = DirtyLogRecord {
+            sequence: 1,
+            volume: VOLUME,
+            regions: Some(BTreeSet::from([REGION])),
+        };
+        let ops = [
+            DiskOp::WriteLog(record),
+            write(0, 10, 7),
+            write(20, 10, 0),
+            zero(3, 2, false),
+            zero(40, 4, true),
+        ];
+        for op in ops {
+            disk.run(VOLUME, &op).expect("done");
+        }
+        drop(disk);
+        let disk = open(&folder);
+        let found = disk.recover(VOLUME, [FILE]).expect("what is there");
+        let taken = 10 - 2 + 10 + 4;
+        assert_eq!(found.extents, [(FILE, taken)]);
+        let resum = DiskOp::Resum {
+            file: FILE,
+            region: REGION,
+            before: None,
+            damaged: Vec::new(),
+        };
+        let Ok(DiskAnswer::Summed { page, before, lost }) = disk.run(VOLUME, &resum) else {
+            panic!("not summed")
+        };
+        assert_eq!(
+            (before, allocated(&page[..]), lost.len()),
+            (taken, taken, 0)
+        );
+        assert_eq!([page[3], page[4], page[30]], [HOLE; 3]);
+    }
 
     #[test]
     fn what_the_cache_alone_had_is_an_error_to_read() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_buffers::Buffer;
-use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, SumsHeader};
+use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::sums::{HOLE, merge, sum, sums, verify};
@@ -101,7 +101,8 @@ impl Disk {
                     extent.sync_data().map_err(|error| self.fail(&error))
                 })
             }
-            DiskOp::Settle { files } => self.settle(volume, files),
+            DiskOp::StoreSums { pages } => self.store_sums(volume, pages),
+            DiskOp::Settle { files, pages } => self.settle(volume, files, pages),
             DiskOp::WriteLog(record) => {
                 let path = self.layout.dirty_log(volume);
                 let written = self
@@ -223,11 +224,7 @@ impl Disk {
                         self.write_fault(&error)
                     }
                 })?;
-                let sums = sums(&blocks);
-                extent
-                    .store_sums(*file, start / block, &sums)
-                    .map_err(|error| self.write_fault(&error))?;
-                Ok(Some(DiskAnswer::Sums(sums)))
+                Ok(Some(DiskAnswer::Sums(sums(&blocks))))
             }
             _ => Ok(None),
         }
@@ -291,36 +288,8 @@ impl Disk {
         Ok(DiskAnswer::Sums(marks))
     }
 
-    fn settle(&self, volume: VolumeId, files: &[(ExtentFile, u32)]) -> DiskResult {
-        let allocated = |file: ExtentFile| {
-            files
-                .iter()
-                .find(|(other, _)| *other == file)
-                .map_or(0, |(_, allocated)| *allocated)
-        };
-        let names: Vec<_> = files.iter().map(|(file, _)| *file).collect();
-        self.in_parallel(volume, &names, |extent, file| {
-            let ExtentFile {
-                extent: index,
-                alloc,
-            } = file;
-            let allocated = allocated(file);
-            let header = SumsHeader {
-                volume,
-                extent: index,
-                alloc,
-                allocated,
-            };
-            extent
-                .store_header(&header)
-                .map_err(|error| self.write_fault(&error))?;
-            let synced = extent.sync_data().and_then(|()| extent.sync_sums());
-            synced.map_err(|error| self.fail(&error))
-        })
-    }
-
     /// Syncs extents; the slowest decides. One that is gone needs none.
-    fn in_parallel(
+    pub(crate) fn in_parallel(
         &self,
         volume: VolumeId,
         files: &[ExtentFile],

@@ -24,7 +24,7 @@ use volumed_core::{
 };
 
 use super::Broken;
-use super::disk::SimDisk;
+use super::disk::{SimDisk, changes_files};
 use super::model::Model;
 use super::weather::Weather;
 use clients::Asked;
@@ -288,7 +288,7 @@ impl Rig {
                 Some(strike) => disk.strike(&op, strike, &mut self.rng),
             };
             // Not each time: it looks at every block.
-            if self.rng.random_bool(0.1) {
+            if changes_files(&op) && self.rng.random_bool(0.1) {
                 for (&number, disk) in &self.disks {
                     disk.check_marks(&self.files(number, true))?;
                 }

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use volumed_core::chunk::Chunk;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered};
-use volumed_core::sums::HOLE;
-use volumed_core::{BLOCK_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex};
+use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered, RegionSums};
+use volumed_core::{BLOCK_SIZE, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -110,15 +109,11 @@ impl SimDisk {
                 region,
                 expected,
             } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
-            DiskOp::Sync { files } => {
-                if !self.broken.is(Lie::FlushSkipped) {
-                    self.sync(files);
-                }
-                Ok(DiskAnswer::Done)
-            }
-            DiskOp::Settle { files } => {
-                self.settle(files);
-                Ok(DiskAnswer::Done)
+            DiskOp::Sync { files } => Ok(self.sync(files)),
+            DiskOp::StoreSums { pages } => Ok(self.store_sums(pages)),
+            DiskOp::Settle { files, pages } => {
+                self.store_sums(pages);
+                Ok(self.settle(files))
             }
             DiskOp::WriteLog(record) => {
                 if !self.broken.is(Lie::MarksSkipped) {
@@ -163,13 +158,24 @@ impl SimDisk {
         Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
     }
 
-    fn sync(&mut self, files: &[ExtentFile]) {
-        for file in files {
+    fn sync(&mut self, files: &[ExtentFile]) -> DiskAnswer {
+        let skipped = self.broken.is(Lie::FlushSkipped);
+        for file in files.iter().filter(|_| !skipped) {
             self.extents.get_mut(file).map(Extent::sync_data);
         }
+        DiskAnswer::Done
     }
 
-    fn settle(&mut self, files: &[(ExtentFile, u32)]) {
+    fn store_sums(&mut self, pages: &[RegionSums]) -> DiskAnswer {
+        for RegionSums { file, region, page } in pages {
+            if let Some(extent) = self.extents.get_mut(file) {
+                extent.store_sums(*region, page, None);
+            }
+        }
+        DiskAnswer::Done
+    }
+
+    fn settle(&mut self, files: &[(ExtentFile, u32)]) -> DiskAnswer {
         for (file, allocated) in files {
             if let Some(extent) = self.extents.get_mut(file) {
                 extent.header.write(*allocated, false);
@@ -179,48 +185,42 @@ impl SimDisk {
                 }
             }
         }
+        DiskAnswer::Done
     }
 
     fn extent(&mut self, file: &ExtentFile) -> Result<&mut Extent, DiskFault> {
         self.extents.get_mut(file).ok_or(DiskFault::Io)
     }
 
-    pub fn recover(&self, placed: &BTreeSet<ExtentFile>) -> Recovered {
-        let log = read_slots::<DirtyLogRecord>(&self.log);
-        let held = placed.iter().filter_map(|file| {
-            let extent = self.extents.get(file)?;
-            let unclean = match &log {
-                Slots::Newest(DirtyLogRecord {
-                    regions: Some(regions),
-                    ..
-                }) => regions.iter().any(|region| region.extent() == file.extent),
-                Slots::Fresh => false,
-                _ => true,
+    /// What the daemon finds when it starts.
+    pub fn recover(&mut self, placed: &BTreeSet<ExtentFile>) -> Recovered {
+        let logged = self.logged();
+        let is_dirty = |region| logged.as_ref().is_none_or(|it| it.contains(&region));
+        let mut extents = Vec::new();
+        for &file in placed {
+            let Some(extent) = self.extents.get_mut(&file) else {
+                continue;
             };
-            let counted = extent
-                .sums
-                .values()
-                .filter(|cell| *cell.now() != HOLE)
-                .count() as u32;
-            Some((
-                *file,
-                if unclean {
-                    counted
-                } else {
-                    *extent.header.now()
-                },
-            ))
-        });
-        let extents = held.collect();
+            extent.restart(|block| is_dirty(region_of(file.extent, block)));
+            let first = file.extent.0 * REGIONS_PER_EXTENT;
+            let unclean = (first..first + REGIONS_PER_EXTENT).any(|it| is_dirty(RegionIndex(it)));
+            let counted = if unclean {
+                extent.allocated()
+            } else {
+                *extent.header.now()
+            };
+            extents.push((file, counted));
+        }
         Recovered {
             incarnation: self.incarnation,
             promise: read_slots::<PromiseRecord>(&self.promise),
-            log,
+            log: read_slots::<DirtyLogRecord>(&self.log),
             extents,
         }
     }
 
-    /// V5: whatever is not durable, data or sums, lies in a region that the log on the disk names.
+    /// V5: whatever is not durable, data or sums, or not in the sums file, lies in a region that the log
+    /// on the disk names.
     pub fn check_marks(&self, placed: &BTreeSet<ExtentFile>) -> Result<(), String> {
         let Some(logged) = self.logged() else {
             return Ok(());
@@ -231,10 +231,10 @@ impl SimDisk {
             };
             let data = extent.data.iter().filter(|(_, cell)| cell.is_behind());
             let sums = extent.sums.iter().filter(|(_, cell)| cell.is_behind());
-            for block in data
+            let behind = data
                 .map(|(block, _)| *block)
-                .chain(sums.map(|(block, _)| *block))
-            {
+                .chain(sums.map(|(block, _)| *block));
+            for block in behind.chain(extent.unstored()) {
                 let region = region_of(file.extent, block);
                 if !logged.contains(&region) {
                     return Err(format!(
@@ -272,13 +272,10 @@ impl SimDisk {
         self.extents.get(&file)
     }
 
-    /// Blocks that take space by the sums.
+    /// Blocks that take space, as the replica was told.
     pub fn allocated(&self, placed: &BTreeSet<ExtentFile>) -> u64 {
         let extents = placed.iter().filter_map(|file| self.extents.get(file));
-        extents
-            .flat_map(|e| e.sums.values())
-            .filter(|cell| *cell.now() != HOLE)
-            .count() as u64
+        extents.map(|extent| u64::from(extent.allocated())).sum()
     }
 
     /// What every block that was ever written holds now.
@@ -299,4 +296,15 @@ impl SimDisk {
 
 fn read_slots<R: SlotRecord>(slots: &[Vec<u8>; 2]) -> Slots<R> {
     newest([&slots[0], &slots[1]]).unwrap_or(Slots::Damaged)
+}
+
+/// Whether an operation may change what is on the disk.
+pub(super) fn changes_files(op: &DiskOp) -> bool {
+    !matches!(
+        op,
+        DiskOp::Read { .. }
+            | DiskOp::Fetch { .. }
+            | DiskOp::LoadSums { .. }
+            | DiskOp::Verify { .. }
+    )
 }

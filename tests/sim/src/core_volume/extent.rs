@@ -1,6 +1,6 @@
 //! The files of an extent on a simulated disk, block by block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -82,6 +82,12 @@ pub(super) struct Extent {
     pub data: BTreeMap<u32, Cell<Block>>,
     pub sums: BTreeMap<u32, Cell<u32>>,
     pub header: Cell<u32>,
+    /// The sums as the replica was told of them; those of dirty regions are ahead of the file's.
+    told: BTreeMap<u32, u32>,
+    /// The blocks whose sum in the file is not the one that the replica was told.
+    unstored: BTreeSet<u32>,
+    /// How many blocks take space, as the replica was told.
+    taken: u32,
     /// Blocks that rotted, as they were.
     rotten: BTreeMap<u32, (Block, u32)>,
 }
@@ -114,8 +120,91 @@ impl Extent {
                 .entry(at)
                 .or_default()
                 .write(block.clone(), durable);
-            self.sums.entry(at).or_default().write(mark, false);
+            self.tell(at, mark);
         }
+    }
+
+    fn tell(&mut self, block: u32, mark: u32) {
+        let before = self.told.insert(block, mark).unwrap_or(HOLE);
+        self.taken += u32::from(mark != HOLE);
+        self.taken -= u32::from(before != HOLE);
+        self.compare(block);
+    }
+
+    fn write_sum(&mut self, block: u32, mark: u32, durable: bool) {
+        self.sums.entry(block).or_default().write(mark, durable);
+        self.compare(block);
+    }
+
+    fn compare(&mut self, block: u32) {
+        let stored = self
+            .told
+            .get(&block)
+            .is_none_or(|told| self.sum(block) == *told);
+        if stored {
+            self.unstored.remove(&block);
+        } else {
+            self.unstored.insert(block);
+        }
+    }
+
+    /// A region's page is written into the sums file; with `some` not all of it.
+    pub fn store_sums(
+        &mut self,
+        region: RegionIndex,
+        page: &SumsPage,
+        some: Option<&mut SmallRng>,
+    ) {
+        let mut some = some;
+        for (block, &mark) in blocks_of(region).zip(page) {
+            let passed_over = some.as_mut().is_some_and(|rng| rng.random_bool(0.5));
+            let lost = self
+                .sums
+                .get(&block)
+                .is_some_and(|cell| cell.lost.is_some());
+            if (self.sum(block) != mark || lost) && !passed_over {
+                self.write_sum(block, mark, false);
+            }
+        }
+    }
+
+    /// A block whose sum in the file is not the one that the replica was told, of those that did not rot.
+    pub fn unstored(&self) -> impl Iterator<Item = u32> {
+        let unstored = self.unstored.iter().copied();
+        unstored.filter(|block| !self.is_rotten(*block))
+    }
+
+    /// How many blocks take space, as the replica was told.
+    pub fn allocated(&self) -> u32 {
+        self.taken
+    }
+
+    /// Whether a block takes space, as the replica was told.
+    pub fn takes(&self, block: u32) -> bool {
+        self.told.get(&block).is_some_and(|sum| *sum != HOLE)
+    }
+
+    /// The daemon starts: what it knows of blocks is what the files say, and in dirty regions also
+    /// which blocks were written.
+    pub fn restart(&mut self, dirty: impl Fn(u32) -> bool) {
+        let blocks: BTreeSet<u32> = self.sums.keys().chain(self.data.keys()).copied().collect();
+        let told = |block: u32| match self.sum(block) {
+            HOLE if dirty(block) && self.is_written(block) => (block, sum(&[0; BLOCK])),
+            found => (block, found),
+        };
+        let told: Vec<_> = blocks.into_iter().map(told).collect();
+        self.told.clear();
+        self.unstored.clear();
+        self.taken = 0;
+        for (block, mark) in told {
+            self.tell(block, mark);
+        }
+    }
+
+    fn is_written(&self, block: u32) -> bool {
+        self.data
+            .get(&block)
+            .is_some_and(|cell| cell.now().is_some())
     }
 
     /// The blocks that a write makes of what is there; `checked`: only of what matches its sum (V10).
@@ -211,7 +300,7 @@ impl Extent {
     fn unrot(&mut self, block: u32) {
         if let Some((data, sum)) = self.rotten.remove(&block) {
             self.data.entry(block).or_default().write(data, true);
-            self.sums.entry(block).or_default().write(sum, true);
+            self.write_sum(block, sum, true);
         }
     }
 
@@ -225,14 +314,20 @@ impl Extent {
         for block in blocks_of(region) {
             self.unrot(block);
         }
+        let known = before.map(|page| allocated(&page[..]));
+        let mut page = before.map_or_else(|| self.page(region), |page| Box::new(*page));
+        for (block, mark) in blocks_of(region).zip(page.iter_mut()) {
+            if *mark == HOLE && self.is_written(block) {
+                *mark = sum(&[0; BLOCK]);
+            }
+        }
+        let before = known.unwrap_or_else(|| allocated(&page[..]));
         if synced {
             self.sync_data();
             for (_, cell) in self.data.range_mut(blocks_of(region)) {
                 cell.lost = None;
             }
         }
-        let before = before.map_or_else(|| self.page(region), |page| Box::new(*page));
-        let mut page = before.clone();
         for (block, mark) in blocks_of(region).zip(page.iter_mut()) {
             let there = self.data.get(&block).and_then(|cell| cell.now().as_ref());
             *mark = match there.filter(|bytes| bytes.iter().any(|&byte| byte != 0)) {
@@ -241,18 +336,13 @@ impl Extent {
                 None => sum(&[0; BLOCK]),
             };
         }
-        for (block, &mark) in blocks_of(region).zip(page.iter()) {
-            let lost = self
-                .sums
-                .get(&block)
-                .is_some_and(|cell| cell.lost.is_some());
-            if self.sum(block) != mark || lost {
-                self.sums.entry(block).or_default().write(mark, false);
-            }
+        self.store_sums(region, &page, None);
+        for (block, mark) in blocks_of(region).zip(page.iter().copied()) {
+            self.tell(block, mark);
         }
         DiskAnswer::Summed {
             page,
-            before: allocated(&before[..]),
+            before,
             lost: Vec::new(),
         }
     }
@@ -299,7 +389,11 @@ impl Extent {
         let count = length as usize / BLOCK;
         let mark = if keep { sum(&[0; BLOCK]) } else { HOLE };
         let marks = vec![mark; count];
-        self.put(offset / BLOCK as u32, &vec![None; count], &marks, durable);
+        let first = offset / BLOCK as u32;
+        self.put(first, &vec![None; count], &marks, durable);
+        for block in first..first + count as u32 {
+            self.write_sum(block, mark, false);
+        }
         DiskAnswer::Sums(marks)
     }
 

@@ -107,6 +107,7 @@ impl Weather {
             DiskOp::Write { .. } | DiskOp::Zero { .. } | DiskOp::Store { .. }
         );
         let logs = matches!(op, DiskOp::WriteLog(_) | DiskOp::WritePromise(_));
+        let stores = matches!(op, DiskOp::StoreSums { .. } | DiskOp::Settle { .. });
         let resums = matches!(op, DiskOp::Resum { .. });
         if !reads && happens(self.failed_sync) {
             return Some(Strike::FailedSync);
@@ -114,7 +115,7 @@ impl Weather {
         if happens(self.exhausted) {
             return Some(Strike::Refused(DiskFault::Exhausted));
         }
-        if changes && happens(self.full) {
+        if (changes || stores) && happens(self.full) {
             return Some(Strike::HalfWay(DiskFault::NoSpace));
         }
         if (logs || resums) && happens(self.full) {

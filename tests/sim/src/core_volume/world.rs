@@ -91,6 +91,8 @@ pub(super) struct World {
     trimmed: u64,
     /// In so many extents, and regions of each, clients write: in few of them requests meet.
     pub places: (u64, u64),
+    /// Regions whose sums are kept in memory, beside those in use.
+    kept_sums: usize,
 }
 
 type Checked = Result<(), String>;
@@ -104,6 +106,7 @@ impl World {
         } else {
             (EXTENTS - 1, 16)
         };
+        let kept_sums = *[1, 2, 4, 256].choose(&mut rng).unwrap_or(&256);
         let mut world = Self {
             rng,
             model: Model::new(replicas == 1),
@@ -143,6 +146,7 @@ impl World {
             neighbours: BTreeMap::new(),
             trimmed: 0,
             places,
+            kept_sums,
         };
         for number in 0..disks {
             world.insert_disk(DiskNumber(number));

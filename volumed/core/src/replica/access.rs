@@ -1,5 +1,7 @@
 //! Whatever is about blocks waits until the sums of every region that it touches are known and count.
 
+use std::collections::BTreeSet;
+
 use crate::RegionIndex;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::Rule;
@@ -118,6 +120,12 @@ impl Replica {
             self.held.recounted(region.extent(), before, now);
         }
         self.regions.loaded(region, page);
+        self.make_room(effects);
+    }
+
+    /// The regions whose sums somebody waits for, beside others: those that are there stay.
+    pub(super) fn wanted(&self) -> BTreeSet<RegionIndex> {
+        self.waiting.iter().flat_map(Message::regions).collect()
     }
 
     /// A region whose sums cannot be read fails those who wait for it; the next one tries again. The
@@ -176,11 +184,12 @@ impl Message {
     }
 
     fn touches(&self, region: RegionIndex) -> bool {
-        let Some((file, offset, length)) = self.ask.part() else {
-            return false;
-        };
-        Span::new(file.extent, offset, length)
-            .regions()
-            .any(|touched| touched == region)
+        self.regions().any(|touched| touched == region)
+    }
+
+    /// The regions whose sums it needs.
+    fn regions(&self) -> impl Iterator<Item = RegionIndex> {
+        let part = self.ask.part().into_iter();
+        part.flat_map(|(file, offset, length)| Span::new(file.extent, offset, length).regions())
     }
 }

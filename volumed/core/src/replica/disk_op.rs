@@ -12,10 +12,22 @@ use crate::sums::SumsPage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskOpId(pub u64);
 
+/// The sums of a region, as its extent's file is to have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionSums {
+    /// The extent.
+    pub file: ExtentFile,
+    /// The region.
+    pub region: RegionIndex,
+    /// Its sums.
+    pub page: Box<SumsPage>,
+}
+
 /// One operation on a volume's files. Offsets are in bytes from the start of the extent.
 ///
 /// Operations that share a block are never under way together, except `Verify`, and a region is only summed anew
-/// while nothing else touches it.
+/// while nothing else touches it. A region's sums are stored by one operation at a time, while others may change
+/// its blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskOp {
     /// Read `expected.len()` blocks, and answer them only if they match.
@@ -27,7 +39,7 @@ pub enum DiskOp {
         /// The blocks' sums.
         expected: Vec<u32>,
     },
-    /// Write, then note the new sums.
+    /// Write, and answer the new sums: the file gets them later.
     Write {
         /// Where.
         file: ExtentFile,
@@ -35,7 +47,7 @@ pub enum DiskOp {
         offset: u32,
         /// The bytes.
         data: Bytes,
-        /// Answer only when the data is durable; sums never are.
+        /// Answer only when the data is durable.
         durable: bool,
         /// If the first block is not covered whole: its sum, to be checked before merging (V10).
         first: Option<u32>,
@@ -52,7 +64,7 @@ pub enum DiskOp {
         /// The blocks' sums.
         sums: Vec<u32>,
     },
-    /// Write the blocks that are no holes, where there are only holes, and note the sums of all.
+    /// Write the blocks that are no holes, where there are only holes.
     Store {
         /// Where.
         file: ExtentFile,
@@ -61,7 +73,8 @@ pub enum DiskOp {
         /// The blocks. Should one have changed on its way, nothing is written.
         chunk: Chunk,
     },
-    /// Make whole blocks zero, then note their sums.
+    /// Make whole blocks zero, and note their sums in the file: after a crash nothing else tells which
+    /// of them take space.
     Zero {
         /// Where.
         file: ExtentFile,
@@ -88,7 +101,8 @@ pub enum DiskOp {
         file: ExtentFile,
         /// The region.
         region: RegionIndex,
-        /// Its sums as far as they are known; else those in the file.
+        /// Its sums as far as they are known; else those in the file, and what the file system holds
+        /// beside them.
         before: Option<Box<SumsPage>>,
         /// What is known to be damaged of it. What still holds the same stays so.
         damaged: Vec<BadBlock>,
@@ -108,10 +122,17 @@ pub enum DiskOp {
         /// The extents; one that is not there any more is passed over.
         files: Vec<ExtentFile>,
     },
-    /// Write the header pages, then make data and sums of these extents durable.
+    /// Write these sums; one whose extent is not there any more is passed over. They need not be durable.
+    StoreSums {
+        /// The sums.
+        pages: Vec<RegionSums>,
+    },
+    /// Write these sums and the header pages, then make data and sums of these extents durable.
     Settle {
         /// The extents, each with the blocks that take space.
         files: Vec<(ExtentFile, u32)>,
+        /// Sums of some of their regions.
+        pages: Vec<RegionSums>,
     },
     /// Write the dirty log durably into its slot.
     WriteLog(DirtyLogRecord),

@@ -49,6 +49,11 @@ impl DirtyLog {
         &self.marked
     }
 
+    /// A settle of these regions begins: what an earlier one left out counts no more.
+    pub fn settles(&mut self, regions: &BTreeSet<RegionIndex>) {
+        self.unsettled.retain(|region| !regions.contains(region));
+    }
+
     /// A settle does without the region: the unmarking that follows must, too.
     pub fn leave_unsettled(&mut self, region: RegionIndex) {
         self.unsettled.insert(region);
@@ -180,26 +185,5 @@ impl Replica {
             }
         }
         wait
-    }
-
-    pub(super) fn settle(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
-        let Ask::Settle { regions } = &message.ask else {
-            return;
-        };
-        let extents: BTreeSet<_> = regions.iter().map(|region| region.extent()).collect();
-        self.log
-            .unsettled
-            .retain(|region| !regions.contains(region));
-        let files = self
-            .files(extents.into_iter())
-            .into_iter()
-            .map(|file| {
-                (
-                    file,
-                    self.held.get(file.extent).map_or(0, |held| held.allocated),
-                )
-            })
-            .collect();
-        self.plain(message, DiskOp::Settle { files }, effects);
     }
 }

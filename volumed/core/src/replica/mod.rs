@@ -9,6 +9,7 @@ mod promise;
 mod regions;
 mod scrub;
 mod space;
+mod storing;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,7 @@ use crate::space::DiskSpace;
 use crate::{BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId};
 
 pub use damage::Damage;
-pub use disk_op::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult};
+pub use disk_op::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult, RegionSums};
 use log::DirtyLog;
 use regions::{Regions, Touch};
 use scrub::Scrubbing;
@@ -107,6 +108,14 @@ enum Doing {
     Plain {
         message: Message,
     },
+    Settle {
+        message: Message,
+        /// Sums that are stored with it.
+        stored: Vec<(ExtentFile, RegionIndex)>,
+    },
+    StoreSums {
+        stored: Vec<(ExtentFile, RegionIndex)>,
+    },
     Unlink,
     Verify,
 }
@@ -169,7 +178,7 @@ impl Replica {
         let log = DirtyLog::recover(rules, found.log, extents);
         let mut suspect = log.marked().clone();
         suspect.retain(|_| rules.kept(Rule::SumAnew));
-        let regions = Regions::new(suspect);
+        let regions = Regions::new(rules, suspect);
         Ok(Self {
             rules,
             volume,
@@ -242,9 +251,14 @@ impl Replica {
         self.regions.rest();
     }
 
-    /// Grants memory for the checksums of so many regions, 4 KiB each, beside those in use.
+    /// Grants memory for the checksums of so many regions, 4 KiB each, beside those in use. What must be
+    /// stored before it can be forgotten goes when the next ones are loaded.
     pub fn keep_sums(&mut self, regions: usize) {
         self.regions.keep(regions);
+        if self.regions.has_surplus() {
+            self.regions.evict(&self.wanted());
+            self.regions.evicted();
+        }
     }
 
     /// Takes one event.
@@ -284,7 +298,8 @@ impl Replica {
             }
             Ask::Empty => self.answer(&message, Ok(self.empty()), effects),
             Ask::Settle { regions } => {
-                if self.load_suspects(&regions.clone(), effects) {
+                let suspect = self.load_suspects(&regions.clone(), effects);
+                if suspect || self.regions.is_storing(regions) {
                     self.waiting.push(message);
                 } else {
                     self.settle(message, effects);
@@ -361,6 +376,10 @@ impl Replica {
                 let outcome = result.map(|_| Bytes::new()).map_err(DiskFault::to_replica);
                 self.finish(&message, outcome, effects);
             }
+            Doing::Settle { message, stored } => {
+                self.settled(&message, &stored, result, effects);
+            }
+            Doing::StoreSums { stored } => self.sums_stored(&stored, result.is_ok(), effects),
             Doing::Unlink => {}
             Doing::Verify => self.verified(result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::rules::{Rule, Rules};
 use crate::sums::{HOLE, SumsPage};
 use crate::{
     BLOCK_SIZE, BLOCKS_PER_REGION, ExtentIndex, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
@@ -61,7 +62,7 @@ pub(super) enum Touch {
     Ready,
     /// Load them; a suspect region must be summed anew.
     Load { suspect: bool },
-    /// Somebody loads them already, or still uses a region that must be summed anew.
+    /// Somebody loads them already, or still uses or stores a region that must be summed anew.
     Wait,
 }
 
@@ -69,6 +70,10 @@ pub(super) enum Touch {
 struct Region {
     page: Option<Box<SumsPage>>,
     loading: bool,
+    /// The page is newer than what the file has, or will have once it is stored.
+    unstored: bool,
+    /// The file's page is being written: one at a time, or an older one could come last.
+    storing: bool,
     /// Operations under way.
     pins: u32,
     /// When it was last used, as a count of uses.
@@ -77,19 +82,24 @@ struct Region {
 
 #[derive(Debug)]
 pub(super) struct Regions {
+    rules: Rules,
     suspect: BTreeSet<RegionIndex>,
     known: BTreeMap<RegionIndex, Region>,
     /// Pages kept while nobody uses them.
     kept: usize,
+    /// Pages are being stored so that they can be forgotten.
+    evicting: bool,
     uses: u64,
 }
 
 impl Regions {
-    pub fn new(suspect: BTreeSet<RegionIndex>) -> Self {
+    pub fn new(rules: Rules, suspect: BTreeSet<RegionIndex>) -> Self {
         Self {
+            rules,
             suspect,
             known: BTreeMap::new(),
             kept: KEPT_PAGES,
+            evicting: false,
             uses: 0,
         }
     }
@@ -97,9 +107,6 @@ impl Regions {
     /// Grants memory for so many pages that nobody uses.
     pub fn keep(&mut self, pages: usize) {
         self.kept = pages;
-        if self.known.len() > pages {
-            self.evict(None);
-        }
     }
 
     /// Asks for a region's sums; after `Load` one of [`Self::loaded`] and [`Self::load_failed`]
@@ -113,7 +120,7 @@ impl Regions {
         if region.page.is_some() && !suspect {
             return Touch::Ready;
         }
-        if region.pins > 0 {
+        if region.pins > 0 || region.storing {
             return Touch::Wait;
         }
         region.loading = true;
@@ -125,16 +132,15 @@ impl Regions {
         self.known.get(&index)?.page.clone()
     }
 
+    /// Takes a page as the file has it.
     pub fn loaded(&mut self, index: RegionIndex, page: Box<SumsPage>) {
         self.suspect.remove(&index);
         self.uses += 1;
         if let Some(region) = self.known.get_mut(&index) {
             region.page = Some(page);
             region.loading = false;
+            region.unstored = false;
             region.used = self.uses;
-        }
-        if self.known.len() > self.kept {
-            self.evict(Some(index));
         }
     }
 
@@ -144,14 +150,19 @@ impl Regions {
         }
     }
 
-    /// Forgets the sums that were used longest ago, and an eighth more than it has to: to find them
-    /// it looks at all.
-    fn evict(&mut self, keep: Option<RegionIndex>) {
+    /// Whether there are more pages than are kept; not while room is being made for them.
+    pub fn has_surplus(&self) -> bool {
+        self.known.len() > self.kept && !self.evicting
+    }
+
+    /// Forgets the sums that were used longest ago and that nobody wants, and an eighth more than it has
+    /// to: to find them it looks at all. Those among them that the file does not have are answered:
+    /// they can go once they are stored, and until [`Self::evicted`] no others will.
+    pub fn evict(&mut self, wanted: &BTreeSet<RegionIndex>) -> Vec<RegionIndex> {
+        let alone = self.rules.kept(Rule::StoreAlone);
         let idle = self.known.iter().filter(|&(index, region)| {
-            region.pins == 0
-                && !region.loading
-                && Some(*index) != keep
-                && !self.suspect.contains(index)
+            let used = region.pins > 0 || region.loading || region.storing && alone;
+            !used && !wanted.contains(index) && !self.suspect.contains(index)
         });
         let mut idle: Vec<_> = idle.map(|(&index, region)| (region.used, index)).collect();
         let surplus = self.known.len() - (self.kept - self.kept / 8);
@@ -159,9 +170,60 @@ impl Regions {
             idle.select_nth_unstable(surplus);
             idle.truncate(surplus);
         }
+        let mut unstored = Vec::new();
         for (_, index) in idle {
-            self.known.remove(&index);
+            let region = self.known.get(&index);
+            if region.is_some_and(|it| it.unstored) && self.rules.kept(Rule::StoreEvicted) {
+                unstored.push(index);
+            } else {
+                self.known.remove(&index);
+            }
         }
+        self.evicting = !unstored.is_empty();
+        unstored
+    }
+
+    /// What was to be stored so that it can be forgotten is, or could not be.
+    pub fn evicted(&mut self) {
+        self.evicting = false;
+    }
+
+    /// Begins to store those of the regions whose page is newer than the file's: answers their pages, and
+    /// [`Self::stored`] must follow for each.
+    pub fn store(
+        &mut self,
+        regions: impl IntoIterator<Item = RegionIndex>,
+    ) -> Vec<(RegionIndex, Box<SumsPage>)> {
+        let mut pages = Vec::new();
+        for index in regions {
+            if let Some(region) = self.known.get_mut(&index)
+                && region.unstored
+                && let Some(page) = &region.page
+            {
+                pages.push((index, page.clone()));
+                region.unstored = false;
+                region.storing = true;
+            }
+        }
+        pages
+    }
+
+    /// The file has the page, or not; it may have changed since.
+    pub fn stored(&mut self, index: RegionIndex, well: bool) {
+        if let Some(region) = self.known.get_mut(&index) {
+            region.storing = false;
+            if !well {
+                region.unstored = true;
+            } else if !self.rules.kept(Rule::StoreAnew) {
+                region.unstored = false;
+            }
+        }
+    }
+
+    /// Whether one of the regions is being stored.
+    pub fn is_storing(&self, regions: &BTreeSet<RegionIndex>) -> bool {
+        let storing = |index| self.known.get(index).is_some_and(|region| region.storing);
+        regions.iter().any(storing) && self.rules.kept(Rule::StoreAlone)
     }
 
     /// Holds the pages of a span that is ready until [`Self::unpin`]; answers its blocks' sums.
@@ -193,13 +255,12 @@ impl Regions {
         for (index, blocks) in span.parts() {
             let (now, rest) = sums.split_at(blocks.len().min(sums.len()));
             sums = rest;
-            if let Some(page) = self
-                .known
-                .get_mut(&index)
-                .and_then(|region| region.page.as_mut())
+            if let Some(region) = self.known.get_mut(&index)
+                && let Some(page) = &mut region.page
                 && now.len() == blocks.len()
             {
                 page[blocks].copy_from_slice(now);
+                region.unstored = true;
             }
         }
     }
@@ -224,8 +285,10 @@ impl Regions {
     /// Forgets the sums that can be loaded again and that nobody uses.
     pub fn rest(&mut self) {
         let suspect = &self.suspect;
-        self.known
-            .retain(|index, region| region.pins > 0 || region.loading || suspect.contains(index));
+        self.known.retain(|index, region| {
+            let used = region.pins > 0 || region.loading || region.storing;
+            used || region.unstored || suspect.contains(index)
+        });
     }
 
     /// Whether the sums of every region of an extent count.
@@ -248,6 +311,7 @@ impl Regions {
 #[cfg(test)]
 mod tests {
     use super::{Regions, Span, Touch};
+    use crate::rules::Rules;
     use crate::{ExtentIndex, RegionIndex};
     use std::collections::BTreeSet;
 
@@ -268,7 +332,7 @@ mod tests {
                 4096,
             )
         };
-        let mut regions = Regions::new(BTreeSet::new());
+        let mut regions = Regions::new(Rules::default(), BTreeSet::new());
         for region in 0..3 {
             regions.touch(RegionIndex(region));
             regions.loaded(RegionIndex(region), Box::new([3; 1024]));
@@ -282,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_sums_used_longest_ago_go_first() {
-        let mut regions = Regions::new(BTreeSet::new());
+        let mut regions = Regions::new(Rules::default(), BTreeSet::new());
         regions.keep(16);
         let load = |regions: &mut Regions, region: u64| {
             regions.touch(RegionIndex(region));
@@ -295,19 +359,61 @@ mod tests {
         regions.pin(first);
         regions.unpin(first);
         load(&mut regions, 16);
+        assert!(regions.has_surplus());
+        let nobody = BTreeSet::new();
+        assert_eq!(regions.evict(&nobody), []);
         let known = |regions: &Regions| -> Vec<u64> {
             let known = regions.known.keys();
             known.map(|index| index.0).collect()
         };
         assert_eq!(known(&regions)[..3], [0, 4, 5], "1 to 3 are gone");
         regions.keep(8);
-        assert_eq!(known(&regions), [0, 11, 12, 13, 14, 15, 16]);
+        let wanted = BTreeSet::from([RegionIndex(4)]);
+        regions.evict(&wanted);
+        assert_eq!(known(&regions), [0, 4, 12, 13, 14, 15, 16]);
+    }
+
+    #[test]
+    fn what_the_file_does_not_have_is_forgotten_once_it_is_stored() {
+        let nobody = BTreeSet::new();
+        let mut regions = Regions::new(Rules::default(), BTreeSet::new());
+        regions.keep(1);
+        let write = |regions: &mut Regions, region: u64, sum| {
+            let span = Span::new(ExtentIndex(0), region as u32 * (4 << 20), 4096);
+            regions.pin(span);
+            regions.set(span, &[sum]);
+            regions.unpin(span);
+        };
+        let (first, second) = (RegionIndex(0), RegionIndex(1));
+        for region in [first, second] {
+            regions.touch(region);
+            regions.loaded(region, Box::new([3; 1024]));
+            write(&mut regions, region.0, 4);
+        }
+        assert_eq!(regions.evict(&nobody), [first]);
+        assert!(!regions.has_surplus(), "that one is on its way");
+        let pages = regions.store([first]);
+        assert_eq!((pages[0].0, &pages[0].1[..2]), (first, &[4, 3][..]));
+        assert!(regions.is_storing(&BTreeSet::from([first])));
+        // It changes meanwhile, and is the newest.
+        write(&mut regions, 0, 5);
+        regions.stored(first, true);
+        regions.evicted();
+        for well in [false, true] {
+            assert_eq!(regions.evict(&nobody), [second]);
+            regions.store([second]);
+            regions.stored(second, well);
+            regions.evicted();
+        }
+        assert_eq!(regions.evict(&nobody), []);
+        assert!(regions.known(second).is_none());
+        assert_eq!(regions.store([first]).len(), 1, "it changed since");
     }
 
     #[test]
     fn a_suspect_region_is_summed_anew_once_nobody_uses_it() {
         let span = Span::new(ExtentIndex(0), 0, 4096);
-        let mut regions = Regions::new(BTreeSet::new());
+        let mut regions = Regions::new(Rules::default(), BTreeSet::new());
         assert_eq!(
             regions.touch(RegionIndex(0)),
             Touch::Load { suspect: false }

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use volumed_core::format::SlotRecord;
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
+use volumed_core::replica::{DiskFault, DiskOp, DiskResult, RegionSums};
 use volumed_core::{BLOCK_SIZE, ExtentIndex};
 
 use super::super::Lie;
@@ -95,6 +95,13 @@ impl SimDisk {
                     extent.write_half(offset, &blocks(&run), rng);
                 }
             }
+            DiskOp::StoreSums { pages } | DiskOp::Settle { pages, .. } => {
+                for RegionSums { file, region, page } in pages {
+                    if let Some(extent) = self.extents.get_mut(file) {
+                        extent.store_sums(*region, page, Some(rng));
+                    }
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -133,10 +140,10 @@ impl SimDisk {
         let files: Vec<ExtentFile> = self.extents.keys().copied().collect();
         let file = *files.get(rng.random_range(0..files.len().max(1)))?;
         let extent = self.extents.get_mut(&file)?;
-        let blocks: Vec<u32> = extent.data.keys().copied().collect();
+        let clean = |block: &u32| !logged.contains(&region_of(file.extent, *block));
+        let blocks: Vec<u32> = extent.data.keys().copied().filter(clean).collect();
         let block = *blocks.get(rng.random_range(0..blocks.len().max(1)))?;
-        let clean = !logged.contains(&region_of(file.extent, block));
-        (clean && extent.rot(block, rng)).then_some((file.extent, block))
+        extent.rot(block, rng).then_some((file.extent, block))
     }
 }
 
@@ -144,7 +151,7 @@ impl SimDisk {
 fn files(op: &DiskOp) -> Vec<ExtentFile> {
     match op {
         DiskOp::Sync { files } => files.clone(),
-        DiskOp::Settle { files } => files.iter().map(|(file, _)| *file).collect(),
+        DiskOp::Settle { files, .. } => files.iter().map(|(file, _)| *file).collect(),
         DiskOp::Write { file, .. }
         | DiskOp::Zero { file, .. }
         | DiskOp::Store { file, .. }
@@ -160,7 +167,7 @@ fn in_the_cache(op: &DiskOp) -> Option<DiskOp> {
     let mut op = op.clone();
     match &mut op {
         DiskOp::Write { durable, .. } | DiskOp::Zero { durable, .. } => *durable = false,
-        DiskOp::Store { .. } => {}
+        DiskOp::Store { .. } | DiskOp::StoreSums { .. } => {}
         _ => return None,
     }
     Some(op)

@@ -45,7 +45,9 @@ impl World {
     /// Makes the replica of a disk from what that holds.
     pub(super) fn recover(&mut self, number: DiskNumber) -> Checked {
         let files = self.files_on(number);
-        let disk = &self.disks[&number];
+        let Some(disk) = self.disks.get_mut(&number) else {
+            return Err(format!("there is no disk {number}"));
+        };
         let space = Arc::clone(&self.spaces[&number]);
         space.give_back(u64::MAX);
         space.release(u64::MAX);
@@ -54,7 +56,8 @@ impl World {
         self.told.insert(number, told);
         let rules = Rules::without(self.broken.rule());
         let replica = Replica::keeping(rules, VOLUME, number, space, disk.recover(&files));
-        let replica = replica.map_err(|error| error.to_string())?;
+        let mut replica = replica.map_err(|error| error.to_string())?;
+        replica.keep_sums(self.kept_sums);
         self.replicas.insert(number, replica);
         Ok(())
     }

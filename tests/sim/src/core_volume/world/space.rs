@@ -5,7 +5,6 @@ use rand::seq::IndexedRandom;
 use volumed_core::head::{HeadEvent, RequestId};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::ReplicaEvent;
-use volumed_core::sums::HOLE;
 use volumed_core::{BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex};
 
 use super::super::model::SECTOR;
@@ -98,8 +97,7 @@ impl World {
                 let (alloc, first) = (placement.alloc, placement.replicas.first()?);
                 self.disks[&first.0].files_of(ExtentFile { extent, alloc })
             });
-            let sum = files.and_then(|files| files.sums.get(&at));
-            sum.is_some_and(|cell| *cell.now() != HOLE)
+            files.is_some_and(|files| files.takes(at))
         };
         blocks.filter(|block| !is_held(block)).count() as u64
     }

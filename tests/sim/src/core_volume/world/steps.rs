@@ -8,6 +8,7 @@ use volumed_core::message::{Answer, Message, ReplicaError};
 use volumed_core::replica::{DiskFault, DiskOp, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::{DiskNumber, ExtentIndex};
 
+use super::super::disk::changes_files;
 use super::super::weather::Strike;
 use super::store::Placing;
 use super::{Checked, World};
@@ -88,7 +89,9 @@ impl World {
                 disk.strike(&op, strike, &mut self.rng)
             }
         };
-        self.check_marks()?;
+        if changes_files(&op) {
+            self.check_marks()?;
+        }
         self.check_changed(number, &op)?;
         self.ended.push((number, id, op, result));
         Ok(())
