@@ -9,6 +9,7 @@ mod extent_file;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
+mod group;
 mod header;
 mod holes;
 mod identity;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
 use volumed_core::{DiskId, VolumeId};
 use volumed_disk::Disk;
@@ -52,6 +53,22 @@ impl DiskWork {
             self.corrupt.inc();
         }
         result
+    }
+
+    /// Commits durable writes to one extent together, and counts them.
+    pub(super) fn commit(
+        &self,
+        disk: &Disk,
+        volume: VolumeId,
+        file: ExtentFile,
+        writes: &[&DiskOp],
+    ) -> Vec<DiskResult> {
+        let since = Instant::now();
+        let results = disk.commit(volume, file, writes);
+        for (write, result) in writes.iter().zip(&results) {
+            self.count(write, result, since.elapsed());
+        }
+        results
     }
 
     fn count(&self, op: &DiskOp, result: &DiskResult, took: Duration) {

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use volumed_core::{DiskId, DiskNumber};
 use volumed_disk::Disk;
 
+use super::groups::Groups;
 use super::pool::Pool;
 
 /// A disk while it serves. One that was taken back after it failed is another one, with the same
@@ -18,12 +19,18 @@ pub(super) struct PoolDisk {
     pub disk: Arc<Disk>,
     /// The threads that may wait for it.
     pub pool: Pool,
+    pub groups: Groups,
 }
 
 impl PoolDisk {
     pub fn new(number: DiskNumber, disk: Arc<Disk>) -> io::Result<Arc<Self>> {
         let pool = Pool::start(number)?;
-        Ok(Arc::new(Self { number, disk, pool }))
+        Ok(Arc::new(Self {
+            number,
+            disk,
+            pool,
+            groups: Groups::default(),
+        }))
     }
 }
 

@@ -346,14 +346,24 @@ impl Machine {
 
     fn run_in_pool(self: &Arc<Self>, on: &Arc<PoolDisk>, id: DiskOpId, op: DiskOp) {
         let (machine, from) = (Arc::clone(self), Arc::clone(on));
+        let work = &self.node.work;
+        if let Some(file) = on.disk.group_of(self.volume, &op) {
+            return on.commit(work, (self.volume, file), op, move |result| {
+                machine.ended(from, id, result);
+            });
+        }
         on.pool.run(move || {
             let result = machine.node.work.run(&from.disk, machine.volume, &op);
-            let done = Input::Done(Arc::clone(&from), id, result);
-            let deeds = machine.state.lock().feed(machine.now(), done);
-            machine.perform(deeds);
-            machine.progress.notify_waiters();
+            machine.ended(Arc::clone(&from), id, result);
             from.disk.write_back(machine.volume, &op);
         });
+    }
+
+    fn ended(self: &Arc<Self>, on: Arc<PoolDisk>, id: DiskOpId, result: DiskResult) {
+        let done = Input::Done(on, id, result);
+        let deeds = self.state.lock().feed(self.now(), done);
+        self.perform(deeds);
+        self.progress.notify_waiters();
     }
 }
 

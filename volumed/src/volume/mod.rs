@@ -9,6 +9,7 @@ mod disks;
 mod drain;
 mod error;
 mod export;
+mod groups;
 mod growth;
 mod join;
 mod leave;
