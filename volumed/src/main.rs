@@ -16,7 +16,6 @@ mod metrics;
 mod nbd;
 mod schedule;
 mod serve;
-mod size;
 mod socket;
 mod table;
 mod volume;

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use volumed_core::size::display;
 use volumed_daemon::StateFolder;
 
 use crate::cli::{MetaCommand, RestoreArgs};
 use crate::commands::{CommandError, client, print, print_as};
 use crate::config::Settings;
-use crate::size::display;
 use crate::table;
 use crate::volume::{Loss, RestoreError, Restored, restore};
 

@@ -8,9 +8,9 @@ use volumed_client::admin::{
     StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
+use volumed_core::size::display;
 
 use crate::export::Exported;
-use crate::size::display;
 use crate::volume::Loss;
 
 /// The pool.
