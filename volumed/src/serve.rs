@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::nbd::{Tls, TlsError};
 use crate::socket::{SocketError, listen};
 use crate::volume::{StartError, Volumes};
-use crate::{admin, extents, nbd};
+use crate::{admin, descriptors, extents, nbd};
 
 /// Why the daemon did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub async fn serve(
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
     let store = volumed_meta::open(&settings.store).await?;
     let volumes = tokio::select! {
-        started = Volumes::start(store, settings.disk_settings()) => started?,
+        started = Volumes::start(store, settings.disk_settings(), descriptors::extents()) => started?,
         () = signals.stop() => return Ok(()),
     };
     let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;

@@ -16,6 +16,7 @@ mod leftovers;
 mod machine;
 mod moving;
 mod name;
+mod open_extents;
 mod placements;
 mod placer;
 mod pool;
@@ -52,6 +53,7 @@ pub use export::Export;
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
+pub use open_extents::OpenExtents;
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
 pub use view::{
@@ -106,8 +108,9 @@ impl Volumes {
     pub async fn start(
         store: Arc<dyn MetaStore>,
         disks: Vec<DiskSettings>,
+        open_extents: OpenExtents,
     ) -> Result<Self, StartError> {
-        let (node, volumes) = start::start(store, disks).await?;
+        let (node, volumes) = start::start(store, disks, open_extents).await?;
         let (volumes, stopping) = (RwLock::new(volumes), AtomicBool::new(false));
         let shared = Arc::new(Shared {
             node,

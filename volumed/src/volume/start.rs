@@ -19,6 +19,7 @@ use super::join::{join, number_of, open_disk};
 use super::leftovers::Leftovers;
 use super::machine::{Held, Machine, Node};
 use super::name::VolumeName;
+use super::open_extents::OpenExtents;
 use super::placements::{self, Placements, PlacementsError};
 use super::records::{
     DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
@@ -28,7 +29,6 @@ use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
 use super::volume::Volume;
-use crate::descriptors;
 
 pub(super) struct Recorded {
     pub name: VolumeName,
@@ -40,12 +40,13 @@ pub(super) struct Recorded {
 pub(super) async fn start(
     store: Arc<dyn MetaStore>,
     settings: Vec<DiskSettings>,
+    open_extents: OpenExtents,
 ) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
     let (settings, missing) = with_added(&*store, settings).await?;
-    let opened = open_disks(settings).await?;
+    let opened = open_disks(settings, open_extents).await?;
     let state = StoreState::read(&*store).await?;
     let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
@@ -101,6 +102,7 @@ pub(super) async fn start(
         store,
         base,
         disks: Disks::new(here, missing),
+        open_extents,
         work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
@@ -199,11 +201,14 @@ fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {
     }
 }
 
-pub(super) async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
+pub(super) async fn open_disks(
+    settings: Vec<DiskSettings>,
+    open_extents: OpenExtents,
+) -> Result<Vec<Disk>, StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let open_extents = descriptors::extents_on_each(settings.len());
+    let open_extents = open_extents.on_each(settings.len());
     blocking(move || {
         let mut opened: Vec<Disk> = Vec::new();
         for it in settings {

@@ -22,7 +22,9 @@ async fn written(folder: &TempDir) -> (Volumes, Attachment) {
 
 async fn started(folder: &TempDir) -> Volumes {
     let disks = vec![settings(folder, "a", GIB)];
-    Volumes::start(store(folder), disks).await.unwrap()
+    Volumes::start(store(folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap()
 }
 
 async fn under(volumes: &Volumes, token: Token) -> Result<Arc<Export>, OpenExportError> {
