@@ -8,7 +8,7 @@ use volumed_client::admin::PoolInfo;
 
 use super::api::Api;
 use super::refused::Refused;
-use crate::volume::PoolView;
+use crate::volume::ShowVolumeError;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(show))
@@ -20,17 +20,18 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "Done", body = PoolInfo), Refused)
 )]
 async fn show(State(api): State<Api>) -> Result<Json<PoolInfo>, Refused> {
-    Ok(Json(api.volumes.pool().await?.into()))
+    Ok(Json(api.pool_info().await?))
 }
 
-impl From<PoolView> for PoolInfo {
-    fn from(view: PoolView) -> Self {
-        Self {
+impl Api {
+    pub(super) async fn pool_info(&self) -> Result<PoolInfo, ShowVolumeError> {
+        let view = self.volumes.pool().await?;
+        Ok(PoolInfo {
             capacity: view.capacity.0,
             used: view.used.0,
             free: view.free.0,
             disks: view.disks,
             volumes: view.volumes,
-        }
+        })
     }
 }
