@@ -10,10 +10,10 @@ use volumed_client::admin::{
 };
 use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
+use volumed_node::RestoreError;
 
 use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
 use crate::kernel::{self, KernelError};
-use crate::volume::RestoreError;
 use crate::{export, table};
 
 /// Why a command was not done.

@@ -5,8 +5,7 @@
 
 use volumed_daemon::descriptor_limit;
 use volumed_disk::DESCRIPTORS_OF_AN_EXTENT;
-
-use crate::volume::OpenExtents;
+use volumed_node::OpenExtents;
 
 /// For the metadata store, the admin API, runtimes, logs and files that are open for a moment.
 const RESERVED: usize = 48;

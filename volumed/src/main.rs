@@ -18,7 +18,6 @@ mod schedule;
 mod serve;
 mod socket;
 mod table;
-mod volume;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -17,8 +17,7 @@ use volumed_client::admin::{
 };
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_nbd::server::Command;
-
-use crate::volume::{Activity, DiskWork};
+use volumed_node::{Activity, DiskWork};
 
 /// The operations of NBD, as labels.
 const OPERATIONS: [&str; 7] = [
@@ -369,8 +368,7 @@ mod tests {
     use super::*;
     use volumed_client::admin::{StoreCopies, StoreCopy};
     use volumed_core::DiskId;
-
-    use crate::volume::VolumeActivity;
+    use volumed_node::VolumeActivity;
 
     fn copy(made: u64) -> StoreCopy {
         let path = "meta/day.db".into();

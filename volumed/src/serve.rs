@@ -13,12 +13,12 @@ use volumed_daemon::{
     StateFolderError,
 };
 use volumed_meta::OpenError;
+use volumed_node::{StartError, Volumes};
 
 use crate::admin::Api;
 use crate::config::Settings;
 use crate::nbd::{Tls, TlsError};
 use crate::socket::{SocketError, listen};
-use crate::volume::{StartError, Volumes};
 use crate::{admin, descriptors, extents, nbd};
 
 /// Why the daemon did not run to a clean stop.

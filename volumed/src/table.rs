@@ -9,9 +9,9 @@ use volumed_client::admin::{
 };
 use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
+use volumed_node::Loss;
 
 use crate::export::Exported;
-use crate::volume::Loss;
 
 /// The pool.
 pub fn pool(pool: &PoolInfo) -> String {

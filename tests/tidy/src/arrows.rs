@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "volumed-meta",
             "volumed-nbd",
             "volumed-netlink",
+            "volumed-node",
             "volumed-socket",
         ],
     ),
@@ -34,6 +35,10 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
     ("volumed-netlink", &[]),
+    (
+        "volumed-node",
+        &["volumed-core", "volumed-disk", "volumed-meta"],
+    ),
     (
         "s3d",
         &[

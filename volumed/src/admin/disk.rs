@@ -7,11 +7,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{AddDisk, DiskInfo, DiskState, DrainInfo, DrainState, ErrorCode};
 use volumed_core::{ByteCount, DiskId};
+use volumed_node::{DiskSettings, DiskView, DrainView};
 
 use super::api::Api;
 use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::volume::{self, DiskSettings, DiskView, DrainView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -143,9 +143,9 @@ fn disk_info(view: DiskView) -> DiskInfo {
         id: view.id.to_string(),
         path: view.path,
         state: match view.state {
-            volume::DiskState::Online => DiskState::Online,
-            volume::DiskState::Failed => DiskState::Failed,
-            volume::DiskState::Missing => DiskState::Missing,
+            volumed_node::DiskState::Online => DiskState::Online,
+            volumed_node::DiskState::Failed => DiskState::Failed,
+            volumed_node::DiskState::Missing => DiskState::Missing,
         },
         capacity: view.capacity.0,
         used: view.used.0,
@@ -158,10 +158,10 @@ fn disk_info(view: DiskView) -> DiskInfo {
 fn drain_info(view: DrainView) -> DrainInfo {
     DrainInfo {
         state: match view.state {
-            volume::DrainState::Moving => DrainState::Moving,
-            volume::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
-            volume::DrainState::DiskFailed => DrainState::DiskFailed,
-            volume::DrainState::Drained => DrainState::Drained,
+            volumed_node::DrainState::Moving => DrainState::Moving,
+            volumed_node::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
+            volumed_node::DrainState::DiskFailed => DrainState::DiskFailed,
+            volumed_node::DrainState::Drained => DrainState::Drained,
         },
         begun: view.begun,
         moved: view.moved.0,

@@ -5,10 +5,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::PoolInfo;
+use volumed_node::ShowVolumeError;
 
 use super::api::Api;
 use super::refused::Refused;
-use crate::volume::ShowVolumeError;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(show))

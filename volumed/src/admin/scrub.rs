@@ -5,10 +5,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{self, ScrubInfo};
+use volumed_node::{ScrubState, ScrubView};
 
 use super::api::Api;
 use super::refused::Refused;
-use crate::volume::{ScrubState, ScrubView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

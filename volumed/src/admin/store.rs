@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{ErrorCode, StoreCopies, StoreCopy, StoreInfo};
+use volumed_node::{BackUpError, CopyView, DiskCopiesView, StartError};
 
 use super::api::Api;
 use super::call::run_to_completion;
 use super::refused::Refused;
-use crate::volume::{BackUpError, CopyView, DiskCopiesView, StartError};
 
 /// Sent at a time, in bytes.
 const CHUNK: usize = 1 << 20;

@@ -10,14 +10,13 @@ use volumed_client::admin::{
     LimitVolume, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
+use volumed_node::{
+    Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+};
 
 use super::api::Api;
 use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::volume::{
-    self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName,
-    VolumeView,
-};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -219,7 +218,7 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
 }
 
 fn volume_damage(view: DamageView) -> VolumeDamage {
-    let range = |range: volume::DamagedRange| DamagedRange {
+    let range = |range: volumed_node::DamagedRange| DamagedRange {
         disk: range.disk.to_string(),
         extent: range.extent.0,
         offset: range.offset,

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use volumed_core::{ExtentIndex, IoError, Reply, Request, map};
 use volumed_nbd::server::{Command, Refusal, descriptors};
 use volumed_nbd::{Failure, NbdError};
+use volumed_node::{AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
 
 use super::exports::{Answer, Export, Exports, Refused};
-use crate::volume::{self, AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
 
 impl Exports for Volumes {
-    type Export = Arc<volume::Export>;
+    type Export = Arc<volumed_node::Export>;
 
     async fn names(&self) -> Result<Vec<String>, Refused> {
         let volumes = self.list().await.map_err(|error| refused_show(&error))?;
@@ -31,7 +31,7 @@ impl Exports for Volumes {
         Ok(volume.size.0)
     }
 
-    async fn open(&self, name: &str) -> Result<Arc<volume::Export>, Refused> {
+    async fn open(&self, name: &str) -> Result<Arc<volumed_node::Export>, Refused> {
         let export = parse(name)?;
         Volumes::open(self, &export).await.map_err(|error| {
             let refusal = match &error {
@@ -52,9 +52,9 @@ impl Exports for Volumes {
     }
 }
 
-impl Export for Arc<volume::Export> {
+impl Export for Arc<volumed_node::Export> {
     fn size(&self) -> u64 {
-        volume::Export::size(self).0
+        volumed_node::Export::size(self).0
     }
 
     fn submit(&self, command: Command, answer: Answer) {
@@ -64,7 +64,7 @@ impl Export for Arc<volume::Export> {
             Ok(request) => request,
             Err(Readahead { offset, length }) => {
                 let done = move || answer(Ok(Bytes::new()));
-                return volume::Export::read_ahead(self, offset, length, done);
+                return volumed_node::Export::read_ahead(self, offset, length, done);
             }
         };
         let answer = move |reply: Reply| {
@@ -74,17 +74,17 @@ impl Export for Arc<volume::Export> {
                 Err(error) => Err(failure(error, range)),
             });
         };
-        volume::Export::submit(self, request, answer);
+        volumed_node::Export::submit(self, request, answer);
     }
 
     async fn revoked(&self) {
-        volume::Export::revoked(self).await;
+        volumed_node::Export::revoked(self).await;
     }
 }
 
 fn parse(name: &str) -> Result<ExportName, Refused> {
     name.parse()
-        .map_err(|error: volume::InvalidExportName| Refused {
+        .map_err(|error: volumed_node::InvalidExportName| Refused {
             refusal: Refusal::Unknown,
             sentence: error.to_string(),
         })

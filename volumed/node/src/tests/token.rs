@@ -2,8 +2,7 @@
 
 use super::disks::{break_log, settings, store};
 use super::*;
-use crate::volume::token::Token;
-use crate::volume::{Access, Attachment, ExportName};
+use crate::{Access, Attachment, ExportName, Token};
 
 const GIB: u64 = 1 << 30;
 

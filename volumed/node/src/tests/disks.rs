@@ -4,7 +4,7 @@ use volumed_core::DiskId;
 
 use super::damage::{damaged, noted, rot};
 use super::*;
-use crate::volume::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
+use crate::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
 
 const GIB: u64 = 1 << 30;
 

@@ -47,7 +47,7 @@ pub struct Loss {
 
 impl Loss {
     /// Whether the copy is the newest state that is known of.
-    pub fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         let Self {
             generations,
             revisions,

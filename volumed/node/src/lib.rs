@@ -1,4 +1,7 @@
-//! Every volume of this node: created, attached, exported, deleted.
+//! The volumes of a node on its disks: [`Volumes`] runs the core's machines on threads, disks and the
+//! metadata store. Volumes are created, attached, opened for a client as an [`Export`], and deleted;
+//! disks are added, drained, scrubbed and removed. Names and settings come in checked; what there is
+//! goes out as views, and each operation has an error of its own.
 
 mod activity;
 mod added;
@@ -31,7 +34,6 @@ mod store_state;
 mod tests;
 mod token;
 mod view;
-#[expect(clippy::module_inception, reason = "one volume among the volumes")]
 mod volume;
 
 use std::collections::BTreeMap;
@@ -56,9 +58,10 @@ pub use name::{
 pub use open_extents::OpenExtents;
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
+pub use token::{InvalidToken, Token};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
-    DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, VolumeView,
+    DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, StoreView, VolumeView,
 };
 
 use auto_grow::is_possible;
