@@ -1,10 +1,12 @@
 //! Starting: disks opened and numbered, volumes recovered, leftovers removed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use volumed_core::message::ExtentFile;
 use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError};
@@ -13,7 +15,7 @@ use volumed_meta::MetaStore;
 use super::activity::DiskWork;
 use super::added::with_added;
 use super::damage;
-use super::disks::{Disks, PoolDisk, share_file_systems};
+use super::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
 use super::error::{AttachError, StartError};
 use super::join::{join, number_of, open_disk};
 use super::leftovers::Leftovers;
@@ -82,22 +84,13 @@ pub(super) async fn start(
         return Err(StartError::NoDisks);
     }
     store_format::raise(&*store, &disks, store_format::FORMAT).await?;
-    for (volume, files) in copies {
-        for file in files {
-            let forgotten = placements::forget_copies(&*store, volume, file).await;
-            forgotten.map_err(|error| placements_error(error, volume))?;
-        }
-    }
+    forget_copies(&*store, copies).await?;
     for disk in new {
         let number = join(&*store, &disk, None).await?;
         disks.insert(number, Arc::new(disk));
     }
     let disks = serve(&*store, state, disks).await?;
-    let here = disks
-        .into_iter()
-        .map(|(number, disk)| Ok((number, PoolDisk::new(number, disk)?)))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Threads)?;
+    let here = pool_disks(disks).map_err(StartError::Threads)?;
     let node = Arc::new(Node {
         store,
         base,
@@ -118,6 +111,25 @@ pub(super) async fn start(
         check_token(volume).await?;
     }
     Ok((node, volumes))
+}
+
+async fn forget_copies(
+    store: &dyn MetaStore,
+    copies: Vec<(VolumeId, Vec<ExtentFile>)>,
+) -> Result<(), StartError> {
+    for (volume, files) in copies {
+        for file in files {
+            let forgotten = placements::forget_copies(store, volume, file).await;
+            forgotten.map_err(|error| placements_error(error, volume))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each disk its threads.
+fn pool_disks(disks: BTreeMap<DiskNumber, Arc<Disk>>) -> io::Result<DiskMap> {
+    let pool_disk = |(number, disk)| Ok((number, PoolDisk::new(number, disk)?));
+    disks.into_iter().map(pool_disk).collect()
 }
 
 /// V9: before anything can be moved from the disks that lost something.
