@@ -8,6 +8,7 @@ mod descriptors;
 mod disk;
 mod doctor;
 mod export;
+mod exports;
 mod extents;
 mod findings;
 mod kernel;

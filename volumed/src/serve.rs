@@ -17,6 +17,8 @@ use volumed_node::{StartError, Volumes};
 
 use crate::admin::Api;
 use crate::config::Settings;
+use crate::exports::VolumeExports;
+use crate::metrics::Metrics;
 use crate::nbd::{Tls, TlsError};
 use crate::socket::{SocketError, listen};
 use crate::{admin, descriptors, extents, nbd};
@@ -77,8 +79,10 @@ pub async fn serve(
     let extents_socket = listen(&settings.extents_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
-    let (exports, metrics) = (Arc::new(volumes.clone()), Arc::default());
-    let listener = nbd::Listener::start(nbd_sockets, &exports, limits(settings), &metrics)?;
+    let metrics: Arc<Metrics> = Arc::default();
+    let exports = Arc::new(VolumeExports(volumes.clone()));
+    let limits = limits(settings);
+    let listener = nbd::Listener::start(nbd_sockets, &exports, limits, &metrics.nbd)?;
     let api = Api {
         volumes: volumes.clone(),
         nbd_socket: settings.nbd_socket.clone(),
@@ -161,6 +165,7 @@ fn limits(settings: &Settings) -> nbd::Limits {
         threads: settings.nbd_threads,
         memory: settings.nbd_memory.0,
         patience: NBD_PATIENCE,
+        connections: descriptors::connections(),
         connections_per_address: settings.nbd_connections_per_address,
     }
 }

@@ -6,13 +6,15 @@ mod connection;
 mod exports;
 mod handshake;
 mod listener;
+mod metrics;
 mod outbox;
 mod peers;
 mod stream;
 mod tls;
-mod volumes;
 
+pub use exports::{Answer, Export, Exports, Refused};
 pub use listener::{Limits, Listener, Sockets};
+pub use metrics::Metrics;
 pub use tls::{Tls, TlsError, TlsFiles};
 
 #[cfg(test)]
