@@ -9,9 +9,9 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use volumed_core::{ByteCount, size};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
+use volumed_listener::TlsFiles;
 use volumed_node::{DiskSettings, ScrubSettings};
 
-use crate::nbd::TlsFiles;
 use crate::schedule::Schedule;
 
 /// The settings as flags, environment and file give them: everything may be left out.

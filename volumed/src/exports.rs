@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_core::{ExtentIndex, IoError, Reply, Request, map};
+use volumed_listener::{Answer, Export, Exports, Refused};
 use volumed_nbd::server::{Command, Refusal, descriptors};
 use volumed_nbd::{Failure, NbdError};
 use volumed_node::{AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
-
-use crate::nbd::{Answer, Export, Exports, Refused};
 
 /// The volumes as NBD's clients ask for them.
 pub struct VolumeExports(pub Volumes);

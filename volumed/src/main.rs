@@ -14,7 +14,6 @@ mod findings;
 mod kernel;
 mod meta;
 mod metrics;
-mod nbd;
 mod schedule;
 mod serve;
 mod socket;

@@ -17,8 +17,6 @@ use volumed_client::admin::{
 use volumed_daemon::{Measured, metrics_page, register_process};
 use volumed_node::{Activity, DiskWork};
 
-use crate::nbd;
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DiskLabels {
     disk: String,
@@ -34,13 +32,13 @@ struct VolumeLabels {
 pub struct Metrics {
     registry: Registry,
     /// What clients were served over NBD.
-    pub nbd: Arc<nbd::Metrics>,
+    pub nbd: Arc<volumed_listener::Metrics>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("volumed");
-        let nbd = Arc::new(nbd::Metrics::new(&mut registry));
+        let nbd = Arc::new(volumed_listener::Metrics::new(&mut registry));
         Self { registry, nbd }
     }
 }

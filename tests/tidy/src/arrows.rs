@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -16,11 +16,11 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "volumed-core",
             "volumed-daemon",
             "volumed-disk",
+            "volumed-listener",
             "volumed-meta",
             "volumed-nbd",
             "volumed-netlink",
             "volumed-node",
-            "volumed-socket",
         ],
     ),
     ("volumed-buffers", &[]),
@@ -32,6 +32,10 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("volumed-core", &[]),
     ("volumed-daemon", &["volumed-client"]),
     ("volumed-disk", &["volumed-buffers", "volumed-core"]),
+    (
+        "volumed-listener",
+        &["volumed-daemon", "volumed-nbd", "volumed-socket"],
+    ),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
     ("volumed-netlink", &[]),

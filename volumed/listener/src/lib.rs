@@ -1,4 +1,5 @@
-//! NBD: a unix socket for this node, TCP for others, and a loop per connection.
+//! Serves exports over NBD: a unix socket for this node, TCP for others, and a loop per connection. What
+//! an export is, [`Exports`] says; the protocol itself is `volumed-nbd`.
 
 mod budget;
 mod busy_poll;
