@@ -7,11 +7,11 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use volumed_client::admin::AutoGrow;
+use volumed_core::size;
 use volumed_daemon::ConfigFile;
 
 use crate::config::Source;
 use crate::kernel::KernelDevice;
-use crate::size;
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -10,10 +10,10 @@ use volumed_client::admin::{
 };
 use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
+use volumed_node::RestoreError;
 
 use crate::cli::{Call, PoolCommand, ScrubCommand, VolumeCommand};
 use crate::kernel::{self, KernelError};
-use crate::volume::RestoreError;
 use crate::{export, table};
 
 /// Why a command was not done.
@@ -173,7 +173,7 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
         VolumeCommand::Delete { name, yes, call } => {
             if !yes {
                 let volume = client(&call).show_volume(&name).await?;
-                let used = crate::size::display(volume.used);
+                let used = volumed_core::size::display(volume.used);
                 confirm(&format!(
                     "Delete volume {name} and the {used} in it, for good?"
                 ))?;

@@ -7,13 +7,12 @@ use std::str::FromStr;
 
 use clap::Args;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use volumed_core::ByteCount;
+use volumed_core::{ByteCount, size};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
+use volumed_listener::TlsFiles;
+use volumed_node::{DiskSettings, ScrubSettings};
 
-use crate::nbd::TlsFiles;
 use crate::schedule::Schedule;
-use crate::size;
-use crate::volume::{DiskSettings, ScrubSettings};
 
 /// The settings as flags, environment and file give them: everything may be left out.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

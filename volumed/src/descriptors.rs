@@ -5,12 +5,10 @@
 
 use volumed_daemon::descriptor_limit;
 use volumed_disk::DESCRIPTORS_OF_AN_EXTENT;
+use volumed_node::OpenExtents;
 
 /// For the metadata store, the admin API, runtimes, logs and files that are open for a moment.
 const RESERVED: usize = 48;
-
-/// More than anybody needs, and little memory.
-const MOST_EXTENTS: usize = 16_384;
 
 /// NBD connections that may be open at once.
 pub fn connections() -> usize {
@@ -22,9 +20,9 @@ pub fn extents_connections() -> usize {
     connections() / 2
 }
 
-/// Extents that may be open at once on each of `disks` disks.
-pub fn extents_on_each(disks: usize) -> usize {
-    extents_of(limit(), disks)
+/// Extents that may be open at once, all disks together.
+pub fn extents() -> OpenExtents {
+    extents_of(limit())
 }
 
 fn limit() -> usize {
@@ -35,10 +33,10 @@ fn connections_of(limit: usize) -> usize {
     (limit.saturating_sub(RESERVED) / 3).max(2)
 }
 
-fn extents_of(limit: usize, disks: usize) -> usize {
+fn extents_of(limit: usize) -> OpenExtents {
     let connections = connections_of(limit);
     let rest = limit.saturating_sub(RESERVED + connections + connections / 2);
-    (rest / DESCRIPTORS_OF_AN_EXTENT / disks.max(1)).clamp(2, MOST_EXTENTS)
+    OpenExtents(rest / DESCRIPTORS_OF_AN_EXTENT)
 }
 
 #[cfg(test)]
@@ -47,11 +45,14 @@ mod tests {
 
     #[test]
     fn all_together_stay_below_the_limit() {
-        for (limit, disks) in [(200, 1), (1024, 3), (1 << 20, 12)] {
-            let files = extents_of(limit, disks) * disks * DESCRIPTORS_OF_AN_EXTENT;
+        for limit in [200, 1024, 1 << 20] {
+            let files = extents_of(limit).0 * DESCRIPTORS_OF_AN_EXTENT;
             let connections = connections_of(limit) * 3 / 2;
             assert!(RESERVED + connections + files <= limit, "{limit}");
         }
-        assert_eq!((connections_of(200), extents_of(200, 1)), (50, 38));
+        assert_eq!(
+            (connections_of(200), extents_of(200)),
+            (50, OpenExtents(38))
+        );
     }
 }

@@ -17,9 +17,9 @@ use tokio::sync::Semaphore;
 use volumed_client::extents::wire;
 use volumed_core::ExtentIndex;
 use volumed_disk::Permit;
+use volumed_node::{Access, Export, ExportName, Volumes};
 
 use crate::descriptors;
-use crate::volume::{Access, Export, ExportName, Volumes};
 
 /// How long a client may take to say what it wants.
 const HELLO_TIME: Duration = Duration::from_secs(10);

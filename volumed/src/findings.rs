@@ -3,10 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use volumed_client::admin::Finding;
+use volumed_core::size::display;
 use volumed_daemon::descriptor_limit;
-
-use crate::size::display;
-use crate::volume::{
+use volumed_node::{
     DiskCopiesView, DiskState, DiskView, DrainState, ScrubState, ScrubView, VolumeView, Volumes,
 };
 

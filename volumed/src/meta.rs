@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use volumed_core::size::display;
 use volumed_daemon::StateFolder;
+use volumed_node::{Loss, RestoreError, Restored, restore};
 
 use crate::cli::{MetaCommand, RestoreArgs};
 use crate::commands::{CommandError, client, print, print_as};
 use crate::config::Settings;
-use crate::size::display;
 use crate::table;
-use crate::volume::{Loss, RestoreError, Restored, restore};
 
 /// `volumed meta …`
 pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {

@@ -3,44 +3,19 @@
 mod activity;
 
 use std::fmt;
-use std::time::Instant;
+use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use volumed_client::admin::{
     DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState, StoreInfo,
     VolumeInfo,
 };
 use volumed_daemon::{Measured, metrics_page, register_process};
-use volumed_nbd::server::Command;
-
-use crate::volume::{Activity, DiskWork};
-
-/// The operations of NBD, as labels.
-const OPERATIONS: [&str; 7] = [
-    "read",
-    "write",
-    "flush",
-    "trim",
-    "write_zeroes",
-    "cache",
-    "block_status",
-];
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    operation: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    operation: &'static str,
-}
+use volumed_node::{Activity, DiskWork};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DiskLabels {
@@ -56,124 +31,19 @@ struct VolumeLabels {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    operations: [OperationMetrics; OPERATIONS.len()],
-    /// NBD connections that are open.
-    pub connections: Measured,
-    /// NBD connections that were refused, since as many were open as may be.
-    pub refused_connections: Counter,
-    /// Clients with which TLS could not be agreed on: no certificate, or another CA's.
-    pub refused_tls: Counter,
-}
-
-/// The counters of one operation, found once, so that a request costs no lookup.
-#[derive(Debug)]
-struct OperationMetrics {
-    succeeded: Counter,
-    failed: Counter,
-    seconds: Histogram,
-    bytes: Counter,
-}
-
-/// A request that is being served.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestTimer {
-    operation: usize,
-    bytes: u64,
-    since: Instant,
+    /// What clients were served over NBD.
+    pub nbd: Arc<volumed_listener::Metrics>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let requests = Family::<RequestLabels, Counter>::default();
-        // 16 µs to 16 s.
-        let seconds =
-            Family::<OperationLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(16e-6, 4.0, 11))
-            });
-        let bytes = Family::<OperationLabels, Counter>::default();
-        let operations = OPERATIONS.map(|operation| {
-            let outcome =
-                |outcome| requests.get_or_create_owned(&RequestLabels { operation, outcome });
-            let labels = OperationLabels { operation };
-            OperationMetrics {
-                succeeded: outcome("succeeded"),
-                failed: outcome("failed"),
-                seconds: seconds.get_or_create_owned(&labels),
-                bytes: bytes.get_or_create_owned(&labels),
-            }
-        });
-        let (connections, refused_connections) = (Measured::default(), Counter::default());
-        let refused_tls = Counter::default();
         let mut registry = Registry::with_prefix("volumed");
-        registry.register("nbd_requests", "NBD requests answered", requests);
-        registry.register(
-            "nbd_request_seconds",
-            "From a request to its answer",
-            seconds,
-        );
-        registry.register(
-            "nbd_bytes",
-            "Bytes asked for by NBD requests that succeeded",
-            bytes,
-        );
-        registry.register(
-            "nbd_connections",
-            "NBD connections that are open",
-            connections.clone(),
-        );
-        registry.register(
-            "nbd_connections_refused",
-            "NBD connections refused, since as many were open as may be",
-            refused_connections.clone(),
-        );
-        registry.register(
-            "nbd_tls_refused",
-            "NBD clients with which TLS could not be agreed on",
-            refused_tls.clone(),
-        );
-        Self {
-            registry,
-            operations,
-            connections,
-            refused_connections,
-            refused_tls,
-        }
+        let nbd = Arc::new(volumed_listener::Metrics::new(&mut registry));
+        Self { registry, nbd }
     }
 }
 
 impl Metrics {
-    /// A request begins.
-    pub fn begin(command: &Command) -> RequestTimer {
-        let (operation, bytes) = match command {
-            Command::Read { length, .. } => (0, u64::from(*length)),
-            Command::Write { data, .. } => (1, data.len() as u64),
-            Command::Flush => (2, 0),
-            Command::Trim { length, .. } => (3, u64::from(*length)),
-            Command::WriteZeroes { length, .. } => (4, u64::from(*length)),
-            Command::Cache { .. } => (5, 0),
-            Command::BlockStatus { .. } => (6, 0),
-        };
-        RequestTimer {
-            operation,
-            bytes,
-            since: Instant::now(),
-        }
-    }
-
-    /// A request is answered.
-    pub fn end(&self, request: RequestTimer, succeeded: bool) {
-        let operation = &self.operations[request.operation];
-        if succeeded {
-            operation.succeeded.inc();
-            operation.bytes.inc_by(request.bytes);
-        } else {
-            operation.failed.inc();
-        }
-        operation
-            .seconds
-            .observe(request.since.elapsed().as_secs_f64());
-    }
-
     /// The page that Prometheus reads.
     pub fn page(
         &self,
@@ -369,8 +239,7 @@ mod tests {
     use super::*;
     use volumed_client::admin::{StoreCopies, StoreCopy};
     use volumed_core::DiskId;
-
-    use crate::volume::VolumeActivity;
+    use volumed_node::VolumeActivity;
 
     fn copy(made: u64) -> StoreCopy {
         let path = "meta/day.db".into();
@@ -438,27 +307,6 @@ mod tests {
         };
         let page = metrics.page(&pool, &[], &[volume], &store, &[scrub], of_disks);
         page.unwrap()
-    }
-
-    #[test]
-    fn requests_are_counted_by_operation_and_outcome() {
-        let metrics = Metrics::default();
-        for succeeded in [true, true, false] {
-            let read = Command::Read {
-                offset: 0,
-                length: 4096,
-            };
-            metrics.end(Metrics::begin(&read), succeeded);
-        }
-        let page = page(&metrics);
-        for line in [
-            "volumed_nbd_requests_total{operation=\"read\",outcome=\"succeeded\"} 2\n",
-            "volumed_nbd_requests_total{operation=\"read\",outcome=\"failed\"} 1\n",
-            "volumed_nbd_bytes_total{operation=\"read\"} 8192\n",
-            "volumed_nbd_request_seconds_count{operation=\"read\"} 3\n",
-        ] {
-            assert!(page.contains(line), "{page}");
-        }
     }
 
     #[test]

@@ -12,14 +12,16 @@ use volumed_daemon::{
     ConfigError, Logging, MemoryLockError, ServiceManager, Signal, Signals, StateFolder,
     StateFolderError,
 };
+use volumed_listener::{Limits, Listener, Sockets, Tls, TlsError};
 use volumed_meta::OpenError;
+use volumed_node::{StartError, Volumes};
 
 use crate::admin::Api;
 use crate::config::Settings;
-use crate::nbd::{Tls, TlsError};
+use crate::exports::VolumeExports;
+use crate::metrics::Metrics;
 use crate::socket::{SocketError, listen};
-use crate::volume::{StartError, Volumes};
-use crate::{admin, extents, nbd};
+use crate::{admin, descriptors, extents};
 
 /// Why the daemon did not run to a clean stop.
 #[derive(Debug, thiserror::Error)]
@@ -70,15 +72,17 @@ pub async fn serve(
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
     let store = volumed_meta::open(&settings.store).await?;
     let volumes = tokio::select! {
-        started = Volumes::start(store, settings.disk_settings()) => started?,
+        started = Volumes::start(store, settings.disk_settings(), descriptors::extents()) => started?,
         () = signals.stop() => return Ok(()),
     };
     let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;
     let extents_socket = listen(&settings.extents_socket)?;
     let admin_socket = listen(&settings.admin_socket)?;
 
-    let (exports, metrics) = (Arc::new(volumes.clone()), Arc::default());
-    let listener = nbd::Listener::start(nbd_sockets, &exports, limits(settings), &metrics)?;
+    let metrics: Arc<Metrics> = Arc::default();
+    let exports = Arc::new(VolumeExports(volumes.clone()));
+    let limits = limits(settings);
+    let listener = Listener::start(nbd_sockets, &exports, limits, &metrics.nbd)?;
     let api = Api {
         volumes: volumes.clone(),
         nbd_socket: settings.nbd_socket.clone(),
@@ -144,23 +148,24 @@ fn prepare_process(settings: &Settings) -> Result<(), MemoryLockError> {
 }
 
 /// The unix socket, and the address for others.
-async fn nbd_sockets(settings: &Settings, tls: Option<Tls>) -> Result<nbd::Sockets, ServeError> {
+async fn nbd_sockets(settings: &Settings, tls: Option<Tls>) -> Result<Sockets, ServeError> {
     let tcp = match settings.nbd_listen {
         Some(address) => Some((bind(address, "nbd_listen").await?, tls)),
         None => None,
     };
     let unix = listen(&settings.nbd_socket)?;
-    Ok(nbd::Sockets { unix, tcp })
+    Ok(Sockets { unix, tcp })
 }
 
 /// Longer than a network that heals by itself is usually away.
 const NBD_PATIENCE: Duration = Duration::from_secs(30);
 
-fn limits(settings: &Settings) -> nbd::Limits {
-    nbd::Limits {
+fn limits(settings: &Settings) -> Limits {
+    Limits {
         threads: settings.nbd_threads,
         memory: settings.nbd_memory.0,
         patience: NBD_PATIENCE,
+        connections: descriptors::connections(),
         connections_per_address: settings.nbd_connections_per_address,
     }
 }
@@ -196,7 +201,7 @@ fn apply(
 async fn stop_all(
     stop: watch::Sender<()>,
     mut serving: JoinSet<io::Result<()>>,
-    listener: nbd::Listener,
+    listener: Listener,
     volumes: &Volumes,
 ) {
     drop(stop);

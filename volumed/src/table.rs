@@ -8,10 +8,10 @@ use volumed_client::admin::{
     StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
+use volumed_core::size::display;
+use volumed_node::Loss;
 
 use crate::export::Exported;
-use crate::size::display;
-use crate::volume::Loss;
 
 /// The pool.
 pub fn pool(pool: &PoolInfo) -> String {

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -16,10 +16,11 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "volumed-core",
             "volumed-daemon",
             "volumed-disk",
+            "volumed-listener",
             "volumed-meta",
             "volumed-nbd",
             "volumed-netlink",
-            "volumed-socket",
+            "volumed-node",
         ],
     ),
     ("volumed-buffers", &[]),
@@ -31,9 +32,17 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("volumed-core", &[]),
     ("volumed-daemon", &["volumed-client"]),
     ("volumed-disk", &["volumed-buffers", "volumed-core"]),
+    (
+        "volumed-listener",
+        &["volumed-daemon", "volumed-nbd", "volumed-socket"],
+    ),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
     ("volumed-netlink", &[]),
+    (
+        "volumed-node",
+        &["volumed-core", "volumed-disk", "volumed-meta"],
+    ),
     (
         "s3d",
         &[

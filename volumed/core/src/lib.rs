@@ -9,6 +9,7 @@ pub mod placement;
 pub mod replica;
 mod request;
 pub mod rules;
+pub mod size;
 pub mod space;
 pub mod sums;
 pub mod unflushed;

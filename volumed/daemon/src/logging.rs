@@ -25,7 +25,7 @@ pub struct LogSettings {
     /// The form of each line.
     pub format: LogFormat,
     /// The least level: error, warn, info, debug or trace; or levels by module, as in
-    /// `info,volumed::nbd=debug`.
+    /// `info,volumed_listener=debug`.
     pub level: String,
 }
 
@@ -35,7 +35,7 @@ pub enum LoggingError {
     /// The level cannot be read.
     #[error(
         "the log level {0:?} is not one: use error, warn, info, debug or trace, or levels by module \
-         such as info,volumed::nbd=debug"
+         such as info,volumed_listener=debug"
     )]
     Level(String),
     /// Something else in the process has taken the log.
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn levels_are_read_and_nonsense_is_refused() {
-        for level in ["info", "debug,volumed::nbd=trace", "off"] {
+        for level in ["info", "debug,volumed_listener=trace", "off"] {
             assert!(filter(level, "s3s=off").is_ok(), "{level}");
         }
         let refusal = filter("loud=very", "").unwrap_err().to_string();

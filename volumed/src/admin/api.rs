@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use volumed_node::Volumes;
+
 use crate::metrics::Metrics;
-use crate::volume::Volumes;
 
 /// What the API shows and changes.
 #[derive(Clone)]

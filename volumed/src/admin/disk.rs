@@ -7,11 +7,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{AddDisk, DiskInfo, DiskState, DrainInfo, DrainState, ErrorCode};
 use volumed_core::{ByteCount, DiskId};
+use volumed_node::{DiskSettings, DiskView, DrainView};
 
 use super::api::Api;
 use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::volume::{self, DiskSettings, DiskView, DrainView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -63,7 +63,7 @@ async fn add(
     };
     let adding = async move { api.volumes.add_disk(settings).await };
     let view = run_to_completion(adding).await?;
-    Ok((StatusCode::CREATED, Json(view.into())))
+    Ok((StatusCode::CREATED, Json(disk_info(view))))
 }
 
 /// Take a disk back that failed or was missing
@@ -77,7 +77,7 @@ async fn add(
 async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DiskInfo>, Refused> {
     let id = named(&id)?;
     let retrying = async move { api.volumes.retry_disk(id).await };
-    Ok(Json(run_to_completion(retrying).await?.into()))
+    Ok(Json(disk_info(run_to_completion(retrying).await?)))
 }
 
 /// Place nothing more on a disk and move what it holds to the others; the disk tells how far this is
@@ -89,7 +89,7 @@ async fn retry(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Di
 async fn drain(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DiskInfo>, Refused> {
     let id = named(&id)?;
     let draining = async move { api.volumes.drain_disk(id).await };
-    Ok(Json(run_to_completion(draining).await?.into()))
+    Ok(Json(disk_info(run_to_completion(draining).await?)))
 }
 
 /// Let extents be placed on a disk again; what was moved stays where it is
@@ -104,7 +104,7 @@ async fn cancel_drain(
 ) -> Result<Json<DiskInfo>, Refused> {
     let id = named(&id)?;
     let cancelling = async move { api.volumes.cancel_drain(id).await };
-    Ok(Json(run_to_completion(cancelling).await?.into()))
+    Ok(Json(disk_info(run_to_completion(cancelling).await?)))
 }
 
 /// Take a disk out of the pool that holds nothing
@@ -134,42 +134,38 @@ fn not_found(id: &str) -> Refused {
 impl Api {
     pub(super) async fn disk_infos(&self) -> Vec<DiskInfo> {
         let disks = self.volumes.disks().await;
-        disks.into_iter().map(DiskInfo::from).collect()
+        disks.into_iter().map(disk_info).collect()
     }
 }
 
-impl From<DiskView> for DiskInfo {
-    fn from(view: DiskView) -> Self {
-        Self {
-            id: view.id.to_string(),
-            path: view.path,
-            state: match view.state {
-                volume::DiskState::Online => DiskState::Online,
-                volume::DiskState::Failed => DiskState::Failed,
-                volume::DiskState::Missing => DiskState::Missing,
-            },
-            capacity: view.capacity.0,
-            used: view.used.0,
-            free: view.free.0,
-            unremoved: view.unremoved as u64,
-            drain: view.drain.map(Into::into),
-        }
+fn disk_info(view: DiskView) -> DiskInfo {
+    DiskInfo {
+        id: view.id.to_string(),
+        path: view.path,
+        state: match view.state {
+            volumed_node::DiskState::Online => DiskState::Online,
+            volumed_node::DiskState::Failed => DiskState::Failed,
+            volumed_node::DiskState::Missing => DiskState::Missing,
+        },
+        capacity: view.capacity.0,
+        used: view.used.0,
+        free: view.free.0,
+        unremoved: view.unremoved as u64,
+        drain: view.drain.map(drain_info),
     }
 }
 
-impl From<DrainView> for DrainInfo {
-    fn from(view: DrainView) -> Self {
-        Self {
-            state: match view.state {
-                volume::DrainState::Moving => DrainState::Moving,
-                volume::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
-                volume::DrainState::DiskFailed => DrainState::DiskFailed,
-                volume::DrainState::Drained => DrainState::Drained,
-            },
-            begun: view.begun,
-            moved: view.moved.0,
-            left: view.left.0,
-            seconds_left: view.time_left.map(|left| left.as_secs()),
-        }
+fn drain_info(view: DrainView) -> DrainInfo {
+    DrainInfo {
+        state: match view.state {
+            volumed_node::DrainState::Moving => DrainState::Moving,
+            volumed_node::DrainState::WaitingForRoom => DrainState::WaitingForRoom,
+            volumed_node::DrainState::DiskFailed => DrainState::DiskFailed,
+            volumed_node::DrainState::Drained => DrainState::Drained,
+        },
+        begun: view.begun,
+        moved: view.moved.0,
+        left: view.left.0,
+        seconds_left: view.time_left.map(|left| left.as_secs()),
     }
 }

@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_daemon::check_writable;
+use volumed_node::{DiskState, DiskView};
 
 use super::api::Api;
-use crate::volume::{DiskState, DiskView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use volumed_client::admin::{ErrorCode, PoolInfo};
+use volumed_client::admin::ErrorCode;
 use volumed_daemon::METRICS_CONTENT_TYPE;
 
 use super::api::Api;
@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     )
 )]
 async fn show(State(api): State<Api>) -> Result<impl IntoResponse, Refused> {
-    let pool = PoolInfo::from(api.volumes.pool().await?);
+    let pool = api.pool_info().await?;
     let (disks, volumes) = (api.disk_infos().await, api.volume_infos().await?);
     let store = api.store_info().await?;
     let (work, activity) = (api.volumes.work(), api.volumes.activity());

@@ -5,10 +5,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::PoolInfo;
+use volumed_node::ShowVolumeError;
 
 use super::api::Api;
 use super::refused::Refused;
-use crate::volume::PoolView;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(show))
@@ -20,17 +20,18 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "Done", body = PoolInfo), Refused)
 )]
 async fn show(State(api): State<Api>) -> Result<Json<PoolInfo>, Refused> {
-    Ok(Json(api.volumes.pool().await?.into()))
+    Ok(Json(api.pool_info().await?))
 }
 
-impl From<PoolView> for PoolInfo {
-    fn from(view: PoolView) -> Self {
-        Self {
+impl Api {
+    pub(super) async fn pool_info(&self) -> Result<PoolInfo, ShowVolumeError> {
+        let view = self.volumes.pool().await?;
+        Ok(PoolInfo {
             capacity: view.capacity.0,
             used: view.used.0,
             free: view.free.0,
             disks: view.disks,
             volumes: view.volumes,
-        }
+        })
     }
 }

@@ -6,8 +6,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Described, ResponseBuilder};
 use volumed_client::admin::{ApiError, ErrorCode};
 use volumed_meta::StoreError;
-
-use crate::volume::{
+use volumed_node::{
     AttachError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError,
     ShowVolumeError,

@@ -5,10 +5,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{self, ScrubInfo};
+use volumed_node::{ScrubState, ScrubView};
 
 use super::api::Api;
 use super::refused::Refused;
-use crate::volume::{ScrubState, ScrubView};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -48,27 +48,25 @@ async fn pause(State(api): State<Api>) -> Json<Vec<ScrubInfo>> {
 
 impl Api {
     pub(super) fn scrub_infos(&self) -> Vec<ScrubInfo> {
-        self.volumes.scrubs().into_iter().map(Into::into).collect()
+        self.volumes.scrubs().into_iter().map(scrub_info).collect()
     }
 }
 
-impl From<ScrubView> for ScrubInfo {
-    fn from(view: ScrubView) -> Self {
-        Self {
-            due: view.due(),
-            disk: view.disk.to_string(),
-            path: view.path,
-            state: match view.state {
-                ScrubState::Idle => admin::ScrubState::Idle,
-                ScrubState::Running => admin::ScrubState::Running,
-                ScrubState::Paused => admin::ScrubState::Paused,
-            },
-            checked: view.checked.0,
-            unchecked: view.unchecked,
-            total: view.total.0,
-            seconds_left: view.left.map(|left| left.as_secs()),
-            begun: view.begun,
-            ended: view.ended,
-        }
+fn scrub_info(view: ScrubView) -> ScrubInfo {
+    ScrubInfo {
+        due: view.due(),
+        disk: view.disk.to_string(),
+        path: view.path,
+        state: match view.state {
+            ScrubState::Idle => admin::ScrubState::Idle,
+            ScrubState::Running => admin::ScrubState::Running,
+            ScrubState::Paused => admin::ScrubState::Paused,
+        },
+        checked: view.checked.0,
+        unchecked: view.unchecked,
+        total: view.total.0,
+        seconds_left: view.left.map(|left| left.as_secs()),
+        begun: view.begun,
+        ended: view.ended,
     }
 }

@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{ErrorCode, StoreCopies, StoreCopy, StoreInfo};
+use volumed_node::{BackUpError, CopyView, DiskCopiesView, StartError};
 
 use super::api::Api;
 use super::call::run_to_completion;
 use super::refused::Refused;
-use crate::volume::{BackUpError, CopyView, DiskCopiesView, StartError};
 
 /// Sent at a time, in bytes.
 const CHUNK: usize = 1 << 20;
@@ -107,30 +107,26 @@ impl Api {
             file: self.store_file.clone(),
             revision: store.revision,
             generation: store.generation,
-            disks: store.disks.into_iter().map(StoreCopies::from).collect(),
+            disks: store.disks.into_iter().map(store_copies).collect(),
             failures: store.failures,
         })
     }
 }
 
-impl From<DiskCopiesView> for StoreCopies {
-    fn from(view: DiskCopiesView) -> Self {
-        Self {
-            disk: view.disk.to_string(),
-            folder: view.folder,
-            copies: view.copies.into_iter().map(StoreCopy::from).collect(),
-            failure: view.failure,
-        }
+fn store_copies(view: DiskCopiesView) -> StoreCopies {
+    StoreCopies {
+        disk: view.disk.to_string(),
+        folder: view.folder,
+        copies: view.copies.into_iter().map(store_copy).collect(),
+        failure: view.failure,
     }
 }
 
-impl From<CopyView> for StoreCopy {
-    fn from(view: CopyView) -> Self {
-        let made = view.made.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            path: view.path,
-            made: made.as_secs(),
-            bytes: view.bytes,
-        }
+fn store_copy(view: CopyView) -> StoreCopy {
+    let made = view.made.duration_since(UNIX_EPOCH).unwrap_or_default();
+    StoreCopy {
+        path: view.path,
+        made: made.as_secs(),
+        bytes: view.bytes,
     }
 }

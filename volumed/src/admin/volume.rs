@@ -10,14 +10,13 @@ use volumed_client::admin::{
     LimitVolume, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
+use volumed_node::{
+    Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+};
 
 use super::api::Api;
 use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::volume::{
-    self, Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName,
-    VolumeView,
-};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -51,15 +50,15 @@ async fn create(
 ) -> Result<(StatusCode, Json<VolumeInfo>), Refused> {
     let name: VolumeName = body.name.parse()?;
     let (size, quota) = (ByteCount(body.size), body.quota.map(ByteCount));
-    let auto_grow = body.auto_grow.map(Into::into);
+    let growth = body.auto_grow.map(auto_grow);
     let creating = async move {
         let volumes = api.volumes;
         volumes
-            .create(&name, size, body.replicas, auto_grow, quota)
+            .create(&name, size, body.replicas, growth, quota)
             .await
     };
     let view = run_to_completion(creating).await?;
-    Ok((StatusCode::CREATED, Json(view.into())))
+    Ok((StatusCode::CREATED, Json(volume_info(view))))
 }
 
 /// One volume
@@ -72,7 +71,7 @@ async fn show(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<VolumeInfo>, Refused> {
-    Ok(Json(api.volumes.show(&name.parse()?).await?.into()))
+    Ok(Json(volume_info(api.volumes.show(&name.parse()?).await?)))
 }
 
 /// Delete a volume that is not attached, and give its space back
@@ -102,7 +101,7 @@ async fn damage(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<VolumeDamage>, Refused> {
-    Ok(Json(api.volumes.damage(&name.parse()?)?.into()))
+    Ok(Json(volume_damage(api.volumes.damage(&name.parse()?)?)))
 }
 
 /// Make a volume larger; its connections may use the new size at once
@@ -118,9 +117,9 @@ async fn grow(
     Body(body): Body<GrowVolume>,
 ) -> Result<Json<VolumeInfo>, Refused> {
     let name: VolumeName = name.parse()?;
-    let (size, auto_grow) = (body.size.map(ByteCount), body.auto_grow.map(Into::into));
-    let growing = async move { api.volumes.grow(&name, size, auto_grow).await };
-    Ok(Json(run_to_completion(growing).await?.into()))
+    let (size, growth) = (body.size.map(ByteCount), body.auto_grow.map(auto_grow));
+    let growing = async move { api.volumes.grow(&name, size, growth).await };
+    Ok(Json(volume_info(run_to_completion(growing).await?)))
 }
 
 /// Set what a volume may hold; writes that need more are refused
@@ -138,7 +137,7 @@ async fn limit(
     let name: VolumeName = name.parse()?;
     let quota = body.quota.map(ByteCount);
     let limiting = async move { api.volumes.limit(&name, quota).await };
-    Ok(Json(run_to_completion(limiting).await?.into()))
+    Ok(Json(volume_info(run_to_completion(limiting).await?)))
 }
 
 /// Become the volume's owner
@@ -199,56 +198,48 @@ async fn detach(
 impl Api {
     pub(super) async fn volume_infos(&self) -> Result<Vec<VolumeInfo>, ShowVolumeError> {
         let views = self.volumes.list().await?;
-        Ok(views.into_iter().map(VolumeInfo::from).collect())
+        Ok(views.into_iter().map(volume_info).collect())
     }
 }
 
-impl From<VolumeView> for VolumeInfo {
-    fn from(view: VolumeView) -> Self {
-        Self {
-            id: view.id.to_string(),
-            name: view.name.to_string(),
-            size: view.size.0,
-            replicas: view.replicas,
-            used: view.used.0,
-            epoch: view.epoch.0,
-            owner: view.owner.map(|owner| owner.to_string()),
-            auto_grow: view.auto_grow.map(Into::into),
-            damaged: view.damaged,
-            quota: view.quota.map(|quota| quota.0),
-        }
+fn volume_info(view: VolumeView) -> VolumeInfo {
+    VolumeInfo {
+        id: view.id.to_string(),
+        name: view.name.to_string(),
+        size: view.size.0,
+        replicas: view.replicas,
+        used: view.used.0,
+        epoch: view.epoch.0,
+        owner: view.owner.map(|owner| owner.to_string()),
+        auto_grow: view.auto_grow.map(auto_grow_info),
+        damaged: view.damaged,
+        quota: view.quota.map(|quota| quota.0),
     }
 }
 
-impl From<DamageView> for VolumeDamage {
-    fn from(view: DamageView) -> Self {
-        let range = |range: volume::DamagedRange| DamagedRange {
-            disk: range.disk.to_string(),
-            extent: range.extent.0,
-            offset: range.offset,
-            length: range.length,
-        };
-        Self {
-            ranges: view.ranges.into_iter().map(range).collect(),
-            more: view.more,
-        }
+fn volume_damage(view: DamageView) -> VolumeDamage {
+    let range = |range: volumed_node::DamagedRange| DamagedRange {
+        disk: range.disk.to_string(),
+        extent: range.extent.0,
+        offset: range.offset,
+        length: range.length,
+    };
+    VolumeDamage {
+        ranges: view.ranges.into_iter().map(range).collect(),
+        more: view.more,
     }
 }
 
-impl From<AutoGrow> for admin::AutoGrow {
-    fn from(auto: AutoGrow) -> Self {
-        Self {
-            free_percent: auto.free_percent,
-            max_size: auto.max_size,
-        }
+fn auto_grow_info(auto: AutoGrow) -> admin::AutoGrow {
+    admin::AutoGrow {
+        free_percent: auto.free_percent,
+        max_size: auto.max_size,
     }
 }
 
-impl From<admin::AutoGrow> for AutoGrow {
-    fn from(auto: admin::AutoGrow) -> Self {
-        Self {
-            free_percent: auto.free_percent,
-            max_size: auto.max_size,
-        }
+fn auto_grow(auto: admin::AutoGrow) -> AutoGrow {
+    AutoGrow {
+        free_percent: auto.free_percent,
+        max_size: auto.max_size,
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use volumed_client::admin::{AdminClient, Attached};
+use volumed_core::size::display;
 use volumed_daemon::{LogFormat, LogSettings, Logging, ServiceManager, Signals};
 use volumed_netlink::nbd;
+use volumed_node::OwnerId;
 
 use super::background;
 use super::detach;
@@ -17,8 +19,6 @@ use super::netlink::{Netlink, descriptor};
 use super::watch::Watch;
 use crate::cli::AttachArgs;
 use crate::commands::{CommandError, client, print};
-use crate::size::display;
-use crate::volume::OwnerId;
 
 /// How often the kernel looks at a request that is not answered, to send it again if its connection was replaced.
 const LOOK: Duration = Duration::from_secs(5);

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use volumed_node::{OwnerId, VolumeName};
+
 use super::error::KernelError;
-use crate::volume::{OwnerId, VolumeName};
 
 /// `/dev/nbdN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

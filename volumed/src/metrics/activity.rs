@@ -3,9 +3,9 @@
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use volumed_daemon::Measured;
+use volumed_node::{Activity, DiskWork, VolumeActivity};
 
 use super::{DiskLabels, VolumeLabels};
-use crate::volume::{Activity, DiskWork, VolumeActivity};
 
 pub(super) fn register(registry: &mut Registry, work: &DiskWork, activity: &Activity) {
     registry.register(

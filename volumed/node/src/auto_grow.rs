@@ -20,7 +20,7 @@ pub struct AutoGrow {
 
 impl AutoGrow {
     /// Whether a volume of this size can grow so.
-    pub fn is_possible(self, size: ByteCount) -> bool {
+    pub(super) fn is_possible(self, size: ByteCount) -> bool {
         let max = ByteCount(self.max_size);
         (1..=90).contains(&self.free_percent) && is_possible(max) && size <= max
     }
@@ -32,7 +32,7 @@ impl AutoGrow {
     }
 
     /// The size to grow to now, if it is time and there is room.
-    pub fn next(self, size: ByteCount, used: ByteCount) -> Option<ByteCount> {
+    pub(super) fn next(self, size: ByteCount, used: ByteCount) -> Option<ByteCount> {
         let step = size.0.clamp(SMALLEST_STEP, LARGEST_STEP);
         let next = size.0.saturating_add(step).min(self.max_size);
         (self.is_short(size, used) && next > size.0).then_some(ByteCount(next))

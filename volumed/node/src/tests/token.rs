@@ -2,8 +2,7 @@
 
 use super::disks::{break_log, settings, store};
 use super::*;
-use crate::volume::token::Token;
-use crate::volume::{Access, Attachment, ExportName};
+use crate::{Access, Attachment, ExportName, Token};
 
 const GIB: u64 = 1 << 30;
 
@@ -22,7 +21,9 @@ async fn written(folder: &TempDir) -> (Volumes, Attachment) {
 
 async fn started(folder: &TempDir) -> Volumes {
     let disks = vec![settings(folder, "a", GIB)];
-    Volumes::start(store(folder), disks).await.unwrap()
+    Volumes::start(store(folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap()
 }
 
 async fn under(volumes: &Volumes, token: Token) -> Result<Arc<Export>, OpenExportError> {

@@ -1,10 +1,12 @@
 //! Starting: disks opened and numbered, volumes recovered, leftovers removed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use volumed_core::message::ExtentFile;
 use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError};
@@ -13,12 +15,13 @@ use volumed_meta::MetaStore;
 use super::activity::DiskWork;
 use super::added::with_added;
 use super::damage;
-use super::disks::{Disks, PoolDisk, share_file_systems};
+use super::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
 use super::error::{AttachError, StartError};
 use super::join::{join, number_of, open_disk};
 use super::leftovers::Leftovers;
 use super::machine::{Held, Machine, Node};
 use super::name::VolumeName;
+use super::open_extents::OpenExtents;
 use super::placements::{self, Placements, PlacementsError};
 use super::records::{
     DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
@@ -28,7 +31,6 @@ use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
 use super::volume::Volume;
-use crate::descriptors;
 
 pub(super) struct Recorded {
     pub name: VolumeName,
@@ -40,12 +42,13 @@ pub(super) struct Recorded {
 pub(super) async fn start(
     store: Arc<dyn MetaStore>,
     settings: Vec<DiskSettings>,
+    open_extents: OpenExtents,
 ) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
     let (settings, missing) = with_added(&*store, settings).await?;
-    let opened = open_disks(settings).await?;
+    let opened = open_disks(settings, open_extents).await?;
     let state = StoreState::read(&*store).await?;
     let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
@@ -81,26 +84,18 @@ pub(super) async fn start(
         return Err(StartError::NoDisks);
     }
     store_format::raise(&*store, &disks, store_format::FORMAT).await?;
-    for (volume, files) in copies {
-        for file in files {
-            let forgotten = placements::forget_copies(&*store, volume, file).await;
-            forgotten.map_err(|error| placements_error(error, volume))?;
-        }
-    }
+    forget_copies(&*store, copies).await?;
     for disk in new {
         let number = join(&*store, &disk, None).await?;
         disks.insert(number, Arc::new(disk));
     }
     let disks = serve(&*store, state, disks).await?;
-    let here = disks
-        .into_iter()
-        .map(|(number, disk)| Ok((number, PoolDisk::new(number, disk)?)))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Threads)?;
+    let here = pool_disks(disks).map_err(StartError::Threads)?;
     let node = Arc::new(Node {
         store,
         base,
         disks: Disks::new(here, missing),
+        open_extents,
         work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
@@ -116,6 +111,25 @@ pub(super) async fn start(
         check_token(volume).await?;
     }
     Ok((node, volumes))
+}
+
+async fn forget_copies(
+    store: &dyn MetaStore,
+    copies: Vec<(VolumeId, Vec<ExtentFile>)>,
+) -> Result<(), StartError> {
+    for (volume, files) in copies {
+        for file in files {
+            let forgotten = placements::forget_copies(store, volume, file).await;
+            forgotten.map_err(|error| placements_error(error, volume))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each disk its threads.
+fn pool_disks(disks: BTreeMap<DiskNumber, Arc<Disk>>) -> io::Result<DiskMap> {
+    let pool_disk = |(number, disk)| Ok((number, PoolDisk::new(number, disk)?));
+    disks.into_iter().map(pool_disk).collect()
 }
 
 /// V9: before anything can be moved from the disks that lost something.
@@ -199,11 +213,14 @@ fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {
     }
 }
 
-pub(super) async fn open_disks(settings: Vec<DiskSettings>) -> Result<Vec<Disk>, StartError> {
+pub(super) async fn open_disks(
+    settings: Vec<DiskSettings>,
+    open_extents: OpenExtents,
+) -> Result<Vec<Disk>, StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let open_extents = descriptors::extents_on_each(settings.len());
+    let open_extents = open_extents.on_each(settings.len());
     blocking(move || {
         let mut opened: Vec<Disk> = Vec::new();
         for it in settings {

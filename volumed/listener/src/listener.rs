@@ -15,11 +15,10 @@ use super::budget::Budget;
 use super::connection::{ConnectionError, Service, serve};
 use super::exports::Exports;
 use super::handshake::HandshakeError;
+use super::metrics::Metrics;
 use super::peers::{Peer, Peers};
 use super::stream::Stream;
 use super::tls::Tls;
-use crate::descriptors;
-use crate::metrics::Metrics;
 
 /// Where clients come in.
 pub struct Sockets {
@@ -39,7 +38,9 @@ pub struct Limits {
     /// How long a client that holds some of them may move nothing while others wait for memory; then
     /// it is dropped.
     pub patience: Duration,
-    /// Connections of one address.
+    /// Connections that may be open at once.
+    pub connections: usize,
+    /// Those of one address.
     pub connections_per_address: usize,
 }
 
@@ -103,7 +104,7 @@ impl Listener {
         let accepting = Accepting {
             lanes,
             turn: 0,
-            room: Arc::new(Semaphore::new(descriptors::connections())),
+            room: Arc::new(Semaphore::new(limits.connections)),
             metrics: metrics.clone(),
             full: false,
         };

@@ -4,7 +4,7 @@ use volumed_core::DiskId;
 
 use super::damage::{damaged, noted, rot};
 use super::*;
-use crate::volume::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
+use crate::{ChangeDiskError, DiskState, ScrubSettings, ScrubState};
 
 const GIB: u64 = 1 << 30;
 
@@ -19,7 +19,9 @@ pub(super) fn store(folder: &TempDir) -> Arc<dyn MetaStore> {
 /// A node with the disk "a", and the volume "v" open.
 async fn with_a_volume(folder: &TempDir, capacity: u64) -> (Volumes, Arc<Export>) {
     let disks = vec![settings(folder, "a", capacity)];
-    let volumes = Volumes::start(store(folder), disks).await.unwrap();
+    let volumes = Volumes::start(store(folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap();
     volumes
         .create(&name("v"), EIB, 1, None, None)
         .await
@@ -68,7 +70,9 @@ async fn a_disk_is_added_under_a_running_volume_and_found_at_the_next_start() {
     kill(volumes).await;
 
     let disks = vec![settings(&folder, "a", 4096)];
-    let volumes = Volumes::start(store(&folder), disks).await.unwrap();
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     assert_eq!(read(&export, 64 * MIB, 4096).await.unwrap(), vec![2; 4096]);
     assert_eq!(volumes.disks().await[1].capacity, ByteCount(GIB));
@@ -93,7 +97,9 @@ async fn an_added_disk_that_is_missing_at_the_start_is_taken_in_later() {
     std::fs::rename(&place, &away).unwrap();
 
     let disks = vec![settings(&folder, "a", 4096)];
-    let volumes = Volumes::start(store(&folder), disks).await.unwrap();
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap();
     assert_eq!(
         states(&volumes).await,
         [DiskState::Online, DiskState::Missing]
@@ -184,7 +190,9 @@ fn incarnation(folder: &TempDir) -> Vec<u8> {
 async fn a_volume_does_without_a_failed_disk_that_holds_nothing_of_it() {
     let folder = TempDir::new().unwrap();
     let disks = vec![settings(&folder, "a", GIB), settings(&folder, "b", 4096)];
-    let volumes = Volumes::start(store(&folder), disks).await.unwrap();
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap();
     volumes
         .create(&name("v"), EIB, 1, None, None)
         .await
@@ -230,7 +238,9 @@ async fn fail(volumes: &Volumes, folder: &TempDir, disk: &str) -> DiskId {
 async fn a_running_volume_with_nothing_on_a_disk_goes_on_and_uses_it_once_it_is_back() {
     let folder = TempDir::new().unwrap();
     let disks = vec![settings(&folder, "a", GIB), settings(&folder, "b", GIB)];
-    let volumes = Volumes::start(store(&folder), disks).await.unwrap();
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+        .await
+        .unwrap();
     volumes
         .create(&name("v"), EIB, 1, None, None)
         .await

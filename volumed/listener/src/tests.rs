@@ -1,17 +1,20 @@
 //! The connection loop, with a volume in memory that answers when and where the test says.
 
 use std::collections::VecDeque;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use volumed_client::{BlockDevice, ConnectError, DeviceError, Durability, NbdDevice};
 use volumed_nbd::server::{Command, Refusal};
 
 use super::exports::{Answer, Export, Exports, Refused};
 use super::listener::{Limits, Listener, Sockets};
+use super::metrics::Metrics;
 
 mod limits;
 
@@ -188,17 +191,19 @@ fn start_with(mode: Mode, patience: Duration) -> Running {
     let socket = folder.path().join("nbd.sock");
     let memory = Memory::new(mode);
     let sockets = Sockets {
-        unix: crate::socket::listen(&socket).unwrap(),
+        unix: UnixListener::bind(&socket).unwrap(),
         tcp: None,
     };
     let limits = Limits {
         threads: 2,
         memory: MEMORY as u64,
         patience,
+        connections: 100,
         connections_per_address: 1,
     };
     let exports = Arc::new(memory.clone());
-    let listener = Listener::start(sockets, &exports, limits, &Arc::default()).unwrap();
+    let metrics = Arc::new(Metrics::new(&mut Registry::default()));
+    let listener = Listener::start(sockets, &exports, limits, &metrics).unwrap();
     Running {
         memory,
         listener,

@@ -26,6 +26,7 @@ use volumed_meta::{MetaStore, StoreError};
 use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
 use super::disks::{Disks, PoolDisk};
+use super::open_extents::OpenExtents;
 use super::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
@@ -36,6 +37,7 @@ pub(super) struct Node {
     /// What the store's revisions count from.
     pub base: u64,
     pub disks: Disks,
+    pub open_extents: OpenExtents,
     pub work: DiskWork,
     pub runtime: tokio::runtime::Handle,
     pub started: Instant,

@@ -13,6 +13,7 @@ use volumed_meta::{
 
 use super::added::with_added;
 use super::error::StartError;
+use super::open_extents::OpenExtents;
 use super::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
     disk_key, encode, parse, read_all, volume_key,
@@ -46,7 +47,7 @@ pub struct Loss {
 
 impl Loss {
     /// Whether the copy is the newest state that is known of.
-    pub fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         let Self {
             generations,
             revisions,
@@ -169,7 +170,8 @@ async fn prepare(
     let disks = if disks.is_empty() {
         Vec::new()
     } else {
-        open_disks(disks).await?
+        // Nothing is served from them.
+        open_disks(disks, OpenExtents(0)).await?
     };
     let mut numbered = BTreeMap::new();
     let mut generation = 0;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use volumed_core::size::display;
 use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
 use volumed_disk::DiskError;
 use volumed_meta::{CopyError, StoreError};
 
 use super::name::{OwnerId, VolumeName};
-use crate::size::display;
 
 /// A record in the store cannot be understood; says which and why.
 #[derive(Debug, thiserror::Error)]

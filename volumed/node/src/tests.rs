@@ -11,7 +11,8 @@ use volumed_meta::{MetaStore, SqliteStore};
 
 use super::{
     AttachError, AutoGrow, CreateVolumeError, DeleteVolumeError, DetachError, DiskSettings, Export,
-    GrowVolumeError, LimitVolumeError, OpenExportError, OwnerId, StartError, VolumeName, Volumes,
+    GrowVolumeError, LimitVolumeError, OpenExportError, OpenExtents, OwnerId, StartError,
+    VolumeName, Volumes,
 };
 
 mod copies;
@@ -25,6 +26,7 @@ mod token;
 
 const MIB: u64 = 1 << 20;
 const EIB: ByteCount = ByteCount(1 << 60);
+const OPEN_EXTENTS: OpenExtents = OpenExtents(64);
 
 fn disk(path: &Path, capacity: Option<u64>) -> DiskSettings {
     DiskSettings {
@@ -37,7 +39,7 @@ fn disk(path: &Path, capacity: Option<u64>) -> DiskSettings {
 async fn start_on(folder: &TempDir, capacity: Option<u64>) -> Result<Volumes, StartError> {
     let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
     let disk = disk(&folder.path().join("disk"), capacity);
-    Volumes::start(Arc::new(store), vec![disk]).await
+    Volumes::start(Arc::new(store), vec![disk], OPEN_EXTENTS).await
 }
 
 async fn start(folder: &TempDir) -> Volumes {

@@ -5,17 +5,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_core::{ExtentIndex, IoError, Reply, Request, map};
+use volumed_listener::{Answer, Export, Exports, Refused};
 use volumed_nbd::server::{Command, Refusal, descriptors};
 use volumed_nbd::{Failure, NbdError};
+use volumed_node::{AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
 
-use super::exports::{Answer, Export, Exports, Refused};
-use crate::volume::{self, AttachError, ExportName, OpenExportError, ShowVolumeError, Volumes};
+/// The volumes as NBD's clients ask for them.
+pub struct VolumeExports(pub Volumes);
 
-impl Exports for Volumes {
-    type Export = Arc<volume::Export>;
+/// A volume that a connection has open.
+pub struct VolumeExport(Arc<volumed_node::Export>);
+
+impl Exports for VolumeExports {
+    type Export = VolumeExport;
 
     async fn names(&self) -> Result<Vec<String>, Refused> {
-        let volumes = self.list().await.map_err(|error| refused_show(&error))?;
+        let volumes = self.0.list().await.map_err(|error| refused_show(&error))?;
         Ok(volumes
             .iter()
             .map(|volume| volume.name.to_string())
@@ -25,15 +30,16 @@ impl Exports for Volumes {
     async fn size(&self, name: &str) -> Result<u64, Refused> {
         let export = parse(name)?;
         let volume = self
+            .0
             .show(&export.volume)
             .await
             .map_err(|error| refused_show(&error))?;
         Ok(volume.size.0)
     }
 
-    async fn open(&self, name: &str) -> Result<Arc<volume::Export>, Refused> {
+    async fn open(&self, name: &str) -> Result<VolumeExport, Refused> {
         let export = parse(name)?;
-        Volumes::open(self, &export).await.map_err(|error| {
+        let opened = self.0.open(&export).await.map_err(|error| {
             let refusal = match &error {
                 OpenExportError::NotFound(_)
                 | OpenExportError::Attach(AttachError::NotFound(_)) => Refusal::Unknown,
@@ -48,13 +54,14 @@ impl Exports for Volumes {
                 refusal,
                 sentence: error.to_string(),
             }
-        })
+        });
+        opened.map(VolumeExport)
     }
 }
 
-impl Export for Arc<volume::Export> {
+impl Export for VolumeExport {
     fn size(&self) -> u64 {
-        volume::Export::size(self).0
+        self.0.size().0
     }
 
     fn submit(&self, command: Command, answer: Answer) {
@@ -64,7 +71,7 @@ impl Export for Arc<volume::Export> {
             Ok(request) => request,
             Err(Readahead { offset, length }) => {
                 let done = move || answer(Ok(Bytes::new()));
-                return volume::Export::read_ahead(self, offset, length, done);
+                return self.0.read_ahead(offset, length, done);
             }
         };
         let answer = move |reply: Reply| {
@@ -74,17 +81,17 @@ impl Export for Arc<volume::Export> {
                 Err(error) => Err(failure(error, range)),
             });
         };
-        volume::Export::submit(self, request, answer);
+        self.0.submit(request, answer);
     }
 
     async fn revoked(&self) {
-        volume::Export::revoked(self).await;
+        self.0.revoked().await;
     }
 }
 
 fn parse(name: &str) -> Result<ExportName, Refused> {
     name.parse()
-        .map_err(|error: volume::InvalidExportName| Refused {
+        .map_err(|error: volumed_node::InvalidExportName| Refused {
             refusal: Refusal::Unknown,
             sentence: error.to_string(),
         })

@@ -15,7 +15,7 @@ use super::damage;
 use super::disks::PoolDisk;
 use super::error::{AttachError, ChangeDiskError, StartError};
 use super::leftovers::Leftovers;
-use super::machine::Held;
+use super::machine::{Held, Node};
 use super::placements::{self, PlacementsError};
 use super::records::{
     AddedDisk, DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, decode, disk_key, disk_number_key,
@@ -26,7 +26,6 @@ use super::start::{blocking, disk_error, read_volumes, serve};
 use super::store_state::StoreState;
 use super::view::{DiskSettings, DiskView};
 use super::volume::Volume;
-use crate::descriptors;
 
 /// The disk's number in placement records. One that the store does not know must be empty: the
 /// volumes on any other belong to another store.
@@ -120,7 +119,7 @@ impl Volumes {
         {
             return Err(ChangeDiskError::InPool(on.disk.id()));
         }
-        let opened = open(settings.clone(), here.len() + 1).await?;
+        let opened = open(settings.clone(), node).await?;
         let id = opened.id();
         if node.disks.find(id).is_some() {
             return Err(ChangeDiskError::InPool(id));
@@ -176,7 +175,7 @@ impl Volumes {
         let added = added.ok_or(ChangeDiskError::NotFound(id))?;
         let path = found.path.clone();
         find(id, &added).map_err(|why| ChangeDiskError::Missing { id, path, why })?;
-        let disk = open(settings_of(added), node.disks.all().len() + 1).await?;
+        let disk = open(settings_of(added), node).await?;
         let state = StoreState::read(&*node.store).await?;
         number_of(&*node.store, &state, &disk).await?;
         self.take_in(number, disk, None).await
@@ -299,8 +298,10 @@ pub(super) async fn change_record(
     }
 }
 
-async fn open(settings: DiskSettings, disks: usize) -> Result<Disk, StartError> {
-    let open_extents = descriptors::extents_on_each(disks);
+/// Opens one more disk of the node's.
+async fn open(settings: DiskSettings, node: &Node) -> Result<Disk, StartError> {
+    let disks = node.disks.all().len() + 1;
+    let open_extents = node.open_extents.on_each(disks);
     blocking(move || open_disk(settings, open_extents)).await
 }
 

@@ -1,4 +1,7 @@
-//! Every volume of this node: created, attached, exported, deleted.
+//! The volumes of a node on its disks: [`Volumes`] runs the core's machines on threads, disks and the
+//! metadata store. Volumes are created, attached, opened for a client as an [`Export`], and deleted;
+//! disks are added, drained, scrubbed and removed. Names and settings come in checked; what there is
+//! goes out as views, and each operation has an error of its own.
 
 mod activity;
 mod added;
@@ -17,6 +20,7 @@ mod leftovers;
 mod machine;
 mod moving;
 mod name;
+mod open_extents;
 mod placements;
 mod placer;
 mod pool;
@@ -31,7 +35,6 @@ mod store_state;
 mod tests;
 mod token;
 mod view;
-#[expect(clippy::module_inception, reason = "one volume among the volumes")]
 mod volume;
 
 use std::collections::BTreeMap;
@@ -53,11 +56,13 @@ pub use export::Export;
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
+pub use open_extents::OpenExtents;
 pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
+pub use token::{InvalidToken, Token};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
-    DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, VolumeView,
+    DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, StoreView, VolumeView,
 };
 
 use auto_grow::is_possible;
@@ -107,8 +112,9 @@ impl Volumes {
     pub async fn start(
         store: Arc<dyn MetaStore>,
         disks: Vec<DiskSettings>,
+        open_extents: OpenExtents,
     ) -> Result<Self, StartError> {
-        let (node, volumes) = start::start(store, disks).await?;
+        let (node, volumes) = start::start(store, disks, open_extents).await?;
         let (volumes, stopping) = (RwLock::new(volumes), AtomicBool::new(false));
         let shared = Arc::new(Shared {
             node,

@@ -12,10 +12,10 @@ use super::budget::{Budget, UNIT};
 use super::busy_poll::BusyPoll;
 use super::exports::{Export, Exports};
 use super::handshake::{HandshakeError, Opened, shake_hands};
+use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::stream::Stream;
 use super::tls::Tls;
-use crate::metrics::Metrics;
 
 /// What the requests of one connection may hold in memory together, in bytes; one larger request
 /// alone is let through.
