@@ -258,6 +258,12 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "Blocks of 4 KiB that are known to be damaged",
         damaged,
     );
+    let lost = of_volumes(|volume| volume.lost);
+    registry.register(
+        "volume_lost_blocks",
+        "Blocks of 4 KiB that were lost with disks that left the pool",
+        lost,
+    );
     let quota = of_volumes(|volume| volume.quota.unwrap_or(0));
     registry.register(
         "volume_quota_bytes",
@@ -399,6 +405,7 @@ mod tests {
             owner: None,
             auto_grow: None,
             damaged: 3,
+            lost: 5,
             quota: Some(8),
         };
         let store = StoreInfo {
@@ -481,6 +488,8 @@ mod tests {
         }
         let damaged = "\nvolumed_volume_damaged_blocks{volume=\"a\\\"b\"} 3\n";
         assert!(page.contains(damaged), "{page}");
+        let lost = "\nvolumed_volume_lost_blocks{volume=\"a\\\"b\"} 5\n";
+        assert!(page.contains(lost), "{page}");
         for volume in [
             "used_bytes{volume=\"a\\\"b\"} 4",
             "quota_bytes{volume=\"a\\\"b\"} 8",

@@ -90,7 +90,7 @@ async fn delete(
     Ok(Json(Nothing {}))
 }
 
-/// What is known to be damaged of a volume
+/// What is known to be damaged or lost of a volume
 ///
 /// Reading it is an error until it is written whole or trimmed.
 #[utoipa::path(
@@ -215,6 +215,7 @@ impl From<VolumeView> for VolumeInfo {
             owner: view.owner.map(|owner| owner.to_string()),
             auto_grow: view.auto_grow.map(Into::into),
             damaged: view.damaged,
+            lost: view.lost,
             quota: view.quota.map(|quota| quota.0),
         }
     }
@@ -223,7 +224,7 @@ impl From<VolumeView> for VolumeInfo {
 impl From<DamageView> for VolumeDamage {
     fn from(view: DamageView) -> Self {
         let range = |range: volume::DamagedRange| DamagedRange {
-            disk: range.disk.to_string(),
+            disk: range.disk.map(|disk| disk.to_string()),
             extent: range.extent.0,
             offset: range.offset,
             length: range.length,

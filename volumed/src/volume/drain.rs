@@ -89,7 +89,7 @@ impl Volumes {
                 held: on.disk.space().used().0,
             };
             let noted = |record: &mut DiskRecord| record.drain = Some(drain);
-            change_record(&*node.store, id, noted).await?;
+            change_record(&*node.store, id, &[], noted).await?;
             begin(&self.shared, on.number, drain);
         }
         self.view_of(id)
@@ -100,7 +100,7 @@ impl Volumes {
         let _turn = self.shared.disk_turn.lock().await;
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
-        change_record(&*node.store, id, |record| record.drain = None).await?;
+        change_record(&*node.store, id, &[], |record| record.drain = None).await?;
         self.shared.drains.disks.lock().remove(&on.number);
         node.disks.set_draining(on.number, false);
         self.view_of(id)

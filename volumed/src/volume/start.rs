@@ -11,7 +11,7 @@ use volumed_disk::{Disk, DiskError};
 use volumed_meta::MetaStore;
 
 use super::activity::DiskWork;
-use super::added::with_added;
+use super::added::{absent, with_added};
 use super::damage;
 use super::disks::{Disks, PoolDisk, share_file_systems};
 use super::error::{AttachError, StartError};
@@ -44,17 +44,18 @@ pub(super) async fn start(
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let (settings, missing) = with_added(&*store, settings).await?;
+    let settings = with_added(&*store, settings).await?;
     let opened = open_disks(settings).await?;
     let state = StoreState::read(&*store).await?;
     let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
     let revision = store.revision().await? + base;
-    let (mut disks, mut new) = (BTreeMap::new(), Vec::new());
+    let (mut disks, mut new, mut left) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     for disk in opened {
-        if has_left(&*store, &disk).await? {
+        if let Some(number) = has_left(&*store, &disk).await? {
             let path = disk.path().display();
             tracing::warn!(%path, "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
+            left.insert(number, disk.path().to_owned());
             continue;
         }
         match number_of(&*store, &state, &disk).await? {
@@ -63,6 +64,10 @@ pub(super) async fn start(
             }
             None => new.push(disk),
         }
+    }
+    let (missing, removed) = absent(&*store, &disks, left).await?;
+    for volume in recorded.values_mut() {
+        volume.placements.lose(&removed.numbers);
     }
     // Nobody goes on with a copy that an earlier process began.
     let copies: Vec<_> = recorded
@@ -100,7 +105,7 @@ pub(super) async fn start(
     let node = Arc::new(Node {
         store,
         base,
-        disks: Disks::new(here, missing),
+        disks: Disks::new(here, missing, removed),
         work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
@@ -127,11 +132,12 @@ async fn check_token(volume: &Volume) -> Result<(), StartError> {
     }
 }
 
-/// Whether the disk was removed from the pool.
-async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<bool, StartError> {
+/// The number of a disk that was removed from the pool.
+async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumber>, StartError> {
     let entry = store.get(&disk_key(disk.id())).await?;
     let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
-    Ok(record.is_some_and(|record| record.removed))
+    let left = record.filter(|record| record.removed);
+    Ok(left.map(|record| DiskNumber(record.number)))
 }
 
 /// Counts a start in the store, then on the disks, then in the store's records of them: a disk
@@ -279,6 +285,7 @@ fn recover(
             }
         }
         let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
+        machine.know_lost(placements.lost);
         volumes.insert(name.clone(), Volume::new(id, name, record, machine));
     }
     // Only now is known what the volumes hold.

@@ -200,6 +200,7 @@ impl Rig {
             },
             disks: self.disks.keys().copied().collect(),
             extents: self.placed.clone(),
+            lost: BTreeMap::new(),
             stale: BTreeSet::new(),
             dirty: dirty.collect(),
         };
