@@ -5,8 +5,6 @@ use std::ops::Range;
 
 use crate::BLOCKS_PER_EXTENT;
 
-const PER_EXTENT: u32 = BLOCKS_PER_EXTENT as u32;
-
 /// Lost blocks of one extent, which count from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostBlocks {
@@ -17,7 +15,7 @@ pub struct LostBlocks {
 impl LostBlocks {
     /// The whole extent.
     pub fn all() -> Self {
-        let all = 0..PER_EXTENT;
+        let all = 0..BLOCKS_PER_EXTENT;
         Self { runs: vec![all] }
     }
 
@@ -26,7 +24,9 @@ impl LostBlocks {
     pub fn from_runs(runs: impl IntoIterator<Item = (u32, u32)>) -> Option<Self> {
         let (mut apart, mut next) = (Vec::new(), 0);
         for (first, count) in runs {
-            let end = first.checked_add(count).filter(|end| *end <= PER_EXTENT)?;
+            let end = first
+                .checked_add(count)
+                .filter(|end| *end <= BLOCKS_PER_EXTENT)?;
             if count == 0 || first < next {
                 return None;
             }
@@ -82,13 +82,13 @@ mod tests {
     #[test]
     fn runs_that_touch_cross_or_leave_the_extent_are_refused() {
         let may = |runs: &[(u32, u32)]| LostBlocks::from_runs(runs.iter().copied()).is_some();
-        assert!(may(&[]) && may(&[(0, 1), (2, 1)]) && may(&[(0, PER_EXTENT)]));
+        assert!(may(&[]) && may(&[(0, 1), (2, 1)]) && may(&[(0, BLOCKS_PER_EXTENT)]));
         for wrong in [
             vec![(0, 0)],
             vec![(0, 1), (1, 1)],
             vec![(4, 2), (5, 1)],
             vec![(4, 1), (0, 1)],
-            vec![(PER_EXTENT, 1)],
+            vec![(BLOCKS_PER_EXTENT, 1)],
             vec![(1, u32::MAX)],
         ] {
             assert!(!may(&wrong), "{wrong:?}");
@@ -98,12 +98,12 @@ mod tests {
     proptest! {
         #[test]
         fn mending_takes_just_these_blocks_out(
-            mended in vec((0..PER_EXTENT, 1..3000_u32), 0..20),
-            asked in (0..PER_EXTENT, 0..3000_u32),
+            mended in vec((0..BLOCKS_PER_EXTENT, 1..3000_u32), 0..20),
+            asked in (0..BLOCKS_PER_EXTENT, 0..3000_u32),
         ) {
-            let range = |(first, count): (u32, u32)| first..(first + count).min(PER_EXTENT);
+            let range = |(first, count): (u32, u32)| first..(first + count).min(BLOCKS_PER_EXTENT);
             let mut lost = LostBlocks::all();
-            let mut model: BTreeSet<u32> = (0..PER_EXTENT).collect();
+            let mut model: BTreeSet<u32> = (0..BLOCKS_PER_EXTENT).collect();
             for blocks in mended.into_iter().map(range) {
                 lost.mend(&blocks);
                 model.retain(|block| !blocks.contains(block));

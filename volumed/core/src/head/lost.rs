@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::message::OpId;
+use crate::rules::{Rule, Rules};
 use crate::{IoError, map};
 
 use super::extents::Extents;
@@ -15,7 +16,7 @@ type End = Result<Option<Bytes>, IoError>;
 
 impl Extents {
     /// How a piece ends at once that needs what is lost. What covers lost blocks whole is to mend them.
-    pub fn meets_lost(&self, piece: &mut Piece) -> Option<End> {
+    pub fn meets_lost(&self, rules: Rules, piece: &mut Piece) -> Option<End> {
         let lost = self.lost.get(&piece.extent)?;
         let all = piece.all_blocks();
         if !lost.any_in(&all) {
@@ -24,13 +25,15 @@ impl Extents {
         let whole = piece.whole_blocks();
         let in_part = lost.any_in(&(all.start..whole.start)) || lost.any_in(&(whole.end..all.end));
         match &mut piece.work {
-            Work::Read { .. } => Some(Err(IoError::Lost)),
+            Work::Read { .. } => rules.kept(Rule::LostRead).then_some(Err(IoError::Lost)),
             // They read neither as zero nor as anything else.
             Work::Map { length, .. } => Some(Ok(Some(map::taken(*length)))),
-            Work::Write { .. } | Work::Zero { .. } if in_part => Some(Err(IoError::Lost)),
+            Work::Write { .. } | Work::Zero { .. } if in_part && rules.kept(Rule::LostMerge) => {
+                Some(Err(IoError::Lost))
+            }
             Work::Write { durable, .. } | Work::Zero { durable, .. } => {
                 piece.mends = true;
-                *durable = true;
+                *durable |= rules.kept(Rule::MendDurable);
                 None
             }
             Work::Unplace | Work::Copy(_) => None,
@@ -49,6 +52,9 @@ impl Head {
             return;
         };
         effects.push(HeadEffect::Mend(op, piece.extent, piece.whole_blocks()));
+        if !self.rules.kept(Rule::MendNoted) {
+            self.mended(op, Ok(()), effects);
+        }
     }
 
     pub(super) fn mended(

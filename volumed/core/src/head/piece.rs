@@ -189,7 +189,7 @@ impl Head {
             piece.stage = Stage::Sent;
             return self.step(op, extent, step, effects);
         }
-        if let Some(end) = self.extents.meets_lost(piece) {
+        if let Some(end) = self.extents.meets_lost(self.rules, piece) {
             return self.complete(op, end, effects);
         }
         let placement = self.extents.get(extent);

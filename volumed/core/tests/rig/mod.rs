@@ -1,5 +1,6 @@
 //! Volumes on one disk, each with its head and its replica, on which everything happens at once unless
 //! it is held up.
+#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
