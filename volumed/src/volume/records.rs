@@ -37,6 +37,7 @@ pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
 pub(super) const DISKS: &[u8] = b"disks/";
 pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
+pub(super) const SCRUB: &[u8] = b"scrub/";
 pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
 pub(super) const STORE_FORMAT: &[u8] = b"store/format";

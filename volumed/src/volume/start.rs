@@ -1,6 +1,7 @@
 //! Starting: disks opened and numbered, volumes recovered, leftovers removed.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ use super::records::{
     DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
     volume_key,
 };
+use super::scrub;
 use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
@@ -50,21 +52,12 @@ pub(super) async fn start(
     let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
     let revision = store.revision().await? + base;
-    let (mut disks, mut new, mut left) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-    for disk in opened {
-        if let Some(number) = has_left(&*store, &disk).await? {
-            let path = disk.path().display();
-            tracing::warn!(%path, "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
-            left.insert(number, disk.path().to_owned());
-            continue;
-        }
-        match number_of(&*store, &state, &disk).await? {
-            Some(number) => {
-                disks.insert(number, Arc::new(disk));
-            }
-            None => new.push(disk),
-        }
-    }
+    let Opened {
+        mut disks,
+        new,
+        left,
+    } = sort(&*store, &state, opened).await?;
+    scrub::check(&*store).await?;
     let (missing, removed) = absent(&*store, &disks, left).await?;
     for volume in recorded.values_mut() {
         volume.placements.lose(&removed.numbers);
@@ -121,6 +114,39 @@ pub(super) async fn start(
         check_token(volume).await?;
     }
     Ok((node, volumes))
+}
+
+/// Disks as the store knows them.
+#[derive(Default)]
+struct Opened {
+    disks: BTreeMap<DiskNumber, Arc<Disk>>,
+    /// Those that it does not know.
+    new: Vec<Disk>,
+    /// Those that were removed from the pool, which are passed over, and where they are.
+    left: BTreeMap<DiskNumber, PathBuf>,
+}
+
+async fn sort(
+    store: &dyn MetaStore,
+    state: &StoreState,
+    disks: Vec<Disk>,
+) -> Result<Opened, StartError> {
+    let mut opened = Opened::default();
+    for disk in disks {
+        if let Some(number) = has_left(store, &disk).await? {
+            let path = disk.path().to_owned();
+            tracing::warn!(path = %path.display(), "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
+            opened.left.insert(number, path);
+            continue;
+        }
+        match number_of(store, state, &disk).await? {
+            Some(number) => {
+                opened.disks.insert(number, Arc::new(disk));
+            }
+            None => opened.new.push(disk),
+        }
+    }
+    Ok(opened)
 }
 
 /// V9: before anything can be moved from the disks that lost something.
