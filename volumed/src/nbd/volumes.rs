@@ -220,7 +220,14 @@ mod tests {
         );
         let two = sentence(Some(((64 << 20) - 1, 2)));
         assert!(two.contains("(extents 0 to 1)"), "{two}");
-        for sentence in [one, two, sentence(None)] {
+        let lost = failure(IoError::Lost, Some((0, 4096)));
+        let lost_sentence = lost.sentence.into_owned();
+        assert_eq!(lost.error, NbdError::Io);
+        assert!(
+            lost_sentence.contains("(extent 0) were lost with a disk"),
+            "{lost_sentence}"
+        );
+        for sentence in [one, two, lost_sentence, sentence(None)] {
             assert!(sentence.contains("`volumed doctor`"), "{sentence}");
         }
     }

@@ -84,7 +84,8 @@ async fn remove(
         volume.machine.placed().await;
     }
     let users = users(shared, number).await?;
-    if !users.is_empty() && !(leaving.dead && accept_loss) {
+    let may_lose = leaving.dead && accept_loss;
+    if !users.is_empty() && !may_lose {
         return Err(refusal(leaving, &users));
     }
     // Until the seats are free again, nobody has a head that counts on the disk.

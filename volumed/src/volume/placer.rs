@@ -70,12 +70,17 @@ async fn try_place(
         }
     }
     let lost = machine.lost_among(placed.keys().copied());
-    placements::add(&*node.store, volume, &placed, &lost)
-        .await
-        .map_err(|error| {
-            tracing::error!(%volume, %error, "an extent cannot be placed");
-            PlaceFailure::Failed
-        })?;
+    let add = || placements::add(&*node.store, volume, &placed, &lost);
+    // V4: what is to be done about a lost extent depends on whether it is placed anew.
+    let added = if lost.is_empty() {
+        add().await
+    } else {
+        until_told(volume, add).await
+    };
+    added.map_err(|error| {
+        tracing::error!(%volume, %error, "an extent cannot be placed");
+        PlaceFailure::Failed
+    })?;
     Ok(placed)
 }
 
