@@ -32,7 +32,7 @@ pub(super) async fn with_added(
                 Ok(()) => settings.push(settings_of(it)),
                 Err(why) => {
                     let path = it.path;
-                    tracing::error!(disk = %id, path = %path.display(), why, "the disk is not in its place");
+                    tracing::error!(disk = %id, path = %path.display(), why, "a disk of the pool is missing");
                 }
             }
         }
@@ -69,9 +69,12 @@ pub(super) async fn absent(
         if record.removed {
             numbers.insert(number);
         } else if !here.contains_key(&number) {
+            // Of one that was added, it was said already why.
+            if record.added.is_none() {
+                tracing::error!(disk = %id, "a disk of the pool is missing");
+            }
             let path = record.added.map(|it| it.path).or(record.path);
             let path = path.unwrap_or_default();
-            tracing::error!(disk = %id, path = %path.display(), "a disk of the pool is missing");
             missing.insert(number, MissingDisk { id, path });
         }
     }
