@@ -166,11 +166,14 @@ pub enum DiskCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// Take a disk out of the pool that holds nothing
+    /// Take a disk out of the pool that holds nothing, or that is dead
     #[command(after_help = AFTER_REMOVE)]
     Remove {
         /// The disk's id, the beginning of it, or its directory
         disk: String,
+        /// Do it although it failed or is missing, and lose what only it holds
+        #[arg(long)]
+        accept_loss: bool,
         #[command(flatten)]
         call: Call,
     },
@@ -189,6 +192,10 @@ Clients go on meanwhile. Later starts of the daemon go on with it. When everythi
 remove` takes the disk out of the pool.";
 
 const AFTER_REMOVE: &str = "\
+A disk that failed or is missing and still holds something of volumes is refused, with what would be lost.
+After --accept-loss, reading that is an error until it is written whole or trimmed; `volumed volume damage`
+says where. If the disk turns up after all, `volumed disk add` brings back what was not replaced meanwhile.
+
 A disk that the settings name has to be taken out of them, too: until then each start passes it over.
 `volumed disk add` takes it in again.";
 
@@ -338,7 +345,7 @@ pub enum VolumeCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// List the blocks of a volume that are damaged: reading them is an error until they are written
+    /// List the blocks of a volume that are damaged or lost: reading them is an error until they are written
     /// whole or trimmed
     Damage {
         /// The volume's name

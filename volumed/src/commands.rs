@@ -101,7 +101,8 @@ impl CommandError {
                     | ErrorCode::VolumeAttached
                     | ErrorCode::NotOwner
                     | ErrorCode::DiskExists
-                    | ErrorCode::DiskState,
+                    | ErrorCode::DiskState
+                    | ErrorCode::WouldLose,
                 ) => 4,
                 _ => 1,
             },

@@ -58,12 +58,16 @@ pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
             }
             print(&call, &disk, || table::disk(&disk))
         }
-        DiskCommand::Remove { disk, call } => {
+        DiskCommand::Remove {
+            disk,
+            accept_loss,
+            call,
+        } => {
             let client = client(&call);
             let found = find(&client, &disk).await?;
-            client.remove_disk(&found.id).await?;
+            client.remove_disk(&found.id, accept_loss).await?;
             print(&call, &serde_json::json!({}), || {
-                format!("Removed {}", found.path.display())
+                format!("Removed {} {}", found.id, found.path.display())
             })
         }
         DiskCommand::Retry { disk, call } => {

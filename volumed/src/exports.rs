@@ -183,7 +183,11 @@ fn failure(error: IoError, range: Option<(u64, u64)>) -> Failure {
             "the volume daemon lacks file descriptors or memory: try again, or raise its limits"
                 .into(),
         ),
-        IoError::Io => (NbdError::Io, io_sentence(range)),
+        IoError::Io => (NbdError::Io, io_sentence(range, "could not be read or written")),
+        IoError::Lost => (
+            NbdError::Io,
+            io_sentence(range, "were lost with a disk, and are well again once they are written whole"),
+        ),
         IoError::Invalid => return NbdError::Invalid.into(),
         IoError::Gone => (
             NbdError::Shutdown,
@@ -193,7 +197,7 @@ fn failure(error: IoError, range: Option<(u64, u64)>) -> Failure {
     Failure { error, sentence }
 }
 
-fn io_sentence(range: Option<(u64, u64)>) -> Cow<'static, str> {
+fn io_sentence(range: Option<(u64, u64)>, what: &str) -> Cow<'static, str> {
     let Some((offset, length)) = range else {
         return "what was written could not be made durable: run `volumed doctor` on the server"
             .into();
@@ -205,11 +209,8 @@ fn io_sentence(range: Option<(u64, u64)>) -> Cow<'static, str> {
     } else {
         format!("extents {first} to {end}")
     };
-    format!(
-        "bytes {offset} to {last} ({extents}) could not be read or written: run `volumed doctor` on the \
-         server"
-    )
-    .into()
+    format!("bytes {offset} to {last} ({extents}) {what}: run `volumed doctor` on the server")
+        .into()
 }
 
 #[cfg(test)]
@@ -226,7 +227,14 @@ mod tests {
         );
         let two = sentence(Some(((64 << 20) - 1, 2)));
         assert!(two.contains("(extents 0 to 1)"), "{two}");
-        for sentence in [one, two, sentence(None)] {
+        let lost = failure(IoError::Lost, Some((0, 4096)));
+        let lost_sentence = lost.sentence.into_owned();
+        assert_eq!(lost.error, NbdError::Io);
+        assert!(
+            lost_sentence.contains("(extent 0) were lost with a disk"),
+            "{lost_sentence}"
+        );
+        for sentence in [one, two, lost_sentence, sentence(None)] {
             assert!(sentence.contains("`volumed doctor`"), "{sentence}");
         }
     }

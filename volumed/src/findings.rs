@@ -1,8 +1,10 @@
 //! What the daemon itself finds wrong, for `volumed doctor`.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use volumed_client::admin::Finding;
+use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
 use volumed_daemon::descriptor_limit;
 use volumed_node::{
@@ -22,6 +24,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     found.extend(disks.iter().filter_map(of_disk));
     found.extend(disks.iter().filter_map(of_removals));
     found.extend(disks.iter().filter_map(of_drain));
+    found.extend(volumes.removed_and_named().iter().map(|it| of_named(it)));
     if disks.iter().any(|disk| disk.sharers > 1) {
         found.push(Finding::warning(
             "shared_file_system",
@@ -43,6 +46,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     if let Ok(volumes) = volumes.list().await {
         found.extend(volumes.iter().filter_map(of_volume));
         found.extend(volumes.iter().filter_map(of_damage));
+        found.extend(volumes.iter().filter_map(of_loss));
         found.extend(volumes.iter().filter_map(of_quota));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -110,6 +114,34 @@ fn of_damage(volume: &VolumeView) -> Option<Finding> {
             ),
         )
     })
+}
+
+fn of_loss(volume: &VolumeView) -> Option<Finding> {
+    let (name, lost) = (&volume.name, volume.lost);
+    (lost > 0).then(|| {
+        Finding::fault(
+            "volume_lost",
+            format!(
+                "Up to {} of the volume {name} were lost with a disk that left the pool: reading them is an error.",
+                display(lost * BLOCK_SIZE)
+            ),
+            format!(
+                "volumed volume damage {name} says where, and s3d bucket damage which keys if it is a bucket's; \
+                 write them anew from a backup, or trim them. If the disk turns up, volumed disk add PATH."
+            ),
+        )
+    })
+}
+
+fn of_named(path: &Path) -> Finding {
+    let path = path.display();
+    Finding::warning(
+        "removed_disk_named",
+        format!("The settings name the disk {path}, which was removed from the pool."),
+        format!(
+            "Take {path} out of `disks` of the configuration file, or volumed disk add {path}."
+        ),
+    )
 }
 
 fn of_scrub(scrub: &ScrubView, now: u64) -> Vec<Finding> {
@@ -218,8 +250,9 @@ fn of_disk(disk: &DiskView) -> Option<Finding> {
                 disk.id
             ),
             format!(
-                "Mount its file system there, then volumed disk retry {}.",
-                disk.id
+                "Mount its file system there, then volumed disk retry {id}, or restart volumed if the settings \
+                 name it. If it is gone for good: volumed disk remove {id} says what would be lost.",
+                id = disk.id
             ),
         ));
     }
@@ -230,8 +263,9 @@ fn of_disk(disk: &DiskView) -> Option<Finding> {
                 "The disk {path} failed to make writes durable: nothing on it is acknowledged any more."
             ),
             format!(
-                "Look at journalctl -k and smartctl -a; if the disk is well, volumed disk retry {}.",
-                disk.id
+                "Look at journalctl -k and smartctl -a; if the disk is well, volumed disk retry {id}, if it is \
+                 dead, volumed disk remove {id}, which says what would be lost.",
+                id = disk.id
             ),
         ));
     }
@@ -341,6 +375,7 @@ mod tests {
             owner: None,
             auto_grow: None,
             damaged: 0,
+            lost: 0,
             quota: Some(ByteCount(quota)),
         };
         of_quota(&volume).map(|found| found.fault)

@@ -128,6 +128,11 @@ fn state(pool: &PoolInfo, disks: &[DiskInfo], volumes: &[VolumeInfo]) -> Registr
         "Blocks of 4 KiB that are known to be damaged",
         damaged,
     );
+    let (lost, help) = (
+        of_volumes(|volume| volume.lost),
+        "Blocks of 4 KiB lost with disks",
+    );
+    registry.register("volume_lost_blocks", help, lost);
     let quota = of_volumes(|volume| volume.quota.unwrap_or(0));
     registry.register(
         "volume_quota_bytes",
@@ -268,6 +273,7 @@ mod tests {
             owner: None,
             auto_grow: None,
             damaged: 3,
+            lost: 5,
             quota: Some(8),
         };
         let store = StoreInfo {
@@ -327,9 +333,9 @@ mod tests {
         ] {
             assert!(page.contains(line), "{page}");
         }
-        let damaged = "\nvolumed_volume_damaged_blocks{volume=\"a\\\"b\"} 3\n";
-        assert!(page.contains(damaged), "{page}");
         for volume in [
+            "damaged_blocks{volume=\"a\\\"b\"} 3",
+            "lost_blocks{volume=\"a\\\"b\"} 5",
             "used_bytes{volume=\"a\\\"b\"} 4",
             "quota_bytes{volume=\"a\\\"b\"} 8",
         ] {

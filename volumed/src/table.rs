@@ -138,6 +138,7 @@ pub fn volume(volume: &VolumeInfo) -> String {
             volume.quota.map_or_else(|| "none".to_owned(), display),
         ),
         ("Damaged", display(volume.damaged * BLOCK_SIZE)),
+        ("Lost", display(volume.lost * BLOCK_SIZE)),
         ("Replicas", volume.replicas.to_string()),
         ("Epoch", volume.epoch.to_string()),
         (
@@ -157,17 +158,17 @@ pub fn volume(volume: &VolumeInfo) -> String {
     ])
 }
 
-/// What is damaged of a volume.
+/// What is damaged or lost of a volume.
 pub fn damage(damage: &VolumeDamage) -> String {
     if damage.ranges.is_empty() && !damage.more {
-        return "Nothing of it is known to be damaged.".to_owned();
+        return "Nothing of it is known to be damaged or lost.".to_owned();
     }
     let row = |range: &DamagedRange| {
         vec![
             range.extent.to_string(),
             range.offset.to_string(),
             range.length.to_string(),
-            range.disk.clone(),
+            range.disk.clone().unwrap_or_else(|| "lost".to_owned()),
         ]
     };
     let header = ["EXTENT", "OFFSET", "BYTES", "DISK"];

@@ -190,6 +190,8 @@ async fn a_disk_is_drained_and_removed_and_can_be_added_again() {
     let disks: Vec<DiskInfo> = done(&daemon, &["disk", "list"]);
     let ids: Vec<_> = disks.iter().map(|disk| &disk.id).collect();
     assert_eq!(ids, [&second.id]);
+    let named = |found: &[Finding]| found.iter().any(|it| it.fault == "removed_disk_named");
+    assert!(named(&daemon.admin().findings().await.unwrap()));
     let volume = device(&daemon, "v").await;
     for extent in 0..3 {
         let there = volume.read(extent * 64 * MIB + 5000, 3 << 20).await;
@@ -200,6 +202,7 @@ async fn a_disk_is_drained_and_removed_and_can_be_added_again() {
     let path = first.path.to_str().unwrap();
     let again: DiskInfo = done(&daemon, &["disk", "add", path]);
     assert_eq!(again.id, first.id);
+    assert!(!named(&daemon.admin().findings().await.unwrap()));
     let _: DiskInfo = done(&daemon, &["disk", "drain", &second.id, "--wait"]);
     assert_eq!((extents(&first), extents(&second)), (3, 0));
     let cancelled: DiskInfo = done(&daemon, &["disk", "drain", &second.id, "--cancel"]);

@@ -271,10 +271,14 @@ async fn a_disk_is_drained_under_load_and_removed() {
     let draining = daemon.admin().drain_disk(&first.id).await.unwrap();
     assert!(draining.drain.is_some());
     // What is there cannot be removed before.
-    daemon.admin().remove_disk(&first.id).await.unwrap_err();
+    daemon
+        .admin()
+        .remove_disk(&first.id, false)
+        .await
+        .unwrap_err();
     drained(&daemon, &first.id).await;
     all_go_on(&writers, &daemon).await;
-    daemon.admin().remove_disk(&first.id).await.unwrap();
+    daemon.admin().remove_disk(&first.id, false).await.unwrap();
     all_go_on(&writers, &daemon).await;
     let left = daemon.admin().disks().await.unwrap();
     assert!(left.iter().all(|disk| disk.id != first.id));

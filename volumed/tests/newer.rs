@@ -178,13 +178,15 @@ async fn a_newer_store_and_every_newer_record_in_it_are_refused_with_a_sentence(
     let left = left_behind().await;
     let said = refusal(&left, async |data| bump_store(&data.join("meta.db")).await).await;
     asks_for_a_newer_program("meta.db", &said);
-    let records: [(&str, Edit); 6] = [
+    let records: [(&str, Edit); 8] = [
         ("store/format", |format| *format = b"1000".to_vec()),
         ("volumes/", bump_json),
         ("disks/", bump_json),
         ("extents/", |page| bump(page)),
         ("damage/", bump_json),
         ("stale/", bump_json),
+        ("lost/", bump_json),
+        ("scrub/", bump_json),
     ];
     for (prefix, change) in records {
         let said = refusal(&left, async |data| {
@@ -206,6 +208,7 @@ async fn put_seldom(store: &Path) {
             "damage/v00000001/0",
             r#"{"version":1,"blocks":[7],"more":false}"#,
         ),
+        put("lost/v00000001/0", r#"{"version":1,"runs":[[0,1]]}"#),
         // With one replica nobody writes it yet.
         put("stale/v00000001/0", r#"{"version":1,"epoch":1}"#),
     ];

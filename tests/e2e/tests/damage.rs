@@ -109,7 +109,7 @@ fn damaged_objects_are_refused_and_others_are_not() {
     assert_eq!(s3.put(&format!("{bucket}/new"), "new").status, 200);
     assert_eq!(s3.get(&format!("{bucket}/new")).text(), "new");
     assert!(rack.stop().success());
-    let named = named_damage(&site, bucket.trim_start_matches('/'));
+    let named = named_damage(&site, bucket.trim_start_matches('/'), |_| {});
     let objects: Vec<_> = objects.iter().map(|(path, _)| key_of(path)).collect();
     assert_eq!(named, [objects[1].clone(), objects[0].clone()]);
 }
@@ -118,8 +118,69 @@ fn key_of(path: &str) -> String {
     path.rsplit('/').next().expect("a key").to_owned()
 }
 
-/// The keys that `s3d bucket damage` names, with a volumed that was started since.
-fn named_damage(site: &Site, bucket: &str) -> Vec<String> {
+/// Runs `volumed` with these words; it must succeed.
+fn volumed_says(socket: &Path, words: &[&str]) -> String {
+    let mut command = Command::new(binary("volumed"));
+    let output = command.args(words).arg("--socket").arg(socket).output();
+    let output = output.expect("volumed can be started");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn what_was_lost_with_a_disk_is_refused_and_named_by_key() {
+    let site = Site::new();
+    let rack = site.start();
+    let (bucket, s3) = (rack.bucket(), rack.s3());
+    // The index is on the first disk.
+    let first = format!("{bucket}/first");
+    assert_eq!(s3.put(&first, "first").status, 200);
+    let (socket, disk) = (
+        site.data().join("volumed/admin.sock"),
+        site.data().join("disk1"),
+    );
+    let path = disk.to_str().expect("a path");
+    let added = volumed_says(&socket, &["disk", "add", path, "--json"]);
+    let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
+    let objects: Vec<_> = (10..50)
+        .map(|tag| (format!("{bucket}/{tag}"), content(tag, 8 << 20)))
+        .collect();
+    for (path, bytes) in &objects {
+        assert_eq!(s3.put(path, bytes.clone()).status, 200);
+    }
+    assert!(rack.stop().success());
+    assert!(
+        extent_files(&disk).len() > 1,
+        "by chance nothing is on the second disk"
+    );
+    fs::rename(&disk, disk.with_extension("gone")).expect("it can be moved");
+    let id = added["id"].as_str().expect("an id");
+    let named = named_damage(&site, bucket.trim_start_matches('/'), |socket| {
+        volumed_says(socket, &["disk", "remove", id, "--accept-loss"]);
+    });
+    let rack = site.start();
+    for (path, bytes) in &objects {
+        if named.contains(&key_of(path)) {
+            assert_never_wrong(&s3, path, bytes);
+        } else {
+            assert!(s3.get(path).body == *bytes, "{path} is lost and not named");
+        }
+    }
+    assert_eq!(s3.get(&first).text(), "first");
+    assert!(
+        !named.is_empty() && !named.contains(&"first".to_owned()),
+        "{named:?}"
+    );
+    // What is named is put anew.
+    let (path, bytes) = &objects[0];
+    assert_eq!(s3.put(path, bytes.clone()).status, 200);
+    assert!(s3.get(path).body == *bytes);
+    assert!(rack.stop().success());
+}
+
+/// The keys that `s3d bucket damage` names, with a volumed that was started since and to which
+/// something was done.
+fn named_damage(site: &Site, bucket: &str, deed: impl FnOnce(&Path)) -> Vec<String> {
     let folder = site.data().join("volumed");
     let mut volumed = Command::new(binary("volumed"))
         .arg("serve")
@@ -133,6 +194,7 @@ fn named_damage(site: &Site, bucket: &str) -> Vec<String> {
         thread::sleep(Duration::from_millis(20));
         assert!(volumed.try_wait().expect("a child").is_none(), "it ended");
     }
+    deed(&folder.join("admin.sock"));
     let output = Command::new(binary("s3d"))
         .args(["bucket", "damage", bucket, "--json", "--data"])
         .arg(site.data().join("s3d"))

@@ -46,6 +46,10 @@ fn is_about_copies(broken: Broken) -> bool {
                     | Rule::CopySettled
                     | Rule::CopyMarks
                     | Rule::CopyDamage
+                    | Rule::LostRead
+                    | Rule::LostMerge
+                    | Rule::MendDurable
+                    | Rule::MendNoted
             )
     )
 }

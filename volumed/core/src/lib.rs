@@ -3,6 +3,7 @@
 pub mod chunk;
 pub mod format;
 pub mod head;
+mod lost;
 pub mod map;
 pub mod message;
 pub mod placement;
@@ -16,6 +17,7 @@ pub mod unflushed;
 mod units;
 pub mod wire;
 
+pub use lost::LostBlocks;
 pub use request::{IoError, Reply, Request};
 pub use units::{
     Alloc, BLOCK_SIZE, BLOCKS_PER_EXTENT, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId,

@@ -51,6 +51,12 @@ pub(crate) fn answer(runs: impl IntoIterator<Item = Run>, most: usize) -> Bytes 
     bytes.freeze()
 }
 
+/// The answer for bytes that all take space, or that nobody may take for zeroes.
+pub(crate) fn taken(length: u32) -> Bytes {
+    let hole = false;
+    answer([Run { length, hole }], 1)
+}
+
 /// What a replica answers: `sums` are those of the blocks that `length` bytes touch, the first of
 /// which lies `skip` bytes behind the start of its block.
 pub(crate) fn of_sums(sums: &[u32], skip: u32, length: u32) -> Bytes {

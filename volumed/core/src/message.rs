@@ -256,6 +256,22 @@ pub struct Answer {
     pub result: Result<Bytes, ReplicaError>,
 }
 
+impl Answer {
+    /// What is taken for the answer of a disk that is not here, or answers nothing any more.
+    pub fn of_absent(volume: VolumeId, disk: DiskNumber, epoch: Epoch, op: OpId) -> Self {
+        Self {
+            volume,
+            disk,
+            incarnation: Incarnation::default(),
+            epoch,
+            op,
+            allocated: 0,
+            granted: 0,
+            result: Err(ReplicaError::Disk),
+        }
+    }
+}
+
 /// Why a replica did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReplicaError {

@@ -19,11 +19,16 @@ pub enum Role {
 pub struct Placement {
     /// When it was placed.
     pub alloc: Alloc,
-    /// Its replicas, the one nearest to the head first.
+    /// Its replicas, the one nearest to the head first. Without any it was lost with its disks.
     pub replicas: Vec<(DiskNumber, Role)>,
 }
 
 impl Placement {
+    /// Whether no disk is left that had it: all its blocks are lost until it is placed anew.
+    pub fn is_lost(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
     /// Whether the disk has files of the extent.
     pub fn is_on(&self, disk: DiskNumber) -> bool {
         self.replicas.iter().any(|(on, _)| *on == disk)

@@ -71,6 +71,10 @@ pub enum IoError {
     /// A disk failed, or bytes did not match their checksum (V8, V10).
     #[error("input/output error")]
     Io,
+    /// What was there was lost with a disk that left the pool, and was not written whole since; nothing
+    /// was changed in that extent.
+    #[error("what was there was lost with a disk")]
+    Lost,
     /// The request is malformed or reaches beyond the end; nothing was changed.
     #[error("the request does not fit the volume")]
     Invalid,

@@ -67,6 +67,14 @@ pub enum Rule {
     SumAnew,
     /// V10: so is one in which a write failed half way.
     HalfWritten,
+    /// V10: what was lost with a disk is not read.
+    LostRead,
+    /// V10: nothing is merged with what was lost.
+    LostMerge,
+    /// V3: what replaces lost blocks is durable before they are called well.
+    MendDurable,
+    /// V3: lost blocks are called well before who replaced them is answered.
+    MendNoted,
     /// V11: nothing is remembered of an extent that was freed.
     Forget,
     /// V12: space is taken before anything is written.
@@ -87,7 +95,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -120,6 +128,10 @@ impl Rule {
         Self::TokenDies,
         Self::SumAnew,
         Self::HalfWritten,
+        Self::LostRead,
+        Self::LostMerge,
+        Self::MendDurable,
+        Self::MendNoted,
         Self::Forget,
         Self::Reserve,
         Self::GiveBack,

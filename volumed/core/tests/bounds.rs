@@ -31,6 +31,7 @@ fn head(extents: u64) -> Head {
         extents: (0..extents)
             .map(|extent| (ExtentIndex(extent), placement.clone()))
             .collect(),
+        lost: BTreeMap::new(),
         stale: BTreeSet::new(),
         dirty: BTreeMap::from([(DISK, first_regions(extents))]),
     })

@@ -140,6 +140,7 @@ fn asked_first(disk: u16) -> Ask {
         settings: HeadSettings::for_replicas(1),
         disks: BTreeSet::from([DiskNumber(0), DiskNumber(1)]),
         extents: BTreeMap::from([(ExtentIndex(0), placement)]),
+        lost: BTreeMap::new(),
         stale: BTreeSet::new(),
         dirty: BTreeMap::from([(DiskNumber(disk), BTreeSet::from([RegionIndex(0)]))]),
     });

@@ -33,6 +33,7 @@ fn head(extents: u64, stale: BTreeSet<DiskNumber>) -> Head {
         extents: (0..extents)
             .map(|extent| (ExtentIndex(extent), placement.clone()))
             .collect(),
+        lost: BTreeMap::new(),
         stale,
         dirty: BTreeMap::new(),
     })

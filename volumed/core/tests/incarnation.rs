@@ -52,6 +52,7 @@ fn head() -> Head {
         settings: HeadSettings::for_replicas(1),
         disks: BTreeSet::from([DISK]),
         extents: [(FILE.extent, placement)].into(),
+        lost: BTreeMap::new(),
         stale: BTreeSet::new(),
         dirty: BTreeMap::new(),
     })

@@ -42,6 +42,7 @@ fn head(placed: u64) -> Head {
         extents: (0..placed)
             .map(|extent| (ExtentIndex(extent), placement()))
             .collect(),
+        lost: BTreeMap::new(),
         stale: BTreeSet::new(),
         dirty: BTreeMap::new(),
     });

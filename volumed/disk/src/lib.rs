@@ -27,6 +27,7 @@ mod slots;
 mod space;
 mod state;
 mod verify;
+mod volume_folder;
 mod write_back;
 mod writing;
 

@@ -73,6 +73,13 @@ impl Disk {
         let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
         let log = own(log, |record: &DirtyLogRecord| record.volume == volume);
         let files: Vec<ExtentFile> = extents.into_iter().collect();
+        let log = match log {
+            Slots::Fresh if self.any_holds(volume, &files)? => {
+                tracing::error!(disk = %self.id(), %volume, "the dirty log is gone: everything is checked");
+                Slots::Damaged
+            }
+            log => log,
+        };
         let share = files.len().div_ceil(READERS).max(WORTH_A_THREAD);
         let (here, elsewhere) = files.split_at(share.min(files.len()));
         let extents = std::thread::scope(|scope| {
@@ -92,6 +99,17 @@ impl Disk {
             log,
             extents,
         })
+    }
+
+    /// V5: a volume's folder is made with a log, so one that is gone or empty may have named any of
+    /// those that hold something.
+    fn any_holds(&self, volume: VolumeId, files: &[ExtentFile]) -> Result<bool, DiskError> {
+        for &file in files {
+            if self.holds_anything(volume, file)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The extents that are there, in their order, with the blocks that each holds.
@@ -465,6 +483,39 @@ mod tests {
         let expected = (0..count).filter(|extent| *extent != 300);
         let expected = expected.map(|extent| (file(extent), extent as u32));
         assert_eq!(found.extents, expected.collect::<Vec<_>>());
+    }
+
+    /// What the log of a volume says after its file was changed, and one of its extents holds something
+    /// or not.
+    fn log_after(edit: impl FnOnce(&Path), holds: bool) -> Slots<DirtyLogRecord> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = open(&folder);
+        let extents = [file(0), file(1)];
+        disk.create_extents(VOLUME, &extents).expect("extents");
+        if holds {
+            let extent = disk.files.get(VOLUME, file(1)).expect("an extent");
+            extent.write(1 << 20, &[7; 4096], true).expect("a write");
+        }
+        edit(&disk.layout.dirty_log(VOLUME));
+        drop(disk);
+        let found = open(&folder).recover(VOLUME, extents);
+        found.expect("what is there").log
+    }
+
+    #[test]
+    fn a_log_that_is_gone_beside_extents_that_hold_something_is_not_taken_for_clean() {
+        let gone = |log: &Path| std::fs::remove_file(log).expect("it was there");
+        let empty = |log: &Path| std::fs::write(log, []).expect("written");
+        assert_eq!(log_after(gone, true), Slots::Damaged);
+        assert_eq!(log_after(empty, true), Slots::Damaged);
+        assert_eq!(log_after(gone, false), Slots::Fresh);
+        // What was copied here was never marked, and is clean: the log is there, and says so.
+        let found = log_after(|_| {}, true);
+        let clean = |record: &DirtyLogRecord| record.regions == Some(BTreeSet::new());
+        assert!(
+            matches!(&found, Slots::Newest(record) if clean(record)),
+            "{found:?}"
+        );
     }
 
     #[test]

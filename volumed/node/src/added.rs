@@ -2,28 +2,29 @@
 //! them into use beside those of the settings; where the settings name one too, they win.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use volumed_core::{ByteCount, DiskId, DiskNumber};
-use volumed_disk::disk_in;
+use volumed_disk::{Disk, disk_in};
 use volumed_meta::MetaStore;
 
-use super::disks::MissingDisk;
+use super::disks::{MissingDisk, Removed};
 use super::error::StartError;
 use super::records::{AddedDisk, DISKS, DiskRecord, decode, last_part, read_all, unreadable};
 use super::start::blocking;
 use super::view::DiskSettings;
 
-/// The disks of the settings and the added ones, and those of these that are not in their place.
+/// The disks of the settings, and those of the added ones that are in their place.
 pub(super) async fn with_added(
     store: &dyn MetaStore,
     mut settings: Vec<DiskSettings>,
-) -> Result<(Vec<DiskSettings>, BTreeMap<DiskNumber, MissingDisk>), StartError> {
+) -> Result<Vec<DiskSettings>, StartError> {
     let added = added(store).await?;
     blocking(move || {
         let in_settings = settings.iter().filter_map(|it| disk_in(&it.path).ok()?);
         let in_settings: BTreeSet<DiskId> = in_settings.collect();
-        let mut missing = BTreeMap::new();
-        for (id, number, it) in added {
+        for (id, it) in added {
             if in_settings.contains(&id) {
                 continue;
             }
@@ -32,11 +33,10 @@ pub(super) async fn with_added(
                 Err(why) => {
                     let path = it.path;
                     tracing::error!(disk = %id, path = %path.display(), why, "a disk of the pool is missing");
-                    missing.insert(number, MissingDisk { id, path });
                 }
             }
         }
-        Ok((settings, missing))
+        Ok(settings)
     })
     .await
 }
@@ -51,13 +51,42 @@ pub(super) fn find(id: DiskId, added: &AddedDisk) -> Result<(), String> {
     }
 }
 
-async fn added(store: &dyn MetaStore) -> Result<Vec<(DiskId, DiskNumber, AddedDisk)>, StartError> {
+async fn added(store: &dyn MetaStore) -> Result<Vec<(DiskId, AddedDisk)>, StartError> {
+    let recorded = recorded(store).await?.into_iter();
+    let added = recorded.filter_map(|(id, record)| Some((id, record.added?)));
+    Ok(added.collect())
+}
+
+/// The disks of the pool that are not `here`, and those that left it.
+pub(super) async fn absent(
+    store: &dyn MetaStore,
+    here: &BTreeMap<DiskNumber, Arc<Disk>>,
+    named: BTreeMap<DiskNumber, PathBuf>,
+) -> Result<(BTreeMap<DiskNumber, MissingDisk>, Removed), StartError> {
+    let (mut missing, mut numbers) = (BTreeMap::new(), BTreeSet::new());
+    for (id, record) in recorded(store).await? {
+        let number = DiskNumber(record.number);
+        if record.removed {
+            numbers.insert(number);
+        } else if !here.contains_key(&number) {
+            // Of one that was added, it was said already why.
+            if record.added.is_none() {
+                tracing::error!(disk = %id, "a disk of the pool is missing");
+            }
+            let path = record.added.map(|it| it.path).or(record.path);
+            let path = path.unwrap_or_default();
+            missing.insert(number, MissingDisk { id, path });
+        }
+    }
+    Ok((missing, Removed { numbers, named }))
+}
+
+async fn recorded(store: &dyn MetaStore) -> Result<Vec<(DiskId, DiskRecord)>, StartError> {
     let mut all = Vec::new();
     for entry in read_all(store, DISKS).await? {
-        let record: DiskRecord = decode(&entry)?;
         let id = last_part(&entry.key).parse();
         let id = id.map_err(|_| unreadable(&entry.key, "its key is no disk's"))?;
-        all.extend(record.added.map(|it| (id, DiskNumber(record.number), it)));
+        all.push((id, decode(&entry)?));
     }
     Ok(all)
 }

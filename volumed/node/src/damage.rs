@@ -11,6 +11,7 @@ use volumed_meta::{Change, Compare, MetaStore, StoreError};
 
 use super::Volumes;
 use super::error::{ShowVolumeError, StartError};
+use super::lost::Lost;
 use super::machine::Machine;
 use super::name::VolumeName;
 use super::records::{
@@ -91,7 +92,7 @@ pub(super) async fn load(
 }
 
 impl Volumes {
-    /// Which blocks of a volume are known to be damaged.
+    /// Which blocks of a volume are known to be damaged or lost.
     pub fn damage(&self, name: &VolumeName) -> Result<DamageView, ShowVolumeError> {
         let volume = self
             .find(name)
@@ -102,14 +103,30 @@ impl Volumes {
             view.more |= damage.more;
             view.ranges
                 .extend(ranges(&damage).map(|(offset, length)| DamagedRange {
-                    disk: on.disk.id(),
+                    disk: Some(on.disk.id()),
                     extent: ExtentIndex::of(offset),
                     offset,
                     length,
                 }));
         }
+        add_lost(&mut view, &volume.machine.lost());
         Ok(view)
     }
+}
+
+/// As many ranges as are told of damage, at most.
+fn add_lost(view: &mut DamageView, lost: &Lost) {
+    let ranges = lost.iter().flat_map(|(&extent, blocks)| {
+        blocks.runs().map(move |(first, count)| DamagedRange {
+            disk: None,
+            extent,
+            offset: extent.start() + u64::from(first) * BLOCK_SIZE,
+            length: u64::from(count) * BLOCK_SIZE,
+        })
+    });
+    let mut ranges = ranges.take(Damage::MOST + 1);
+    view.ranges.extend(ranges.by_ref().take(Damage::MOST));
+    view.more |= ranges.next().is_some();
 }
 
 /// Runs of neighbours within an extent, each with its first byte and its length.

@@ -38,7 +38,16 @@ impl PoolDisk {
 #[derive(Debug, Clone)]
 pub(super) struct MissingDisk {
     pub id: DiskId,
+    /// Where it is to be, or served last; empty if nobody knows.
     pub path: PathBuf,
+}
+
+/// Disks that left the pool.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Removed {
+    pub numbers: BTreeSet<DiskNumber>,
+    /// Those that the settings name, and where.
+    pub named: BTreeMap<DiskNumber, PathBuf>,
 }
 
 pub(super) type DiskMap = BTreeMap<DiskNumber, Arc<PoolDisk>>;
@@ -47,15 +56,21 @@ pub(super) type DiskMap = BTreeMap<DiskNumber, Arc<PoolDisk>>;
 pub(super) struct Disks {
     here: RwLock<Arc<DiskMap>>,
     missing: Mutex<BTreeMap<DiskNumber, MissingDisk>>,
+    removed: RwLock<Removed>,
     /// Those on which nothing is placed any more.
     draining: RwLock<BTreeSet<DiskNumber>>,
 }
 
 impl Disks {
-    pub fn new(here: DiskMap, missing: BTreeMap<DiskNumber, MissingDisk>) -> Self {
+    pub fn new(
+        here: DiskMap,
+        missing: BTreeMap<DiskNumber, MissingDisk>,
+        removed: Removed,
+    ) -> Self {
         Self {
             here: RwLock::new(Arc::new(here)),
             missing: Mutex::new(missing),
+            removed: RwLock::new(removed),
             draining: RwLock::default(),
         }
     }
@@ -74,6 +89,16 @@ impl Disks {
         self.missing.lock().clone()
     }
 
+    /// The disks that left the pool: what is on none but them is lost.
+    pub fn removed(&self) -> BTreeSet<DiskNumber> {
+        self.removed.read().numbers.clone()
+    }
+
+    /// Where the settings still name disks that left the pool.
+    pub fn removed_and_named(&self) -> Vec<PathBuf> {
+        self.removed.read().named.values().cloned().collect()
+    }
+
     /// Whether nothing is placed on the disk any more.
     pub fn is_draining(&self, disk: DiskNumber) -> bool {
         self.draining.read().contains(&disk)
@@ -89,8 +114,13 @@ impl Disks {
         }
     }
 
-    /// The disk has left the pool.
-    pub fn remove(&self, disk: DiskNumber) {
+    /// The disk has left the pool; `named`: where the settings name it, if they do.
+    pub fn remove(&self, disk: DiskNumber, named: Option<PathBuf>) {
+        {
+            let mut removed = self.removed.write();
+            removed.numbers.insert(disk);
+            removed.named.extend(named.map(|path| (disk, path)));
+        }
         self.missing.lock().remove(&disk);
         let mut here = self.here.write();
         let mut all = DiskMap::clone(&here);
@@ -101,6 +131,11 @@ impl Disks {
     /// Takes a disk in, in place of the one with its number.
     pub fn put(&self, disk: Arc<PoolDisk>) {
         self.missing.lock().remove(&disk.number);
+        {
+            let mut removed = self.removed.write();
+            removed.numbers.remove(&disk.number);
+            removed.named.remove(&disk.number);
+        }
         let mut here = self.here.write();
         let mut all = DiskMap::clone(&here);
         all.insert(disk.number, disk);

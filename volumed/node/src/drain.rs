@@ -3,8 +3,7 @@
 //! That a disk is drained is in its record, so a restart goes on. Each disk that is drained has a task
 //! that moves one extent at a time, no faster than it may, and waits for clients.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -37,9 +36,16 @@ const THIS_NODE: u64 = 0;
 /// The drains of this node.
 #[derive(Debug, Default)]
 pub(super) struct Drains {
-    disks: Mutex<BTreeMap<DiskNumber, Drain>>,
+    state: Mutex<State>,
     /// Bytes that are moved off each disk in a second, at most; none before the tasks may run.
     rate: OnceLock<ByteCount>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    wanted: BTreeMap<DiskNumber, Drain>,
+    /// Disks with a task, also while it clears up after a drain that nobody wants any more.
+    working: BTreeSet<DiskNumber>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,7 +95,7 @@ impl Volumes {
                 held: on.disk.space().used().0,
             };
             let noted = |record: &mut DiskRecord| record.drain = Some(drain);
-            change_record(&*node.store, id, noted).await?;
+            change_record(&*node.store, id, &[], noted).await?;
             begin(&self.shared, on.number, drain);
         }
         self.view_of(id)
@@ -100,23 +106,54 @@ impl Volumes {
         let _turn = self.shared.disk_turn.lock().await;
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
-        change_record(&*node.store, id, |record| record.drain = None).await?;
-        self.shared.drains.disks.lock().remove(&on.number);
+        change_record(&*node.store, id, &[], |record| record.drain = None).await?;
+        self.shared.drains.forget(on.number);
         node.disks.set_draining(on.number, false);
         self.view_of(id)
     }
 }
 
 impl Drains {
-    /// The disk left the pool.
+    /// Nobody wants the disk drained any more, or it left the pool.
     pub fn forget(&self, disk: DiskNumber) {
-        self.disks.lock().remove(&disk);
+        self.state.lock().wanted.remove(&disk);
+    }
+
+    /// The disk is to be drained; true if that needs a task. One that still clears up after an earlier
+    /// drain goes on with this one.
+    fn want(&self, disk: DiskNumber, drain: Drain) -> bool {
+        let mut state = self.state.lock();
+        state.wanted.entry(disk).or_insert(drain);
+        self.rate.get().is_some() && state.working.insert(disk)
+    }
+
+    /// Since when this process drains the disk, if anybody wants that.
+    fn since(&self, disk: DiskNumber) -> Option<Instant> {
+        let state = self.state.lock();
+        state.wanted.get(&disk).map(|drain| drain.since.0)
+    }
+
+    /// The disk is empty; true if the task ends with that, and no other drain began meanwhile.
+    fn drained(&self, disk: DiskNumber, since: Instant) -> bool {
+        let mut state = self.state.lock();
+        let drain = state.wanted.get_mut(&disk);
+        let Some(drain) = drain.filter(|drain| drain.since.0 == since) else {
+            return false;
+        };
+        drain.state = DrainState::Drained;
+        state.working.remove(&disk)
+    }
+
+    /// The task has cleared up; true if it ends with that, since nobody wants the disk drained again.
+    fn cleared_up(&self, disk: DiskNumber) -> bool {
+        let mut state = self.state.lock();
+        !state.wanted.contains_key(&disk) && state.working.remove(&disk)
     }
 
     /// How far the drain of a disk is that holds so much now.
     pub fn view(&self, disk: DiskNumber, held: ByteCount) -> Option<DrainView> {
-        let drains = self.disks.lock();
-        let drain = drains.get(&disk)?;
+        let state = self.state.lock();
+        let drain = state.wanted.get(&disk)?;
         let (since, left) = drain.since;
         let moved = left.saturating_sub(held.0);
         let seconds = since.elapsed().as_secs_f64() * held.0 as f64 / moved.max(1) as f64;
@@ -131,13 +168,13 @@ impl Drains {
     }
 
     fn set(&self, disk: DiskNumber, state: DrainState) {
-        if let Some(drain) = self.disks.lock().get_mut(&disk) {
+        if let Some(drain) = self.state.lock().wanted.get_mut(&disk) {
             drain.state = state;
         }
     }
 
     fn is_wanted(&self, disk: DiskNumber) -> bool {
-        self.disks.lock().contains_key(&disk)
+        self.since(disk).is_some()
     }
 }
 
@@ -151,11 +188,7 @@ fn begin(shared: &Arc<Shared>, disk: DiskNumber, record: DrainRecord) {
         state: DrainState::Moving,
         since: (Instant::now(), held),
     };
-    match shared.drains.disks.lock().entry(disk) {
-        Entry::Occupied(_) => return,
-        Entry::Vacant(place) => place.insert(drain),
-    };
-    if shared.drains.rate.get().is_some() {
+    if shared.drains.want(disk, drain) {
         tokio::spawn(work(Arc::downgrade(shared), disk));
     }
 }
@@ -169,14 +202,19 @@ async fn work(shared: Weak<Shared>, disk: DiskNumber) {
         if shared.stopping.load(Ordering::Acquire) {
             return;
         }
-        if !shared.drains.is_wanted(disk) {
+        let Some(since) = shared.drains.since(disk) else {
             forget_copies(&shared, disk).await;
-            return;
-        }
+            if shared.drains.cleared_up(disk) {
+                return;
+            }
+            continue;
+        };
         match look(&shared, disk).await {
             Look::Empty => {
-                tracing::info!(%disk, "the disk is drained");
-                return shared.drains.set(disk, DrainState::Drained);
+                if shared.drains.drained(disk, since) {
+                    tracing::info!(%disk, "the disk is drained");
+                    return;
+                }
             }
             Look::Again => shared.drains.set(disk, DrainState::Moving),
             Look::Stuck(state) => {
@@ -333,5 +371,34 @@ async fn forget_copies(shared: &Arc<Shared>, disk: DiskNumber) {
             drop_left(&placements, &volume, file).await;
         }
         volume.rest().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_has_one_task_also_when_it_is_drained_again_at_once() {
+        let (drains, disk) = (Drains::default(), DiskNumber(3));
+        let drain = || Drain {
+            record: DrainRecord { begun: 0, held: 0 },
+            state: DrainState::Moving,
+            since: (Instant::now(), 0),
+        };
+        assert!(!drains.want(disk, drain()), "not before tasks may run");
+        drains.rate.get_or_init(|| ByteCount(1));
+        assert!(drains.want(disk, drain()));
+        let before = drains.since(disk).expect("it is drained");
+        drains.forget(disk);
+        assert!(!drains.want(disk, drain()), "the task is there yet");
+        assert!(!drains.cleared_up(disk) && !drains.drained(disk, before));
+        drains.forget(disk);
+        assert!(drains.cleared_up(disk));
+        assert!(drains.want(disk, drain()));
+        let since = drains.since(disk).expect("it is drained");
+        assert!(drains.drained(disk, since));
+        drains.forget(disk);
+        assert!(drains.want(disk, drain()));
     }
 }

@@ -162,6 +162,20 @@ pub enum ChangeDiskError {
         /// Of which volumes.
         volumes: Vec<VolumeName>,
     },
+    /// Volumes have something on it, which is nowhere else, and it cannot be read.
+    #[error(
+        "up to {} of {} would be lost with the disk {id}, which failed or is missing: `volumed disk retry \
+         {id}` takes it back, `volumed disk remove {id} --accept-loss` gives them up",
+        display(held.0), names(volumes)
+    )]
+    WouldLose {
+        /// The disk.
+        id: DiskId,
+        /// What volumes hold there at most.
+        held: ByteCount,
+        /// Which volumes.
+        volumes: Vec<VolumeName>,
+    },
     /// Nothing would be left to write to.
     #[error("the disk {0} is the last one that serves: add another one first")]
     LastDisk(DiskId),
@@ -178,6 +192,9 @@ pub enum ChangeDiskError {
     /// It cannot be taken into use.
     #[error(transparent)]
     Disk(#[from] StartError),
+    /// A volume went meanwhile.
+    #[error(transparent)]
+    Volume(AttachError),
     /// The daemon stops.
     #[error("the volume daemon is stopping")]
     Stopping,
@@ -187,6 +204,16 @@ pub enum ChangeDiskError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AttachError> for ChangeDiskError {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::Record(error) => Self::Record(error),
+            AttachError::Store(error) => Self::Store(error),
+            error => Self::Volume(error),
+        }
+    }
 }
 
 /// The first few.

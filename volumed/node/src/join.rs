@@ -13,7 +13,7 @@ use super::Volumes;
 use super::added::{find, record_of, settings_of};
 use super::damage;
 use super::disks::PoolDisk;
-use super::error::{AttachError, ChangeDiskError, StartError};
+use super::error::{ChangeDiskError, StartError};
 use super::leftovers::Leftovers;
 use super::machine::{Held, Node};
 use super::placements::{self, PlacementsError};
@@ -74,6 +74,7 @@ pub(super) async fn join(
             added: added.clone(),
             drain: None,
             removed: false,
+            path: None,
         };
         let absent = vec![
             same,
@@ -171,9 +172,11 @@ impl Volumes {
             .ok_or(ChangeDiskError::NotFound(id))?;
         let entry = node.store.get(&disk_key(id)).await?;
         let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
-        let added = record.and_then(|record| record.added);
-        let added = added.ok_or(ChangeDiskError::NotFound(id))?;
         let path = found.path.clone();
+        let Some(added) = record.and_then(|record| record.added) else {
+            let why = "it is one of the settings, which only a start looks for".to_owned();
+            return Err(ChangeDiskError::Missing { id, path, why });
+        };
         find(id, &added).map_err(|why| ChangeDiskError::Missing { id, path, why })?;
         let disk = open(settings_of(added), node).await?;
         let state = StoreState::read(&*node.store).await?;
@@ -270,30 +273,34 @@ async fn note_added(
     id: DiskId,
     added: AddedDisk,
 ) -> Result<(), ChangeDiskError> {
-    change_record(store, id, |record| {
+    let edit = |record: &mut DiskRecord| {
         record.added = Some(added.clone());
         record.drain = None;
         record.removed = false;
-    })
-    .await
+    };
+    change_record(store, id, &[], edit).await.map(|_| ())
 }
 
-/// Changes a disk's record by compare-and-swap.
+/// Changes a disk's record, and other values `with` it, by compare-and-swap; answers the record as it was
+/// before.
 pub(super) async fn change_record(
     store: &dyn MetaStore,
     id: DiskId,
+    with: &[Change],
     edit: impl Fn(&mut DiskRecord),
-) -> Result<(), ChangeDiskError> {
+) -> Result<DiskRecord, ChangeDiskError> {
     let key = disk_key(id);
     loop {
         let entry = store.get(&key).await?;
         let entry = entry.ok_or(ChangeDiskError::NotFound(id))?;
-        let mut record: DiskRecord = decode(&entry)?;
+        let before: DiskRecord = decode(&entry)?;
+        let mut record = before.clone();
         edit(&mut record);
         let same = Compare::Unchanged(key.clone(), entry.modified);
         let put = Change::Put(key.clone(), encode(&record));
-        if let Outcome::Committed(_) = store.transact(vec![same], vec![put]).await? {
-            return Ok(());
+        let changes = with.iter().cloned().chain([put]).collect();
+        if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
+            return Ok(before);
         }
     }
 }
@@ -342,13 +349,7 @@ impl Volume {
             self.machine.quiet(true).await;
         }
         self.machine.idle_on(on.number).await;
-        self.token_meets(on, !placed.is_empty())
-            .await
-            .map_err(|error| match error {
-                AttachError::Record(error) => ChangeDiskError::Record(error),
-                AttachError::Store(error) => ChangeDiskError::Store(error),
-                _ => ChangeDiskError::NotFound(on.disk.id()),
-            })?;
+        self.token_meets(on, !placed.is_empty()).await?;
         // Nothing is noted between what the store is asked and what the replica is told.
         let mut kept = self.machine.damage.lock().await;
         let damage = damage::load(store, self.id).await?.remove(&on.number);
@@ -359,11 +360,19 @@ impl Volume {
                 kept.insert(on.number, damage);
                 let on = Arc::clone(on);
                 self.machine.put_replica(Held { on, replica });
+                self.know_lost().await?;
             }
             Err(error) => {
                 tracing::error!(volume = %self.name, disk = %on.disk.id(), %error, "the promise is damaged");
             }
         }
+        Ok(())
+    }
+
+    /// What was lost with the disk is there again, if that left the pool and comes back.
+    pub(super) async fn know_lost(&self) -> Result<(), ChangeDiskError> {
+        let placements = self.load_placements().await?;
+        self.machine.know_lost(placements.lost);
         Ok(())
     }
 

@@ -1,34 +1,51 @@
 //! Disks that leave the pool.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use volumed_core::{DiskId, DiskNumber};
-use volumed_meta::{Change, Compare, Outcome};
+use tokio::sync::MutexGuard;
+use volumed_core::{ByteCount, DiskId, DiskNumber, EXTENT_SIZE};
+use volumed_meta::Change;
 
 use super::disks::PoolDisk;
 use super::error::ChangeDiskError;
-use super::records::{DiskRecord, decode, disk_key, encode, scrub_key};
+use super::join::change_record;
+use super::records::scrub_key;
 use super::start::read_volumes;
+use super::volume::{Seat, Volume};
 use super::{Shared, Volumes};
 
+/// A disk that is to leave.
+struct Leaving {
+    id: DiskId,
+    number: DiskNumber,
+    path: PathBuf,
+    /// Nothing on it can be read, or moved elsewhere.
+    dead: bool,
+}
+
 impl Volumes {
-    /// Has a disk leave the pool that holds nothing of any volume. It is remembered as one that left: a
-    /// start whose settings still name it passes it over, until it is added again.
-    pub async fn remove_disk(&self, id: DiskId) -> Result<(), ChangeDiskError> {
+    /// Has a disk leave the pool that holds nothing of any volume; with `accept_loss` also one that failed
+    /// or is missing, and what only it holds is lost. It is remembered as one that left: a start whose
+    /// settings still name it passes it over, until it is added again.
+    pub async fn remove_disk(&self, id: DiskId, accept_loss: bool) -> Result<(), ChangeDiskError> {
         let _turn = self.shared.disk_turn.lock().await;
         if self.stopping() {
             return Err(ChangeDiskError::Stopping);
         }
-        let shared = &self.shared;
-        let disks = &shared.node.disks;
+        let (shared, disks) = (&self.shared, &self.shared.node.disks);
         let Some(on) = disks.find(id) else {
             let missing = disks.missing();
-            let found = missing.iter().find(|(_, it)| it.id == id);
-            let (&number, _) = found.ok_or(ChangeDiskError::NotFound(id))?;
-            refuse_used(shared, number, id).await?;
-            note_removed(shared, number, id).await?;
-            disks.remove(number);
-            return Ok(());
+            let found = missing.into_iter().find(|(_, it)| it.id == id);
+            let (number, found) = found.ok_or(ChangeDiskError::NotFound(id))?;
+            let (path, dead) = (found.path, true);
+            let leaving = Leaving {
+                id,
+                number,
+                path,
+                dead,
+            };
+            return remove(shared, &leaving, accept_loss).await;
         };
         let others = disks.all();
         let mut others = others.values().filter(|other| other.number != on.number);
@@ -37,7 +54,7 @@ impl Volumes {
         }
         let drained = disks.is_draining(on.number);
         disks.set_draining(on.number, true);
-        let removed = remove(shared, &on).await;
+        let removed = remove(shared, &Leaving::of(&on), accept_loss).await;
         if removed.is_err() && !drained {
             disks.set_draining(on.number, false);
         }
@@ -45,64 +62,121 @@ impl Volumes {
     }
 }
 
-async fn remove(shared: &Arc<Shared>, on: &Arc<PoolDisk>) -> Result<(), ChangeDiskError> {
+impl Leaving {
+    fn of(on: &PoolDisk) -> Self {
+        Self {
+            id: on.disk.id(),
+            number: on.number,
+            path: on.disk.path().to_owned(),
+            dead: on.disk.failed(),
+        }
+    }
+}
+
+async fn remove(
+    shared: &Arc<Shared>,
+    leaving: &Leaving,
+    accept_loss: bool,
+) -> Result<(), ChangeDiskError> {
+    let number = leaving.number;
     // Whatever was to be placed there has its record by then.
     for volume in shared.all() {
         volume.machine.placed().await;
     }
-    let (number, id) = (on.number, on.disk.id());
-    refuse_used(shared, number, id).await?;
-    note_removed(shared, number, id).await?;
+    let users = users(shared, number).await?;
+    let may_lose = leaving.dead && accept_loss;
+    if !users.is_empty() && !may_lose {
+        return Err(refusal(leaving, &users));
+    }
+    // Until the seats are free again, nobody has a head that counts on the disk.
+    let mut seats = Vec::new();
+    for (volume, _) in &users {
+        let seat = volume.seat.lock().await;
+        seats.push(volume.lose(seat).await?);
+    }
+    let named = note_removed(shared, leaving).await?;
     // A volume that is made from here on gets no replica there.
-    shared.node.disks.remove(number);
+    shared.node.disks.remove(number, named);
     shared.drains.forget(number);
     for volume in shared.all() {
         volume.machine.drop_replica(number).await;
+    }
+    for (volume, _) in &users {
+        volume.know_lost().await?;
+        tracing::warn!(volume = %volume.name, disk = %leaving.id, "what the disk held of the volume is lost");
     }
     shared.node.disks.share_file_systems();
     Ok(())
 }
 
-/// Refuses to do without a disk that some record names.
-async fn refuse_used(
+/// The volumes of which some record names the disk, and in how many extents.
+async fn users(
     shared: &Arc<Shared>,
     number: DiskNumber,
-    id: DiskId,
-) -> Result<(), ChangeDiskError> {
+) -> Result<Vec<(Arc<Volume>, usize)>, ChangeDiskError> {
+    let mut users = Vec::new();
     let recorded = read_volumes(&*shared.node.store).await?;
-    let used = |it: &super::start::Recorded| it.placements.on(number).len();
-    let extents = recorded.values().map(used).sum();
-    if extents == 0 {
-        return Ok(());
+    for volume in shared.all() {
+        let placed = recorded.get(&volume.id);
+        let extents = placed.map_or(0, |it| it.placements.on(number).len());
+        if extents > 0 {
+            users.push((volume, extents));
+        }
     }
-    let volumes = recorded.values().filter(|it| used(it) > 0);
-    Err(ChangeDiskError::InUse {
-        id,
-        extents,
-        volumes: volumes.map(|it| it.name.clone()).collect(),
-    })
+    Ok(users)
 }
 
+/// Why a disk does not leave that volumes have something on.
+fn refusal(leaving: &Leaving, users: &[(Arc<Volume>, usize)]) -> ChangeDiskError {
+    let id = leaving.id;
+    let extents = users.iter().map(|(_, extents)| extents).sum();
+    let volumes = users.iter().map(|(volume, _)| volume.name.clone());
+    let volumes = volumes.collect();
+    if !leaving.dead {
+        return ChangeDiskError::InUse {
+            id,
+            extents,
+            volumes,
+        };
+    }
+    let held = |(volume, extents): &(Arc<Volume>, usize)| {
+        let held = volume.machine.held_on(leaving.number);
+        held.map_or(*extents as u64 * EXTENT_SIZE, |held| held.0)
+    };
+    ChangeDiskError::WouldLose {
+        id,
+        held: ByteCount(users.iter().map(held).sum()),
+        volumes,
+    }
+}
+
+/// Notes that the disk left; answers where the settings name it, unless it was added.
 async fn note_removed(
     shared: &Arc<Shared>,
-    number: DiskNumber,
-    id: DiskId,
-) -> Result<(), ChangeDiskError> {
-    let (store, key) = (&shared.node.store, disk_key(id));
-    loop {
-        let entry = store.get(&key).await?;
-        let entry = entry.ok_or(ChangeDiskError::NotFound(id))?;
-        let mut record: DiskRecord = decode(&entry)?;
+    leaving: &Leaving,
+) -> Result<Option<PathBuf>, ChangeDiskError> {
+    let scrub = [Change::Delete(scrub_key(leaving.number))];
+    let before = change_record(&*shared.node.store, leaving.id, &scrub, |record| {
         record.added = None;
         record.drain = None;
         record.removed = true;
-        let same = Compare::Unchanged(key.clone(), entry.modified);
-        let changes = vec![
-            Change::Put(key.clone(), encode(&record)),
-            Change::Delete(scrub_key(number)),
-        ];
-        if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
-            return Ok(());
+    });
+    let added = before.await?.added.is_some();
+    Ok((!added).then(|| leaving.path.clone()))
+}
+
+impl Volume {
+    /// Ends the session: a disk that the volume has something on leaves. What was not flushed may have
+    /// been there (V9).
+    async fn lose<'a>(
+        &'a self,
+        mut seat: MutexGuard<'a, Seat>,
+    ) -> Result<MutexGuard<'a, Seat>, ChangeDiskError> {
+        if seat.deleted {
+            return Ok(seat);
         }
+        self.end(&mut seat).await;
+        self.token_loses().await?;
+        Ok(seat)
     }
 }

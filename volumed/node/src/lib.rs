@@ -17,6 +17,7 @@ mod growth;
 mod join;
 mod leave;
 mod leftovers;
+mod lost;
 mod machine;
 mod moving;
 mod name;
@@ -38,6 +39,7 @@ mod view;
 mod volume;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -298,12 +300,15 @@ impl Volumes {
     pub async fn disks(&self) -> Vec<DiskView> {
         let disks = &self.shared.node.disks;
         let missing = disks.missing();
-        let missing = missing
-            .values()
-            .map(|it| DiskView::missing(it.id, &it.path));
+        let missing = missing.values().map(DiskView::missing);
         let here = disks.all();
         let here = here.values().map(|on| self.shared.view(on));
         here.chain(missing).collect()
+    }
+
+    /// Where the settings name disks that were removed from the pool.
+    pub fn removed_and_named(&self) -> Vec<PathBuf> {
+        self.shared.node.disks.removed_and_named()
     }
 
     /// Whether the daemon still takes requests.

@@ -10,13 +10,14 @@ mod replicas;
 mod space;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::ExtentFile;
+use volumed_core::message::{ExtentFile, OpId};
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
@@ -26,6 +27,7 @@ use volumed_meta::{MetaStore, StoreError};
 use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
 use super::disks::{Disks, PoolDisk};
+use super::lost::{self, Lost};
 use super::open_extents::OpenExtents;
 use super::placements::Placements;
 use copying::Followed;
@@ -61,6 +63,8 @@ pub(super) struct Machine {
     pub replicas: u8,
     pub node: Arc<Node>,
     pub damage: KeptDamage,
+    /// What the store says is lost of the volume.
+    pub(super) lost: Mutex<Lost>,
     state: Mutex<State>,
     /// Something ended.
     progress: Notify,
@@ -95,6 +99,7 @@ enum Deed {
     Unplace(Vec<ExtentFile>),
     Switch(ExtentFile, Move),
     KeepDamage(DiskNumber),
+    Mend(OpId, ExtentIndex, Range<u32>),
     Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
@@ -135,6 +140,7 @@ impl Machine {
             replicas,
             node,
             damage,
+            lost: Mutex::default(),
             state,
             progress,
         });
@@ -152,6 +158,7 @@ impl Machine {
         placements: Placements,
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
+        self.know_lost(placements.lost.clone());
         let deeds = {
             let mut state = self.state.lock();
             let replicas = state.replicas.iter();
@@ -164,6 +171,7 @@ impl Machine {
                 settings: HeadSettings::for_replicas(self.replicas),
                 disks: state.needed(&placements),
                 extents: placements.placed,
+                lost: placements.lost,
                 stale: placements.stale,
                 dirty: dirty.collect(),
             }));
@@ -287,7 +295,7 @@ impl Machine {
         self.progress.notify_waiters();
     }
 
-    fn head_event(self: &Arc<Self>, event: HeadEvent) {
+    pub(super) fn head_event(self: &Arc<Self>, event: HeadEvent) {
         let deeds = self.state.lock().feed(self.now(), Input::Head(event));
         self.perform(deeds);
     }
@@ -332,6 +340,12 @@ impl Machine {
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);
                     self.node.runtime.spawn(damage::keep(machine, disk));
+                }
+                Deed::Mend(op, extent, blocks) => {
+                    let machine = Arc::clone(self);
+                    self.node
+                        .runtime
+                        .spawn(lost::mend(machine, op, extent, blocks));
                 }
                 Deed::Recall(disk) => {
                     self.node.recall(disk);
@@ -432,6 +446,9 @@ impl State {
                 HeadEffect::Unplace(files) => {
                     self.placing += 1;
                     deeds.push_back(Deed::Unplace(files));
+                }
+                HeadEffect::Mend(op, extent, blocks) => {
+                    deeds.push_back(Deed::Mend(op, extent, blocks));
                 }
                 HeadEffect::Copy(extent, progress) => self.copied(extent, progress),
                 HeadEffect::Switch(file, to) => {

@@ -158,18 +158,18 @@ pub(super) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: Disk
 }
 
 /// Tries until the store answers: whether a change whose answer was lost took place is unknown (V4).
-async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
+pub(super) async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
     volume: VolumeId,
     change: impl Fn() -> F,
 ) -> Result<T, PlacementsError> {
     loop {
         match change().await {
             Err(PlacementsError::Store(error)) => {
-                tracing::warn!(%volume, %error, "where an extent is cannot be recorded yet");
+                tracing::warn!(%volume, %error, "a change of an extent cannot be recorded yet");
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => {
-                tracing::error!(%volume, %error, "where an extent is cannot be recorded");
+                tracing::error!(%volume, %error, "a change of an extent cannot be recorded");
                 return Err(error);
             }
             done => return done,

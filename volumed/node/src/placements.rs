@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use volumed_core::format::{EXTENTS_PER_PAGE, PlacementPage};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
-use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
+use volumed_core::{DiskNumber, ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, StoreError};
 
 use super::error::RecordError;
+use super::lost::{self, Lost};
 use super::records::{
-    StaleRecord, decode, extents_prefix, last_part, page_key, read_all, stale_prefix, unreadable,
-    volume_key,
+    StaleRecord, decode, extents_prefix, last_part, lost_key, page_key, read_all, stale_prefix,
+    unreadable, volume_key,
 };
+
+/// Of so many lost extents the records can be removed with a page, in one transaction.
+pub(super) const MOST_LOST: usize = 100;
 
 /// Why placements were not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,8 @@ pub(super) enum PlacementsError {
 pub(super) struct Placements {
     /// Every placed extent.
     pub placed: BTreeMap<ExtentIndex, Placement>,
+    /// What was lost with disks that left the pool.
+    pub lost: Lost,
     /// Disks that may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
 }
@@ -47,6 +53,18 @@ impl Placements {
             }
         }
         forgotten
+    }
+
+    /// Some disks left the pool, and what is on none but them is lost.
+    pub fn lose(&mut self, removed: &BTreeSet<DiskNumber>) {
+        for (&extent, placed) in &mut self.placed {
+            let left =
+                |(disk, role): &(DiskNumber, Role)| is_full(*role) && !removed.contains(disk);
+            if !placed.replicas.iter().any(left) {
+                placed.replicas.clear();
+                self.lost.insert(extent, LostBlocks::all());
+            }
+        }
     }
 
     /// What is placed on a disk.
@@ -76,6 +94,7 @@ pub(super) async fn load(
                 (extent, placement)
             }));
     }
+    all.lost = lost::load(store, volume).await?;
     for entry in read_all(store, &stale_prefix(volume)).await? {
         let _: StaleRecord = decode(&entry)?;
         let number = last_part(&entry.key).parse();
@@ -85,11 +104,13 @@ pub(super) async fn load(
     Ok(all)
 }
 
-/// Notes new extents, page by page; answers those that are noted.
+/// Notes new extents, page by page; those that were lost take the place of what is noted of them, and all
+/// their blocks stay lost.
 pub(super) async fn add(
     store: &dyn MetaStore,
     volume: VolumeId,
     new: &BTreeMap<ExtentIndex, Placement>,
+    lost: &BTreeSet<ExtentIndex>,
 ) -> Result<(), PlacementsError> {
     let mut pages: BTreeMap<u64, Vec<(u16, &Placement)>> = BTreeMap::new();
     for (&extent, placement) in new {
@@ -97,7 +118,12 @@ pub(super) async fn add(
         pages.entry(page).or_default().push((index, placement));
     }
     for (number, placements) in pages {
-        change(store, volume, number, |page| {
+        let of_page = |extent: &&ExtentIndex| PlacementPage::locate(**extent).0 == number;
+        let lost = lost.iter().filter(of_page);
+        let lost: Vec<_> = lost
+            .map(|&extent| lost::note(volume, extent, &LostBlocks::all()))
+            .collect();
+        change(store, volume, number, &lost, |page| {
             for (index, placement) in &placements {
                 page.extents.insert(*index, (*placement).clone());
             }
@@ -107,18 +133,22 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// Removes extents that share a page, those of them that are still the ones that were placed then.
+/// Removes extents that share a page, those of them that are still the ones that were placed then, and
+/// what is noted to be `lost` of them: of at most [`MOST_LOST`].
 pub(super) async fn remove(
     store: &dyn MetaStore,
     volume: VolumeId,
     files: &[ExtentFile],
+    lost: &BTreeSet<ExtentIndex>,
 ) -> Result<(), PlacementsError> {
     let located = |file: &ExtentFile| PlacementPage::locate(file.extent);
     let Some((number, _)) = files.first().map(located) else {
         return Ok(());
     };
     debug_assert!(files.iter().all(|file| located(file).0 == number));
-    change(store, volume, number, |page| {
+    let forget = |&extent: &ExtentIndex| Change::Delete(lost_key(volume, extent));
+    let forget: Vec<_> = lost.iter().map(forget).collect();
+    change(store, volume, number, &forget, |page| {
         for file in files {
             let (_, index) = located(file);
             let placed = page.extents.get(&index);
@@ -140,7 +170,7 @@ pub(super) async fn edit(
 ) -> Result<Option<Placement>, PlacementsError> {
     let (number, index) = PlacementPage::locate(file.extent);
     let same = |placement: &Placement| placement.alloc == file.alloc;
-    let mut page = change(store, volume, number, |page| {
+    let mut page = change(store, volume, number, &[], |page| {
         let placement = page.extents.get_mut(&index);
         if let Some(placement) = placement.filter(|placement| same(placement)) {
             edit(&mut placement.replicas);
@@ -164,11 +194,13 @@ fn is_full(role: Role) -> bool {
     role == Role::Full
 }
 
-/// Reads, changes and writes a page until nobody came between; answers it as it is now.
+/// Reads, changes and writes a page, and other values `with` it, until nobody came between;
+/// answers the page as it is now.
 async fn change(
     store: &dyn MetaStore,
     volume: VolumeId,
     number: u64,
+    with: &[Change],
     edit: impl Fn(&mut PlacementPage),
 ) -> Result<PlacementPage, PlacementsError> {
     let key = page_key(volume, number);
@@ -193,7 +225,8 @@ async fn change(
             Change::Put(key.clone(), bytes)
         };
         let exists = Compare::Present(volume_key(volume));
-        if let Outcome::Committed(_) = store.transact(vec![exists, same], vec![write]).await? {
+        let changes = with.iter().cloned().chain([write]).collect();
+        if let Outcome::Committed(_) = store.transact(vec![exists, same], changes).await? {
             return Ok(page);
         }
         if store.get(&volume_key(volume)).await?.is_none() {

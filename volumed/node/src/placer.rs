@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use volumed_core::head::{HeadEvent, PlaceFailure};
@@ -14,13 +13,11 @@ use volumed_disk::DiskError;
 
 use super::disks::PoolDisk;
 use super::machine::Machine;
-use super::placements::{self, PlacementsError};
+use super::moving::until_told;
+use super::placements::{self, MOST_LOST};
 
 /// All disks are this node's: there is only one yet.
 const THIS_NODE: u64 = 0;
-
-/// How long to wait before the store is asked again.
-const RETRY: Duration = Duration::from_millis(500);
 
 pub(super) async fn place(machine: Arc<Machine>, extents: Vec<ExtentIndex>) {
     let events = match try_place(&machine, &extents).await {
@@ -72,12 +69,18 @@ async fn try_place(
             create_files(volume, &on, files).await?;
         }
     }
-    placements::add(&*node.store, volume, &placed)
-        .await
-        .map_err(|error| {
-            tracing::error!(%volume, %error, "an extent cannot be placed");
-            PlaceFailure::Failed
-        })?;
+    let lost = machine.lost_among(placed.keys().copied());
+    let add = || placements::add(&*node.store, volume, &placed, &lost);
+    // V4: what is to be done about a lost extent depends on whether it is placed anew.
+    let added = if lost.is_empty() {
+        add().await
+    } else {
+        until_told(volume, add).await
+    };
+    added.map_err(|error| {
+        tracing::error!(%volume, %error, "an extent cannot be placed");
+        PlaceFailure::Failed
+    })?;
     Ok(placed)
 }
 
@@ -115,21 +118,26 @@ pub(super) async fn create_files(
 /// Whether a transaction whose answer was lost took place is unknown, and writing into an extent
 /// without a record would lose what is written: so it stalls until the store answers (V4).
 pub(super) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
-    let (node, volume) = (&machine.node, machine.volume);
-    let result = loop {
-        match placements::remove(&*node.store, volume, &files).await {
-            Ok(()) => break Ok(()),
-            Err(PlacementsError::Store(error)) => {
-                tracing::warn!(%volume, %error, "extents' records cannot be removed yet");
-                tokio::time::sleep(RETRY).await;
-            }
-            // The page was not changed.
-            Err(error) => {
-                tracing::error!(%volume, %error, "extents cannot be removed");
-                break Err(PlaceFailure::Failed);
-            }
-        }
+    let (store, volume) = (&*machine.node.store, machine.volume);
+    let extents = |files: &[ExtentFile]| files.iter().map(|file| file.extent).collect::<Vec<_>>();
+    let lost = machine.lost_among(extents(&files).into_iter());
+    let at_once = if lost.is_empty() {
+        files.len()
+    } else {
+        MOST_LOST
     };
-    let extents = files.iter().map(|file| file.extent).collect();
-    machine.placing_ended(vec![HeadEvent::Unplaced(extents, result)]);
+    let mut ended = Vec::new();
+    for files in files.chunks(at_once.max(1)) {
+        let extents = extents(files);
+        let lost = extents.iter().copied().filter(|it| lost.contains(it));
+        let lost = lost.collect();
+        let removed = until_told(volume, || placements::remove(store, volume, files, &lost)).await;
+        if removed.is_ok() {
+            machine.forget_lost(extents.iter().copied());
+        }
+        // If not, the page was not changed.
+        let result = removed.map_err(|_| PlaceFailure::Failed);
+        ended.push(HeadEvent::Unplaced(extents, result));
+    }
+    machine.placing_ended(ended);
 }

@@ -15,6 +15,7 @@
 //! | `extents/<volume>/<page>` | a placement page (`volumed_core::format`), page in 16 hex digits |
 //! | `stale/<volume>/<number>` | [`StaleRecord`] as JSON: the disk may lack what was acknowledged |
 //! | `scrub/<number>` | [`ScrubRecord`] as JSON: how far the disk is scrubbed |
+//! | `lost/<volume>/<extent>` | [`LostRecord`] as JSON: what is lost of an extent that was placed anew |
 //! | `damage/<volume>/<number>` | [`DamageRecord`] as JSON: what the disk does not hold as it was written |
 
 use std::fmt::Display;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use volumed_core::{DiskId, DiskNumber, VolumeId};
+use volumed_core::{DiskId, DiskNumber, ExtentIndex, VolumeId};
 use volumed_meta::{Entry, MetaStore, StoreError};
 
 use super::auto_grow::AutoGrow;
@@ -36,6 +37,7 @@ pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
 pub(super) const DISKS: &[u8] = b"disks/";
 pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
+pub(super) const SCRUB: &[u8] = b"scrub/";
 pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
 pub(super) const STORE_FORMAT: &[u8] = b"store/format";
@@ -82,9 +84,13 @@ pub(super) struct DiskRecord {
     /// That it is to be emptied, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<DrainRecord>,
-    /// It left the pool: settings that still name it are passed over.
+    /// It left the pool: settings that still name it are passed over, and what is placed on it alone is
+    /// lost.
     #[serde(default, skip_serializing_if = "is_not")]
     pub removed: bool,
+    /// Where it served last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -139,6 +145,15 @@ pub(super) struct ScrubRecord {
     pub since: u64,
 }
 
+/// Blocks of one extent that were lost with the disks that held it, and were not written whole since it
+/// was placed anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LostRecord {
+    pub version: u32,
+    /// Each its first block of 4 KiB, counted from the extent's start, and how many there are.
+    pub runs: Vec<(u32, u32)>,
+}
+
 /// V10: blocks of one volume on one disk that did not match their sums, and were not written since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DamageRecord {
@@ -182,6 +197,14 @@ pub(super) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
 
 pub(super) fn scrub_key(disk: DiskNumber) -> Vec<u8> {
     format!("scrub/{disk}").into_bytes()
+}
+
+pub(super) fn lost_prefix(volume: VolumeId) -> Vec<u8> {
+    format!("lost/{volume}/").into_bytes()
+}
+
+pub(super) fn lost_key(volume: VolumeId, extent: ExtentIndex) -> Vec<u8> {
+    format!("lost/{volume}/{extent}").into_bytes()
 }
 
 pub(super) fn damage_prefix(volume: VolumeId) -> Vec<u8> {

@@ -161,7 +161,7 @@ async fn prepare(
     let store = volumed_meta::open(copy).await?;
     let state = StoreState::read(&*store).await?;
     refuse_newer(&*store).await?;
-    let (disks, _) = with_added(&*store, disks).await?;
+    let disks = with_added(&*store, disks).await?;
     // A directory that is no disk yet, say since nothing is mounted on it, tells nothing.
     let disks = disks
         .into_iter()
@@ -199,7 +199,12 @@ async fn prepare(
     let known = read_all(&*store, b"disks/")
         .await
         .map_err(StartError::from)?;
-    let absent = known.len().saturating_sub(numbered.len()) as u64;
+    let mut pool = 0;
+    for entry in &known {
+        let record: DiskRecord = decode(entry).map_err(StartError::from)?;
+        pool += usize::from(!record.removed);
+    }
+    let absent = pool.saturating_sub(numbered.len()) as u64;
     let recorded = read_volumes(&*store).await?;
     let (mut survey, recorded) =
         blocking(move || Ok((survey(&numbered, &recorded)?, recorded))).await?;

@@ -11,7 +11,7 @@ use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber, REGION_SIZE, RegionIndex, 
 use volumed_meta::{Change, MetaStore};
 
 use super::error::StartError;
-use super::records::{ScrubRecord, VERSION, decode, encode, scrub_key};
+use super::records::{SCRUB, ScrubRecord, VERSION, decode, encode, read_all, scrub_key};
 use super::view::{ScrubState, ScrubView};
 use super::volume::Volume;
 use super::{Shared, Volumes};
@@ -220,6 +220,14 @@ pub(super) async fn begin(shared: &Arc<Shared>, disk: DiskNumber) {
     // A disk that was never scrubbed is due after its first period here, not at once.
     note(shared, disk).await;
     tokio::spawn(work(Arc::downgrade(shared), disk, settings.rate));
+}
+
+/// Refuses what a newer program noted.
+pub(super) async fn check(store: &dyn MetaStore) -> Result<(), StartError> {
+    for entry in read_all(store, SCRUB).await? {
+        let _: ScrubRecord = decode(&entry)?;
+    }
+    Ok(())
 }
 
 async fn read_record(shared: &Shared, disk: DiskNumber) -> Result<ScrubRecord, StartError> {

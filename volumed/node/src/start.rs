@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use volumed_disk::{Disk, DiskError};
 use volumed_meta::MetaStore;
 
 use super::activity::DiskWork;
-use super::added::with_added;
+use super::added::{absent, with_added};
 use super::damage;
 use super::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
 use super::error::{AttachError, StartError};
@@ -27,6 +28,7 @@ use super::records::{
     DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
     volume_key,
 };
+use super::scrub;
 use super::store_format;
 use super::store_state::{StoreState, note_generation};
 use super::view::DiskSettings;
@@ -47,25 +49,21 @@ pub(super) async fn start(
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let (settings, missing) = with_added(&*store, settings).await?;
+    let settings = with_added(&*store, settings).await?;
     let opened = open_disks(settings, open_extents).await?;
     let state = StoreState::read(&*store).await?;
     let mut recorded = read_volumes(&*store).await?;
     let base = state.base;
     let revision = store.revision().await? + base;
-    let (mut disks, mut new) = (BTreeMap::new(), Vec::new());
-    for disk in opened {
-        if has_left(&*store, &disk).await? {
-            let path = disk.path().display();
-            tracing::warn!(%path, "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
-            continue;
-        }
-        match number_of(&*store, &state, &disk).await? {
-            Some(number) => {
-                disks.insert(number, Arc::new(disk));
-            }
-            None => new.push(disk),
-        }
+    let Opened {
+        mut disks,
+        new,
+        left,
+    } = sort(&*store, &state, opened).await?;
+    scrub::check(&*store).await?;
+    let (missing, removed) = absent(&*store, &disks, left).await?;
+    for volume in recorded.values_mut() {
+        volume.placements.lose(&removed.numbers);
     }
     // Nobody goes on with a copy that an earlier process began.
     let copies: Vec<_> = recorded
@@ -94,7 +92,7 @@ pub(super) async fn start(
     let node = Arc::new(Node {
         store,
         base,
-        disks: Disks::new(here, missing),
+        disks: Disks::new(here, missing, removed),
         open_extents,
         work: DiskWork::default(),
         runtime: tokio::runtime::Handle::current(),
@@ -132,6 +130,39 @@ fn pool_disks(disks: BTreeMap<DiskNumber, Arc<Disk>>) -> io::Result<DiskMap> {
     disks.into_iter().map(pool_disk).collect()
 }
 
+/// Disks as the store knows them.
+#[derive(Default)]
+struct Opened {
+    disks: BTreeMap<DiskNumber, Arc<Disk>>,
+    /// Those that it does not know.
+    new: Vec<Disk>,
+    /// Those that were removed from the pool, which are passed over, and where they are.
+    left: BTreeMap<DiskNumber, PathBuf>,
+}
+
+async fn sort(
+    store: &dyn MetaStore,
+    state: &StoreState,
+    disks: Vec<Disk>,
+) -> Result<Opened, StartError> {
+    let mut opened = Opened::default();
+    for disk in disks {
+        if let Some(number) = has_left(store, &disk).await? {
+            let path = disk.path().to_owned();
+            tracing::warn!(path = %path.display(), "the disk was removed from the pool, and is passed over: take it out of the settings, or `volumed disk add` it");
+            opened.left.insert(number, path);
+            continue;
+        }
+        match number_of(store, state, &disk).await? {
+            Some(number) => {
+                opened.disks.insert(number, Arc::new(disk));
+            }
+            None => opened.new.push(disk),
+        }
+    }
+    Ok(opened)
+}
+
 /// V9: before anything can be moved from the disks that lost something.
 async fn check_token(volume: &Volume) -> Result<(), StartError> {
     match volume.check_token().await {
@@ -141,11 +172,12 @@ async fn check_token(volume: &Volume) -> Result<(), StartError> {
     }
 }
 
-/// Whether the disk was removed from the pool.
-async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<bool, StartError> {
+/// The number of a disk that was removed from the pool.
+async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumber>, StartError> {
     let entry = store.get(&disk_key(disk.id())).await?;
     let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
-    Ok(record.is_some_and(|record| record.removed))
+    let left = record.filter(|record| record.removed);
+    Ok(left.map(|record| DiskNumber(record.number)))
 }
 
 /// Counts a start in the store, then on the disks, then in the store's records of them: a disk
@@ -296,6 +328,7 @@ fn recover(
             }
         }
         let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
+        machine.know_lost(placements.lost);
         volumes.insert(name.clone(), Volume::new(id, name, record, machine));
     }
     // Only now is known what the volumes hold.

@@ -13,8 +13,8 @@ use super::records::{STORE_FORMAT, parse};
 use super::store_state::as_it_was;
 
 /// What this program writes; to be raised with every form of a value that it did not write before.
-/// 2: placement pages of runs, the store's generation. 3: damage, added disks. A store that does not say has format 1.
-pub(super) const FORMAT: u32 = 3;
+/// 2: placement pages of runs, the store's generation. 3: damage, added disks. 4: lost extents. A store that does not say has format 1.
+pub(super) const FORMAT: u32 = 4;
 
 /// Has the store copied to the disks that it knows if an older program wrote it, and notes that this
 /// one writes it now. One disk must take the copy.

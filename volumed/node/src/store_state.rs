@@ -105,7 +105,7 @@ impl StoreState {
     }
 }
 
-/// Notes that a disk knows of a start: from now on, one that does not is an older copy of it.
+/// Notes where a disk serves, and that it knows of a start: from now on, one that does not is an older copy of it.
 pub(super) async fn note_generation(
     store: &dyn MetaStore,
     disk: &Arc<Disk>,
@@ -115,6 +115,7 @@ pub(super) async fn note_generation(
     while let Some(entry) = store.get(&key).await? {
         let mut record: DiskRecord = decode(&entry)?;
         record.generation = generation.0;
+        record.path = Some(disk.path().to_owned());
         let same = vec![Compare::Unchanged(key.clone(), entry.modified)];
         let put = vec![Change::Put(key.clone(), encode(&record))];
         if let Outcome::Committed(_) = store.transact(same, put).await? {

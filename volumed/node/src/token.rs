@@ -151,6 +151,14 @@ impl Volume {
         .await
     }
 
+    /// Something of the volume is lost for good.
+    pub(super) async fn token_loses(&self) -> Result<(), AttachError> {
+        if self.live_token().is_none() {
+            return Ok(());
+        }
+        self.change_token(|record| record.lost = true).await
+    }
+
     fn live_token(&self) -> Option<TokenRecord> {
         self.token().filter(|record| !record.lost)
     }
@@ -158,7 +166,9 @@ impl Volume {
     async fn unflushed(&self, record: &TokenRecord) -> Result<Unflushed, AttachError> {
         let placements = self.load_placements().await?;
         let here = self.machine.incarnations();
+        // A token died with what was lost, so whoever has one never had that.
         let extents = placements.placed.values();
+        let extents = extents.filter(|placed| !placed.is_lost());
         let since = record.since();
         let found = since.unflushed(Rules::default(), extents, &placements.stale, &here);
         if found == Unflushed::Lost {

@@ -1,6 +1,6 @@
 //! What the node's volumes and disks look like from outside.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 use volumed_disk::Disk;
 
 use super::auto_grow::AutoGrow;
+use super::disks::MissingDisk;
 use super::name::{OwnerId, VolumeName};
 use super::token::Token;
 
@@ -43,24 +44,26 @@ pub struct VolumeView {
     pub auto_grow: Option<AutoGrow>,
     /// Blocks of 4 KiB that are known to be damaged.
     pub damaged: u64,
+    /// Blocks of 4 KiB that were lost with disks.
+    pub lost: u64,
     /// What it may hold in the pool, one replica counted, if that is limited.
     pub quota: Option<ByteCount>,
 }
 
-/// What is known to be damaged of a volume: reading it is an error until it is written whole.
+/// What is known to be damaged or lost of a volume: reading it is an error until it is written whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DamageView {
-    /// By disk and offset.
+    /// The damaged ones by disk and offset, then the lost ones by offset.
     pub ranges: Vec<DamagedRange>,
     /// There are others, which are not listed.
     pub more: bool,
 }
 
-/// Damaged blocks side by side.
+/// Damaged or lost blocks side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DamagedRange {
-    /// On which disk.
-    pub disk: DiskId,
+    /// On which disk; none if they were lost with theirs.
+    pub disk: Option<DiskId>,
     /// In which extent of the volume.
     pub extent: ExtentIndex,
     /// The first byte, from the volume's start.
@@ -221,10 +224,10 @@ impl DiskView {
         }
     }
 
-    pub(super) fn missing(id: DiskId, path: &Path) -> Self {
+    pub(super) fn missing(disk: &MissingDisk) -> Self {
         Self {
-            id,
-            path: path.to_owned(),
+            id: disk.id,
+            path: disk.path.clone(),
             state: DiskState::Missing,
             capacity: ByteCount(0),
             used: ByteCount(0),

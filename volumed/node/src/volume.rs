@@ -13,7 +13,8 @@ use super::machine::{Machine, Node};
 use super::name::{Access, OwnerId, VolumeName};
 use super::placements::{self, Placements, PlacementsError};
 use super::records::{
-    VolumeRecord, damage_prefix, decode, encode, extents_prefix, name_key, stale_prefix, volume_key,
+    VolumeRecord, damage_prefix, decode, encode, extents_prefix, lost_prefix, name_key,
+    stale_prefix, volume_key,
 };
 use super::token::TokenRecord;
 use super::view::{Attachment, VolumeView};
@@ -66,6 +67,7 @@ impl Volume {
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
             auto_grow: record.auto_grow,
             damaged: self.machine.damaged(),
+            lost: self.machine.lost_blocks(),
             quota: record.quota.map(ByteCount),
         }
     }
@@ -160,13 +162,16 @@ impl Volume {
         Ok((epoch, size))
     }
 
+    /// Where the volume is, and what is lost of it.
     pub(super) async fn load_placements(&self) -> Result<Placements, AttachError> {
         let placements = placements::load(&*self.node().store, self.id).await;
-        placements.map_err(|error| match error {
+        let mut placements = placements.map_err(|error| match error {
             PlacementsError::Record(error) => AttachError::Record(error),
             PlacementsError::Store(error) => AttachError::Store(error),
             PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
-        })
+        })?;
+        placements.lose(&self.node().disks.removed());
+        Ok(placements)
     }
 
     /// Has a head, also while nobody has the volume: what it holds is to be moved.
@@ -290,6 +295,7 @@ impl Volume {
                 Change::DeletePrefix(extents_prefix(self.id)),
                 Change::DeletePrefix(stale_prefix(self.id)),
                 Change::DeletePrefix(damage_prefix(self.id)),
+                Change::DeletePrefix(lost_prefix(self.id)),
             ];
             match self.node().store.transact(vec![same], changes).await? {
                 Outcome::Committed(_) => {}

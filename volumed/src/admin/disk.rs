@@ -1,8 +1,9 @@
 //! The disks of the pool: shown, added, taken back.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{AddDisk, DiskInfo, DiskState, DrainInfo, DrainState, ErrorCode};
@@ -107,17 +108,32 @@ async fn cancel_drain(
     Ok(Json(disk_info(run_to_completion(cancelling).await?)))
 }
 
+/// How a disk leaves.
+#[derive(Debug, Deserialize)]
+struct Removal {
+    #[serde(default)]
+    accept_loss: bool,
+}
+
 /// Take a disk out of the pool that holds nothing
 ///
-/// Refused while volumes have something on it.
+/// Refused while volumes have something on it. What is lost with one that failed or is missing is an
+/// error to read until it is written whole; connections to its volumes are closed first.
 #[utoipa::path(
     delete, path = "/v1/disks/{id}", operation_id = "removeDisk", tag = "disks",
-    params(("id" = String, Path, description = "The disk's id")),
+    params(
+        ("id" = String, Path, description = "The disk's id"),
+        ("accept_loss" = Option<bool>, Query, description = "Lose what only it holds, if it failed or is missing"),
+    ),
     responses((status = 200, description = "It is in the pool no more", body = Nothing), Refused)
 )]
-async fn remove(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Nothing>, Refused> {
+async fn remove(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(Removal { accept_loss }): Query<Removal>,
+) -> Result<Json<Nothing>, Refused> {
     let id = named(&id)?;
-    let removing = async move { api.volumes.remove_disk(id).await };
+    let removing = async move { api.volumes.remove_disk(id, accept_loss).await };
     run_to_completion(removing).await?;
     Ok(Json(Nothing {}))
 }

@@ -200,7 +200,9 @@ impl From<ChangeDiskError> for Refused {
             ChangeDiskError::InPool(_) => ErrorCode::DiskExists,
             ChangeDiskError::Serves(_)
             | ChangeDiskError::InUse { .. }
-            | ChangeDiskError::LastDisk(_) => ErrorCode::DiskState,
+            | ChangeDiskError::LastDisk(_)
+            | ChangeDiskError::Volume(_) => ErrorCode::DiskState,
+            ChangeDiskError::WouldLose { .. } => ErrorCode::WouldLose,
             ChangeDiskError::Missing { .. } | ChangeDiskError::Disk(_) => ErrorCode::DiskUnusable,
             ChangeDiskError::Stopping => ErrorCode::ShuttingDown,
             ChangeDiskError::Record(error) => record_code(error),

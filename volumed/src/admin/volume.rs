@@ -89,7 +89,7 @@ async fn delete(
     Ok(Json(Nothing {}))
 }
 
-/// What is known to be damaged of a volume
+/// What is known to be damaged or lost of a volume
 ///
 /// Reading it is an error until it is written whole or trimmed.
 #[utoipa::path(
@@ -213,13 +213,14 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
         owner: view.owner.map(|owner| owner.to_string()),
         auto_grow: view.auto_grow.map(auto_grow_info),
         damaged: view.damaged,
+        lost: view.lost,
         quota: view.quota.map(|quota| quota.0),
     }
 }
 
 fn volume_damage(view: DamageView) -> VolumeDamage {
     let range = |range: volumed_node::DamagedRange| DamagedRange {
-        disk: range.disk.to_string(),
+        disk: range.disk.map(|disk| disk.to_string()),
         extent: range.extent.0,
         offset: range.offset,
         length: range.length,

@@ -1,15 +1,16 @@
 //! Extents that are copied from disk to disk while their volume is read and written: the head, two
 //! replicas whose messages arrive at once as in the daemon, the node that has extents moved, and a store
-//! that takes its time.
+//! that takes its time. Now and then a disk is gone for good.
 
 mod clients;
+mod lost;
+mod moves;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::rngs::SmallRng;
-use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use volumed_core::head::{
     CopyProgress, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId,
@@ -20,7 +21,8 @@ use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEve
 use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
 use volumed_core::{
-    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, VolumeId,
+    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, IoError, LostBlocks,
+    VolumeId,
 };
 
 use super::Broken;
@@ -53,6 +55,8 @@ struct Rig {
     epoch: u64,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
     placed: BTreeMap<ExtentIndex, Placement>,
+    /// What the store says is lost.
+    lost: BTreeMap<ExtentIndex, LostBlocks>,
     revision: u64,
     storing: Vec<Storing>,
     /// Copies under way, and those that wait for leave to go on.
@@ -87,14 +91,16 @@ pub fn move_extents(seed: u64, lives: u32, broken: Broken) -> Result<usize, Stri
     Ok(rig.moved)
 }
 
+fn empty_space() -> Arc<DiskSpace> {
+    let space = DiskSpace::default();
+    space.set_limit(ByteCount(1 << 30));
+    Arc::new(space)
+}
+
 impl Rig {
     fn new(rng: SmallRng, broken: Broken) -> Self {
         let numbers = [DiskNumber(0), DiskNumber(1)];
-        let space = |disk| {
-            let space = DiskSpace::default();
-            space.set_limit(ByteCount(1 << 30));
-            (disk, Arc::new(space))
-        };
+        let space = |disk| (disk, empty_space());
         Self {
             rng,
             model: Model::new(true),
@@ -107,6 +113,7 @@ impl Rig {
             epoch: 0,
             running: Vec::new(),
             placed: BTreeMap::new(),
+            lost: BTreeMap::new(),
             revision: 1,
             storing: Vec::new(),
             copying: BTreeMap::new(),
@@ -200,6 +207,7 @@ impl Rig {
             },
             disks: self.disks.keys().copied().collect(),
             extents: self.placed.clone(),
+            lost: self.lost.clone(),
             stale: BTreeSet::new(),
             dirty: dirty.collect(),
         };
@@ -234,8 +242,12 @@ impl Rig {
                 }
             }
         }
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..6) {
             0 | 1 => self.die(true),
+            5 => {
+                self.die(false);
+                self.lose_a_disk();
+            }
             2 => self.die(false),
             3 if !self.has_failed() => return self.change_head(),
             _ => {
@@ -248,22 +260,6 @@ impl Rig {
         }
         self.boot()?;
         self.read_everything()
-    }
-
-    /// One that moves away from its disk, if there is one.
-    fn begin_copy(&mut self) {
-        let free = self
-            .placed
-            .iter()
-            .filter(|it| !self.copying.contains_key(it.0));
-        let Some((&extent, placed)) = free.choose(&mut self.rng) else {
-            return;
-        };
-        let alloc = placed.alloc;
-        let from = placed.replicas[0].0;
-        let (file, to) = (ExtentFile { extent, alloc }, DiskNumber(1 - from.0));
-        self.copying.insert(extent, (file, to));
-        self.storing.push(Storing::Begin(file, to));
     }
 
     /// Something that is on its way comes to its end; false if nothing is.
@@ -301,14 +297,6 @@ impl Rig {
             self.copy_on()?;
         }
         Ok(true)
-    }
-
-    /// A copy gets leave to go on.
-    fn copy_on(&mut self) -> Checked {
-        match self.paused.pop_first() {
-            Some(extent) => self.feed(Input::Head(HeadEvent::CopyOn(extent))),
-            None => Ok(()),
-        }
     }
 
     fn rot(&mut self) {
@@ -367,6 +355,9 @@ impl Rig {
             HeadEffect::Reply(id, reply) => self.replied(id, reply)?,
             HeadEffect::Place(extents) => self.storing.push(Storing::Place(extents)),
             HeadEffect::Unplace(files) => self.storing.push(Storing::Remove(files)),
+            HeadEffect::Mend(op, extent, blocks) => {
+                self.storing.push(Storing::Mend(op, extent, blocks));
+            }
             HeadEffect::Switch(file, to) => self.storing.push(Storing::Switch(file, to)),
             HeadEffect::Copy(extent, CopyProgress::Copied(_)) => {
                 self.paused.insert(extent);
@@ -465,6 +456,7 @@ impl Rig {
             self.boot()?;
         }
         self.write_harmed()?;
+        self.write_lost()?;
         self.read_everything()?;
         for _ in 0..EXTENTS * 2 {
             self.begin_copy_from(DiskNumber(0));
@@ -474,13 +466,5 @@ impl Rig {
             return Err("V13: a disk cannot be emptied".to_owned());
         }
         self.read_everything()
-    }
-
-    fn begin_copy_from(&mut self, disk: DiskNumber) {
-        if let Some(&file) = self.files(disk, true).first() {
-            let to = DiskNumber(1 - disk.0);
-            self.copying.insert(file.extent, (file, to));
-            self.storing.push(Storing::Begin(file, to));
-        }
     }
 }

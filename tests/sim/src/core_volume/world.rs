@@ -211,6 +211,7 @@ impl World {
             },
             disks: self.needed(),
             extents: self.placed.clone(),
+            lost: BTreeMap::new(),
             stale: BTreeSet::new(),
             dirty,
         };

@@ -206,9 +206,10 @@ impl AdminClient {
         self.call::<(), _>(Method::DELETE, &path, None).await
     }
 
-    /// Has a disk leave the pool that holds nothing.
-    pub async fn remove_disk(&self, id: &str) -> Result<(), AdminError> {
-        let path = format!("/v1/disks/{}", segment(id));
+    /// Has a disk leave the pool that holds nothing; with `accept_loss` also one that failed or is missing,
+    /// with what only it holds.
+    pub async fn remove_disk(&self, id: &str, accept_loss: bool) -> Result<(), AdminError> {
+        let path = format!("/v1/disks/{}?accept_loss={accept_loss}", segment(id));
         self.call::<(), Empty>(Method::DELETE, &path, None).await?;
         Ok(())
     }

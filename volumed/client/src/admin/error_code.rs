@@ -61,6 +61,8 @@ error_codes! {
     DiskExists = 409,
     /// The disk is not in a state in which this can be done.
     DiskState = 409,
+    /// What volumes hold would be lost for good: that has to be accepted.
+    WouldLose = 409,
     /// The directory cannot be a disk of this pool, or not now.
     DiskUnusable = 409,
     /// The pool has no room.

@@ -112,6 +112,9 @@ pub struct VolumeInfo {
     /// Blocks of 4 KiB that are known to be damaged.
     #[serde(default)]
     pub damaged: u64,
+    /// Blocks of 4 KiB that were lost with disks.
+    #[serde(default)]
+    pub lost: u64,
     /// Bytes that it may hold in the pool, one replica counted, if that is limited.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required))]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{Ask, OpId, ReplicaError};
+use crate::placement::Placement;
 use crate::rules::{Rule, Rules};
 use crate::{DiskNumber, RegionIndex};
 
@@ -193,7 +194,8 @@ impl Head {
             return;
         }
         for next in (region.0 + 1..region.0 + AHEAD).map(RegionIndex) {
-            if self.extents.get(next.extent()).is_none() || self.dirty.marks.contains_key(&next) {
+            let placed = self.extents.get(next.extent());
+            if placed.is_none_or(Placement::is_lost) || self.dirty.marks.contains_key(&next) {
                 break;
             }
             wanted.insert(next);

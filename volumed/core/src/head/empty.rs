@@ -32,7 +32,7 @@ impl Head {
     }
 
     /// Frees those of a disk's empty extents that were so the last time, too: one that was just placed
-    /// is about to be written.
+    /// is about to be written. One of which something is lost does not read zero.
     ///
     /// Nothing is lost: whatever was written and answered, the disk has counted before it told of the
     /// extent, and whatever is on its way is in the extent's lane. What comes later waits behind.
@@ -50,7 +50,8 @@ impl Head {
         for &extent in empty.intersection(&before) {
             let placement = self.extents.get(extent);
             let nearest = placement.and_then(|on| self.extents.in_sync(on).next());
-            if nearest == Some(disk) && self.lanes.is_idle(extent) {
+            let lost = self.is_lost_in(extent);
+            if nearest == Some(disk) && !lost && self.lanes.is_idle(extent) {
                 let op = self.new_op();
                 let piece = Piece::new(None, 0, extent, Work::Unplace);
                 let (blocks, changes) = (piece.blocks(), piece.work.changes());

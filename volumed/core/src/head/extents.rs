@@ -9,8 +9,8 @@ use crate::format::PlacementPage;
 use crate::message::{Ask, ExtentFile};
 use crate::placement::{Placement, Role};
 use crate::{
-    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGIONS_PER_EXTENT,
-    RegionIndex,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, LostBlocks,
+    REGIONS_PER_EXTENT, RegionIndex,
 };
 
 use super::piece::{Stage, Work};
@@ -26,6 +26,8 @@ const MOST_AHEAD: u64 = 8;
 #[derive(Debug)]
 pub(super) struct Extents {
     placed: BTreeMap<ExtentIndex, Placement>,
+    /// What is lost of them: all of each that is placed nowhere.
+    pub lost: BTreeMap<ExtentIndex, LostBlocks>,
     placing: BTreeSet<ExtentIndex>,
     /// V4: disks that may lack what was acknowledged, whatever they hold of the volume.
     stale: BTreeSet<DiskNumber>,
@@ -41,11 +43,13 @@ pub(super) struct Extents {
 impl Extents {
     pub fn new(
         placed: BTreeMap<ExtentIndex, Placement>,
+        lost: BTreeMap<ExtentIndex, LostBlocks>,
         stale: BTreeSet<DiskNumber>,
         size: ByteCount,
     ) -> Self {
         Self {
             placed,
+            lost,
             placing: BTreeSet::new(),
             stale,
             to_unplace: BTreeMap::new(),
@@ -153,7 +157,8 @@ impl Extents {
         let end = (extent.0 + count).min(self.size.0.div_ceil(EXTENT_SIZE));
         self.run = (ExtentIndex(end), count);
         let free = |extent: &ExtentIndex| {
-            !self.placed.contains_key(extent) && !self.placing.contains(extent)
+            let placed = self.placed.get(extent);
+            placed.is_none_or(Placement::is_lost) && !self.placing.contains(extent)
         };
         let taken: Vec<_> = (extent.0..end).map(ExtentIndex).filter(free).collect();
         self.placing.extend(&taken);
@@ -280,6 +285,7 @@ impl Head {
         let Some(placement) = placement else {
             return self.complete(op, Err(IoError::Io), effects);
         };
+        self.extents.lost.remove(&extent);
         let first = extent.0 * REGIONS_PER_EXTENT;
         self.dirty
             .forget((first..first + REGIONS_PER_EXTENT).map(RegionIndex));

@@ -6,6 +6,7 @@ mod dirty;
 mod empty;
 mod extents;
 mod flush;
+mod lost;
 mod map;
 mod order;
 mod piece;
@@ -14,6 +15,7 @@ mod space;
 mod split;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -21,8 +23,8 @@ use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::rules::Rules;
 use crate::{
-    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, RegionIndex, Reply, Request,
-    VolumeId,
+    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, RegionIndex,
+    Reply, Request, VolumeId,
 };
 
 use copy::Copies;
@@ -80,6 +82,8 @@ pub struct HeadStart {
     pub disks: BTreeSet<DiskNumber>,
     /// What the store says.
     pub extents: BTreeMap<ExtentIndex, Placement>,
+    /// Blocks that were lost with disks: all of each extent that is placed nowhere, at least.
+    pub lost: BTreeMap<ExtentIndex, LostBlocks>,
     /// Disks that the store says may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
     /// The dirty regions by what each disk's replica says.
@@ -101,6 +105,8 @@ pub enum HeadEvent {
     PlaceFailed(ExtentIndex, PlaceFailure),
     /// The extents' records are durably removed, or could not be removed.
     Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
+    /// How [`HeadEffect::Mend`] ended.
+    Mended(OpId, Result<(), PlaceFailure>),
     /// A disk without extents of the volume may get some from now on. Only once the head
     /// [has it](Head::has), since its replica must promise the epoch first (V1).
     Join(DiskNumber),
@@ -148,11 +154,15 @@ pub enum HeadEffect {
     Reply(RequestId, Reply),
     /// Send this to the replica that it names.
     Send(Message),
-    /// Place these extents: make their files durable, then their record.
+    /// Place these extents: make their files durable, then their record. One that was lost with its
+    /// disks keeps all its blocks lost by the same change of the store.
     Place(Vec<ExtentIndex>),
     /// Remove the records of these extents, which share a placement page, where they are still
     /// these; [`HeadEvent::Unplaced`] follows before the next such effect.
     Unplace(Vec<ExtentFile>),
+    /// These blocks of an extent were lost and hold something again, durably: have the store call them
+    /// well. [`HeadEvent::Mended`] with the same number follows; nobody was answered before.
+    Mend(OpId, ExtentIndex, Range<u32>),
     /// How the copy of an extent goes.
     Copy(ExtentIndex, CopyProgress),
     /// Have the store name the copy on the disk in place of what it was made from;
@@ -216,7 +226,7 @@ impl Head {
 
     /// The same, of a head that keeps these rules.
     pub fn keeping(rules: Rules, start: HeadStart) -> Self {
-        let extents = Extents::new(start.extents, start.stale, start.size);
+        let extents = Extents::new(start.extents, start.lost, start.stale, start.size);
         let dirty = extents.dirty(start.dirty);
         Self {
             rules,
@@ -271,6 +281,11 @@ impl Head {
             .collect()
     }
 
+    /// Whether something of an extent is lost.
+    pub fn is_lost_in(&self, extent: ExtentIndex) -> bool {
+        self.extents.lost.contains_key(&extent)
+    }
+
     /// How many regions are dirty.
     pub fn dirty_regions(&self) -> usize {
         self.dirty.len()
@@ -291,6 +306,7 @@ impl Head {
             HeadEvent::Placed(extent, placement) => self.adopt(extent, placement, effects),
             HeadEvent::PlaceFailed(extent, failure) => self.place_failed(extent, failure, effects),
             HeadEvent::Unplaced(extents, result) => self.unplaced(&extents, result, effects),
+            HeadEvent::Mended(op, result) => self.mended(op, result, effects),
             HeadEvent::Join(disk) => self.join(disk, effects),
             HeadEvent::Leave(disk) => self.leave(disk, effects),
             HeadEvent::BeginCopy(file, to) => self.begin_copy(file, to, effects),

@@ -1,5 +1,7 @@
 //! One piece of a request on its way: ordered, placed, marked, sent, answered.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::chunk::CHUNK_SIZE;
@@ -99,6 +101,8 @@ pub(super) struct Piece {
     pub reserved: Option<u32>,
     /// Whether it counts as a writer of its regions.
     writes: bool,
+    /// Whether it replaces blocks that are lost.
+    pub mends: bool,
 }
 
 impl Piece {
@@ -111,6 +115,7 @@ impl Piece {
             stage: Stage::Ordering,
             reserved: None,
             writes: false,
+            mends: false,
         }
     }
 
@@ -129,6 +134,17 @@ impl Piece {
     pub fn blocks(&self) -> Blocks {
         let (start, end) = self.range();
         Blocks((start / BLOCK_SIZE) as u32, ((end - 1) / BLOCK_SIZE) as u32)
+    }
+
+    pub fn all_blocks(&self) -> Range<u32> {
+        let Blocks(first, last) = self.blocks();
+        first..last + 1
+    }
+
+    /// The blocks that it covers from end to end.
+    pub fn whole_blocks(&self) -> Range<u32> {
+        let (start, end) = self.range();
+        start.div_ceil(BLOCK_SIZE) as u32..(end / BLOCK_SIZE) as u32
     }
 
     pub fn block_count(&self) -> u32 {
@@ -173,10 +189,15 @@ impl Head {
             piece.stage = Stage::Sent;
             return self.step(op, extent, step, effects);
         }
-        let Some(placement) = self.extents.get(extent) else {
-            if piece.work.needs_no_place() {
-                return self.complete(op, Ok(None), effects);
-            }
+        if let Some(end) = self.extents.meets_lost(self.rules, piece) {
+            return self.complete(op, end, effects);
+        }
+        let placement = self.extents.get(extent);
+        if placement.is_none() && piece.work.needs_no_place() {
+            return self.complete(op, Ok(None), effects);
+        }
+        let unplaces = matches!(piece.work, Work::Unplace);
+        let Some(placement) = placement.filter(|it| unplaces || !it.is_lost()) else {
             piece.stage = Stage::Placing;
             return self.place(extent, effects);
         };
@@ -216,8 +237,10 @@ impl Head {
         result: Result<Bytes, ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
-        let result = result.map(Some).map_err(to_client);
-        self.complete(op, result, effects);
+        match result {
+            Ok(_) if self.mends(op) => self.mend(op, effects),
+            result => self.complete(op, result.map(Some).map_err(to_client), effects),
+        }
     }
 
     /// A piece came to its end; `None` in place of what was read or mapped means zeroes.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use crate::placement::Placement;
 use crate::rules::Rule;
-use crate::{DiskNumber, ExtentIndex, Incarnation, RegionIndex};
+use crate::{DiskNumber, ExtentIndex, RegionIndex};
 
 use super::copy::Step;
 use super::piece::to_client;
@@ -79,16 +79,7 @@ impl Head {
             .filter(|(_, round)| round.asked.contains(&disk));
         let asked: Vec<OpId> = asked.map(|(&op, _)| op).collect();
         for op in asked {
-            let answer = Answer {
-                volume: self.volume,
-                disk,
-                incarnation: Incarnation::default(),
-                epoch: self.epoch,
-                op,
-                allocated: 0,
-                granted: 0,
-                result: Err(ReplicaError::Disk),
-            };
+            let answer = Answer::of_absent(self.volume, disk, self.epoch, op);
             self.answer(answer, effects);
         }
         self.disks.remove(&disk);

@@ -1,13 +1,15 @@
 //! Volumes on one disk, each with its head and its replica, on which everything happens at once unless
 //! it is held up.
+#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_core::format::Slots;
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::{Ask, ExtentFile};
+use volumed_core::message::{Ask, ExtentFile, OpId};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
     DiskAnswer, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
@@ -15,8 +17,8 @@ use volumed_core::replica::{
 use volumed_core::space::DiskSpace;
 use volumed_core::sums::HOLE;
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, Reply, Request,
-    VolumeId,
+    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, LostBlocks, Reply,
+    Request, VolumeId,
 };
 
 pub const DISK: DiskNumber = DiskNumber(0);
@@ -48,6 +50,8 @@ pub struct Rig {
     pub hold_writes: bool,
     /// What each extent was placed as, of each volume.
     pub placed: Vec<BTreeMap<ExtentIndex, Alloc>>,
+    /// Lost blocks that the store is to call well, in turn.
+    pub mends: VecDeque<(OpId, ExtentIndex, Range<u32>)>,
     held: Vec<(usize, DiskOpId, DiskOp)>,
     tenants: Vec<Tenant>,
     revision: u64,
@@ -58,6 +62,21 @@ pub struct Rig {
 impl Rig {
     /// So many volumes of this size with a quota, on a disk with room for so many blocks.
     pub fn new(volumes: u64, size: u64, quota: Option<u64>, room: u64) -> Self {
+        Self::with_lost(volumes, size, quota, room, &[])
+    }
+
+    /// The same, and each volume lost these extents with a disk.
+    pub fn with_lost(
+        volumes: u64,
+        size: u64,
+        quota: Option<u64>,
+        room: u64,
+        lost: &[ExtentIndex],
+    ) -> Self {
+        let lost_then = Placement {
+            alloc: Alloc(1),
+            replicas: Vec::new(),
+        };
         let space = Arc::new(DiskSpace::default());
         space.set_limit(ByteCount(room * BLOCK_SIZE));
         let tenant = |volume| {
@@ -75,7 +94,8 @@ impl Rig {
                 quota,
                 settings: HeadSettings::for_replicas(1),
                 disks: BTreeSet::from([DISK]),
-                extents: BTreeMap::new(),
+                extents: lost.iter().map(|&it| (it, lost_then.clone())).collect(),
+                lost: lost.iter().map(|&it| (it, LostBlocks::all())).collect(),
                 stale: BTreeSet::new(),
                 dirty: BTreeMap::new(),
             });
@@ -87,7 +107,8 @@ impl Rig {
         };
         let tenants: Vec<_> = (0..volumes).map(tenant).collect();
         let mut rig = Self {
-            placed: vec![BTreeMap::new(); tenants.len()],
+            placed: vec![lost.iter().map(|&it| (it, Alloc(1))).collect(); tenants.len()],
+            mends: VecDeque::new(),
             space,
             counts: Counts::default(),
             hold_writes: false,
@@ -128,6 +149,12 @@ impl Rig {
 
     pub fn tick(&mut self, volume: usize) {
         self.tell(volume, HeadEvent::Tick);
+    }
+
+    /// Whether every write that is held up is to be durable.
+    pub fn held_durably(&self) -> bool {
+        let durable = |op: &DiskOp| matches!(op, DiskOp::Write { durable: true, .. });
+        !self.held.is_empty() && self.held.iter().all(|(_, _, op)| durable(op))
     }
 
     /// The writes that were held up happen now.
@@ -188,6 +215,7 @@ impl Rig {
                     inputs.push_back(Input::Head(volume, placed));
                 }
             }
+            HeadEffect::Mend(op, extent, blocks) => self.mends.push_back((op, extent, blocks)),
             HeadEffect::Unplace(files) => {
                 self.counts.store += 1;
                 for ExtentFile { extent, alloc } in &files {

@@ -12,7 +12,12 @@ impl Machine {
     /// Where an extent can be read past this machine (V14), if anywhere on this node.
     pub fn readable(&self, extent: ExtentIndex) -> Option<(Arc<Disk>, ExtentFile)> {
         let state = self.state.lock();
-        let in_sync = state.head.as_ref()?.in_sync(extent);
+        let head = state.head.as_ref()?;
+        // The file has a hole where something is lost.
+        if head.is_lost_in(extent) {
+            return None;
+        }
+        let in_sync = head.in_sync(extent);
         in_sync.into_iter().find_map(|(disk, placed)| {
             let held = state.replicas.get(&disk)?;
             let file = held.replica.readable(extent)?;

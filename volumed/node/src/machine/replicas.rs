@@ -1,6 +1,6 @@
 //! Which replicas the machine has: disks come and go while it runs.
 
-use volumed_core::message::{Answer, Message, ReplicaError};
+use volumed_core::message::{Answer, Message};
 use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::unflushed::Incarnations;
 
@@ -136,7 +136,11 @@ impl State {
     ) {
         let Some(held) = self.replicas.get_mut(&disk) else {
             if let ReplicaEvent::Message(message) = event {
-                inputs.push_back(Input::Head(HeadEvent::Answer(absent(&message))));
+                let Message {
+                    volume, epoch, op, ..
+                } = message;
+                let answer = Answer::of_absent(volume, disk, epoch, op);
+                inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
             }
             return;
         };
@@ -171,27 +175,5 @@ impl State {
                 ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
             }
         }
-    }
-}
-
-/// What a disk that is not here answers.
-fn absent(message: &Message) -> Answer {
-    let &Message {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        ..
-    } = message;
-    Answer {
-        volume,
-        disk,
-        incarnation,
-        epoch,
-        op,
-        allocated: 0,
-        granted: 0,
-        result: Err(ReplicaError::Disk),
     }
 }

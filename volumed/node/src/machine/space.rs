@@ -30,6 +30,13 @@ impl Machine {
         ByteCount(blocks * BLOCK_SIZE / u64::from(self.replicas))
     }
 
+    /// What the volume holds on a disk, if it has a replica there.
+    pub fn held_on(&self, disk: DiskNumber) -> Option<ByteCount> {
+        let state = self.state.lock();
+        let held = state.replicas.get(&disk)?;
+        Some(ByteCount(held.replica.allocated() * BLOCK_SIZE))
+    }
+
     /// A quota as the head counts it: in blocks on all disks together.
     pub(super) fn blocks(&self, quota: Option<ByteCount>) -> Option<u64> {
         let blocks = |quota: ByteCount| quota.0 / BLOCK_SIZE * u64::from(self.replicas);

@@ -15,6 +15,8 @@ use super::{Checked, EXTENTS, Input, Rig};
 pub(super) struct Asked {
     request: Request,
     since: u64,
+    /// Something of it was lost when it was asked.
+    lost: bool,
 }
 
 impl Rig {
@@ -100,35 +102,40 @@ impl Rig {
             _ => {}
         }
         let (id, since) = (RequestId(number), self.time);
+        let lost = self.is_lost_in(&range_of(&request).0);
         let asked = request.clone();
-        self.asked.insert(id, Asked { request, since });
+        self.asked.insert(
+            id,
+            Asked {
+                request,
+                since,
+                lost,
+            },
+        );
         self.feed(Input::Head(HeadEvent::Request(id, asked)))
     }
 
     pub(super) fn replied(&mut self, id: RequestId, reply: Reply) -> Checked {
-        let Some(Asked { request, since }) = self.asked.remove(&id) else {
+        let Some(Asked {
+            request,
+            since,
+            lost,
+        }) = self.asked.remove(&id)
+        else {
             return Err(format!("request {} is answered twice", id.0));
         };
-        let (range, fua) = match &request {
-            Request::Read { offset, length } => (sectors(*offset, u64::from(*length)), false),
-            Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
-            Request::Trim {
-                offset,
-                length,
-                fua,
-            }
-            | Request::WriteZeroes {
-                offset,
-                length,
-                fua,
-                ..
-            } => (sectors(*offset, *length), *fua),
-            _ => (0..0, false),
-        };
+        let (range, fua) = range_of(&request);
+        if reply.is_ok() && self.is_lost_in(&range) {
+            return Err(format!(
+                "V10: what is lost is taken for well: sectors {range:?}"
+            ));
+        }
         if let Err(error) = reply {
             let harmed = error == IoError::Io && is_in(&self.harmed, &range);
             let other = matches!(error, IoError::Invalid | IoError::Gone);
-            if other || self.weather.is_fine() && !harmed {
+            let lost = lost && error == IoError::Lost;
+            let other = other || error == IoError::Lost && !lost;
+            if other || self.weather.is_fine() && !harmed && !lost {
                 return Err(format!("V13: {error}, and nothing is wrong: {request:?}"));
             }
         }
@@ -145,6 +152,26 @@ impl Rig {
                 self.model.answered(id.0, range, fua, well, self.time)
             }
         }
+    }
+}
+
+/// The sectors that a request is about, and whether its answer says that they are durable.
+fn range_of(request: &Request) -> (Range<u64>, bool) {
+    match request {
+        Request::Read { offset, length } => (sectors(*offset, u64::from(*length)), false),
+        Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
+        Request::Trim {
+            offset,
+            length,
+            fua,
+        }
+        | Request::WriteZeroes {
+            offset,
+            length,
+            fua,
+            ..
+        } => (sectors(*offset, *length), *fua),
+        _ => (0..0, false),
     }
 }
 

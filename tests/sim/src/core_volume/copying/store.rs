@@ -1,8 +1,10 @@
 //! What the node asks of the store while extents are moved. It tries again until it is told (V4).
 
+use std::ops::Range;
+
 use rand::RngExt;
 use volumed_core::head::{HeadEvent, PlaceFailure};
-use volumed_core::message::ExtentFile;
+use volumed_core::message::{ExtentFile, OpId};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex};
 
@@ -13,6 +15,7 @@ use super::{Checked, Input, Rig};
 pub(super) enum Storing {
     Place(Vec<ExtentIndex>),
     Remove(Vec<ExtentFile>),
+    Mend(OpId, ExtentIndex, Range<u32>),
     Begin(ExtentFile, DiskNumber),
     Switch(ExtentFile, DiskNumber),
     Drop(ExtentFile, DiskNumber),
@@ -46,6 +49,7 @@ impl Rig {
             Storing::Remove(files) => {
                 HeadEvent::Unplaced(files.iter().map(|it| it.extent).collect(), Ok(()))
             }
+            Storing::Mend(op, ..) => HeadEvent::Mended(op, Ok(())),
             Storing::Begin(file, _) if !self.is_placed(file) => {
                 self.copying.remove(&file.extent);
                 return Ok(());
@@ -80,10 +84,12 @@ impl Rig {
             Storing::Remove(files) => {
                 for file in files {
                     if self.is_placed(*file) {
+                        self.lost.remove(&file.extent);
                         self.placed.remove(&file.extent);
                     }
                 }
             }
+            Storing::Mend(_, extent, blocks) => self.mend(*extent, blocks),
             &Storing::Begin(file, to) if self.is_placed(file) => {
                 if let Some(disk) = self.disks.get_mut(&to) {
                     disk.create(file);

@@ -39,7 +39,7 @@ impl Troubles {
             IoError::Exhausted => self.exhausted,
             IoError::NoSpace => self.full,
             IoError::Io => self.io,
-            IoError::Invalid | IoError::Gone => false,
+            IoError::Invalid | IoError::Gone | IoError::Lost => false,
         }
     }
 }

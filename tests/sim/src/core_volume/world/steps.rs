@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use volumed_core::head::{HeadEffect, HeadEvent, Moment};
-use volumed_core::message::{Answer, Message, ReplicaError};
+use volumed_core::message::{Answer, Message};
 use volumed_core::replica::{DiskFault, DiskOp, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::{DiskNumber, ExtentIndex};
 
@@ -150,8 +150,8 @@ impl World {
                 HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
                 HeadEffect::Started(outcome) => self.started = Some(outcome),
                 HeadEffect::Settled(outcome) => self.settled = Some(outcome),
-                HeadEffect::Copy(..) | HeadEffect::Switch(..) => {
-                    return Err("nothing is copied here".to_owned());
+                HeadEffect::Copy(..) | HeadEffect::Switch(..) | HeadEffect::Mend(..) => {
+                    return Err("nothing is copied or lost here".to_owned());
                 }
             }
         }
@@ -174,16 +174,7 @@ impl World {
 
 /// What is said of a message that a node took with it.
 fn lost_answer(message: &Message) -> Answer {
-    Answer {
-        volume: message.volume,
-        disk: message.disk,
-        incarnation: message.incarnation,
-        epoch: message.epoch,
-        op: message.op,
-        allocated: 0,
-        granted: 0,
-        result: Err(ReplicaError::Disk),
-    }
+    Answer::of_absent(message.volume, message.disk, message.epoch, message.op)
 }
 
 fn nonempty<T>(queues: &BTreeMap<(u64, DiskNumber), VecDeque<T>>) -> Vec<(u64, DiskNumber)> {
