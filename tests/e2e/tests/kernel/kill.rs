@@ -62,17 +62,21 @@ fn writers_outlive_a_daemon_that_is_killed_under_qemu_nbd() {
     Machine::new_disk(folder.path());
     let mut guest = Guest::boot(folder.path());
     guest.run("volumed volume create vol --size 1GiB");
-    guest.run(
-        "qemu-nbd --fork --connect /dev/nbd0 --image-opts driver=nbd,server.type=unix,\
-         server.path=/data/volumed/nbd.sock,export=vol,reconnect-delay=100000",
-    );
+    // Under the name that lasts for as long as nothing can be lost (V9).
+    let exported = guest.run("volumed volume export --json vol");
+    let exported: serde_json::Value = serde_json::from_str(&exported).expect("it is JSON");
+    let export = exported["export"].as_str().expect("it has a name");
+    guest.run(&format!(
+        "qemu-nbd --fork --connect /dev/nbd0 --image-opts 'driver=nbd,server.type=unix,\
+         server.path=/data/volumed/nbd.sock,export={export},reconnect-delay=100000'"
+    ));
     guest.wait_for("[ $(cat /sys/block/nbd0/size) = 2097152 ]");
     guest.run("mkfs.xfs -q /dev/nbd0 && mount -t xfs /dev/nbd0 /mnt/xfs");
     kill_under_writer(&mut guest, XFS, |_, _| {});
     guest.run("umount /mnt/xfs && mount -t xfs /dev/nbd0 /mnt/xfs");
     guest.verify(XFS);
     guest.run("umount /mnt/xfs && xfs_repair -n /dev/nbd0");
-    guest.run("qemu-nbd --disconnect /dev/nbd0");
+    guest.run("qemu-nbd --disconnect /dev/nbd0 && volumed volume unexport vol");
 }
 
 /// nbd-client 3.24 never connects again, whatever `-persist` says. With `-nonetlink` it takes the kernel's word
