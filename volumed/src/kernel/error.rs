@@ -55,7 +55,7 @@ pub enum KernelError {
     StayedAway(u64),
     /// What the kernel wrote and did not flush may be gone (V9).
     #[error(
-        "something that was written to {0} and not flushed may be lost, since a disk failed or was taken back: check the file system on it, and attach again"
+        "something that was written to {0} and not flushed may be lost, since a disk failed or was mounted anew: check the file system on it, and attach again"
     )]
     Lost(String),
     /// Somebody else has the volume.

@@ -108,6 +108,15 @@ impl Guest {
         }
     }
 
+    /// Sends a signal to what runs as `volumed WORD…`, which something must.
+    pub fn signal(&mut self, signal: &str, word: &str) {
+        self.run(&format!(
+            "sent=; for pid in $(pidof volumed); do \
+             if tr '\\0' ' ' </proc/$pid/cmdline | grep -q 'volumed {word} '; then kill -{signal} $pid; sent=$pid; fi; \
+             done; [ -n \"$sent\" ]"
+        ));
+    }
+
     /// What `writer` printed, and how often it failed.
     fn written(&self) -> (String, usize) {
         let written = fs::read_to_string(&self.written).unwrap_or_default();

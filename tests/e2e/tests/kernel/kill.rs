@@ -8,20 +8,12 @@ use crate::rounds;
 const EXT4: &str = "/mnt/ext4";
 const XFS: &str = "/mnt/xfs";
 
-/// Kills what runs as `volumed WORD…`, at once.
-fn kill(guest: &mut Guest, word: &str) {
-    guest.run(&format!(
-        "for pid in $(pidof volumed); do \
-         if tr '\\0' ' ' </proc/$pid/cmdline | grep -q 'volumed {word} '; then kill -9 $pid; echo killed $pid; fi; done"
-    ));
-}
-
 /// Kills the daemon under a writer, who must go on each time.
 fn kill_under_writer(guest: &mut Guest, folder: &str, mut killed: impl FnMut(&mut Guest, u32)) {
     guest.start_writer(folder);
     for round in 0..rounds() {
         guest.wait_for_writes(20);
-        kill(guest, "serve");
+        guest.signal("KILL", "serve");
         killed(guest, round);
     }
     guest.wait_for_writes(20);
@@ -42,7 +34,7 @@ fn writers_outlive_a_daemon_that_is_killed() {
     kill_under_writer(&mut guest, EXT4, |guest, round| {
         if round % 2 == 1 {
             // The one that connects the device again is killed, too.
-            kill(guest, "volume attach");
+            guest.signal("KILL", "volume attach");
             guest.run(attach);
         }
     });
@@ -57,7 +49,7 @@ fn writers_outlive_a_daemon_that_is_killed() {
 fn a_daemon_that_stays_away(guest: &mut Guest) {
     guest.run("volumed volume attach --wait 5 vol /dev/nbd1");
     guest.run("touch /tmp/stay-away");
-    kill(guest, "serve");
+    guest.signal("KILL", "serve");
     let (printed, status) =
         guest.try_run("dd if=/dev/zero of=/dev/nbd1 bs=4096 count=1 oflag=direct");
     assert_ne!(status, 0, "{printed}");
@@ -70,17 +62,21 @@ fn writers_outlive_a_daemon_that_is_killed_under_qemu_nbd() {
     Machine::new_disk(folder.path());
     let mut guest = Guest::boot(folder.path());
     guest.run("volumed volume create vol --size 1GiB");
-    guest.run(
-        "qemu-nbd --fork --connect /dev/nbd0 --image-opts driver=nbd,server.type=unix,\
-         server.path=/data/volumed/nbd.sock,export=vol,reconnect-delay=100000",
-    );
+    // Under the name that lasts for as long as nothing can be lost (V9).
+    let exported = guest.run("volumed volume export --json vol");
+    let exported: serde_json::Value = serde_json::from_str(&exported).expect("it is JSON");
+    let export = exported["export"].as_str().expect("it has a name");
+    guest.run(&format!(
+        "qemu-nbd --fork --connect /dev/nbd0 --image-opts 'driver=nbd,server.type=unix,\
+         server.path=/data/volumed/nbd.sock,export={export},reconnect-delay=100000'"
+    ));
     guest.wait_for("[ $(cat /sys/block/nbd0/size) = 2097152 ]");
     guest.run("mkfs.xfs -q /dev/nbd0 && mount -t xfs /dev/nbd0 /mnt/xfs");
     kill_under_writer(&mut guest, XFS, |_, _| {});
     guest.run("umount /mnt/xfs && mount -t xfs /dev/nbd0 /mnt/xfs");
     guest.verify(XFS);
     guest.run("umount /mnt/xfs && xfs_repair -n /dev/nbd0");
-    guest.run("qemu-nbd --disconnect /dev/nbd0");
+    guest.run("qemu-nbd --disconnect /dev/nbd0 && volumed volume unexport vol");
 }
 
 /// nbd-client 3.24 never connects again, whatever `-persist` says. With `-nonetlink` it takes the kernel's word
@@ -102,7 +98,7 @@ fn writers_get_an_error_from_nbd_client_and_lose_nothing_else() {
     for _ in 0..rounds() {
         guest.start_writer(XFS);
         guest.wait_for_writes(20);
-        kill(&mut guest, "serve");
+        guest.signal("KILL", "serve");
         guest.wait_for_failure();
         guest.wait_for("! pidof nbd-client");
         guest.run("umount /mnt/xfs");

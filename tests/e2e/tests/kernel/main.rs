@@ -7,6 +7,7 @@ mod grow;
 mod guest;
 mod kill;
 mod power;
+mod token;
 
 /// How many rounds to run.
 fn rounds() -> u32 {
