@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use super::Options;
-use super::served::{Served, Side, create_volume};
+use super::served::{Served, Side, create_volume, io};
 use crate::process::memory_of;
 use crate::size::ByteSize;
 
@@ -88,13 +88,4 @@ fn memory(data: &Path, volumed: &Path, idle: u32) -> anyhow::Result<f64> {
     }
     std::thread::sleep(REST);
     memory_of(served.pid()?, "VmRSS:")
-}
-
-fn io(uri: &str, command: &str) -> anyhow::Result<()> {
-    let mut qemu = Command::new("qemu-io");
-    qemu.args(["-f", "raw", "-c", command, uri]);
-    let output = qemu.output().context("could not start qemu-io")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "qemu-io {command}: {said}");
-    Ok(())
 }

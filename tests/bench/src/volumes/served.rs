@@ -108,8 +108,9 @@ impl Served {
         uri(volume, &self.socket)
     }
 
-    /// Has everything written to the disk that it and others wrote to its file system.
+    /// Flushes as a client, then has everything written to the disk that others wrote to its file system.
     pub fn write_back(&self) -> anyhow::Result<()> {
+        io(&self.uri, "flush")?;
         let folder = self.socket.parent().context("a socket in a folder")?;
         nix::unistd::syncfs(File::open(folder)?)?;
         Ok(())
@@ -166,5 +167,15 @@ pub fn create_volume(
     let made = command.output()?;
     let said = String::from_utf8_lossy(&made.stderr);
     ensure!(made.status.success(), "could not create the volume: {said}");
+    Ok(())
+}
+
+/// Runs a command of qemu-io.
+pub(super) fn io(uri: &str, command: &str) -> anyhow::Result<()> {
+    let mut qemu = Command::new("qemu-io");
+    qemu.args(["-f", "raw", "-c", command, uri]);
+    let output = qemu.output().context("could not start qemu-io")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "qemu-io {command}: {said}");
     Ok(())
 }
