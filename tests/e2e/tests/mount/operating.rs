@@ -50,6 +50,9 @@ fn metrics_tell_what_a_mount_does() {
     );
     assert!(fs::metadata(at.path().join("none")).is_err());
 
+    // The kernel lets go of a file after it was closed.
+    let open_files = || metric(&page(address), "fused_open_files");
+    soon("what was read is closed", || open_files() < 1.5);
     let found = page(address);
     let is = |name: &str, expected: f64| {
         let value = metric(&found, name);
