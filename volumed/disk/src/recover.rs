@@ -78,6 +78,12 @@ impl Disk {
                 tracing::error!(disk = %self.id(), %volume, "the dirty log is gone: everything is checked");
                 Slots::Damaged
             }
+            // Its making was cut short, or an older program made it.
+            Slots::Fresh if self.layout.volume(volume).exists() => {
+                let begun = self.begin_log(volume);
+                begun.map_err(DiskError::io(self.layout.dirty_log(volume)))?;
+                Slots::Fresh
+            }
             log => log,
         };
         let share = files.len().div_ceil(READERS).max(WORTH_A_THREAD);

@@ -23,6 +23,11 @@ impl Disk {
             made => made.is_ok(),
         };
         let begun = if made { self.begin_log(volume) } else { Ok(()) };
+        // Without its log it is to be made anew.
+        let begun = begun.inspect_err(|_| {
+            let _ = std::fs::remove_file(self.layout.dirty_log(volume));
+            let _ = std::fs::remove_dir(&folder);
+        });
         let named = begun.and_then(|()| self.names.make_durable(&folder));
         named.inspect_err(|error| {
             // V8: the next sync may answer well for what is lost.
@@ -33,7 +38,7 @@ impl Disk {
     }
 
     /// V5: a log that says that nothing is dirty. So one that is gone later is not taken for that.
-    fn begin_log(&self, volume: VolumeId) -> std::io::Result<()> {
+    pub(crate) fn begin_log(&self, volume: VolumeId) -> std::io::Result<()> {
         let record = DirtyLogRecord {
             sequence: 0,
             volume,

@@ -40,18 +40,33 @@ impl PoolDisk {
             Entry::Occupied(waiting) => return waiting.into_mut().push(write),
             Entry::Vacant(none) => _ = none.insert(Vec::new()),
         }
-        let (on, work) = (Arc::clone(self), work.clone());
-        self.pool.run(move || {
-            let mut group = vec![write];
-            while !group.is_empty() {
-                let ops: Vec<&DiskOp> = group.iter().map(|write| &write.op).collect();
-                let results = work.commit(&on.disk, volume, file, &ops);
-                for (write, result) in group.into_iter().zip(results) {
-                    (write.done)(result);
-                }
-                group = on.groups.next(volume, file);
+        self.begin(work.clone(), (volume, file), vec![write]);
+    }
+
+    fn begin(self: &Arc<Self>, work: DiskWork, of: (VolumeId, ExtentFile), group: Vec<Write>) {
+        let on = Arc::clone(self);
+        self.pool.run(move || on.commit_all(work, of, group));
+    }
+
+    /// Commits one group after the other, but gives the thread away between them to whatever waits for
+    /// one: else extents that are always written would leave none to the others.
+    fn commit_all(
+        self: &Arc<Self>,
+        work: DiskWork,
+        (volume, file): (VolumeId, ExtentFile),
+        mut group: Vec<Write>,
+    ) {
+        while !group.is_empty() {
+            let ops: Vec<&DiskOp> = group.iter().map(|write| &write.op).collect();
+            let results = work.commit(&self.disk, volume, file, &ops);
+            for (write, result) in group.into_iter().zip(results) {
+                (write.done)(result);
             }
-        });
+            group = self.groups.next(volume, file);
+            if !group.is_empty() && self.pool.is_behind() {
+                return self.begin(work, (volume, file), group);
+            }
+        }
     }
 }
 

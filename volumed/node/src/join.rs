@@ -343,13 +343,14 @@ impl Volume {
             Err(PlacementsError::Record(error)) => return Err(error.into()),
             Err(PlacementsError::Store(error)) => return Err(error.into()),
         };
-        if !placed.is_empty() {
+        let ends = !placed.is_empty();
+        if ends {
             // The requests that are under way end, with errors where they need the disk.
             self.end(&mut seat).await;
             self.machine.quiet(true).await;
         }
         self.machine.idle_on(on.number).await;
-        self.token_meets(on, !placed.is_empty()).await?;
+        self.token_meets(on, ends).await?;
         // Nothing is noted between what the store is asked and what the replica is told.
         let mut kept = self.machine.damage.lock().await;
         let damage = damage::load(store, self.id).await?.remove(&on.number);
@@ -360,7 +361,10 @@ impl Volume {
                 kept.insert(on.number, damage);
                 let on = Arc::clone(on);
                 self.machine.put_replica(Held { on, replica });
-                self.know_lost().await?;
+                // Nothing else of the volume came back, and its head goes on and knows better.
+                if ends {
+                    self.know_lost().await?;
+                }
             }
             Err(error) => {
                 tracing::error!(volume = %self.name, disk = %on.disk.id(), %error, "the promise is damaged");

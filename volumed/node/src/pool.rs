@@ -77,6 +77,11 @@ impl Pool {
         }
     }
 
+    /// Whether jobs wait for a thread.
+    pub fn is_behind(&self) -> bool {
+        !self.threads.lock().waiting.is_empty()
+    }
+
     /// Whether a thread works, or ought to.
     pub fn is_busy(&self) -> bool {
         let threads = self.threads.lock();

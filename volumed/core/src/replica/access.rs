@@ -31,7 +31,9 @@ impl Replica {
                 }
             }
         }
-        if !ready {
+        // Zeroes note their sums in the file by themselves: a page on its way there would come last.
+        let noting = matches!(message.ask, Ask::Zero { .. });
+        if !ready || noting && self.regions.is_storing(&span.regions().collect()) {
             self.waiting.push(message);
             return;
         }

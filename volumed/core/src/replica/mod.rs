@@ -310,6 +310,8 @@ impl Replica {
                 self.plain(message, DiskOp::Sync { files }, effects);
             }
             Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
+            // What is on its way to the sums of a copy before it, of the same name, would go into this one's.
+            Ask::Receive { file } if self.is_storing(*file) => self.waiting.push(message),
             Ask::Receive { file } => {
                 self.receive(*file, effects);
                 self.answer(&message, Ok(Bytes::new()), effects);

@@ -210,10 +210,13 @@ impl Regions {
 
     /// The file has the page, or not; it may have changed since.
     pub fn stored(&mut self, index: RegionIndex, well: bool) {
+        self.uses += 1;
         if let Some(region) = self.known.get_mut(&index) {
             region.storing = false;
             if !well {
                 region.unstored = true;
+                // Others go first the next time.
+                region.used = self.uses;
             } else if !self.rules.kept(Rule::StoreAnew) {
                 region.unstored = false;
             }
@@ -399,10 +402,11 @@ mod tests {
         write(&mut regions, 0, 5);
         regions.stored(first, true);
         regions.evicted();
-        for well in [false, true] {
-            assert_eq!(regions.evict(&nobody), [second]);
-            regions.store([second]);
-            regions.stored(second, well);
+        // One that could not be stored does not hold up the others.
+        for (region, well) in [(second, false), (first, false), (second, true)] {
+            assert_eq!(regions.evict(&nobody), [region]);
+            regions.store([region]);
+            regions.stored(region, well);
             regions.evicted();
         }
         assert_eq!(regions.evict(&nobody), []);

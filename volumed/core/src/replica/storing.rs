@@ -84,6 +84,16 @@ impl Replica {
         pages.into_iter().filter_map(with_file).collect()
     }
 
+    /// Whether sums are on their way to the file of an extent.
+    pub(super) fn is_storing(&self, file: ExtentFile) -> bool {
+        self.doing.values().any(|doing| match doing {
+            Doing::StoreSums { stored } | Doing::Settle { stored, .. } => {
+                stored.iter().any(|(of, _)| *of == file)
+            }
+            _ => false,
+        })
+    }
+
     /// Another extent may lie there by now, whose sums are others.
     fn note_stored(&mut self, stored: &[(ExtentFile, RegionIndex)], well: bool) {
         for &(file, region) in stored {
