@@ -246,6 +246,27 @@ fn a_log_that_is_gone_beside_extents_that_hold_something_is_not_taken_for_clean(
 }
 
 #[test]
+fn a_folder_without_a_log_gets_one_while_it_holds_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = open(&folder);
+    disk.create_extents(VOLUME, &[file(0)]).expect("an extent");
+    std::fs::remove_file(disk.layout.dirty_log(VOLUME)).expect("it was there");
+    drop(disk);
+    let disk = open(&folder);
+    disk.recover(VOLUME, [file(0)]).expect("what is there");
+    // What is copied here is settled, and needs no mark.
+    let extent = disk.files.get(VOLUME, file(0)).expect("an extent");
+    extent.write(0, &[7; 4096], true).expect("a write");
+    drop((extent, disk));
+    let found = open(&folder).recover(VOLUME, [file(0)]);
+    let log = found.expect("what is there").log;
+    assert!(
+        matches!(&log, Slots::Newest(record) if record.regions == Some(BTreeSet::new())),
+        "{log:?}"
+    );
+}
+
+#[test]
 fn only_what_the_dirty_log_names_may_be_unsynced() {
     assert!(unsynced(Some(&[])).is_empty());
     assert_eq!(unsynced(Some(&[17, 18])), [1]);
