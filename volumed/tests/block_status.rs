@@ -6,6 +6,7 @@ mod daemon;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use daemon::{Daemon, pattern, succeed};
 use serde_json::Value;
@@ -267,25 +268,30 @@ async fn cache_brings_data_into_memory() {
         );
         bytes.trim().parse::<u64>().unwrap()
     };
-    // dd's way to have a file forgotten; what is dirty stays, so it is synced.
+    // dd's way to have a file forgotten; what is dirty stays, so it is synced. What the daemon reads meanwhile
+    // to clean the regions comes back.
     let forget = format!("of={}", data.display());
-    succeed(Command::new("dd").args([
-        &forget,
-        "oflag=nocache",
-        "conv=notrunc,fdatasync",
-        "count=0",
-    ]));
-    assert!(cached() < MIB, "the file system forgets nothing");
+    let forgotten = || {
+        succeed(Command::new("dd").args([
+            &forget,
+            "oflag=nocache",
+            "conv=notrunc,fdatasync",
+            "count=0",
+        ]));
+        cached() < MIB
+    };
+    soon("the file system forgets nothing", forgotten);
     let script = "import nbd, sys; h = nbd.NBD(); h.connect_uri(sys.argv[1]); h.cache(8 << 20, 0)";
     let mut python = Command::new("/usr/bin/python3");
     succeed(python.args(["-c", script]).arg(daemon.uri("cold")));
-    let deadline = std::time::Instant::now() + daemon::PATIENCE;
-    while cached() < 8 * MIB {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{} bytes came",
-            cached()
-        );
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    soon("not all of it came", || cached() >= 8 * MIB);
+}
+
+/// Waits until something holds.
+fn soon(otherwise: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + daemon::PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

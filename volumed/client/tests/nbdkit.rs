@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use volumed_client::{BlockDevice, ConnectError, DeviceError, Durability, NbdDevice};
 
 const SIZE: usize = 256 << 20;
+
+/// Long enough for the slowest machine; no test waits for it unless nbdkit does not start.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Nbdkit {
     child: Child,
@@ -34,13 +38,13 @@ impl Nbdkit {
             socket,
             _folder: folder,
         };
-        for _ in 0..500 {
-            if server.socket.exists() {
-                return server;
-            }
+        // The socket is there before anybody listens on it.
+        let deadline = Instant::now() + PATIENCE;
+        while UnixStream::connect(&server.socket).is_err() {
+            assert!(Instant::now() < deadline, "nbdkit did not start");
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("nbdkit did not start");
+        server
     }
 
     fn memory() -> Self {

@@ -1,6 +1,6 @@
 //! What those who run a mount see of it, and what it does without them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -9,9 +9,9 @@ use hayrack_e2e::binaries::{binary, free_address};
 use hayrack_e2e::http::{Request, exchange};
 use hayrack_e2e::mounted::MountPoint;
 use hayrack_e2e::rack::Site;
-use hayrack_e2e::random::content;
 use serde_json::Value;
 
+use crate::opener::Opener;
 use crate::others::soon;
 
 /// The page of metrics.
@@ -38,10 +38,13 @@ fn metrics_tell_what_a_mount_does() {
     let at = MountPoint::new();
     let address = free_address();
     let mounted = at.mount(&rack, &["--metrics", &address.to_string()]);
-    fs::write(at.path().join("stored"), content(1, 100_000)).expect("it can be written");
-    let mut open = File::create(at.path().join("open")).expect("it can be made");
-    open.write_all(&content(2, 5_000))
-        .expect("it can be written");
+    let opener = |name, size| {
+        let mut opener = Opener::open(&at.path().join(name), &["O_CREAT"]);
+        assert_eq!(opener.does(&format!("write {}", "x".repeat(size))), "done");
+        opener
+    };
+    opener("stored", 100_000).close();
+    let open = opener("open", 5_000);
     assert_eq!(
         fs::read(at.path().join("stored"))
             .expect("it can be read")
@@ -83,7 +86,7 @@ fn metrics_tell_what_a_mount_does() {
     least("fused_server_requests_total{result=\"ok\"}", 2.0);
     // How many depends on what was listed when the name was asked for.
     least("fused_server_requests_total{result=\"refused\"}", 0.0);
-    drop(open);
+    open.close();
     mounted.unmount();
 }
 
