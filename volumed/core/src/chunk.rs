@@ -100,6 +100,20 @@ impl Chunk {
         self
     }
 
+    /// The runs of holes: the first block's number, and how many there are.
+    pub fn holes(&self) -> Vec<(u32, u32)> {
+        let (mut runs, mut at) = (Vec::new(), 0);
+        let same = |one: &u32, other: &u32| (*one == HOLE) == (*other == HOLE);
+        for run in self.sums.chunk_by(same) {
+            let count = run.len() as u32;
+            if run[0] == HOLE {
+                runs.push((at, count));
+            }
+            at += count;
+        }
+        runs
+    }
+
     /// The runs of blocks that are no holes: the first block's number and the bytes of each run.
     pub fn runs(&self) -> Vec<(u32, Bytes)> {
         let (mut runs, mut at, mut taken) = (Vec::new(), 0, 0);
@@ -159,6 +173,8 @@ mod tests {
                 there[at..at + run.len()].copy_from_slice(&run);
             }
             prop_assert_eq!(&there, &blocks);
+            let holes = chunk.holes().iter().map(|(_, count)| *count).sum::<u32>();
+            prop_assert_eq!(holes, chunk.sums.len() as u32 - allocated(&chunk.sums));
             for (at, &kind) in kinds.iter().enumerate() {
                 let well = verify(&there[at * BLOCK..][..BLOCK], &chunk.sums[at..=at]).is_ok();
                 prop_assert_eq!(well, kind < 2);

@@ -1,10 +1,12 @@
 //! The pure core of volumed: events in, effects out. No I/O, no clock, no random numbers.
 
 pub mod chunk;
+pub mod digest;
 pub mod format;
 pub mod head;
 mod lost;
 pub mod map;
+pub mod marks;
 pub mod message;
 pub mod placement;
 pub mod replica;

@@ -48,7 +48,8 @@ pub struct ExtentFile {
 /// What a head asks of a replica. Offsets are in bytes from the start of the extent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Durably promise the message's epoch (V1).
+    /// Durably promise the message's epoch (V1). The answer says which regions are
+    /// [marked](crate::marks), once nothing of an older head is under way.
     Promise,
     /// Hold what the store places on the disk of the extents from `from` to before `until`, or to the
     /// last one, and nothing else of them: what a fenced head placed or freed and did not come to
@@ -156,6 +157,27 @@ pub enum Ask {
         /// What was answered to the fetch.
         chunk: Bytes,
     },
+    /// Tell what whole blocks hold, as [digests](crate::digest): replicas whose digests of a block are
+    /// equal hold the same.
+    Digest {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks, at most a region.
+        length: u32,
+    },
+    /// Make whole blocks what was fetched elsewhere, holes among them; the region is marked dirty (V5).
+    Replace {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks.
+        length: u32,
+        /// What was answered to the fetch.
+        chunk: Bytes,
+    },
     /// Make every answered write of these extents durable.
     Sync {
         /// The extents.
@@ -219,6 +241,17 @@ impl Ask {
                 length,
                 ..
             }
+            | Self::Digest {
+                file,
+                offset,
+                length,
+            }
+            | Self::Replace {
+                file,
+                offset,
+                length,
+                ..
+            }
             | Self::Zero {
                 file,
                 offset,
@@ -251,8 +284,8 @@ pub struct Answer {
     /// Blocks that the head was granted there and that take no space yet.
     pub granted: u64,
     /// The bytes of a read, the [runs](crate::map::runs) of a map, the [chunk](crate::chunk) of a
-    /// fetch, the number of holes as u32, the indices of empty extents as u64 each; empty for
-    /// everything else.
+    /// fetch, [digests](crate::digest), the [marks](crate::marks) of a replica that promised, the number
+    /// of holes as u32, the indices of empty extents as u64 each; empty for everything else.
     pub result: Result<Bytes, ReplicaError>,
 }
 
@@ -267,7 +300,7 @@ impl Answer {
             op,
             allocated: 0,
             granted: 0,
-            result: Err(ReplicaError::Disk),
+            result: Err(ReplicaError::Unreachable),
         }
     }
 }
@@ -296,4 +329,7 @@ pub enum ReplicaError {
     /// Its disk failed (V8).
     #[error("the replica's disk failed")]
     Disk,
+    /// It cannot be reached: whether it did what it was asked, nobody knows.
+    #[error("the replica cannot be reached")]
+    Unreachable,
 }

@@ -23,6 +23,22 @@ pub enum Rule {
     DirtyAtStart,
     /// V4: what one in-sync replica refused is not acknowledged.
     OneRefuses,
+    /// V4: nothing is acknowledged before a replica that lacks it is recorded stale.
+    RecordStale,
+    /// V4: the last in-sync replica is never recorded stale.
+    LastInSync,
+    /// V3: what was resynced is durable before its disk counts as in sync.
+    ResyncDurable,
+    /// V6: replicas are made equal where they were dirty before anybody is served.
+    AgreeFirst,
+    /// V6: they are made equal where a change failed.
+    AgreeAfter,
+    /// V7: one that lost what was not flushed follows one that did not.
+    RestartedIsNoSource,
+    /// V9: a head does not go on with a disk that lost what was not flushed, and is the last in sync.
+    LastMayLack,
+    /// V10: a block that is damaged on one replica is made good from another.
+    ReadRepair,
     /// V5: a region is marked before it is written.
     MarkBeforeWrite,
     /// V5: a region that is being unmarked is marked anew before it is written.
@@ -95,7 +111,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 52] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -106,6 +122,14 @@ impl Rule {
         Self::FailedSync,
         Self::DirtyAtStart,
         Self::OneRefuses,
+        Self::RecordStale,
+        Self::LastInSync,
+        Self::ResyncDurable,
+        Self::AgreeFirst,
+        Self::AgreeAfter,
+        Self::RestartedIsNoSource,
+        Self::LastMayLack,
+        Self::ReadRepair,
         Self::MarkBeforeWrite,
         Self::MarkAnew,
         Self::Touched,

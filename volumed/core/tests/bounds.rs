@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use proptest::prelude::*;
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::marks;
 use volumed_core::message::{Answer, Ask, MOST_LISTED, Message};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::wire::{Frame, HEADER_SIZE, Header};
@@ -15,32 +16,40 @@ use volumed_core::{
 
 const DISK: DiskNumber = DiskNumber(0);
 
-/// A head of so many extents, the first region of each of which is dirty.
-fn head(extents: u64) -> Head {
+/// A head of so many extents, of whose regions so many are dirty.
+fn head(extents: u64, dirty: u64) -> Head {
     let placement = Placement {
         alloc: Alloc(1),
         replicas: vec![(DISK, Role::Full)],
     };
-    Head::new(HeadStart {
+    let mut head = Head::new(HeadStart {
         volume: VolumeId(1),
         epoch: Epoch(1),
         size: ByteCount(extents * EXTENT_SIZE),
         quota: None,
-        settings: HeadSettings::for_replicas(1),
+        settings: HeadSettings {
+            max_dirty: MOST_LISTED,
+            clean_after: 10_000,
+        },
         disks: BTreeSet::from([DISK]),
         extents: (0..extents)
             .map(|extent| (ExtentIndex(extent), placement.clone()))
             .collect(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
-        dirty: BTreeMap::from([(DISK, first_regions(extents))]),
-    })
-}
-
-fn first_regions(extents: u64) -> BTreeSet<RegionIndex> {
-    (0..extents)
-        .map(|extent| RegionIndex(extent * REGIONS_PER_EXTENT))
-        .collect()
+        incarnations: BTreeMap::new(),
+    });
+    let mut effects = tell(&mut head, HeadEvent::Start);
+    while let Some(effect) = effects.pop() {
+        if let HeadEffect::Send(message) = effect {
+            let mut answer = done(&message);
+            if message.ask == Ask::Promise {
+                answer.result = Ok(marks::pack(&(0..dirty).map(RegionIndex).collect()));
+            }
+            effects.extend(tell(&mut head, HeadEvent::Answer(answer)));
+        }
+    }
+    head
 }
 
 fn tell(head: &mut Head, event: HeadEvent) -> Vec<HeadEffect> {
@@ -132,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn every_request_is_carried_in_bounded_messages((offset, length) in range(), durable: bool) {
-        let mut head = head(4);
+        let mut head = head(4, 0);
         let (_, replies) = run(&mut head, Request::Read { offset, length });
         let expected: Bytes = (0..u64::from(length)).map(|at| (offset + at) as u8).collect();
         prop_assert!(replies == [Ok(expected)]);
@@ -159,7 +168,12 @@ proptest! {
 #[test]
 fn a_flush_of_any_number_of_extents_is_carried_in_bounded_messages() {
     let extents = MOST_LISTED as u64 + 10;
-    let mut head = head(extents);
+    let mut head = head(extents, 0);
+    for extent in (0..extents).map(ExtentIndex) {
+        let (offset, data) = (extent.start(), Bytes::from_static(&[1; 4096]));
+        let fua = false;
+        run(&mut head, Request::Write { offset, data, fua });
+    }
     let (messages, replies) = run(&mut head, Request::Flush);
     assert_eq!(replies, [Ok(Bytes::new())]);
     let synced = messages.iter().map(|message| match &message.ask {
@@ -171,7 +185,9 @@ fn a_flush_of_any_number_of_extents_is_carried_in_bounded_messages() {
 
 #[test]
 fn cleaning_any_number_of_regions_is_carried_in_bounded_messages() {
-    let mut head = head(MOST_LISTED as u64 + 10);
+    let dirty = MOST_LISTED as u64 + 10;
+    let mut head = head(dirty.div_ceil(REGIONS_PER_EXTENT), dirty);
+    assert_eq!(head.dirty_regions() as u64, dirty);
     let mut effects = tell(&mut head, HeadEvent::Settle);
     let mut settled = false;
     while let Some(effect) = effects.pop() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use volumed_core::format::{DirtyLogRecord, Slots};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::marks;
 use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
@@ -142,7 +143,7 @@ fn asked_first(disk: u16) -> Ask {
         extents: BTreeMap::from([(ExtentIndex(0), placement)]),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
-        dirty: BTreeMap::from([(DiskNumber(disk), BTreeSet::from([RegionIndex(0)]))]),
+        incarnations: BTreeMap::new(),
     });
     let mut events = vec![HeadEvent::Start];
     let mut written = false;
@@ -153,6 +154,11 @@ fn asked_first(disk: u16) -> Ask {
             match effect {
                 HeadEffect::Send(message) => match message.ask {
                     Ask::Mark { .. } | Ask::Write { .. } => return message.ask,
+                    Ask::Promise if message.disk == DiskNumber(disk) => {
+                        let mut answer = well(&message);
+                        answer.result = Ok(marks::pack(&BTreeSet::from([RegionIndex(0)])));
+                        events.push(HeadEvent::Answer(answer));
+                    }
                     _ => events.push(HeadEvent::Answer(well(&message))),
                 },
                 HeadEffect::Started(outcome) if !written => {

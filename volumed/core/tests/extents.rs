@@ -35,7 +35,7 @@ fn head(extents: u64, stale: BTreeSet<DiskNumber>) -> Head {
             .collect(),
         lost: BTreeMap::new(),
         stale,
-        dirty: BTreeMap::new(),
+        incarnations: BTreeMap::new(),
     })
 }
 

@@ -54,7 +54,7 @@ fn head() -> Head {
         extents: [(FILE.extent, placement)].into(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
-        dirty: BTreeMap::new(),
+        incarnations: BTreeMap::new(),
     })
 }
 

@@ -44,7 +44,7 @@ fn head(placed: u64) -> Head {
             .collect(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
-        dirty: BTreeMap::new(),
+        incarnations: BTreeMap::new(),
     });
     let mut sent = tell(&mut head, HeadEvent::Start);
     while !sent.is_empty() {

@@ -15,7 +15,7 @@ use volumed_core::{
     Alloc, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
 };
 
-const REFUSALS: [ReplicaError; 7] = [
+const REFUSALS: [ReplicaError; 8] = [
     ReplicaError::Fenced,
     ReplicaError::Restarted,
     ReplicaError::NoSpace,
@@ -23,6 +23,7 @@ const REFUSALS: [ReplicaError; 7] = [
     ReplicaError::Corrupt,
     ReplicaError::NoExtent,
     ReplicaError::Disk,
+    ReplicaError::Unreachable,
 ];
 
 fn bytes(frame: &Frame) -> Vec<u8> {
@@ -122,6 +123,17 @@ fn sample(kind: Kind) -> Frame {
             length: 4096,
         },
         Kind::Store => Ask::Store {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+            chunk: Bytes::from_static(b"chunk"),
+        },
+        Kind::Digest => Ask::Digest {
+            file,
+            offset: 0x40_0000,
+            length: 0x40_0000,
+        },
+        Kind::Replace => Ask::Replace {
             file,
             offset: 0x8_0000,
             length: 4096,
@@ -374,6 +386,19 @@ fn ask() -> impl Strategy<Value = Ask> {
                 chunk: chunk.into(),
             }
         ),
+        (file(), 0..16_000_u32, 1..=128_u32, vec(any::<u8>(), 0..100)).prop_map(
+            |(file, first, count, chunk)| Ask::Replace {
+                file,
+                offset: first * 4096,
+                length: count * 4096,
+                chunk: chunk.into(),
+            }
+        ),
+        (file(), 0..15_000_u32, 1..=1024_u32).prop_map(|(file, first, count)| Ask::Digest {
+            file,
+            offset: first * 4096,
+            length: count * 4096,
+        }),
         (file(), 0..16_000_u32, 1..=128_u32).prop_map(|(file, first, count)| Ask::Fetch {
             file,
             offset: first * 4096,

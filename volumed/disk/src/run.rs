@@ -84,6 +84,12 @@ impl Disk {
                 offset,
                 chunk,
             } => self.store(volume, *file, *offset, chunk),
+            DiskOp::Digest { file, offset, sums } => self.digest(volume, *file, *offset, sums),
+            DiskOp::Replace {
+                file,
+                offset,
+                chunk,
+            } => self.replace(volume, *file, *offset, chunk),
             DiskOp::Resum {
                 file,
                 region,

@@ -194,8 +194,6 @@ impl Rig {
 
     fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
         self.epoch += 1;
-        let replicas = self.replicas.iter();
-        let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
         let start = HeadStart {
             volume: VOLUME,
             epoch: Epoch(self.epoch),
@@ -209,7 +207,7 @@ impl Rig {
             extents: self.placed.clone(),
             lost: self.lost.clone(),
             stale: BTreeSet::new(),
-            dirty: dirty.collect(),
+            incarnations: BTreeMap::new(),
         };
         self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
         self.started = None;
@@ -378,6 +376,12 @@ impl Rig {
                 self.copying.remove(&extent);
             }
             HeadEffect::Started(outcome) => self.started = Some(outcome),
+            HeadEffect::Exclude(_)
+            | HeadEffect::Include(_)
+            | HeadEffect::Resync(..)
+            | HeadEffect::Lost(_) => {
+                return Err("V4: the last in sync".to_owned());
+            }
             HeadEffect::Settled(_) => return Err("nobody settles".to_owned()),
         }
         Ok(())

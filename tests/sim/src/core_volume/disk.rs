@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use volumed_core::chunk::Chunk;
+use volumed_core::digest;
 use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered, RegionSums};
-use volumed_core::{BLOCK_SIZE, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex};
+use volumed_core::{Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex};
 
 use super::extent::{Extent, region_of};
 use super::{Broken, Lie};
@@ -91,6 +92,15 @@ impl SimDisk {
                 offset,
                 chunk,
             } => Ok(self.extent(file)?.store(*offset, chunk)),
+            DiskOp::Digest { file, offset, sums } => {
+                let blocks = self.extent(file)?.bytes(*offset, sums.len());
+                Ok(DiskAnswer::Data(digest::pack(sums, &blocks).into()))
+            }
+            DiskOp::Replace {
+                file,
+                offset,
+                chunk,
+            } => Ok(self.extent(file)?.replace(*offset, chunk)),
             DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
                 page: self.extent(file)?.page(*region),
             }),
@@ -149,12 +159,7 @@ impl SimDisk {
     }
 
     fn fetch(&mut self, file: &ExtentFile, offset: u32, sums: &[u32]) -> DiskResult {
-        let extent = self.extent(file)?;
-        let first = offset / BLOCK_SIZE as u32;
-        let mut blocks = Vec::with_capacity(sums.len() * BLOCK_SIZE as usize);
-        for at in first..first + sums.len() as u32 {
-            blocks.extend_from_slice(&extent.read(at));
-        }
+        let blocks = self.extent(file)?.bytes(offset, sums.len());
         Ok(DiskAnswer::Data(Chunk::pack(sums, &blocks)))
     }
 
@@ -304,6 +309,7 @@ pub(super) fn changes_files(op: &DiskOp) -> bool {
         op,
         DiskOp::Read { .. }
             | DiskOp::Fetch { .. }
+            | DiskOp::Digest { .. }
             | DiskOp::LoadSums { .. }
             | DiskOp::Verify { .. }
     )

@@ -248,6 +248,22 @@ impl Extent {
         DiskAnswer::Sums(chunk.sums.clone())
     }
 
+    /// So many blocks as they read.
+    pub fn bytes(&self, offset: u32, count: usize) -> Vec<u8> {
+        let first = offset / BLOCK as u32;
+        let blocks = (first..first + count as u32).map(|at| self.read(at));
+        blocks.collect::<Vec<_>>().concat()
+    }
+
+    /// Blocks become what they were elsewhere, holes among them.
+    pub fn replace(&mut self, offset: u32, chunk: &Chunk) -> DiskAnswer {
+        for (at, count) in chunk.holes() {
+            let (first, count) = (offset / BLOCK as u32 + at, count as usize);
+            self.put(first, &vec![None; count], &vec![HOLE; count], false);
+        }
+        self.store(offset, chunk)
+    }
+
     /// Some of the blocks are written, the last of them in part, and none of the sums.
     pub fn write_half(&mut self, offset: u32, blocks: &[Block], rng: &mut SmallRng) {
         let written = rng.random_range(0..=blocks.len());

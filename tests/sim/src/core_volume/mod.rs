@@ -6,11 +6,13 @@ mod disk;
 mod extent;
 mod life;
 mod model;
+mod replicated;
 mod weather;
 mod world;
 
 pub use copying::move_extents;
 pub use life::{Volume, live};
+pub use replicated::replicate;
 pub use volumed_core::rules::Rule;
 
 /// What is broken on purpose, to see that it is caught.

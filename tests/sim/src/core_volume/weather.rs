@@ -100,11 +100,17 @@ impl Weather {
         }
         let reads = matches!(
             op,
-            DiskOp::Read { .. } | DiskOp::LoadSums { .. } | DiskOp::Fetch { .. }
+            DiskOp::Read { .. }
+                | DiskOp::LoadSums { .. }
+                | DiskOp::Fetch { .. }
+                | DiskOp::Digest { .. }
         );
         let changes = matches!(
             op,
-            DiskOp::Write { .. } | DiskOp::Zero { .. } | DiskOp::Store { .. }
+            DiskOp::Write { .. }
+                | DiskOp::Zero { .. }
+                | DiskOp::Store { .. }
+                | DiskOp::Replace { .. }
         );
         let logs = matches!(op, DiskOp::WriteLog(_) | DiskOp::WritePromise(_));
         let stores = matches!(op, DiskOp::StoreSums { .. } | DiskOp::Settle { .. });

@@ -196,9 +196,7 @@ impl World {
     fn try_head(&mut self) -> Result<Result<(), IoError>, String> {
         self.epoch += 1;
         let replicas = self.replicas.iter();
-        let dirty = replicas.map(|(&disk, replica)| (disk, replica.dirty().clone()));
-        let dirty: BTreeMap<_, _> = dirty.collect();
-        let regions: BTreeSet<_> = dirty.values().flatten().collect();
+        let regions: BTreeSet<_> = replicas.flat_map(|(_, replica)| replica.dirty()).collect();
         self.dirty_at_start = regions.len();
         let start = HeadStart {
             volume: VOLUME,
@@ -213,7 +211,7 @@ impl World {
             extents: self.placed.clone(),
             lost: BTreeMap::new(),
             stale: BTreeSet::new(),
-            dirty,
+            incarnations: BTreeMap::new(),
         };
         self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
         self.started = None;

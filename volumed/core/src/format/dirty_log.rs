@@ -42,16 +42,12 @@ impl SlotRecord for DirtyLogRecord {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let few = |regions: &&BTreeSet<_>| regions.len() as u64 <= MAX_LOGGED_REGIONS;
-        let runs = self.regions.as_ref().filter(few).map(runs);
-        let listed = runs.filter(|runs| runs.len() <= MAX_LOGGED_RUNS);
-        let mut body = Vec::with_capacity(17 + 8 * listed.as_ref().map_or(0, Vec::len));
+        let listed = self.regions.as_ref().and_then(pack_runs);
+        let mut body = Vec::with_capacity(17 + listed.as_ref().map_or(0, Vec::len));
         body.extend_from_slice(&self.sequence.to_le_bytes());
         body.extend_from_slice(&self.volume.0.to_le_bytes());
         body.push(u8::from(listed.is_none()));
-        for (first, more) in listed.into_iter().flatten() {
-            body.extend_from_slice(&(first | more << FIRST_BITS).to_le_bytes());
-        }
+        body.extend_from_slice(&listed.unwrap_or_default());
         KIND.seal(&body)
     }
 
@@ -78,6 +74,19 @@ impl SlotRecord for DirtyLogRecord {
             regions,
         })
     }
+}
+
+/// Regions as runs, a u64 each as in the log; `None` if they are too many to be listed.
+pub(crate) fn pack_runs(regions: &BTreeSet<RegionIndex>) -> Option<Vec<u8>> {
+    let few = regions.len() as u64 <= MAX_LOGGED_REGIONS;
+    let runs = few.then(|| runs(regions))?;
+    let words = runs.iter().map(|(first, more)| first | more << FIRST_BITS);
+    (runs.len() <= MAX_LOGGED_RUNS).then(|| words.flat_map(u64::to_le_bytes).collect())
+}
+
+/// What was packed.
+pub(crate) fn unpack_runs(packed: &[u8]) -> Result<BTreeSet<RegionIndex>, FormatError> {
+    read_runs(&mut Reader(packed))
 }
 
 /// The first region of each run, and how many follow it.

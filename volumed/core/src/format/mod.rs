@@ -20,6 +20,7 @@ mod slots;
 mod sums_file;
 
 pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE};
+pub(crate) use dirty_log::{pack_runs, unpack_runs};
 pub use disk_state::{DISK_STATE_SLOT_SIZE, DiskState};
 pub use placement_page::{EXTENTS_PER_PAGE, PageError, PlacementPage};
 pub use promise::{PROMISE_SLOT_SIZE, PromiseRecord};

@@ -14,8 +14,9 @@ use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
 use crate::placement::Placement;
 use crate::rules::{Rule, Rules};
-use crate::{BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
+use crate::{BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex};
 
+use super::extents::regions_of;
 use super::order::Blocks;
 use super::piece::{Piece, Work};
 use super::round::Then;
@@ -361,9 +362,4 @@ impl Head {
     pub(super) fn free_copy(&mut self, extent: ExtentIndex, effects: &mut Vec<HeadEffect>) {
         self.copy_failed(extent, ReplicaError::NoExtent, effects);
     }
-}
-
-fn regions_of(extent: ExtentIndex) -> impl Iterator<Item = RegionIndex> {
-    let first = extent.0 * REGIONS_PER_EXTENT;
-    (first..first + REGIONS_PER_EXTENT).map(RegionIndex)
 }

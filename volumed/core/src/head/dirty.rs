@@ -48,6 +48,8 @@ pub(super) struct Dirty {
     marks: BTreeMap<RegionIndex, Mark>,
     marking: bool,
     cleaning: bool,
+    /// Those that are being marked.
+    on_their_way: BTreeSet<RegionIndex>,
     /// Regions whose extent was freed while marks were on their way: those marks mean nothing.
     void: BTreeSet<RegionIndex>,
     /// Pieces that wait for marks, in order.
@@ -72,9 +74,23 @@ impl Dirty {
             marks: dirty.into_iter().map(mark).collect(),
             marking: false,
             cleaning: false,
+            on_their_way: BTreeSet::new(),
             void: BTreeSet::new(),
             waiting: BTreeSet::new(),
         }
+    }
+
+    pub fn settings(&self) -> HeadSettings {
+        self.settings
+    }
+
+    pub fn regions(&self) -> impl Iterator<Item = RegionIndex> {
+        self.marks.keys().copied()
+    }
+
+    /// Whether the region is marked, or is being marked.
+    pub fn knows(&self, region: RegionIndex) -> bool {
+        self.marks.contains_key(&region) || self.on_their_way.contains(&region)
     }
 
     pub fn len(&self) -> usize {
@@ -181,6 +197,7 @@ impl Head {
         }
         if !wanted.is_empty() {
             self.dirty.marking = true;
+            self.dirty.on_their_way.clone_from(&wanted);
             let asks = self.by_disk(&wanted, |regions| Ask::Mark { regions });
             self.begin_round(Then::Mark(wanted), asks, effects);
         }
@@ -209,10 +226,11 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         self.dirty.marking = false;
+        self.dirty.on_their_way.clear();
         let void = std::mem::take(&mut self.dirty.void);
         if let Err(error) = result {
             for op in std::mem::take(&mut self.dirty.waiting) {
-                self.complete(op, Err(to_client(error)), effects);
+                self.fail_marking(op, error, effects);
             }
             return;
         }
@@ -366,7 +384,7 @@ impl Head {
             effects.push(HeadEffect::Settled(Err(to_client(error))));
         }
         for op in std::mem::take(&mut self.dirty.waiting) {
-            self.complete(op, Err(to_client(error)), effects);
+            self.fail_marking(op, error, effects);
         }
     }
 
@@ -380,7 +398,13 @@ impl Head {
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<RegionIndex>> = BTreeMap::new();
         for &region in regions {
             let disks: Vec<_> = match self.extents.get(region.extent()) {
-                Some(placement) => self.extents.in_sync(placement).collect(),
+                Some(placement) => {
+                    let follows = |disk: &DiskNumber| {
+                        placement.is_on(*disk) && self.members.follows(*disk, region)
+                    };
+                    let followers = self.members.joining().filter(follows);
+                    self.extents.in_sync(placement).chain(followers).collect()
+                }
                 None => self.disks.iter().copied().collect(),
             };
             for disk in disks {

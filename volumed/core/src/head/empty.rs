@@ -26,7 +26,11 @@ impl Head {
             return;
         }
         self.empty.asked = self.now;
-        for disk in self.disks.clone() {
+        let in_sync = self
+            .disks
+            .iter()
+            .filter(|disk| !self.extents.is_out(**disk));
+        for disk in in_sync.copied().collect::<Vec<_>>() {
             self.begin_round(Then::Empty(disk), vec![(disk, Ask::Empty)], effects);
         }
     }

@@ -29,8 +29,10 @@ pub(super) struct Extents {
     /// What is lost of them: all of each that is placed nowhere.
     pub lost: BTreeMap<ExtentIndex, LostBlocks>,
     placing: BTreeSet<ExtentIndex>,
-    /// V4: disks that may lack what was acknowledged, whatever they hold of the volume.
+    /// V4: disks that may lack what was acknowledged, whatever they hold of the volume, by the store.
     stale: BTreeSet<DiskNumber>,
+    /// Those of which the store is to say so.
+    excluding: BTreeSet<DiskNumber>,
     /// Extents whose records are to be removed, and when they were placed.
     to_unplace: BTreeMap<ExtentIndex, Alloc>,
     /// Whether records are being removed.
@@ -52,6 +54,7 @@ impl Extents {
             lost,
             placing: BTreeSet::new(),
             stale,
+            excluding: BTreeSet::new(),
             to_unplace: BTreeMap::new(),
             unplacing: false,
             size,
@@ -68,26 +71,76 @@ impl Extents {
         &'a self,
         placement: &'a Placement,
     ) -> impl Iterator<Item = DiskNumber> + Clone + 'a {
-        placement.in_sync(&self.stale)
+        let in_sync = placement.in_sync(&self.stale);
+        in_sync.filter(|disk| !self.excluding.contains(disk))
+    }
+
+    /// Whether the store says that the disk may lack something.
+    pub fn is_stale(&self, disk: DiskNumber) -> bool {
+        self.stale.contains(&disk)
+    }
+
+    /// Whether the disk may lack something, whether or not the store says so.
+    pub fn is_out(&self, disk: DiskNumber) -> bool {
+        self.stale.contains(&disk) || self.excluding.contains(&disk)
+    }
+
+    /// The disk is to be recorded stale.
+    pub fn exclude(&mut self, disk: DiskNumber) {
+        self.excluding.insert(disk);
+    }
+
+    /// The disk is recorded stale.
+    pub fn excluded(&mut self, disk: DiskNumber) {
+        self.excluding.remove(&disk);
+        self.stale.insert(disk);
+    }
+
+    /// The disk is recorded in sync.
+    pub fn include(&mut self, disk: DiskNumber) {
+        self.stale.remove(&disk);
+    }
+
+    /// The extents that the disk holds, in sync or not.
+    pub fn full_on(&self, disk: DiskNumber) -> impl Iterator<Item = ExtentIndex> {
+        let on = move |placed: &Placement| placed.replicas.contains(&(disk, Role::Full));
+        let placed = self.placed.iter().filter(move |it| on(it.1));
+        placed.map(|(&extent, _)| extent)
+    }
+
+    /// Whether each extent that the disk holds in sync is so on another one, too.
+    pub fn can_do_without(&self, disk: DiskNumber) -> bool {
+        self.others_hold(disk, &BTreeSet::from([disk]))
+    }
+
+    /// Whether each extent that the disk holds in sync is so on one that is not among `without`.
+    pub fn others_hold(&self, disk: DiskNumber, without: &BTreeSet<DiskNumber>) -> bool {
+        self.placed.values().all(|placed| {
+            let mut in_sync = self.in_sync(placed);
+            !in_sync.clone().any(|holder| holder == disk)
+                || in_sync.any(|it| !without.contains(&it))
+        })
     }
 
     /// The regions that are dirty by a disk that holds them in sync. What another disk's log still says of
     /// an extent that it held earlier marks nothing here (V5).
     pub fn dirty(
         &self,
-        by_disk: BTreeMap<DiskNumber, BTreeSet<RegionIndex>>,
+        by_disk: &BTreeMap<DiskNumber, Option<BTreeSet<RegionIndex>>>,
     ) -> BTreeSet<RegionIndex> {
-        let held = |disk, region: &RegionIndex| {
-            let placed = self.get(region.extent());
-            placed.is_some_and(|placed| self.in_sync(placed).any(|holder| holder == disk))
-        };
-        let held = &held;
-        by_disk
-            .into_iter()
-            .flat_map(|(disk, regions)| {
-                regions.into_iter().filter(move |region| held(disk, region))
-            })
-            .collect()
+        let mut dirty = BTreeSet::new();
+        for (&disk, marked) in by_disk {
+            let held = |region: &RegionIndex| {
+                let placed = self.get(region.extent());
+                placed.is_some_and(|placed| self.in_sync(placed).any(|holder| holder == disk))
+            };
+            if let Some(marked) = marked {
+                dirty.extend(marked.iter().filter(|it| held(it)));
+            } else {
+                dirty.extend(self.full_on(disk).flat_map(regions_of).filter(held));
+            }
+        }
+        dirty
     }
 
     /// Up to [`RECONCILED_AT_ONCE`] extents from `from` on, and where those begin that are not
@@ -286,9 +339,9 @@ impl Head {
             return self.complete(op, Err(IoError::Io), effects);
         };
         self.extents.lost.remove(&extent);
-        let first = extent.0 * REGIONS_PER_EXTENT;
-        self.dirty
-            .forget((first..first + REGIONS_PER_EXTENT).map(RegionIndex));
+        self.dirty.forget(regions_of(extent));
+        self.members.forget(extent);
+        self.agreements.forget(extent);
         self.flushes.forget(extent);
         let ask = Ask::Remove {
             file: ExtentFile {
@@ -297,11 +350,19 @@ impl Head {
             },
         };
         self.free_copy(extent, effects);
-        let on = placement.replicas.iter();
+        // Those that are not here learn of it when they join.
+        let here = |(disk, _): &&(DiskNumber, Role)| self.disks.contains(disk);
+        let on = placement.replicas.iter().filter(here);
         let asks: Vec<_> = on.map(|(disk, _)| (*disk, ask.clone())).collect();
         if asks.is_empty() {
             return self.complete(op, Ok(Some(Bytes::new())), effects);
         }
         self.begin_round(Then::Piece(op), asks, effects);
     }
+}
+
+/// The regions of an extent.
+pub(super) fn regions_of(extent: ExtentIndex) -> impl Iterator<Item = RegionIndex> {
+    let first = extent.0 * REGIONS_PER_EXTENT;
+    (first..first + REGIONS_PER_EXTENT).map(RegionIndex)
 }

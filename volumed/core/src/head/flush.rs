@@ -89,9 +89,11 @@ impl Head {
         let extents = std::mem::replace(unsynced, rest);
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<ExtentIndex>> = BTreeMap::new();
         for &extent in &extents {
-            let placed = self.extents.get(extent);
-            let disks = placed.map(|placement| self.extents.in_sync(placement));
-            for disk in disks.into_iter().flatten() {
+            let Some(placed) = self.extents.get(extent) else {
+                continue;
+            };
+            let joining = self.members.joining().filter(|disk| placed.is_on(*disk));
+            for disk in self.extents.in_sync(placed).chain(joining) {
                 by_disk.entry(disk).or_default().insert(extent);
             }
         }

@@ -1,6 +1,7 @@
 //! The head of one volume: splits requests, orders them, places extents, keeps the dirty log ahead
 //! of the writes, and answers when every in-sync replica has (V3).
 
+mod agree;
 mod copy;
 mod dirty;
 mod empty;
@@ -8,11 +9,13 @@ mod extents;
 mod flush;
 mod lost;
 mod map;
+mod members;
 mod order;
 mod piece;
 mod round;
 mod space;
 mod split;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -23,20 +26,24 @@ use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::rules::Rules;
 use crate::{
-    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, RegionIndex,
-    Reply, Request, VolumeId,
+    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, Reply, Request,
+    VolumeId,
 };
 
+use agree::Agreements;
 use copy::Copies;
 pub use copy::CopyProgress;
 use dirty::Dirty;
 use empty::Empty;
 use extents::Extents;
 use flush::Flushes;
+use members::Members;
+pub use members::ResyncProgress;
 use order::Lanes;
 use piece::Piece;
 use round::Round;
 use space::Space;
+use start::Beginning;
 
 /// Milliseconds of a clock that only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -86,8 +93,9 @@ pub struct HeadStart {
     pub lost: BTreeMap<ExtentIndex, LostBlocks>,
     /// Disks that the store says may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
-    /// The dirty regions by what each disk's replica says.
-    pub dirty: BTreeMap<DiskNumber, BTreeSet<RegionIndex>>,
+    /// The incarnation of each disk that was in sync when the head before ended, as far as the store
+    /// knows (V7).
+    pub incarnations: BTreeMap<DiskNumber, Incarnation>,
 }
 
 /// What a head is told.
@@ -107,12 +115,20 @@ pub enum HeadEvent {
     Unplaced(Vec<ExtentIndex>, Result<(), PlaceFailure>),
     /// How [`HeadEffect::Mend`] ended.
     Mended(OpId, Result<(), PlaceFailure>),
-    /// A disk without extents of the volume may get some from now on. Only once the head
-    /// [has it](Head::has), since its replica must promise the epoch first (V1).
+    /// A disk without extents of the volume may get some from now on, or a stale one is to be resynced.
+    /// Only once the head [has it](Head::has), since its replica must promise the epoch first (V1).
     Join(DiskNumber),
-    /// A disk without extents of the volume answers nothing any more, or from now on with another
-    /// replica, which has to [join](Self::Join).
+    /// A disk answers nothing any more, or from now on with another replica, which has to
+    /// [join](Self::Join). What it was asked it did or not. One that holds something of the volume is
+    /// recorded stale, unless it is the last in sync.
     Leave(DiskNumber),
+    /// How [`HeadEffect::Exclude`] ended; an error says that the store could not be reached, or names a
+    /// later head.
+    Excluded(DiskNumber, Result<(), PlaceFailure>),
+    /// How [`HeadEffect::Include`] ended.
+    Included(DiskNumber, Result<(), PlaceFailure>),
+    /// Go on with the resync of a disk.
+    ResyncOn(DiskNumber),
     /// Copy the extent to the disk: the store notes it there as [incoming](crate::placement::Role),
     /// and its files are there and empty. [`HeadEffect::Copy`] follows, and after each further step.
     BeginCopy(ExtentFile, DiskNumber),
@@ -163,6 +179,18 @@ pub enum HeadEffect {
     /// These blocks of an extent were lost and hold something again, durably: have the store call them
     /// well. [`HeadEvent::Mended`] with the same number follows; nobody was answered before.
     Mend(OpId, ExtentIndex, Range<u32>),
+    /// Record durably that the disk may lack what was acknowledged (V4), unless a later head has the
+    /// volume; [`HeadEvent::Excluded`] follows.
+    Exclude(DiskNumber),
+    /// Record durably that the disk, under the incarnation that the head knows, holds all that was
+    /// acknowledged; [`HeadEvent::Included`] follows. After an [exclusion](Self::Exclude) before it.
+    Include(DiskNumber),
+    /// The disk, without which some extent has no replica in sync, came back without what was not
+    /// flushed. This head cannot go on: another one has to begin, whose clients know that something may
+    /// be lost (V9).
+    Lost(DiskNumber),
+    /// How the resync of a disk goes.
+    Resync(DiskNumber, ResyncProgress),
     /// How the copy of an extent goes.
     Copy(ExtentIndex, CopyProgress),
     /// Have the store name the copy on the disk in place of what it was made from;
@@ -197,10 +225,15 @@ pub struct Head {
     disks: BTreeSet<DiskNumber>,
     /// Of the disks that answered the promise (V7).
     incarnations: BTreeMap<DiskNumber, Incarnation>,
+    /// Disks that left while they held something of the volume.
+    left: BTreeMap<DiskNumber, Incarnation>,
     /// Disks whose replicas were asked to promise the epoch after the start.
     joining: BTreeSet<DiskNumber>,
     extents: Extents,
     copies: Copies,
+    members: Members,
+    agreements: Agreements,
+    beginning: Beginning,
     dirty: Dirty,
     flushes: Flushes,
     space: Space,
@@ -227,7 +260,7 @@ impl Head {
     /// The same, of a head that keeps these rules.
     pub fn keeping(rules: Rules, start: HeadStart) -> Self {
         let extents = Extents::new(start.extents, start.lost, start.stale, start.size);
-        let dirty = extents.dirty(start.dirty);
+        let (dirty, beginning) = (BTreeSet::new(), Beginning::new(start.incarnations));
         Self {
             rules,
             volume: start.volume,
@@ -236,9 +269,13 @@ impl Head {
             now: Moment::default(),
             disks: start.disks,
             incarnations: BTreeMap::new(),
+            left: BTreeMap::new(),
             joining: BTreeSet::new(),
             extents,
             copies: Copies::new(rules),
+            members: Members::default(),
+            agreements: Agreements::default(),
+            beginning,
             flushes: Flushes::new(rules, &dirty),
             dirty: Dirty::new(rules, start.settings, dirty),
             space: Space::new(rules, start.quota),
@@ -266,7 +303,7 @@ impl Head {
 
     /// Whether extents may be placed on a disk.
     pub fn has(&self, disk: DiskNumber) -> bool {
-        self.started && self.disks.contains(&disk)
+        self.started && self.disks.contains(&disk) && !self.extents.is_out(disk)
     }
 
     /// The in-sync replicas of an extent, the nearest first, and its file on each.
@@ -284,6 +321,17 @@ impl Head {
     /// Whether something of an extent is lost.
     pub fn is_lost_in(&self, extent: ExtentIndex) -> bool {
         self.extents.lost.contains_key(&extent)
+    }
+
+    /// Whether the disk's replica promised the head's epoch, and was not given up since; it may be on its way
+    /// to be in sync.
+    pub fn serves(&self, disk: DiskNumber) -> bool {
+        self.disks.contains(&disk)
+    }
+
+    /// The incarnation under which a disk's replica serves this head, once it promised.
+    pub fn incarnation(&self, disk: DiskNumber) -> Option<Incarnation> {
+        self.incarnations.get(&disk).copied()
     }
 
     /// How many regions are dirty.
@@ -309,6 +357,9 @@ impl Head {
             HeadEvent::Mended(op, result) => self.mended(op, result, effects),
             HeadEvent::Join(disk) => self.join(disk, effects),
             HeadEvent::Leave(disk) => self.leave(disk, effects),
+            HeadEvent::Excluded(disk, result) => self.excluded(disk, result.is_ok(), effects),
+            HeadEvent::Included(disk, result) => self.included(disk, result.is_ok(), effects),
+            HeadEvent::ResyncOn(disk) => self.resync_on(disk, effects),
             HeadEvent::BeginCopy(file, to) => self.begin_copy(file, to, effects),
             HeadEvent::CopyOn(extent) => self.copy_on(extent, effects),
             HeadEvent::Switched(extent, result) => self.switched(extent, result, effects),
@@ -320,6 +371,8 @@ impl Head {
             HeadEvent::Quota(quota) => self.space.limit(quota),
             HeadEvent::Recall(disk) => self.give_back(Some(disk), effects),
             HeadEvent::Tick if self.started => {
+                self.exclude_again(effects);
+                self.agree_again();
                 self.clean_idle(effects);
                 self.give_back_idle(effects);
                 self.look_for_empty(effects);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
+use crate::rules::Rule;
 use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex, Reply};
 
 use super::copy::Step;
@@ -42,6 +43,12 @@ pub(super) enum Work {
     Unplace,
     /// A part of copying the extent to another disk.
     Copy(Step),
+    /// Making replicas equal in whole blocks of a region, among those in sync or on a disk that is resynced.
+    Agree {
+        offset: u32,
+        length: u32,
+        with: Option<DiskNumber>,
+    },
 }
 
 impl Work {
@@ -52,7 +59,11 @@ impl Work {
     /// What is not placed reads zero, and need not be placed for this.
     fn needs_no_place(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Map { .. } | Self::Unplace | Self::Copy(_) => true,
+            Self::Read { .. }
+            | Self::Map { .. }
+            | Self::Unplace
+            | Self::Copy(_)
+            | Self::Agree { .. } => true,
             Self::Write { clear, .. } => *clear,
             Self::Zero { keep, .. } => !keep,
         }
@@ -69,7 +80,9 @@ impl Work {
     fn volatile(&self) -> bool {
         matches!(
             self,
-            Self::Write { durable: false, .. } | Self::Zero { durable: false, .. }
+            Self::Write { durable: false, .. }
+                | Self::Zero { durable: false, .. }
+                | Self::Agree { .. }
         )
     }
 }
@@ -100,7 +113,7 @@ pub(super) struct Piece {
     /// Blocks that are reserved for it on each of its replicas; those that answered do so no more.
     pub reserved: Option<u32>,
     /// Whether it counts as a writer of its regions.
-    writes: bool,
+    pub writes: bool,
     /// Whether it replaces blocks that are lost.
     pub mends: bool,
 }
@@ -123,7 +136,8 @@ impl Piece {
         let (offset, length) = match &self.work {
             Work::Read { offset, length }
             | Work::Map { offset, length }
-            | Work::Zero { offset, length, .. } => (*offset, *length),
+            | Work::Zero { offset, length, .. }
+            | Work::Agree { offset, length, .. } => (*offset, *length),
             Work::Write { offset, data, .. } => (*offset, data.len() as u32),
             Work::Copy(Step::Chunk(offset)) => (*offset, CHUNK_SIZE),
             Work::Unplace | Work::Copy(_) => (0, EXTENT_SIZE as u32),
@@ -189,6 +203,12 @@ impl Head {
             piece.stage = Stage::Sent;
             return self.step(op, extent, step, effects);
         }
+        if let Work::Agree { .. } = piece.work {
+            return self.agree(op, effects);
+        }
+        if self.agreements.is_unsure(piece.regions()) {
+            return self.complete(op, Err(IoError::Io), effects);
+        }
         if let Some(end) = self.extents.meets_lost(self.rules, piece) {
             return self.complete(op, end, effects);
         }
@@ -202,7 +222,7 @@ impl Head {
             return self.place(extent, effects);
         };
         match piece.work {
-            Work::Read { .. } | Work::Map { .. } | Work::Copy(_) => {}
+            Work::Read { .. } | Work::Map { .. } | Work::Copy(_) | Work::Agree { .. } => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
                 let alloc = placement.alloc;
@@ -221,7 +241,14 @@ impl Head {
             }
         }
         piece.stage = Stage::Sent;
-        let disks = self.extents.in_sync(placement);
+        let mut disks: Vec<_> = self.extents.in_sync(placement).collect();
+        if !piece.work.changes() {
+            let asks = asks(extent, placement.alloc, disks, &piece.work);
+            self.ask_one(Then::Piece(op), asks, effects);
+            return;
+        }
+        let followers = self.members.followers(extent, piece.regions());
+        disks.extend(followers.iter().filter(|disk| placement.is_on(**disk)));
         let asks = asks(extent, placement.alloc, disks, &piece.work);
         let copy = self.copies.ask(extent, &piece.work);
         let round = self.begin_round(Then::Piece(op), asks, effects);
@@ -239,8 +266,22 @@ impl Head {
     ) {
         match result {
             Ok(_) if self.mends(op) => self.mend(op, effects),
+            Err(error) if self.may_differ(op) && error != ReplicaError::Fenced => {
+                self.agree_after(op, to_client(error), effects);
+            }
             result => self.complete(op, result.map(Some).map_err(to_client), effects),
         }
+    }
+
+    /// Whether a change that failed may have made replicas differ.
+    fn may_differ(&self, op: OpId) -> bool {
+        let Some(piece) = self.pieces.get(&op) else {
+            return false;
+        };
+        let changes = matches!(piece.work, Work::Write { .. } | Work::Zero { .. });
+        let placed = self.extents.get(piece.extent).filter(|_| changes);
+        placed.is_some_and(|placed| self.extents.in_sync(placed).nth(1).is_some())
+            && self.rules.kept(Rule::AgreeAfter)
     }
 
     /// A piece came to its end; `None` in place of what was read or mapped means zeroes.
@@ -336,11 +377,11 @@ fn join(mut parts: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// A read goes to the nearest in-sync replica, everything else to all of them (V3).
+/// One for each of the disks.
 fn asks(
     extent: ExtentIndex,
     alloc: Alloc,
-    in_sync: impl Iterator<Item = DiskNumber>,
+    disks: Vec<DiskNumber>,
     work: &Work,
 ) -> Vec<(DiskNumber, Ask)> {
     let file = ExtentFile { extent, alloc };
@@ -380,14 +421,10 @@ fn asks(
             keep,
         },
         Work::Unplace => Ask::Remove { file },
-        // Its steps ask by themselves.
-        Work::Copy(_) => return Vec::new(),
+        // Their steps ask by themselves.
+        Work::Copy(_) | Work::Agree { .. } => return Vec::new(),
     };
-    let readers = if work.changes() { usize::MAX } else { 1 };
-    in_sync
-        .take(readers)
-        .map(|disk| (disk, ask.clone()))
-        .collect()
+    disks.into_iter().map(|disk| (disk, ask.clone())).collect()
 }
 
 pub(super) fn to_client(error: ReplicaError) -> IoError {
@@ -398,6 +435,7 @@ pub(super) fn to_client(error: ReplicaError) -> IoError {
         ReplicaError::Restarted
         | ReplicaError::Corrupt
         | ReplicaError::NoExtent
-        | ReplicaError::Disk => IoError::Io,
+        | ReplicaError::Disk
+        | ReplicaError::Unreachable => IoError::Io,
     }
 }

@@ -1,6 +1,9 @@
-//! Asking several replicas and waiting for all of them.
+//! Asking replicas, and what follows once all have answered.
+//!
+//! What changes something is asked of every replica that has to have it (V3). One that refuses while
+//! others did it is recorded stale before the round ends well (V4, `members.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -10,7 +13,6 @@ use crate::rules::Rule;
 use crate::{DiskNumber, ExtentIndex, RegionIndex};
 
 use super::copy::Step;
-use super::piece::to_client;
 use super::{Head, HeadEffect};
 
 /// What follows when all have answered.
@@ -18,9 +20,12 @@ use super::{Head, HeadEffect};
 pub(super) enum Then {
     Promise,
     Join(DiskNumber),
-    Joined(DiskNumber),
     /// Where what is to be reconciled next begins.
     Reconcile(Option<ExtentIndex>),
+    /// The same of a disk that joins.
+    ReconcileJoining(DiskNumber, Option<ExtentIndex>),
+    /// The regions that are dirty when the head begins are marked on every replica.
+    Marked,
     Piece(OpId),
     Grant,
     /// How many holes a piece has.
@@ -40,13 +45,44 @@ pub(super) enum Then {
     Mark(BTreeSet<RegionIndex>),
     Settle(BTreeSet<RegionIndex>),
     Unmark(BTreeSet<RegionIndex>),
+    /// Replicas say what they hold of the blocks of an agreement.
+    Digest(OpId),
+    /// The replica that is resynced has the marks of an agreement.
+    MarkedFor(OpId),
+    /// The blocks that some lack are here.
+    Fetched(OpId),
+    /// They have them.
+    Replaced(OpId),
+    /// What was resynced on a disk is durable.
+    Resynced(DiskNumber),
+}
+
+impl Then {
+    /// Whether every replica that was asked must have done it, or be recorded stale (V4).
+    fn is_of_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Piece(_)
+                | Self::Marked
+                | Self::Grant
+                | Self::Adopt(..)
+                | Self::Sync
+                | Self::Mark(_)
+                | Self::Settle(_)
+                | Self::Unmark(_)
+        )
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Round {
     then: Then,
     asked: BTreeSet<DiskNumber>,
-    result: Result<Bytes, ReplicaError>,
+    /// Of what changes nothing, and one may answer for all: who is asked next if this one refuses.
+    others: Option<VecDeque<(DiskNumber, Ask)>>,
+    /// Who did it, and what they said.
+    done: Vec<(DiskNumber, Bytes)>,
+    refused: BTreeMap<DiskNumber, ReplicaError>,
     /// The extent's copy was asked the same: it may refuse without harm, and is given up then.
     copy: Option<AskedCopy>,
 }
@@ -58,70 +94,29 @@ struct AskedCopy {
     result: Result<(), ReplicaError>,
 }
 
+/// What those that were asked said.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub done: Vec<(DiskNumber, Bytes)>,
+    pub refused: BTreeMap<DiskNumber, ReplicaError>,
+}
+
+impl Answers {
+    /// What the first said, or why one did not do it.
+    pub fn result(self) -> Result<Bytes, ReplicaError> {
+        match self.refused.into_values().next() {
+            Some(error) => Err(error),
+            None => Ok(self
+                .done
+                .into_iter()
+                .next()
+                .map(|it| it.1)
+                .unwrap_or_default()),
+        }
+    }
+}
+
 impl Head {
-    pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
-        let asks = self.disks.iter().map(|&disk| (disk, Ask::Promise));
-        self.begin_round(Then::Promise, asks.collect(), effects);
-    }
-
-    /// Has the replica of one more disk promise the epoch.
-    pub(super) fn join(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        if !self.disks.contains(&disk) && self.joining.insert(disk) {
-            self.begin_round(Then::Join(disk), vec![(disk, Ask::Promise)], effects);
-        }
-    }
-
-    /// The replica of a disk without extents of the volume is gone: what it was asked has no answer.
-    pub(super) fn leave(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        let asked = self
-            .rounds
-            .iter()
-            .filter(|(_, round)| round.asked.contains(&disk));
-        let asked: Vec<OpId> = asked.map(|(&op, _)| op).collect();
-        for op in asked {
-            let answer = Answer::of_absent(self.volume, disk, self.epoch, op);
-            self.answer(answer, effects);
-        }
-        self.disks.remove(&disk);
-        self.incarnations.remove(&disk);
-        self.space.leave(disk);
-    }
-
-    /// Tells every replica what the store places on it from an extent on, so that it makes up for what
-    /// a fenced head placed or freed and did not come to tell (V1).
-    fn reconcile(&mut self, from: ExtentIndex, effects: &mut Vec<HeadEffect>) {
-        let (placed, next) = self.extents.some_from(from);
-        let ask = |&disk: &DiskNumber| {
-            let here = placed.iter().filter(|(_, placed)| placed.is_on(disk));
-            let held = here.map(|(&extent, placed)| ExtentFile {
-                extent,
-                alloc: placed.alloc,
-            });
-            let held = held.collect();
-            let until = next;
-            (disk, Ask::Reconcile { from, until, held })
-        };
-        let asks = self.disks.iter().map(ask).collect();
-        self.begin_round(Then::Reconcile(next), asks, effects);
-    }
-
-    /// The store places nothing on a disk that joins: its replica forgets what an earlier head did not
-    /// come to tell it of, marks among it.
-    fn reconcile_empty(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        let nothing = Ask::Reconcile {
-            from: ExtentIndex(0),
-            until: None,
-            held: BTreeSet::new(),
-        };
-        self.begin_round(Then::Joined(disk), vec![(disk, nothing)], effects);
-    }
-
-    fn started(&mut self, result: Result<Bytes, ReplicaError>, effects: &mut Vec<HeadEffect>) {
-        self.started = result.is_ok();
-        let outcome = result.map(|_| ()).map_err(to_client);
-        effects.push(HeadEffect::Started(outcome));
-    }
-
     /// Sends the asks; answers the round's number.
     pub(super) fn begin_round(
         &mut self,
@@ -133,26 +128,38 @@ impl Head {
         if asks.is_empty() {
             // An extent with no in-sync replica, or a set of regions that nobody holds.
             let nobody = match then {
-                Then::Piece(_) | Then::Promise | Then::Step(..) => Err(ReplicaError::NoExtent),
+                Then::Piece(_) | Then::Promise | Then::Step(..) | Then::Fetched(_) => {
+                    Err(ReplicaError::NoExtent)
+                }
                 _ => Ok(Bytes::new()),
             };
             self.end_round(op, then, nobody, effects);
             return op;
         }
         let asked = asks.iter().map(|(disk, _)| *disk).collect();
-        self.rounds.insert(
-            op,
-            Round {
-                then,
-                asked,
-                result: Ok(Bytes::new()),
-                copy: None,
-            },
-        );
+        self.rounds.insert(op, Round::new(then, asked, None));
         let messages = asks
             .into_iter()
             .map(|(disk, ask)| self.message(disk, op, ask));
         effects.extend(messages);
+        op
+    }
+
+    /// Asks the first, and if it refuses the next: each could answer for all.
+    pub(super) fn ask_one(
+        &mut self,
+        then: Then,
+        asks: Vec<(DiskNumber, Ask)>,
+        effects: &mut Vec<HeadEffect>,
+    ) -> OpId {
+        let mut others = VecDeque::from(asks);
+        let Some((disk, ask)) = others.pop_front() else {
+            return self.begin_round(then, Vec::new(), effects);
+        };
+        let op = self.new_op();
+        self.rounds
+            .insert(op, Round::new(then, BTreeSet::from([disk]), Some(others)));
+        effects.push(self.message(disk, op, ask));
         op
     }
 
@@ -192,68 +199,135 @@ impl Head {
         if answer.volume != self.volume || !mine {
             return;
         }
-        let Some(round) = self.rounds.get_mut(&answer.op) else {
+        let Some(round) = self.rounds.get(&answer.op) else {
             return;
         };
-        if !round.asked.remove(&answer.disk) {
+        if !round.asked.contains(&answer.disk) {
             return;
         }
-        if matches!(round.then, Then::Promise | Then::Join(_)) {
-            self.incarnations.insert(answer.disk, answer.incarnation);
+        // Who cannot be reached says nothing of itself.
+        if answer.result != Err(ReplicaError::Unreachable) {
+            if matches!(round.then, Then::Promise | Then::Join(_)) {
+                self.incarnations.insert(answer.disk, answer.incarnation);
+            }
+            let is_copy = round.copy.as_ref().is_some_and(|it| it.disk == answer.disk);
+            let (reserved, returned) = match round.then {
+                // Nothing was reserved for the copy.
+                Then::Piece(_) if is_copy || self.members.is_resyncing(answer.disk) => (None, 0),
+                Then::Piece(op) => (self.pieces.get(&op).and_then(|piece| piece.reserved), 0),
+                Then::GaveBack(blocks) => (None, blocks),
+                _ => (None, 0),
+            };
+            self.space
+                .answered(&answer, reserved.unwrap_or(0), returned);
         }
-        let copy = round.copy.as_mut().filter(|copy| copy.disk == answer.disk);
-        let (reserved, returned) = match round.then {
-            // Nothing was reserved for the copy.
-            Then::Piece(_) if copy.is_some() => (None, 0),
-            Then::Piece(op) => (self.pieces.get(&op).and_then(|piece| piece.reserved), 0),
-            Then::GaveBack(blocks) => (None, blocks),
-            _ => (None, 0),
+        self.heard(answer.op, answer.disk, answer.result, effects);
+    }
+
+    /// A disk answers nothing any more: that is its answer to all that it was asked.
+    pub(super) fn cut_off(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        let asked = self.rounds.iter().filter(|it| it.1.asked.contains(&disk));
+        let asked: Vec<OpId> = asked.map(|(&op, _)| op).collect();
+        for op in asked {
+            self.heard(op, disk, Err(ReplicaError::Unreachable), effects);
+        }
+        self.space.leave(disk);
+    }
+
+    fn heard(
+        &mut self,
+        op: OpId,
+        disk: DiskNumber,
+        result: Result<Bytes, ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(round) = self.rounds.get_mut(&op) else {
+            return;
         };
-        self.space
-            .answered(&answer, reserved.unwrap_or(0), returned);
-        match answer.result {
-            Ok(data) if round.result.is_ok() && !data.is_empty() => round.result = Ok(data),
-            Ok(_) => {}
-            Err(error) if copy.is_some() => {
-                if let Some(copy) = copy {
-                    copy.result = Err(error);
+        if !round.asked.remove(&disk) {
+            return;
+        }
+        let copy = round.copy.as_mut().filter(|copy| copy.disk == disk);
+        match (result, copy) {
+            (Err(error), Some(copy)) => copy.result = Err(error),
+            (Ok(_), Some(_)) => {}
+            (Ok(said), None) => round.done.push((disk, said)),
+            (Err(_), None) if !self.rules.kept(Rule::OneRefuses) && !round.asked.is_empty() => {}
+            (Err(error), None) => {
+                round.refused.insert(disk, error);
+                if error != ReplicaError::Fenced && self.ask_another(op, effects) {
+                    return;
                 }
             }
-            // V4: with one replica it is the last in sync and never recorded stale; clients get
-            // the error. With more, it would be recorded stale here before the round can end well.
-            Err(_) if !self.rules.kept(Rule::OneRefuses) && !round.asked.is_empty() => {}
-            Err(error) => round.result = Err(error),
         }
+        let Some(round) = self.rounds.get(&op) else {
+            return;
+        };
         let every = self.rules.kept(Rule::EveryReplica);
         if (round.asked.is_empty() || !every)
-            && let Some(round) = self.rounds.remove(&answer.op)
+            && let Some(round) = self.rounds.remove(&op)
         {
-            if let Some(copy) = round.copy {
-                self.compare(&copy, &round.result, effects);
+            self.heard_all(op, round, effects);
+        }
+    }
+
+    /// Somebody else may answer what one refused.
+    fn ask_another(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) -> bool {
+        let Some(round) = self.rounds.get_mut(&op) else {
+            return false;
+        };
+        while let Some((disk, ask)) = round.others.as_mut().and_then(VecDeque::pop_front) {
+            if self.disks.contains(&disk) && !self.extents.is_out(disk) {
+                round.asked.insert(disk);
+                effects.push(self.message(disk, op, ask));
+                return true;
             }
-            self.end_round(answer.op, round.then, round.result, effects);
+        }
+        false
+    }
+
+    fn heard_all(&mut self, op: OpId, round: Round, effects: &mut Vec<HeadEffect>) {
+        let Round {
+            then,
+            done,
+            refused,
+            copy,
+            others,
+            ..
+        } = round;
+        let mut answers = Answers { done, refused };
+        if others.is_some() && !answers.done.is_empty() {
+            let refused = std::mem::take(&mut answers.refused);
+            self.answered_by_another(&then, &refused, effects);
+        }
+        if let Some(copy) = copy {
+            self.compare(&copy, &answers, effects);
+        }
+        match then {
+            Then::Promise => self.promised(answers, effects),
+            Then::Digest(piece) => self.digested(piece, answers, effects),
+            Then::Replaced(piece) => self.replaced(piece, &answers, effects),
+            then if then.is_of_all() && others.is_none() => {
+                self.evaluate(op, then, answers, effects);
+            }
+            then => self.end_round(op, then, answers.result(), effects),
         }
     }
 
     /// What the replicas and the copy did must be the same. Of an unaligned write into a damaged block
     /// both refuse to do anything; of whatever else went wrong, nobody knows.
-    fn compare(
-        &mut self,
-        copy: &AskedCopy,
-        replicas: &Result<Bytes, ReplicaError>,
-        effects: &mut Vec<HeadEffect>,
-    ) {
-        let error = match (copy.result, replicas) {
-            (Ok(()), Ok(_)) | (Err(ReplicaError::Corrupt), Err(ReplicaError::Corrupt)) => return,
-            (Err(error), _) => error,
-            (_, Err(error)) => *error,
+    fn compare(&mut self, copy: &AskedCopy, answers: &Answers, effects: &mut Vec<HeadEffect>) {
+        let refused = answers.refused.values().next().copied();
+        let error = match (copy.result, refused) {
+            (Ok(()), None) | (Err(ReplicaError::Corrupt), Some(ReplicaError::Corrupt)) => return,
+            (Err(error), _) | (Ok(()), Some(error)) => error,
         };
         if self.rules.kept(Rule::CopyGivenUp) {
             self.copy_failed(copy.extent, error, effects);
         }
     }
 
-    fn end_round(
+    pub(super) fn end_round(
         &mut self,
         op: OpId,
         then: Then,
@@ -261,21 +335,15 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         match then {
-            Then::Promise if result.is_ok() => self.reconcile(ExtentIndex(0), effects),
-            Then::Reconcile(Some(next)) if result.is_ok() => self.reconcile(next, effects),
-            Then::Promise | Then::Reconcile(_) => self.started(result, effects),
-            Then::Join(disk) if result.is_ok() => self.reconcile_empty(disk, effects),
-            Then::Join(disk) | Then::Joined(disk) => {
-                self.joining.remove(&disk);
-                if result.is_ok() {
-                    self.disks.insert(disk);
-                }
-            }
+            Then::Reconcile(next) => self.reconciled(next, result, effects),
+            Then::Join(disk) => self.join_promised(disk, result, effects),
+            Then::ReconcileJoining(disk, next) => self.joined(disk, next, &result, effects),
+            Then::Marked => self.begin_agreements(result, effects),
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
             Then::Grant => self.space.granted(result.map(|_| ())),
             Then::Holes(piece) => self.space.counted(piece, result),
-            // What a failed disk has no use for, nobody needs.
-            Then::GaveBack(_) => {}
+            // What a failed disk has no use for, nobody needs. The other two are heard of whole.
+            Then::GaveBack(_) | Then::Promise | Then::Digest(_) => {}
             Then::Empty(disk) => self.found_empty(disk, result.ok()),
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);
@@ -288,6 +356,28 @@ impl Head {
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
             Then::Settle(regions) => self.settled(regions, result.map(|_| ()), effects),
             Then::Unmark(regions) => self.unmarked(&regions, result.map(|_| ()), effects),
+            Then::MarkedFor(piece) => self.marked_for(piece, result.map(|_| ()), effects),
+            Then::Fetched(piece) => self.fetched(piece, result, effects),
+            // Nobody who lacks the blocks is left.
+            Then::Replaced(piece) => self.replaced(piece, &Answers::default(), effects),
+            Then::Resynced(disk) => self.resynced(disk, result.map(|_| ()), effects),
+        }
+    }
+}
+
+impl Round {
+    fn new(
+        then: Then,
+        asked: BTreeSet<DiskNumber>,
+        others: Option<VecDeque<(DiskNumber, Ask)>>,
+    ) -> Self {
+        Self {
+            then,
+            asked,
+            others,
+            done: Vec::new(),
+            refused: BTreeMap::new(),
+            copy: None,
         }
     }
 }

@@ -313,11 +313,12 @@ impl Head {
             let Some(placement) = self.extents.get(piece.extent) else {
                 continue;
             };
-            let nearest = self.extents.in_sync(placement).next();
-            if let Some(nearest) = nearest {
-                let ask = piece.holes(placement.alloc);
+            let ask = piece.holes(placement.alloc);
+            let disks = self.extents.in_sync(placement);
+            let asks: Vec<_> = disks.map(|disk| (disk, ask.clone())).collect();
+            if !asks.is_empty() {
                 claim.asked += 1;
-                self.begin_round(Then::Holes(op), vec![(nearest, ask)], effects);
+                self.ask_one(Then::Holes(op), asks, effects);
             }
         }
     }

@@ -53,6 +53,8 @@ impl Replica {
             }
             Ask::Fetch { .. } => self.fetch(file, span, message, effects),
             Ask::Store { .. } => self.store(file, span, message, effects),
+            Ask::Digest { .. } => self.digest(file, span, message, effects),
+            Ask::Replace { .. } => self.replace(file, span, message, effects),
             _ => self.change(file, span, message, effects),
         }
     }

@@ -1,11 +1,11 @@
-//! Copying an extent: reading it for another replica, and receiving it from one.
+//! Copying: reading blocks for another replica, comparing them with its, and receiving them from one.
 
 use bytes::Bytes;
 
 use crate::chunk::Chunk;
 use crate::message::{Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::Rule;
-use crate::sums::allocated;
+use crate::sums::{HOLE, allocated};
 
 use super::regions::Span;
 use super::{BadBlock, DiskAnswer, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
@@ -83,6 +83,67 @@ impl Replica {
         self.begin_change(span, message, (op, needed), effects);
     }
 
+    pub(super) fn digest(
+        &mut self,
+        file: ExtentFile,
+        span: Span,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let op = DiskOp::Digest {
+            file,
+            offset: span.start(),
+            sums: self.regions.pin(span),
+        };
+        let pinned = span;
+        self.start(Doing::Digest { message, pinned }, op, effects);
+    }
+
+    pub(super) fn digested(
+        &mut self,
+        message: &Message,
+        span: Span,
+        result: DiskResult,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        self.regions.unpin(span);
+        let outcome = match result {
+            Ok(DiskAnswer::Data(digests)) => Ok(digests),
+            Ok(_) => Err(ReplicaError::Disk),
+            Err(fault) => Err(fault.to_replica()),
+        };
+        self.finish(message, outcome, effects);
+        self.retry_if_freed(effects);
+    }
+
+    /// Makes blocks what they are elsewhere.
+    pub(super) fn replace(
+        &mut self,
+        file: ExtentFile,
+        span: Span,
+        message: Message,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        let Ask::Replace { chunk, .. } = &message.ask else {
+            return;
+        };
+        let before = self.regions.pin(span);
+        let Some(chunk) = Chunk::unpack(chunk.clone(), before.len()) else {
+            self.regions.unpin(span);
+            return self.answer(&message, Err(ReplicaError::NoExtent), effects);
+        };
+        let filled = before.iter().zip(&chunk.sums);
+        let filled = filled.filter(|(before, now)| **before == HOLE && **now != HOLE);
+        let needed = filled.count() as u32;
+        let offset = span.start();
+        let op = DiskOp::Replace {
+            file,
+            offset,
+            chunk,
+        };
+        self.begin_change(span, message, (op, needed), effects);
+    }
+
     /// A change of the span went well. What was stored may be damaged all the same.
     pub(super) fn stored(
         &mut self,
@@ -90,7 +151,7 @@ impl Replica {
         span: Span,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        if let Ask::Store { chunk, .. } = &message.ask {
+        if let Ask::Store { chunk, .. } | Ask::Replace { chunk, .. } = &message.ask {
             self.note_damaged(chunk, span, effects);
         }
     }

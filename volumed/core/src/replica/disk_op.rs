@@ -73,6 +73,24 @@ pub enum DiskOp {
         /// The blocks. Should one have changed on its way, nothing is written.
         chunk: Chunk,
     },
+    /// Read `sums.len()` blocks, and answer what each holds as [digests](crate::digest).
+    Digest {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// The blocks' sums.
+        sums: Vec<u32>,
+    },
+    /// Make the blocks what the chunk says, holes among them, whatever they were.
+    Replace {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// The blocks. Should one have changed on its way, nothing is written.
+        chunk: Chunk,
+    },
     /// Make whole blocks zero, and note their sums in the file: after a crash nothing else tells which
     /// of them take space.
     Zero {
@@ -153,9 +171,9 @@ pub type DiskResult = Result<DiskAnswer, DiskFault>;
 pub enum DiskAnswer {
     /// Nothing to say.
     Done,
-    /// Of `Read`: the blocks; of `Fetch`: the chunk.
+    /// Of `Read`: the blocks; of `Fetch`: the chunk; of `Digest`: the digests.
     Data(Bytes),
-    /// Of `Write`, `Zero` and `Store`: the sums of the blocks as they are now.
+    /// Of `Write`, `Zero`, `Store` and `Replace`: the sums of the blocks as they are now.
     Sums(Vec<u32>),
     /// Of `Verify`.
     Verified {

@@ -100,6 +100,10 @@ enum Doing {
         message: Message,
         pinned: regions::Span,
     },
+    Digest {
+        message: Message,
+        pinned: regions::Span,
+    },
     Change {
         message: Message,
         pinned: regions::Span,
@@ -289,6 +293,8 @@ impl Replica {
             | Ask::Holes { .. }
             | Ask::Fetch { .. }
             | Ask::Store { .. }
+            | Ask::Digest { .. }
+            | Ask::Replace { .. }
             | Ask::Write { .. }
             | Ask::Zero { .. } => self.touch(message, effects),
             Ask::Grant { .. } => self.grant(message, effects),
@@ -374,7 +380,13 @@ impl Replica {
             self.failed = self.rules.kept(Rule::FailedDisk);
         }
         match doing {
-            Doing::Promise { message } | Doing::Plain { message } => {
+            Doing::Promise { message } => {
+                let marks = crate::marks::pack(self.log.marked());
+                let outcome = result.map(|_| marks).map_err(DiskFault::to_replica);
+                self.finish(&message, outcome, effects);
+            }
+            Doing::Digest { message, pinned } => self.digested(&message, pinned, result, effects),
+            Doing::Plain { message } => {
                 let outcome = result.map(|_| Bytes::new()).map_err(DiskFault::to_replica);
                 self.finish(&message, outcome, effects);
             }

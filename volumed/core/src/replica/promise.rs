@@ -19,7 +19,8 @@ impl Replica {
             return;
         }
         if !self.rules.kept(Rule::PromiseDurable) {
-            return self.answer(&message, Ok(Bytes::new()), effects);
+            let marks = crate::marks::pack(self.log.marked());
+            return self.answer(&message, Ok(marks), effects);
         }
         self.give_back_grant();
         self.promise_sequence += 1;

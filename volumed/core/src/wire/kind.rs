@@ -70,11 +70,15 @@ kinds! {
     Fetch = 18,
     /// [`Ask::Store`]: file, offset u32, length u32, the chunk.
     Store = 19,
+    /// [`Ask::Digest`]: file, offset u32, length u32.
+    Digest = 20,
+    /// [`Ask::Replace`]: file, offset u32, length u32, the chunk.
+    Replace = 21,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
     /// An answer: it is not done; blocks that take space u64, blocks that are granted u64; why, u8 (1 fenced, 2 restarted, 3 no space, 4 exhausted, 5
-    /// corrupt, 6 no extent, 7 disk).
+    /// corrupt, 6 no extent, 7 disk, 8 unreachable).
     Refused = 129,
 }
 
@@ -100,6 +104,8 @@ impl Kind {
             Ask::Receive { .. } => Self::Receive,
             Ask::Fetch { .. } => Self::Fetch,
             Ask::Store { .. } => Self::Store,
+            Ask::Digest { .. } => Self::Digest,
+            Ask::Replace { .. } => Self::Replace,
         }
     }
 
@@ -136,4 +142,5 @@ refusals! {
     Corrupt = 5,
     NoExtent = 6,
     Disk = 7,
+    Unreachable = 8,
 }

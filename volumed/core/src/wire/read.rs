@@ -87,6 +87,8 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         Kind::Receive => Ask::Receive { file: file(body)? },
         Kind::Fetch => fetch(body)?,
         Kind::Store => store(body)?,
+        Kind::Digest => digest(body)?,
+        Kind::Replace => replace(body)?,
         Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;
@@ -134,6 +136,27 @@ fn fetch(body: &mut Bytes) -> Result<Ask, WireError> {
 fn store(body: &mut Bytes) -> Result<Ask, WireError> {
     let (file, offset, length) = blocks_of_chunk(body)?;
     Ok(Ask::Store {
+        file,
+        offset,
+        length,
+        chunk: data(body)?,
+    })
+}
+
+fn digest(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = part(body)?;
+    whole_blocks(offset, length)?;
+    valid(u64::from(length) <= REGION_SIZE)?;
+    Ok(Ask::Digest {
+        file,
+        offset,
+        length,
+    })
+}
+
+fn replace(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_chunk(body)?;
+    Ok(Ask::Replace {
         file,
         offset,
         length,

@@ -72,6 +72,11 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             file,
             offset,
             length,
+        }
+        | &Ask::Digest {
+            file,
+            offset,
+            length,
         } => put_part(file, (offset, length), body),
         &Ask::Write {
             file,
@@ -96,6 +101,12 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             body.put_u8(flags([(durable, DURABLE), (keep, KEEP)]));
         }
         &Ask::Store {
+            file,
+            offset,
+            length,
+            ref chunk,
+        }
+        | &Ask::Replace {
             file,
             offset,
             length,

@@ -97,7 +97,7 @@ impl Rig {
                 extents: lost.iter().map(|&it| (it, lost_then.clone())).collect(),
                 lost: lost.iter().map(|&it| (it, LostBlocks::all())).collect(),
                 stale: BTreeSet::new(),
-                dirty: BTreeMap::new(),
+                incarnations: BTreeMap::new(),
             });
             Tenant {
                 head,
@@ -227,7 +227,12 @@ impl Rig {
             HeadEffect::Started(outcome) | HeadEffect::Settled(outcome) => {
                 assert_eq!(outcome, Ok(()));
             }
-            HeadEffect::Copy(..) | HeadEffect::Switch(..) => panic!("nothing is copied here"),
+            HeadEffect::Copy(..)
+            | HeadEffect::Switch(..)
+            | HeadEffect::Exclude(_)
+            | HeadEffect::Include(_)
+            | HeadEffect::Resync(..)
+            | HeadEffect::Lost(_) => panic!("there is one replica here"),
         }
     }
 

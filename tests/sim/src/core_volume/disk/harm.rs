@@ -95,6 +95,21 @@ impl SimDisk {
                     extent.write_half(offset, &blocks(&run), rng);
                 }
             }
+            DiskOp::Replace {
+                file,
+                offset,
+                chunk,
+            } => {
+                let extent = self.extent(file)?;
+                for (at, count) in chunk.holes() {
+                    let offset = offset + at * BLOCK_SIZE as u32;
+                    extent.write_half(offset, &vec![None; count as usize], rng);
+                }
+                for (at, run) in chunk.runs() {
+                    let offset = offset + at * BLOCK_SIZE as u32;
+                    extent.write_half(offset, &blocks(&run), rng);
+                }
+            }
             DiskOp::StoreSums { pages } | DiskOp::Settle { pages, .. } => {
                 for RegionSums { file, region, page } in pages {
                     if let Some(extent) = self.extents.get_mut(file) {

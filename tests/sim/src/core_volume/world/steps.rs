@@ -150,6 +150,12 @@ impl World {
                 HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
                 HeadEffect::Started(outcome) => self.started = Some(outcome),
                 HeadEffect::Settled(outcome) => self.settled = Some(outcome),
+                ref other @ (HeadEffect::Exclude(_)
+                | HeadEffect::Include(_)
+                | HeadEffect::Resync(..)
+                | HeadEffect::Lost(_)) => {
+                    return Err(format!("V4: the last in sync: {other:?}"));
+                }
                 HeadEffect::Copy(..) | HeadEffect::Switch(..) | HeadEffect::Mend(..) => {
                     return Err("nothing is copied or lost here".to_owned());
                 }
