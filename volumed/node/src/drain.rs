@@ -89,7 +89,8 @@ impl Volumes {
         }
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
-        if !node.disks.is_draining(on.number) {
+        self.refuse_removed(id).await?;
+        if !self.shared.drains.is_wanted(on.number) {
             let drain = DrainRecord {
                 begun: now(),
                 held: on.disk.space().used().0,
@@ -106,6 +107,7 @@ impl Volumes {
         let _turn = self.shared.disk_turn.lock().await;
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
+        self.refuse_removed(id).await?;
         change_record(&*node.store, id, &[], |record| record.drain = None).await?;
         self.shared.drains.forget(on.number);
         node.disks.set_draining(on.number, false);

@@ -1,6 +1,6 @@
 //! Why an operation on the node's volumes failed: one enum for each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use volumed_core::size::display;
 use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
@@ -146,6 +146,17 @@ pub enum ChangeDiskError {
     /// The directory is one already.
     #[error("that directory is the disk {0} of the pool already")]
     InPool(DiskId),
+    /// It left the pool, though whoever removed it may not have been told.
+    #[error(
+        "the disk {id} was removed from the pool: `volumed disk add {}` takes it in again",
+        place(path.as_deref())
+    )]
+    Removed {
+        /// The disk.
+        id: DiskId,
+        /// Where it served last, if that is known.
+        path: Option<PathBuf>,
+    },
     /// It did not fail.
     #[error("the disk {0} serves: there is nothing to take back")]
     Serves(DiskId),
@@ -214,6 +225,11 @@ impl From<AttachError> for ChangeDiskError {
             error => Self::Volume(error),
         }
     }
+}
+
+/// To be typed, or what to type there.
+fn place(path: Option<&Path>) -> String {
+    path.map_or("DIRECTORY".to_owned(), |path| path.display().to_string())
 }
 
 /// The first few.

@@ -118,8 +118,9 @@ impl Volumes {
             .values()
             .find(|on| Some(on.disk.path()) == real.as_deref())
         {
-            return Err(ChangeDiskError::InPool(on.disk.id()));
+            self.finish_removal(on).await?;
         }
+        drop(here);
         let opened = open(settings.clone(), node).await?;
         let id = opened.id();
         if node.disks.find(id).is_some() {
@@ -147,6 +148,7 @@ impl Volumes {
         if self.stopping() {
             return Err(ChangeDiskError::Stopping);
         }
+        self.refuse_removed(id).await?;
         match self.shared.node.disks.find(id) {
             Some(on) if on.disk.failed() => {
                 let failed = Arc::clone(&on.disk);

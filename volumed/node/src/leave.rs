@@ -10,7 +10,7 @@ use volumed_meta::Change;
 use super::disks::PoolDisk;
 use super::error::ChangeDiskError;
 use super::join::change_record;
-use super::records::scrub_key;
+use super::records::{DiskRecord, decode, disk_key, scrub_key};
 use super::start::read_volumes;
 use super::volume::{Seat, Volume};
 use super::{Shared, Volumes};
@@ -56,9 +56,44 @@ impl Volumes {
         disks.set_draining(on.number, true);
         let removed = remove(shared, &Leaving::of(&on), accept_loss).await;
         if removed.is_err() && !drained {
-            disks.set_draining(on.number, false);
+            self.place_again(&on).await;
         }
         removed
+    }
+
+    /// A removal failed: the disk is used as before. Not if the store has it as removed all the same, or
+    /// does not tell: the next start would pass over what is placed there.
+    async fn place_again(&self, on: &PoolDisk) {
+        match self.refuse_removed(on.disk.id()).await {
+            Ok(()) => self.shared.node.disks.set_draining(on.number, false),
+            Err(error) => {
+                tracing::warn!(disk = %on.disk.id(), %error, "nothing is placed on the disk until it is known whether it was removed: `volumed disk remove` it again");
+            }
+        }
+    }
+
+    /// Refuses what is to be done with a disk that the store has as removed: it may be here all the same,
+    /// if the answer to its removal was lost.
+    pub(super) async fn refuse_removed(&self, id: DiskId) -> Result<(), ChangeDiskError> {
+        let entry = self.shared.node.store.get(&disk_key(id)).await?;
+        let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
+        match record.filter(|record| record.removed) {
+            Some(DiskRecord { path, .. }) => Err(ChangeDiskError::Removed { id, path }),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a disk leave that serves although the store has it as removed; any other is in the pool.
+    pub(super) async fn finish_removal(&self, on: &PoolDisk) -> Result<(), ChangeDiskError> {
+        let id = on.disk.id();
+        match self.refuse_removed(id).await {
+            Ok(()) => Err(ChangeDiskError::InPool(id)),
+            // Whoever removed it accepted then what is lost.
+            Err(ChangeDiskError::Removed { .. }) => {
+                remove(&self.shared, &Leaving::of(on), true).await
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

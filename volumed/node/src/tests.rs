@@ -20,6 +20,7 @@ mod damage;
 mod disks;
 mod growth;
 mod leftovers;
+mod removed;
 mod scrub;
 mod space;
 mod token;

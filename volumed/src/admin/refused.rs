@@ -198,7 +198,8 @@ impl From<ChangeDiskError> for Refused {
         let code = match &error {
             ChangeDiskError::NotFound(_) => ErrorCode::DiskNotFound,
             ChangeDiskError::InPool(_) => ErrorCode::DiskExists,
-            ChangeDiskError::Serves(_)
+            ChangeDiskError::Removed { .. }
+            | ChangeDiskError::Serves(_)
             | ChangeDiskError::InUse { .. }
             | ChangeDiskError::LastDisk(_)
             | ChangeDiskError::Volume(_) => ErrorCode::DiskState,

@@ -44,7 +44,7 @@ pub(super) fn break_log(folder: &TempDir, disk: &str) -> PathBuf {
 }
 
 /// As it was: what it names is all that tells which sums do not count (V5).
-fn mend_log(log: &Path) {
+pub(super) fn mend_log(log: &Path) {
     std::fs::remove_dir(log).unwrap();
     std::fs::rename(log.with_extension("aside"), log).unwrap();
 }
