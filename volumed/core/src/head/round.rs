@@ -38,6 +38,7 @@ pub(super) enum Then {
     Left(ExtentIndex),
     Sync,
     Mark(BTreeSet<RegionIndex>),
+    TakeBack(BTreeSet<RegionIndex>),
     Settle(BTreeSet<RegionIndex>),
     Unmark(BTreeSet<RegionIndex>),
 }
@@ -286,6 +287,7 @@ impl Head {
             Then::Left(extent) => self.left(extent, effects),
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
+            Then::TakeBack(regions) => self.taken_back(&regions, effects),
             Then::Settle(regions) => self.settled(regions, result.map(|_| ()), effects),
             Then::Unmark(regions) => self.unmarked(&regions, result.map(|_| ()), effects),
         }
