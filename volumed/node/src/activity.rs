@@ -10,10 +10,10 @@ use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
 use volumed_core::{DiskId, VolumeId};
 use volumed_disk::Disk;
 
-use super::Volumes;
-use super::disks::PoolDisk;
-use super::name::VolumeName;
-use super::volume::Volume;
+use crate::Volumes;
+use crate::disks::PoolDisk;
+use crate::name::VolumeName;
+use crate::volume::Volume;
 
 /// What the disks did since the daemon was started.
 #[derive(Debug, Clone)]

@@ -1,5 +1,15 @@
 //! The disks of this node. They come and go while volumes run.
 
+pub(crate) mod added;
+pub(crate) mod drain;
+pub(crate) mod groups;
+pub(crate) mod join;
+pub(crate) mod leave;
+pub(crate) mod leftovers;
+pub(crate) mod moving;
+pub(crate) mod open_extents;
+pub(crate) mod pool;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -9,8 +19,8 @@ use parking_lot::{Mutex, RwLock};
 use volumed_core::{DiskId, DiskNumber};
 use volumed_disk::Disk;
 
-use super::groups::Groups;
-use super::pool::Pool;
+use crate::disks::groups::Groups;
+use crate::disks::pool::Pool;
 
 /// A disk while it serves. One that was taken back after it failed is another one, with the same
 /// number: nothing that was begun on the one before comes to its end on it.

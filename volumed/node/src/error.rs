@@ -7,7 +7,7 @@ use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
 use volumed_disk::DiskError;
 use volumed_meta::{CopyError, StoreError};
 
-use super::name::{OwnerId, VolumeName};
+use crate::name::{OwnerId, VolumeName};
 
 /// A record in the store cannot be understood; says which and why.
 #[derive(Debug, thiserror::Error)]

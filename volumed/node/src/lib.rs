@@ -4,37 +4,15 @@
 //! goes out as views, and each operation has an error of its own.
 
 mod activity;
-mod added;
-mod auto_grow;
-mod copies;
-mod damage;
 mod disks;
-mod drain;
 mod error;
-mod export;
-mod groups;
-mod growth;
-mod join;
-mod leave;
-mod leftovers;
-mod lost;
 mod machine;
-mod moving;
 mod name;
-mod open_extents;
-mod placements;
-mod placer;
-mod pool;
-mod quota;
-mod records;
-mod restore;
 mod scrub;
 mod start;
-mod store_format;
-mod store_state;
+mod store;
 #[cfg(test)]
 mod tests;
-mod token;
 mod view;
 mod volume;
 
@@ -49,32 +27,34 @@ use volumed_core::{ByteCount, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, Outcome, StoreError};
 
 pub use activity::{Activity, DiskWork, VolumeActivity};
-pub use auto_grow::AutoGrow;
+pub use disks::open_extents::OpenExtents;
 pub use error::{
     AttachError, BackUpError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
 };
-pub use export::Export;
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
-pub use open_extents::OpenExtents;
-pub use restore::{Loss, RestoreError, Restored, restore};
 pub use scrub::ScrubSettings;
-pub use token::{InvalidToken, Token};
+pub use store::restore::{Loss, RestoreError, Restored, restore};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
     DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, StoreView, VolumeView,
 };
+pub use volume::auto_grow::AutoGrow;
+pub use volume::export::Export;
+pub use volume::token::{InvalidToken, Token};
 
-use auto_grow::is_possible;
-use copies::Copies;
 use disks::PoolDisk;
-use drain::Drains;
+use disks::drain::Drains;
 use machine::{Held, Machine, Node};
-use records::{VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key};
 use scrub::Scrubs;
+use store::copies::Copies;
+use store::records::{
+    VERSION, VOLUME_COUNTER, VolumeRecord, encode, name_key, unreadable, volume_key,
+};
 use volume::Volume;
+use volume::auto_grow::is_possible;
 use volumed_core::format::Slots;
 use volumed_core::replica::{Recovered, Replica};
 use volumed_disk::Disk;
@@ -157,7 +137,7 @@ impl Volumes {
         if auto_grow.is_some_and(|auto| !auto.is_possible(size)) {
             return Err(CreateVolumeError::AutoGrow);
         }
-        if !quota.is_none_or(quota::is_possible) {
+        if !quota.is_none_or(volume::quota::is_possible) {
             return Err(CreateVolumeError::Quota);
         }
         if replicas != 1 {

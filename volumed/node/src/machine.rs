@@ -5,6 +5,7 @@
 
 mod checking;
 mod copying;
+pub(crate) mod placer;
 mod reading;
 mod replicas;
 mod space;
@@ -24,12 +25,12 @@ use volumed_core::{
 };
 use volumed_meta::{MetaStore, StoreError};
 
-use super::activity::DiskWork;
-use super::damage::{self, KeptDamage};
-use super::disks::{Disks, PoolDisk};
-use super::lost::{self, Lost};
-use super::open_extents::OpenExtents;
-use super::placements::Placements;
+use crate::activity::DiskWork;
+use crate::disks::open_extents::OpenExtents;
+use crate::disks::{Disks, PoolDisk};
+use crate::store::damage::{self, KeptDamage};
+use crate::store::lost::{self, Lost};
+use crate::store::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
 
@@ -321,21 +322,17 @@ impl Machine {
                 }
                 Deed::Place(extents) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(super::placer::place(machine, extents));
+                    self.node.runtime.spawn(placer::place(machine, extents));
                 }
                 Deed::Unplace(files) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(super::placer::unplace(machine, files));
+                    self.node.runtime.spawn(placer::unplace(machine, files));
                 }
                 Deed::Switch(file, of) => {
                     let machine = Arc::clone(self);
                     self.node
                         .runtime
-                        .spawn(super::moving::switch(machine, file, of));
+                        .spawn(crate::disks::moving::switch(machine, file, of));
                 }
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);

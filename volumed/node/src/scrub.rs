@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber, REGION_SIZE, RegionIndex, VolumeId};
 use volumed_meta::{Change, MetaStore};
 
-use super::error::StartError;
-use super::records::{SCRUB, ScrubRecord, VERSION, decode, encode, read_all, scrub_key};
-use super::view::{ScrubState, ScrubView};
-use super::volume::Volume;
-use super::{Shared, Volumes};
+use crate::error::StartError;
+use crate::store::records::{SCRUB, ScrubRecord, VERSION, decode, encode, read_all, scrub_key};
+use crate::view::{ScrubState, ScrubView};
+use crate::volume::Volume;
+use crate::{Shared, Volumes};
 
 /// How often an idle disk is looked at.
 const IDLE: Duration = Duration::from_secs(1);

@@ -13,26 +13,26 @@ use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError};
 use volumed_meta::MetaStore;
 
-use super::activity::DiskWork;
-use super::added::{absent, with_added};
-use super::damage;
-use super::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
-use super::error::{AttachError, StartError};
-use super::join::{join, number_of, open_disk};
-use super::leftovers::Leftovers;
-use super::machine::{Held, Machine, Node};
-use super::name::VolumeName;
-use super::open_extents::OpenExtents;
-use super::placements::{self, Placements, PlacementsError};
-use super::records::{
+use crate::activity::DiskWork;
+use crate::disks::added::{absent, with_added};
+use crate::disks::join::{join, number_of, open_disk};
+use crate::disks::leftovers::Leftovers;
+use crate::disks::open_extents::OpenExtents;
+use crate::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
+use crate::error::{AttachError, StartError};
+use crate::machine::{Held, Machine, Node};
+use crate::name::VolumeName;
+use crate::scrub;
+use crate::store::damage;
+use crate::store::format;
+use crate::store::placements::{self, Placements, PlacementsError};
+use crate::store::records::{
     DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
     volume_key,
 };
-use super::scrub;
-use super::store_format;
-use super::store_state::{StoreState, note_generation};
-use super::view::DiskSettings;
-use super::volume::Volume;
+use crate::store::state::{StoreState, note_generation};
+use crate::view::DiskSettings;
+use crate::volume::Volume;
 
 pub(super) struct Recorded {
     pub name: VolumeName,
@@ -81,7 +81,7 @@ pub(super) async fn start(
     if disks.is_empty() && new.is_empty() {
         return Err(StartError::NoDisks);
     }
-    store_format::raise(&*store, &disks, store_format::FORMAT).await?;
+    format::raise(&*store, &disks, format::FORMAT).await?;
     forget_copies(&*store, copies).await?;
     for disk in new {
         let number = join(&*store, &disk, None).await?;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 use volumed_disk::Disk;
 
-use super::auto_grow::AutoGrow;
-use super::disks::MissingDisk;
-use super::name::{OwnerId, VolumeName};
-use super::token::Token;
+use crate::disks::MissingDisk;
+use crate::name::{OwnerId, VolumeName};
+use crate::volume::auto_grow::AutoGrow;
+use crate::volume::token::Token;
 
 /// A directory that is given to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,11 @@
 //! One volume: its record, its machines and its session.
 
+pub(crate) mod auto_grow;
+pub(crate) mod export;
+pub(crate) mod growth;
+pub(crate) mod quota;
+pub(crate) mod token;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -7,17 +13,17 @@ use parking_lot::Mutex;
 use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
-use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
-use super::export::{Export, Session};
-use super::machine::{Machine, Node};
-use super::name::{Access, OwnerId, VolumeName};
-use super::placements::{self, Placements, PlacementsError};
-use super::records::{
+use crate::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
+use crate::machine::{Machine, Node};
+use crate::name::{Access, OwnerId, VolumeName};
+use crate::store::placements::{self, Placements, PlacementsError};
+use crate::store::records::{
     VolumeRecord, damage_prefix, decode, encode, extents_prefix, lost_prefix, name_key,
     stale_prefix, volume_key,
 };
-use super::token::TokenRecord;
-use super::view::{Attachment, VolumeView};
+use crate::view::{Attachment, VolumeView};
+use crate::volume::export::{Export, Session};
+use crate::volume::token::TokenRecord;
 
 pub(super) struct Volume {
     pub id: VolumeId,

@@ -8,15 +8,15 @@ use volumed_core::VolumeId;
 use volumed_core::message::ExtentFile;
 use volumed_disk::Disk;
 
-use super::error::StartError;
-use super::start::disk_error;
+use crate::error::StartError;
+use crate::start::disk_error;
 
 /// A store that placed an extent at `alloc` is at `alloc + 1` when its record is written, before
 /// anything is written into it, and at this many more than `alloc` when the record is removed.
 const REVISIONS_OF_A_REMOVAL: u64 = 2;
 
 /// What is to be removed from a disk.
-pub(super) struct Leftovers {
+pub(crate) struct Leftovers {
     disk: Arc<Disk>,
     volumes: Vec<VolumeId>,
     extents: Vec<(VolumeId, ExtentFile)>,

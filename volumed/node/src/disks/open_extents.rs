@@ -10,7 +10,7 @@ pub struct OpenExtents(pub usize);
 
 impl OpenExtents {
     /// What one of `disks` disks may have open.
-    pub(super) fn on_each(self, disks: usize) -> usize {
+    pub(crate) fn on_each(self, disks: usize) -> usize {
         (self.0 / disks.max(1)).clamp(2, MOST)
     }
 }

@@ -37,7 +37,7 @@ struct Threads {
 }
 
 /// Runs jobs that may wait for one disk; dropping it lets its threads end once the jobs are done.
-pub(super) struct Pool {
+pub(crate) struct Pool {
     disk: DiskNumber,
     threads: Arc<Mutex<Threads>>,
 }

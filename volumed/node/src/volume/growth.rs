@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use volumed_core::ByteCount;
 
-use super::auto_grow::{AutoGrow, is_possible};
-use super::error::{AttachError, GrowVolumeError};
-use super::volume::Volume;
+use crate::error::{AttachError, GrowVolumeError};
+use crate::volume::Volume;
+use crate::volume::auto_grow::{AutoGrow, is_possible};
 
 impl Volume {
     /// Makes the volume larger: durably, then for its head, then for its connections. Without a size

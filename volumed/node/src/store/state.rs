@@ -8,13 +8,13 @@ use volumed_core::{StoreGeneration, StoreId};
 use volumed_disk::Disk;
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
-use super::error::{RecordError, StartError};
-use super::records::{
+use crate::error::{RecordError, StartError};
+use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_GENERATION, STORE_IDENTITY, decode, disk_key, encode, parse,
 };
 
 /// As it was read when the daemon started.
-pub(super) struct StoreState {
+pub(crate) struct StoreState {
     identity: Option<(Entry, StoreId)>,
     generation: Option<(Entry, u64)>,
     /// What revisions count from. A store that was made anew from a copy counts its own from 1; this is
@@ -106,7 +106,7 @@ impl StoreState {
 }
 
 /// Notes where a disk serves, and that it knows of a start: from now on, one that does not is an older copy of it.
-pub(super) async fn note_generation(
+pub(crate) async fn note_generation(
     store: &dyn MetaStore,
     disk: &Arc<Disk>,
     generation: StoreGeneration,
@@ -133,7 +133,7 @@ fn with_value<T: std::str::FromStr<Err: std::fmt::Display>>(
 }
 
 /// The condition that nobody changed a key since it was read.
-pub(super) fn as_it_was(key: &[u8], entry: Option<&Entry>) -> Compare {
+pub(crate) fn as_it_was(key: &[u8], entry: Option<&Entry>) -> Compare {
     match entry {
         Some(entry) => Compare::Unchanged(key.to_vec(), entry.modified),
         None => Compare::Absent(key.to_vec()),

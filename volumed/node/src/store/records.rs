@@ -26,29 +26,29 @@ use serde::{Deserialize, Serialize};
 use volumed_core::{DiskId, DiskNumber, ExtentIndex, VolumeId};
 use volumed_meta::{Entry, MetaStore, StoreError};
 
-use super::auto_grow::AutoGrow;
-use super::error::RecordError;
-use super::token::TokenRecord;
-use super::view::ScrubState;
+use crate::error::RecordError;
+use crate::view::ScrubState;
+use crate::volume::auto_grow::AutoGrow;
+use crate::volume::token::TokenRecord;
 
-pub(super) const VERSION: u32 = 1;
-pub(super) const VOLUMES: &[u8] = b"volumes/";
-pub(super) const VOLUME_COUNTER: &[u8] = b"volume-counter";
-pub(super) const DISKS: &[u8] = b"disks/";
-pub(super) const DISK_COUNTER: &[u8] = b"disk-counter";
-pub(super) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
-pub(super) const SCRUB: &[u8] = b"scrub/";
-pub(super) const STORE_IDENTITY: &[u8] = b"store/identity";
-pub(super) const STORE_GENERATION: &[u8] = b"store/generation";
-pub(super) const STORE_FORMAT: &[u8] = b"store/format";
-pub(super) const STORE_BASE: &[u8] = b"store/base";
+pub(crate) const VERSION: u32 = 1;
+pub(crate) const VOLUMES: &[u8] = b"volumes/";
+pub(crate) const VOLUME_COUNTER: &[u8] = b"volume-counter";
+pub(crate) const DISKS: &[u8] = b"disks/";
+pub(crate) const DISK_COUNTER: &[u8] = b"disk-counter";
+pub(crate) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
+pub(crate) const SCRUB: &[u8] = b"scrub/";
+pub(crate) const STORE_IDENTITY: &[u8] = b"store/identity";
+pub(crate) const STORE_GENERATION: &[u8] = b"store/generation";
+pub(crate) const STORE_FORMAT: &[u8] = b"store/format";
+pub(crate) const STORE_BASE: &[u8] = b"store/base";
 
 /// Entries read at once.
 const PAGE: usize = 1000;
 
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct VolumeRecord {
+pub(crate) struct VolumeRecord {
     pub version: u32,
     pub name: String,
     /// Virtual size in bytes.
@@ -71,7 +71,7 @@ pub(super) struct VolumeRecord {
 
 /// A disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DiskRecord {
+pub(crate) struct DiskRecord {
     pub version: u32,
     pub number: u16,
     /// The last start that it was told of: a disk that knows of an earlier one only was rolled back.
@@ -100,7 +100,7 @@ fn is_not(flag: &bool) -> bool {
 
 /// The drain of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DrainRecord {
+pub(crate) struct DrainRecord {
     /// When it was begun, in seconds since 1970.
     pub begun: u64,
     /// Bytes that volumes held on the disk then.
@@ -109,7 +109,7 @@ pub(super) struct DrainRecord {
 
 /// What the settings say of a disk that they name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct AddedDisk {
+pub(crate) struct AddedDisk {
     pub path: PathBuf,
     /// Bytes.
     pub capacity: Option<u64>,
@@ -119,7 +119,7 @@ pub(super) struct AddedDisk {
 
 /// V4: one disk may lack what was acknowledged of one volume, whatever it holds of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StaleRecord {
+pub(crate) struct StaleRecord {
     pub version: u32,
     /// Under which it fell behind.
     pub epoch: u64,
@@ -127,7 +127,7 @@ pub(super) struct StaleRecord {
 
 /// How far a disk is scrubbed. Times are in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ScrubRecord {
+pub(crate) struct ScrubRecord {
     pub version: u32,
     pub state: ScrubState,
     /// The volume's id and the region to go on at; the first of all without it.
@@ -148,7 +148,7 @@ pub(super) struct ScrubRecord {
 /// Blocks of one extent that were lost with the disks that held it, and were not written whole since it
 /// was placed anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LostRecord {
+pub(crate) struct LostRecord {
     pub version: u32,
     /// Each its first block of 4 KiB, counted from the extent's start, and how many there are.
     pub runs: Vec<(u32, u32)>,
@@ -156,7 +156,7 @@ pub(super) struct LostRecord {
 
 /// V10: blocks of one volume on one disk that did not match their sums, and were not written since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DamageRecord {
+pub(crate) struct DamageRecord {
     pub version: u32,
     /// Blocks of 4 KiB, counted from the volume's start; at most 1,024.
     pub blocks: Vec<u64>,
@@ -167,74 +167,74 @@ pub(super) struct DamageRecord {
     pub more: bool,
 }
 
-pub(super) fn volume_key(volume: VolumeId) -> Vec<u8> {
+pub(crate) fn volume_key(volume: VolumeId) -> Vec<u8> {
     format!("volumes/{volume}").into_bytes()
 }
 
-pub(super) fn name_key(name: &str) -> Vec<u8> {
+pub(crate) fn name_key(name: &str) -> Vec<u8> {
     format!("volume-names/{name}").into_bytes()
 }
 
-pub(super) fn disk_key(disk: DiskId) -> Vec<u8> {
+pub(crate) fn disk_key(disk: DiskId) -> Vec<u8> {
     format!("disks/{disk}").into_bytes()
 }
 
-pub(super) fn disk_number_key(number: DiskNumber) -> Vec<u8> {
+pub(crate) fn disk_number_key(number: DiskNumber) -> Vec<u8> {
     format!("disk-numbers/{number}").into_bytes()
 }
 
-pub(super) fn extents_prefix(volume: VolumeId) -> Vec<u8> {
+pub(crate) fn extents_prefix(volume: VolumeId) -> Vec<u8> {
     format!("extents/{volume}/").into_bytes()
 }
 
-pub(super) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
+pub(crate) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
     format!("extents/{volume}/{page:016x}").into_bytes()
 }
 
-pub(super) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
+pub(crate) fn stale_prefix(volume: VolumeId) -> Vec<u8> {
     format!("stale/{volume}/").into_bytes()
 }
 
-pub(super) fn scrub_key(disk: DiskNumber) -> Vec<u8> {
+pub(crate) fn scrub_key(disk: DiskNumber) -> Vec<u8> {
     format!("scrub/{disk}").into_bytes()
 }
 
-pub(super) fn lost_prefix(volume: VolumeId) -> Vec<u8> {
+pub(crate) fn lost_prefix(volume: VolumeId) -> Vec<u8> {
     format!("lost/{volume}/").into_bytes()
 }
 
-pub(super) fn lost_key(volume: VolumeId, extent: ExtentIndex) -> Vec<u8> {
+pub(crate) fn lost_key(volume: VolumeId, extent: ExtentIndex) -> Vec<u8> {
     format!("lost/{volume}/{extent}").into_bytes()
 }
 
-pub(super) fn damage_prefix(volume: VolumeId) -> Vec<u8> {
+pub(crate) fn damage_prefix(volume: VolumeId) -> Vec<u8> {
     format!("damage/{volume}/").into_bytes()
 }
 
-pub(super) fn damage_key(volume: VolumeId, disk: DiskNumber) -> Vec<u8> {
+pub(crate) fn damage_key(volume: VolumeId, disk: DiskNumber) -> Vec<u8> {
     format!("damage/{volume}/{disk}").into_bytes()
 }
 
 /// What follows the last slash of a key.
-pub(super) fn last_part(key: &[u8]) -> &str {
+pub(crate) fn last_part(key: &[u8]) -> &str {
     std::str::from_utf8(key)
         .ok()
         .and_then(|key| key.rsplit('/').next())
         .unwrap_or("")
 }
 
-pub(super) fn encode<R: Serialize>(record: &R) -> Vec<u8> {
+pub(crate) fn encode<R: Serialize>(record: &R) -> Vec<u8> {
     serde_json::to_vec(record).expect("a record is plain data")
 }
 
-pub(super) fn unreadable(key: &[u8], why: impl Display) -> RecordError {
+pub(crate) fn unreadable(key: &[u8], why: impl Display) -> RecordError {
     RecordError {
         key: String::from_utf8_lossy(key).into_owned(),
         why: why.to_string(),
     }
 }
 
-pub(super) fn decode<R: for<'a> Deserialize<'a>>(entry: &Entry) -> Result<R, RecordError> {
+pub(crate) fn decode<R: for<'a> Deserialize<'a>>(entry: &Entry) -> Result<R, RecordError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -249,13 +249,13 @@ pub(super) fn decode<R: for<'a> Deserialize<'a>>(entry: &Entry) -> Result<R, Rec
 }
 
 /// A value that is plain text.
-pub(super) fn parse<T: FromStr<Err: Display>>(entry: &Entry) -> Result<T, RecordError> {
+pub(crate) fn parse<T: FromStr<Err: Display>>(entry: &Entry) -> Result<T, RecordError> {
     let text = String::from_utf8_lossy(&entry.value);
     text.parse().map_err(|error| unreadable(&entry.key, error))
 }
 
 /// Everything under a prefix.
-pub(super) async fn read_all(
+pub(crate) async fn read_all(
     store: &dyn MetaStore,
     prefix: &[u8],
 ) -> Result<Vec<Entry>, StoreError> {

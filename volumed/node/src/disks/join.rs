@@ -9,27 +9,27 @@ use volumed_core::{DiskId, DiskNumber};
 use volumed_disk::{Disk, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
-use super::Volumes;
-use super::added::{find, record_of, settings_of};
-use super::damage;
-use super::disks::PoolDisk;
-use super::error::{ChangeDiskError, StartError};
-use super::leftovers::Leftovers;
-use super::machine::{Held, Node};
-use super::placements::{self, PlacementsError};
-use super::records::{
+use crate::Volumes;
+use crate::disks::PoolDisk;
+use crate::disks::added::{find, record_of, settings_of};
+use crate::disks::leftovers::Leftovers;
+use crate::error::{ChangeDiskError, StartError};
+use crate::machine::{Held, Node};
+use crate::scrub;
+use crate::start::{blocking, disk_error, read_volumes, serve};
+use crate::store::damage;
+use crate::store::placements::{self, PlacementsError};
+use crate::store::records::{
     AddedDisk, DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, decode, disk_key, disk_number_key,
     encode, last_part, parse, read_all, unreadable,
 };
-use super::scrub;
-use super::start::{blocking, disk_error, read_volumes, serve};
-use super::store_state::StoreState;
-use super::view::{DiskSettings, DiskView};
-use super::volume::Volume;
+use crate::store::state::StoreState;
+use crate::view::{DiskSettings, DiskView};
+use crate::volume::Volume;
 
 /// The disk's number in placement records. One that the store does not know must be empty: the
 /// volumes on any other belong to another store.
-pub(super) async fn number_of(
+pub(crate) async fn number_of(
     store: &dyn MetaStore,
     state: &StoreState,
     disk: &Disk,
@@ -48,7 +48,7 @@ pub(super) async fn number_of(
 
 /// Takes a disk into the pool; answers its number. None is given twice: a placement page may still
 /// name one that left.
-pub(super) async fn join(
+pub(crate) async fn join(
     store: &dyn MetaStore,
     disk: &Disk,
     added: Option<AddedDisk>,
@@ -186,7 +186,7 @@ impl Volumes {
         self.take_in(number, disk, None).await
     }
 
-    pub(super) fn view_of(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
+    pub(crate) fn view_of(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
         let on = self.shared.node.disks.find(id);
         let on = on.ok_or(ChangeDiskError::NotFound(id))?;
         Ok(self.shared.view(&on))
@@ -231,7 +231,7 @@ impl Volumes {
         let disk = Arc::clone(disk);
         let collected = blocking(move || {
             let placed = |volume| {
-                let known: &super::start::Recorded = recorded.get(&volume)?;
+                let known: &crate::start::Recorded = recorded.get(&volume)?;
                 Some(known.placements.on(number))
             };
             Leftovers::find(&disk, placed, revision)?.collect();
@@ -285,7 +285,7 @@ async fn note_added(
 
 /// Changes a disk's record, and other values `with` it, by compare-and-swap; answers the record as it was
 /// before.
-pub(super) async fn change_record(
+pub(crate) async fn change_record(
     store: &dyn MetaStore,
     id: DiskId,
     with: &[Change],
@@ -315,7 +315,7 @@ async fn open(settings: DiskSettings, node: &Node) -> Result<Disk, StartError> {
 }
 
 /// Blocks.
-pub(super) fn open_disk(settings: DiskSettings, open_extents: usize) -> Result<Disk, StartError> {
+pub(crate) fn open_disk(settings: DiskSettings, open_extents: usize) -> Result<Disk, StartError> {
     let DiskSettings {
         path,
         capacity,
@@ -376,7 +376,7 @@ impl Volume {
     }
 
     /// What was lost with the disk is there again, if that left the pool and comes back.
-    pub(super) async fn know_lost(&self) -> Result<(), ChangeDiskError> {
+    pub(crate) async fn know_lost(&self) -> Result<(), ChangeDiskError> {
         let placements = self.load_placements().await?;
         self.machine.know_lost(placements.lost);
         Ok(())

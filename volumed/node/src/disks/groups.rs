@@ -9,8 +9,8 @@ use volumed_core::VolumeId;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskOp, DiskResult};
 
-use super::activity::DiskWork;
-use super::disks::PoolDisk;
+use crate::activity::DiskWork;
+use crate::disks::PoolDisk;
 
 type Done = Box<dyn FnOnce(DiskResult) + Send>;
 
@@ -22,7 +22,7 @@ struct Write {
 
 /// The writes that wait, by extent. An extent is there while some of it are being committed.
 #[derive(Default)]
-pub(super) struct Groups(Mutex<HashMap<(VolumeId, ExtentFile), Vec<Write>>>);
+pub(crate) struct Groups(Mutex<HashMap<(VolumeId, ExtentFile), Vec<Write>>>);
 
 impl PoolDisk {
     /// Commits a write once those to its extent that are being committed have ended, together with the

@@ -11,17 +11,17 @@ use volumed_meta::{
     Change, Compare, Copied, CopyError, MetaStore, OpenError, Outcome, ReplaceError,
 };
 
-use super::added::with_added;
-use super::error::StartError;
-use super::open_extents::OpenExtents;
-use super::records::{
+use crate::disks::added::with_added;
+use crate::disks::open_extents::OpenExtents;
+use crate::error::StartError;
+use crate::start::{Recorded, blocking, disk_error, open_disks, read_volumes};
+use crate::store::format::FORMAT;
+use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
     disk_key, encode, parse, read_all, volume_key,
 };
-use super::start::{Recorded, blocking, disk_error, open_disks, read_volumes};
-use super::store_format::FORMAT;
-use super::store_state::StoreState;
-use super::view::DiskSettings;
+use crate::store::state::StoreState;
+use crate::view::DiskSettings;
 
 /// A store that removed a record is at least this much further than the alloc of its files, and only
 /// then are files without a record no sign of a rollback.
@@ -47,7 +47,7 @@ pub struct Loss {
 
 impl Loss {
     /// Whether the copy is the newest state that is known of.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         let Self {
             generations,
             revisions,

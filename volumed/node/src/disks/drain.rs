@@ -13,16 +13,16 @@ use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Candidate, Role, choose};
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 
-use super::disks::PoolDisk;
-use super::error::{ChangeDiskError, StartError};
-use super::join::change_record;
-use super::moving::{MoveError, drop_copy, move_extent};
-use super::placements;
-use super::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
-use super::scrub::{at_rate, leave_to_clients, now};
-use super::view::{DiskView, DrainState, DrainView};
-use super::volume::Volume;
-use super::{Shared, Volumes};
+use crate::disks::PoolDisk;
+use crate::disks::join::change_record;
+use crate::disks::moving::{MoveError, drop_copy, move_extent};
+use crate::error::{ChangeDiskError, StartError};
+use crate::scrub::{at_rate, leave_to_clients, now};
+use crate::store::placements;
+use crate::store::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
+use crate::view::{DiskView, DrainState, DrainView};
+use crate::volume::Volume;
+use crate::{Shared, Volumes};
 
 /// How long until what could not be moved is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ const THIS_NODE: u64 = 0;
 
 /// The drains of this node.
 #[derive(Debug, Default)]
-pub(super) struct Drains {
+pub(crate) struct Drains {
     state: Mutex<State>,
     /// Bytes that are moved off each disk in a second, at most; none before the tasks may run.
     rate: OnceLock<ByteCount>,
@@ -325,7 +325,7 @@ async fn move_one(
 }
 
 /// How fast an extent is moved.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     shared: Arc<Shared>,
     from: DiskNumber,
     /// When the last piece was begun.

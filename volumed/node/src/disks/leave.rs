@@ -7,13 +7,13 @@ use tokio::sync::MutexGuard;
 use volumed_core::{ByteCount, DiskId, DiskNumber, EXTENT_SIZE};
 use volumed_meta::Change;
 
-use super::disks::PoolDisk;
-use super::error::ChangeDiskError;
-use super::join::change_record;
-use super::records::{DiskRecord, decode, disk_key, scrub_key};
-use super::start::read_volumes;
-use super::volume::{Seat, Volume};
-use super::{Shared, Volumes};
+use crate::disks::PoolDisk;
+use crate::disks::join::change_record;
+use crate::error::ChangeDiskError;
+use crate::start::read_volumes;
+use crate::store::records::{DiskRecord, decode, disk_key, scrub_key};
+use crate::volume::{Seat, Volume};
+use crate::{Shared, Volumes};
 
 /// A disk that is to leave.
 struct Leaving {
@@ -74,7 +74,7 @@ impl Volumes {
 
     /// Refuses what is to be done with a disk that the store has as removed: it may be here all the same,
     /// if the answer to its removal was lost.
-    pub(super) async fn refuse_removed(&self, id: DiskId) -> Result<(), ChangeDiskError> {
+    pub(crate) async fn refuse_removed(&self, id: DiskId) -> Result<(), ChangeDiskError> {
         let entry = self.shared.node.store.get(&disk_key(id)).await?;
         let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
         match record.filter(|record| record.removed) {
@@ -84,7 +84,7 @@ impl Volumes {
     }
 
     /// Has a disk leave that serves although the store has it as removed; any other is in the pool.
-    pub(super) async fn finish_removal(&self, on: &PoolDisk) -> Result<(), ChangeDiskError> {
+    pub(crate) async fn finish_removal(&self, on: &PoolDisk) -> Result<(), ChangeDiskError> {
         let id = on.disk.id();
         match self.refuse_removed(id).await {
             Ok(()) => Err(ChangeDiskError::InPool(id)),

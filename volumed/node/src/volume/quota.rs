@@ -2,11 +2,11 @@
 
 use volumed_core::{BLOCK_SIZE, ByteCount};
 
-use super::error::{AttachError, LimitVolumeError};
-use super::volume::Volume;
+use crate::error::{AttachError, LimitVolumeError};
+use crate::volume::Volume;
 
 /// Whether a volume can have this quota: blocks are counted.
-pub(super) fn is_possible(quota: ByteCount) -> bool {
+pub(crate) fn is_possible(quota: ByteCount) -> bool {
     quota.0.is_multiple_of(BLOCK_SIZE)
 }
 

@@ -13,18 +13,18 @@ use volumed_core::message::OpId;
 use volumed_core::{ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
-use super::error::RecordError;
-use super::machine::Machine;
-use super::moving::until_told;
-use super::placements::PlacementsError;
-use super::records::{
+use crate::disks::moving::until_told;
+use crate::error::RecordError;
+use crate::machine::Machine;
+use crate::store::placements::PlacementsError;
+use crate::store::records::{
     LostRecord, VERSION, decode, encode, last_part, lost_key, lost_prefix, read_all, unreadable,
 };
 
-pub(super) type Lost = BTreeMap<ExtentIndex, LostBlocks>;
+pub(crate) type Lost = BTreeMap<ExtentIndex, LostBlocks>;
 
 /// What the store has of a volume's extents that were placed anew.
-pub(super) async fn load(store: &dyn MetaStore, volume: VolumeId) -> Result<Lost, PlacementsError> {
+pub(crate) async fn load(store: &dyn MetaStore, volume: VolumeId) -> Result<Lost, PlacementsError> {
     let mut all = Lost::new();
     for entry in read_all(store, &lost_prefix(volume)).await? {
         let extent = last_part(&entry.key).parse();
@@ -35,7 +35,7 @@ pub(super) async fn load(store: &dyn MetaStore, volume: VolumeId) -> Result<Lost
 }
 
 /// The change that notes what is lost of an extent.
-pub(super) fn note(volume: VolumeId, extent: ExtentIndex, lost: &LostBlocks) -> Change {
+pub(crate) fn note(volume: VolumeId, extent: ExtentIndex, lost: &LostBlocks) -> Change {
     let key = lost_key(volume, extent);
     if lost.is_empty() {
         return Change::Delete(key);
@@ -54,7 +54,7 @@ fn blocks_of(entry: &Entry) -> Result<LostBlocks, RecordError> {
 }
 
 /// Has the store call blocks well; what replaces them is durable.
-pub(super) async fn mend(machine: Arc<Machine>, op: OpId, extent: ExtentIndex, blocks: Range<u32>) {
+pub(crate) async fn mend(machine: Arc<Machine>, op: OpId, extent: ExtentIndex, blocks: Range<u32>) {
     let volume = machine.volume;
     let store = &*machine.node.store;
     let noted = until_told(volume, || take_out(store, volume, extent, &blocks)).await;

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 use volumed_core::{ByteCount, Epoch, ExtentIndex, Reply, Request};
 use volumed_disk::Permit;
 
-use super::machine::Machine;
-use super::name::OwnerId;
+use crate::machine::Machine;
+use crate::name::OwnerId;
 
 /// What one request may have read ahead, in bytes.
 const MOST_AHEAD: u32 = 32 << 20;
@@ -69,7 +69,7 @@ impl Export {
 }
 
 /// The time for which a volume has one owner, or none but connections all the same.
-pub(super) struct Session {
+pub(crate) struct Session {
     pub epoch: Epoch,
     pub owner: Option<OwnerId>,
     size: Arc<AtomicU64>,

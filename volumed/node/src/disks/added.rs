@@ -9,14 +9,16 @@ use volumed_core::{ByteCount, DiskId, DiskNumber};
 use volumed_disk::{Disk, disk_in};
 use volumed_meta::MetaStore;
 
-use super::disks::{MissingDisk, Removed};
-use super::error::StartError;
-use super::records::{AddedDisk, DISKS, DiskRecord, decode, last_part, read_all, unreadable};
-use super::start::blocking;
-use super::view::DiskSettings;
+use crate::disks::{MissingDisk, Removed};
+use crate::error::StartError;
+use crate::start::blocking;
+use crate::store::records::{
+    AddedDisk, DISKS, DiskRecord, decode, last_part, read_all, unreadable,
+};
+use crate::view::DiskSettings;
 
 /// The disks of the settings, and those of the added ones that are in their place.
-pub(super) async fn with_added(
+pub(crate) async fn with_added(
     store: &dyn MetaStore,
     mut settings: Vec<DiskSettings>,
 ) -> Result<Vec<DiskSettings>, StartError> {
@@ -42,7 +44,7 @@ pub(super) async fn with_added(
 }
 
 /// The disk must be there: a directory on which nothing is mounted is not to become another one.
-pub(super) fn find(id: DiskId, added: &AddedDisk) -> Result<(), String> {
+pub(crate) fn find(id: DiskId, added: &AddedDisk) -> Result<(), String> {
     match disk_in(&added.path) {
         Ok(Some(found)) if found == id => Ok(()),
         Ok(Some(other)) => Err(format!("the disk {other} is there")),
@@ -58,7 +60,7 @@ async fn added(store: &dyn MetaStore) -> Result<Vec<(DiskId, AddedDisk)>, StartE
 }
 
 /// The disks of the pool that are not `here`, and those that left it.
-pub(super) async fn absent(
+pub(crate) async fn absent(
     store: &dyn MetaStore,
     here: &BTreeMap<DiskNumber, Arc<Disk>>,
     named: BTreeMap<DiskNumber, PathBuf>,
@@ -91,7 +93,7 @@ async fn recorded(store: &dyn MetaStore) -> Result<Vec<(DiskId, DiskRecord)>, St
     Ok(all)
 }
 
-pub(super) fn settings_of(added: AddedDisk) -> DiskSettings {
+pub(crate) fn settings_of(added: AddedDisk) -> DiskSettings {
     DiskSettings {
         path: added.path,
         capacity: added.capacity.map(ByteCount),
@@ -100,7 +102,7 @@ pub(super) fn settings_of(added: AddedDisk) -> DiskSettings {
 }
 
 /// What is recorded of a disk that is being added.
-pub(super) fn record_of(settings: &DiskSettings) -> AddedDisk {
+pub(crate) fn record_of(settings: &DiskSettings) -> AddedDisk {
     AddedDisk {
         path: settings.path.clone(),
         capacity: settings.capacity.map(|it| it.0),

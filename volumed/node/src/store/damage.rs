@@ -9,26 +9,26 @@ use volumed_core::sums::HOLE;
 use volumed_core::{BLOCK_SIZE, BlockIndex, DiskNumber, EXTENT_SIZE, ExtentIndex, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, StoreError};
 
-use super::Volumes;
-use super::error::{ShowVolumeError, StartError};
-use super::lost::Lost;
-use super::machine::Machine;
-use super::name::VolumeName;
-use super::records::{
+use crate::Volumes;
+use crate::error::{ShowVolumeError, StartError};
+use crate::machine::Machine;
+use crate::name::VolumeName;
+use crate::store::lost::Lost;
+use crate::store::records::{
     DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
     unreadable, volume_key,
 };
-use super::view::{DamageView, DamagedRange};
+use crate::view::{DamageView, DamagedRange};
 
 /// How long to wait for a store that is away.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// What the store has, of each disk. Held while it is written.
-pub(super) type KeptDamage = tokio::sync::Mutex<BTreeMap<DiskNumber, Damage>>;
+pub(crate) type KeptDamage = tokio::sync::Mutex<BTreeMap<DiskNumber, Damage>>;
 
 /// Has the store know what the replica on a disk knows. Until it does, a crash forgets it: whoever
 /// reads the block finds it damaged again.
-pub(super) async fn keep(machine: Arc<Machine>, disk: DiskNumber) {
+pub(crate) async fn keep(machine: Arc<Machine>, disk: DiskNumber) {
     let mut kept = machine.damage.lock().await;
     loop {
         let now = machine.damage_on(disk);
@@ -71,7 +71,7 @@ async fn write(
 }
 
 /// What the store knows to be damaged of a volume.
-pub(super) async fn load(
+pub(crate) async fn load(
     store: &dyn MetaStore,
     volume: VolumeId,
 ) -> Result<BTreeMap<DiskNumber, Damage>, StartError> {

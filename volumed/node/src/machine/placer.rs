@@ -11,15 +11,15 @@ use volumed_core::placement::{Candidate, Placement, Role, choose};
 use volumed_core::{ByteCount, DiskNumber, ExtentIndex, VolumeId};
 use volumed_disk::DiskError;
 
-use super::disks::PoolDisk;
-use super::machine::Machine;
-use super::moving::until_told;
-use super::placements::{self, MOST_LOST};
+use crate::disks::PoolDisk;
+use crate::disks::moving::until_told;
+use crate::machine::Machine;
+use crate::store::placements::{self, MOST_LOST};
 
 /// All disks are this node's: there is only one yet.
 const THIS_NODE: u64 = 0;
 
-pub(super) async fn place(machine: Arc<Machine>, extents: Vec<ExtentIndex>) {
+pub(crate) async fn place(machine: Arc<Machine>, extents: Vec<ExtentIndex>) {
     let events = match try_place(&machine, &extents).await {
         Ok(placed) => placed
             .into_iter()
@@ -84,7 +84,7 @@ async fn try_place(
     Ok(placed)
 }
 
-pub(super) async fn create_files(
+pub(crate) async fn create_files(
     volume: VolumeId,
     on: &PoolDisk,
     files: Vec<ExtentFile>,
@@ -117,7 +117,7 @@ pub(super) async fn create_files(
 ///
 /// Whether a transaction whose answer was lost took place is unknown, and writing into an extent
 /// without a record would lose what is written: so it stalls until the store answers (V4).
-pub(super) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
+pub(crate) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
     let (store, volume) = (&*machine.node.store, machine.volume);
     let extents = |files: &[ExtentFile]| files.iter().map(|file| file.extent).collect::<Vec<_>>();
     let lost = machine.lost_among(extents(&files).into_iter());

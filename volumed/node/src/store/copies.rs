@@ -16,11 +16,11 @@ use volumed_core::DiskNumber;
 use volumed_disk::Disk;
 use volumed_meta::{Copied, CopyError, MetaStore};
 
-use super::Volumes;
-use super::error::{BackUpError, StartError};
-use super::start::{blocking, serve};
-use super::store_state::StoreState;
-use super::view::{CopyView, DiskCopiesView, StoreView};
+use crate::Volumes;
+use crate::error::{BackUpError, StartError};
+use crate::start::{blocking, serve};
+use crate::store::state::StoreState;
+use crate::view::{CopyView, DiskCopiesView, StoreView};
 
 /// Copies of days that are kept on a disk.
 const KEPT: usize = 7;
@@ -33,12 +33,12 @@ const EVERY: Duration = Duration::from_mins(10);
 
 /// How the copies of this daemon went.
 #[derive(Debug, Default)]
-pub(super) struct Copies {
+pub(crate) struct Copies {
     /// Why the last try to copy to a disk failed.
     failed: Mutex<BTreeMap<DiskNumber, String>>,
     failures: AtomicU64,
     /// Held while a copy is made, or store and disks count a start.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 impl Volumes {
@@ -62,7 +62,7 @@ impl Volumes {
     }
 
     /// Copies the store to every disk that has no copy of this day yet.
-    pub(super) async fn copy_to_disks(&self, day: &str) -> Result<(), BackUpError> {
+    pub(crate) async fn copy_to_disks(&self, day: &str) -> Result<(), BackUpError> {
         let (node, copies) = (&self.shared.node, &self.shared.copies);
         let _turn = copies.turn.lock().await;
         let mut copied = false;
@@ -150,7 +150,7 @@ fn file_of(disk: &Disk, name: &str) -> PathBuf {
 }
 
 /// Makes the copy `name` on a disk.
-pub(super) async fn copy(
+pub(crate) async fn copy(
     store: &dyn MetaStore,
     disk: &Disk,
     name: &str,

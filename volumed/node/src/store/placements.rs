@@ -8,19 +8,19 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, StoreError};
 
-use super::error::RecordError;
-use super::lost::{self, Lost};
-use super::records::{
+use crate::error::RecordError;
+use crate::store::lost::{self, Lost};
+use crate::store::records::{
     StaleRecord, decode, extents_prefix, last_part, lost_key, page_key, read_all, stale_prefix,
     unreadable, volume_key,
 };
 
 /// Of so many lost extents the records can be removed with a page, in one transaction.
-pub(super) const MOST_LOST: usize = 100;
+pub(crate) const MOST_LOST: usize = 100;
 
 /// Why placements were not read or changed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PlacementsError {
+pub(crate) enum PlacementsError {
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub(super) enum PlacementsError {
 
 /// Where a volume is.
 #[derive(Debug, Default)]
-pub(super) struct Placements {
+pub(crate) struct Placements {
     /// Every placed extent.
     pub placed: BTreeMap<ExtentIndex, Placement>,
     /// What was lost with disks that left the pool.
@@ -79,7 +79,7 @@ impl Placements {
 }
 
 /// Where a volume is.
-pub(super) async fn load(
+pub(crate) async fn load(
     store: &dyn MetaStore,
     volume: VolumeId,
 ) -> Result<Placements, PlacementsError> {
@@ -106,7 +106,7 @@ pub(super) async fn load(
 
 /// Notes new extents, page by page; those that were lost take the place of what is noted of them, and all
 /// their blocks stay lost.
-pub(super) async fn add(
+pub(crate) async fn add(
     store: &dyn MetaStore,
     volume: VolumeId,
     new: &BTreeMap<ExtentIndex, Placement>,
@@ -135,7 +135,7 @@ pub(super) async fn add(
 
 /// Removes extents that share a page, those of them that are still the ones that were placed then, and
 /// what is noted to be `lost` of them: of at most [`MOST_LOST`].
-pub(super) async fn remove(
+pub(crate) async fn remove(
     store: &dyn MetaStore,
     volume: VolumeId,
     files: &[ExtentFile],
@@ -162,7 +162,7 @@ pub(super) async fn remove(
 }
 
 /// Changes where an extent is, if it is still the one that was placed then; answers where it is now.
-pub(super) async fn edit(
+pub(crate) async fn edit(
     store: &dyn MetaStore,
     volume: VolumeId,
     file: ExtentFile,
@@ -181,7 +181,7 @@ pub(super) async fn edit(
 }
 
 /// Forgets every copy of an extent that was under way; their files are orphans from then on.
-pub(super) async fn forget_copies(
+pub(crate) async fn forget_copies(
     store: &dyn MetaStore,
     volume: VolumeId,
     file: ExtentFile,

@@ -20,7 +20,7 @@ pub struct AutoGrow {
 
 impl AutoGrow {
     /// Whether a volume of this size can grow so.
-    pub(super) fn is_possible(self, size: ByteCount) -> bool {
+    pub(crate) fn is_possible(self, size: ByteCount) -> bool {
         let max = ByteCount(self.max_size);
         (1..=90).contains(&self.free_percent) && is_possible(max) && size <= max
     }
@@ -32,7 +32,7 @@ impl AutoGrow {
     }
 
     /// The size to grow to now, if it is time and there is room.
-    pub(super) fn next(self, size: ByteCount, used: ByteCount) -> Option<ByteCount> {
+    pub(crate) fn next(self, size: ByteCount, used: ByteCount) -> Option<ByteCount> {
         let step = size.0.clamp(SMALLEST_STEP, LARGEST_STEP);
         let next = size.0.saturating_add(step).min(self.max_size);
         (self.is_short(size, used) && next > size.0).then_some(ByteCount(next))
@@ -40,7 +40,7 @@ impl AutoGrow {
 }
 
 /// Whether a volume can have this size.
-pub(super) fn is_possible(size: ByteCount) -> bool {
+pub(crate) fn is_possible(size: ByteCount) -> bool {
     (BLOCK_SIZE..=MAX_VOLUME_SIZE.0).contains(&size.0) && size.0.is_multiple_of(BLOCK_SIZE)
 }
 

@@ -11,11 +11,11 @@ use volumed_core::rules::Rules;
 use volumed_core::unflushed::{Incarnations, Since, Unflushed};
 use volumed_core::{DiskNumber, Incarnation};
 
-use super::disks::PoolDisk;
-use super::error::{AttachError, OpenExportError};
-use super::export::Export;
-use super::records::VolumeRecord;
-use super::volume::{Seat, Volume};
+use crate::disks::PoolDisk;
+use crate::error::{AttachError, OpenExportError};
+use crate::store::records::VolumeRecord;
+use crate::volume::export::Export;
+use crate::volume::{Seat, Volume};
 
 /// Names an attachment over restarts of the daemon; drawn at random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl From<Token> for String {
 /// The token in a volume's record. Until it is lost, every disk that holds something of the volume is
 /// among `disks` before anything is written to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TokenRecord {
+pub(crate) struct TokenRecord {
     pub token: Token,
     /// The incarnations under which what was not flushed is still there, by the disk's number.
     disks: BTreeMap<u16, u64>,
@@ -95,7 +95,7 @@ impl TokenRecord {
 
 impl Volume {
     /// The token, if the owner's unflushed writes are all there.
-    pub(super) async fn kept_token(&self) -> Result<Option<TokenRecord>, AttachError> {
+    pub(crate) async fn kept_token(&self) -> Result<Option<TokenRecord>, AttachError> {
         let Some(record) = self.live_token() else {
             return Ok(None);
         };
@@ -105,13 +105,13 @@ impl Volume {
 
     /// Notes durably if unflushed writes may be lost, before the extents in which they were can be
     /// anywhere else.
-    pub(super) async fn check_token(&self) -> Result<(), AttachError> {
+    pub(crate) async fn check_token(&self) -> Result<(), AttachError> {
         self.kept_token().await.map(|_| ())
     }
 
     /// Opens the volume for a connection of the attachment that the token names: of the session that
     /// there is, or of a new one for the same owner.
-    pub(super) async fn open_again(
+    pub(crate) async fn open_again(
         &self,
         seat: &mut Seat,
         token: Token,
@@ -138,7 +138,7 @@ impl Volume {
 
     /// The volume gets a replica on a disk that is new or was taken back; `holds`: with something on
     /// it.
-    pub(super) async fn token_meets(&self, on: &PoolDisk, holds: bool) -> Result<(), AttachError> {
+    pub(crate) async fn token_meets(&self, on: &PoolDisk, holds: bool) -> Result<(), AttachError> {
         let (number, incarnation) = (on.number, on.disk.incarnation());
         let known = |record: TokenRecord| record.disks.get(&number.0) == Some(&incarnation.0);
         if self.live_token().is_none_or(known) {
@@ -152,7 +152,7 @@ impl Volume {
     }
 
     /// Something of the volume is lost for good.
-    pub(super) async fn token_loses(&self) -> Result<(), AttachError> {
+    pub(crate) async fn token_loses(&self) -> Result<(), AttachError> {
         if self.live_token().is_none() {
             return Ok(());
         }

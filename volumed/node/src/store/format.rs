@@ -7,18 +7,18 @@ use volumed_core::DiskNumber;
 use volumed_disk::Disk;
 use volumed_meta::{Change, MetaStore, Outcome};
 
-use super::copies;
-use super::error::StartError;
-use super::records::{STORE_FORMAT, parse};
-use super::store_state::as_it_was;
+use crate::error::StartError;
+use crate::store::copies;
+use crate::store::records::{STORE_FORMAT, parse};
+use crate::store::state::as_it_was;
 
 /// What this program writes; to be raised with every form of a value that it did not write before.
 /// 2: placement pages of runs, the store's generation. 3: damage, added disks. 4: lost extents. A store that does not say has format 1.
-pub(super) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 4;
 
 /// Has the store copied to the disks that it knows if an older program wrote it, and notes that this
 /// one writes it now. One disk must take the copy.
-pub(super) async fn raise(
+pub(crate) async fn raise(
     store: &dyn MetaStore,
     disks: &BTreeMap<DiskNumber, Arc<Disk>>,
     to: u32,

@@ -10,18 +10,18 @@ use volumed_core::message::{ExtentFile, ReplicaError};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, VolumeId};
 
-use super::disks::PoolDisk;
-use super::drain::Pace;
-use super::machine::{Machine, Move};
-use super::placements::{self, PlacementsError};
-use super::placer::create_files;
+use crate::disks::PoolDisk;
+use crate::disks::drain::Pace;
+use crate::machine::placer::create_files;
+use crate::machine::{Machine, Move};
+use crate::store::placements::{self, PlacementsError};
 
 /// How long to wait before the store is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Why an extent is where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum MoveError {
+pub(crate) enum MoveError {
     /// The head or the extent went meanwhile, or nobody wants it moved any more.
     #[error("the extent was freed or its volume got another owner meanwhile")]
     Overtaken,
@@ -37,7 +37,7 @@ pub(super) enum MoveError {
 }
 
 /// Moves a replica.
-pub(super) async fn move_extent(
+pub(crate) async fn move_extent(
     machine: &Arc<Machine>,
     file: ExtentFile,
     (from, to): (DiskNumber, &Arc<PoolDisk>),
@@ -114,7 +114,7 @@ async fn begin(
 }
 
 /// Has the store name the copy in place of what it was made from.
-pub(super) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
+pub(crate) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
     let volume = machine.volume;
     let placed = until_told(volume, || {
         placements::edit(&*machine.node.store, volume, file, |on| {
@@ -134,7 +134,7 @@ pub(super) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
 
 /// Forgets a copy that came to nothing, and waits until its files are gone. Without a head, the next
 /// one finds it.
-pub(super) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: DiskNumber) {
+pub(crate) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: DiskNumber) {
     if !machine.begin_placing(None) {
         return;
     }
@@ -158,7 +158,7 @@ pub(super) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: Disk
 }
 
 /// Tries until the store answers: whether a change whose answer was lost took place is unknown (V4).
-pub(super) async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
+pub(crate) async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
     volume: VolumeId,
     change: impl Fn() -> F,
 ) -> Result<T, PlacementsError> {
