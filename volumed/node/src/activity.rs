@@ -10,10 +10,10 @@ use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
 use volumed_core::{DiskId, VolumeId};
 use volumed_disk::Disk;
 
-use crate::Volumes;
 use crate::disks::PoolDisk;
 use crate::name::VolumeName;
 use crate::volume::Volume;
+use crate::volumes::Volumes;
 
 /// What the disks did since the daemon was started.
 #[derive(Debug, Clone)]

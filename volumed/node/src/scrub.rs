@@ -14,7 +14,7 @@ use crate::error::StartError;
 use crate::store::records::{SCRUB, ScrubRecord, VERSION, decode, encode, read_all, scrub_key};
 use crate::view::{ScrubState, ScrubView};
 use crate::volume::Volume;
-use crate::{Shared, Volumes};
+use crate::volumes::{Shared, Volumes};
 
 /// How often an idle disk is looked at.
 const IDLE: Duration = Duration::from_secs(1);

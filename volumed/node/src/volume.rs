@@ -1,6 +1,7 @@
 //! One volume: its record, its machines and its session.
 
 pub(crate) mod auto_grow;
+mod create;
 pub(crate) mod export;
 pub(crate) mod growth;
 pub(crate) mod quota;

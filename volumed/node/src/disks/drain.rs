@@ -22,7 +22,7 @@ use crate::store::placements;
 use crate::store::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
 use crate::view::{DiskView, DrainState, DrainView};
 use crate::volume::Volume;
-use crate::{Shared, Volumes};
+use crate::volumes::{Shared, Volumes};
 
 /// How long until what could not be moved is tried again.
 const RETRY: Duration = Duration::from_secs(2);

@@ -9,7 +9,6 @@ use volumed_core::{DiskId, DiskNumber};
 use volumed_disk::{Disk, SpaceSettings};
 use volumed_meta::{Change, Compare, MetaStore, Outcome};
 
-use crate::Volumes;
 use crate::disks::PoolDisk;
 use crate::disks::added::{find, record_of, settings_of};
 use crate::disks::leftovers::Leftovers;
@@ -26,6 +25,7 @@ use crate::store::records::{
 use crate::store::state::StoreState;
 use crate::view::{DiskSettings, DiskView};
 use crate::volume::Volume;
+use crate::volumes::Volumes;
 
 /// The disk's number in placement records. One that the store does not know must be empty: the
 /// volumes on any other belong to another store.

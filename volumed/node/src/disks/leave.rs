@@ -13,7 +13,7 @@ use crate::error::ChangeDiskError;
 use crate::start::read_volumes;
 use crate::store::records::{DiskRecord, decode, disk_key, scrub_key};
 use crate::volume::{Seat, Volume};
-use crate::{Shared, Volumes};
+use crate::volumes::{Shared, Volumes};
 
 /// A disk that is to leave.
 struct Leaving {

@@ -16,11 +16,11 @@ use volumed_core::DiskNumber;
 use volumed_disk::Disk;
 use volumed_meta::{Copied, CopyError, MetaStore};
 
-use crate::Volumes;
 use crate::error::{BackUpError, StartError};
 use crate::start::{blocking, serve};
 use crate::store::state::StoreState;
 use crate::view::{CopyView, DiskCopiesView, StoreView};
+use crate::volumes::Volumes;
 
 /// Copies of days that are kept on a disk.
 const KEPT: usize = 7;

@@ -9,7 +9,6 @@ use volumed_core::sums::HOLE;
 use volumed_core::{BLOCK_SIZE, BlockIndex, DiskNumber, EXTENT_SIZE, ExtentIndex, VolumeId};
 use volumed_meta::{Change, Compare, MetaStore, StoreError};
 
-use crate::Volumes;
 use crate::error::{ShowVolumeError, StartError};
 use crate::machine::Machine;
 use crate::name::VolumeName;
@@ -19,6 +18,7 @@ use crate::store::records::{
     unreadable, volume_key,
 };
 use crate::view::{DamageView, DamagedRange};
+use crate::volumes::Volumes;
 
 /// How long to wait for a store that is away.
 const RETRY: Duration = Duration::from_millis(500);
