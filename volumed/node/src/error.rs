@@ -19,6 +19,18 @@ pub struct RecordError {
     pub why: String,
 }
 
+/// Why placements were not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlacementsError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The volume was deleted.
+    #[error("the volume is gone")]
+    Gone,
+}
+
 /// Why the node's volumes could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

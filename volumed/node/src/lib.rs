@@ -4,6 +4,7 @@
 //! goes out as views, and each operation has an error of its own.
 
 mod activity;
+mod clock;
 mod disks;
 mod error;
 mod machine;
@@ -17,8 +18,9 @@ mod view;
 mod volume;
 mod volumes;
 
-pub use activity::{Activity, DiskWork, VolumeActivity};
+pub use activity::{Activity, VolumeActivity};
 pub use disks::open_extents::OpenExtents;
+pub use disks::work::DiskWork;
 pub use error::{
     AttachError, BackUpError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,

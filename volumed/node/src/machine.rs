@@ -5,6 +5,8 @@
 
 mod checking;
 mod copying;
+mod keeping;
+mod mending;
 pub(crate) mod placer;
 mod reading;
 mod replicas;
@@ -25,11 +27,11 @@ use volumed_core::{
 };
 use volumed_meta::{MetaStore, StoreError};
 
-use crate::activity::DiskWork;
 use crate::disks::open_extents::OpenExtents;
+use crate::disks::work::DiskWork;
 use crate::disks::{Disks, PoolDisk};
-use crate::store::damage::{self, KeptDamage};
-use crate::store::lost::{self, Lost};
+use crate::store::damage::KeptDamage;
+use crate::store::lost::Lost;
 use crate::store::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
@@ -330,19 +332,17 @@ impl Machine {
                 }
                 Deed::Switch(file, of) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(crate::disks::moving::switch(machine, file, of));
+                    self.node.runtime.spawn(copying::switch(machine, file, of));
                 }
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);
-                    self.node.runtime.spawn(damage::keep(machine, disk));
+                    self.node.runtime.spawn(keeping::keep(machine, disk));
                 }
                 Deed::Mend(op, extent, blocks) => {
                     let machine = Arc::clone(self);
                     self.node
                         .runtime
-                        .spawn(lost::mend(machine, op, extent, blocks));
+                        .spawn(mending::mend(machine, op, extent, blocks));
                 }
                 Deed::Recall(disk) => {
                     self.node.recall(disk);

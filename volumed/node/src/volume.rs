@@ -2,10 +2,12 @@
 
 pub(crate) mod auto_grow;
 mod create;
+mod damage;
 pub(crate) mod export;
 pub(crate) mod growth;
 pub(crate) mod quota;
 pub(crate) mod token;
+mod unflushed;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,10 +16,10 @@ use parking_lot::Mutex;
 use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
-use crate::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
+use crate::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError, PlacementsError};
 use crate::machine::{Machine, Node};
 use crate::name::{Access, OwnerId, VolumeName};
-use crate::store::placements::{self, Placements, PlacementsError};
+use crate::store::placements::{self, Placements};
 use crate::store::records::{
     VolumeRecord, damage_prefix, decode, encode, extents_prefix, lost_prefix, name_key,
     stale_prefix, volume_key,

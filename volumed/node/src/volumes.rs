@@ -11,7 +11,7 @@ use volumed_core::ByteCount;
 use volumed_meta::{MetaStore, StoreError};
 
 use crate::disks::PoolDisk;
-use crate::disks::drain::Drains;
+use crate::disks::drains::Drains;
 use crate::disks::open_extents::OpenExtents;
 use crate::error::{
     AttachError, DeleteVolumeError, DetachError, GrowVolumeError, LimitVolumeError,

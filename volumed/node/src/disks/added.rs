@@ -9,9 +9,9 @@ use volumed_core::{ByteCount, DiskId, DiskNumber};
 use volumed_disk::{Disk, disk_in};
 use volumed_meta::MetaStore;
 
+use crate::disks::open::blocking;
 use crate::disks::{MissingDisk, Removed};
 use crate::error::StartError;
-use crate::start::blocking;
 use crate::store::records::{
     AddedDisk, DISKS, DiskRecord, decode, last_part, read_all, unreadable,
 };

@@ -3,58 +3,32 @@
 //! That a disk is drained is in its record, so a restart goes on. Each disk that is drained has a task
 //! that moves one extent at a time, no faster than it may, and waits for clients.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Candidate, Role, choose};
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 
+use crate::clock::now;
 use crate::disks::PoolDisk;
-use crate::disks::join::change_record;
+use crate::disks::drains::Drain;
 use crate::disks::moving::{MoveError, drop_copy, move_extent};
-use crate::error::{ChangeDiskError, StartError};
-use crate::scrub::{at_rate, leave_to_clients, now};
+use crate::disks::pace::Pace;
+use crate::error::{ChangeDiskError, PlacementsError, StartError};
+use crate::store::disk_record::{change_record, refuse_removed};
 use crate::store::placements;
 use crate::store::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
-use crate::view::{DiskView, DrainState, DrainView};
+use crate::view::{DiskView, DrainState};
 use crate::volume::Volume;
 use crate::volumes::{Shared, Volumes};
 
 /// How long until what could not be moved is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A busy disk is left to its clients for so long before each piece.
-const YIELD: Duration = Duration::from_millis(50);
-
 /// The node that everything is on.
 const THIS_NODE: u64 = 0;
-
-/// The drains of this node.
-#[derive(Debug, Default)]
-pub(crate) struct Drains {
-    state: Mutex<State>,
-    /// Bytes that are moved off each disk in a second, at most; none before the tasks may run.
-    rate: OnceLock<ByteCount>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    wanted: BTreeMap<DiskNumber, Drain>,
-    /// Disks with a task, also while it clears up after a drain that nobody wants any more.
-    working: BTreeSet<DiskNumber>,
-}
-
-#[derive(Debug, Clone)]
-struct Drain {
-    record: DrainRecord,
-    state: DrainState,
-    /// When this process went on, and what was left then.
-    since: (Instant, u64),
-}
 
 /// How a look at everything on a disk ended.
 enum Look {
@@ -89,7 +63,7 @@ impl Volumes {
         }
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
-        self.refuse_removed(id).await?;
+        refuse_removed(&*node.store, id).await?;
         if !self.shared.drains.is_wanted(on.number) {
             let drain = DrainRecord {
                 begun: now(),
@@ -107,76 +81,11 @@ impl Volumes {
         let _turn = self.shared.disk_turn.lock().await;
         let node = &self.shared.node;
         let on = node.disks.find(id).ok_or(ChangeDiskError::NotFound(id))?;
-        self.refuse_removed(id).await?;
+        refuse_removed(&*node.store, id).await?;
         change_record(&*node.store, id, &[], |record| record.drain = None).await?;
         self.shared.drains.forget(on.number);
         node.disks.set_draining(on.number, false);
         self.view_of(id)
-    }
-}
-
-impl Drains {
-    /// Nobody wants the disk drained any more, or it left the pool.
-    pub fn forget(&self, disk: DiskNumber) {
-        self.state.lock().wanted.remove(&disk);
-    }
-
-    /// The disk is to be drained; true if that needs a task. One that still clears up after an earlier
-    /// drain goes on with this one.
-    fn want(&self, disk: DiskNumber, drain: Drain) -> bool {
-        let mut state = self.state.lock();
-        state.wanted.entry(disk).or_insert(drain);
-        self.rate.get().is_some() && state.working.insert(disk)
-    }
-
-    /// Since when this process drains the disk, if anybody wants that.
-    fn since(&self, disk: DiskNumber) -> Option<Instant> {
-        let state = self.state.lock();
-        state.wanted.get(&disk).map(|drain| drain.since.0)
-    }
-
-    /// The disk is empty; true if the task ends with that, and no other drain began meanwhile.
-    fn drained(&self, disk: DiskNumber, since: Instant) -> bool {
-        let mut state = self.state.lock();
-        let drain = state.wanted.get_mut(&disk);
-        let Some(drain) = drain.filter(|drain| drain.since.0 == since) else {
-            return false;
-        };
-        drain.state = DrainState::Drained;
-        state.working.remove(&disk)
-    }
-
-    /// The task has cleared up; true if it ends with that, since nobody wants the disk drained again.
-    fn cleared_up(&self, disk: DiskNumber) -> bool {
-        let mut state = self.state.lock();
-        !state.wanted.contains_key(&disk) && state.working.remove(&disk)
-    }
-
-    /// How far the drain of a disk is that holds so much now.
-    pub fn view(&self, disk: DiskNumber, held: ByteCount) -> Option<DrainView> {
-        let state = self.state.lock();
-        let drain = state.wanted.get(&disk)?;
-        let (since, left) = drain.since;
-        let moved = left.saturating_sub(held.0);
-        let seconds = since.elapsed().as_secs_f64() * held.0 as f64 / moved.max(1) as f64;
-        let moving = drain.state == DrainState::Moving && moved > 0;
-        Some(DrainView {
-            state: drain.state,
-            begun: drain.record.begun,
-            moved: ByteCount(drain.record.held.saturating_sub(held.0)),
-            left: held,
-            time_left: moving.then(|| Duration::from_secs_f64(seconds)),
-        })
-    }
-
-    fn set(&self, disk: DiskNumber, state: DrainState) {
-        if let Some(drain) = self.state.lock().wanted.get_mut(&disk) {
-            drain.state = state;
-        }
-    }
-
-    fn is_wanted(&self, disk: DiskNumber) -> bool {
-        self.since(disk).is_some()
     }
 }
 
@@ -254,7 +163,7 @@ async fn of_volume(shared: &Arc<Shared>, volume: &Arc<Volume>, from: &Arc<PoolDi
     let store = &*shared.node.store;
     let placements = match placements::load(store, volume.id).await {
         Ok(placements) => placements,
-        Err(placements::PlacementsError::Gone) => return Look::Empty,
+        Err(PlacementsError::Gone) => return Look::Empty,
         Err(error) => {
             tracing::warn!(volume = %volume.name, %error, "where the volume is cannot be read");
             return Look::Stuck(DrainState::Moving);
@@ -324,27 +233,6 @@ async fn move_one(
     move_extent(&volume.machine, file, (from.number, to), pace).await
 }
 
-/// How fast an extent is moved.
-pub(crate) struct Pace {
-    shared: Arc<Shared>,
-    from: DiskNumber,
-    /// When the last piece was begun.
-    last: Instant,
-}
-
-impl Pace {
-    /// So much was copied: waits until more may be; false if nobody wants that any more.
-    pub async fn goes_on(&mut self, bytes: u64) -> bool {
-        let drains = &self.shared.drains;
-        let rate = drains.rate.get().copied().unwrap_or(ByteCount(1));
-        let pause = at_rate(bytes, rate).saturating_sub(self.last.elapsed());
-        tokio::time::sleep(pause).await;
-        leave_to_clients(&self.shared, self.from, YIELD).await;
-        self.last = Instant::now();
-        drains.is_wanted(self.from)
-    }
-}
-
 /// Removes what an earlier head left of a copy of the extent.
 async fn drop_left(placements: &placements::Placements, volume: &Arc<Volume>, file: ExtentFile) {
     let placed = placements.placed.get(&file.extent);
@@ -373,34 +261,5 @@ async fn forget_copies(shared: &Arc<Shared>, disk: DiskNumber) {
             drop_left(&placements, &volume, file).await;
         }
         volume.rest().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_has_one_task_also_when_it_is_drained_again_at_once() {
-        let (drains, disk) = (Drains::default(), DiskNumber(3));
-        let drain = || Drain {
-            record: DrainRecord { begun: 0, held: 0 },
-            state: DrainState::Moving,
-            since: (Instant::now(), 0),
-        };
-        assert!(!drains.want(disk, drain()), "not before tasks may run");
-        drains.rate.get_or_init(|| ByteCount(1));
-        assert!(drains.want(disk, drain()));
-        let before = drains.since(disk).expect("it is drained");
-        drains.forget(disk);
-        assert!(!drains.want(disk, drain()), "the task is there yet");
-        assert!(!drains.cleared_up(disk) && !drains.drained(disk, before));
-        drains.forget(disk);
-        assert!(drains.cleared_up(disk));
-        assert!(drains.want(disk, drain()));
-        let since = drains.since(disk).expect("it is drained");
-        assert!(drains.drained(disk, since));
-        drains.forget(disk);
-        assert!(drains.want(disk, drain()));
     }
 }

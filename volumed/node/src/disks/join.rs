@@ -1,4 +1,4 @@
-//! The numbers of disks in placement records, and disks that join or leave the pool while volumes run.
+//! Disks that join the pool, or come back, while volumes run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,102 +6,24 @@ use std::sync::Arc;
 use volumed_core::message::{ExtentFile, ReplicaError};
 use volumed_core::replica::Replica;
 use volumed_core::{DiskId, DiskNumber};
-use volumed_disk::{Disk, SpaceSettings};
-use volumed_meta::{Change, Compare, MetaStore, Outcome};
+use volumed_disk::Disk;
 
 use crate::disks::PoolDisk;
 use crate::disks::added::{find, record_of, settings_of};
 use crate::disks::leftovers::Leftovers;
-use crate::error::{ChangeDiskError, StartError};
+use crate::disks::numbers::{join, number_of};
+use crate::disks::open::{blocking, disk_error, open_disk};
+use crate::error::{ChangeDiskError, PlacementsError, StartError};
 use crate::machine::{Held, Node};
 use crate::scrub;
-use crate::start::{blocking, disk_error, read_volumes, serve};
-use crate::store::damage;
-use crate::store::placements::{self, PlacementsError};
-use crate::store::records::{
-    AddedDisk, DISK_COUNTER, DISK_NUMBERS, DiskRecord, VERSION, decode, disk_key, disk_number_key,
-    encode, last_part, parse, read_all, unreadable,
-};
-use crate::store::state::StoreState;
+use crate::store::disk_record::{note_added, refuse_removed};
+use crate::store::recorded::{Recorded, read_volumes};
+use crate::store::records::{AddedDisk, DiskRecord, decode, disk_key};
+use crate::store::state::{StoreState, serve};
+use crate::store::{damage, placements};
 use crate::view::{DiskSettings, DiskView};
 use crate::volume::Volume;
 use crate::volumes::Volumes;
-
-/// The disk's number in placement records. One that the store does not know must be empty: the
-/// volumes on any other belong to another store.
-pub(crate) async fn number_of(
-    store: &dyn MetaStore,
-    state: &StoreState,
-    disk: &Disk,
-) -> Result<Option<DiskNumber>, StartError> {
-    let entry = store.get(&disk_key(disk.id())).await?;
-    let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
-    state.check(disk, record.as_ref())?;
-    if let Some(record) = record {
-        return Ok(Some(DiskNumber(record.number)));
-    }
-    if !disk.scan().map_err(disk_error(disk.path()))?.is_empty() {
-        return Err(StartError::ForeignDisk(disk.path().to_owned()));
-    }
-    Ok(None)
-}
-
-/// Takes a disk into the pool; answers its number. None is given twice: a placement page may still
-/// name one that left.
-pub(crate) async fn join(
-    store: &dyn MetaStore,
-    disk: &Disk,
-    added: Option<AddedDisk>,
-) -> Result<DiskNumber, StartError> {
-    let (key, counter) = (disk_key(disk.id()), DISK_COUNTER.to_vec());
-    loop {
-        let (given, same) = match store.get(DISK_COUNTER).await? {
-            Some(entry) => {
-                let same = Compare::Unchanged(counter.clone(), entry.modified);
-                (parse(&entry)?, same)
-            }
-            None => (
-                given_uncounted(store).await?,
-                Compare::Absent(counter.clone()),
-            ),
-        };
-        let number = u16::try_from(given).map_err(|_| StartError::TooManyDisks)?;
-        let number_key = disk_number_key(DiskNumber(number));
-        let record = DiskRecord {
-            version: VERSION,
-            number,
-            generation: 0,
-            added: added.clone(),
-            drain: None,
-            removed: false,
-            path: None,
-        };
-        let absent = vec![
-            same,
-            Compare::Absent(number_key.clone()),
-            Compare::Absent(key.clone()),
-        ];
-        let puts = vec![
-            Change::Put(counter.clone(), (given + 1).to_string().into_bytes()),
-            Change::Put(number_key, disk.id().to_string().into_bytes()),
-            Change::Put(key.clone(), encode(&record)),
-        ];
-        if let Outcome::Committed(_) = store.transact(absent, puts).await? {
-            return Ok(DiskNumber(number));
-        }
-    }
-}
-
-/// How many numbers were given by programs that did not count them.
-async fn given_uncounted(store: &dyn MetaStore) -> Result<u32, StartError> {
-    let mut given = 0;
-    for entry in read_all(store, DISK_NUMBERS).await? {
-        let number = last_part(&entry.key).parse::<u16>();
-        let number = number.map_err(|error| unreadable(&entry.key, error))?;
-        given = given.max(u32::from(number) + 1);
-    }
-    Ok(given)
-}
 
 impl Volumes {
     /// Takes one more directory into the pool, durably: extents may be placed there once this answers,
@@ -148,7 +70,7 @@ impl Volumes {
         if self.stopping() {
             return Err(ChangeDiskError::Stopping);
         }
-        self.refuse_removed(id).await?;
+        refuse_removed(&*self.shared.node.store, id).await?;
         match self.shared.node.disks.find(id) {
             Some(on) if on.disk.failed() => {
                 let failed = Arc::clone(&on.disk);
@@ -204,7 +126,7 @@ impl Volumes {
         let disk = Arc::new(disk);
         self.collect_leftovers(number, &disk).await?;
         self.count_start(number, &disk).await?;
-        scrub::begin(&self.shared, number).await;
+        scrub::work::begin(&self.shared, number).await;
         if let Some(added) = added {
             note_added(&*node.store, disk.id(), added).await?;
             node.disks.set_draining(number, false);
@@ -231,7 +153,7 @@ impl Volumes {
         let disk = Arc::clone(disk);
         let collected = blocking(move || {
             let placed = |volume| {
-                let known: &crate::start::Recorded = recorded.get(&volume)?;
+                let known: &Recorded = recorded.get(&volume)?;
                 Some(known.placements.on(number))
             };
             Leftovers::find(&disk, placed, revision)?.collect();
@@ -270,64 +192,11 @@ impl Volumes {
     }
 }
 
-async fn note_added(
-    store: &dyn MetaStore,
-    id: DiskId,
-    added: AddedDisk,
-) -> Result<(), ChangeDiskError> {
-    let edit = |record: &mut DiskRecord| {
-        record.added = Some(added.clone());
-        record.drain = None;
-        record.removed = false;
-    };
-    change_record(store, id, &[], edit).await.map(|_| ())
-}
-
-/// Changes a disk's record, and other values `with` it, by compare-and-swap; answers the record as it was
-/// before.
-pub(crate) async fn change_record(
-    store: &dyn MetaStore,
-    id: DiskId,
-    with: &[Change],
-    edit: impl Fn(&mut DiskRecord),
-) -> Result<DiskRecord, ChangeDiskError> {
-    let key = disk_key(id);
-    loop {
-        let entry = store.get(&key).await?;
-        let entry = entry.ok_or(ChangeDiskError::NotFound(id))?;
-        let before: DiskRecord = decode(&entry)?;
-        let mut record = before.clone();
-        edit(&mut record);
-        let same = Compare::Unchanged(key.clone(), entry.modified);
-        let put = Change::Put(key.clone(), encode(&record));
-        let changes = with.iter().cloned().chain([put]).collect();
-        if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
-            return Ok(before);
-        }
-    }
-}
-
 /// Opens one more disk of the node's.
 async fn open(settings: DiskSettings, node: &Node) -> Result<Disk, StartError> {
     let disks = node.disks.all().len() + 1;
     let open_extents = node.open_extents.on_each(disks);
     blocking(move || open_disk(settings, open_extents)).await
-}
-
-/// Blocks.
-pub(crate) fn open_disk(settings: DiskSettings, open_extents: usize) -> Result<Disk, StartError> {
-    let DiskSettings {
-        path,
-        capacity,
-        reserve,
-    } = settings;
-    let space = SpaceSettings { capacity, reserve };
-    let settings = volumed_disk::DiskSettings {
-        path: path.clone(),
-        space,
-        open_extents,
-    };
-    Disk::open(settings).map_err(disk_error(&path))
 }
 
 impl Volume {

@@ -8,10 +8,10 @@ use volumed_core::{ByteCount, DiskId, DiskNumber, EXTENT_SIZE};
 use volumed_meta::Change;
 
 use crate::disks::PoolDisk;
-use crate::disks::join::change_record;
 use crate::error::ChangeDiskError;
-use crate::start::read_volumes;
-use crate::store::records::{DiskRecord, decode, disk_key, scrub_key};
+use crate::store::disk_record::{change_record, refuse_removed};
+use crate::store::recorded::read_volumes;
+use crate::store::records::scrub_key;
 use crate::volume::{Seat, Volume};
 use crate::volumes::{Shared, Volumes};
 
@@ -64,7 +64,7 @@ impl Volumes {
     /// A removal failed: the disk is used as before. Not if the store has it as removed all the same, or
     /// does not tell: the next start would pass over what is placed there.
     async fn place_again(&self, on: &PoolDisk) {
-        match self.refuse_removed(on.disk.id()).await {
+        match refuse_removed(&*self.shared.node.store, on.disk.id()).await {
             Ok(()) => self.shared.node.disks.set_draining(on.number, false),
             Err(error) => {
                 tracing::warn!(disk = %on.disk.id(), %error, "nothing is placed on the disk until it is known whether it was removed: `volumed disk remove` it again");
@@ -72,21 +72,10 @@ impl Volumes {
         }
     }
 
-    /// Refuses what is to be done with a disk that the store has as removed: it may be here all the same,
-    /// if the answer to its removal was lost.
-    pub(crate) async fn refuse_removed(&self, id: DiskId) -> Result<(), ChangeDiskError> {
-        let entry = self.shared.node.store.get(&disk_key(id)).await?;
-        let record: Option<DiskRecord> = entry.as_ref().map(decode).transpose()?;
-        match record.filter(|record| record.removed) {
-            Some(DiskRecord { path, .. }) => Err(ChangeDiskError::Removed { id, path }),
-            None => Ok(()),
-        }
-    }
-
     /// Has a disk leave that serves although the store has it as removed; any other is in the pool.
     pub(crate) async fn finish_removal(&self, on: &PoolDisk) -> Result<(), ChangeDiskError> {
         let id = on.disk.id();
-        match self.refuse_removed(id).await {
+        match refuse_removed(&*self.shared.node.store, id).await {
             Ok(()) => Err(ChangeDiskError::InPool(id)),
             // Whoever removed it accepted then what is lost.
             Err(ChangeDiskError::Removed { .. }) => {

@@ -8,8 +8,8 @@ use volumed_core::VolumeId;
 use volumed_core::message::ExtentFile;
 use volumed_disk::Disk;
 
+use crate::disks::open::disk_error;
 use crate::error::StartError;
-use crate::start::disk_error;
 
 /// A store that placed an extent at `alloc` is at `alloc + 1` when its record is written, before
 /// anything is written into it, and at this many more than `alloc` when the record is removed.

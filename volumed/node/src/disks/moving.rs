@@ -2,22 +2,18 @@
 //! record as incoming; copied by the head; then the record without the source; then the source's files.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use volumed_core::DiskNumber;
 use volumed_core::chunk::CHUNK_SIZE;
 use volumed_core::head::{CopyProgress, HeadEvent, PlaceFailure};
 use volumed_core::message::{ExtentFile, ReplicaError};
 use volumed_core::placement::{Placement, Role};
-use volumed_core::{DiskNumber, VolumeId};
 
 use crate::disks::PoolDisk;
-use crate::disks::drain::Pace;
+use crate::disks::pace::Pace;
 use crate::machine::placer::create_files;
 use crate::machine::{Machine, Move};
-use crate::store::placements::{self, PlacementsError};
-
-/// How long to wait before the store is asked again.
-const RETRY: Duration = Duration::from_millis(500);
+use crate::store::placements::{self, until_told};
 
 /// Why an extent is where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,25 +109,6 @@ async fn begin(
     }
 }
 
-/// Has the store name the copy in place of what it was made from.
-pub(crate) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
-    let volume = machine.volume;
-    let placed = until_told(volume, || {
-        placements::edit(&*machine.node.store, volume, file, |on| {
-            if on.contains(&(of.to, Role::Incoming)) {
-                on.retain(|(disk, _)| *disk != of.to);
-                let left = on.iter().position(|(disk, _)| *disk == of.from);
-                let at = left.unwrap_or(on.len());
-                on.splice(at..on.len().min(at + 1), [(of.to, Role::Full)]);
-            }
-        })
-    });
-    let moved = |placed: &Placement| placed.replicas.contains(&(of.to, Role::Full));
-    let result = placed.await.map(|placed| placed.filter(moved));
-    let result = result.ok().flatten().ok_or(PlaceFailure::Failed);
-    machine.placing_ended(vec![HeadEvent::Switched(file.extent, result)]);
-}
-
 /// Forgets a copy that came to nothing, and waits until its files are gone. Without a head, the next
 /// one finds it.
 pub(crate) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: DiskNumber) {
@@ -155,24 +132,4 @@ pub(crate) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: Disk
             .await
             .is_some_and(|it| it != CopyProgress::Dropped)
     {}
-}
-
-/// Tries until the store answers: whether a change whose answer was lost took place is unknown (V4).
-pub(crate) async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
-    volume: VolumeId,
-    change: impl Fn() -> F,
-) -> Result<T, PlacementsError> {
-    loop {
-        match change().await {
-            Err(PlacementsError::Store(error)) => {
-                tracing::warn!(%volume, %error, "a change of an extent cannot be recorded yet");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => {
-                tracing::error!(%volume, %error, "a change of an extent cannot be recorded");
-                return Err(error);
-            }
-            done => return done,
-        }
-    }
 }

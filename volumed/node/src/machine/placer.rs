@@ -12,9 +12,8 @@ use volumed_core::{ByteCount, DiskNumber, ExtentIndex, VolumeId};
 use volumed_disk::DiskError;
 
 use crate::disks::PoolDisk;
-use crate::disks::moving::until_told;
 use crate::machine::Machine;
-use crate::store::placements::{self, MOST_LOST};
+use crate::store::placements::{self, MOST_LOST, until_told};
 
 /// All disks are this node's: there is only one yet.
 const THIS_NODE: u64 = 0;

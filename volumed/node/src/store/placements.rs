@@ -1,34 +1,26 @@
 //! The placement pages of a volume in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use volumed_core::format::{EXTENTS_PER_PAGE, PlacementPage};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, ExtentIndex, LostBlocks, VolumeId};
-use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, StoreError};
+use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
-use crate::error::RecordError;
+use crate::error::{PlacementsError, RecordError};
 use crate::store::lost::{self, Lost};
 use crate::store::records::{
     StaleRecord, decode, extents_prefix, last_part, lost_key, page_key, read_all, stale_prefix,
     unreadable, volume_key,
 };
 
+/// How long to wait before the store is asked again.
+const RETRY: Duration = Duration::from_millis(500);
+
 /// Of so many lost extents the records can be removed with a page, in one transaction.
 pub(crate) const MOST_LOST: usize = 100;
-
-/// Why placements were not read or changed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlacementsError {
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The volume was deleted.
-    #[error("the volume is gone")]
-    Gone,
-}
 
 /// Where a volume is.
 #[derive(Debug, Default)]
@@ -237,4 +229,24 @@ async fn change(
 
 fn decode_page(entry: &Entry) -> Result<PlacementPage, RecordError> {
     PlacementPage::decode(&entry.value).map_err(|error| unreadable(&entry.key, error))
+}
+
+/// Tries until the store answers: whether a change whose answer was lost took place is unknown (V4).
+pub(crate) async fn until_told<T, F: Future<Output = Result<T, PlacementsError>>>(
+    volume: VolumeId,
+    change: impl Fn() -> F,
+) -> Result<T, PlacementsError> {
+    loop {
+        match change().await {
+            Err(PlacementsError::Store(error)) => {
+                tracing::warn!(%volume, %error, "a change of an extent cannot be recorded yet");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => {
+                tracing::error!(%volume, %error, "a change of an extent cannot be recorded");
+                return Err(error);
+            }
+            done => return done,
+        }
+    }
 }

@@ -12,10 +12,11 @@ use volumed_meta::{
 };
 
 use crate::disks::added::with_added;
+use crate::disks::open::{blocking, disk_error, open_disks};
 use crate::disks::open_extents::OpenExtents;
 use crate::error::StartError;
-use crate::start::{Recorded, blocking, disk_error, open_disks, read_volumes};
 use crate::store::format::FORMAT;
+use crate::store::recorded::{Recorded, read_volumes};
 use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
     disk_key, encode, parse, read_all, volume_key,

@@ -1,13 +1,15 @@
 //! What the store says of itself, and whether a disk agrees with it: each is recognised when it is
 //! another one, or an older copy of itself (V11).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::RngExt;
-use volumed_core::{StoreGeneration, StoreId};
+use volumed_core::{DiskNumber, StoreGeneration, StoreId};
 use volumed_disk::Disk;
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
+use crate::disks::open::{blocking, disk_error};
 use crate::error::{RecordError, StartError};
 use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_GENERATION, STORE_IDENTITY, decode, disk_key, encode, parse,
@@ -105,8 +107,30 @@ impl StoreState {
     }
 }
 
+/// Counts a start in the store, then on the disks, then in the store's records of them: a disk
+/// never knows more than its store, and never less than its record.
+pub(crate) async fn serve(
+    store: &dyn MetaStore,
+    state: StoreState,
+    disks: BTreeMap<DiskNumber, Arc<Disk>>,
+) -> Result<BTreeMap<DiskNumber, Arc<Disk>>, StartError> {
+    let (id, generation) = state.begin(store).await?;
+    let disks = blocking(move || {
+        for disk in disks.values() {
+            disk.serve(id, generation)
+                .map_err(disk_error(disk.path()))?;
+        }
+        Ok(disks)
+    })
+    .await?;
+    for disk in disks.values() {
+        note_generation(store, disk, generation).await?;
+    }
+    Ok(disks)
+}
+
 /// Notes where a disk serves, and that it knows of a start: from now on, one that does not is an older copy of it.
-pub(crate) async fn note_generation(
+async fn note_generation(
     store: &dyn MetaStore,
     disk: &Arc<Disk>,
     generation: StoreGeneration,
