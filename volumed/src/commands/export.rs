@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::answer::{client, print};
+use super::error::CommandError;
+use super::table::facts;
 use crate::cli::{Call, ExportArgs};
-use crate::commands::{CommandError, client, print};
-use crate::table;
 
 /// What all owners begin with that the command made up.
 const OWNER: &str = "export:";
@@ -46,7 +47,7 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, CommandError> {
         export: attached.lasting_export,
         volume: name,
     };
-    print(&call, &exported, || table::exported(&exported))
+    print(&call, &exported, || text(&exported))
 }
 
 /// `volumed volume unexport NAME`
@@ -61,6 +62,14 @@ pub async fn unexport(name: String, call: Call) -> Result<ExitCode, CommandError
     print(&call, &serde_json::json!({}), || {
         format!("Took {name} back")
     })
+}
+
+fn text(exported: &Exported) -> String {
+    facts(&[
+        ("Volume", exported.volume.clone()),
+        ("Export", exported.export.clone()),
+        ("Address", exported.uri.clone()),
+    ])
 }
 
 fn uri(export: &str, socket: &Path) -> String {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use volumed_client::admin::{AddDisk, AdminClient, DiskInfo, DrainState};
 
+use super::answer::{client, print};
+use super::error::CommandError;
+use super::table;
 use crate::cli::DiskCommand;
-use crate::commands::{CommandError, client, print};
-use crate::table;
 
 /// Lists, shows and changes the disks of the pool.
 pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {

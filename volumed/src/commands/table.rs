@@ -11,8 +11,6 @@ use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
 use volumed_node::Loss;
 
-use crate::export::Exported;
-
 /// The pool.
 pub fn pool(pool: &PoolInfo) -> String {
     let others = others(pool.capacity, pool.used, pool.free);
@@ -109,15 +107,6 @@ pub fn volumes(volumes: &[VolumeInfo]) -> String {
         &[1, 2, 3, 4],
         rows,
     )
-}
-
-/// How to reach a volume.
-pub fn exported(exported: &Exported) -> String {
-    facts(&[
-        ("Volume", exported.volume.clone()),
-        ("Export", exported.export.clone()),
-        ("Address", exported.uri.clone()),
-    ])
 }
 
 /// One volume.
@@ -317,7 +306,8 @@ fn share(used: u64, capacity: u64) -> String {
     format!("{} ({percent} %)", display(used))
 }
 
-fn facts(facts: &[(&str, String)]) -> String {
+/// Names and what they are, a line for each.
+pub fn facts(facts: &[(&str, String)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (name, value) in facts {

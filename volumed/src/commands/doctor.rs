@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use volumed_daemon::{exit_code, report, volumed_findings};
 
+use super::error::CommandError;
 use crate::cli::Call;
-use crate::commands::CommandError;
 
 /// Prints every finding; the exit code says how bad the worst one is.
 pub async fn doctor(call: Call) -> Result<ExitCode, CommandError> {

@@ -9,10 +9,11 @@ use volumed_core::size::display;
 use volumed_daemon::StateFolder;
 use volumed_node::{Loss, RestoreError, Restored, restore};
 
+use super::answer::{client, print, print_as};
+use super::error::CommandError;
+use super::table;
 use crate::cli::{MetaCommand, RestoreArgs};
-use crate::commands::{CommandError, client, print, print_as};
 use crate::config::Settings;
-use crate::table;
 
 /// `volumed meta …`
 pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
