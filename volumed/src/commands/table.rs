@@ -199,6 +199,14 @@ pub fn scrubs(scrubs: &[ScrubInfo]) -> String {
     columns(&header, &[2, 3], scrubs.iter().map(row))
 }
 
+/// Volumes of which something cannot be read, each its name and how many bytes are damaged and lost.
+pub fn unreadable<'a>(volumes: impl Iterator<Item = (&'a str, u64, u64)>) -> String {
+    let row = |(name, damaged, lost): (&str, u64, u64)| {
+        vec![name.to_owned(), display(damaged), display(lost)]
+    };
+    columns(&["VOLUME", "DAMAGED", "LOST"], &[1, 2], volumes.map(row))
+}
+
 /// The metadata store and its copies.
 pub fn store(store: &StoreInfo) -> String {
     let facts = facts(&[
