@@ -6,6 +6,7 @@ mod disk;
 mod extent;
 mod life;
 mod model;
+mod requests;
 mod weather;
 mod world;
 
