@@ -213,7 +213,7 @@ pub enum ScrubCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// Show how far the scrub of each disk is
+    /// Show how far the scrub of each disk is, and how much of each volume is damaged or lost
     Status {
         #[command(flatten)]
         call: Call,

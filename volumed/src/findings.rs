@@ -47,6 +47,7 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
         found.extend(volumes.iter().filter_map(of_volume));
         found.extend(volumes.iter().filter_map(of_damage));
         found.extend(volumes.iter().filter_map(of_loss));
+        found.extend(volumes.iter().filter_map(of_stale));
         found.extend(volumes.iter().filter_map(of_quota));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -111,6 +112,26 @@ fn of_damage(volume: &VolumeView) -> Option<Finding> {
             format!(
                 "volumed volume damage {name} says which, and s3d bucket damage which keys if it is a bucket's; \
                  write them anew from a backup. Look at the disk with smartctl -a."
+            ),
+        )
+    })
+}
+
+fn of_stale(volume: &VolumeView) -> Option<Finding> {
+    let (name, stale) = (&volume.name, &volume.stale);
+    let resynced = stale.iter().filter(|it| it.left.is_some()).count();
+    (!stale.is_empty()).then(|| {
+        Finding::warning(
+            "volume_degraded",
+            format!(
+                "{} of {} replicas of the volume {name} lack something; {resynced} of these are being resynced.",
+                stale.len(),
+                volume.replicas
+            ),
+            format!(
+                "Nothing for those that are being resynced: volumed volume show {name} says how far they are. \
+                 For the others, volumed disk list says what is wrong with their disks; volumed disk retry \
+                 DISK takes one back."
             ),
         )
     })
@@ -377,6 +398,7 @@ mod tests {
             damaged: 0,
             lost: 0,
             quota: Some(ByteCount(quota)),
+            stale: Vec::new(),
         };
         of_quota(&volume).map(|found| found.fault)
     }

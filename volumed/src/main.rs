@@ -5,19 +5,14 @@ mod cli;
 mod commands;
 mod config;
 mod descriptors;
-mod disk;
-mod doctor;
-mod export;
 mod exports;
 mod extents;
 mod findings;
 mod kernel;
-mod meta;
 mod metrics;
 mod schedule;
 mod serve;
 mod socket;
-mod table;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -33,11 +28,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => run_daemon(&args),
         Command::Pool { command } => return run_command(commands::pool(command)),
-        Command::Disk { command } => return run_command(disk::disk(command)),
+        Command::Disk { command } => return run_command(commands::disk(command)),
         Command::Volume { command } => return run_command(commands::volume(command)),
         Command::Scrub { command } => return run_command(commands::scrub(command)),
-        Command::Meta { command } => return run_command(meta::meta(command)),
-        Command::Doctor { call } => return run_command(doctor::doctor(call)),
+        Command::Meta { command } => return run_command(commands::meta(command)),
+        Command::Doctor { call } => return run_command(commands::doctor(call)),
         Command::Completions { shell } => print_completions(shell),
         Command::Man { command } => print_manual(command.as_deref()),
     };

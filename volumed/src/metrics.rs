@@ -275,6 +275,7 @@ mod tests {
             damaged: 3,
             lost: 5,
             quota: Some(8),
+            stale: Vec::new(),
         };
         let store = StoreInfo {
             file: "meta.db".into(),

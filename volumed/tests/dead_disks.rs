@@ -88,6 +88,9 @@ async fn check_lost(daemon: &Daemon, lost: &[u64], elsewhere: u64, blocks: u64) 
     let bytes: u64 = damage.ranges.iter().map(|range| range.length).sum();
     assert_eq!(bytes, blocks * 4096);
     assert!(faults(daemon).await.contains(&"volume_lost".to_owned()));
+    let scrubs: serde_json::Value = done(daemon, &["scrub", "status"]);
+    let unreadable = serde_json::json!([{ "volume": "v", "damaged": 0, "lost": bytes }]);
+    assert_eq!(scrubs["volumes"], unreadable);
     let volume = device(daemon, "v").await;
     for extent in lost {
         for offset in [8192, 32 * MIB] {
@@ -125,6 +128,12 @@ async fn a_dead_disk_is_given_up_and_what_was_on_it_is_an_error_until_it_is_repl
     );
     assert!(sentence.contains("last one"), "{sentence}");
     let _: serde_json::Value = done(&daemon, &["disk", "remove", &second.id, "--accept-loss"]);
+    let shown = daemon.run(&["scrub", "status"]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(
+        shown.contains("LOST") && shown.contains("volumed volume damage"),
+        "{shown}"
+    );
     // Only who has something there is disturbed.
     volume.read(0, 4096).await.unwrap_err();
     assert_eq!(other.read(0, 4096).await.unwrap(), pattern(7, 4096));
@@ -166,6 +175,8 @@ async fn a_dead_disk_is_given_up_and_what_was_on_it_is_an_error_until_it_is_repl
     volume.trim(first, 64 * MIB).await.unwrap();
     let shown: VolumeInfo = done(&daemon, &["volume", "show", "v"]);
     assert_eq!(shown.lost, 0);
+    let scrubs: serde_json::Value = done(&daemon, &["scrub", "status"]);
+    assert_eq!(scrubs["volumes"], serde_json::json!([]));
     assert!(!faults(&daemon).await.contains(&"volume_lost".to_owned()));
 }
 

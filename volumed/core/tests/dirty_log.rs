@@ -1,20 +1,20 @@
 //! What replicas and heads take for marked, suspect or empty, one event at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_core::format::{DirtyLogRecord, Slots};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
 use volumed_core::marks;
-use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId};
+use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{
     DiskAnswer, DiskFault, DiskOp, DiskOpId, Recovered, Replica, ReplicaEffect, ReplicaEvent,
 };
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT,
-    RegionIndex, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, REGION_SIZE,
+    REGIONS_PER_EXTENT, RegionIndex, Request, VolumeId,
 };
 
 fn file(extent: u64) -> ExtentFile {
@@ -195,6 +195,100 @@ fn well(message: &Message) -> Answer {
 fn the_log_of_another_disk_marks_nothing() {
     assert!(matches!(asked_first(0), Ask::Write { .. }));
     assert!(matches!(asked_first(1), Ask::Mark { .. }));
+}
+
+/// What a head asks the replicas about marks while it takes an event, and what they `answer`; in order.
+fn asked_about_marks(
+    head: &mut Head,
+    event: HeadEvent,
+    mut answer: impl FnMut(&Message) -> Answer,
+) -> Vec<(u16, Ask)> {
+    let (mut asked, mut events) = (Vec::new(), VecDeque::from([event]));
+    while let Some(event) = events.pop_front() {
+        let mut effects = Vec::new();
+        head.handle(Moment(0), event, &mut effects);
+        for effect in effects {
+            if let HeadEffect::Send(message) = effect {
+                events.push_back(HeadEvent::Answer(answer(&message)));
+                if matches!(message.ask, Ask::Mark { .. } | Ask::Unmark { .. }) {
+                    asked.push((message.disk.0, message.ask));
+                }
+            }
+        }
+    }
+    asked
+}
+
+#[test]
+fn marks_that_one_of_several_replicas_refuses_are_taken_away_from_the_others() {
+    let placed = |extent: u16| {
+        let replicas = vec![(DiskNumber(extent), Role::Full)];
+        let alloc = Alloc(1);
+        (ExtentIndex(extent.into()), Placement { alloc, replicas })
+    };
+    let last = REGIONS_PER_EXTENT - 1;
+    let mut head = Head::new(HeadStart {
+        volume: VolumeId(1),
+        epoch: Epoch(1),
+        size: ByteCount(2 * EXTENT_SIZE),
+        quota: None,
+        settings: HeadSettings::for_replicas(1),
+        disks: BTreeSet::from([DiskNumber(0), DiskNumber(1)]),
+        extents: [placed(0), placed(1)].into(),
+        lost: BTreeMap::new(),
+        stale: BTreeSet::new(),
+        incarnations: BTreeMap::new(),
+    });
+    // What follows looks like a sequential writer's, so marks are made ahead in the next extent.
+    let marked = |message: &Message| match message.ask {
+        Ask::Promise if message.disk == DiskNumber(0) => Answer {
+            result: Ok(marks::pack(&BTreeSet::from([RegionIndex(last - 1)]))),
+            ..well(message)
+        },
+        _ => well(message),
+    };
+    asked_about_marks(&mut head, HeadEvent::Start, marked);
+    let write = |number| {
+        let write = Request::Write {
+            offset: last * REGION_SIZE,
+            data: Bytes::from_static(&[1; 4096]),
+            fua: false,
+        };
+        HeadEvent::Request(RequestId(number), write)
+    };
+    let refused = |message: &Message| match message.ask {
+        Ask::Mark { .. } if message.disk == DiskNumber(0) => Answer {
+            result: Err(ReplicaError::Exhausted),
+            ..well(message)
+        },
+        _ => well(message),
+    };
+    let own = BTreeSet::from([RegionIndex(last)]);
+    let ahead: BTreeSet<_> = (1..8).map(|next| RegionIndex(last + next)).collect();
+    let marks = [
+        (
+            0,
+            Ask::Mark {
+                regions: own.clone(),
+            },
+        ),
+        (
+            1,
+            Ask::Mark {
+                regions: ahead.clone(),
+            },
+        ),
+    ];
+    let unmarks = [
+        (0, Ask::Unmark { regions: own }),
+        (1, Ask::Unmark { regions: ahead }),
+    ];
+    let asked = asked_about_marks(&mut head, write(1), refused);
+    assert_eq!(asked, [marks.clone(), unmarks].concat());
+    assert_eq!(head.dirty_regions(), 1);
+    // Whoever writes there marks anew.
+    assert_eq!(asked_about_marks(&mut head, write(2), well), marks);
+    assert_eq!(head.dirty_regions(), 9);
 }
 
 /// What a replica answers that found these extents on its disk and is told to hold extent 0.

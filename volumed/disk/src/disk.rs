@@ -1,5 +1,6 @@
 //! A directory that is given to the pool.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -250,6 +251,21 @@ impl Disk {
             self.fail(&error);
             DiskError::io(folder)(error)
         })
+    }
+
+    /// The same of those that are not there: extents that were placed while the disk was away, which is
+    /// stale and gets what they hold by being resynced.
+    pub fn create_missing(
+        &self,
+        volume: VolumeId,
+        files: &BTreeSet<ExtentFile>,
+    ) -> Result<(), DiskError> {
+        let missing = |file: &&ExtentFile| !self.layout.data(volume, **file).exists();
+        let missing: Vec<_> = files.iter().filter(missing).copied().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.create_extents(volume, &missing)
     }
 
     /// Nobody serves the volume now: closes those of its files that hold nothing unsynced.

@@ -1,7 +1,22 @@
 //! The disks of this node. They come and go while volumes run.
 
+pub(crate) mod added;
+mod drain;
+pub(crate) mod drains;
+mod groups;
+mod join;
+mod leave;
+pub(crate) mod leftovers;
+mod moving;
+pub(crate) mod numbers;
+pub(crate) mod open;
+pub(crate) mod open_extents;
+pub(crate) mod pace;
+mod pool;
+mod pool_disk;
+pub(crate) mod work;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,30 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use volumed_core::{DiskId, DiskNumber};
 use volumed_disk::Disk;
 
-use super::groups::Groups;
-use super::pool::Pool;
-
-/// A disk while it serves. One that was taken back after it failed is another one, with the same
-/// number: nothing that was begun on the one before comes to its end on it.
-pub(super) struct PoolDisk {
-    pub number: DiskNumber,
-    pub disk: Arc<Disk>,
-    /// The threads that may wait for it.
-    pub pool: Pool,
-    pub groups: Groups,
-}
-
-impl PoolDisk {
-    pub fn new(number: DiskNumber, disk: Arc<Disk>) -> io::Result<Arc<Self>> {
-        let pool = Pool::start(number)?;
-        Ok(Arc::new(Self {
-            number,
-            disk,
-            pool,
-            groups: Groups::default(),
-        }))
-    }
-}
+pub(crate) use pool_disk::PoolDisk;
 
 /// A disk that the store records and that is not here.
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! Why an operation on the node's volumes failed: one enum for each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use volumed_core::size::display;
 use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
 use volumed_disk::DiskError;
 use volumed_meta::{CopyError, StoreError};
 
-use super::name::{OwnerId, VolumeName};
+use crate::name::{OwnerId, VolumeName};
 
 /// A record in the store cannot be understood; says which and why.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,18 @@ pub struct RecordError {
     pub key: String,
     /// What is wrong with it.
     pub why: String,
+}
+
+/// Why placements were not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlacementsError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The volume was deleted.
+    #[error("the volume is gone")]
+    Gone,
 }
 
 /// Why the node's volumes could not be started.
@@ -146,6 +158,17 @@ pub enum ChangeDiskError {
     /// The directory is one already.
     #[error("that directory is the disk {0} of the pool already")]
     InPool(DiskId),
+    /// It left the pool, though whoever removed it may not have been told.
+    #[error(
+        "the disk {id} was removed from the pool: `volumed disk add {}` takes it in again",
+        place(path.as_deref())
+    )]
+    Removed {
+        /// The disk.
+        id: DiskId,
+        /// Where it served last, if that is known.
+        path: Option<PathBuf>,
+    },
     /// It did not fail.
     #[error("the disk {0} serves: there is nothing to take back")]
     Serves(DiskId),
@@ -216,6 +239,11 @@ impl From<AttachError> for ChangeDiskError {
     }
 }
 
+/// To be typed, or what to type there.
+fn place(path: Option<&Path>) -> String {
+    path.map_or("DIRECTORY".to_owned(), |path| path.display().to_string())
+}
+
 /// The first few.
 fn names(volumes: &[VolumeName]) -> String {
     const SHOWN: usize = 5;
@@ -256,9 +284,16 @@ pub enum CreateVolumeError {
     /// The quota is not possible.
     #[error("a volume's quota is a multiple of 4096 bytes")]
     Quota,
-    /// More replicas than can be kept.
-    #[error("{0} replicas were asked for, but only one can be kept yet: ask for 1")]
-    Replicas(u8),
+    /// More replicas than can be kept, or none.
+    #[error(
+        "a volume has 1 to 3 replicas, each on a disk of its own, and the pool has {disks}: not {replicas}"
+    )]
+    Replicas {
+        /// What was asked for.
+        replicas: u8,
+        /// How many disks the pool has.
+        disks: usize,
+    },
     /// The daemon stops.
     #[error("the volume daemon is stopping")]
     Stopping,

@@ -5,6 +5,10 @@
 
 mod checking;
 mod copying;
+mod in_sync;
+mod keeping;
+mod mending;
+pub(crate) mod placer;
 mod reading;
 mod replicas;
 mod space;
@@ -16,22 +20,26 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
-use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
+use volumed_core::head::{
+    Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId, ResyncProgress,
+};
 use volumed_core::message::{ExtentFile, OpId};
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, Reply, Request,
+    VolumeId,
 };
 use volumed_meta::{MetaStore, StoreError};
 
-use super::activity::DiskWork;
-use super::damage::{self, KeptDamage};
-use super::disks::{Disks, PoolDisk};
-use super::lost::{self, Lost};
-use super::open_extents::OpenExtents;
-use super::placements::Placements;
+use crate::disks::open_extents::OpenExtents;
+use crate::disks::work::DiskWork;
+use crate::disks::{Disks, PoolDisk};
+use crate::store::damage::KeptDamage;
+use crate::store::lost::Lost;
+use crate::store::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
+use in_sync::InSync;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
@@ -83,6 +91,8 @@ struct State {
     scrubbing: BTreeMap<DiskNumber, oneshot::Sender<Option<u32>>>,
     /// Extents that the head copies elsewhere.
     copies: BTreeMap<ExtentIndex, Followed>,
+    /// Disks that are being resynced, and how many regions may differ.
+    resyncs: BTreeMap<DiskNumber, u64>,
 }
 
 /// The volume's replica on one disk.
@@ -100,6 +110,9 @@ enum Deed {
     Switch(ExtentFile, Move),
     KeepDamage(DiskNumber),
     Mend(OpId, ExtentIndex, Range<u32>),
+    /// Record who is in sync.
+    Record(InSync),
+    Resync(DiskNumber),
     Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
 }
@@ -133,6 +146,7 @@ impl Machine {
             settled: None,
             scrubbing: BTreeMap::new(),
             copies: BTreeMap::new(),
+            resyncs: BTreeMap::new(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
@@ -156,13 +170,12 @@ impl Machine {
         size: ByteCount,
         quota: Option<ByteCount>,
         placements: Placements,
+        incarnations: BTreeMap<DiskNumber, Incarnation>,
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
         self.know_lost(placements.lost.clone());
         let deeds = {
             let mut state = self.state.lock();
-            let replicas = state.replicas.iter();
-            let dirty = replicas.map(|(&disk, held)| (disk, held.replica.dirty().clone()));
             state.head = Some(Head::new(HeadStart {
                 volume: self.volume,
                 epoch,
@@ -173,7 +186,7 @@ impl Machine {
                 extents: placements.placed,
                 lost: placements.lost,
                 stale: placements.stale,
-                dirty: dirty.collect(),
+                incarnations,
             }));
             state.started = Some(tell);
             state.feed(self.now(), Input::Head(HeadEvent::Start))
@@ -321,31 +334,33 @@ impl Machine {
                 }
                 Deed::Place(extents) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(super::placer::place(machine, extents));
+                    self.node.runtime.spawn(placer::place(machine, extents));
                 }
                 Deed::Unplace(files) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(super::placer::unplace(machine, files));
+                    self.node.runtime.spawn(placer::unplace(machine, files));
                 }
                 Deed::Switch(file, of) => {
                     let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(super::moving::switch(machine, file, of));
+                    self.node.runtime.spawn(copying::switch(machine, file, of));
                 }
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);
-                    self.node.runtime.spawn(damage::keep(machine, disk));
+                    self.node.runtime.spawn(keeping::keep(machine, disk));
                 }
                 Deed::Mend(op, extent, blocks) => {
                     let machine = Arc::clone(self);
                     self.node
                         .runtime
-                        .spawn(lost::mend(machine, op, extent, blocks));
+                        .spawn(mending::mend(machine, op, extent, blocks));
+                }
+                Deed::Record(change) => {
+                    let machine = Arc::clone(self);
+                    self.node.runtime.spawn(in_sync::record(machine, change));
+                }
+                Deed::Resync(disk) => {
+                    let machine = Arc::clone(self);
+                    self.node.runtime.spawn(in_sync::go_on(machine, disk));
                 }
                 Deed::Recall(disk) => {
                     self.node.recall(disk);
@@ -393,6 +408,7 @@ impl State {
     fn drop_head(&mut self) {
         self.head = None;
         self.copies.clear();
+        self.resyncs.clear();
         for held in self.replicas.values_mut() {
             held.replica.give_back_grant();
         }
@@ -430,7 +446,7 @@ impl State {
             }
             return;
         };
-        let mut effects = Vec::new();
+        let (mut effects, mut ends) = (Vec::new(), false);
         head.handle(now, event, &mut effects);
         for effect in effects {
             match effect {
@@ -450,6 +466,24 @@ impl State {
                 HeadEffect::Mend(op, extent, blocks) => {
                     deeds.push_back(Deed::Mend(op, extent, blocks));
                 }
+                HeadEffect::Exclude(disk) => {
+                    self.placing += 1;
+                    deeds.push_back(Deed::Record(InSync::Not(disk)));
+                }
+                HeadEffect::Include(disk) => {
+                    self.placing += 1;
+                    let incarnation = self.incarnation(disk);
+                    deeds.push_back(Deed::Record(InSync::Again(disk, incarnation)));
+                }
+                HeadEffect::Resync(disk, ResyncProgress::Behind(regions)) => {
+                    self.resyncs.insert(disk, regions);
+                    deeds.push_back(Deed::Resync(disk));
+                }
+                HeadEffect::Resync(disk, ResyncProgress::Failed) => {
+                    self.resyncs.remove(&disk);
+                }
+                // Whoever attaches next learns what may be lost (V9).
+                HeadEffect::Lost(_) => ends = true,
                 HeadEffect::Copy(extent, progress) => self.copied(extent, progress),
                 HeadEffect::Switch(file, to) => {
                     self.placing += 1;
@@ -462,6 +496,9 @@ impl State {
                     deeds.extend(self.settled.take().map(|tell| Deed::Tell(tell, outcome)));
                 }
             }
+        }
+        if ends {
+            self.abandon_head(deeds);
         }
     }
 

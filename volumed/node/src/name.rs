@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use volumed_core::Epoch;
 
-use super::token::Token;
+use crate::volume::token::Token;
 
 /// 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot or a dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,38 +8,28 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use volumed_core::message::ExtentFile;
-use volumed_core::replica::{Damage, Replica};
+use volumed_core::replica::Replica;
 use volumed_core::{DiskNumber, VolumeId};
-use volumed_disk::{Disk, DiskError};
+use volumed_disk::Disk;
 use volumed_meta::MetaStore;
 
-use super::activity::DiskWork;
-use super::added::{absent, with_added};
-use super::damage;
-use super::disks::{DiskMap, Disks, PoolDisk, share_file_systems};
-use super::error::{AttachError, StartError};
-use super::join::{join, number_of, open_disk};
-use super::leftovers::Leftovers;
-use super::machine::{Held, Machine, Node};
-use super::name::VolumeName;
-use super::open_extents::OpenExtents;
-use super::placements::{self, Placements, PlacementsError};
-use super::records::{
-    DiskRecord, VOLUMES, VolumeRecord, decode, disk_key, last_part, read_all, unreadable,
-    volume_key,
-};
-use super::scrub;
-use super::store_format;
-use super::store_state::{StoreState, note_generation};
-use super::view::DiskSettings;
-use super::volume::Volume;
-
-pub(super) struct Recorded {
-    pub name: VolumeName,
-    pub record: VolumeRecord,
-    pub placements: Placements,
-    pub damage: BTreeMap<DiskNumber, Damage>,
-}
+use crate::disks::added::{absent, with_added};
+use crate::disks::leftovers::Leftovers;
+use crate::disks::numbers::{join, number_of};
+use crate::disks::open::{blocking, disk_error, open_disks};
+use crate::disks::open_extents::OpenExtents;
+use crate::disks::work::DiskWork;
+use crate::disks::{DiskMap, Disks, PoolDisk};
+use crate::error::{AttachError, StartError};
+use crate::machine::{Held, Machine, Node};
+use crate::name::VolumeName;
+use crate::scrub;
+use crate::store::recorded::{Recorded, placements_error, read_volumes};
+use crate::store::records::{DiskRecord, decode, disk_key};
+use crate::store::state::{StoreState, serve};
+use crate::store::{format, placements};
+use crate::view::DiskSettings;
+use crate::volume::Volume;
 
 pub(super) async fn start(
     store: Arc<dyn MetaStore>,
@@ -81,7 +71,7 @@ pub(super) async fn start(
     if disks.is_empty() && new.is_empty() {
         return Err(StartError::NoDisks);
     }
-    store_format::raise(&*store, &disks, store_format::FORMAT).await?;
+    format::raise(&*store, &disks, format::FORMAT).await?;
     forget_copies(&*store, copies).await?;
     for disk in new {
         let number = join(&*store, &disk, None).await?;
@@ -180,107 +170,6 @@ async fn has_left(store: &dyn MetaStore, disk: &Disk) -> Result<Option<DiskNumbe
     Ok(left.map(|record| DiskNumber(record.number)))
 }
 
-/// Counts a start in the store, then on the disks, then in the store's records of them: a disk
-/// never knows more than its store, and never less than its record.
-pub(super) async fn serve(
-    store: &dyn MetaStore,
-    state: StoreState,
-    disks: BTreeMap<DiskNumber, Arc<Disk>>,
-) -> Result<BTreeMap<DiskNumber, Arc<Disk>>, StartError> {
-    let (id, generation) = state.begin(store).await?;
-    let disks = blocking(move || {
-        for disk in disks.values() {
-            disk.serve(id, generation)
-                .map_err(disk_error(disk.path()))?;
-        }
-        Ok(disks)
-    })
-    .await?;
-    for disk in disks.values() {
-        note_generation(store, disk, generation).await?;
-    }
-    Ok(disks)
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
-) -> Result<T, StartError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| StartError::Threads(error.into()))?
-}
-
-pub(super) async fn read_volumes(
-    store: &dyn MetaStore,
-) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
-    let mut recorded = BTreeMap::new();
-    for entry in read_all(store, VOLUMES).await? {
-        let unreadable = |why: &str| unreadable(&entry.key, why);
-        let id: VolumeId = last_part(&entry.key)
-            .parse()
-            .map_err(|_| unreadable("its key is no volume's"))?;
-        let record: VolumeRecord = decode(&entry)?;
-        let name = record
-            .name
-            .parse()
-            .map_err(|_| unreadable("its name is no volume's"))?;
-        let placements = placements::load(store, id).await;
-        let placements = placements.map_err(|error| placements_error(error, id))?;
-        let damage = damage::load(store, id).await?;
-        let volume = Recorded {
-            name,
-            record,
-            placements,
-            damage,
-        };
-        recorded.insert(id, volume);
-    }
-    Ok(recorded)
-}
-
-fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {
-    match error {
-        PlacementsError::Record(error) => StartError::Record(error),
-        PlacementsError::Store(error) => StartError::Store(error),
-        PlacementsError::Gone => StartError::Record(unreadable(&volume_key(volume), "it is gone")),
-    }
-}
-
-pub(super) async fn open_disks(
-    settings: Vec<DiskSettings>,
-    open_extents: OpenExtents,
-) -> Result<Vec<Disk>, StartError> {
-    if settings.is_empty() {
-        return Err(StartError::NoDisks);
-    }
-    let open_extents = open_extents.on_each(settings.len());
-    blocking(move || {
-        let mut opened: Vec<Disk> = Vec::new();
-        for it in settings {
-            let path = it.path.clone();
-            let same = path
-                .canonicalize()
-                .ok()
-                .and_then(|real| opened.iter().find(|other| other.path() == real));
-            if let Some(other) = same {
-                return Err(StartError::SameDisk(path, other.path().to_owned()));
-            }
-            let disk = open_disk(it, open_extents)?;
-            if let Some(other) = opened.iter().find(|other| other.id() == disk.id()) {
-                return Err(StartError::SameDisk(path, other.path().to_owned()));
-            }
-            opened.push(disk);
-        }
-        share_file_systems(&opened.iter().collect::<Vec<_>>());
-        Ok(opened)
-    })
-    .await
-}
-
-pub(super) fn disk_error(path: &std::path::Path) -> impl FnOnce(DiskError) -> StartError {
-    let path = path.to_owned();
-    move |source| StartError::Disk { path, source }
-}
-
 fn find_leftovers(
     disks: &BTreeMap<DiskNumber, Arc<Disk>>,
     recorded: &BTreeMap<VolumeId, Recorded>,
@@ -314,6 +203,10 @@ fn recover(
         let mut replicas = BTreeMap::new();
         for (&number, on) in &*disks {
             let disk = &on.disk;
+            if placements.stale.contains(&number) {
+                let made = disk.create_missing(id, &placements.on(number));
+                made.map_err(disk_error(disk.path()))?;
+            }
             let found = disk.recover(id, placements.on(number));
             let found = found.map_err(disk_error(disk.path()))?;
             match Replica::recover(id, number, Arc::clone(disk.space()), found) {

@@ -20,6 +20,8 @@ mod damage;
 mod disks;
 mod growth;
 mod leftovers;
+mod removed;
+mod replicas;
 mod scrub;
 mod space;
 mod token;
@@ -385,10 +387,16 @@ async fn what_cannot_be_created_is_refused() {
     assert!(matches!(create("w", 5, 1).await, CreateVolumeError::Size));
     assert!(matches!(
         create("w", 4096, 2).await,
-        CreateVolumeError::Replicas(2)
+        CreateVolumeError::Replicas {
+            replicas: 2,
+            disks: 1
+        }
     ));
     assert!(matches!(
         create("w", 4096, 0).await,
-        CreateVolumeError::Replicas(0)
+        CreateVolumeError::Replicas {
+            replicas: 0,
+            disks: 1
+        }
     ));
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 use volumed_disk::Disk;
 
-use super::auto_grow::AutoGrow;
-use super::disks::MissingDisk;
-use super::name::{OwnerId, VolumeName};
-use super::token::Token;
+use crate::disks::MissingDisk;
+use crate::name::{OwnerId, VolumeName};
+use crate::volume::auto_grow::AutoGrow;
+use crate::volume::token::Token;
 
 /// A directory that is given to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,17 @@ pub struct VolumeView {
     pub lost: u64,
     /// What it may hold in the pool, one replica counted, if that is limited.
     pub quota: Option<ByteCount>,
+    /// Disks with a replica that may lack what was acknowledged (V4), while somebody has the volume.
+    pub stale: Vec<StaleView>,
+}
+
+/// A disk whose replica of a volume is stale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleView {
+    /// The disk, unless it is not here.
+    pub disk: Option<DiskId>,
+    /// How many bytes of it are yet to be compared, if it is being resynced.
+    pub left: Option<ByteCount>,
 }
 
 /// What is known to be damaged or lost of a volume: reading it is an error until it is written whole.

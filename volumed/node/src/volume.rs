@@ -1,23 +1,32 @@
 //! One volume: its record, its machines and its session.
 
+pub(crate) mod auto_grow;
+mod create;
+mod damage;
+pub(crate) mod export;
+pub(crate) mod growth;
+pub(crate) mod quota;
+pub(crate) mod token;
+mod unflushed;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
-use volumed_core::{ByteCount, Epoch, IoError, VolumeId};
+use volumed_core::{ByteCount, DiskNumber, Epoch, Incarnation, IoError, VolumeId};
 use volumed_meta::{Change, Compare, Entry, Outcome};
 
-use super::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError};
-use super::export::{Export, Session};
-use super::machine::{Machine, Node};
-use super::name::{Access, OwnerId, VolumeName};
-use super::placements::{self, Placements, PlacementsError};
-use super::records::{
+use crate::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError, PlacementsError};
+use crate::machine::{Machine, Node};
+use crate::name::{Access, OwnerId, VolumeName};
+use crate::store::placements::{self, Placements};
+use crate::store::records::{
     VolumeRecord, damage_prefix, decode, encode, extents_prefix, lost_prefix, name_key,
     stale_prefix, volume_key,
 };
-use super::token::TokenRecord;
-use super::view::{Attachment, VolumeView};
+use crate::view::{Attachment, VolumeView};
+use crate::volume::export::{Export, Session};
+use crate::volume::token::TokenRecord;
 
 pub(super) struct Volume {
     pub id: VolumeId,
@@ -69,6 +78,7 @@ impl Volume {
             damaged: self.machine.damaged(),
             lost: self.machine.lost_blocks(),
             quota: record.quota.map(ByteCount),
+            stale: self.machine.stale_views(),
         }
     }
 
@@ -154,11 +164,25 @@ impl Volume {
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
         let quota = record.quota.map(ByteCount);
         let placements = self.load_placements().await?;
-        let started = self.machine.start_head(epoch, size, quota, placements);
+        let known = record.in_sync.iter();
+        let known = known.map(|(&disk, &it)| (DiskNumber(disk), Incarnation(it)));
+        let known = known.collect();
+        let started = self
+            .machine
+            .start_head(epoch, size, quota, placements, known);
         started.await.map_err(|error| match error {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
+        if record.replicas > 1 {
+            // Nothing was acknowledged yet under other incarnations than these.
+            let in_sync = self.machine.in_sync();
+            self.change_record(|record| {
+                let serving = in_sync.iter().map(|(disk, it)| (disk.0, it.0));
+                record.in_sync.extend(serving);
+            })
+            .await?;
+        }
         Ok((epoch, size))
     }
 

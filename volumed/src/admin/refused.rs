@@ -107,7 +107,7 @@ impl From<CreateVolumeError> for Refused {
             CreateVolumeError::Size | CreateVolumeError::AutoGrow | CreateVolumeError::Quota => {
                 ErrorCode::InvalidSize
             }
-            CreateVolumeError::Replicas(_) => ErrorCode::InvalidReplicas,
+            CreateVolumeError::Replicas { .. } => ErrorCode::InvalidReplicas,
             CreateVolumeError::Stopping => ErrorCode::ShuttingDown,
             CreateVolumeError::Record(error) => record_code(error),
             CreateVolumeError::Store(error) => store_code(error),
@@ -198,7 +198,8 @@ impl From<ChangeDiskError> for Refused {
         let code = match &error {
             ChangeDiskError::NotFound(_) => ErrorCode::DiskNotFound,
             ChangeDiskError::InPool(_) => ErrorCode::DiskExists,
-            ChangeDiskError::Serves(_)
+            ChangeDiskError::Removed { .. }
+            | ChangeDiskError::Serves(_)
             | ChangeDiskError::InUse { .. }
             | ChangeDiskError::LastDisk(_)
             | ChangeDiskError::Volume(_) => ErrorCode::DiskState,

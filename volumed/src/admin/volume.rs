@@ -7,11 +7,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{
     self, AttachRequest, Attached, CreateVolume, DamagedRange, DetachRequest, GrowVolume,
-    LimitVolume, VolumeDamage, VolumeInfo,
+    LimitVolume, StaleReplica, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_node::{
-    Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, VolumeName, VolumeView,
+    Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, StaleView, VolumeName,
+    VolumeView,
 };
 
 use super::api::Api;
@@ -215,6 +216,14 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
         damaged: view.damaged,
         lost: view.lost,
         quota: view.quota.map(|quota| quota.0),
+        stale: view.stale.iter().map(stale_replica).collect(),
+    }
+}
+
+fn stale_replica(view: &StaleView) -> StaleReplica {
+    StaleReplica {
+        disk: view.disk.map(|disk| disk.to_string()),
+        left: view.left.map(|left| left.0),
     }
 }
 

@@ -1,32 +1,29 @@
-//! `volumed volume detach`.
+//! Taking a volume back from the kernel.
 
-use std::process::ExitCode;
+use volumed_client::admin::AdminClient;
+use volumed_node::VolumeName;
 
-use serde_json::json;
-
-use super::device::{Attachment, KernelDevice};
+use super::device::Attachment;
 use super::error::KernelError;
 use super::links::Links;
+use super::name::KernelDevice;
 use super::netlink::Netlink;
-use crate::cli::DetachArgs;
-use crate::commands::{CommandError, client, print};
 
-/// `volumed volume detach NAME` or `/dev/nbdN`
-pub async fn detach(args: DetachArgs) -> Result<ExitCode, CommandError> {
-    let (device, attachment) = find(&args.target)?;
+/// Frees the device that is named, or has the volume that is; answers both.
+pub async fn detach(
+    target: &str,
+    client: AdminClient,
+) -> Result<(KernelDevice, VolumeName), KernelError> {
+    let (device, attachment) = find(target)?;
     let mut links = Links {
         device,
         attachment,
-        client: client(&args.call),
+        client,
         netlink: Netlink::open()?,
         attached: None,
     };
     free(&mut links).await?;
-    let volume = links.attachment.volume.as_str();
-    let answer = json!({ "volume": volume, "device": device.to_string() });
-    print(&args.call, &answer, || {
-        format!("Detached {volume} from {device}")
-    })
+    Ok((device, links.attachment.volume))
 }
 
 fn find(target: &str) -> Result<(KernelDevice, Attachment), KernelError> {

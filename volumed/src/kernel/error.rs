@@ -8,7 +8,7 @@ use volumed_client::ConnectError;
 use volumed_client::admin::AdminError;
 use volumed_netlink::Malformed;
 
-use super::device::{InvalidDevice, KernelDevice};
+use super::name::{InvalidDevice, KernelDevice};
 
 /// Why an attach or detach through the kernel was not done.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::device::KernelDevice;
 use super::mounts;
+use super::name::KernelDevice;
 
 /// Grows the file system on `device`, if one is mounted that can grow.
 pub async fn file_system(device: KernelDevice) {

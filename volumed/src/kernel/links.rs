@@ -8,8 +8,9 @@ use std::time::Duration;
 use volumed_client::admin::{AdminClient, Attached};
 use volumed_client::{ConnectError, open_export};
 
-use super::device::{Attachment, KernelDevice};
+use super::device::Attachment;
 use super::error::KernelError;
+use super::name::KernelDevice;
 use super::netlink::{Netlink, descriptor};
 
 /// A connection on which the export is open, and nothing was sent yet.

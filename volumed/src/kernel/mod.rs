@@ -6,17 +6,18 @@
 //! (`/sys/block/nbdN/backend`), so it can be killed, and started again, at any time.
 
 mod attach;
-mod background;
+pub mod background;
 mod detach;
 mod device;
 mod error;
 mod grow;
 mod links;
 mod mounts;
+mod name;
 mod netlink;
 mod watch;
 
-pub use attach::attach;
+pub use attach::{Wanted, attach, serve};
 pub use detach::detach;
-pub use device::KernelDevice;
 pub use error::KernelError;
+pub use name::KernelDevice;

@@ -11,8 +11,8 @@ use nix::unistd::geteuid;
 use tokio::sync::Notify;
 use volumed_netlink::{Body, Family, Messages, Request, find_family, nbd};
 
-use super::device::KernelDevice;
 use super::error::KernelError;
+use super::name::KernelDevice;
 
 /// A socket on which the kernel answers requests.
 pub struct Netlink {

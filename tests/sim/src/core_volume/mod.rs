@@ -7,6 +7,7 @@ mod extent;
 mod life;
 mod model;
 mod replicated;
+mod requests;
 mod weather;
 mod world;
 

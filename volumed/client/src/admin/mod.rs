@@ -119,6 +119,21 @@ pub struct VolumeInfo {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub quota: Option<u64>,
+    /// Disks with a replica that may lack what was acknowledged, while somebody has the volume.
+    #[serde(default)]
+    pub stale: Vec<StaleReplica>,
+}
+
+/// A replica of a volume that may lack what was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StaleReplica {
+    /// The disk's id; none if the disk is not here.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub disk: Option<String>,
+    /// Bytes of it that are yet to be compared, if it is being resynced.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub left: Option<u64>,
 }
 
 /// All disks together.

@@ -104,6 +104,21 @@ impl Head {
         self.ready.push_back(op);
     }
 
+    /// Makes a region equal of which a replica is damaged, if there are others.
+    pub(super) fn repair(&mut self, region: RegionIndex) {
+        let placed = self.extents.get(region.extent());
+        let several = placed.is_some_and(|it| self.extents.in_sync(it).nth(1).is_some());
+        let within = (region.0 % REGIONS_PER_EXTENT * REGION_SIZE) as u32;
+        let same = |op: &OpId| {
+            let work = self.pieces.get(op).map(|piece| &piece.work);
+            matches!(work, Some(Work::Agree { offset, with: None, .. }) if *offset == within)
+        };
+        let under_way = self.lanes.of(region.extent()).iter().any(same);
+        if several && self.started && !under_way {
+            self.enter_agreement(region, None);
+        }
+    }
+
     /// Tries again what could not be made equal.
     pub(super) fn agree_again(&mut self) {
         for region in std::mem::take(&mut self.agreements.unsure) {

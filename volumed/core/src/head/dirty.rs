@@ -163,6 +163,27 @@ impl Dirty {
         idle
     }
 
+    fn insert(&mut self, regions: &BTreeSet<RegionIndex>, state: State, used: Moment) {
+        let mark = |&region| {
+            let writers = 0;
+            (
+                region,
+                Mark {
+                    state,
+                    writers,
+                    used,
+                },
+            )
+        };
+        self.marks.extend(regions.iter().map(mark));
+    }
+
+    fn drop_unmarked(&mut self, regions: &BTreeSet<RegionIndex>) {
+        let unmarked = |mark: &Mark| mark.state == State::Unmarking;
+        self.marks
+            .retain(|region, mark| !(regions.contains(region) && unmarked(mark)));
+    }
+
     fn set(&mut self, regions: &BTreeSet<RegionIndex>, state: State) {
         for region in regions {
             if let Some(mark) = self.marks.get_mut(region) {
@@ -228,24 +249,37 @@ impl Head {
         self.dirty.marking = false;
         self.dirty.on_their_way.clear();
         let void = std::mem::take(&mut self.dirty.void);
+        let regions = regions.difference(&void).copied().collect();
         if let Err(error) = result {
+            self.take_back(regions, effects);
             for op in std::mem::take(&mut self.dirty.waiting) {
                 self.fail_marking(op, error, effects);
             }
-            return;
+        } else {
+            self.dirty.insert(&regions, State::Marked, self.now);
+            self.wake(effects);
         }
-        for &region in regions.difference(&void) {
-            let mark = Mark {
-                state: State::Marked,
-                writers: 0,
-                used: self.now,
-            };
-            self.dirty.marks.insert(region, mark);
-        }
-        self.wake(effects);
         if self.settling {
             self.clean(effects);
         }
+    }
+
+    /// Some of the replicas may have the marks, and nobody is to write there: they are taken away again.
+    fn take_back(&mut self, regions: BTreeSet<RegionIndex>, effects: &mut Vec<HeadEffect>) {
+        self.dirty.insert(&regions, State::Unmarking, self.now);
+        let asks = self.by_disk(&regions, |regions| Ask::Unmark { regions });
+        self.begin_round(Then::TakeBack(regions), asks, effects);
+    }
+
+    /// A replica that refused leaves them out of its log the next time.
+    pub(super) fn taken_back(
+        &mut self,
+        regions: &BTreeSet<RegionIndex>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        self.dirty.drop_unmarked(regions);
+        self.wake(effects);
+        self.mark(effects);
     }
 
     /// Lets the waiting pieces try again.
@@ -358,16 +392,7 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         // Also after a failure: whether the marks are still there is unknown, so a writer marks anew.
-        for region in regions {
-            if self
-                .dirty
-                .marks
-                .get(region)
-                .is_some_and(|mark| mark.state == State::Unmarking)
-            {
-                self.dirty.marks.remove(region);
-            }
-        }
+        self.dirty.drop_unmarked(regions);
         if let Err(error) = result {
             return self.cleaning_failed(error, effects);
         }

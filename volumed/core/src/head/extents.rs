@@ -85,6 +85,18 @@ impl Extents {
         self.stale.contains(&disk) || self.excluding.contains(&disk)
     }
 
+    /// Disks that may lack something.
+    pub fn out(&self) -> impl Iterator<Item = DiskNumber> {
+        self.stale.union(&self.excluding).copied()
+    }
+
+    /// Disks that hold some extent, in sync or not.
+    pub fn holders(&self) -> BTreeSet<DiskNumber> {
+        let full = |it: &&(DiskNumber, Role)| it.1 == Role::Full;
+        let replicas = self.placed.values().flat_map(|placed| &placed.replicas);
+        replicas.filter(full).map(|(disk, _)| *disk).collect()
+    }
+
     /// The disk is to be recorded stale.
     pub fn exclude(&mut self, disk: DiskNumber) {
         self.excluding.insert(disk);

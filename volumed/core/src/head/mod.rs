@@ -26,8 +26,8 @@ use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::rules::Rules;
 use crate::{
-    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, Reply, Request,
-    VolumeId,
+    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, RegionIndex,
+    Reply, Request, VolumeId,
 };
 
 use agree::Agreements;
@@ -129,6 +129,8 @@ pub enum HeadEvent {
     Included(DiskNumber, Result<(), PlaceFailure>),
     /// Go on with the resync of a disk.
     ResyncOn(DiskNumber),
+    /// A replica of the region was found to be damaged: it is to be made good from another (V10).
+    Repair(RegionIndex),
     /// Copy the extent to the disk: the store notes it there as [incoming](crate::placement::Role),
     /// and its files are there and empty. [`HeadEffect::Copy`] follows, and after each further step.
     BeginCopy(ExtentFile, DiskNumber),
@@ -329,6 +331,25 @@ impl Head {
         self.disks.contains(&disk)
     }
 
+    /// Whether the head goes on without the disk, which may lack something.
+    pub fn does_without(&self, disk: DiskNumber) -> bool {
+        self.extents.is_out(disk)
+    }
+
+    /// The disks that may lack something.
+    pub fn stale(&self) -> impl Iterator<Item = DiskNumber> {
+        self.extents.out()
+    }
+
+    /// The disks that serve the head and lack nothing, each with its incarnation.
+    pub fn serving(&self) -> impl Iterator<Item = (DiskNumber, Incarnation)> {
+        let here = self
+            .disks
+            .iter()
+            .filter(|disk| !self.extents.is_out(**disk));
+        here.filter_map(|disk| Some((*disk, *self.incarnations.get(disk)?)))
+    }
+
     /// The incarnation under which a disk's replica serves this head, once it promised.
     pub fn incarnation(&self, disk: DiskNumber) -> Option<Incarnation> {
         self.incarnations.get(&disk).copied()
@@ -360,6 +381,7 @@ impl Head {
             HeadEvent::Excluded(disk, result) => self.excluded(disk, result.is_ok(), effects),
             HeadEvent::Included(disk, result) => self.included(disk, result.is_ok(), effects),
             HeadEvent::ResyncOn(disk) => self.resync_on(disk, effects),
+            HeadEvent::Repair(region) => self.repair(region),
             HeadEvent::BeginCopy(file, to) => self.begin_copy(file, to, effects),
             HeadEvent::CopyOn(extent) => self.copy_on(extent, effects),
             HeadEvent::Switched(extent, result) => self.switched(extent, result, effects),

@@ -43,6 +43,7 @@ pub(super) enum Then {
     Left(ExtentIndex),
     Sync,
     Mark(BTreeSet<RegionIndex>),
+    TakeBack(BTreeSet<RegionIndex>),
     Settle(BTreeSet<RegionIndex>),
     Unmark(BTreeSet<RegionIndex>),
     /// Replicas say what they hold of the blocks of an agreement.
@@ -354,6 +355,7 @@ impl Head {
             Then::Left(extent) => self.left(extent, effects),
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),
+            Then::TakeBack(regions) => self.taken_back(&regions, effects),
             Then::Settle(regions) => self.settled(regions, result.map(|_| ()), effects),
             Then::Unmark(regions) => self.unmarked(&regions, result.map(|_| ()), effects),
             Then::MarkedFor(piece) => self.marked_for(piece, result.map(|_| ()), effects),

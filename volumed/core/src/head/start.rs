@@ -37,6 +37,13 @@ impl Beginning {
 
 impl Head {
     pub(super) fn promise(&mut self, effects: &mut Vec<HeadEffect>) {
+        // One that is not here and can be done without is recorded stale; of what no other one holds,
+        // reads fail.
+        for disk in self.extents.holders() {
+            if !self.disks.contains(&disk) {
+                self.exclude(disk, effects);
+            }
+        }
         let disks = self.disks.iter().filter(|it| !self.extents.is_stale(**it));
         let asks = disks.map(|&disk| (disk, Ask::Promise)).collect::<Vec<_>>();
         // A stale one joins later.

@@ -27,6 +27,12 @@ impl Damage {
         self.blocks.is_empty() && !self.more
     }
 
+    /// The regions of the noted blocks.
+    pub fn regions(&self) -> impl Iterator<Item = RegionIndex> {
+        let region = |block: &BlockIndex| RegionIndex::of(block.0 * BLOCK_SIZE);
+        self.blocks.keys().map(region)
+    }
+
     /// Whether that was news.
     fn note(&mut self, block: BlockIndex, found: u32) -> bool {
         if self.blocks.len() < Self::MOST || self.blocks.contains_key(&block) {

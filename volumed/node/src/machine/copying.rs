@@ -1,11 +1,13 @@
 //! Extents that the head copies to another disk, for whoever moves them.
 
 use tokio::sync::mpsc;
-use volumed_core::head::{CopyProgress, HeadEvent};
+use volumed_core::head::{CopyProgress, HeadEvent, PlaceFailure};
 use volumed_core::message::ExtentFile;
+use volumed_core::placement::{Placement, Role};
 use volumed_core::{DiskNumber, ExtentIndex};
 
 use super::{Arc, Deed, Machine, State};
+use crate::store::placements::{self, until_told};
 
 /// Where a replica of an extent moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,4 +66,23 @@ impl State {
         let from = followed.map_or(to, |followed| followed.of.from);
         Deed::Switch(file, Move { from, to })
     }
+}
+
+/// Has the store name the copy in place of what it was made from.
+pub(crate) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
+    let volume = machine.volume;
+    let placed = until_told(volume, || {
+        placements::edit(&*machine.node.store, volume, file, |on| {
+            if on.contains(&(of.to, Role::Incoming)) {
+                on.retain(|(disk, _)| *disk != of.to);
+                let left = on.iter().position(|(disk, _)| *disk == of.from);
+                let at = left.unwrap_or(on.len());
+                on.splice(at..on.len().min(at + 1), [(of.to, Role::Full)]);
+            }
+        })
+    });
+    let moved = |placed: &Placement| placed.replicas.contains(&(of.to, Role::Full));
+    let result = placed.await.map(|placed| placed.filter(moved));
+    let result = result.ok().flatten().ok_or(PlaceFailure::Failed);
+    machine.placing_ended(vec![HeadEvent::Switched(file.extent, result)]);
 }

@@ -150,6 +150,16 @@ impl State {
         inputs.push_front(Input::Effects(disk, effects));
     }
 
+    /// V10: what is damaged on one replica is made good from another.
+    fn repairs(&self, disk: DiskNumber) -> Vec<Input> {
+        let Some(held) = self.replicas.get(&disk) else {
+            return Vec::new();
+        };
+        let regions: BTreeSet<_> = held.replica.damage().regions().collect();
+        let repair = |region| Input::Head(HeadEvent::Repair(region));
+        regions.into_iter().map(repair).collect()
+    }
+
     pub(super) fn take_effects(
         &mut self,
         disk: DiskNumber,
@@ -171,7 +181,10 @@ impl State {
                         let _ = tell.send(blocks);
                     }
                 }
-                ReplicaEffect::DamageChanged => deeds.push_back(Deed::KeepDamage(disk)),
+                ReplicaEffect::DamageChanged => {
+                    deeds.push_back(Deed::KeepDamage(disk));
+                    inputs.extend(self.repairs(disk));
+                }
                 ReplicaEffect::Recall => deeds.push_back(Deed::Recall(disk)),
             }
         }

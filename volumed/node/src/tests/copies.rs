@@ -2,9 +2,9 @@
 
 use volumed_meta::{Change, Compare, copy_file};
 
-use super::super::restore::{Loss, RestoreError, Restored, restore};
-use super::super::store_format;
 use super::*;
+use crate::store::format;
+use crate::store::restore::{Loss, RestoreError, Restored, restore};
 
 fn store_file(folder: &TempDir) -> PathBuf {
     folder.path().join("meta.db")
@@ -225,8 +225,8 @@ async fn the_store_is_copied_before_its_format_changes() {
     // There was nothing to copy when the store was new.
     assert!(!folder.path().join("disk/meta").exists());
     let now = format().await;
-    assert_eq!(now, store_format::FORMAT);
-    store_format::raise(store, disks, now + 1).await.unwrap();
+    assert_eq!(now, format::FORMAT);
+    format::raise(store, disks, now + 1).await.unwrap();
     let copy = copy_of(&folder, &format!("format-{now}.db"));
     let copied = SqliteStore::open(&copy).unwrap();
     let entry = copied.get(b"store/format").await.unwrap().unwrap();
@@ -235,12 +235,10 @@ async fn the_store_is_copied_before_its_format_changes() {
 
     std::fs::remove_dir_all(folder.path().join("disk/meta")).unwrap();
     std::fs::write(folder.path().join("disk/meta"), "").unwrap();
-    let refused = store_format::raise(store, disks, now + 2)
-        .await
-        .unwrap_err();
+    let refused = format::raise(store, disks, now + 2).await.unwrap_err();
     assert!(matches!(refused, StartError::NotCopied(_)), "{refused}");
     assert_eq!(format().await, now + 1);
-    let refused = store_format::raise(store, disks, now).await.unwrap_err();
+    let refused = format::raise(store, disks, now).await.unwrap_err();
     assert!(
         matches!(refused, StartError::NewerStore { .. }),
         "{refused}"

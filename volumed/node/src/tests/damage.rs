@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use volumed_core::format::sums_offset;
 use volumed_core::{BLOCKS_PER_REGION, RegionIndex, VolumeId};
 
-use super::super::damage;
-use super::super::view::DamagedRange;
 use super::*;
+use crate::store::damage;
+use crate::view::DamagedRange;
 
 /// Flips a bit of the first extent's data, as a failing disk would.
 pub(super) fn rot(folder: &TempDir, at: u64) {

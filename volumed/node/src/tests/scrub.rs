@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{ScrubSettings, ScrubState};
 use super::damage::{damaged, rot, rot_sum};
 use super::*;
+use crate::{ScrubSettings, ScrubState};
 
 const SETTINGS: ScrubSettings = ScrubSettings {
     every: None,

@@ -1,14 +1,12 @@
 //! What clients ask of the volume, and whether the answers are right.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
-
 use bytes::Bytes;
 use rand::RngExt;
 use volumed_core::head::{HeadEvent, RequestId};
-use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, IoError, REGION_SIZE, Reply, Request};
+use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, IoError, REGION_SIZE, Reply, Request};
 
-use super::super::model::{SECTOR, Stamp};
+use super::super::model::SECTOR;
+use super::super::requests::{is_durable, is_in, range_of};
 use super::{Checked, EXTENTS, Input, Rig};
 
 /// A request that is not answered.
@@ -90,19 +88,9 @@ impl Rig {
     pub(super) fn submit(&mut self, request: Request) -> Checked {
         let number = self.next_request;
         self.next_request += 1;
-        match &request {
-            Request::Write { offset, data, .. } => {
-                let stamp = Stamp::from_le_bytes([data[0], data[1], data[2], data[3]]);
-                let sectors = sectors(*offset, data.len() as u64);
-                self.model.write(number, sectors, stamp);
-            }
-            Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
-                self.model.clear(number, sectors(*offset, *length));
-            }
-            _ => {}
-        }
+        self.model.ask(number, &request);
         let (id, since) = (RequestId(number), self.time);
-        let lost = self.is_lost_in(&range_of(&request).0);
+        let lost = self.is_lost_in(&range_of(&request));
         let asked = request.clone();
         self.asked.insert(
             id,
@@ -124,7 +112,7 @@ impl Rig {
         else {
             return Err(format!("request {} is answered twice", id.0));
         };
-        let (range, fua) = range_of(&request);
+        let range = range_of(&request);
         if reply.is_ok() && self.is_lost_in(&range) {
             return Err(format!(
                 "V10: what is lost is taken for well: sectors {range:?}"
@@ -148,42 +136,9 @@ impl Rig {
             }
             (Request::Read { .. } | Request::Flush, Err(_)) => Ok(()),
             (_, reply) => {
-                let well = reply.is_ok();
-                self.model.answered(id.0, range, fua, well, self.time)
+                let (well, durable) = (reply.is_ok(), is_durable(&request));
+                self.model.answered(id.0, range, durable, well, self.time)
             }
         }
     }
-}
-
-/// The sectors that a request is about, and whether its answer says that they are durable.
-fn range_of(request: &Request) -> (Range<u64>, bool) {
-    match request {
-        Request::Read { offset, length } => (sectors(*offset, u64::from(*length)), false),
-        Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
-        Request::Trim {
-            offset,
-            length,
-            fua,
-        }
-        | Request::WriteZeroes {
-            offset,
-            length,
-            fua,
-            ..
-        } => (sectors(*offset, *length), *fua),
-        _ => (0..0, false),
-    }
-}
-
-/// Whether one of the blocks is touched.
-fn is_in(blocks: &BTreeSet<(ExtentIndex, u32)>, range: &Range<u64>) -> bool {
-    blocks.iter().any(|(extent, block)| {
-        let start = extent.start() + u64::from(*block) * BLOCK_SIZE;
-        let block = sectors(start, BLOCK_SIZE);
-        block.start < range.end && range.start < block.end
-    })
-}
-
-fn sectors(offset: u64, length: u64) -> Range<u64> {
-    offset / SECTOR..(offset + length) / SECTOR
 }

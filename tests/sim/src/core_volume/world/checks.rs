@@ -16,7 +16,7 @@ use volumed_core::{
 
 use super::super::extent::{Block, region_of};
 use super::super::model::{SECTOR, Stamp};
-use super::clients::sectors;
+use super::super::requests::{is_in, sectors};
 use super::{Checked, MAX_DIRTY, World};
 
 const SECTORS_PER_BLOCK: u64 = BLOCK_SIZE / SECTOR;
@@ -237,10 +237,7 @@ impl World {
 
     /// Whether a block of these sectors rotted.
     pub(super) fn is_harmed(&self, range: &Range<u64>) -> bool {
-        self.harmed.iter().any(|(extent, block)| {
-            let start = (extent.start() + u64::from(*block) * BLOCK_SIZE) / SECTOR;
-            start < range.end && range.start < start + SECTORS_PER_BLOCK
-        })
+        is_in(&self.harmed, range)
     }
 
     /// The runs of a map lie within what was asked about, and its holes read zero.

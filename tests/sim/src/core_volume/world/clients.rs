@@ -1,13 +1,13 @@
 //! What clients ask and are answered: each owner has a few connections, and a new owner has others.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use rand::RngExt;
 use volumed_core::head::{HeadEvent, RequestId};
 use volumed_core::{IoError, Reply, Request};
 
-use super::super::model::{SECTOR, Stamp};
+use super::super::model::SECTOR;
+use super::super::requests::{is_durable, range_of};
 use super::{Checked, World};
 
 const CONNECTIONS: usize = 3;
@@ -72,17 +72,7 @@ impl World {
         }
         let number = self.next_request;
         self.next_request += 1;
-        match &request {
-            Request::Write { offset, data, .. } => {
-                let stamp = Stamp::from_le_bytes([data[0], data[1], data[2], data[3]]);
-                self.model
-                    .write(number, sectors(*offset, data.len() as u64), stamp);
-            }
-            Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
-                self.model.clear(number, sectors(*offset, *length));
-            }
-            Request::Read { .. } | Request::Map { .. } | Request::Flush => {}
-        }
+        self.model.ask(number, &request);
         let id = RequestId(number);
         self.asked.insert(
             id,
@@ -119,15 +109,16 @@ impl World {
             }
             (Request::Read { .. } | Request::Map { .. } | Request::Flush, Err(_)) => return Ok(()),
             (request, reply) => {
-                let (range, fua) = changed(request);
+                let range = range_of(request);
                 if reply == Err(IoError::NoSpace) && !self.troubles.full {
                     return self.refused(id, asked.since, &range);
                 }
                 if !matches!(request, Request::Write { .. }) {
                     self.trimmed = self.time;
                 }
+                let (well, durable) = (reply.is_ok(), is_durable(request));
                 self.model
-                    .answered(id.0, range.clone(), fua, reply.is_ok(), self.time)?;
+                    .answered(id.0, range.clone(), durable, well, self.time)?;
                 range
             }
         };
@@ -136,15 +127,11 @@ impl World {
 
     /// An error must have a reason.
     fn check_excuse(&self, error: IoError, request: &Request) -> Checked {
-        let range = match request {
-            Request::Read { offset, length } | Request::Map { offset, length, .. } => {
-                sectors(*offset, u64::from(*length))
-            }
-            // A sync that was refused is an I/O error to a flush.
-            Request::Flush if self.troubles.any() => return Ok(()),
-            Request::Flush => 0..0,
-            _ => changed(request).0,
-        };
+        // A sync that was refused is an I/O error to a flush.
+        if matches!(request, Request::Flush) && self.troubles.any() {
+            return Ok(());
+        }
+        let range = range_of(request);
         let full = error == IoError::NoSpace && (self.small || self.quota.is_some());
         let gone = self.has_failed() || self.is_stale() || self.is_harmed(&range);
         let broken = error == IoError::Io && gone;
@@ -153,28 +140,4 @@ impl World {
         }
         Err(format!("V13: {error}, and nothing is wrong: {request:?}"))
     }
-}
-
-/// The sectors that a request changes, and whether durably.
-fn changed(request: &Request) -> (Range<u64>, bool) {
-    match request {
-        Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
-        Request::Trim {
-            offset,
-            length,
-            fua,
-        }
-        | Request::WriteZeroes {
-            offset,
-            length,
-            fua,
-            ..
-        } => (sectors(*offset, *length), *fua),
-        Request::Read { .. } | Request::Map { .. } | Request::Flush => (0..0, false),
-    }
-}
-
-/// The sectors that bytes touch.
-pub(super) fn sectors(offset: u64, length: u64) -> Range<u64> {
-    offset / SECTOR..(offset + length) / SECTOR
 }

@@ -1,0 +1,160 @@
+//! Who is in sync (V4): what the head knows is recorded, and stale disks are resynced.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use volumed_core::head::{Head, HeadEvent, PlaceFailure};
+use volumed_core::{ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SIZE};
+use volumed_meta::{Change, Compare, Outcome};
+
+use crate::error::PlacementsError;
+use crate::machine::{Deed, Machine, State};
+use crate::store::placements::until_told;
+use crate::store::records::{
+    StaleRecord, VERSION, VolumeRecord, decode, encode, stale_key, volume_key,
+};
+use crate::view::StaleView;
+
+/// What is to be recorded of a disk.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum InSync {
+    /// It may lack what is acknowledged from here on.
+    Not(DiskNumber),
+    /// It holds everything, under this incarnation.
+    Again(DiskNumber, Option<Incarnation>),
+}
+
+/// Bytes of a region that are read of each replica in a second while a disk is resynced, at most, so that
+/// clients are served beside it.
+const RESYNCED_IN_A_SECOND: u64 = 256 << 20;
+
+impl State {
+    pub(super) fn incarnation(&self, disk: DiskNumber) -> Option<Incarnation> {
+        self.head.as_ref().and_then(|head| head.incarnation(disk))
+    }
+
+    /// The head serves nobody any more: what it was asked has no answer.
+    pub(super) fn abandon_head(&mut self, deeds: &mut VecDeque<Deed>) {
+        self.drop_head();
+        for (_, answer) in std::mem::take(&mut self.answers) {
+            deeds.push_back(Deed::Reply(answer, Err(IoError::Gone)));
+        }
+    }
+}
+
+impl Machine {
+    /// Whether the head goes on without the disk, which is stale by what it knows.
+    pub fn does_without(&self, disk: DiskNumber) -> bool {
+        let state = self.state.lock();
+        state
+            .head
+            .as_ref()
+            .is_some_and(|head| head.does_without(disk))
+    }
+
+    /// The incarnation of each disk that is in sync by what the head knows.
+    pub fn in_sync(&self) -> BTreeMap<DiskNumber, Incarnation> {
+        let state = self.state.lock();
+        let in_sync = state.head.as_ref().map(|head| head.serving().collect());
+        in_sync.unwrap_or_default()
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        self.state.lock().head.as_ref().map(Head::epoch)
+    }
+
+    /// Disks that lack something of the volume, as far as its head knows, and how much.
+    pub fn stale_views(&self) -> Vec<StaleView> {
+        let pool = self.node.disks.all();
+        let state = self.state.lock();
+        let Some(head) = &state.head else {
+            return Vec::new();
+        };
+        let of_disk = |disk: DiskNumber| StaleView {
+            disk: pool.get(&disk).map(|on| on.disk.id()),
+            left: state
+                .resyncs
+                .get(&disk)
+                .map(|regions| ByteCount(regions * REGION_SIZE)),
+        };
+        head.stale().map(of_disk).collect()
+    }
+
+    /// The same, by number.
+    pub fn stale(&self) -> Vec<DiskNumber> {
+        let state = self.state.lock();
+        state
+            .head
+            .as_ref()
+            .map_or_else(Vec::new, |head| head.stale().collect())
+    }
+}
+
+/// Records it, unless a later head has the volume.
+pub(super) async fn record(machine: Arc<Machine>, change: InSync) {
+    let epoch = machine.epoch();
+    let volume = machine.volume;
+    let recorded = until_told(volume, || try_record(&machine, epoch, change)).await;
+    let result = match recorded {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(PlaceFailure::Failed),
+    };
+    let event = match change {
+        InSync::Not(disk) => {
+            tracing::warn!(%volume, %disk, "the disk is stale: it will be resynced once it is well");
+            HeadEvent::Excluded(disk, result)
+        }
+        InSync::Again(disk, _) => {
+            tracing::info!(%volume, %disk, "the disk is in sync");
+            machine.state.lock().resyncs.remove(&disk);
+            HeadEvent::Included(disk, result)
+        }
+    };
+    machine.placing_ended(vec![event]);
+}
+
+/// Whether the epoch was still the newest.
+async fn try_record(
+    machine: &Machine,
+    epoch: Option<Epoch>,
+    change: InSync,
+) -> Result<bool, PlacementsError> {
+    let (store, volume) = (&*machine.node.store, machine.volume);
+    let key = volume_key(volume);
+    loop {
+        let Some(entry) = store.get(&key).await? else {
+            return Err(PlacementsError::Gone);
+        };
+        let mut record: VolumeRecord = decode(&entry)?;
+        if Some(Epoch(record.epoch)) != epoch {
+            return Ok(false);
+        }
+        let mut changes = Vec::new();
+        match change {
+            InSync::Not(disk) => {
+                let stale = StaleRecord {
+                    version: VERSION,
+                    epoch: record.epoch,
+                };
+                changes.push(Change::Put(stale_key(volume, disk), encode(&stale)));
+            }
+            InSync::Again(disk, incarnation) => {
+                record.in_sync.extend(incarnation.map(|it| (disk.0, it.0)));
+                changes.push(Change::Delete(stale_key(volume, disk)));
+                changes.push(Change::Put(key.clone(), encode(&record)));
+            }
+        }
+        let same = Compare::Unchanged(key.clone(), entry.modified);
+        if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
+            return Ok(true);
+        }
+    }
+}
+
+/// Goes on with the resync of a disk, in a while.
+pub(super) async fn go_on(machine: Arc<Machine>, disk: DiskNumber) {
+    let pause = Duration::from_nanos(1_000_000_000 * REGION_SIZE / RESYNCED_IN_A_SECOND);
+    tokio::time::sleep(pause).await;
+    machine.head_event(HeadEvent::ResyncOn(disk));
+}

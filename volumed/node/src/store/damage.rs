@@ -1,0 +1,62 @@
+//! Damaged blocks of volumes: kept in the store, so that nobody has to meet them twice to know.
+
+use std::collections::BTreeMap;
+
+use volumed_core::replica::Damage;
+use volumed_core::sums::HOLE;
+use volumed_core::{BlockIndex, DiskNumber, VolumeId};
+use volumed_meta::{Change, Compare, MetaStore, StoreError};
+
+use crate::error::StartError;
+use crate::store::records::{
+    DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
+    unreadable, volume_key,
+};
+
+/// What the store has, of each disk. Held while it is written.
+pub(crate) type KeptDamage = tokio::sync::Mutex<BTreeMap<DiskNumber, Damage>>;
+
+/// Notes all that is damaged of a volume on a disk.
+pub(crate) async fn write(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+    disk: DiskNumber,
+    damage: &Damage,
+) -> Result<(), StoreError> {
+    let key = damage_key(volume, disk);
+    let change = if damage.is_empty() {
+        Change::Delete(key)
+    } else {
+        let record = DamageRecord {
+            version: VERSION,
+            blocks: damage.blocks.keys().map(|block| block.0).collect(),
+            found: damage.blocks.values().copied().collect(),
+            more: damage.more,
+        };
+        Change::Put(key, encode(&record))
+    };
+    // Of a volume that was deleted nothing is kept.
+    let exists = Compare::Present(volume_key(volume));
+    store.transact(vec![exists], vec![change]).await.map(drop)
+}
+
+/// What the store knows to be damaged of a volume.
+pub(crate) async fn load(
+    store: &dyn MetaStore,
+    volume: VolumeId,
+) -> Result<BTreeMap<DiskNumber, Damage>, StartError> {
+    let mut all = BTreeMap::new();
+    for entry in read_all(store, &damage_prefix(volume)).await? {
+        let record: DamageRecord = decode(&entry)?;
+        let number = last_part(&entry.key).parse();
+        let number = number.map_err(|error| unreadable(&entry.key, error))?;
+        let found = record.found.into_iter().chain(std::iter::repeat(HOLE));
+        let blocks = record.blocks.into_iter().map(BlockIndex).zip(found);
+        let damage = Damage {
+            blocks: blocks.collect(),
+            more: record.more,
+        };
+        all.insert(DiskNumber(number), damage);
+    }
+    Ok(all)
+}

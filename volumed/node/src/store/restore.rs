@@ -1,0 +1,353 @@
+//! Puts a copy in the metadata store's place, while no daemon runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use volumed_core::format::Slots;
+use volumed_core::{DiskNumber, VolumeId};
+use volumed_disk::Disk;
+use volumed_meta::{
+    Change, Compare, Copied, CopyError, MetaStore, OpenError, Outcome, ReplaceError,
+};
+
+use crate::disks::added::with_added;
+use crate::disks::open::{blocking, disk_error, open_disks};
+use crate::disks::open_extents::OpenExtents;
+use crate::error::StartError;
+use crate::store::format::FORMAT;
+use crate::store::recorded::{Recorded, read_volumes};
+use crate::store::records::{
+    DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
+    disk_key, encode, parse, read_all, volume_key,
+};
+use crate::store::state::StoreState;
+use crate::view::DiskSettings;
+
+/// A store that removed a record is at least this much further than the alloc of its files, and only
+/// then are files without a record no sign of a rollback.
+const BEYOND_REMOVALS: u64 = 2;
+
+/// What a copy lacks of what the disks and the store that it replaces tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Loss {
+    /// Starts and copies that were counted after the copy was made.
+    pub generations: u64,
+    /// Revisions of the store in place that the copy lacks; `None` when that store is unreadable or
+    /// gone.
+    pub revisions: Option<u64>,
+    /// Extents that hold data on a disk and have no record in the copy: the next start removes them.
+    pub unrecorded: u64,
+    /// Extents that the copy records and no disk holds: what they held cannot be read.
+    pub missing: u64,
+    /// Volumes that only the disks know of.
+    pub volumes: u64,
+    /// Disks that the copy knows and that are not here: what they hold was not looked at.
+    pub absent: u64,
+}
+
+impl Loss {
+    /// Whether the copy is the newest state that is known of.
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Self {
+            generations,
+            revisions,
+            unrecorded,
+            missing,
+            volumes,
+            absent,
+        } = *self;
+        let revisions = revisions.unwrap_or(0);
+        generations + revisions + unrecorded + missing + volumes + absent == 0
+    }
+}
+
+/// A copy is the store now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// What the copy held.
+    pub copied: Copied,
+    /// What it lacked.
+    pub loss: Loss,
+    /// Where the store that was in place is kept, if there was one.
+    pub kept: Option<PathBuf>,
+}
+
+/// Why nothing was restored; store and disks are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The copy cannot be used.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The copy cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The copy does not go with a disk, or cannot be understood.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The disk was added after the copy was made.
+    #[error(
+        "the copy does not know the disk {}, which holds volumes: take a newer copy, or take the disk \
+         out of `disks` of the configuration file", .0.display()
+    )]
+    UnknownDisk(PathBuf),
+    /// The copy is older than what disks or store tell.
+    #[error("the copy is older than the disks: add --accept-loss to do without what it lacks")]
+    Loss(Loss),
+    /// The store cannot be replaced.
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+}
+
+/// What the disks hold, beside what the copy records.
+#[derive(Default)]
+struct Survey {
+    loss: Loss,
+    generation: u64,
+    alloc: u64,
+    last_volume: u64,
+    /// The epochs that were promised (V1): a head of a lower one would be refused.
+    promised: BTreeMap<VolumeId, u64>,
+}
+
+/// Puts the copy `from` in the place of the store at `location`, so that a daemon starts on it with the
+/// disks of `disks`. The caller sees to it that no daemon runs. With a loss, only if it is accepted.
+pub async fn restore(
+    from: &Path,
+    location: &Path,
+    disks: Vec<DiskSettings>,
+    accept_loss: bool,
+    progress: impl FnMut(u64, u64) + Send + 'static,
+) -> Result<Restored, RestoreError> {
+    let beside = beside(location, "restoring");
+    let (source, target) = (from.to_owned(), beside.clone());
+    let copied =
+        tokio::task::spawn_blocking(move || volumed_meta::copy_file(&source, &target, progress));
+    let copied = copied
+        .await
+        .map_err(|error| CopyError::Thread(error.into()))??;
+    let prepared = prepare(&beside, location, disks, accept_loss).await;
+    let replaced = prepared.and_then(|loss| {
+        let kept = (location.exists()).then(|| unused(location));
+        let name = kept.clone().unwrap_or_else(|| unused(location));
+        volumed_meta::replace(location, &beside, &name)?;
+        Ok(Restored { copied, loss, kept })
+    });
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    replaced
+}
+
+fn beside(location: &Path, what: &str) -> PathBuf {
+    let mut name = location.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(what);
+    location.with_file_name(name)
+}
+
+fn unused(location: &Path) -> PathBuf {
+    let names = (1_u32..).map(|number| beside(location, &format!("replaced-{number}")));
+    let mut unused = names.filter(|path| !path.exists());
+    unused.next().expect("there are more names than files")
+}
+
+/// Compares the copy with the disks, and has it go on after all that they tell of.
+async fn prepare(
+    copy: &Path,
+    location: &Path,
+    disks: Vec<DiskSettings>,
+    accept_loss: bool,
+) -> Result<Loss, RestoreError> {
+    let store = volumed_meta::open(copy).await?;
+    let state = StoreState::read(&*store).await?;
+    refuse_newer(&*store).await?;
+    let disks = with_added(&*store, disks).await?;
+    // A directory that is no disk yet, say since nothing is mounted on it, tells nothing.
+    let disks = disks
+        .into_iter()
+        .filter(|disk| disk.path.join("disk.json").exists());
+    let disks: Vec<_> = disks.collect();
+    let disks = if disks.is_empty() {
+        Vec::new()
+    } else {
+        // Nothing is served from them.
+        open_disks(disks, OpenExtents(0)).await?
+    };
+    let mut numbered = BTreeMap::new();
+    let mut generation = 0;
+    for disk in disks {
+        let served = disk.served().map_or(0, |(_, generation)| generation.0);
+        generation = generation.max(served);
+        let entry = store
+            .get(&disk_key(disk.id()))
+            .await
+            .map_err(StartError::from)?;
+        let record: Option<DiskRecord> = entry
+            .as_ref()
+            .map(decode)
+            .transpose()
+            .map_err(StartError::from)?;
+        refuse_foreign(&state, &disk)?;
+        match record {
+            Some(record) => {
+                numbered.insert(DiskNumber(record.number), Arc::new(disk));
+            }
+            None if disk.scan().map_err(disk_error(disk.path()))?.is_empty() => {}
+            None => return Err(RestoreError::UnknownDisk(disk.path().to_owned())),
+        }
+    }
+    let known = read_all(&*store, b"disks/")
+        .await
+        .map_err(StartError::from)?;
+    let mut pool = 0;
+    for entry in &known {
+        let record: DiskRecord = decode(entry).map_err(StartError::from)?;
+        pool += usize::from(!record.removed);
+    }
+    let absent = pool.saturating_sub(numbered.len()) as u64;
+    let recorded = read_volumes(&*store).await?;
+    let (mut survey, recorded) =
+        blocking(move || Ok((survey(&numbered, &recorded)?, recorded))).await?;
+    survey.generation = generation;
+    survey.loss.absent = absent;
+    survey.loss.generations = survey.generation.saturating_sub(state.generation());
+    survey.loss.revisions = revisions_of(location, &*store).await;
+    if !accept_loss && !survey.loss.is_nothing() {
+        return Err(RestoreError::Loss(survey.loss));
+    }
+    go_on_after(&*store, &state, &survey, &recorded).await?;
+    Ok(survey.loss)
+}
+
+async fn refuse_newer(store: &dyn MetaStore) -> Result<(), StartError> {
+    let entry = store.get(STORE_FORMAT).await?;
+    let found = entry.as_ref().map_or(Ok(1), parse::<u32>)?;
+    if found > FORMAT {
+        return Err(StartError::NewerStore {
+            found,
+            known: FORMAT,
+        });
+    }
+    Ok(())
+}
+
+fn refuse_foreign(state: &StoreState, disk: &Disk) -> Result<(), StartError> {
+    match disk.served() {
+        // A copy of before the store had an id is of any store.
+        Some((of, _)) if state.id().is_some_and(|id| id != of) => Err(StartError::OtherStore {
+            path: disk.path().to_owned(),
+            of,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn survey(
+    disks: &BTreeMap<DiskNumber, Arc<Disk>>,
+    recorded: &BTreeMap<VolumeId, Recorded>,
+) -> Result<Survey, StartError> {
+    let mut survey = Survey::default();
+    let mut unknown = std::collections::BTreeSet::new();
+    for (&number, disk) in disks {
+        let failed = || disk_error(disk.path());
+        let mut found = BTreeMap::new();
+        for volume in disk.scan().map_err(failed())? {
+            found.insert(volume.volume, volume.extents);
+        }
+        for (&volume, extents) in &found {
+            let placed = recorded
+                .get(&volume)
+                .map(|known| known.placements.on(number));
+            if placed.is_none() {
+                unknown.insert(volume);
+            }
+            let placed = placed.unwrap_or_default();
+            for &file in extents {
+                survey.alloc = survey.alloc.max(file.alloc.0);
+                let orphan = !placed.contains(&file);
+                if orphan && disk.holds_anything(volume, file).map_err(failed())? {
+                    survey.loss.unrecorded += 1;
+                }
+            }
+            survey.last_volume = survey.last_volume.max(volume.0);
+            let state = disk.recover(volume, []).map_err(failed())?;
+            if let Slots::Newest(promise) = state.promise {
+                let highest = survey.promised.entry(volume).or_default();
+                *highest = promise.epoch.0.max(*highest);
+            }
+        }
+        for (volume, known) in recorded {
+            let held = found.get(volume);
+            let placed = known.placements.on(number);
+            let missing = placed
+                .iter()
+                .filter(|&file| held.is_none_or(|held| !held.contains(file)));
+            survey.loss.missing += missing.count() as u64;
+        }
+    }
+    survey.loss.volumes = unknown.len() as u64;
+    Ok(survey)
+}
+
+/// How many revisions the store in place is ahead of the copy, if it is the same store.
+async fn revisions_of(location: &Path, copy: &dyn MetaStore) -> Option<u64> {
+    if !location.exists() {
+        return None;
+    }
+    let store = volumed_meta::open(location).await.ok()?;
+    let (this, that) = (
+        StoreState::read(&*store).await.ok()?,
+        StoreState::read(copy).await.ok()?,
+    );
+    if this.id() != that.id() {
+        return None;
+    }
+    let (newest, copied) = (store.revision().await.ok()?, copy.revision().await.ok()?);
+    Some((newest + this.base).saturating_sub(copied + that.base))
+}
+
+/// Raises what must not be lower than on the disks: the store's generation, its base (so that a new
+/// alloc is newer than every file's), the last volume's id, and the volumes' epochs.
+async fn go_on_after(
+    store: &dyn MetaStore,
+    state: &StoreState,
+    survey: &Survey,
+    recorded: &BTreeMap<VolumeId, Recorded>,
+) -> Result<(), StartError> {
+    let revision = store.revision().await?;
+    let needed = (survey.alloc + BEYOND_REMOVALS).saturating_sub(revision);
+    let mut numbers = vec![
+        (STORE_GENERATION, state.generation().max(survey.generation)),
+        (STORE_BASE, state.base.max(needed)),
+    ];
+    let counter = store.get(VOLUME_COUNTER).await?;
+    let given = counter.as_ref().map_or(Ok(0), parse::<u64>)?;
+    if survey.last_volume > given {
+        numbers.push((VOLUME_COUNTER, survey.last_volume));
+    }
+    for (key, number) in numbers {
+        put(store, key.to_vec(), number.to_string().into_bytes()).await?;
+    }
+    for (volume, known) in recorded {
+        let promised = survey.promised.get(volume).copied().unwrap_or(0);
+        // V9: the token of the copy is not that of what was written since.
+        if known.record.epoch < promised || known.record.token.is_some() {
+            let record = VolumeRecord {
+                epoch: known.record.epoch.max(promised),
+                token: None,
+                ..known.record.clone()
+            };
+            put(store, volume_key(*volume), encode(&record)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody else has the copy.
+async fn put(store: &dyn MetaStore, key: Vec<u8>, value: Vec<u8>) -> Result<(), StartError> {
+    let none: Vec<Compare> = Vec::new();
+    let outcome = store.transact(none, vec![Change::Put(key, value)]).await?;
+    debug_assert!(matches!(outcome, Outcome::Committed(_)));
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Why a command was not done, and how it ends then.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use volumed_client::admin::{AdminError, BackUpError, ErrorCode};
+use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
+use volumed_meta::CopyError;
+use volumed_node::RestoreError;
+
+use crate::kernel::KernelError;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The daemon refused or cannot be reached.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// There is no backup.
+    #[error(transparent)]
+    BackUp(#[from] BackUpError),
+    /// The store cannot be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// The file is there already.
+    #[error("{} exists already: name another file, or move that one away", .0.display())]
+    BackupExists(PathBuf),
+    /// The store was not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The kernel does not have the volume.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A daemon runs.
+    #[error("the store can be restored while volumed is stopped: {0}")]
+    Running(#[from] StateFolderError),
+    /// None is meant.
+    #[error("the pool has no disk {0:?}: volumed disk list shows them all")]
+    NoDisk(String),
+    /// More than one is meant.
+    #[error("the ids of several disks begin with {0:?}: write more of it")]
+    SeveralDisks(String),
+    /// It would lose it.
+    #[error("{owner} has the volume {name}: add --take-over to take it from there")]
+    Owned {
+        /// The volume.
+        name: String,
+        /// Who has it.
+        owner: String,
+    },
+    /// Whoever has it gives it up by itself.
+    #[error("the volume {0} is not exported")]
+    NotExported(String),
+    /// Nobody said yes.
+    #[error("nothing was deleted")]
+    NotConfirmed,
+    /// Nobody can be asked.
+    #[error("deleting a volume cannot be undone: add --yes to do it without being asked")]
+    NobodyToAsk,
+    /// Standard output or input is closed.
+    #[error("cannot write the answer: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+impl CommandError {
+    /// As `--help` lists them.
+    pub fn exit_code(&self) -> ExitCode {
+        let number = match self {
+            Self::Admin(AdminError::Unreachable { .. })
+            | Self::Kernel(KernelError::Admin(AdminError::Unreachable { .. }))
+            | Self::BackUp(BackUpError::Admin(AdminError::Unreachable { .. })) => 5,
+            Self::Config(_)
+            | Self::SeveralDisks(_)
+            | Self::Kernel(KernelError::InvalidDevice(_)) => 2,
+            Self::NoDisk(_) | Self::Kernel(KernelError::NotAttached(_)) => 3,
+            Self::Owned { .. }
+            | Self::NotExported(_)
+            | Self::Kernel(
+                KernelError::Busy(_)
+                | KernelError::HasOther { .. }
+                | KernelError::Held(_)
+                | KernelError::Freed(_)
+                | KernelError::Owned { .. },
+            ) => 4,
+            Self::Admin(error) | Self::Kernel(KernelError::Admin(error)) => match error.code() {
+                Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
+                Some(
+                    ErrorCode::VolumeExists
+                    | ErrorCode::VolumeAttached
+                    | ErrorCode::NotOwner
+                    | ErrorCode::DiskExists
+                    | ErrorCode::DiskState
+                    | ErrorCode::WouldLose,
+                ) => 4,
+                _ => 1,
+            },
+            _ => 1,
+        };
+        ExitCode::from(number)
+    }
+}

@@ -1,0 +1,149 @@
+//! `volumed meta …`: the metadata store, its copies, and one of them in its place.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use volumed_core::size::display;
+use volumed_daemon::StateFolder;
+use volumed_node::{Loss, RestoreError, Restored, restore};
+
+use super::answer::{client, print, print_as};
+use super::error::CommandError;
+use super::table;
+use crate::cli::{MetaCommand, RestoreArgs};
+use crate::config::Settings;
+
+/// `volumed meta …`
+pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
+    match command {
+        MetaCommand::Show { call } => {
+            let store = client(&call).store().await?;
+            print(&call, &store, || table::store(&store))
+        }
+        MetaCommand::Backup { file, store, call } => {
+            if file.exists() {
+                return Err(CommandError::BackupExists(file));
+            }
+            let mut progress = Progress::new("copied");
+            let bytes = if let Some(store) = store {
+                copy(&store, &file, progress)?
+            } else {
+                let told = |done, all| progress.show(done, all);
+                client(&call).back_up_store(&file, told).await?
+            };
+            let answer = serde_json::json!({ "file": file, "bytes": bytes });
+            print(&call, &answer, || {
+                format!(
+                    "The metadata store is in {} ({})",
+                    file.display(),
+                    display(bytes)
+                )
+            })
+        }
+        MetaCommand::Restore(arguments) => put_back(*arguments).await,
+    }
+}
+
+/// Without a daemon; safe beside one too.
+fn copy(store: &Path, file: &Path, mut progress: Progress) -> Result<u64, CommandError> {
+    let told = |done, all| progress.show(done * PAGE, all * PAGE);
+    Ok(volumed_meta::copy_file(store, file, told)?.bytes)
+}
+
+/// SQLite's.
+const PAGE: u64 = 4096;
+
+async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
+    let settings = Settings::load(&arguments.settings, arguments.config.as_deref())?;
+    // As long as it is held, no daemon starts.
+    let _folder = StateFolder::open(&settings.data, "volumed")?;
+    let mut progress = Progress::new("checked");
+    let restored = restore(
+        &arguments.file,
+        &settings.store,
+        settings.disk_settings(),
+        arguments.accept_loss,
+        move |done, all| progress.show(done * PAGE, all * PAGE),
+    );
+    match restored.await {
+        Ok(restored) => {
+            let answer = Answer::of(&restored);
+            print_as(arguments.json, &answer, || {
+                describe(&restored, &settings.store)
+            })
+        }
+        Err(RestoreError::Loss(loss)) => {
+            for line in table::loss(&loss) {
+                writeln!(io::stderr(), "{line}")?;
+            }
+            Err(RestoreError::Loss(loss).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<'r> {
+    revision: u64,
+    keys: u64,
+    loss: &'r Loss,
+    kept: Option<&'r Path>,
+}
+
+impl<'r> Answer<'r> {
+    fn of(restored: &'r Restored) -> Self {
+        Self {
+            revision: restored.copied.revision,
+            keys: restored.copied.keys,
+            loss: &restored.loss,
+            kept: restored.kept.as_deref(),
+        }
+    }
+}
+
+fn describe(restored: &Restored, store: &Path) -> String {
+    let Restored { copied, loss, kept } = restored;
+    let (place, revision, keys) = (store.display(), copied.revision, copied.keys);
+    let mut lines = vec![format!(
+        "{place} is the copy of revision {revision} with {keys} keys"
+    )];
+    if let Some(kept) = kept {
+        lines.push(format!("What was there is kept as {}", kept.display()));
+    }
+    lines.extend(table::loss(loss));
+    lines.join("\n")
+}
+
+/// A line on a terminal that tells how far something is.
+struct Progress {
+    what: &'static str,
+    percent: u64,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            percent: 0,
+            shown: io::stderr().is_terminal(),
+        }
+    }
+
+    fn show(&mut self, done: u64, all: u64) {
+        let percent = (done * 100).checked_div(all).unwrap_or(100);
+        if self.shown && percent != self.percent {
+            self.percent = percent;
+            let end = if percent == 100 { "\n" } else { "" };
+            // Nobody is harmed by a line that is not seen.
+            let _ = write!(
+                io::stderr(),
+                "\r{} {percent:3} % of {}{end}",
+                self.what,
+                display(all)
+            );
+        }
+    }
+}
