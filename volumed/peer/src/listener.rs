@@ -142,8 +142,9 @@ impl Accepting {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let link = LinkId { node, number };
         tracing::info!(%node, %from, "a node linked");
-        let served = Served::new(link, Arc::clone(&self.host), stream, self.settings);
-        served.run(Frames::new(input), seat).await
+        let host = Arc::clone(&self.host);
+        let served = Served::new(link, host, stream, self.settings, seat);
+        served.run(Frames::new(input)).await
     }
 
     /// Finds out who calls.

@@ -61,10 +61,12 @@ impl Seat {
 
 impl Seated {
     /// Waits until the seat is wanted by a newer link, or nobody is to have it.
-    pub async fn unseated(&mut self) {
-        let number = self.number;
-        // The seat's sender lives as long as all links.
-        let _ = self.newest.wait_for(|newest| *newest > number).await;
+    pub fn unseated(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (number, mut newest) = (self.number, self.newest.clone());
+        async move {
+            // The seat's sender lives as long as all links.
+            let _ = newest.wait_for(|newest| *newest > number).await;
+        }
     }
 }
 
@@ -89,13 +91,13 @@ mod tests {
     #[tokio::test]
     async fn the_next_link_waits_until_the_one_before_has_left() {
         let seats = Seats::default();
-        let mut first = seats.take(NodeId(1)).await;
+        let first = seats.take(NodeId(1)).await;
         assert!(ready(pin!(first.unseated())).await.is_none());
         let mut second = pin!(seats.take(NodeId(1)));
         assert!(ready(second.as_mut()).await.is_none());
         first.unseated().await;
         drop(first);
-        let mut second = second.await;
+        let second = second.await;
         assert!(ready(pin!(second.unseated())).await.is_none());
         seats.take(NodeId(2)).await;
         assert!(ready(pin!(second.unseated())).await.is_none());
@@ -112,7 +114,7 @@ mod tests {
         let mut third = pin!(seats.take(NodeId(1)));
         assert!(ready(third.as_mut()).await.is_none());
         drop(first);
-        let mut second = second.await;
+        let second = second.await;
         second.unseated().await;
         drop(second);
         assert!(ready(pin!(third.await.unseated())).await.is_none());

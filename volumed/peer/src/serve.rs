@@ -19,10 +19,18 @@ pub(crate) struct Served {
     settings: Settings,
     /// The sum of the weights of all messages so far.
     taken: u64,
+    /// Free only after the host was told of the end.
+    seat: Seated,
 }
 
 impl Served {
-    pub fn new(link: LinkId, host: Arc<dyn Host>, stream: Stream, settings: Settings) -> Self {
+    pub fn new(
+        link: LinkId,
+        host: Arc<dyn Host>,
+        stream: Stream,
+        settings: Settings,
+        seat: Seated,
+    ) -> Self {
         let pulse = Pulse::new(&settings.times);
         Self {
             link,
@@ -30,18 +38,19 @@ impl Served {
             writer: Arc::new(Writer::new(stream, pulse)),
             settings,
             taken: 0,
+            seat,
         }
     }
 
     /// Hands over messages until the link ends, or another one takes its seat.
-    pub async fn run(mut self, frames: Frames, mut seat: Seated) -> LinkError {
-        let writer = Arc::clone(&self.writer);
+    pub async fn run(mut self, frames: Frames) -> LinkError {
+        let (writer, unseated) = (Arc::clone(&self.writer), self.seat.unseated());
         tokio::select! {
             Err(error) = self.receive(frames) => error,
             () = writer.send_rest() => LinkError::Gone,
             () = writer.gone() => LinkError::Gone,
             () = writer.pulse().beat(|| writer.ping()) => LinkError::Silent,
-            () = seat.unseated() => LinkError::Replaced,
+            () = unseated => LinkError::Replaced,
         }
     }
 
