@@ -5,6 +5,7 @@
 
 mod checking;
 mod copying;
+mod hosted;
 mod reading;
 mod replicas;
 mod space;
@@ -17,12 +18,13 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId};
-use volumed_core::message::{ExtentFile, OpId};
+use volumed_core::message::{Answer, ExtentFile, OpId};
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, IoError, Reply, Request, VolumeId,
 };
 use volumed_meta::{MetaStore, StoreError};
+use volumed_peer::ReplyTo;
 
 use super::activity::DiskWork;
 use super::damage::{self, KeptDamage};
@@ -32,6 +34,7 @@ use super::open_extents::OpenExtents;
 use super::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
+use hosted::Hosted;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
@@ -83,6 +86,7 @@ struct State {
     scrubbing: BTreeMap<DiskNumber, oneshot::Sender<Option<u32>>>,
     /// Extents that the head copies elsewhere.
     copies: BTreeMap<ExtentIndex, Followed>,
+    hosted: Hosted,
 }
 
 /// The volume's replica on one disk.
@@ -95,6 +99,8 @@ pub(super) struct Held {
 enum Deed {
     Disk(Arc<PoolDisk>, DiskOpId, DiskOp),
     Reply(Answered, Reply),
+    /// To a head on another node.
+    Answer(ReplyTo, Answer),
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
     Switch(ExtentFile, Move),
@@ -133,6 +139,7 @@ impl Machine {
             settled: None,
             scrubbing: BTreeMap::new(),
             copies: BTreeMap::new(),
+            hosted: Hosted::default(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
@@ -284,6 +291,7 @@ impl Machine {
     pub fn tick(self: &Arc<Self>) {
         self.join_disks();
         self.head_event(HeadEvent::Tick);
+        self.rest_if_unused();
     }
 
     /// Tells the head how a placement or a removal ended.
@@ -319,6 +327,7 @@ impl Machine {
                     answer(reply);
                     self.progress.notify_waiters();
                 }
+                Deed::Answer(reply, answer) => reply.answer(answer),
                 Deed::Place(extents) => {
                     let machine = Arc::clone(self);
                     self.node

@@ -11,7 +11,7 @@ use volumed_core::message::ExtentFile;
 use volumed_core::replica::{Damage, Replica};
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::{Disk, DiskError};
-use volumed_meta::MetaStore;
+use volumed_meta::{Entry, MetaStore};
 
 use super::activity::DiskWork;
 use super::added::{absent, with_added};
@@ -214,27 +214,36 @@ pub(super) async fn read_volumes(
 ) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
     let mut recorded = BTreeMap::new();
     for entry in read_all(store, VOLUMES).await? {
-        let unreadable = |why: &str| unreadable(&entry.key, why);
-        let id: VolumeId = last_part(&entry.key)
-            .parse()
-            .map_err(|_| unreadable("its key is no volume's"))?;
-        let record: VolumeRecord = decode(&entry)?;
-        let name = record
-            .name
-            .parse()
-            .map_err(|_| unreadable("its name is no volume's"))?;
-        let placements = placements::load(store, id).await;
-        let placements = placements.map_err(|error| placements_error(error, id))?;
-        let damage = damage::load(store, id).await?;
-        let volume = Recorded {
-            name,
-            record,
-            placements,
-            damage,
-        };
+        let (id, volume) = read_volume(store, &entry).await?;
         recorded.insert(id, volume);
     }
     Ok(recorded)
+}
+
+/// What the store has of a volume, whose record this is.
+pub(super) async fn read_volume(
+    store: &dyn MetaStore,
+    entry: &Entry,
+) -> Result<(VolumeId, Recorded), StartError> {
+    let unreadable = |why: &str| unreadable(&entry.key, why);
+    let id: VolumeId = last_part(&entry.key)
+        .parse()
+        .map_err(|_| unreadable("its key is no volume's"))?;
+    let record: VolumeRecord = decode(entry)?;
+    let name = record
+        .name
+        .parse()
+        .map_err(|_| unreadable("its name is no volume's"))?;
+    let placements = placements::load(store, id).await;
+    let placements = placements.map_err(|error| placements_error(error, id))?;
+    let damage = damage::load(store, id).await?;
+    let volume = Recorded {
+        name,
+        record,
+        placements,
+        damage,
+    };
+    Ok((id, volume))
 }
 
 fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {
@@ -300,40 +309,47 @@ fn recover(
     node: &Arc<Node>,
     recorded: BTreeMap<VolumeId, Recorded>,
 ) -> Result<BTreeMap<VolumeName, Arc<Volume>>, StartError> {
-    let (mut volumes, disks) = (BTreeMap::new(), node.disks.all());
-    for (
-        id,
-        Recorded {
-            name,
-            record,
-            placements,
-            mut damage,
-        },
-    ) in recorded
-    {
-        let mut replicas = BTreeMap::new();
-        for (&number, on) in &*disks {
-            let disk = &on.disk;
-            let found = disk.recover(id, placements.on(number));
-            let found = found.map_err(disk_error(disk.path()))?;
-            match Replica::recover(id, number, Arc::clone(disk.space()), found) {
-                Ok(mut replica) => {
-                    replica.recall_damage(damage.remove(&number).unwrap_or_default());
-                    let on = Arc::clone(on);
-                    replicas.insert(number, Held { on, replica });
-                }
-                Err(error) => {
-                    tracing::error!(volume = %name, disk = %disk.id(), %error, "the promise is damaged");
-                }
-            }
-        }
-        let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
-        machine.know_lost(placements.lost);
-        volumes.insert(name.clone(), Volume::new(id, name, record, machine));
+    let mut volumes = BTreeMap::new();
+    for (id, recorded) in recorded {
+        let volume = recover_volume(node, id, recorded)?;
+        volumes.insert(volume.name.clone(), volume);
     }
     // Only now is known what the volumes hold.
-    for on in disks.values() {
+    for on in node.disks.all().values() {
         on.disk.measure().map_err(disk_error(on.disk.path()))?;
     }
     Ok(volumes)
+}
+
+/// Makes a volume's replicas from what the disks hold. Blocks.
+pub(super) fn recover_volume(
+    node: &Arc<Node>,
+    id: VolumeId,
+    recorded: Recorded,
+) -> Result<Arc<Volume>, StartError> {
+    let Recorded {
+        name,
+        record,
+        placements,
+        mut damage,
+    } = recorded;
+    let mut replicas = BTreeMap::new();
+    for (&number, on) in &*node.disks.all() {
+        let disk = &on.disk;
+        let found = disk.recover(id, placements.on(number));
+        let found = found.map_err(disk_error(disk.path()))?;
+        match Replica::recover(id, number, Arc::clone(disk.space()), found) {
+            Ok(mut replica) => {
+                replica.recall_damage(damage.remove(&number).unwrap_or_default());
+                let on = Arc::clone(on);
+                replicas.insert(number, Held { on, replica });
+            }
+            Err(error) => {
+                tracing::error!(volume = %name, disk = %disk.id(), %error, "the promise is damaged");
+            }
+        }
+    }
+    let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
+    machine.know_lost(placements.lost);
+    Ok(Volume::new(id, name, record, machine))
 }
