@@ -400,10 +400,12 @@ impl State {
     }
 
     fn drop_head(&mut self) {
-        self.head = None;
+        let head = self.head.take();
         self.copies.clear();
-        for held in self.replicas.values_mut() {
-            held.replica.give_back_grant();
+        if let Some(epoch) = head.map(|head| head.epoch()) {
+            for held in self.replicas.values_mut() {
+                held.give_back_grant_of(epoch);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use volumed_core::wire::{Frame, HEADER_SIZE, Header, VERSION, WireError};
 
 /// What a side sends that has nothing to say: a header of no kind, and no body.
@@ -64,7 +64,7 @@ impl Frames {
             self.header = (*bytes != PING)
                 .then(|| Header::decode(bytes))
                 .transpose()?;
-            drop(self.input.split_to(HEADER_SIZE));
+            self.input.advance(HEADER_SIZE);
         }
         let Some(header) = self.header else {
             return Ok(Some(Item::Ping));

@@ -47,7 +47,8 @@ struct Called {
 }
 
 impl Listener {
-    /// Accepts links at a socket. To be called within the runtime that is to run them.
+    /// Accepts links at a socket. To be called within the runtime that is to run them: one of their own,
+    /// since replicas write into the page cache on its threads.
     pub fn start(
         socket: TcpListener,
         own: Identity,

@@ -11,7 +11,7 @@ use volumed_core::replica::ReplicaEvent;
 use volumed_core::{DiskNumber, Epoch};
 use volumed_peer::{LinkId, ReplyTo};
 
-use super::{Input, Machine, State};
+use super::{Held, Input, Machine, State};
 
 /// A volume that no head here has, and nobody elsewhere sent anything for so many ticks, gives its memory
 /// back.
@@ -21,8 +21,8 @@ const REST_AFTER: u32 = 60;
 #[derive(Default)]
 pub(super) struct Hosted {
     unanswered: HashMap<(DiskNumber, Epoch, OpId), ReplyTo>,
-    /// Where the last message to each disk came from.
-    links: BTreeMap<DiskNumber, LinkId>,
+    /// Where the last message to each disk came from, and its epoch.
+    links: BTreeMap<DiskNumber, (LinkId, Epoch)>,
     /// Ticks since the last message, until the machine rests.
     quiet: Option<u32>,
 }
@@ -34,7 +34,7 @@ impl Hosted {
         let &Message {
             disk, epoch, op, ..
         } = message;
-        self.links.insert(disk, reply.link());
+        self.links.insert(disk, (reply.link(), epoch));
         self.quiet = Some(0);
         self.unanswered.insert((disk, epoch, op), reply)
     }
@@ -55,6 +55,15 @@ impl Hosted {
 
     fn is_unused(&self) -> bool {
         self.unanswered.is_empty()
+    }
+}
+
+impl Held {
+    /// The head of this epoch is gone. What another one was granted since stays.
+    pub(super) fn give_back_grant_of(&mut self, epoch: Epoch) {
+        if self.replica.promised() == epoch {
+            self.replica.give_back_grant();
+        }
     }
 }
 
@@ -86,9 +95,10 @@ impl Machine {
             let State {
                 hosted, replicas, ..
             } = &mut *state;
-            for (disk, _) in hosted.links.extract_if(.., |_, from| *from == link) {
+            let ended = hosted.links.extract_if(.., |_, (from, _)| *from == link);
+            for (disk, (_, epoch)) in ended {
                 if let Some(held) = replicas.get_mut(&disk) {
-                    held.replica.give_back_grant();
+                    held.give_back_grant_of(epoch);
                 }
             }
             let ended = hosted

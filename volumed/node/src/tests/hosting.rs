@@ -317,6 +317,40 @@ async fn what_a_head_was_granted_is_free_again_when_its_link_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_goes_leaves_what_the_next_one_was_granted() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    let volume = create(&volumes).await;
+    let (listener, address) = serve(&volumes).await;
+    let on = only_disk(&volumes);
+    let mut elsewhere = Head::new(address, volume, 1).await;
+    elsewhere.disk = on.number;
+    elsewhere.promise(BTreeSet::new()).await;
+    // The next one is here.
+    for next in ["a", "b"] {
+        volumes.attach(&name("v"), owner(next)).await.unwrap();
+    }
+    let view = volumes.show(&name("v")).await.unwrap();
+    assert_eq!(view.epoch, Epoch(2));
+    let export = open(&volumes, "v@2").await.unwrap();
+    write(&export, 0, b"from here", true).await.unwrap();
+    let granted = on.disk.space().granted();
+    assert!(granted > 0);
+    listener.stop().await;
+    assert_eq!(on.disk.space().granted(), granted);
+    // And the one after it is elsewhere again.
+    let (_listener, address) = serve(&volumes).await;
+    let mut elsewhere = Head::new(address, volume, 3).await;
+    elsewhere.disk = on.number;
+    assert_eq!(elsewhere.ask(Ask::Promise).await, Ok(Bytes::new()));
+    elsewhere.incarnation = on.disk.incarnation();
+    elsewhere.ask(grant()).await.unwrap();
+    let machine = Arc::clone(&volumes.shared.all()[0].machine);
+    machine.end_head(false).await;
+    assert_eq!(on.disk.space().granted(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_volume_that_heads_elsewhere_left_alone_closes_its_files() {
     let folder = TempDir::new().unwrap();
     let volumes = start(&folder).await;
