@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use volumed_peer::{HELLO_HEAD, Hello, MOST_HELLO};
 
-/// A hello, which is read in the pieces that it may come in as it is when it comes whole; its magic is made
-/// right.
+/// A hello, whose magic is made right: a part of it is waited for to be whole, and what is read is written as
+/// it was meant.
 pub fn hello(data: &[u8]) {
     let said = [b"HYLK", data].concat();
     let mut whole = BytesMut::from(&said[..]);
