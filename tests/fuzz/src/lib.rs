@@ -8,6 +8,7 @@ mod forms;
 mod mounts;
 mod nbd;
 mod netlink;
+mod peer_hello;
 mod peer_messages;
 mod policies;
 mod requests;
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mount_listing", mounts::listing),
     ("nbd_server", nbd::server),
     ("nbd_client", nbd::client),
+    ("peer_hello", peer_hello::hello),
     ("peer_messages", peer_messages::frames),
     ("netlink", netlink::datagram),
 ];

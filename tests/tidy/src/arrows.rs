@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 27] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -34,15 +34,27 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("volumed-disk", &["volumed-buffers", "volumed-core"]),
     (
         "volumed-listener",
-        &["volumed-daemon", "volumed-nbd", "volumed-socket"],
+        &[
+            "volumed-daemon",
+            "volumed-nbd",
+            "volumed-socket",
+            "volumed-stream",
+        ],
     ),
     ("volumed-meta", &[]),
     ("volumed-nbd", &[]),
     ("volumed-netlink", &[]),
     (
         "volumed-node",
-        &["volumed-core", "volumed-disk", "volumed-meta"],
+        &[
+            "volumed-core",
+            "volumed-disk",
+            "volumed-meta",
+            "volumed-peer",
+        ],
     ),
+    ("volumed-peer", &["volumed-core", "volumed-stream"]),
+    ("volumed-stream", &["volumed-socket"]),
     (
         "s3d",
         &[

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 use volumed_nbd::server::{Command, Event, Replies, Requests};
 use volumed_nbd::{Failure, Violation};
+use volumed_stream::Stream;
 
 use super::budget::{Budget, UNIT};
 use super::busy_poll::BusyPoll;
@@ -14,7 +15,6 @@ use super::exports::{Export, Exports};
 use super::handshake::{HandshakeError, Opened, shake_hands};
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::stream::Stream;
 use super::tls::Tls;
 
 /// What the requests of one connection may hold in memory together, in bytes; one larger request

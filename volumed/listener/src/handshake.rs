@@ -2,9 +2,9 @@ use std::io;
 
 use volumed_nbd::Violation;
 use volumed_nbd::server::{Handshake, Requests, Step};
+use volumed_stream::Stream;
 
 use super::exports::{Export as _, Exports, Refused};
-use super::stream::Stream;
 use super::tls::Tls;
 
 /// Why no export was opened.
@@ -50,7 +50,7 @@ pub(super) async fn shake_hands<E: Exports>(
             // The machine offers TLS nowhere else.
             (Step::Aborted, _) | (Step::StartTls, None) => return Ok(None),
             (Step::StartTls, Some(tls)) => {
-                let started = stream.start_tls(tls.config()).await;
+                let started = stream.accept_tls(tls.config()).await;
                 stream = started.map_err(HandshakeError::Tls)?;
             }
             (Step::List, _) => {

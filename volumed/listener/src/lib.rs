@@ -9,8 +9,6 @@ mod handshake;
 mod listener;
 mod metrics;
 mod outbox;
-mod peers;
-mod stream;
 mod tls;
 
 pub use exports::{Answer, Export, Exports, Refused};

@@ -10,14 +10,13 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use volumed_stream::{Caller, Callers, Stream};
 
 use super::budget::Budget;
 use super::connection::{ConnectionError, Service, serve};
 use super::exports::Exports;
 use super::handshake::HandshakeError;
 use super::metrics::Metrics;
-use super::peers::{Peer, Peers};
-use super::stream::Stream;
 use super::tls::Tls;
 
 /// Where clients come in.
@@ -47,7 +46,7 @@ pub struct Limits {
 /// A connection, and its share of those that may be open.
 struct Accepted {
     socket: Socket,
-    peer: Option<Peer>,
+    caller: Option<Caller>,
     tls: Option<Tls>,
     _permit: OwnedSemaphorePermit,
 }
@@ -109,8 +108,8 @@ impl Listener {
             full: false,
         };
         let unix = tokio::net::UnixListener::from_std(sockets.unix)?;
-        let peers = Peers::new(limits.connections_per_address);
-        tokio::spawn(accepting.run(unix, sockets.tcp, peers, stopped));
+        let callers = Callers::new(limits.connections_per_address);
+        tokio::spawn(accepting.run(unix, sockets.tcp, callers, stopped));
         Ok(Self { stop, threads })
     }
 
@@ -139,7 +138,7 @@ impl Accepting {
         mut self,
         unix: tokio::net::UnixListener,
         tcp: Option<(TcpListener, Option<Tls>)>,
-        peers: Arc<Peers>,
+        callers: Arc<Callers>,
         mut stopped: watch::Receiver<bool>,
     ) {
         let (tcp, tls) = tcp.map_or((None, None), |(tcp, tls)| (Some(tcp), tls));
@@ -148,7 +147,7 @@ impl Accepting {
                 _ = stopped.wait_for(|stopped| *stopped) => return,
                 accepted = unix.accept() => accepted.and_then(|(stream, _)| self.take_unix(stream)),
                 accepted = accept(tcp.as_ref()) => {
-                    accepted.and_then(|(stream, from)| self.take_tcp(stream, from, &peers, tls.clone()))
+                    accepted.and_then(|(stream, from)| self.take_tcp(stream, from, &callers, tls.clone()))
                 }
             };
             if let Err(error) = accepted {
@@ -169,21 +168,21 @@ impl Accepting {
         &mut self,
         stream: TcpStream,
         from: SocketAddr,
-        peers: &Arc<Peers>,
+        callers: &Arc<Callers>,
         tls: Option<Tls>,
     ) -> io::Result<()> {
-        let Some(peer) = peers.admit(from.ip()) else {
+        let Some(caller) = callers.admit(from.ip()) else {
             self.metrics.refused_connections.inc();
             tracing::debug!(%from, "refusing an NBD connection: its address has too many");
             return Ok(());
         };
         // Answers are sent whole: there is nothing to wait for.
         stream.set_nodelay(true)?;
-        self.take(Socket::Tcp(stream.into_std()?), Some(peer), tls);
+        self.take(Socket::Tcp(stream.into_std()?), Some(caller), tls);
         Ok(())
     }
 
-    fn take(&mut self, socket: Socket, peer: Option<Peer>, tls: Option<Tls>) {
+    fn take(&mut self, socket: Socket, caller: Option<Caller>, tls: Option<Tls>) {
         let Ok(permit) = self.room.clone().try_acquire_owned() else {
             // Dropped: waiting in line, it would look like a daemon that hangs.
             self.metrics.refused_connections.inc();
@@ -199,7 +198,7 @@ impl Accepting {
         // A lane ends only when everything does.
         let _ = self.lanes[self.turn].send(Accepted {
             socket,
-            peer,
+            caller,
             tls,
             _permit: permit,
         });
@@ -239,14 +238,13 @@ async fn serve_accepted<E: Exports>(
 ) {
     let Accepted {
         socket,
-        mut peer,
+        mut caller,
         tls,
         _permit,
     } = accepted;
     let stream = match socket {
-        Socket::Unix(socket) => volumed_socket::split(socket)
-            .map(|(incoming, outgoing)| Stream::Unix(incoming, outgoing)),
-        Socket::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
+        Socket::Unix(socket) => volumed_socket::split(socket).map(Stream::from),
+        Socket::Tcp(socket) => TcpStream::from_std(socket).map(Stream::from),
     };
     let stream = match stream {
         Ok(stream) => stream,
@@ -256,8 +254,8 @@ async fn serve_accepted<E: Exports>(
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let opened = || {
-        if let Some(peer) = &mut peer {
-            peer.opened();
+        if let Some(caller) = &mut caller {
+            caller.opened();
         }
     };
     let metrics = service.metrics.clone();

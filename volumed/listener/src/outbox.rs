@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use volumed_nbd::server::Reply;
+use volumed_stream::Stream;
 
 use super::budget::Budget;
-use super::stream::Stream;
 
 /// Segments that one system call takes: a head and a body for every reply.
 const SEGMENTS: usize = 128;

@@ -7,6 +7,7 @@ mod activity;
 mod clock;
 mod disks;
 mod error;
+mod hosting;
 mod machine;
 mod name;
 mod scrub;
@@ -25,6 +26,7 @@ pub use error::{
     AttachError, BackUpError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
 };
+pub use hosting::Hosting;
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };

@@ -5,16 +5,17 @@
 
 mod checking;
 mod copying;
+mod hosted;
 mod in_sync;
 mod keeping;
 mod mending;
+mod perform;
 pub(crate) mod placer;
 mod reading;
 mod replicas;
 mod space;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -23,8 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{
     Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId, ResyncProgress,
 };
-use volumed_core::message::{ExtentFile, OpId};
-use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
+use volumed_core::replica::{DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, Reply, Request,
     VolumeId,
@@ -39,7 +39,9 @@ use crate::store::lost::Lost;
 use crate::store::placements::Placements;
 use copying::Followed;
 pub(super) use copying::Move;
+use hosted::Hosted;
 use in_sync::InSync;
+use perform::Deed;
 
 /// What all volumes of the node share.
 pub(super) struct Node {
@@ -93,28 +95,13 @@ struct State {
     copies: BTreeMap<ExtentIndex, Followed>,
     /// Disks that are being resynced, and how many regions may differ.
     resyncs: BTreeMap<DiskNumber, u64>,
+    hosted: Hosted,
 }
 
 /// The volume's replica on one disk.
 pub(super) struct Held {
     pub on: Arc<PoolDisk>,
     pub replica: Replica,
-}
-
-/// What is to be done outside of the lock.
-enum Deed {
-    Disk(Arc<PoolDisk>, DiskOpId, DiskOp),
-    Reply(Answered, Reply),
-    Place(Vec<ExtentIndex>),
-    Unplace(Vec<ExtentFile>),
-    Switch(ExtentFile, Move),
-    KeepDamage(DiskNumber),
-    Mend(OpId, ExtentIndex, Range<u32>),
-    /// Record who is in sync.
-    Record(InSync),
-    Resync(DiskNumber),
-    Recall(DiskNumber),
-    Tell(oneshot::Sender<Outcome>, Outcome),
 }
 
 enum Input {
@@ -147,6 +134,7 @@ impl Machine {
             scrubbing: BTreeMap::new(),
             copies: BTreeMap::new(),
             resyncs: BTreeMap::new(),
+            hosted: Hosted::default(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
@@ -297,6 +285,7 @@ impl Machine {
     pub fn tick(self: &Arc<Self>) {
         self.join_disks();
         self.head_event(HeadEvent::Tick);
+        self.rest_if_unused();
     }
 
     /// Tells the head how a placement or a removal ended.
@@ -316,86 +305,6 @@ impl Machine {
     fn now(&self) -> Moment {
         Moment(self.node.started.elapsed().as_millis() as u64)
     }
-
-    fn perform(self: &Arc<Self>, mut deeds: VecDeque<Deed>) {
-        while let Some(deed) = deeds.pop_front() {
-            match deed {
-                Deed::Disk(on, id, op) => {
-                    if let Some(result) = self.node.work.try_now(&on.disk, self.volume, &op) {
-                        let done = Input::Done(on, id, result);
-                        deeds.extend(self.state.lock().feed(self.now(), done));
-                    } else {
-                        self.run_in_pool(&on, id, op);
-                    }
-                }
-                Deed::Reply(answer, reply) => {
-                    answer(reply);
-                    self.progress.notify_waiters();
-                }
-                Deed::Place(extents) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(placer::place(machine, extents));
-                }
-                Deed::Unplace(files) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(placer::unplace(machine, files));
-                }
-                Deed::Switch(file, of) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(copying::switch(machine, file, of));
-                }
-                Deed::KeepDamage(disk) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(keeping::keep(machine, disk));
-                }
-                Deed::Mend(op, extent, blocks) => {
-                    let machine = Arc::clone(self);
-                    self.node
-                        .runtime
-                        .spawn(mending::mend(machine, op, extent, blocks));
-                }
-                Deed::Record(change) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(in_sync::record(machine, change));
-                }
-                Deed::Resync(disk) => {
-                    let machine = Arc::clone(self);
-                    self.node.runtime.spawn(in_sync::go_on(machine, disk));
-                }
-                Deed::Recall(disk) => {
-                    self.node.recall(disk);
-                    let recalled = Input::Replica(disk, ReplicaEvent::Recalled);
-                    deeds.extend(self.state.lock().feed(self.now(), recalled));
-                }
-                Deed::Tell(tell, outcome) => {
-                    // Whoever asked may have gone.
-                    let _ = tell.send(outcome);
-                }
-            }
-        }
-    }
-
-    fn run_in_pool(self: &Arc<Self>, on: &Arc<PoolDisk>, id: DiskOpId, op: DiskOp) {
-        let (machine, from) = (Arc::clone(self), Arc::clone(on));
-        let work = &self.node.work;
-        if let Some(file) = on.disk.group_of(self.volume, &op) {
-            return on.commit(work, (self.volume, file), op, move |result| {
-                machine.ended(from, id, result);
-            });
-        }
-        on.pool.run(move || {
-            let result = machine.node.work.run(&from.disk, machine.volume, &op);
-            machine.ended(Arc::clone(&from), id, result);
-            from.disk.write_back(machine.volume, &op);
-        });
-    }
-
-    fn ended(self: &Arc<Self>, on: Arc<PoolDisk>, id: DiskOpId, result: DiskResult) {
-        let done = Input::Done(on, id, result);
-        let deeds = self.state.lock().feed(self.now(), done);
-        self.perform(deeds);
-        self.progress.notify_waiters();
-    }
 }
 
 impl State {
@@ -406,11 +315,13 @@ impl State {
     }
 
     fn drop_head(&mut self) {
-        self.head = None;
+        let head = self.head.take();
         self.copies.clear();
         self.resyncs.clear();
-        for held in self.replicas.values_mut() {
-            held.replica.give_back_grant();
+        if let Some(epoch) = head.map(|head| head.epoch()) {
+            for held in self.replicas.values_mut() {
+                held.give_back_grant_of(epoch);
+            }
         }
     }
 

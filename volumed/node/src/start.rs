@@ -189,44 +189,51 @@ fn recover(
     node: &Arc<Node>,
     recorded: BTreeMap<VolumeId, Recorded>,
 ) -> Result<BTreeMap<VolumeName, Arc<Volume>>, StartError> {
-    let (mut volumes, disks) = (BTreeMap::new(), node.disks.all());
-    for (
-        id,
-        Recorded {
-            name,
-            record,
-            placements,
-            mut damage,
-        },
-    ) in recorded
-    {
-        let mut replicas = BTreeMap::new();
-        for (&number, on) in &*disks {
-            let disk = &on.disk;
-            if placements.stale.contains(&number) {
-                let made = disk.create_missing(id, &placements.on(number));
-                made.map_err(disk_error(disk.path()))?;
-            }
-            let found = disk.recover(id, placements.on(number));
-            let found = found.map_err(disk_error(disk.path()))?;
-            match Replica::recover(id, number, Arc::clone(disk.space()), found) {
-                Ok(mut replica) => {
-                    replica.recall_damage(damage.remove(&number).unwrap_or_default());
-                    let on = Arc::clone(on);
-                    replicas.insert(number, Held { on, replica });
-                }
-                Err(error) => {
-                    tracing::error!(volume = %name, disk = %disk.id(), %error, "the promise is damaged");
-                }
-            }
-        }
-        let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
-        machine.know_lost(placements.lost);
-        volumes.insert(name.clone(), Volume::new(id, name, record, machine));
+    let mut volumes = BTreeMap::new();
+    for (id, recorded) in recorded {
+        let volume = recover_volume(node, id, recorded)?;
+        volumes.insert(volume.name.clone(), volume);
     }
     // Only now is known what the volumes hold.
-    for on in disks.values() {
+    for on in node.disks.all().values() {
         on.disk.measure().map_err(disk_error(on.disk.path()))?;
     }
     Ok(volumes)
+}
+
+/// Makes a volume's replicas from what the disks hold. Blocks.
+pub(crate) fn recover_volume(
+    node: &Arc<Node>,
+    id: VolumeId,
+    recorded: Recorded,
+) -> Result<Arc<Volume>, StartError> {
+    let Recorded {
+        name,
+        record,
+        placements,
+        mut damage,
+    } = recorded;
+    let mut replicas = BTreeMap::new();
+    for (&number, on) in &*node.disks.all() {
+        let disk = &on.disk;
+        if placements.stale.contains(&number) {
+            let made = disk.create_missing(id, &placements.on(number));
+            made.map_err(disk_error(disk.path()))?;
+        }
+        let found = disk.recover(id, placements.on(number));
+        let found = found.map_err(disk_error(disk.path()))?;
+        match Replica::recover(id, number, Arc::clone(disk.space()), found) {
+            Ok(mut replica) => {
+                replica.recall_damage(damage.remove(&number).unwrap_or_default());
+                let on = Arc::clone(on);
+                replicas.insert(number, Held { on, replica });
+            }
+            Err(error) => {
+                tracing::error!(volume = %name, disk = %disk.id(), %error, "the promise is damaged");
+            }
+        }
+    }
+    let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
+    machine.know_lost(placements.lost);
+    Ok(Volume::new(id, name, record, machine))
 }

@@ -19,6 +19,7 @@ mod copies;
 mod damage;
 mod disks;
 mod growth;
+mod hosting;
 mod leftovers;
 mod removed;
 mod replicas;

@@ -75,6 +75,14 @@ impl Outgoing {
         (&*self.0).write_vectored(pieces)
     }
 
+    /// Ends both directions, also for who reads.
+    ///
+    /// # Errors
+    /// When the socket is not connected any more.
+    pub fn shut_down(&self) -> io::Result<()> {
+        self.0.shutdown(std::net::Shutdown::Both)
+    }
+
     /// Waits until the socket takes something.
     ///
     /// # Errors

@@ -13,13 +13,16 @@ impl Machine {
     /// Takes a replica in, in place of the one on a disk with the same number. A head that runs, and
     /// has extents on neither, may place some on the disk from now on.
     pub fn put_replica(self: &Arc<Self>, held: Held) {
-        let deeds = {
+        let (deeds, unanswered) = {
             let mut state = self.state.lock();
             let disk = held.on.number;
             state.scrubbing.remove(&disk);
             state.replicas.insert(disk, held);
-            state.feed(self.now(), Input::Head(HeadEvent::Leave(disk)))
+            let unanswered = state.hosted.leave(disk);
+            let leave = Input::Head(HeadEvent::Leave(disk));
+            (state.feed(self.now(), leave), unanswered)
         };
+        drop(unanswered);
         self.perform(deeds);
         self.join_disks();
     }
@@ -169,9 +172,10 @@ impl State {
     ) {
         for effect in effects {
             match effect {
-                ReplicaEffect::Answer(answer) => {
-                    inputs.push_back(Input::Head(HeadEvent::Answer(answer)));
-                }
+                ReplicaEffect::Answer(answer) => match self.hosted.reply_to(&answer) {
+                    Some(reply) => deeds.push_back(Deed::Answer(reply, answer)),
+                    None => inputs.push_back(Input::Head(HeadEvent::Answer(answer))),
+                },
                 ReplicaEffect::Disk(id, op) => {
                     let on = self.replicas.get(&disk).map(|held| Arc::clone(&held.on));
                     deeds.extend(on.map(|on| Deed::Disk(on, id, op)));

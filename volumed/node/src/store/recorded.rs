@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use volumed_core::replica::Damage;
 use volumed_core::{DiskNumber, VolumeId};
-use volumed_meta::MetaStore;
+use volumed_meta::{Entry, MetaStore};
 
 use crate::error::{PlacementsError, StartError};
 use crate::name::VolumeName;
@@ -27,27 +27,36 @@ pub(crate) async fn read_volumes(
 ) -> Result<BTreeMap<VolumeId, Recorded>, StartError> {
     let mut recorded = BTreeMap::new();
     for entry in read_all(store, VOLUMES).await? {
-        let unreadable = |why: &str| unreadable(&entry.key, why);
-        let id: VolumeId = last_part(&entry.key)
-            .parse()
-            .map_err(|_| unreadable("its key is no volume's"))?;
-        let record: VolumeRecord = decode(&entry)?;
-        let name = record
-            .name
-            .parse()
-            .map_err(|_| unreadable("its name is no volume's"))?;
-        let placements = placements::load(store, id).await;
-        let placements = placements.map_err(|error| placements_error(error, id))?;
-        let damage = damage::load(store, id).await?;
-        let volume = Recorded {
-            name,
-            record,
-            placements,
-            damage,
-        };
+        let (id, volume) = read_volume(store, &entry).await?;
         recorded.insert(id, volume);
     }
     Ok(recorded)
+}
+
+/// What the store has of a volume, whose record this is.
+pub(crate) async fn read_volume(
+    store: &dyn MetaStore,
+    entry: &Entry,
+) -> Result<(VolumeId, Recorded), StartError> {
+    let unreadable = |why: &str| unreadable(&entry.key, why);
+    let id: VolumeId = last_part(&entry.key)
+        .parse()
+        .map_err(|_| unreadable("its key is no volume's"))?;
+    let record: VolumeRecord = decode(entry)?;
+    let name = record
+        .name
+        .parse()
+        .map_err(|_| unreadable("its name is no volume's"))?;
+    let placements = placements::load(store, id).await;
+    let placements = placements.map_err(|error| placements_error(error, id))?;
+    let damage = damage::load(store, id).await?;
+    let volume = Recorded {
+        name,
+        record,
+        placements,
+        damage,
+    };
+    Ok((id, volume))
 }
 
 pub(crate) fn placements_error(error: PlacementsError, volume: VolumeId) -> StartError {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Connections of one address, and of all together, that have no export open yet.
+/// Connections of one address, and of all together, that are not open yet.
 const HALF_OPEN: (usize, usize) = (32, 256);
 
 /// Counts the connections of each address.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub struct Callers {
     most: usize,
     counts: Mutex<HashMap<IpAddr, Count>>,
 }
@@ -24,13 +24,13 @@ struct Count {
 
 /// One connection of an address, counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct Peer {
-    peers: Arc<Peers>,
+pub struct Caller {
+    callers: Arc<Callers>,
     address: IpAddr,
     half_open: bool,
 }
 
-impl Peers {
+impl Callers {
     /// Every address may have `most` connections.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -39,8 +39,8 @@ impl Peers {
         })
     }
 
-    /// Counts a connection, which begins without an export; `None` if there are too many.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Peer> {
+    /// Counts a connection, which is not open yet; `None` if there are too many.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Caller> {
         // One machine, however its address is written.
         let address = address.to_canonical();
         let mut counts = self.counts.lock();
@@ -56,29 +56,29 @@ impl Peers {
                 half_open: own.half_open + 1,
             },
         );
-        Some(Peer {
-            peers: Arc::clone(self),
+        Some(Caller {
+            callers: Arc::clone(self),
             address,
             half_open: true,
         })
     }
 }
 
-impl Peer {
-    /// The connection has an export open.
+impl Caller {
+    /// Whoever called said what for, and may have it.
     pub fn opened(&mut self) {
         if std::mem::take(&mut self.half_open)
-            && let Some(count) = self.peers.counts.lock().get_mut(&self.address)
+            && let Some(count) = self.callers.counts.lock().get_mut(&self.address)
         {
             count.half_open -= 1;
         }
     }
 }
 
-impl Drop for Peer {
+impl Drop for Caller {
     fn drop(&mut self) {
         self.opened();
-        let mut counts = self.peers.counts.lock();
+        let mut counts = self.callers.counts.lock();
         if let Some(count) = counts.get_mut(&self.address) {
             count.all -= 1;
             if count.all == 0 {
@@ -96,34 +96,34 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_no_more() {
-        let peers = Peers::new(40);
+        let callers = Callers::new(40);
         let (one, other) = (
             IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)),
             IpAddr::from(Ipv4Addr::new(10, 0, 0, 2)),
         );
-        let mut held: Vec<_> = std::iter::from_fn(|| peers.admit(one)).collect();
+        let mut held: Vec<_> = std::iter::from_fn(|| callers.admit(one)).collect();
         assert_eq!(held.len(), HALF_OPEN.0);
-        held.iter_mut().for_each(Peer::opened);
-        held.extend(std::iter::from_fn(|| peers.admit(one)));
+        held.iter_mut().for_each(Caller::opened);
+        held.extend(std::iter::from_fn(|| callers.admit(one)));
         assert_eq!(held.len(), 40);
         assert!(
-            peers
+            callers
                 .admit(IpAddr::V6(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped()))
                 .is_none()
         );
-        assert!(peers.admit(other).is_some());
+        assert!(callers.admit(other).is_some());
         held.pop();
-        assert!(peers.admit(one).is_some());
+        assert!(callers.admit(one).is_some());
         drop(held);
-        assert!(peers.counts.lock().is_empty());
+        assert!(callers.counts.lock().is_empty());
     }
 
     #[test]
-    fn all_addresses_together_may_have_so_many_without_an_export() {
-        let peers = Peers::new(40);
+    fn all_addresses_together_may_have_so_many_that_are_not_open() {
+        let callers = Callers::new(40);
         let address = |number: u32| IpAddr::from(Ipv4Addr::from(number / 16));
         let held: Vec<_> = (0..1000)
-            .map_while(|number| peers.admit(address(number)))
+            .map_while(|number| callers.admit(address(number)))
             .collect();
         assert_eq!(held.len(), HALF_OPEN.1);
     }
