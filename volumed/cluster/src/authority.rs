@@ -56,6 +56,9 @@ pub enum AuthorityError {
     /// The authority's own certificate or key cannot be used.
     #[error("the cluster's authority cannot be used: {0}")]
     Unusable(#[from] rcgen::Error),
+    /// Certificate and key are not each other's.
+    #[error("the key is not that of the cluster's authority")]
+    OtherKey,
     /// A time that certificates cannot hold.
     #[error("the clock says {0} seconds since 1970, which no certificate can hold; set it")]
     Time(u64),
@@ -131,7 +134,13 @@ impl Authority {
 
     /// The one with this certificate and key (PEM).
     pub fn load(certificate: CertificateDer<'static>, key: &str) -> Result<Self, AuthorityError> {
-        let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(key)?)?;
+        let key = KeyPair::from_pem(key)?;
+        let parsed = x509_parser::parse_x509_certificate(&certificate);
+        let (_, parsed) = parsed.map_err(|_| AuthorityError::OtherKey)?;
+        if *parsed.public_key().subject_public_key.data != *key.public_key_raw() {
+            return Err(AuthorityError::OtherKey);
+        }
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
         Ok(Self {
             certificate,
             issuer,
@@ -155,7 +164,9 @@ impl Authority {
         let node = request.node();
         let mut params = CertificateParams::default();
         let common_name = node.to_string();
-        params.distinguished_name.push(DnType::CommonName, common_name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
         params.serial_number = Some(serial(issued.serial));
         params.not_before = time(now.saturating_sub(CLOCK_SKEW))?;
         params.not_after = time(issued.expires)?;

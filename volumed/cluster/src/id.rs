@@ -97,7 +97,10 @@ impl NodeId {
     /// The id of who has this public key (a point of P-256, as certificates hold it).
     pub fn of_key(key: &[u8]) -> Self {
         let digest = digest(&SHA256, key);
-        let (first, _) = digest.as_ref().split_first_chunk().expect("it has 32 bytes");
+        let (first, _) = digest
+            .as_ref()
+            .split_first_chunk()
+            .expect("it has 32 bytes");
         Self(u128::from_be_bytes(*first))
     }
 }

@@ -29,6 +29,9 @@ pub struct Node {
     pub place: Place,
     /// When it joined, in seconds since 1970.
     pub joined: u64,
+    /// It has, or may ask for, the authority's key: so it is for the nodes that keep the store.
+    #[serde(default)]
+    pub signs: bool,
     /// Its certificates that may be valid still, so that they can be revoked.
     #[serde(default)]
     pub certificates: Vec<Issued>,
@@ -156,7 +159,9 @@ pub struct NodeName(String);
 
 /// A text that cannot be a node's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot be a node's name: 1 to 63 of a-z, 0-9 and -, no dash first or last, not localhost")]
+#[error(
+    "{0:?} cannot be a node's name: 1 to 63 of a-z, 0-9 and -, no dash first or last, not localhost"
+)]
 pub struct NodeNameError(String);
 
 impl FromStr for NodeName {

@@ -112,7 +112,9 @@ fn client_config(
 /// showed none.
 pub fn peer(connection: &CommonState) -> Option<NodeId> {
     let certificate = connection.peer_certificates()?.first()?;
-    NodeCertificate::read(certificate).ok().map(|read| read.node)
+    NodeCertificate::read(certificate)
+        .ok()
+        .map(|read| read.node)
 }
 
 #[derive(Debug)]

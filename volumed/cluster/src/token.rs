@@ -109,7 +109,9 @@ impl FromStr for JoinToken {
     fn from_str(text: &str) -> Result<Self, TokenError> {
         let bytes = BASE32_NOPAD_NOCASE.decode(text.trim().as_bytes());
         let bytes = bytes.map_err(|_| TokenError::Mistyped)?;
-        let (body, sum) = bytes.split_last_chunk::<CRC>().ok_or(TokenError::Mistyped)?;
+        let (body, sum) = bytes
+            .split_last_chunk::<CRC>()
+            .ok_or(TokenError::Mistyped)?;
         if crc(body) != u32::from_le_bytes(*sum) {
             return Err(TokenError::Mistyped);
         }

@@ -1,0 +1,9 @@
+//! How nodes get in, and their certificates.
+
+mod limit;
+mod node;
+mod signer;
+pub(crate) mod wire;
+
+pub use node::{CallError, JoinError, Unreached, fetch_authority, join, renew};
+pub use signer::{Signer, SignerError};

@@ -1,0 +1,293 @@
+//! The side that asks: a node that joins, renews its certificate, or becomes one that signs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::authority::{Fingerprint, SigningRequest};
+use crate::cluster::{Cluster, ClusterError, now, own_key, sent_certificates};
+use crate::folder::{Folder, Own};
+use crate::join::wire::{self, Answer, Bytes, Details, MAX_ANSWER, PROTOCOL, Request};
+use crate::node::{NodeName, Place};
+use crate::proof::{SESSION_LABEL, Session};
+use crate::registry::Registry;
+use crate::tls::joining_client;
+use crate::token::JoinToken;
+use crate::trust::Trust;
+use crate::{Signer, SignerError};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why one node did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It cannot be reached, or is not of the cluster.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// No answer in time.
+    #[error("it does not answer")]
+    Silent,
+    /// By this node's clock, the other one's certificate is of another time.
+    #[error("by this node's clock its certificate {0}; compare the clocks of both (`timedatectl`)")]
+    Clock(&'static str),
+    /// The configuration of TLS is wrong.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    /// It refused.
+    #[error("{0}")]
+    Refused(String),
+    /// It answered something else.
+    #[error("its answer is not one to what was asked")]
+    Nonsense,
+}
+
+/// Where nobody helped, and why.
+#[derive(Debug)]
+pub struct Unreached(pub Vec<(SocketAddr, CallError)>);
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (address, error)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{address}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why this node is not in.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The cluster said no.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody of the cluster was found.
+    #[error("no node of the cluster helped: {0}")]
+    Unreached(Unreached),
+    /// This node does not work.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// This node signs for itself, and could not.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// It is of another cluster already.
+    #[error("the token is of another cluster than this node, which is in {0}")]
+    OtherCluster(crate::id::ClusterId),
+}
+
+/// Takes this node into the cluster that the token is of. It may be called again, with the same token
+/// or another, when it failed, and when the node's certificate expired while it was off.
+pub async fn join(
+    data: &Path,
+    token: &JoinToken,
+    name: NodeName,
+    place: Place,
+) -> Result<Cluster, JoinError> {
+    place.check().map_err(ClusterError::from)?;
+    let folder = Folder::of(data);
+    let former: Option<Own> = folder.record("node.json").map_err(ClusterError::from)?;
+    if former.is_some() {
+        let cluster = Cluster::open(data)?.ok_or(ClusterError::Unsigned)?;
+        if cluster.identity().certificate().expires > now() {
+            let path = folder.path("");
+            return Err(ClusterError::Already(cluster.own().cluster, path).into());
+        }
+    }
+    folder.create().map_err(ClusterError::from)?;
+    let key = own_key(&folder)?;
+    let request = SigningRequest::write(&key).map_err(ClusterError::from)?;
+    let details = Details {
+        name,
+        place,
+        request: Bytes(request),
+    };
+    let details = serde_json::to_string(&details).expect("it is plain data");
+    let answer = at_any(&token.addresses, async |address| {
+        ask_to_join(address, token, &details).await
+    });
+    let Answer::Admitted {
+        own,
+        certificate,
+        authorities,
+        members,
+    } = answer.await?
+    else {
+        return Err(ClusterError::Unsigned.into());
+    };
+    if let Some(former) = former.filter(|former| former.cluster != own.cluster) {
+        return Err(JoinError::OtherCluster(former.cluster));
+    }
+    let authorities = sent_certificates(&authorities)?;
+    let certificate = sent_certificates(&certificate)?.swap_remove(0);
+    let removed = members.removed.iter().map(|node| node.id).collect();
+    let trust = Trust::new(own.cluster, authorities.clone(), removed);
+    let trust = trust.map_err(ClusterError::from)?;
+    let checked = trust.check_server(&certificate, &[], UnixTime::now());
+    let pinned = Fingerprint::of(&authorities[0]) == token.authority;
+    if checked != Ok(own.node) || !pinned {
+        return Err(ClusterError::Unsigned.into());
+    }
+    Ok(Cluster::settle(
+        data,
+        &own,
+        &certificate,
+        &authorities,
+        &members,
+    )?)
+}
+
+/// Renews this node's certificate: it signs for itself, or asks another node. Its key stays.
+pub async fn renew(cluster: &Cluster, signer: &Signer) -> Result<(), JoinError> {
+    let request = cluster.signing_request()?;
+    if cluster.authority().is_some() {
+        let request = SigningRequest::read(&request).map_err(ClusterError::from)?;
+        let certificate = signer.sign_again(&request).await?;
+        let authorities = cluster.identity().trust.authorities();
+        return Ok(cluster.take_certificate(&certificate, &authorities)?);
+    }
+    let answer = ask_nodes(cluster, async |address| {
+        let request = Request::Renew {
+            request: Bytes(request.clone()),
+        };
+        ask(cluster, address, &request).await
+    });
+    let Answer::Certificate {
+        certificate,
+        authorities,
+    } = answer.await?
+    else {
+        return Err(ClusterError::Unsigned.into());
+    };
+    let authorities = sent_certificates(&authorities)?;
+    let certificate = sent_certificates(&certificate)?.swap_remove(0);
+    Ok(cluster.take_certificate(&certificate, &authorities)?)
+}
+
+/// Gets the authority's key from a node that has it, once the registry lets this node sign.
+pub async fn fetch_authority(cluster: &Cluster, registry: &dyn Registry) -> Result<(), JoinError> {
+    if cluster.authority().is_some() {
+        return Ok(());
+    }
+    cluster.refresh(registry).await?;
+    let answer = ask_nodes(cluster, async |address| {
+        ask(cluster, address, &Request::AuthorityKey).await
+    });
+    let Answer::AuthorityKey { key } = answer.await? else {
+        return Err(ClusterError::Unsigned.into());
+    };
+    Ok(cluster.take_authority(&key)?)
+}
+
+async fn ask_nodes(
+    cluster: &Cluster,
+    ask: impl AsyncFn(SocketAddr) -> Result<Answer, CallError>,
+) -> Result<Answer, JoinError> {
+    let own = cluster.own().node;
+    let nodes = cluster.members().nodes;
+    let (signing, others): (Vec<_>, Vec<_>) = nodes
+        .into_iter()
+        .filter(|node| node.id != own)
+        .partition(|node| node.signs);
+    let nodes = signing.iter().chain(&others);
+    let addresses: Vec<_> = nodes.map(|node| node.place.cluster()).collect();
+    at_any(&addresses, ask).await
+}
+
+/// The first answer; a refusal ends it, unless it is for want of a key or a store.
+async fn at_any(
+    addresses: &[SocketAddr],
+    ask: impl AsyncFn(SocketAddr) -> Result<Answer, CallError>,
+) -> Result<Answer, JoinError> {
+    let mut failed = Vec::new();
+    for address in addresses {
+        match ask(*address).await {
+            Ok(Answer::Refused {
+                message,
+                elsewhere: true,
+            }) => failed.push((*address, CallError::Refused(message))),
+            Ok(Answer::Refused { message, .. }) => return Err(JoinError::Refused(message)),
+            Ok(answer) => return Ok(answer),
+            Err(error) => failed.push((*address, error)),
+        }
+    }
+    Err(JoinError::Unreached(Unreached(failed)))
+}
+
+async fn ask_to_join(
+    address: SocketAddr,
+    token: &JoinToken,
+    details: &str,
+) -> Result<Answer, CallError> {
+    let config = joining_client(token.authority, PROTOCOL)?;
+    within(async {
+        let mut stream = connect(address, config).await?;
+        let (_, connection) = stream.get_ref();
+        let session = connection.export_keying_material(Session::default(), SESSION_LABEL, None)?;
+        let proof = token.secret.prove(&session, details.as_bytes());
+        let request = Request::Join {
+            token: token.key(),
+            details: details.to_owned(),
+            proof: Bytes(proof),
+        };
+        wire::send(&mut stream, &request).await?;
+        Ok(wire::receive(&mut stream, MAX_ANSWER).await?)
+    })
+    .await
+}
+
+async fn ask(
+    cluster: &Cluster,
+    address: SocketAddr,
+    request: &Request,
+) -> Result<Answer, CallError> {
+    let config = cluster.tls().any_client(PROTOCOL)?;
+    within(async {
+        let mut stream = connect(address, config).await?;
+        wire::send(&mut stream, request).await?;
+        Ok(wire::receive(&mut stream, MAX_ANSWER).await?)
+    })
+    .await
+}
+
+async fn within(
+    call: impl Future<Output = Result<Answer, CallError>>,
+) -> Result<Answer, CallError> {
+    let answer = timeout(PATIENCE, call).await;
+    answer.map_err(|_| CallError::Silent)?
+}
+
+async fn connect(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, CallError> {
+    let socket = TcpStream::connect(address).await?;
+    let name = ServerName::IpAddress(address.ip().into());
+    let connected = TlsConnector::from(config).connect(name, socket).await;
+    connected.map_err(|error| clock(&error).unwrap_or(CallError::Io(error)))
+}
+
+/// The most frequent reason on computers without a battery deserves its own sentence.
+fn clock(error: &io::Error) -> Option<CallError> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(invalid) = error else {
+        return None;
+    };
+    match invalid {
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Some(CallError::Clock("is not valid yet"))
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some(CallError::Clock("has expired"))
+        }
+        _ => None,
+    }
+}
