@@ -6,6 +6,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
+use crate::authority::CLOCK_SKEW;
 use crate::id::{ClusterId, NodeId};
 
 /// A node's certificate, read; nobody has checked who signed it.
@@ -75,7 +76,8 @@ impl NodeCertificate {
     /// When to renew it, in seconds since 1970: after two thirds of its life, which leaves a month of 90 days
     /// for whatever hinders it.
     pub fn renew_at(&self) -> u64 {
-        self.begins + (self.expires.saturating_sub(self.begins)) / 3 * 2
+        let signed = self.begins + CLOCK_SKEW;
+        signed + self.expires.saturating_sub(signed) / 3 * 2
     }
 }
 

@@ -130,7 +130,10 @@ impl Cluster {
     ) -> Result<Self, ClusterError> {
         let folder = Folder::of(data);
         folder.write("ca.crt", &write_certificates(authorities))?;
-        folder.write("node.crt", &write_certificates(&[certificate.clone()]))?;
+        folder.write(
+            "node.crt",
+            &write_certificates(std::slice::from_ref(certificate)),
+        )?;
         folder.write_record("members.json", members)?;
         folder.write_record("node.json", own)?;
         Self::load(folder, own.clone())
@@ -247,7 +250,7 @@ impl Cluster {
         self.identity.replace_certificate(certificate.clone())?;
         self.folder
             .write("ca.crt", &write_certificates(authorities))?;
-        let certificate = write_certificates(&[certificate.clone()]);
+        let certificate = write_certificates(std::slice::from_ref(certificate));
         Ok(self.folder.write("node.crt", &certificate)?)
     }
 

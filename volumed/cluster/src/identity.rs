@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
+use tokio::sync::watch;
 
 use crate::certificate::{CertificateError, NodeCertificate};
 use crate::trust::{Trust, provider};
@@ -20,6 +21,7 @@ pub struct Identity {
     pub trust: Trust,
     key: Arc<dyn SigningKey>,
     in_force: RwLock<InForce>,
+    renewed: watch::Sender<NodeCertificate>,
 }
 
 #[derive(Clone)]
@@ -65,6 +67,7 @@ impl Identity {
         Ok(Self {
             trust,
             key,
+            renewed: watch::Sender::new(in_force.certificate),
             in_force: RwLock::new(in_force),
         })
     }
@@ -75,8 +78,15 @@ impl Identity {
         certificate: CertificateDer<'static>,
     ) -> Result<(), IdentityError> {
         let in_force = show(self.key.clone(), certificate, &self.trust)?;
+        let certificate = in_force.certificate;
         *self.in_force.write() = in_force;
+        self.renewed.send_replace(certificate);
         Ok(())
+    }
+
+    /// Changes with the certificate, for those who hold a copy of it, as a client of etcd does.
+    pub fn renewed(&self) -> watch::Receiver<NodeCertificate> {
+        self.renewed.subscribe()
     }
 
     /// What the certificate in force says.

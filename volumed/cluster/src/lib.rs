@@ -4,6 +4,7 @@
 mod authority;
 mod certificate;
 mod cluster;
+mod etcd;
 mod folder;
 mod id;
 mod identity;
@@ -19,11 +20,16 @@ mod trust;
 pub use authority::{AuthorityError, CERTIFICATE_LIFE, Fingerprint};
 pub use certificate::{CertificateError, NodeCertificate};
 pub use cluster::{Cluster, ClusterError, EtcdFiles, now};
+pub use etcd::{
+    Beginning, EtcdError, EtcdMember, EtcdMembers, KEEPERS, KeepError, Keeper, Member, MemberError,
+    MemberId, Membership, Part, Presence, RemovalError, Seen, Step, data_folder, plan, remove_node,
+};
 pub use folder::{FolderError, Members, Own};
 pub use id::{ClusterId, IdError, NodeId, NodeNumber};
 pub use identity::{Identity, IdentityError};
 pub use join::{
     CallError, JoinError, Signer, SignerError, Unreached, fetch_authority, join, renew,
+    renew_regularly,
 };
 pub use node::{
     Issued, Node, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,
@@ -34,3 +40,6 @@ pub use store::{StoreRegistry, TokenRecord};
 pub use tls::{PeerTls, peer};
 pub use token::{JoinToken, TokenError};
 pub use trust::{AnchorsError, Stranger, Trust};
+
+#[cfg(test)]
+mod tests;

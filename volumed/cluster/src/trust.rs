@@ -55,6 +55,18 @@ impl From<Stranger> for Error {
     }
 }
 
+impl Stranger {
+    /// Why a handshake ended, if it was for this.
+    pub fn in_error(error: &Error) -> Option<Self> {
+        match error {
+            Error::InvalidCertificate(Invalid::Other(OtherError(error))) => {
+                error.downcast_ref().cloned()
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Which authorities count; one at least.
 #[derive(Debug)]
 struct Anchors {

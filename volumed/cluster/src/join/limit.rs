@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Attempts of an address in a minute.
 const ATTEMPTS: u32 = 10;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; when there are more, everybody waits for the minute's end.
 const ADDRESSES: usize = 4096;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig};
+use rustls::{CertificateError, ClientConfig, ClientConnection};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -22,7 +22,7 @@ use crate::proof::{SESSION_LABEL, Session};
 use crate::registry::Registry;
 use crate::tls::joining_client;
 use crate::token::JoinToken;
-use crate::trust::Trust;
+use crate::trust::{Stranger, Trust};
 use crate::{Signer, SignerError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,15 +39,15 @@ pub enum CallError {
     /// By this node's clock, the other one's certificate is of another time.
     #[error("by this node's clock its certificate {0}; compare the clocks of both (`timedatectl`)")]
     Clock(&'static str),
+    /// It is not whom it should be.
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
     /// The configuration of TLS is wrong.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
     /// It refused.
     #[error("{0}")]
     Refused(String),
-    /// It answered something else.
-    #[error("its answer is not one to what was asked")]
-    Nonsense,
 }
 
 /// Where nobody helped, and why.
@@ -111,15 +111,16 @@ pub async fn join(
         request: Bytes(request),
     };
     let details = serde_json::to_string(&details).expect("it is plain data");
-    let answer = at_any(&token.addresses, async |address| {
-        ask_to_join(address, token, &details).await
-    });
+    let call = Call::Stranger {
+        token,
+        details: &details,
+    };
     let Answer::Admitted {
         own,
         certificate,
         authorities,
         members,
-    } = answer.await?
+    } = call.at_any(&token.addresses).await?
     else {
         return Err(ClusterError::Unsigned.into());
     };
@@ -154,16 +155,13 @@ pub async fn renew(cluster: &Cluster, signer: &Signer) -> Result<(), JoinError> 
         let authorities = cluster.identity().trust.authorities();
         return Ok(cluster.take_certificate(&certificate, &authorities)?);
     }
-    let answer = ask_nodes(cluster, async |address| {
-        let request = Request::Renew {
-            request: Bytes(request.clone()),
-        };
-        ask(cluster, address, &request).await
-    });
+    let request = Request::Renew {
+        request: Bytes(request),
+    };
     let Answer::Certificate {
         certificate,
         authorities,
-    } = answer.await?
+    } = ask_nodes(cluster, &request).await?
     else {
         return Err(ClusterError::Unsigned.into());
     };
@@ -178,19 +176,15 @@ pub async fn fetch_authority(cluster: &Cluster, registry: &dyn Registry) -> Resu
         return Ok(());
     }
     cluster.refresh(registry).await?;
-    let answer = ask_nodes(cluster, async |address| {
-        ask(cluster, address, &Request::AuthorityKey).await
-    });
-    let Answer::AuthorityKey { key } = answer.await? else {
+    let answer = ask_nodes(cluster, &Request::AuthorityKey).await?;
+    let Answer::AuthorityKey { key } = answer else {
         return Err(ClusterError::Unsigned.into());
     };
     Ok(cluster.take_authority(&key)?)
 }
 
-async fn ask_nodes(
-    cluster: &Cluster,
-    ask: impl AsyncFn(SocketAddr) -> Result<Answer, CallError>,
-) -> Result<Answer, JoinError> {
+/// Those that sign first.
+async fn ask_nodes(cluster: &Cluster, request: &Request) -> Result<Answer, JoinError> {
     let own = cluster.own().node;
     let nodes = cluster.members().nodes;
     let (signing, others): (Vec<_>, Vec<_>) = nodes
@@ -199,70 +193,76 @@ async fn ask_nodes(
         .partition(|node| node.signs);
     let nodes = signing.iter().chain(&others);
     let addresses: Vec<_> = nodes.map(|node| node.place.cluster()).collect();
-    at_any(&addresses, ask).await
+    let call = Call::Node { cluster, request };
+    call.at_any(&addresses).await
 }
 
-/// The first answer; a refusal ends it, unless it is for want of a key or a store.
-async fn at_any(
-    addresses: &[SocketAddr],
-    ask: impl AsyncFn(SocketAddr) -> Result<Answer, CallError>,
-) -> Result<Answer, JoinError> {
-    let mut failed = Vec::new();
-    for address in addresses {
-        match ask(*address).await {
-            Ok(Answer::Refused {
-                message,
-                elsewhere: true,
-            }) => failed.push((*address, CallError::Refused(message))),
-            Ok(Answer::Refused { message, .. }) => return Err(JoinError::Refused(message)),
-            Ok(answer) => return Ok(answer),
-            Err(error) => failed.push((*address, error)),
+/// What is asked for, and by whom.
+enum Call<'a> {
+    /// A node that joins.
+    Stranger {
+        token: &'a JoinToken,
+        details: &'a str,
+    },
+    /// One that is in.
+    Node {
+        cluster: &'a Cluster,
+        request: &'a Request,
+    },
+}
+
+impl Call<'_> {
+    /// The first answer; a refusal ends it, unless it is for want of a key or a store.
+    async fn at_any(&self, addresses: &[SocketAddr]) -> Result<Answer, JoinError> {
+        let mut failed = Vec::new();
+        for address in addresses {
+            let answer = timeout(PATIENCE, self.at(*address)).await;
+            match answer.unwrap_or(Err(CallError::Silent)) {
+                Ok(Answer::Refused {
+                    message,
+                    elsewhere: true,
+                }) => failed.push((*address, CallError::Refused(message))),
+                Ok(Answer::Refused { message, .. }) => return Err(JoinError::Refused(message)),
+                Ok(answer) => return Ok(answer),
+                Err(error) => failed.push((*address, error)),
+            }
         }
+        Err(JoinError::Unreached(Unreached(failed)))
     }
-    Err(JoinError::Unreached(Unreached(failed)))
+
+    async fn at(&self, address: SocketAddr) -> Result<Answer, CallError> {
+        let mut stream = match self {
+            Self::Stranger { token, details } => {
+                let config = joining_client(token.authority, PROTOCOL)?;
+                let mut stream = connect(address, config).await?;
+                let request = request_to_join(stream.get_ref().1, token, details)?;
+                wire::send(&mut stream, &request).await?;
+                stream
+            }
+            Self::Node { cluster, request } => {
+                let config = cluster.tls().any_client(PROTOCOL)?;
+                let mut stream = connect(address, config).await?;
+                wire::send(&mut stream, request).await?;
+                stream
+            }
+        };
+        Ok(wire::receive(&mut stream, MAX_ANSWER).await?)
+    }
 }
 
-async fn ask_to_join(
-    address: SocketAddr,
+/// For the session that was made with somebody who has the authority's certificate, and no other.
+fn request_to_join(
+    connection: &ClientConnection,
     token: &JoinToken,
     details: &str,
-) -> Result<Answer, CallError> {
-    let config = joining_client(token.authority, PROTOCOL)?;
-    within(async {
-        let mut stream = connect(address, config).await?;
-        let (_, connection) = stream.get_ref();
-        let session = connection.export_keying_material(Session::default(), SESSION_LABEL, None)?;
-        let proof = token.secret.prove(&session, details.as_bytes());
-        let request = Request::Join {
-            token: token.key(),
-            details: details.to_owned(),
-            proof: Bytes(proof),
-        };
-        wire::send(&mut stream, &request).await?;
-        Ok(wire::receive(&mut stream, MAX_ANSWER).await?)
+) -> Result<Request, rustls::Error> {
+    let session = connection.export_keying_material(Session::default(), SESSION_LABEL, None)?;
+    let proof = token.secret.prove(&session, details.as_bytes());
+    Ok(Request::Join {
+        token: token.key(),
+        details: details.to_owned(),
+        proof: Bytes(proof),
     })
-    .await
-}
-
-async fn ask(
-    cluster: &Cluster,
-    address: SocketAddr,
-    request: &Request,
-) -> Result<Answer, CallError> {
-    let config = cluster.tls().any_client(PROTOCOL)?;
-    within(async {
-        let mut stream = connect(address, config).await?;
-        wire::send(&mut stream, request).await?;
-        Ok(wire::receive(&mut stream, MAX_ANSWER).await?)
-    })
-    .await
-}
-
-async fn within(
-    call: impl Future<Output = Result<Answer, CallError>>,
-) -> Result<Answer, CallError> {
-    let answer = timeout(PATIENCE, call).await;
-    answer.map_err(|_| CallError::Silent)?
 }
 
 async fn connect(
@@ -272,11 +272,11 @@ async fn connect(
     let socket = TcpStream::connect(address).await?;
     let name = ServerName::IpAddress(address.ip().into());
     let connected = TlsConnector::from(config).connect(name, socket).await;
-    connected.map_err(|error| clock(&error).unwrap_or(CallError::Io(error)))
+    connected.map_err(|error| spoken(&error).unwrap_or(CallError::Io(error)))
 }
 
-/// The most frequent reason on computers without a battery deserves its own sentence.
-fn clock(error: &io::Error) -> Option<CallError> {
+/// The most frequent reasons deserve their own sentences: the first on computers without a battery.
+fn spoken(error: &io::Error) -> Option<CallError> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let rustls::Error::InvalidCertificate(invalid) = error else {
         return None;
@@ -288,6 +288,7 @@ fn clock(error: &io::Error) -> Option<CallError> {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             Some(CallError::Clock("has expired"))
         }
+        CertificateError::Other(_) => Stranger::in_error(error).map(CallError::Stranger),
         _ => None,
     }
 }

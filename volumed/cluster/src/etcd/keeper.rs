@@ -1,0 +1,232 @@
+//! What the daemon does every few seconds for etcd, on every node: runs a member where there shall be one, and, where
+//! the leader is, takes the next step of the plan.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, ClusterError, now};
+use crate::etcd::arguments::Beginning;
+use crate::etcd::member::{Member, MemberError, data_folder};
+use crate::etcd::members::{EtcdError, EtcdMember, EtcdMembers, is_on};
+use crate::etcd::plan::{Presence, Seen, Step, plan};
+use crate::id::NodeId;
+use crate::join::{JoinError, fetch_authority};
+use crate::registry::{Registry, RenewError};
+
+/// Between the restarts of two members, so that never two are away at once.
+const TURN: Duration = Duration::from_secs(20);
+
+/// Why a round came to nothing. The next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// etcd does not run here.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// etcd refused.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
+    /// This node does not work.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The authority's key cannot be had.
+    #[error("the authority's key, which a member of etcd has: {0}")]
+    Authority(#[from] JoinError),
+    /// A node that shall have a member is not in the cluster.
+    #[error(transparent)]
+    Renew(#[from] RenewError),
+    /// The data of a membership that ended is in the way.
+    #[error("cannot move {} out of the way: {source}", .path.display())]
+    Former {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Keeps this node's part of etcd as it shall be.
+#[derive(Debug)]
+pub struct Keeper {
+    cluster: Arc<Cluster>,
+    members: EtcdMembers,
+    /// The daemon's folder.
+    state: PathBuf,
+    etcd: Option<PathBuf>,
+    member: Option<Member>,
+    /// When the member has to be started anew, since a node was removed.
+    restart: Option<Instant>,
+}
+
+impl Keeper {
+    /// On this node, whose daemon has its state in `state`; `etcd` is where the program is, if not in `PATH`.
+    /// A member that has data is started at once.
+    pub fn new(
+        cluster: Arc<Cluster>,
+        state: &Path,
+        etcd: Option<PathBuf>,
+    ) -> Result<Self, MemberError> {
+        let mut keeper = Self {
+            members: EtcdMembers::new(cluster.clone()),
+            cluster,
+            state: state.to_owned(),
+            etcd,
+            member: None,
+            restart: None,
+        };
+        if data_folder(state).join("member").exists() {
+            keeper.start(&Beginning::Alone)?;
+        }
+        Ok(keeper)
+    }
+
+    /// Starts the first member of the cluster, which has no data yet.
+    pub fn begin(&mut self) -> Result<(), MemberError> {
+        self.start(&Beginning::Alone)
+    }
+
+    /// This node's member, if it has one.
+    pub fn member(&self) -> Option<&Member> {
+        self.member.as_ref()
+    }
+
+    /// etcd's members.
+    pub fn members(&self) -> &EtcdMembers {
+        &self.members
+    }
+
+    /// Stops this node's member.
+    pub async fn stop(mut self) {
+        if let Some(member) = self.member.take() {
+            member.stop().await;
+        }
+    }
+
+    /// Does what there is to do now, and says which step was taken for the cluster.
+    pub async fn round(
+        &mut self,
+        registry: &dyn Registry,
+        presence: impl Fn(NodeId) -> Presence,
+    ) -> Result<Option<Step>, KeepError> {
+        let removed = self.cluster.refresh(registry).await?;
+        let members = self.members.list().await?;
+        self.restart_after(removed, &members);
+        self.follow(registry, &members).await?;
+        if !self.leads().await {
+            return Ok(None);
+        }
+        self.step(registry, presence).await
+    }
+
+    /// etcd asks who is who only when somebody connects. So it is started anew after a node was removed, one
+    /// member after the other.
+    fn restart_after(&mut self, removed: bool, members: &[EtcdMember]) {
+        if removed {
+            let own = self.cluster.own().node.to_string();
+            let before = members.iter().filter(|member| member.name < own);
+            let turns = before.count() as u32;
+            self.restart = Some(Instant::now() + TURN * turns);
+        }
+        if self.restart.is_some_and(|due| due <= Instant::now()) {
+            self.restart = None;
+            if let Some(member) = &self.member {
+                member.restart();
+            }
+        }
+    }
+
+    /// Runs a member if etcd says that there is one on this node, and none if not.
+    async fn follow(
+        &mut self,
+        registry: &dyn Registry,
+        members: &[EtcdMember],
+    ) -> Result<(), KeepError> {
+        let nodes = self.cluster.members().nodes;
+        let own = self.cluster.own().node;
+        let Some(own) = nodes.iter().find(|node| node.id == own) else {
+            return Ok(());
+        };
+        let listed = members.iter().any(|member| is_on(member, own));
+        match (listed, self.member.take()) {
+            (true, None) => {
+                // Without it this node cannot say to etcd who was removed.
+                fetch_authority(&self.cluster, registry).await?;
+                let beginning = members.iter().filter_map(|member| {
+                    let node = nodes.iter().find(|node| is_on(member, node))?;
+                    Some((node.id.to_string(), node.place.etcd_peer()))
+                });
+                self.start(&Beginning::Beside(beginning.collect()))?;
+            }
+            (false, Some(member)) => {
+                tracing::info!("this node keeps the store no more");
+                member.stop().await;
+                self.put_away()?;
+            }
+            (_, member) => self.member = member,
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, beginning: &Beginning) -> Result<(), MemberError> {
+        let etcd = self.etcd.as_deref();
+        self.member = Some(Member::start(&self.cluster, &self.state, etcd, beginning)?);
+        Ok(())
+    }
+
+    /// A membership that ended is never taken up again: its data would be refused.
+    fn put_away(&self) -> Result<(), KeepError> {
+        let path = data_folder(&self.state);
+        let former = self.state.join(format!("etcd.ended-{}", now()));
+        fs::rename(&path, &former).map_err(|source| KeepError::Former { path, source })
+    }
+
+    async fn leads(&self) -> bool {
+        let own = self.cluster.own().node;
+        let nodes = self.cluster.members().nodes;
+        let Some(own) = nodes.iter().find(|node| node.id == own) else {
+            return false;
+        };
+        match &self.member {
+            Some(_) => self
+                .members
+                .status(own.place.etcd_client())
+                .await
+                .is_ok_and(|status| status.leads),
+            None => false,
+        }
+    }
+
+    async fn step(
+        &self,
+        registry: &dyn Registry,
+        presence: impl Fn(NodeId) -> Presence,
+    ) -> Result<Option<Step>, KeepError> {
+        let nodes = self.cluster.members().nodes;
+        let seen = nodes.iter().map(|node| Seen {
+            node: node.id,
+            number: node.number,
+            presence: presence(node.id),
+        });
+        let seen: Vec<_> = seen.collect();
+        let Some(step) = plan(&seen, &self.members.memberships().await?) else {
+            return Ok(None);
+        };
+        match step {
+            Step::Add(id) => {
+                let node = nodes.iter().find(|node| node.id == id);
+                let node = node.ok_or(RenewError::Unknown)?;
+                registry.let_sign(id).await?;
+                self.members.add(node).await?;
+                tracing::info!(node = %node.name, "the node keeps the store from now on");
+            }
+            Step::Promote(member) => self.members.promote(member).await?,
+            Step::Remove(member) => {
+                self.members.remove(member).await?;
+                tracing::info!(member = member.0, "a member of etcd was removed");
+            }
+        }
+        Ok(Some(step))
+    }
+}
