@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parking_lot::RwLock;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio::sync::Mutex;
 
 use crate::authority::{
     Authority, AuthorityError, CERTIFICATE_LIFE, Fingerprint, SigningRequest, Subject,
@@ -34,6 +35,8 @@ pub struct Cluster {
     identity: Arc<Identity>,
     authority: RwLock<Option<Arc<Authority>>>,
     members: RwLock<Members>,
+    /// One change at a time, so that what was read last is also what is kept.
+    changing: Mutex<()>,
 }
 
 /// Where the files are that etcd reads; it reads those of certificates again at each handshake.
@@ -163,6 +166,7 @@ impl Cluster {
             identity: Arc::new(identity),
             authority: RwLock::new(authority),
             members: RwLock::new(members),
+            changing: Mutex::new(()),
         })
     }
 
@@ -206,9 +210,9 @@ impl Cluster {
         self.authority.read().clone()
     }
 
-    /// Takes over what the store says of nodes. Says whether a node was removed since: then etcd, which asks
-    /// who is who only when somebody connects, has to be started anew.
-    pub async fn refresh(&self, registry: &dyn Registry) -> Result<bool, ClusterError> {
+    /// Takes over what the store says of nodes.
+    pub async fn refresh(&self, registry: &dyn Registry) -> Result<(), ClusterError> {
+        let _one = self.changing.lock().await;
         let (nodes, removed) = (registry.nodes().await?, registry.removed().await?);
         let ids: BTreeSet<_> = removed.iter().map(|node| node.id).collect();
         let members = Members {
@@ -216,18 +220,16 @@ impl Cluster {
             nodes,
             removed,
         };
-        let known = self.members();
-        if members == known {
-            return Ok(false);
+        if members == self.members() {
+            return Ok(());
         }
         self.identity.trust.replace_removed(ids);
         if let Some(authority) = self.authority() {
             self.write_removed(&authority, &members)?;
         }
         self.folder.write_record("members.json", &members)?;
-        let changed = members.removed != known.removed;
         *self.members.write() = members;
-        Ok(changed)
+        Ok(())
     }
 
     /// A request for a certificate, in DER.
@@ -236,11 +238,12 @@ impl Cluster {
     }
 
     /// Takes a new certificate into use, and authorities that were added.
-    pub(crate) fn take_certificate(
+    pub(crate) async fn take_certificate(
         &self,
         certificate: &CertificateDer<'static>,
         authorities: &[CertificateDer<'static>],
     ) -> Result<(), ClusterError> {
+        let _one = self.changing.lock().await;
         let trust = &self.identity.trust;
         let checked = trust.check_server(certificate, authorities, UnixTime::now());
         if checked != Ok(self.own.node) {
@@ -255,7 +258,8 @@ impl Cluster {
     }
 
     /// Takes the authority's key: from now on this node signs.
-    pub(crate) fn take_authority(&self, key: &str) -> Result<(), ClusterError> {
+    pub(crate) async fn take_authority(&self, key: &str) -> Result<(), ClusterError> {
+        let _one = self.changing.lock().await;
         let certificate = self.identity.trust.authorities()[0].clone();
         let authority = Arc::new(Authority::load(certificate, key)?);
         self.write_removed(&authority, &self.members())?;

@@ -1,11 +1,14 @@
 //! What the daemon does every few seconds for etcd, on every node: runs a member where there shall be one, and, where
 //! the leader is, takes the next step of the plan.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::cluster::{Cluster, ClusterError, now};
 use crate::etcd::arguments::Beginning;
@@ -56,6 +59,7 @@ pub struct Keeper {
     state: PathBuf,
     etcd: Option<PathBuf>,
     member: Option<Member>,
+    removed: watch::Receiver<BTreeSet<NodeId>>,
     /// When the member has to be started anew, since a node was removed.
     restart: Option<Instant>,
 }
@@ -70,6 +74,7 @@ impl Keeper {
     ) -> Result<Self, MemberError> {
         let mut keeper = Self {
             members: EtcdMembers::new(cluster.clone()),
+            removed: cluster.identity().trust.removed(),
             cluster,
             state: state.to_owned(),
             etcd,
@@ -110,9 +115,9 @@ impl Keeper {
         registry: &dyn Registry,
         presence: impl Fn(NodeId) -> Presence,
     ) -> Result<Option<Step>, KeepError> {
-        let removed = self.cluster.refresh(registry).await?;
+        self.cluster.refresh(registry).await?;
         let members = self.members.list().await?;
-        self.restart_after(removed, &members);
+        self.restart_in_turn(&members);
         self.follow(registry, &members).await?;
         if !self.leads().await {
             return Ok(None);
@@ -122,8 +127,9 @@ impl Keeper {
 
     /// etcd asks who is who only when somebody connects. So it is started anew after a node was removed, one
     /// member after the other.
-    fn restart_after(&mut self, removed: bool, members: &[EtcdMember]) {
-        if removed {
+    fn restart_in_turn(&mut self, members: &[EtcdMember]) {
+        if self.removed.has_changed().unwrap_or(false) {
+            self.removed.mark_unchanged();
             let own = self.cluster.own().node.to_string();
             let before = members.iter().filter(|member| member.name < own);
             let turns = before.count() as u32;

@@ -96,6 +96,9 @@ pub enum EtcdError {
     /// No answer in time.
     #[error("etcd does not answer in {} s", PATIENCE.as_secs())]
     TimedOut,
+    /// Members met a moment ago, or one of them is away; etcd changes none before it is sure of the others.
+    #[error("etcd's members have not all been there for five seconds; try again in a moment")]
+    Unsettled,
     /// This node's certificate cannot be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -187,6 +190,7 @@ impl EtcdMembers {
             let client = self.client(node.place.etcd_client()).await?;
             match Box::pin(timed(call.by(client))).await {
                 Ok(members) => return Ok(members.iter().map(EtcdMember::from).collect()),
+                Err(error) if is_unsettled(&error) => return Err(EtcdError::Unsettled),
                 Err(error) if is_refusal(&error) => return Err(error),
                 Err(error) => last = Some(Box::new(error)),
             }
@@ -219,6 +223,15 @@ pub fn is_on(member: &EtcdMember, node: &Node) -> bool {
         return member.peer_urls.contains(&url(node.place.etcd_peer()));
     }
     member.name.parse::<NodeId>() == Ok(node.id)
+}
+
+fn is_unsettled(error: &EtcdError) -> bool {
+    match error {
+        EtcdError::Etcd(etcd_client::Error::GRpcStatus(status)) => {
+            status.message() == "etcdserver: unhealthy cluster"
+        }
+        _ => false,
+    }
 }
 
 /// Whether a member that works said no. (What cannot be reached is unavailable.)

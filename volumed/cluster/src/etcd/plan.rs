@@ -292,7 +292,9 @@ mod tests {
                 members.iter().filter(|member| member.id.0 <= u64::from(count)).count()
             };
             // A majority of etcd that knows nothing of the cluster any more is no cluster.
-            prop_assume!(here(&members) > 0);
+            if here(&members) == 0 {
+                members.push(member(1, Part::Voter { answers: true }));
+            }
             let before = here(&members);
             for _ in 0..20 {
                 let Some(step) = plan(&nodes, &members) else { break };

@@ -1,10 +1,19 @@
 //! Takes a node out of the cluster.
 
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::cluster::now;
 use crate::etcd::members::{EtcdError, EtcdMembers};
 use crate::etcd::plan::may_leave;
 use crate::id::NodeId;
 use crate::node::RemovedNode;
 use crate::registry::{Registry, RemoveError};
+
+/// etcd wants to have seen its members for five seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a node stays.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +46,26 @@ pub async fn remove_node(
         }
         _ => {}
     }
+    let begun = Instant::now();
+    loop {
+        match leave(members, node).await {
+            Err(RemovalError::Etcd(EtcdError::Unsettled)) if begun.elapsed() < PATIENCE => {
+                sleep(LOOK).await;
+            }
+            left => break left?,
+        }
+    }
+    Ok(registry.remove(node, now()).await?)
+}
+
+async fn leave(members: &EtcdMembers, node: NodeId) -> Result<(), RemovalError> {
     let memberships = members.memberships().await?;
     let kept = memberships.iter().find(|member| member.node == Some(node));
-    if let Some(member) = kept {
-        if !may_leave(member.id, &memberships) {
-            return Err(RemovalError::Majority);
-        }
-        members.remove(member.id).await?;
+    let Some(member) = kept else {
+        return Ok(());
+    };
+    if !may_leave(member.id, &memberships) {
+        return Err(RemovalError::Majority);
     }
-    Ok(registry.remove(node, crate::cluster::now()).await?)
+    Ok(members.remove(member.id).await?)
 }

@@ -153,7 +153,8 @@ pub async fn renew(cluster: &Cluster, signer: &Signer) -> Result<(), JoinError> 
         let request = SigningRequest::read(&request).map_err(ClusterError::from)?;
         let certificate = signer.sign_again(&request).await?;
         let authorities = cluster.identity().trust.authorities();
-        return Ok(cluster.take_certificate(&certificate, &authorities)?);
+        let taken = cluster.take_certificate(&certificate, &authorities);
+        return Ok(taken.await?);
     }
     let request = Request::Renew {
         request: Bytes(request),
@@ -167,7 +168,8 @@ pub async fn renew(cluster: &Cluster, signer: &Signer) -> Result<(), JoinError> 
     };
     let authorities = sent_certificates(&authorities)?;
     let certificate = sent_certificates(&certificate)?.swap_remove(0);
-    Ok(cluster.take_certificate(&certificate, &authorities)?)
+    let taken = cluster.take_certificate(&certificate, &authorities);
+    Ok(taken.await?)
 }
 
 /// Gets the authority's key from a node that has it, once the registry lets this node sign.
@@ -180,7 +182,7 @@ pub async fn fetch_authority(cluster: &Cluster, registry: &dyn Registry) -> Resu
     let Answer::AuthorityKey { key } = answer else {
         return Err(ClusterError::Unsigned.into());
     };
-    Ok(cluster.take_authority(&key)?)
+    Ok(cluster.take_authority(&key).await?)
 }
 
 /// Those that sign first.
