@@ -9,7 +9,10 @@ use volumed_cluster::{JoinToken, NodeCertificate};
 pub fn token(data: &[u8]) {
     let sum = checksum(CrcAlgorithm::Crc32Iscsi, data) as u32;
     let whole = [data, &sum.to_le_bytes()].concat();
-    for text in [String::from_utf8_lossy(data).into_owned(), BASE32_NOPAD.encode(&whole)] {
+    for text in [
+        String::from_utf8_lossy(data).into_owned(),
+        BASE32_NOPAD.encode(&whole),
+    ] {
         if let Ok(token) = text.parse::<JoinToken>() {
             assert_eq!(token.to_string().parse(), Ok(token));
         }

@@ -28,8 +28,8 @@ pub use folder::{FolderError, Members, Own};
 pub use id::{ClusterId, IdError, NodeId, NodeNumber};
 pub use identity::{Identity, IdentityError};
 pub use join::{
-    CallError, JoinError, Signer, SignerError, Unreached, fetch_authority, join, renew,
-    renew_regularly,
+    CallError, InviteError, JoinError, LONGEST_TOKEN_LIFE, Signer, SignerError, TOKEN_LIFE,
+    Unreached, fetch_authority, invite, join, renew, renew_regularly,
 };
 pub use node::{
     Issued, Node, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,

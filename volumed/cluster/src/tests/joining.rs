@@ -1,12 +1,14 @@
 //! Nodes that join, and those that are not let in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::join::wire::{self, Answer, Bytes, MAX_ANSWER, PROTOCOL, Request};
 use crate::tests::{Founder, name, place};
 use crate::{
-    AdmitError, Cluster, ClusterError, Fingerprint, JoinError, JoinToken, NodeNumber,
-    Registry as _, RemoveError, Secret, Signer, fetch_authority, join, now,
+    AdmitError, Cluster, ClusterError, Fingerprint, InviteError, JoinError, JoinToken,
+    LONGEST_TOKEN_LIFE, NodeNumber, Registry as _, RemoveError, Secret, Signer, TOKEN_LIFE,
+    fetch_authority, invite, join, now,
 };
 
 fn sentence(error: &JoinError) -> String {
@@ -327,6 +329,28 @@ async fn a_node_that_cannot_sign_leads_to_one_that_can() {
         .await
         .unwrap();
     listening.abort();
+}
+
+#[tokio::test]
+async fn a_token_leads_to_nodes_that_sign() {
+    let founder = Founder::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let second = founder.join(data.path(), 2).await.unwrap();
+    let token = invite(&second, &*founder.registry, TOKEN_LIFE)
+        .await
+        .unwrap();
+    let own = second.own().place.cluster();
+    assert_eq!(token.addresses, [founder.address, own]);
+    founder.registry.let_sign(second.own().node).await.unwrap();
+    let token = invite(&second, &*founder.registry, TOKEN_LIFE)
+        .await
+        .unwrap();
+    assert_eq!(token.addresses, [own, founder.address]);
+    let never = Duration::ZERO;
+    for life in [never, LONGEST_TOKEN_LIFE + Duration::from_secs(1)] {
+        let refused = invite(&second, &*founder.registry, life).await.unwrap_err();
+        assert!(matches!(refused, InviteError::Life));
+    }
 }
 
 #[tokio::test]

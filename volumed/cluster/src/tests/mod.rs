@@ -16,7 +16,7 @@ use volumed_meta::MetaStore;
 
 use crate::{
     CERTIFICATE_LIFE, Cluster, JoinError, JoinToken, NodeName, Place, Ports, Registry, Signer,
-    StoreRegistry, join, now,
+    StoreRegistry, TOKEN_LIFE, invite, join, now,
 };
 
 /// A node's name.
@@ -75,7 +75,8 @@ impl Founder {
 
     /// A token that is good for an hour.
     async fn token(&self) -> JoinToken {
-        self.token_until(now() + 3600).await
+        let invited = invite(&self.cluster, &*self.registry, TOKEN_LIFE);
+        invited.await.unwrap()
     }
 
     async fn token_until(&self, expires: u64) -> JoinToken {

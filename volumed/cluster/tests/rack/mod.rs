@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use volumed_cluster::{
-    CERTIFICATE_LIFE, Cluster, JoinToken, Keeper, NodeName, Place, Ports, Presence, Registry,
-    Signer, StoreRegistry, join, now,
+    CERTIFICATE_LIFE, Cluster, Keeper, NodeName, Place, Ports, Presence, Registry, Signer,
+    StoreRegistry, TOKEN_LIFE, invite, join,
 };
 
 /// They lie below those that the system gives to clients.
@@ -102,11 +102,7 @@ impl Rack {
     pub async fn join(&mut self) {
         let number = self.nodes.len() as u8 + 1;
         let first = &self.nodes[0].cluster;
-        let expires = now() + 3600;
-        let at = first.own().place.cluster();
-        let token = JoinToken::draw(&[at], first.fingerprint(), expires);
-        let offered = self.registry.offer(token.key(), expires, now());
-        offered.await.unwrap();
+        let token = invite(first, &*self.registry, TOKEN_LIFE).await.unwrap();
         let data = tempfile::tempdir().unwrap();
         let joined = join(data.path(), &token, name(number), place(number));
         let joined = joined.await.unwrap();
