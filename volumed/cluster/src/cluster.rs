@@ -16,7 +16,7 @@ use crate::authority::{
 use crate::folder::{Folder, FolderError, Members, Own, read_certificates, write_certificates};
 use crate::id::{ClusterId, NodeNumber};
 use crate::identity::{Identity, IdentityError};
-use crate::node::{Issued, Node, NodeName, Place, PlaceError, Serial, VERSION};
+use crate::node::{Issued, Node, NodeName, Place, PlaceError, RemovedNode, Serial, VERSION};
 use crate::registry::{Registry, RegistryError};
 use crate::tls::PeerTls;
 use crate::trust::{AnchorsError, Trust};
@@ -210,10 +210,16 @@ impl Cluster {
         self.authority.read().clone()
     }
 
-    /// Takes over what the store says of nodes.
+    /// Takes over what the store says of nodes. Those that were removed stay so, whatever it says: one of them might
+    /// have changed that before its last connection to the store was closed.
     pub async fn refresh(&self, registry: &dyn Registry) -> Result<(), ClusterError> {
         let _one = self.changing.lock().await;
-        let (nodes, removed) = (registry.nodes().await?, registry.removed().await?);
+        let (nodes, mut removed) = (registry.nodes().await?, registry.removed().await?);
+        let known = self.members().removed;
+        let new = |node: &RemovedNode| removed.iter().all(|other| other.id != node.id);
+        let kept: Vec<_> = known.into_iter().filter(new).collect();
+        removed.extend(kept);
+        removed.sort_by_key(|node| node.number);
         let ids: BTreeSet<_> = removed.iter().map(|node| node.id).collect();
         let members = Members {
             version: VERSION,

@@ -51,6 +51,9 @@ pub trait Registry: Send + Sync + 'static {
     /// Lets a node have the authority's key.
     async fn let_sign(&self, node: NodeId) -> Result<(), RenewError>;
 
+    /// Forgets every token.
+    async fn forget_tokens(&self) -> Result<(), RegistryError>;
+
     /// Removes a node for good, and every token that was not used: whoever has the node's key might have
     /// made some.
     async fn remove(&self, node: NodeId, now: u64) -> Result<RemovedNode, RemoveError>;

@@ -243,6 +243,12 @@ impl Registry for StoreRegistry {
         }
     }
 
+    async fn forget_tokens(&self) -> Result<(), RegistryError> {
+        let all = Change::DeletePrefix(TOKENS.as_bytes().to_vec());
+        self.0.transact(Vec::new(), vec![all]).await?;
+        Ok(())
+    }
+
     async fn remove(&self, node: NodeId, now: u64) -> Result<RemovedNode, RemoveError> {
         let key = node_key(node);
         loop {

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,7 +19,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use volumed_cluster::{
-    CERTIFICATE_LIFE, Cluster, Registry as _, RemovalError, Signer, remove_node, renew,
+    AdmitError, CERTIFICATE_LIFE, Candidate, Cluster, Issued, JoinToken, NodeId, Registry as _,
+    RemovalError, Serial, Signer, TOKEN_LIFE, invite, now, remove_node, renew,
 };
 
 use rack::{PATIENCE, Rack, etcd_options, name, place, soon};
@@ -77,15 +78,20 @@ async fn a_node_that_is_removed_leaves_etcd_and_is_refused_by_it() {
     let members = rack.nodes[0].keeper.members().clone();
     let removed = Box::pin(remove_node(&members, &*rack.registry, leaving.node)).await;
     assert_eq!(removed.unwrap().name, leaving.name);
+    // Made while it could still reach the store.
+    let planted = invite(&rack.nodes[1].cluster, &*rack.registry, TOKEN_LIFE);
+    let planted = planted.await.unwrap();
     let again = Box::pin(remove_node(&members, &*rack.registry, leaving.node)).await;
     assert!(matches!(again, Err(RemovalError::Remove(_))), "{again:?}");
 
     rack.until_voters(1).await;
-    soon("etcd was started anew", async || {
-        let now = rack.nodes[0].process();
-        now.is_some() && now != process
-    })
-    .await;
+    let begun = Instant::now();
+    while knows(&rack, &planted).await {
+        assert!(begun.elapsed() < PATIENCE, "the token is known");
+        rack.round().await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_ne!(rack.nodes[0].process(), process);
     soon("etcd answers again", async || {
         try_put(&rack, 0, "after").await.is_ok()
     })
@@ -264,6 +270,25 @@ async fn say(
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Whether the token would let somebody in. (Nobody, since the name is taken.)
+async fn knows(rack: &Rack, token: &JoinToken) -> bool {
+    let nobody = Candidate {
+        id: NodeId(0),
+        name: name(1),
+        place: place(8),
+        certificate: Issued {
+            serial: Serial::draw(),
+            expires: 0,
+        },
+    };
+    let admitted = rack.registry.admit(token.key(), &nobody, now());
+    match admitted.await.unwrap_err() {
+        AdmitError::UnknownToken => false,
+        AdmitError::NameTaken(_) => true,
+        other => panic!("{other}"),
+    }
 }
 
 /// A client of the node's own etcd.

@@ -1,6 +1,5 @@
 //! How etcd is started.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::cluster::{Cluster, EtcdFiles};
@@ -12,8 +11,8 @@ use crate::folder::Own;
 pub enum Beginning {
     /// A cluster of this member alone.
     Alone,
-    /// One that has members already; each with its name and where it speaks to the others, this one too.
-    Beside(Vec<(String, SocketAddr)>),
+    /// One that has members already; each with its name and the URL where it speaks to the others, this one too.
+    Beside(Vec<(String, String)>),
 }
 
 /// Bytes that etcd's data may take before it refuses writes. A petabyte of volumes costs it 0.2 GB; beyond 2 GiB its
@@ -62,15 +61,13 @@ const FOR_SMALL_COMPUTERS: [&str; 9] = [
 ];
 
 fn start(own: &Own, beginning: &Beginning) -> [String; 2] {
-    let this = vec![(own.node.to_string(), own.place.etcd_peer())];
+    let this = vec![(own.node.to_string(), url(own.place.etcd_peer()))];
     let (members, state) = match beginning {
         Beginning::Alone => (&this, "new"),
         Beginning::Beside(members) => (members, "existing"),
     };
     let members = members.iter();
-    let members: Vec<_> = members
-        .map(|(name, address)| format!("{name}={}", url(*address)))
-        .collect();
+    let members: Vec<_> = members.map(|(name, url)| format!("{name}={url}")).collect();
     [
         format!("--initial-cluster={}", members.join(",")),
         format!("--initial-cluster-state={state}"),

@@ -2,6 +2,7 @@
 //! the leader is, takes the next step of the plan.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::etcd::members::{EtcdError, EtcdMember, EtcdMembers, is_on};
 use crate::etcd::plan::{Presence, Seen, Step, plan};
 use crate::id::NodeId;
 use crate::join::{JoinError, fetch_authority};
-use crate::registry::{Registry, RenewError};
+use crate::registry::{Registry, RegistryError, RenewError};
 
 /// Between the restarts of two members, so that never two are away at once.
 const TURN: Duration = Duration::from_secs(20);
@@ -37,6 +38,9 @@ pub enum KeepError {
     /// The authority's key cannot be had.
     #[error("the authority's key, which a member of etcd has: {0}")]
     Authority(#[from] JoinError),
+    /// The tokens were not forgotten.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A node that shall have a member is not in the cluster.
     #[error(transparent)]
     Renew(#[from] RenewError),
@@ -60,8 +64,16 @@ pub struct Keeper {
     etcd: Option<PathBuf>,
     member: Option<Member>,
     removed: watch::Receiver<BTreeSet<NodeId>>,
-    /// When the member has to be started anew, since a node was removed.
-    restart: Option<Instant>,
+    restart: Restart,
+}
+
+/// Whether the member has to be started anew, since a node was removed.
+#[derive(Debug, Clone, Copy)]
+enum Restart {
+    No,
+    At(Instant),
+    /// This process was told to end.
+    After(Option<u32>),
 }
 
 impl Keeper {
@@ -79,9 +91,9 @@ impl Keeper {
             state: state.to_owned(),
             etcd,
             member: None,
-            restart: None,
+            restart: Restart::No,
         };
-        if data_folder(state).join("member").exists() {
+        if has_data(&data_folder(state)) {
             keeper.start(&Beginning::Alone)?;
         }
         Ok(keeper)
@@ -117,7 +129,7 @@ impl Keeper {
     ) -> Result<Option<Step>, KeepError> {
         self.cluster.refresh(registry).await?;
         let members = self.members.list().await?;
-        self.restart_in_turn(&members);
+        self.restart_in_turn(registry, &members).await?;
         self.follow(registry, &members).await?;
         if !self.leads().await {
             return Ok(None);
@@ -126,21 +138,34 @@ impl Keeper {
     }
 
     /// etcd asks who is who only when somebody connects. So it is started anew after a node was removed, one
-    /// member after the other.
-    fn restart_in_turn(&mut self, members: &[EtcdMember]) {
+    /// member after the other; and once what the node had open is closed, the tokens go that it may have made.
+    async fn restart_in_turn(
+        &mut self,
+        registry: &dyn Registry,
+        members: &[EtcdMember],
+    ) -> Result<(), RegistryError> {
         if self.removed.has_changed().unwrap_or(false) {
             self.removed.mark_unchanged();
             let own = self.cluster.own().node.to_string();
             let before = members.iter().filter(|member| member.name < own);
             let turns = before.count() as u32;
-            self.restart = Some(Instant::now() + TURN * turns);
+            self.restart = Restart::At(Instant::now() + TURN * turns);
         }
-        if self.restart.is_some_and(|due| due <= Instant::now()) {
-            self.restart = None;
-            if let Some(member) = &self.member {
+        let Some(member) = &self.member else {
+            return Ok(());
+        };
+        match self.restart {
+            Restart::At(due) if due <= Instant::now() => {
+                self.restart = Restart::After(member.process());
                 member.restart();
             }
+            Restart::After(former) if member.process() != former => {
+                registry.forget_tokens().await?;
+                self.restart = Restart::No;
+            }
+            _ => {}
         }
+        Ok(())
     }
 
     /// Runs a member if etcd says that there is one on this node, and none if not.
@@ -159,13 +184,19 @@ impl Keeper {
             (true, None) => {
                 // Without it this node cannot say to etcd who was removed.
                 fetch_authority(&self.cluster, registry).await?;
-                let beginning = members.iter().filter_map(|member| {
-                    let node = nodes.iter().find(|node| is_on(member, node))?;
-                    Some((node.id.to_string(), node.place.etcd_peer()))
+                let beginning = members.iter().flat_map(|member| {
+                    let name = if is_on(member, own) {
+                        own.id.to_string()
+                    } else {
+                        member.name.clone()
+                    };
+                    let urls = member.peer_urls.iter();
+                    urls.map(move |url| (name.clone(), url.clone()))
                 });
                 self.start(&Beginning::Beside(beginning.collect()))?;
             }
-            (false, Some(member)) => {
+            // One that was removed ends by itself.
+            (false, Some(member)) if member.process().is_none() => {
                 tracing::info!("this node keeps the store no more");
                 member.stop().await;
                 self.put_away()?;
@@ -227,7 +258,10 @@ impl Keeper {
                 self.members.add(node).await?;
                 tracing::info!(node = %node.name, "the node keeps the store from now on");
             }
-            Step::Promote(member) => self.members.promote(member).await?,
+            Step::Promote(member) => match self.members.promote(member).await {
+                Err(EtcdError::Unsettled) => return Ok(None),
+                promoted => promoted?,
+            },
             Step::Remove(member) => {
                 self.members.remove(member).await?;
                 tracing::info!(member = member.0, "a member of etcd was removed");
@@ -235,4 +269,16 @@ impl Keeper {
         }
         Ok(Some(step))
     }
+}
+
+/// Whether a member was there: it goes on as what it was. A start that ended before etcd had its log left nothing
+/// that counts; to begin with that would be to begin another cluster.
+fn has_data(folder: &Path) -> bool {
+    let Ok(files) = fs::read_dir(folder.join("member/wal")) else {
+        return false;
+    };
+    files.flatten().any(|file| {
+        let name = file.file_name();
+        Path::new(&name).extension() == Some(OsStr::new("wal"))
+    })
 }

@@ -62,7 +62,11 @@ enum Call {
 impl Call {
     async fn by(&self, mut client: Client) -> Result<Vec<etcd_client::Member>, etcd_client::Error> {
         let members = match self {
-            Self::List => client.member_list().await?.members().to_vec(),
+            Self::List => {
+                // A member answers from what it has; after this read it has what all have.
+                client.get("node-counter", None).await?;
+                client.member_list().await?.members().to_vec()
+            }
             Self::Add(peer) => {
                 let learner = MemberAddOptions::new().with_is_learner();
                 let added = client.member_add([peer], Some(learner)).await?;
@@ -96,7 +100,7 @@ pub enum EtcdError {
     /// No answer in time.
     #[error("etcd does not answer in {} s", PATIENCE.as_secs())]
     TimedOut,
-    /// Members met a moment ago, or one of them is away; etcd changes none before it is sure of the others.
+    /// Members met a moment ago, or one of them is away or behind; etcd changes none before it is sure of the others.
     #[error("etcd's members have not all been there for five seconds; try again in a moment")]
     Unsettled,
     /// This node's certificate cannot be read.
@@ -226,9 +230,13 @@ pub fn is_on(member: &EtcdMember, node: &Node) -> bool {
 }
 
 fn is_unsettled(error: &EtcdError) -> bool {
+    const LATER: [&str; 2] = [
+        "etcdserver: unhealthy cluster",
+        "etcdserver: can only promote a learner member which is in sync with leader",
+    ];
     match error {
         EtcdError::Etcd(etcd_client::Error::GRpcStatus(status)) => {
-            status.message() == "etcdserver: unhealthy cluster"
+            LATER.contains(&status.message())
         }
         _ => false,
     }

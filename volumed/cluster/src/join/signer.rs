@@ -25,6 +25,9 @@ use crate::tls;
 
 /// For how long somebody may be connected.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For how many seconds nobody is let in after a node was removed. What the node had open to etcd is closed by then,
+/// and the tokens are forgotten that it may have made over it ([`crate::Keeper`]).
+const AFTER_REMOVAL: u64 = 90;
 /// Connections at once; further ones wait in the socket's queue.
 const CONNECTIONS: usize = 64;
 
@@ -46,6 +49,11 @@ pub enum SignerError {
     /// Too many attempts.
     #[error("too many attempts from this address; wait a minute")]
     TooMany,
+    /// Somebody may still hold what was just taken from him.
+    #[error(
+        "a node was removed a moment ago; make a token in {AFTER_REMOVAL} seconds, and join with that"
+    )]
+    JustRemoved,
     /// Whoever asked does not hold the token's secret.
     #[error("the token is not this cluster's")]
     Unproved,
@@ -158,6 +166,14 @@ impl Signer {
             return Err(SignerError::Unproved);
         }
         let authority = self.cluster.authority().ok_or(SignerError::NoKey)?;
+        self.cluster.refresh(&*self.registry).await?;
+        let removed = self.cluster.members().removed;
+        if removed
+            .iter()
+            .any(|node| node.removed + AFTER_REMOVAL > now())
+        {
+            return Err(SignerError::JustRemoved);
+        }
         let details: Details = serde_json::from_str(details)?;
         let request = SigningRequest::read(&details.request.0)?;
         let candidate = Candidate {

@@ -237,7 +237,7 @@ async fn a_removed_node_does_not_come_back_with_a_token() {
     let unused = founder.token().await;
     founder
         .registry
-        .remove(second.own().node, now())
+        .remove(second.own().node, now() - 90)
         .await
         .unwrap();
     std::fs::remove_file(data.path().join("cluster/node.json")).unwrap();
@@ -253,6 +253,38 @@ async fn a_removed_node_does_not_come_back_with_a_token() {
     // As a new node it may, and gets a new number.
     let third = founder.join(fresh.path(), 3).await.unwrap();
     assert_eq!(third.own().number, NodeNumber(3));
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_while_a_removed_node_may_still_reach_the_store() {
+    let founder = Founder::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let second = founder.join(data.path(), 2).await.unwrap();
+    let (id, key) = (
+        second.own().node,
+        format!("removed-nodes/{}", second.own().node),
+    );
+    founder.registry.remove(id, now()).await.unwrap();
+    founder.cluster.refresh(&*founder.registry).await.unwrap();
+    // It takes back its removal, and makes a token.
+    let change = volumed_meta::Change::Delete(key.into_bytes());
+    founder
+        .store
+        .transact(Vec::new(), vec![change])
+        .await
+        .unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let refused = sentence(&founder.join(fresh.path(), 3).await.unwrap_err());
+    assert!(refused.contains("was removed a moment ago"), "{refused}");
+    assert!(
+        founder
+            .cluster
+            .identity()
+            .trust
+            .removed()
+            .borrow()
+            .contains(&id)
+    );
 }
 
 #[tokio::test]

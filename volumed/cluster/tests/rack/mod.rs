@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -113,7 +114,9 @@ impl Rack {
     pub async fn round(&mut self) {
         for node in &mut self.nodes {
             let round = node.keeper.round(&*self.registry, |_| Presence::Here);
-            if let Err(error) = Box::pin(round).await {
+            // As a task of the daemon would.
+            let round: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(round);
+            if let Err(error) = round.await {
                 println!("{}: {error}", node.cluster.own().name);
             }
         }
