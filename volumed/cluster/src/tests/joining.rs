@@ -73,6 +73,31 @@ async fn of_two_that_use_a_token_at_once_one_is_let_in() {
 }
 
 #[tokio::test]
+async fn nodes_that_join_at_once_get_numbers_and_names_of_their_own() {
+    let founder = Founder::new().await;
+    for round in 1..=4_u16 {
+        let (first, second) = (founder.token().await, founder.token().await);
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        // Every other round they want the same name.
+        let wanted = [
+            format!("a{round}"),
+            format!("{}{round}", ["a", "b"][usize::from(round % 2)]),
+        ];
+        let (joined, also) = tokio::join!(
+            join(one.path(), &first, name(&wanted[0]), place(round * 2)),
+            join(two.path(), &second, name(&wanted[1]), place(round * 2 + 1)),
+        );
+        let both = joined.is_ok() && also.is_ok();
+        assert!(joined.is_ok() || also.is_ok());
+        assert_eq!(both, wanted[0] != wanted[1]);
+        let nodes = founder.registry.nodes().await.unwrap();
+        let numbers: Vec<_> = nodes.iter().map(|node| node.number).collect();
+        let counted: Vec<_> = (1..).map(NodeNumber).take(nodes.len()).collect();
+        assert_eq!(numbers, counted);
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_did_not_hear_the_answer_asks_again_and_is_the_same() {
     let founder = Founder::new().await;
     let token = founder.token().await;
