@@ -36,7 +36,7 @@ mount:
 	@. $(DATA)/env && $(TARGET)/release/fused mount s3://$$HAYRACK_BUCKET $(DATA)/mnt
 
 build-packages:
-	@.ci/install-packages gcc libc6-dev protobuf-compiler
+	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
 	@.ci/install-packages etcd-server g++ git libnbd-bin nbdkit python3-libnbd qemu-utils

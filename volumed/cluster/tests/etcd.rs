@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use volumed_cluster::{
     AdmitError, CERTIFICATE_LIFE, Candidate, Cluster, Issued, JoinToken, NodeId, Registry as _,
-    RemovalError, Serial, Signer, TOKEN_LIFE, invite, now, remove_node, renew,
+    RemovalError, Serial, Signer, TOKEN_LIFE, invite, now, peer, remove_node, renew,
 };
 
 use rack::{PATIENCE, Rack, etcd_options, name, place, soon};
@@ -124,6 +124,46 @@ async fn a_node_that_is_removed_leaves_etcd_and_is_refused_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_is_gone_is_replaced_and_all_go_on_after_a_restart() {
+    let mut rack = Rack::found().await;
+    rack.until_voters(1).await;
+    for count in 2..=3 {
+        rack.join().await;
+        rack.until_voters(count).await;
+    }
+    put(&rack, 0, "before").await;
+    rack.join().await;
+    rack.lose(2).await;
+    rack.until_voters(3).await;
+    assert!(
+        rack.nodes[2].keeper.member().is_some(),
+        "the fourth takes its place"
+    );
+
+    rack.come_back();
+    let begun = Instant::now();
+    while rack.nodes[3].keeper.member().is_some() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the one that was replaced keeps its data"
+        );
+        rack.round().await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let state = rack.nodes[3].data.path();
+    assert!(!state.join("etcd").exists());
+    rack.until_voters(3).await;
+
+    for _ in 0..4 {
+        rack.lose(0).await;
+    }
+    rack.come_back();
+    rack.until_voters(3).await;
+    assert_eq!(get(&rack, 0, "before").await, Some("before".to_owned()));
+    rack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_gets_nothing_from_either_port_of_etcd() {
     let mut rack = Rack::found().await;
     rack.until_voters(1).await;
@@ -208,6 +248,27 @@ async fn etcd_shows_a_renewed_certificate_without_a_restart() {
     }
     put(&rack, 0, "with-the-new-one").await;
     assert_eq!(rack.nodes[0].process(), process);
+    rack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_is_reached_by_the_tls_between_nodes() {
+    let mut rack = Rack::found().await;
+    rack.until_voters(1).await;
+    let cluster = &rack.nodes[0].cluster;
+    let (own, at) = (cluster.own().node, cluster.own().place.etcd_client());
+    for (node, is_it) in [(own, true), (NodeId(1), false)] {
+        let config = cluster.tls().client(node, b"h2").unwrap();
+        let name = ServerName::IpAddress(at.ip().into());
+        let socket = TcpStream::connect(at).await.unwrap();
+        let connected = TlsConnector::from(config).connect(name, socket).await;
+        assert_eq!(connected.is_ok(), is_it);
+        if let Ok(stream) = connected {
+            let connection = stream.get_ref().1;
+            assert_eq!(peer(connection), Some(own));
+            assert_eq!(connection.alpn_protocol(), Some(&b"h2"[..]));
+        }
+    }
     rack.stop().await;
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use volumed_cluster::{
-    CERTIFICATE_LIFE, Cluster, Keeper, NodeName, Place, Ports, Presence, Registry, Signer,
+    CERTIFICATE_LIFE, Cluster, Keeper, NodeId, NodeName, Place, Ports, Presence, Registry, Signer,
     StoreRegistry, TOKEN_LIFE, invite, join,
 };
 
@@ -72,6 +72,8 @@ impl Running {
 /// Nodes that joined one after the other.
 pub struct Rack {
     pub nodes: Vec<Running>,
+    /// Nodes whose daemons are stopped, for so long that others may take their places.
+    pub gone: Vec<(NodeId, TempDir)>,
     pub registry: Arc<StoreRegistry>,
     _store: TempDir,
 }
@@ -94,6 +96,7 @@ impl Rack {
         tokio::spawn(signer.serve(listener));
         Self {
             nodes: vec![first],
+            gone: Vec::new(),
             registry,
             _store: folder,
         }
@@ -112,8 +115,15 @@ impl Rack {
 
     /// One round of every node. What does not come to anything is tried again, as the daemon does.
     pub async fn round(&mut self) {
+        let presence = |node| {
+            if self.gone.iter().any(|(gone, _)| *gone == node) {
+                Presence::Gone
+            } else {
+                Presence::Here
+            }
+        };
         for node in &mut self.nodes {
-            let round = node.keeper.round(&*self.registry, |_| Presence::Here);
+            let round = node.keeper.round(&*self.registry, presence);
             // As a task of the daemon would.
             let round: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(round);
             if let Err(error) = round.await {
@@ -138,6 +148,21 @@ impl Rack {
             }
             assert!(begun.elapsed() < PATIENCE, "there are {memberships:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Stops the daemon of a node for long.
+    pub async fn lose(&mut self, index: usize) {
+        let node = self.nodes.remove(index);
+        node.keeper.stop().await;
+        self.gone.push((node.cluster.own().node, node.data));
+    }
+
+    /// Starts the daemons that were stopped, which know what is in their folders.
+    pub fn come_back(&mut self) {
+        for (_, data) in self.gone.drain(..) {
+            let cluster = Cluster::open(data.path()).unwrap().unwrap();
+            self.nodes.push(Running::new(data, cluster));
         }
     }
 
