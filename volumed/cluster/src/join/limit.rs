@@ -1,8 +1,12 @@
-//! How often one address may ask to be let in.
+//! How often one address may ask to be let in, and how many connections it may have.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Attempts of an address in a minute.
 const ATTEMPTS: u32 = 10;
@@ -41,6 +45,48 @@ impl AttemptLimit {
     }
 }
 
+/// Connections of an address at once.
+const CONNECTIONS: usize = 8;
+
+/// Counts who is connected.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionLimit(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// Counts as long as it is held.
+#[derive(Debug)]
+pub struct Connected {
+    limit: ConnectionLimit,
+    from: IpAddr,
+}
+
+impl ConnectionLimit {
+    /// Counts a connection, unless the address has too many.
+    pub fn admit(&self, from: IpAddr) -> Option<Connected> {
+        let from = network(from);
+        let mut counts = self.0.lock();
+        let count = counts.entry(from).or_default();
+        if *count >= CONNECTIONS {
+            return None;
+        }
+        *count += 1;
+        Some(Connected {
+            limit: self.clone(),
+            from,
+        })
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.limit.0.lock().entry(self.from) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 /// Whoever has one address of IPv6 has 2^64.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
@@ -74,6 +120,21 @@ mod tests {
             limit.allows(ip.into(), start)
         });
         assert_eq!(tries.filter(|allowed| *allowed).count(), 10);
+    }
+
+    #[test]
+    fn an_address_may_have_eight_connections() {
+        let limit = ConnectionLimit::default();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut held: Vec<_> = (0..8)
+            .map(|_| limit.admit(ip("10.0.0.1")).unwrap())
+            .collect();
+        assert!(limit.admit(ip("10.0.0.1")).is_none());
+        assert!(limit.admit(ip("10.0.0.2")).is_some());
+        held.pop();
+        assert!(limit.admit(ip("10.0.0.1")).is_some());
+        held.clear();
+        assert!(limit.0.lock().is_empty());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::authority::{AuthorityError, SigningRequest, Subject};
 use crate::cluster::{Cluster, ClusterError, issue, now};
 use crate::folder::{Own, write_certificates};
 use crate::id::NodeId;
-use crate::join::limit::AttemptLimit;
+use crate::join::limit::{AttemptLimit, ConnectionLimit};
 use crate::join::wire::{self, Answer, Bytes, Details, MAX_REQUEST, PROTOCOL, Request};
 use crate::node::{Issued, Node, VERSION};
 use crate::proof::{SESSION_LABEL, Session, TokenKey};
@@ -101,6 +101,7 @@ impl Signer {
     pub async fn serve(self, listener: TcpListener) -> Result<(), rustls::Error> {
         let acceptor = TlsAcceptor::from(self.cluster.tls().open_server(PROTOCOL)?);
         let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let limit = ConnectionLimit::default();
         loop {
             let Ok(place) = room.clone().acquire_owned().await else {
                 return Ok(());
@@ -113,13 +114,16 @@ impl Signer {
                     continue;
                 }
             };
+            let Some(connected) = limit.admit(from.ip()) else {
+                continue;
+            };
             let (signer, acceptor) = (self.clone(), acceptor.clone());
             tokio::spawn(async move {
                 let served = timeout(PATIENCE, signer.answer(socket, from.ip(), &acceptor)).await;
                 if let Ok(Err(error)) = served {
                     tracing::debug!(%error, %from, "a connection for a certificate ended early");
                 }
-                drop(place);
+                drop((place, connected));
             });
         }
     }

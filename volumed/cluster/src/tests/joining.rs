@@ -226,6 +226,19 @@ async fn an_address_that_asks_too_often_waits() {
 }
 
 #[tokio::test]
+async fn a_stranger_that_says_nothing_keeps_nobody_out() {
+    let founder = Founder::new().await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        silent.push(socket.connect(founder.address).await.unwrap());
+    }
+    let data = tempfile::tempdir().unwrap();
+    founder.join(data.path(), 2).await.unwrap();
+}
+
+#[tokio::test]
 async fn names_and_places_are_one_nodes_only() {
     let founder = Founder::new().await;
     let data = tempfile::tempdir().unwrap();

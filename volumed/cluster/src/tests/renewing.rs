@@ -94,8 +94,8 @@ async fn nobody_is_turned_away_while_certificates_are_renewed() {
 
 #[tokio::test]
 async fn a_certificate_renews_itself_before_it_expires() {
-    // As short as it can be: seconds are the unit of certificates.
-    let founder = Founder::with_life(6).await;
+    // Short, and yet long enough to join within it.
+    let founder = Founder::with_life(10).await;
     let data = tempfile::tempdir().unwrap();
     let second = Arc::new(founder.join(data.path(), 2).await.unwrap());
     let first = second.identity().certificate();
