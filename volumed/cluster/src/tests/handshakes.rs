@@ -61,6 +61,14 @@ fn signed(
     cluster: ClusterId,
     expires: u64,
 ) -> (String, CertificateDer<'static>) {
+    signed_by(&founder.cluster.authority().unwrap(), cluster, expires)
+}
+
+fn signed_by(
+    authority: &Authority,
+    cluster: ClusterId,
+    expires: u64,
+) -> (String, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let request = SigningRequest::read(&SigningRequest::write(&key).unwrap()).unwrap();
     let issued = Issued {
@@ -72,7 +80,6 @@ fn signed(
         name: &name("some"),
         place: &place(1),
     };
-    let authority = founder.cluster.authority().unwrap();
     let certificate = authority.sign(&request, subject, issued, now() - 7200);
     (key.serialize_pem(), certificate.unwrap())
 }
@@ -202,6 +209,36 @@ async fn a_removed_node_is_refused_from_the_next_handshake_on() {
     // Also by one that was started anew and cannot reach the store.
     let again = Cluster::open(founder.data.path()).unwrap().unwrap();
     assert!(meet(server(&again), client(&second, one)).await.is_err());
+}
+
+#[tokio::test]
+async fn an_authority_takes_anothers_place_while_both_count() {
+    let (founder, second, _data) = two().await;
+    let own = founder.cluster.own();
+    let trust = &founder.cluster.identity().trust;
+    let old = trust.authorities();
+    let (next, _) = Authority::create(own.cluster, now()).unwrap();
+    let both = vec![next.certificate().clone(), old[0].clone()];
+    let (key, certificate) = signed_by(&next, own.cluster, now() + 3600);
+    let by_next = with(&founder, &key, certificate);
+    by_next.trust.replace_authorities(both.clone()).unwrap();
+    let by_next = PeerTls::new(by_next);
+    let met = async |calling| meet(server(&founder.cluster), calling).await.is_ok();
+    let (by_old, by_next) = (
+        client(&second, own.node),
+        by_next.client(own.node, PROTOCOL).unwrap(),
+    );
+    assert_eq!(
+        (met(by_old.clone()).await, met(by_next.clone()).await),
+        (true, false)
+    );
+    trust.replace_authorities(both.clone()).unwrap();
+    assert_eq!(
+        (met(by_old.clone()).await, met(by_next.clone()).await),
+        (true, true)
+    );
+    trust.replace_authorities(both[..1].to_vec()).unwrap();
+    assert_eq!((met(by_old).await, met(by_next).await), (false, true));
 }
 
 #[tokio::test]
