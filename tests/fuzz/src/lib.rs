@@ -1,6 +1,7 @@
 //! What is fuzzed: each target takes any bytes, and must neither panic, nor hang, nor take memory
 //! beyond their size by more than a bound, nor give an answer that no input may get.
 
+mod cluster;
 mod disk_folder;
 mod disk_formats;
 mod extents;
@@ -39,6 +40,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("peer_hello", peer_hello::hello),
     ("peer_messages", peer_messages::frames),
     ("netlink", netlink::datagram),
+    ("join_token", cluster::token),
+    ("node_certificate", cluster::certificate),
 ];
 
 /// The target of a name.

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 27] = [
+const ALLOWED: [(&str, &[&str]); 28] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -13,6 +13,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
         "volumed",
         &[
             "volumed-client",
+            "volumed-cluster",
             "volumed-core",
             "volumed-daemon",
             "volumed-disk",
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
         "volumed-client",
         &["volumed-buffers", "volumed-nbd", "volumed-socket"],
     ),
+    ("volumed-cluster", &["volumed-meta"]),
     ("volumed-socket", &[]),
     ("volumed-core", &[]),
     ("volumed-daemon", &["volumed-client"]),
