@@ -36,10 +36,10 @@ mount:
 	@. $(DATA)/env && $(TARGET)/release/fused mount s3://$$HAYRACK_BUCKET $(DATA)/mnt
 
 build-packages:
-	@.ci/install-packages gcc libc6-dev
+	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages g++ git libnbd-bin nbdkit python3-libnbd qemu-utils
+	@.ci/install-packages etcd-server g++ git libnbd-bin nbdkit python3-libnbd qemu-utils
 
 lint: test-packages
 	cargo fmt --all --check
