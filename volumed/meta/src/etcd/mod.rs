@@ -2,6 +2,7 @@
 
 mod copy;
 mod failure;
+mod import;
 mod keys;
 mod members;
 mod range;
@@ -16,6 +17,7 @@ use etcd_client::{Client, GetOptions};
 use tokio::sync::mpsc;
 
 use failure::Failure;
+pub use import::{ImportError, Imported, import};
 use keys::Keys;
 pub use members::EtcdTlsError;
 use members::Members;
