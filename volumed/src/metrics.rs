@@ -277,7 +277,7 @@ mod tests {
             quota: Some(8),
         };
         let store = StoreInfo {
-            file: "meta.db".into(),
+            location: "meta.db".into(),
             revision: 7,
             generation: 3,
             disks: vec![StoreCopies {

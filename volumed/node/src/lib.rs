@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod groups;
 mod growth;
+mod import;
 mod join;
 mod leave;
 mod leftovers;
@@ -55,6 +56,7 @@ pub use error::{
     GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
 };
 pub use export::Export;
+pub use import::{ImportStoreError, import_store};
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
