@@ -33,7 +33,7 @@ impl Cluster {
     /// # Panics
     /// When etcd is not installed, or does not answer.
     pub fn start(members: usize) -> Self {
-        Self::start_under(members, false)
+        Self::start_under(members, &[], false)
     }
 
     /// As [`start`](Self::start), with TLS: clients and members must show certificates.
@@ -41,10 +41,18 @@ impl Cluster {
     /// # Panics
     /// When etcd is not installed, or does not answer.
     pub fn start_with_tls(members: usize) -> Self {
-        Self::start_under(members, true)
+        Self::start_under(members, &[], true)
     }
 
-    fn start_under(members: usize, tls: bool) -> Self {
+    /// As [`start`](Self::start), with more arguments.
+    ///
+    /// # Panics
+    /// When etcd is not installed, does not take them, or does not answer.
+    pub fn start_with(members: usize, arguments: &[&str]) -> Self {
+        Self::start_under(members, arguments, false)
+    }
+
+    fn start_under(members: usize, more: &[&str], tls: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("hayrack-etcd-").tempdir();
         let folder = folder.expect("a temporary folder can be made");
         let certificates = tls.then(|| Certificates::make(folder.path()));
@@ -58,6 +66,7 @@ impl Cluster {
                     number,
                     addresses,
                     &peers,
+                    more,
                     folder.path(),
                     certificates.as_ref(),
                 )

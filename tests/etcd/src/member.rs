@@ -62,6 +62,7 @@ impl Member {
         number: usize,
         addresses: Addresses,
         initial_cluster: &str,
+        more: &[&str],
         folder: &Path,
         certificates: Option<&Certificates>,
     ) -> Self {
@@ -81,6 +82,7 @@ impl Member {
             "--initial-cluster-state=new".to_owned(),
             "--logger=zap".to_owned(),
         ];
+        arguments.extend(more.iter().map(ToString::to_string));
         arguments.extend(
             certificates
                 .map(Certificates::arguments)

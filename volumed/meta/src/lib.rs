@@ -14,7 +14,9 @@ mod sqlite;
 mod store;
 
 pub use copy::{Copied, CopyError};
-pub use etcd::{EtcdStore, EtcdTlsError, ImportError, Imported, OpenEtcdError, import};
+pub use etcd::{
+    EtcdStore, EtcdTlsError, ImportError, Imported, MEMBER_ARGUMENTS, OpenEtcdError, import,
+};
 pub use limits::{InvalidTransaction, MAX_OPERATIONS, MAX_TRANSACTION_BYTES};
 pub use location::{EtcdLocation, Location, LocationError, TlsFiles};
 pub use open::{OpenError, open};

@@ -37,7 +37,7 @@ pub struct EtcdLocation {
     /// All of the store's keys begin with `/NAME/`.
     pub name: String,
     /// Without, the members are spoken to in plain text.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Box<TlsFiles>>,
 }
 
 /// The files (PEM) with which members are spoken to.
@@ -99,7 +99,7 @@ impl Location {
         };
         match &mut self {
             Self::File(_) => return Err(LocationError::TlsWithoutEtcd),
-            Self::Etcd(etcd) => etcd.tls = Some(files),
+            Self::Etcd(etcd) => etcd.tls = Some(files.into()),
         }
         Ok(self)
     }
@@ -122,11 +122,11 @@ impl Location {
                 tls,
             }) => {
                 let changed = tls.map(|files| {
-                    Ok(TlsFiles {
+                    Ok(Box::new(TlsFiles {
                         ca: change(&files.ca)?,
                         certificate: change(&files.certificate)?,
                         key: change(&files.key)?,
-                    })
+                    }))
                 });
                 Self::Etcd(EtcdLocation {
                     endpoints,
@@ -148,7 +148,7 @@ impl Location {
         }
         let tls = match self {
             Self::File(_) => None,
-            Self::Etcd(etcd) => etcd.tls.as_ref(),
+            Self::Etcd(etcd) => etcd.tls.as_deref(),
         };
         Settings { store: self, tls }.serialize(serializer)
     }

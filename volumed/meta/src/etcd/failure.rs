@@ -99,7 +99,7 @@ fn sentence(error: &(dyn Error + 'static)) -> String {
 }
 
 fn caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<E>())
+    causes(error).any(<dyn Error>::is::<E>)
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

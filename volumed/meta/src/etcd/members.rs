@@ -201,7 +201,7 @@ impl Members {
                 let tls = tls(files).await?;
                 let secured = endpoint("https").tls_config(tls);
                 secured.map_err(|source| EtcdTlsError::Contents {
-                    files: files.clone(),
+                    files: (**files).clone(),
                     source,
                 })?
             }

@@ -31,6 +31,15 @@ use crate::store::{
     Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
 };
 
+/// What every member is to be started with, so that a store's history stays bounded: the changes of
+/// 10,000 revisions are kept, and the file has room for those that come between two looks at it (5
+/// minutes), at the rate of an SSD.
+pub const MEMBER_ARGUMENTS: [&str; 3] = [
+    "--auto-compaction-mode=revision",
+    "--auto-compaction-retention=10000",
+    "--quota-backend-bytes=4294967296",
+];
+
 /// Seconds; etcd grants none that is longer.
 const LONGEST_LEASE: i64 = 9_000_000_000;
 

@@ -57,8 +57,6 @@ pub fn delete_all(keys: &Keys, prefix: &[u8]) -> TxnOp {
 /// etcd's leases are above 0, which means none. A number that is no lease becomes one that is never
 /// granted.
 pub fn lease_in_etcd(lease: LeaseId) -> i64 {
-    match i64::try_from(lease.0) {
-        Ok(lease @ 1..) => lease,
-        _ => i64::MAX,
-    }
+    let lease = i64::try_from(lease.0).ok();
+    lease.filter(|lease| *lease > 0).unwrap_or(i64::MAX)
 }

@@ -4,6 +4,7 @@ use hayrack_etcd::Cluster;
 
 use crate::Location;
 use crate::conformance::Backend;
+use crate::etcd::MEMBER_ARGUMENTS;
 
 impl Backend for Cluster {
     fn location(&self) -> Location {
@@ -25,7 +26,7 @@ mod one_member {
     use crate::conformance::conforms;
 
     fn fresh() -> Cluster {
-        Cluster::start(1)
+        Cluster::start_with(1, &MEMBER_ARGUMENTS)
     }
 
     conforms!(fresh);
@@ -36,7 +37,7 @@ mod three_members {
     use crate::conformance::conforms;
 
     fn fresh() -> Cluster {
-        Cluster::start(3)
+        Cluster::start_with(3, &MEMBER_ARGUMENTS)
     }
 
     conforms!(fresh);
