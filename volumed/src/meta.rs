@@ -43,7 +43,7 @@ pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
                 )
             })
         }
-        MetaCommand::Restore(arguments) => put_back(*arguments).await,
+        MetaCommand::Restore(arguments) => Box::pin(put_back(*arguments)).await,
     }
 }
 
