@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use volumed_meta::{EtcdLocation, ImportError, Imported, OpenError};
+use volumed_meta::{EtcdLocation, ImportError, Imported, Location, OpenError, OpenEtcdError};
 
 use super::error::StartError;
 use super::records::STORE_BASE;
@@ -45,4 +45,17 @@ pub async fn import_store(from: &Path, into: EtcdLocation) -> Result<Imported, I
     let base = state.base + revision + BEYOND_REMOVALS;
     let instead = BTreeMap::from([(STORE_BASE.to_vec(), base.to_string().into_bytes())]);
     Ok(volumed_meta::import(from, into, instead).await?)
+}
+
+/// Refuses an etcd that has a store; what an attempt left that did not end is none.
+pub(super) async fn refuse_unless_empty(etcd: &EtcdLocation) -> Result<(), ImportStoreError> {
+    let store = match volumed_meta::open(Location::Etcd(etcd.clone())).await {
+        Err(OpenError::Etcd(OpenEtcdError::InPart(_))) => return Ok(()),
+        store => store?,
+    };
+    let (_, found) = store.range(b"", None, 1).await.map_err(StartError::from)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(ImportError::NotEmpty(etcd.clone()).into())
 }

@@ -13,7 +13,7 @@ use volumed_meta::{
 
 use super::added::with_added;
 use super::error::StartError;
-use super::import::{ImportStoreError, import_store};
+use super::import::{ImportStoreError, import_store, refuse_unless_empty};
 use super::open_extents::OpenExtents;
 use super::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
@@ -124,6 +124,9 @@ pub async fn restore(
     accept_loss: bool,
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Restored, RestoreError> {
+    if let Location::Etcd(etcd) = location {
+        refuse_unless_empty(etcd).await?;
+    }
     let (source, target) = (from.to_owned(), beside.to_owned());
     let copied =
         tokio::task::spawn_blocking(move || volumed_meta::copy_file(&source, &target, progress));
