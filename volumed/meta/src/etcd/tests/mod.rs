@@ -1,3 +1,4 @@
+mod answers;
 mod conforms;
 mod faults;
 mod imports;
