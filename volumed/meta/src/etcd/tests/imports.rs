@@ -138,14 +138,15 @@ async fn an_attempt_that_is_overtaken_writes_no_more() {
     let mut neighbour = neighbour(&cluster).await;
     let overtaking = async {
         written(&cluster, 3).await;
-        neighbour
-            .put("/hayrack.importing", "another", None)
-            .await
-            .unwrap();
+        let mark = neighbour.put("/hayrack.importing", "another", None).await;
+        range::of_etcd(mark.unwrap().header().unwrap().revision())
     };
-    let (overtaken, ()) = tokio::join!(import(&file, into.clone(), instead()), overtaking);
+    let (overtaken, mark) = tokio::join!(import(&file, into.clone(), instead()), overtaking);
     let error = overtaken.unwrap_err();
     assert!(matches!(error, ImportError::Overtaken(_)), "{error}");
+    let newest = neighbour.get("a", None).await.unwrap();
+    let newest = range::of_etcd(newest.header().unwrap().revision());
+    assert_eq!(newest, mark, "it went on");
     let refused = EtcdStore::open(into).await.unwrap_err();
     assert!(matches!(refused, OpenEtcdError::InPart(_)), "{refused}");
 }
