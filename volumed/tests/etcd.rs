@@ -168,7 +168,9 @@ fn an_etcd_that_does_not_answer_is_named() {
             .arg(folder.path().join("data"));
         command.args(["--store", store]).output().unwrap()
     };
-    refused(&serve("etcd://127.0.0.1:9"), "etcd://127.0.0.1:9");
+    let absent = serve("etcd://127.0.0.1:9");
+    refused(&absent, "etcd://127.0.0.1:9");
+    refused(&absent, "Connection refused");
     refused(&serve("http://127.0.0.1:2379"), "etcd://HOST:PORT");
     let mut backup = volumed();
     backup

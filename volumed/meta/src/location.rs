@@ -1,6 +1,7 @@
 //! Where a store is, as settings say it.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -206,6 +207,18 @@ impl FromStr for Location {
             }
             _ => Ok(Self::File(text.into())),
         }
+    }
+}
+
+impl EtcdLocation {
+    /// Whether what is said to some member can be heard by other machines.
+    pub fn leaves_this_machine(&self) -> bool {
+        let is_here = |endpoint: &String| {
+            let (host, _) = endpoint.rsplit_once(':').unwrap_or((endpoint, ""));
+            let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+            address.map_or(host == "localhost", |address| address.is_loopback())
+        };
+        !self.endpoints.iter().all(is_here)
     }
 }
 

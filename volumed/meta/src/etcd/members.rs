@@ -139,7 +139,8 @@ impl Members {
             };
             let failed = self.name(turn);
             self.leave(turn).await;
-            if !again || Instant::now() + PAUSE >= deadline {
+            // An attempt without time would only hide what is wrong.
+            if !again || Instant::now() + 2 * PAUSE >= deadline {
                 return Err(failure.by(failed));
             }
             tracing::debug!(member = failed, ?failure, "another member of etcd is asked");

@@ -74,6 +74,13 @@ pub enum OpenEtcdError {
 impl EtcdStore {
     /// Opens the store, which needs a member that answers.
     pub async fn open(location: EtcdLocation) -> Result<Self, OpenEtcdError> {
+        if location.tls.is_none() && location.leaves_this_machine() {
+            tracing::warn!(
+                %location,
+                "the metadata store is read and written in plain text by whoever reaches it: give the \
+                 store_tls settings"
+            );
+        }
         let store = Self::of(location).await?;
         let importing = range::get(&store.members, store.keys.importing(), GetOptions::new()).await;
         let importing = importing.map_err(|failure| OpenEtcdError::Unavailable {

@@ -79,6 +79,19 @@ fn tls_files_come_all_or_none_and_for_etcd_alone() {
     assert_eq!(tls.ca, PathBuf::from("/etc/ca"));
 }
 
+#[test]
+fn only_loopback_is_this_machine() {
+    for (text, leaves) in [
+        ("127.0.0.1:1,[::1]:2,localhost:3", false),
+        ("127.0.0.1:1,10.0.0.1:2379", true),
+        ("[fd00::1]:1", true),
+        ("localhost.example.org", true),
+    ] {
+        let location: EtcdLocation = text.parse().unwrap();
+        assert_eq!(location.leaves_this_machine(), leaves, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_refused_or_read_as_what_it_prints(text in "(etcd://)?[a-z0-9:/,.@\\[\\] _-]{0,30}") {
