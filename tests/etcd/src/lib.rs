@@ -5,7 +5,6 @@ mod member;
 mod ports;
 mod tls;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -147,11 +146,6 @@ impl Cluster {
     /// Has a member that was paused go on (SIGCONT).
     pub fn resume(&self, member: usize) {
         self.members[member].resume();
-    }
-
-    /// Where a member's data is.
-    pub fn data(&self, member: usize) -> &Path {
-        self.members[member].data()
     }
 }
 

@@ -52,7 +52,6 @@ fn scheme(tls: bool) -> &'static str {
 pub struct Member {
     addresses: Addresses,
     arguments: Vec<String>,
-    data: PathBuf,
     log: PathBuf,
     child: Child,
 }
@@ -93,7 +92,6 @@ impl Member {
         Self {
             addresses,
             arguments,
-            data,
             log,
             child,
         }
@@ -101,10 +99,6 @@ impl Member {
 
     pub fn client(&self) -> SocketAddr {
         self.addresses.client
-    }
-
-    pub fn data(&self) -> &Path {
-        &self.data
     }
 
     pub fn is_healthy(&self) -> bool {
