@@ -172,14 +172,12 @@ pub fn secrets(arguments: SecretsArgs) -> anyhow::Result<()> {
 }
 
 async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn MetaStore>> {
-    let file = &settings.store;
-    if !file.exists() {
-        bail!(
-            "there is no metadata store {}: say where with --store",
-            file.display()
-        );
+    let location = &settings.store;
+    // Opening it would make one.
+    if location.file().is_some_and(|file| !file.exists()) {
+        bail!("there is no metadata store {location}: say where with --store");
     }
-    Ok(volumed_meta::open(file).await?)
+    Ok(volumed_meta::open(location).await?)
 }
 
 async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {

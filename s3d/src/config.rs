@@ -8,6 +8,7 @@ use s3d_accounts::{AccountSettings, SignUpPolicy};
 use s3s::region::Region;
 use serde::{Deserialize, Serialize, Serializer};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
+use volumed_meta::Location;
 
 use crate::listener::TlsFiles;
 
@@ -21,9 +22,19 @@ pub struct Source {
     /// The admin socket of this node's volumed [default: data/volumed/admin.sock]
     #[arg(long, value_name = "SOCKET", env = "S3D_VOLUMED")]
     pub volumed: Option<PathBuf>,
-    /// The metadata store, the same as volumed's [default: data/volumed/meta.db]
-    #[arg(long, value_name = "FILE", env = "S3D_STORE")]
-    pub store: Option<PathBuf>,
+    /// The metadata store, the same as volumed's: an SQLite file, or the members of an etcd,
+    /// etcd://HOST:PORT,HOST:PORT [default: data/volumed/meta.db]
+    #[arg(long, value_name = "STORE", env = "S3D_STORE")]
+    pub store: Option<Location>,
+    /// Certificates (PEM) that must have signed those of etcd's members, which then speak TLS
+    #[arg(long, value_name = "FILE", env = "S3D_STORE_TLS_CA")]
+    pub store_tls_ca: Option<PathBuf>,
+    /// Certificate chain (PEM) that etcd's members are shown
+    #[arg(long, value_name = "FILE", env = "S3D_STORE_TLS_CERTIFICATE")]
+    pub store_tls_certificate: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "S3D_STORE_TLS_KEY")]
+    pub store_tls_key: Option<PathBuf>,
     /// Where S3 is served [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDRESS", env = "S3D_S3_LISTEN")]
     pub s3_listen: Option<SocketAddr>,
@@ -81,7 +92,8 @@ pub struct Settings {
     /// The admin socket of this node's volumed.
     pub volumed: PathBuf,
     /// The metadata store.
-    pub store: PathBuf,
+    #[serde(flatten, serialize_with = "Location::serialize_settings")]
+    pub store: Location,
     /// Where S3 is served.
     pub s3_listen: SocketAddr,
     /// Where the REST API is served.
@@ -140,7 +152,14 @@ impl Settings {
         Ok(Self {
             data: path(source.data, "data/s3d")?,
             volumed: path(source.volumed, "data/volumed/admin.sock")?,
-            store: path(source.store, "data/volumed/meta.db")?,
+            store: store_of(
+                source.store,
+                (
+                    source.store_tls_ca,
+                    source.store_tls_certificate,
+                    source.store_tls_key,
+                ),
+            )?,
             s3_listen: source.s3_listen.unwrap_or(local(9000)),
             api_listen: source.api_listen.unwrap_or(local(9001)),
             metrics_listen: source.metrics_listen,
@@ -176,6 +195,16 @@ impl Settings {
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
+}
+
+fn store_of(
+    store: Option<Location>,
+    tls: (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>),
+) -> Result<Location, ConfigError> {
+    let store = store.unwrap_or_else(|| Path::new("data/volumed/meta.db").into());
+    let store = store.with_tls(tls);
+    let store = store.map_err(|error| ConfigError::Refused(error.to_string()))?;
+    store.try_map_paths(absolute)
 }
 
 /// What the open files that the process may have suffice for.

@@ -1,6 +1,5 @@
 //! Whether the server is well: `/healthz`, `/readyz` and `/metrics`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use s3d_buckets::Buckets;
 use tokio::sync::watch;
 use volumed_client::admin::AdminClient;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
-use volumed_meta::MetaStore;
+use volumed_meta::{Location, MetaStore};
 
 use crate::listener::{Connections, Tls};
 use crate::metrics::{self, Metrics};
@@ -34,8 +33,8 @@ pub struct Health {
     pub volumed: AdminClient,
     /// The metadata store.
     pub store: Arc<dyn MetaStore>,
-    /// Where its file is.
-    pub store_file: PathBuf,
+    /// Where it is.
+    pub location: Location,
     /// The certificate.
     pub tls: Option<Tls>,
     /// Closed once the server stops.
@@ -90,7 +89,9 @@ impl Health {
         if let Err(error) = self.store.revision().await {
             reasons.push(format!("the metadata store does not answer: {error}"));
         }
-        if let Err(reason) = check_writable(&self.store_file) {
+        if let Some(file) = self.location.file()
+            && let Err(reason) = check_writable(file)
+        {
             reasons.push(format!("the metadata store cannot be written: {reason}"));
         }
         if let Err(reason) = self.volumed_answers().await {

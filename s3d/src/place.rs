@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use volumed_daemon::ConfigError;
+use volumed_meta::Location;
 
 use crate::config::{Settings, Source};
 
@@ -14,8 +15,22 @@ pub struct Place {
     #[arg(long, global = true, value_name = "DIR", env = "S3D_DATA")]
     data: Option<PathBuf>,
     /// The metadata store, the same as volumed's
-    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE")]
-    store: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "STORE", env = "S3D_STORE")]
+    store: Option<Location>,
+    /// Certificates (PEM) that must have signed those of etcd's members
+    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE_TLS_CA")]
+    store_tls_ca: Option<PathBuf>,
+    /// Certificate chain (PEM) that etcd's members are shown
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "S3D_STORE_TLS_CERTIFICATE"
+    )]
+    store_tls_certificate: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE_TLS_KEY")]
+    store_tls_key: Option<PathBuf>,
     /// The admin socket of this node's volumed
     #[arg(long, global = true, value_name = "SOCKET", env = "S3D_VOLUMED")]
     volumed: Option<PathBuf>,
@@ -30,6 +45,9 @@ impl Place {
         let flags = Source {
             data: self.data.clone(),
             store: self.store.clone(),
+            store_tls_ca: self.store_tls_ca.clone(),
+            store_tls_certificate: self.store_tls_certificate.clone(),
+            store_tls_key: self.store_tls_key.clone(),
             volumed: self.volumed.clone(),
             ..Source::default()
         };

@@ -127,7 +127,7 @@ pub async fn serve(
         buckets: buckets.clone(),
         volumed: AdminClient::new(&settings.volumed),
         store,
-        store_file: settings.store.clone(),
+        location: settings.store.clone(),
         tls: tls.clone(),
         stopped: stopped.clone(),
     };

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use volumed_client::admin::AutoGrow;
 use volumed_core::size;
 use volumed_daemon::ConfigFile;
+use volumed_meta::Location;
 
 use crate::config::Source;
 use crate::kernel::KernelDevice;
@@ -239,8 +240,8 @@ pub enum MetaCommand {
         /// The file to write; it must not exist, and only its owner may read it
         file: PathBuf,
         /// Copy this store's file without asking the daemon, which may be stopped
-        #[arg(long, value_name = "PATH")]
-        store: Option<PathBuf>,
+        #[arg(long, value_name = "FILE")]
+        store: Option<Location>,
         #[command(flatten)]
         call: Call,
     },
@@ -250,7 +251,7 @@ pub enum MetaCommand {
 
 const AFTER_RESTORE: &str = "\
 The copies that volumed makes every day are in DISK/meta. The copy is checked, and compared with the
-disks and with the store in place, which is kept under another name. If they know of anything that the
+disks and with the store in place, which is kept under another name; an etcd must have none. If they know of anything that the
 copy lacks, nothing is done without --accept-loss: after it, the next start removes from the disks what
 the copy does not record. Give the settings that `volumed serve` is started with.";
 

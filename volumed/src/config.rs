@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use volumed_core::{ByteCount, size};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 use volumed_listener::TlsFiles;
+use volumed_meta::Location;
 use volumed_node::{DiskSettings, ScrubSettings};
 
 use crate::schedule::Schedule;
@@ -25,9 +26,19 @@ pub struct Source {
     #[arg(long = "disk", value_name = "DIR")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
-    /// Metadata store, an SQLite file [default: DATA/meta.db]
-    #[arg(long, value_name = "PATH", env = "VOLUMED_STORE")]
-    pub store: Option<PathBuf>,
+    /// Metadata store: an SQLite file, or the members of an etcd, etcd://HOST:PORT,HOST:PORT [default:
+    /// DATA/meta.db]
+    #[arg(long, value_name = "STORE", env = "VOLUMED_STORE")]
+    pub store: Option<Location>,
+    /// Certificates (PEM) that must have signed those of etcd's members, which then speak TLS
+    #[arg(long, value_name = "FILE", env = "VOLUMED_STORE_TLS_CA")]
+    pub store_tls_ca: Option<PathBuf>,
+    /// Certificate chain (PEM) that etcd's members are shown
+    #[arg(long, value_name = "FILE", env = "VOLUMED_STORE_TLS_CERTIFICATE")]
+    pub store_tls_certificate: Option<PathBuf>,
+    /// Private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "VOLUMED_STORE_TLS_KEY")]
+    pub store_tls_key: Option<PathBuf>,
     /// Socket of the admin API [default: DATA/admin.sock]
     #[arg(long, value_name = "PATH", env = "VOLUMED_ADMIN_SOCKET")]
     pub admin_socket: Option<PathBuf>,
@@ -126,7 +137,8 @@ pub struct Settings {
     /// The state folder.
     pub data: PathBuf,
     /// The metadata store.
-    pub store: PathBuf,
+    #[serde(flatten, serialize_with = "Location::serialize_settings")]
+    pub store: Location,
     /// The admin API's socket.
     pub admin_socket: PathBuf,
     /// The NBD socket.
@@ -211,7 +223,14 @@ impl Settings {
                 .into_iter()
                 .map(Disk::limited)
                 .collect::<Result<_, _>>()?,
-            store: below(source.store, "meta.db")?,
+            store: store_of(
+                source.store.unwrap_or_else(|| data.join("meta.db").into()),
+                (
+                    source.store_tls_ca,
+                    source.store_tls_certificate,
+                    source.store_tls_key,
+                ),
+            )?,
             admin_socket: below(source.admin_socket, "admin.sock")?,
             nbd_socket: below(source.nbd_socket, "nbd.sock")?,
             extents_socket: below(source.extents_socket, "extents.sock")?,
@@ -225,6 +244,14 @@ impl Settings {
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
             data,
         })
+    }
+
+    /// A file of the daemon's own beside the store's, or in the state folder if the store is no file.
+    pub fn beside_store(&self, what: &str) -> PathBuf {
+        let file = self.store.file().map(Path::to_owned);
+        let mut path = file.unwrap_or_else(|| self.data.join("meta.db"));
+        path.add_extension(what);
+        path
     }
 
     /// How the log is written.
@@ -301,6 +328,15 @@ fn refused<T>(sentence: impl Into<String>) -> Result<T, ConfigError> {
     Err(ConfigError::Refused(sentence.into()))
 }
 
+fn store_of(
+    store: Location,
+    tls: (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>),
+) -> Result<Location, ConfigError> {
+    let store = store.with_tls(tls);
+    let store = store.or_else(|error| refused(error.to_string()))?;
+    store.try_map_paths(absolute)
+}
+
 /// What `nbd_listen` asks of clients: whoever is not on this machine must show a certificate.
 fn tls_of(
     listen: Option<SocketAddr>,
@@ -350,114 +386,4 @@ fn default_threads() -> usize {
 mod readme;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn flags() -> Source {
-        Source {
-            data: Some("/d".into()),
-            store: Some("/elsewhere.db".into()),
-            ..Source::default()
-        }
-    }
-
-    fn with_file(text: &str) -> Settings {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("volumed.toml");
-        std::fs::write(&file, text).unwrap();
-        Settings::load(&flags(), Some(&file)).unwrap()
-    }
-
-    #[test]
-    fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let settings = with_file(
-            "disks = [\"/ssd0\", { path = \"/ssd1\", capacity = \"1GiB\" }]\n\
-             store = \"/file.db\"\nadmin_socket = \"/a.sock\"\nlog_format = \"json\"\n",
-        );
-        let plain = DiskSettings {
-            path: "/ssd0".into(),
-            capacity: None,
-            reserve: None,
-        };
-        let limited = DiskSettings {
-            path: "/ssd1".into(),
-            capacity: Some(ByteCount(1 << 30)),
-            reserve: None,
-        };
-        assert_eq!(settings.disk_settings(), [plain, limited]);
-        assert_eq!(settings.store, PathBuf::from("/elsewhere.db"));
-        assert_eq!(settings.admin_socket, PathBuf::from("/a.sock"));
-        assert_eq!(settings.nbd_socket, PathBuf::from("/d/nbd.sock"));
-        assert_eq!(settings.log_format, LogFormat::Json);
-    }
-
-    #[test]
-    fn without_a_disk_the_state_folder_has_one() {
-        let settings = Settings::load(&flags(), None).unwrap();
-        assert_eq!(settings.disks[0].path, PathBuf::from("/d/disk"));
-    }
-
-    #[test]
-    fn what_is_in_force_is_a_file_that_says_the_same() {
-        let text = "disks = [{ path = \"/ssd1\", capacity = \"1.5GiB\", reserve = \"1000B\" }]\n";
-        let settings = with_file(text);
-        let in_force = volumed_daemon::in_force(&settings).unwrap();
-        let again = volumed_daemon::in_force(&with_file(&in_force)).unwrap();
-        assert_eq!(in_force, again);
-        assert!(
-            in_force.contains("capacity = \"1610612736B\""),
-            "{in_force}"
-        );
-    }
-
-    fn refusal(text: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("volumed.toml");
-        std::fs::write(&file, text).unwrap();
-        Settings::load(&flags(), Some(&file))
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn what_nobody_could_be_served_with_is_refused() {
-        for (text, begins) in [
-            ("nbd_threads = 0\n", "nbd_threads is 0"),
-            ("scrub_rate = \"1KiB\"\n", "scrub_rate is below"),
-            ("drain_rate = \"1KiB\"\n", "drain_rate is below"),
-            ("nbd_memory = \"63MiB\"\n", "nbd_memory is too little"),
-            (
-                "nbd_connections_per_address = 0\n",
-                "nbd_connections_per_address is 0",
-            ),
-        ] {
-            let sentence = refusal(text);
-            assert!(sentence.starts_with(begins), "{sentence}");
-        }
-    }
-
-    #[test]
-    fn other_machines_are_served_only_with_client_certificates() {
-        let tls = "nbd_tls_certificate = \"/c\"\nnbd_tls_key = \"/k\"\n";
-        let all = format!("{tls}nbd_tls_client_ca = \"/ca\"\n");
-        let public = "nbd_listen = \"0.0.0.0:10809\"\n";
-        let sentence = refusal(public);
-        assert!(
-            sentence.contains("nbd_tls_client_ca, or listen on 127.0.0.1"),
-            "{sentence}"
-        );
-        let sentence = refusal(&format!("{public}{tls}"));
-        assert!(sentence.contains("belong together"), "{sentence}");
-        let sentence = refusal(&all);
-        assert!(sentence.contains("are for nbd_listen"), "{sentence}");
-        let loopback = with_file("nbd_listen = \"[::1]:10809\"\n");
-        assert_eq!(loopback.nbd_tls, None);
-        let settings = with_file(&format!("{public}{all}"));
-        assert!(settings.nbd_tls.is_some());
-        let in_force = volumed_daemon::in_force(&settings).unwrap();
-        assert_eq!(
-            in_force,
-            volumed_daemon::in_force(&with_file(&in_force)).unwrap()
-        );
-    }
-}
+mod tests;

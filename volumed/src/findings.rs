@@ -37,7 +37,8 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
         found.push(Finding::fault(
             "store_unavailable",
             format!("The metadata store does not answer: {error}."),
-            "Look for a full or read-only file system under the store: volumed serve --check-config, then df.",
+            "Look for a full or read-only file system under the store, or for members of etcd that do not \
+             run: volumed serve --check-config says where it is.",
         ));
     }
     if let Ok(store) = volumes.store().await {

@@ -278,7 +278,7 @@ mod tests {
             stale: Vec::new(),
         };
         let store = StoreInfo {
-            file: "meta.db".into(),
+            location: "meta.db".into(),
             revision: 7,
             generation: 3,
             disks: vec![StoreCopies {

@@ -87,7 +87,8 @@ pub async fn serve(
         volumes: volumes.clone(),
         nbd_socket: settings.nbd_socket.clone(),
         extents_socket: settings.extents_socket.clone(),
-        store_file: settings.store.clone(),
+        store: settings.store.clone(),
+        backup: settings.beside_store("sending"),
         backups: Arc::default(),
         metrics,
     };

@@ -12,7 +12,7 @@ use crate::config::Settings;
 
 pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
-    found.extend(of_store(&settings.store));
+    found.extend(settings.store.file().and_then(of_store));
     found.extend(of_state(&settings.data));
     found
 }

@@ -23,6 +23,8 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Daemons {
     volumed: Volumed,
+    /// What s3d is told of the metadata store.
+    store: String,
     s3d: Child,
     /// Where S3 is served.
     pub s3: SocketAddr,
@@ -36,19 +38,49 @@ impl Daemons {
     /// When they do not answer.
     pub fn start(capacity: &str) -> Self {
         let volumed = Volumed::start(capacity);
+        let store = volumed.path("volumed/meta.db").display().to_string();
+        Self::start_on(volumed, store)
+    }
+
+    /// Starts both on a metadata store of this location, which is no file.
+    ///
+    /// # Panics
+    /// When they do not answer.
+    pub fn start_with_store(capacity: &str, store: &str) -> Self {
+        let volumed = Volumed::start_with(capacity, &format!("store = \"{store}\"\n"));
+        Self::start_on(volumed, store.to_owned())
+    }
+
+    fn start_on(volumed: Volumed, store: String) -> Self {
         let (s3, api) = (free_address(), free_address());
-        let s3d = start_s3d(&volumed, s3, api, &[]);
+        let s3d = start_s3d(&volumed, &store, s3, api, &[]);
         let daemons = Self {
             volumed,
+            store,
             s3d,
             s3,
             api,
         };
-        let root = Request::new("GET", "/").header("host", s3.to_string());
-        until("s3d", || {
-            exchange(s3, &root).is_ok() && exchange(api, &root).is_ok()
-        });
+        daemons.until_served();
         daemons
+    }
+
+    fn until_served(&self) {
+        let root = Request::new("GET", "/").header("host", self.s3.to_string());
+        until("s3d", || {
+            exchange(self.s3, &root).is_ok() && exchange(self.api, &root).is_ok()
+        });
+    }
+
+    /// Ends s3d as a crash would, and starts it again.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn restart_s3d(&mut self) {
+        kill_process(self.s3d.id(), Signal::SIGKILL);
+        self.s3d.wait().expect("a child can be waited for");
+        self.s3d = start_s3d(&self.volumed, &self.store, self.s3, self.api, &[]);
+        self.until_served();
     }
 
     /// Starts s3d anew, so that it serves over TLS with these files. Clients come by as `localhost`.
@@ -64,7 +96,7 @@ impl Daemons {
             OsStr::new("--tls-key"),
             key.as_os_str(),
         ];
-        self.s3d = start_s3d(&self.volumed, self.s3, self.api, &files);
+        self.s3d = start_s3d(&self.volumed, &self.store, self.s3, self.api, &files);
         until("s3d", || TcpStream::connect(self.s3).is_ok());
     }
 
@@ -132,14 +164,19 @@ impl Drop for Daemons {
     }
 }
 
-fn start_s3d(volumed: &Volumed, s3: SocketAddr, api: SocketAddr, more: &[&OsStr]) -> Child {
+fn start_s3d(
+    volumed: &Volumed,
+    store: &str,
+    s3: SocketAddr,
+    api: SocketAddr,
+    more: &[&OsStr],
+) -> Child {
     Command::new(binary("s3d"))
         .args(["serve", "--data"])
         .arg(volumed.path("s3d"))
         .arg("--volumed")
         .arg(volumed.admin_socket())
-        .arg("--store")
-        .arg(volumed.path("volumed/meta.db"))
+        .args(["--store", store])
         .args(["--s3-listen", &s3.to_string()])
         .args(["--api-listen", &api.to_string()])
         .args(["--domain", "localhost", "--region", "us-east-1"])

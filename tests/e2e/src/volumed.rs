@@ -30,12 +30,20 @@ impl Volumed {
     /// # Panics
     /// When it does not answer.
     pub fn start(capacity: &str) -> Self {
+        Self::start_with(capacity, "")
+    }
+
+    /// As [`start`](Self::start), with more settings.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn start_with(capacity: &str, more: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("hayrack-").tempdir();
         let folder = folder.expect("a temporary folder can be made");
         let disk = folder.path().join("disk0");
         fs::create_dir(&disk).expect("a folder can be made");
         let config = format!(
-            "disks = [{{ path = \"{}\", capacity = \"{capacity}\", reserve = \"0\" }}]\n",
+            "disks = [{{ path = \"{}\", capacity = \"{capacity}\", reserve = \"0\" }}]\n{more}",
             disk.display()
         );
         fs::write(folder.path().join("volumed.toml"), config).expect("a file can be written");

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::store::Revision;
+use crate::store::{Revision, StoreError};
 
 /// A copy of a store: one SQLite file, whatever the store is, that [`open`](crate::open) takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub enum CopyError {
         /// What SQLite answered.
         source: rusqlite::Error,
     },
+    /// What is to be copied is not in a file, and does not answer.
+    #[error("cannot copy the metadata store: {0}")]
+    Store(#[from] StoreError),
     /// The system refused a thread.
     #[error("cannot start a thread to copy the metadata store: {0}")]
     Thread(io::Error),

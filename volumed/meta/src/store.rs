@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::copy::{Copied, CopyError};
 use crate::limits::InvalidTransaction;
 
-/// A number that grows by one with every transaction that changed something. Where it begins is the
-/// store's own affair (SQLite: 0, etcd: 1).
+/// A number that grows with every transaction that changed something. Where it begins is the store's own
+/// affair (SQLite: 0, etcd: 1), and it may skip: what others change in the same etcd counts too.
 pub type Revision = u64;
 
 /// One key's value, and the revisions that made it.
@@ -76,9 +76,12 @@ pub struct Event {
 /// What it answers is durable, reads as much as transactions: no power cut takes back what somebody
 /// was told, so that files may be removed by what the store says. (etcd's linearizable reads answer
 /// what a majority has synced.)
+///
+/// A store that is elsewhere answers within seconds, [`StoreError::Unavailable`] if it has to, and is asked
+/// anew by the next call: nobody has to open it again.
 #[async_trait]
 pub trait MetaStore: Send + Sync + 'static {
-    /// The newest revision.
+    /// The newest revision, also if it changed nothing of this store.
     async fn revision(&self) -> Result<Revision, StoreError>;
 
     /// One key.
@@ -105,7 +108,9 @@ pub trait MetaStore: Send + Sync + 'static {
     ) -> Result<Outcome, StoreError>;
 
     /// The changes of keys that start with `prefix`, from the one after revision `after` on.
-    /// The receiver ends when the store is closed or the watcher fell too far behind.
+    /// Each is sent once, whatever connection is lost meanwhile. The receiver ends when the store is closed,
+    /// when the watcher fell too far behind, or when the store could not be reached for some seconds: as
+    /// long as it is open, its silence means that nothing changed.
     async fn watch(
         &self,
         prefix: &[u8],
@@ -114,7 +119,8 @@ pub trait MetaStore: Send + Sync + 'static {
 
     /// Copies all that the store holds at one revision to the file `to`, durably: as a SQLite store,
     /// whatever this store is. The file is made, or replaced once the copy is whole; only its owner
-    /// may read it. Others go on meanwhile.
+    /// may read it. Others go on meanwhile. Keys of leases may be left out: who held one is gone when the
+    /// copy becomes a store.
     async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError>;
 
     /// A new lease that ends `seconds` after its grant or its last renewal: not sooner while the

@@ -31,6 +31,7 @@ pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
 pub use scrub::ScrubSettings;
+pub use store::import::{ImportStoreError, import_store};
 pub use store::restore::{Loss, RestoreError, Restored, restore};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,

@@ -5,6 +5,7 @@ mod copying;
 pub(crate) mod damage;
 pub(crate) mod disk_record;
 pub(crate) mod format;
+pub(crate) mod import;
 pub(crate) mod lost;
 pub(crate) mod placements;
 pub(crate) mod recorded;

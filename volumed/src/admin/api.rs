@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use volumed_meta::Location;
 use volumed_node::Volumes;
 
 use crate::metrics::Metrics;
@@ -14,8 +15,10 @@ pub struct Api {
     pub nbd_socket: PathBuf,
     /// Where the files of extents are handed out (V14).
     pub extents_socket: PathBuf,
-    /// The metadata store's file.
-    pub store_file: PathBuf,
+    /// The metadata store.
+    pub store: Location,
+    /// Where a backup lies until it is sent.
+    pub backup: PathBuf,
     /// Taken while a backup is made, since all are made under one name.
     pub backups: Arc<tokio::sync::Mutex<()>>,
     /// The counters of this daemon.

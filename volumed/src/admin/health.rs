@@ -44,7 +44,9 @@ async fn ready(State(api): State<Api>) -> Response {
     if let Err(error) = api.volumes.store_answers().await {
         reasons.push(format!("the metadata store does not answer: {error}"));
     }
-    if let Err(reason) = check_writable(&api.store_file) {
+    if let Some(file) = api.store.file()
+        && let Err(reason) = check_writable(file)
+    {
         reasons.push(format!("the metadata store cannot be written: {reason}"));
     }
     let serves = |disk: &DiskView| disk.state == DiskState::Online;

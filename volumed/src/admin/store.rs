@@ -58,9 +58,7 @@ async fn show(State(api): State<Api>) -> Result<Json<StoreInfo>, Refused> {
 )]
 async fn back_up(State(api): State<Api>) -> Result<impl IntoResponse, Refused> {
     // The copy lies in the state folder until it is opened, under one name: a crash leaves one at most.
-    let mut name = api.store_file.file_name().unwrap_or_default().to_owned();
-    name.push(".sending");
-    let path = api.store_file.with_file_name(name);
+    let path = api.backup.clone();
     let backups = api.backups.clone();
     let copying = async move {
         let _turn = backups.lock().await;
@@ -104,7 +102,7 @@ impl Api {
             Refused::new(ErrorCode::StoreUnavailable, error.to_string())
         })?;
         Ok(StoreInfo {
-            file: self.store_file.clone(),
+            location: self.store.to_string(),
             revision: store.revision,
             generation: store.generation,
             disks: store.disks.into_iter().map(store_copies).collect(),

@@ -25,6 +25,9 @@ pub enum CommandError {
     /// The file is there already.
     #[error("{} exists already: name another file, or move that one away", .0.display())]
     BackupExists(PathBuf),
+    /// A store in an etcd is asked for through the daemon.
+    #[error("a store in etcd is backed up by a running volumed: leave --store out, or name a file")]
+    BackupOfEtcd,
     /// The store was not restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),

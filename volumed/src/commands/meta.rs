@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use volumed_core::size::display;
 use volumed_daemon::StateFolder;
+use volumed_meta::Location;
 use volumed_node::{Loss, RestoreError, Restored, restore};
 
 use super::answer::{client, print, print_as};
@@ -28,7 +29,8 @@ pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
             }
             let mut progress = Progress::new("copied");
             let bytes = if let Some(store) = store {
-                copy(&store, &file, progress)?
+                let store = store.file().ok_or(CommandError::BackupOfEtcd)?;
+                copy(store, &file, progress)?
             } else {
                 let told = |done, all| progress.show(done, all);
                 client(&call).back_up_store(&file, told).await?
@@ -42,7 +44,7 @@ pub async fn meta(command: MetaCommand) -> Result<ExitCode, CommandError> {
                 )
             })
         }
-        MetaCommand::Restore(arguments) => put_back(*arguments).await,
+        MetaCommand::Restore(arguments) => Box::pin(put_back(*arguments)).await,
     }
 }
 
@@ -60,9 +62,11 @@ async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
     // As long as it is held, no daemon starts.
     let _folder = StateFolder::open(&settings.data, "volumed")?;
     let mut progress = Progress::new("checked");
+    let beside = settings.beside_store("restoring");
     let restored = restore(
         &arguments.file,
         &settings.store,
+        &beside,
         settings.disk_settings(),
         arguments.accept_loss,
         move |done, all| progress.show(done * PAGE, all * PAGE),
@@ -103,11 +107,11 @@ impl<'r> Answer<'r> {
     }
 }
 
-fn describe(restored: &Restored, store: &Path) -> String {
+fn describe(restored: &Restored, store: &Location) -> String {
     let Restored { copied, loss, kept } = restored;
-    let (place, revision, keys) = (store.display(), copied.revision, copied.keys);
+    let (revision, keys) = (copied.revision, copied.keys);
     let mut lines = vec![format!(
-        "{place} is the copy of revision {revision} with {keys} keys"
+        "{store} is the copy of revision {revision} with {keys} keys"
     )];
     if let Some(kept) = kept {
         lines.push(format!("What was there is kept as {}", kept.display()));

@@ -222,7 +222,7 @@ pub fn unreadable<'a>(volumes: impl Iterator<Item = (&'a str, u64, u64)>) -> Str
 /// The metadata store and its copies.
 pub fn store(store: &StoreInfo) -> String {
     let facts = facts(&[
-        ("Store", store.file.display().to_string()),
+        ("Store", store.location.clone()),
         ("Revision", store.revision.to_string()),
         ("Generation", store.generation.to_string()),
         ("Failed copies", store.failures.to_string()),

@@ -182,6 +182,12 @@ impl Daemon {
         self.restart_stopped()
     }
 
+    /// Starts the daemon, which has ended, again with another configuration file.
+    pub fn restart_stopped_with(mut self, config: &str) -> Self {
+        self.config = Some(config.to_owned());
+        self.restart_stopped()
+    }
+
     /// Starts the daemon, which has ended, again on the same data.
     pub fn restart_stopped(mut self) -> Self {
         let (spare, config) = (tempfile::tempdir().unwrap(), self.config.take());

@@ -16,9 +16,8 @@ use super::client::{AdminClient, AdminError, read_whole, refusal};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreInfo {
-    /// Where it is.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub file: PathBuf,
+    /// Where it is: a file, or the members of an etcd.
+    pub location: String,
     /// Grows with every change.
     pub revision: u64,
     /// Grows with every start of the daemon and every copy: a store that knows fewer than a disk does

@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::Backend;
-use crate::{Change, Compare, Entry, MetaStore, Outcome};
+use crate::{Change, Compare, Entry, Location, MetaStore, Outcome};
 
 const LOCATION: &str = "META_CRASH_LOCATION";
 const WRITER: &str = "META_CRASH_WRITER";
@@ -16,12 +15,13 @@ const ROUNDS: usize = 5;
 /// What a killed process runs. Each transaction writes two keys that belong together, and says so on
 /// stdout once it is acknowledged.
 pub fn writer() {
-    let Some(location) = std::env::var_os(LOCATION) else {
+    let Ok(location) = std::env::var(LOCATION) else {
         return;
     };
+    let location: Location = location.parse().unwrap();
     let writer = std::env::var(WRITER).unwrap();
     runtime().block_on(async {
-        let store = crate::open(Path::new(&location)).await.unwrap();
+        let store = crate::open(location).await.unwrap();
         let mut out = std::io::stdout();
         for number in 0_u64.. {
             let key = |half: &str| format!("{half}/{writer}/{number:08}").into_bytes();
@@ -55,10 +55,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn spawn(location: &Path, test: &str, name: String) -> Self {
+    fn spawn(location: &Location, test: &str, name: String) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--ignored", "--nocapture"])
-            .env(LOCATION, location)
+            .env(LOCATION, location.to_string())
             .env(WRITER, &name)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -112,7 +112,7 @@ pub fn nothing_acknowledged_is_lost_by_kill_9(backend: &mut impl Backend, test: 
     let mut expected = Vec::new();
     for round in 0..ROUNDS {
         let names = [format!("{round}a"), format!("{round}b")];
-        let mut writers = names.map(|name| Writer::spawn(backend.location(), test, name));
+        let mut writers = names.map(|name| Writer::spawn(&backend.location(), test, name));
         for writer in &mut writers {
             // Each round is killed somewhere else.
             writer.read_until(20 + 7 * round);
@@ -128,12 +128,12 @@ pub fn nothing_acknowledged_is_lost_by_kill_9(backend: &mut impl Backend, test: 
                 expected.push((who, revision));
             }
         }
-        check(backend.location(), &expected);
+        check(&backend.location(), &expected);
     }
     assert!(expected.len() >= ROUNDS * 40);
 }
 
-fn check(location: &Path, expected: &[(String, u64)]) {
+fn check(location: &Location, expected: &[(String, u64)]) {
     runtime().block_on(async {
         let store = crate::open(location).await.unwrap();
         let newest = store.revision().await.unwrap();

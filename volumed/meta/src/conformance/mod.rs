@@ -17,14 +17,13 @@ mod ranges;
 mod transactions;
 mod watches;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use crate::{Change, Compare, Event, MetaStore, Outcome, Revision};
+use crate::{Change, Compare, Event, Location, MetaStore, Outcome, Revision};
 
 pub use copies::*;
 pub use crash::{nothing_acknowledged_is_lost_by_kill_9, writer};
@@ -39,7 +38,7 @@ pub use watches::*;
 /// A store of its own for one test; dropping it takes it away.
 pub trait Backend {
     /// What [`crate::open`] takes, in this process and in others.
-    fn location(&self) -> &Path;
+    fn location(&self) -> Location;
 
     /// Ends whatever serves the store beside the processes that have it open, as kill -9 does, and
     /// starts it anew. (For SQLite there is nothing; for etcd it is the server.)

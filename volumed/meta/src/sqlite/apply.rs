@@ -165,7 +165,7 @@ pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+pub fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         key: row.get(0)?,
         value: row.get(1)?,

@@ -26,32 +26,36 @@ pub fn copy_file(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Copied, CopyError> {
     let unfinished = unfinished(to);
-    let copied = fill(from, &unfinished, &mut progress).and_then(|copied| {
-        publish(&unfinished, to)
-            .map_err(write_error(to))
-            .map(|()| copied)
-    });
-    if copied.is_err() {
-        // The next copy begins anew whether this succeeds or not.
-        let _ = remove_file(&unfinished);
-    }
-    copied
+    let copied = fill(from, &unfinished, &mut progress);
+    put_in_place(copied, &unfinished, to)
 }
 
-fn unfinished(to: &Path) -> PathBuf {
+/// Gives a copy its name, or takes it away if it failed.
+pub fn put_in_place(
+    copied: Result<Copied, CopyError>,
+    unfinished: &Path,
+    to: &Path,
+) -> Result<Copied, CopyError> {
+    let placed = copied.and_then(|copied| {
+        let published = publish(unfinished, to);
+        published.map_err(write_error(to)).map(|()| copied)
+    });
+    if placed.is_err() {
+        // The next copy begins anew whether this succeeds or not.
+        let _ = remove_file(unfinished);
+    }
+    placed
+}
+
+/// What a copy is called until it is whole.
+pub fn unfinished(to: &Path) -> PathBuf {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     to.with_file_name(name)
 }
 
 fn fill(from: &Path, to: &Path, progress: &mut impl FnMut(u64, u64)) -> Result<Copied, CopyError> {
-    match remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(write_error(to)(error));
-        }
-        _ => {}
-    }
-    make_private_file(to).map_err(write_error(to))?;
+    make_empty(to)?;
     let failed = |error| failure(from, error);
     let source = open_to_read(from).map_err(failed)?;
     if !is_known_store(&source).map_err(failed)? {
@@ -61,12 +65,32 @@ fn fill(from: &Path, to: &Path, progress: &mut impl FnMut(u64, u64)) -> Result<C
     // change by another process would begin the copy anew.
     source.execute_batch("BEGIN").map_err(failed)?;
     super::apply::revision(&source).map_err(failed)?;
-    let mut target = Connection::open(to).map_err(failed)?;
-    // It is synced once, when it is whole.
-    target
-        .pragma_update(None, "synchronous", "OFF")
-        .map_err(failed)?;
+    let mut target = open_to_fill(to).map_err(failed)?;
     step_through(&source, &mut target, progress).map_err(failed)?;
+    finish(target, from, to)
+}
+
+/// A new file in the place of whatever an earlier copy left.
+pub fn make_empty(to: &Path) -> Result<(), CopyError> {
+    match remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(write_error(to)(error));
+        }
+        _ => {}
+    }
+    make_private_file(to).map_err(write_error(to))
+}
+
+pub fn open_to_fill(to: &Path) -> rusqlite::Result<Connection> {
+    let target = Connection::open(to)?;
+    // It is synced once, when it is whole.
+    target.pragma_update(None, "synchronous", "OFF")?;
+    Ok(target)
+}
+
+/// Checks what was filled from `from`.
+pub fn finish(target: Connection, from: &Path, to: &Path) -> Result<Copied, CopyError> {
+    let failed = |error| failure(from, error);
     // A copy is one file, without a log beside it.
     target
         .pragma_update(None, "journal_mode", "DELETE")
@@ -149,7 +173,7 @@ fn write_error(path: &Path) -> impl Fn(io::Error) -> CopyError + use<> {
     }
 }
 
-fn failure(from: &Path, source: rusqlite::Error) -> CopyError {
+pub fn failure(from: &Path, source: rusqlite::Error) -> CopyError {
     let path = from.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => CopyError::NotAStore(path),

@@ -11,6 +11,7 @@ mod replace;
 mod schema;
 mod watch;
 mod worker;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -22,11 +23,12 @@ use tokio::sync::{self, oneshot};
 
 pub use copy::copy_file;
 pub use replace::{ReplaceError, replace};
-pub use schema::OpenError;
 use worker::{Command, Read, Request, Worker, Write};
+pub use write::{Contents, Piece, write_file};
 
 use crate::copy::{Copied, CopyError};
 use crate::limits;
+use crate::open::OpenError;
 use crate::store::{
     Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
 };

@@ -6,13 +6,14 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::leases;
+use crate::open::OpenError;
 
 const FORMAT: i64 = 1;
 
@@ -56,44 +57,6 @@ CREATE TABLE leases (
 CREATE INDEX leases_by_end ON leases (ends);
 ";
 
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file cannot be made or opened.
-    #[error("cannot open the metadata store {}: {source}", .path.display())]
-    File {
-        /// The store's file.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
-    /// The file is something else.
-    #[error("{} is not a metadata store; name another file or move this one away", .0.display())]
-    NotAStore(PathBuf),
-    /// A newer program wrote the file.
-    #[error(
-        "the metadata store {} has format {found}, and this program knows formats up to {FORMAT}; \
-         run the newer program", .path.display()
-    )]
-    Newer {
-        /// The store's file.
-        path: PathBuf,
-        /// The file's format.
-        found: i64,
-    },
-    /// SQLite failed.
-    #[error("cannot open the metadata store {}: {source}", .path.display())]
-    Sqlite {
-        /// The store's file.
-        path: PathBuf,
-        /// What SQLite answered.
-        source: rusqlite::Error,
-    },
-    /// The store's thread could not be started.
-    #[error("cannot start the metadata store's thread: {0}")]
-    Thread(io::Error),
-}
-
 pub fn open(path: &Path) -> Result<Connection, OpenError> {
     make_private_file(path).map_err(|source| OpenError::File {
         path: path.to_owned(),
@@ -114,6 +77,7 @@ pub fn open(path: &Path) -> Result<Connection, OpenError> {
         return Err(OpenError::Newer {
             path: path.to_owned(),
             found,
+            known: FORMAT,
         });
     }
     if application != APPLICATION && tables > 0 {
@@ -181,6 +145,13 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
+/// Makes an empty store of an empty file.
+pub fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "application_id", APPLICATION)?;
+    connection.pragma_update(None, "user_version", FORMAT)
+}
+
 /// What is answered is durable, but after a process was killed between writing a commit into the log
 /// and syncing the log, the next to open the file reads that commit. So opening commits, which syncs
 /// all of the log, before anything is answered. Writing the format is a change also when it is the
@@ -191,8 +162,7 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     // Another process may have made the tables since they were looked for.
     let (_, format, _) = identity(&transaction)?;
     if format == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        make_tables(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", format.max(FORMAT))?;
     leases::end_those_of_another_boot(&transaction)?;

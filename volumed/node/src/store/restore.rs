@@ -8,7 +8,7 @@ use volumed_core::format::Slots;
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::Disk;
 use volumed_meta::{
-    Change, Compare, Copied, CopyError, MetaStore, OpenError, Outcome, ReplaceError,
+    Change, Compare, Copied, CopyError, Location, MetaStore, OpenError, Outcome, ReplaceError,
 };
 
 use crate::disks::added::with_added;
@@ -16,6 +16,7 @@ use crate::disks::open::{blocking, disk_error, open_disks};
 use crate::disks::open_extents::OpenExtents;
 use crate::error::StartError;
 use crate::store::format::FORMAT;
+use crate::store::import::{ImportStoreError, import_store, refuse_unless_empty};
 use crate::store::recorded::{Recorded, read_volumes};
 use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
@@ -26,7 +27,7 @@ use crate::view::DiskSettings;
 
 /// A store that removed a record is at least this much further than the alloc of its files, and only
 /// then are files without a record no sign of a rollback.
-const BEYOND_REMOVALS: u64 = 2;
+pub(super) const BEYOND_REMOVALS: u64 = 2;
 
 /// What a copy lacks of what the disks and the store that it replaces tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -69,7 +70,7 @@ pub struct Restored {
     pub copied: Copied,
     /// What it lacked.
     pub loss: Loss,
-    /// Where the store that was in place is kept, if there was one.
+    /// Where the store that was in place is kept, if there was one. In an etcd none may be.
     pub kept: Option<PathBuf>,
 }
 
@@ -97,6 +98,9 @@ pub enum RestoreError {
     /// The store cannot be replaced.
     #[error(transparent)]
     Replace(#[from] ReplaceError),
+    /// The copy cannot be brought into the etcd.
+    #[error(transparent)]
+    Import(#[from] ImportStoreError),
 }
 
 /// What the disks hold, beside what the copy records.
@@ -112,42 +116,55 @@ struct Survey {
 
 /// Puts the copy `from` in the place of the store at `location`, so that a daemon starts on it with the
 /// disks of `disks`. The caller sees to it that no daemon runs. With a loss, only if it is accepted.
+/// The copy is made ready in the file `beside`: beside the store, if that is a file.
 pub async fn restore(
     from: &Path,
-    location: &Path,
+    location: &Location,
+    beside: &Path,
     disks: Vec<DiskSettings>,
     accept_loss: bool,
     progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Restored, RestoreError> {
-    let beside = beside(location, "restoring");
-    let (source, target) = (from.to_owned(), beside.clone());
+    if let Location::Etcd(etcd) = location {
+        refuse_unless_empty(etcd).await?;
+    }
+    let (source, target) = (from.to_owned(), beside.to_owned());
     let copied =
         tokio::task::spawn_blocking(move || volumed_meta::copy_file(&source, &target, progress));
     let copied = copied
         .await
         .map_err(|error| CopyError::Thread(error.into()))??;
-    let prepared = prepare(&beside, location, disks, accept_loss).await;
-    let replaced = prepared.and_then(|loss| {
-        let kept = (location.exists()).then(|| unused(location));
-        let name = kept.clone().unwrap_or_else(|| unused(location));
-        volumed_meta::replace(location, &beside, &name)?;
-        Ok(Restored { copied, loss, kept })
-    });
-    if replaced.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    let restored = match prepare(beside, location, disks, accept_loss).await {
+        Ok(loss) => {
+            put_in_place(location, beside)
+                .await
+                .map(|kept| Restored { copied, loss, kept })
+        }
+        Err(error) => Err(error),
+    };
+    // Where it has become the store, it is there no more.
+    let _ = std::fs::remove_file(beside);
+    restored
+}
+
+/// Answers where what was there is kept.
+async fn put_in_place(location: &Location, new: &Path) -> Result<Option<PathBuf>, RestoreError> {
+    match location {
+        Location::File(path) => {
+            let unused = unused(path);
+            let kept = path.exists().then(|| unused.clone());
+            volumed_meta::replace(path, new, &unused)?;
+            Ok(kept)
+        }
+        Location::Etcd(etcd) => {
+            import_store(new, etcd.clone()).await?;
+            Ok(None)
+        }
     }
-    replaced
 }
 
-fn beside(location: &Path, what: &str) -> PathBuf {
-    let mut name = location.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(what);
-    location.with_file_name(name)
-}
-
-fn unused(location: &Path) -> PathBuf {
-    let names = (1_u32..).map(|number| beside(location, &format!("replaced-{number}")));
+fn unused(path: &Path) -> PathBuf {
+    let names = (1_u32..).map(|number| path.with_added_extension(format!("replaced-{number}")));
     let mut unused = names.filter(|path| !path.exists());
     unused.next().expect("there are more names than files")
 }
@@ -155,7 +172,7 @@ fn unused(location: &Path) -> PathBuf {
 /// Compares the copy with the disks, and has it go on after all that they tell of.
 async fn prepare(
     copy: &Path,
-    location: &Path,
+    location: &Location,
     disks: Vec<DiskSettings>,
     accept_loss: bool,
 ) -> Result<Loss, RestoreError> {
@@ -291,8 +308,9 @@ fn survey(
 }
 
 /// How many revisions the store in place is ahead of the copy, if it is the same store.
-async fn revisions_of(location: &Path, copy: &dyn MetaStore) -> Option<u64> {
-    if !location.exists() {
+async fn revisions_of(location: &Location, copy: &dyn MetaStore) -> Option<u64> {
+    // Opening it would make one.
+    if location.file().is_some_and(|path| !path.exists()) {
         return None;
     }
     let store = volumed_meta::open(location).await.ok()?;

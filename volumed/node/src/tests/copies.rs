@@ -20,7 +20,9 @@ async fn put_back(
     accept_loss: bool,
 ) -> Result<Restored, RestoreError> {
     let disks = vec![disk(&folder.path().join("disk"), None)];
-    restore(copy, &store_file(folder), disks, accept_loss, |_, _| {}).await
+    let store = store_file(folder);
+    let beside = store.with_added_extension("restoring");
+    restore(copy, &store.into(), &beside, disks, accept_loss, |_, _| {}).await
 }
 
 async fn loss(folder: &TempDir, copy: &Path) -> Loss {

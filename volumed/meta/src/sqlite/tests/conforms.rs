@@ -1,7 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use crate::Location;
 use crate::conformance::{Backend, conforms};
 
 struct File {
@@ -10,8 +11,8 @@ struct File {
 }
 
 impl Backend for File {
-    fn location(&self) -> &Path {
-        &self.path
+    fn location(&self) -> Location {
+        Location::from(&self.path)
     }
 }
 
