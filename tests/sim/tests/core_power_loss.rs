@@ -44,13 +44,3 @@ fn one_replica_keeps_its_promises() {
 fn one_replica_on_one_of_several_disks_keeps_them_too() {
     holds(1, 2, SEEDS);
 }
-
-#[test]
-fn two_replicas_stay_equal() {
-    holds(2, 2, SEEDS / 10);
-}
-
-#[test]
-fn three_replicas_stay_equal() {
-    holds(3, 3, SEEDS / 10);
-}

@@ -4,7 +4,7 @@
 
 use std::panic::catch_unwind;
 
-use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live, move_extents};
+use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live, move_extents, replicate};
 
 /// How many seeds are tried at most.
 const SEEDS: u64 = 3_000;
@@ -13,14 +13,17 @@ const SEEDS: u64 = 3_000;
 fn first_failure(broken: Broken) -> Option<(u64, String)> {
     (0..SEEDS).find_map(|seed| {
         let volume = Volume {
-            // Few of the rules are about several replicas or disks.
-            replicas: if seed % 8 == 7 { 2 } else { 1 },
+            replicas: 1,
+            // Few of the rules are about several disks.
             disks: if seed % 8 >= 5 { 2 } else { 1 },
             lives: 4,
             broken,
         };
         let wrong = catch_unwind(|| {
-            if is_about_copies(broken) {
+            if is_about_replicas(broken) {
+                let nodes = if seed % 2 == 0 { 2 } else { 3 };
+                replicate(seed, nodes, volume.lives, broken).map(|_| ())
+            } else if is_about_copies(broken) {
                 move_extents(seed, volume.lives, broken).map(|_| ())
             } else {
                 live(seed, volume)
@@ -32,6 +35,25 @@ fn first_failure(broken: Broken) -> Option<(u64, String)> {
             Err(_) => Some((seed, "an assertion failed".to_owned())),
         }
     })
+}
+
+/// Whether it is broken only where there are several replicas.
+fn is_about_replicas(broken: Broken) -> bool {
+    matches!(
+        broken,
+        Broken::Rule(
+            Rule::EveryReplica
+                | Rule::OneRefuses
+                | Rule::RecordStale
+                | Rule::LastInSync
+                | Rule::ResyncDurable
+                | Rule::AgreeFirst
+                | Rule::AgreeAfter
+                | Rule::RestartedIsNoSource
+                | Rule::LastMayLack
+                | Rule::ReadRepair
+        )
+    )
 }
 
 /// Whether it is broken only where extents move.

@@ -60,6 +60,36 @@ fn answer(result: Result<Bytes, ReplicaError>) -> Frame {
     })
 }
 
+/// Of those about blocks that are copied.
+fn copying(kind: Kind, file: ExtentFile) -> Ask {
+    match kind {
+        Kind::Receive => Ask::Receive { file },
+        Kind::Fetch => Ask::Fetch {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+        },
+        Kind::Store => Ask::Store {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+            chunk: Bytes::from_static(b"chunk"),
+        },
+        Kind::Digest => Ask::Digest {
+            file,
+            offset: 0x40_0000,
+            length: 0x40_0000,
+        },
+        Kind::Replace => Ask::Replace {
+            file,
+            offset: 0x8_0000,
+            length: 4096,
+            chunk: Bytes::from_static(b"chunk"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
 /// One frame of each kind, whose bytes are frozen.
 fn sample(kind: Kind) -> Frame {
     let file = ExtentFile {
@@ -116,29 +146,9 @@ fn sample(kind: Kind) -> Frame {
         },
         Kind::GiveBack => Ask::GiveBack { blocks: 7 },
         Kind::Empty => Ask::Empty,
-        Kind::Receive => Ask::Receive { file },
-        Kind::Fetch => Ask::Fetch {
-            file,
-            offset: 0x8_0000,
-            length: 4096,
-        },
-        Kind::Store => Ask::Store {
-            file,
-            offset: 0x8_0000,
-            length: 4096,
-            chunk: Bytes::from_static(b"chunk"),
-        },
-        Kind::Digest => Ask::Digest {
-            file,
-            offset: 0x40_0000,
-            length: 0x40_0000,
-        },
-        Kind::Replace => Ask::Replace {
-            file,
-            offset: 0x8_0000,
-            length: 4096,
-            chunk: Bytes::from_static(b"chunk"),
-        },
+        Kind::Receive | Kind::Fetch | Kind::Store | Kind::Digest | Kind::Replace => {
+            copying(kind, file)
+        }
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })
@@ -378,6 +388,12 @@ fn ask() -> impl Strategy<Value = Ask> {
         file().prop_map(|file| Ask::Adopt { file }),
         file().prop_map(|file| Ask::Remove { file }),
         file().prop_map(|file| Ask::Receive { file }),
+        copied(),
+    ]
+}
+
+fn copied() -> impl Strategy<Value = Ask> {
+    prop_oneof![
         (file(), 0..16_000_u32, 1..=128_u32, vec(any::<u8>(), 0..100)).prop_map(
             |(file, first, count, chunk)| Ask::Store {
                 file,

@@ -95,6 +95,8 @@ struct State {
     copies: BTreeMap<ExtentIndex, Followed>,
     /// Disks that are being resynced, and how many regions may differ.
     resyncs: BTreeMap<DiskNumber, u64>,
+    /// Stale disks that are being made ready to join.
+    rejoining: BTreeSet<DiskNumber>,
     hosted: Hosted,
 }
 
@@ -134,6 +136,7 @@ impl Machine {
             scrubbing: BTreeMap::new(),
             copies: BTreeMap::new(),
             resyncs: BTreeMap::new(),
+            rejoining: BTreeSet::new(),
             hosted: Hosted::default(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());

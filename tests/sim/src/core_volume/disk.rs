@@ -63,14 +63,11 @@ impl SimDisk {
             return Err(DiskFault::Sync);
         }
         match op {
-            DiskOp::Read {
-                file,
-                offset,
-                expected,
-            } => {
-                let checked = !self.broken.is(Lie::ReadUnchecked);
-                self.extent(file)?.read_checked(*offset, expected, checked)
-            }
+            DiskOp::Read { .. }
+            | DiskOp::Fetch { .. }
+            | DiskOp::Digest { .. }
+            | DiskOp::LoadSums { .. }
+            | DiskOp::Verify { .. } => self.look(op),
             DiskOp::Write {
                 file,
                 offset,
@@ -86,24 +83,16 @@ impl SimDisk {
                 durable,
                 keep,
             } => Ok(self.extent(&file)?.zero(offset, length, durable, keep)),
-            DiskOp::Fetch { file, offset, sums } => self.fetch(file, *offset, sums),
             DiskOp::Store {
                 file,
                 offset,
                 chunk,
             } => Ok(self.extent(file)?.store(*offset, chunk)),
-            DiskOp::Digest { file, offset, sums } => {
-                let blocks = self.extent(file)?.bytes(*offset, sums.len());
-                Ok(DiskAnswer::Data(digest::pack(sums, &blocks).into()))
-            }
             DiskOp::Replace {
                 file,
                 offset,
                 chunk,
             } => Ok(self.extent(file)?.replace(*offset, chunk)),
-            DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
-                page: self.extent(file)?.page(*region),
-            }),
             DiskOp::Resum {
                 file,
                 region,
@@ -114,11 +103,6 @@ impl SimDisk {
                 let extent = self.extent(file)?;
                 Ok(extent.resum(*region, before.as_deref(), synced))
             }
-            DiskOp::Verify {
-                file,
-                region,
-                expected,
-            } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
             DiskOp::Sync { files } => Ok(self.sync(files)),
             DiskOp::StoreSums { pages } => Ok(self.store_sums(pages)),
             DiskOp::Settle { files, pages } => {
@@ -141,6 +125,34 @@ impl SimDisk {
                 }
                 Ok(DiskAnswer::Done)
             }
+        }
+    }
+
+    /// What changes nothing.
+    fn look(&mut self, op: &DiskOp) -> DiskResult {
+        match op {
+            DiskOp::Read {
+                file,
+                offset,
+                expected,
+            } => {
+                let checked = !self.broken.is(Lie::ReadUnchecked);
+                self.extent(file)?.read_checked(*offset, expected, checked)
+            }
+            DiskOp::Fetch { file, offset, sums } => self.fetch(file, *offset, sums),
+            DiskOp::Digest { file, offset, sums } => {
+                let blocks = self.extent(file)?.bytes(*offset, sums.len());
+                Ok(DiskAnswer::Data(digest::pack(sums, &blocks).into()))
+            }
+            DiskOp::LoadSums { file, region } => Ok(DiskAnswer::Page {
+                page: self.extent(file)?.page(*region),
+            }),
+            DiskOp::Verify {
+                file,
+                region,
+                expected,
+            } => Ok(self.extent(file)?.verify(*region, expected.as_deref())),
+            _ => Ok(DiskAnswer::Done),
         }
     }
 

@@ -16,7 +16,8 @@ use volumed_core::head::{
 use volumed_core::placement::{Placement, Role};
 use volumed_core::rules::Rules;
 use volumed_core::{
-    ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError, VolumeId,
+    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError,
+    Request, VolumeId,
 };
 
 use super::Broken;
@@ -55,6 +56,8 @@ struct Rig {
     time: u64,
     started: Option<Result<(), IoError>>,
     settled: Option<Result<(), IoError>>,
+    /// So long are regions idle before they are cleaned; or they never are.
+    clean_after: u64,
     /// How often a disk was in sync again.
     included: usize,
     /// The head cannot go on (V9).
@@ -70,7 +73,10 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<us
     let mut weather = Weather::some(&mut rng);
     // Not yet: a model that knows which replica holds a block well.
     weather.rot = 0.0;
+    // Often enough that every replica refuses.
+    weather.full *= 8.0;
     let mut rig = Rig::new(rng, nodes, broken);
+    rig.clean_after = if seed % 3 == 0 { 300 } else { u64::MAX / 2 };
     rig.begin_head()?;
     for life in 1..=lives {
         rig.weather = weather;
@@ -105,6 +111,7 @@ impl Rig {
             time: 0,
             started: None,
             settled: None,
+            clean_after: 300,
             included: 0,
             may_lack: false,
             troubled: false,
@@ -146,7 +153,7 @@ impl Rig {
             quota: None,
             settings: HeadSettings {
                 max_dirty: 64,
-                clean_after: 300,
+                clean_after: self.clean_after,
             },
             disks: self.nodes.keys().copied().collect(),
             extents: self.placed.clone(),
@@ -193,9 +200,14 @@ impl Rig {
     }
 
     fn one_life(&mut self) -> Checked {
+        let included = self.included;
         for _ in 0..self.rng.random_range(50..1200) {
             if self.may_lack {
                 self.begin_head()?;
+            }
+            // Just when a replica counts again.
+            if self.included > included && self.rng.random_bool(0.05) {
+                break;
             }
             match self.rng.random_range(0..1000) {
                 0..150 if self.asked.len() < MOST_OPEN => {
@@ -217,8 +229,9 @@ impl Rig {
         }
         match self.rng.random_range(0..10) {
             0..3 => self.cut_all_power(),
-            3..6 => self.leave_few(),
-            6 => return self.settle(),
+            3..5 => self.leave_few(),
+            5..7 => self.restart_a_node(),
+            7 => return self.settle(),
             _ => {}
         }
         self.begin_head()?;
@@ -368,6 +381,13 @@ impl Rig {
         self.read_everything()?;
         self.compare_replicas()?;
         self.settle()?;
+        self.compare_replicas()?;
+        for (extent, block) in self.rot_where_it_is_read() {
+            let offset = extent.start() + u64::from(block) * BLOCK_SIZE;
+            let length = BLOCK_SIZE as u32;
+            self.submit(Request::Read { offset, length })?;
+            self.drain()?;
+        }
         self.compare_replicas()
     }
 }

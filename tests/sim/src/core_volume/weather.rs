@@ -10,7 +10,7 @@ pub(super) struct Weather {
     /// The process lacks descriptors or memory.
     exhausted: f64,
     /// The file system is full, though the account was not.
-    full: f64,
+    pub full: f64,
     /// A read fails, or a write half way, and the disk goes on.
     broken: f64,
     /// A sync, or what has one in it, fails: what it was to make durable is lost or not.

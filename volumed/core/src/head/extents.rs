@@ -250,7 +250,8 @@ impl Head {
                 alloc: placement.alloc,
             },
         };
-        let disks = self.extents.in_sync(&placement);
+        let joining = self.members.joining().filter(|disk| placement.is_on(*disk));
+        let disks = self.extents.in_sync(&placement).chain(joining);
         let asks = disks.map(|disk| (disk, ask.clone())).collect();
         self.begin_round(Then::Adopt(extent, placement), asks, effects);
     }

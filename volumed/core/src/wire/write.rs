@@ -53,31 +53,11 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
                 put_file(file, body);
             }
         }
-        &Ask::Read {
-            file,
-            offset,
-            length,
-        }
-        | &Ask::Map {
-            file,
-            offset,
-            length,
-        }
-        | &Ask::Holes {
-            file,
-            offset,
-            length,
-        }
-        | &Ask::Fetch {
-            file,
-            offset,
-            length,
-        }
-        | &Ask::Digest {
-            file,
-            offset,
-            length,
-        } => put_part(file, (offset, length), body),
+        Ask::Read { .. }
+        | Ask::Map { .. }
+        | Ask::Holes { .. }
+        | Ask::Fetch { .. }
+        | Ask::Digest { .. } => put_part_of(ask, body),
         &Ask::Write {
             file,
             offset,
@@ -100,19 +80,8 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
             put_part(file, (offset, length), body);
             body.put_u8(flags([(durable, DURABLE), (keep, KEEP)]));
         }
-        &Ask::Store {
-            file,
-            offset,
-            length,
-            ref chunk,
-        }
-        | &Ask::Replace {
-            file,
-            offset,
-            length,
-            ref chunk,
-        } => {
-            put_part(file, (offset, length), body);
+        Ask::Store { chunk, .. } | Ask::Replace { chunk, .. } => {
+            put_part_of(ask, body);
             return chunk.clone();
         }
         Ask::Sync { extents } => extents.iter().for_each(|it| body.put_u64_le(it.0)),
@@ -137,6 +106,13 @@ fn write_result(answer: &Answer, body: &mut Vec<u8>) -> Bytes {
             body.put_u8(refusal_number(*refusal));
             Bytes::new()
         }
+    }
+}
+
+/// The part of an extent that an ask is about, if it is about one.
+fn put_part_of(ask: &Ask, body: &mut Vec<u8>) {
+    if let Some((file, offset, length)) = ask.part() {
+        put_part(file, (offset, length), body);
     }
 }
 

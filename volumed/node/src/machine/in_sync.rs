@@ -10,7 +10,7 @@ use volumed_meta::{Change, Compare, Outcome};
 
 use crate::error::PlacementsError;
 use crate::machine::{Deed, Machine, State};
-use crate::store::placements::until_told;
+use crate::store::placements::{self, until_told};
 use crate::store::records::{
     StaleRecord, VERSION, VolumeRecord, decode, encode, stale_key, volume_key,
 };
@@ -149,6 +149,34 @@ async fn try_record(
         if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
             return Ok(true);
         }
+    }
+}
+
+/// Has a stale disk join the head, once it has the files of extents that were placed meanwhile.
+pub(super) async fn rejoin(machine: Arc<Machine>, disk: DiskNumber) {
+    let ready = make_missing(&machine, disk).await;
+    machine.state.lock().rejoining.remove(&disk);
+    if ready {
+        machine.head_event(HeadEvent::Join(disk));
+    }
+}
+
+async fn make_missing(machine: &Arc<Machine>, number: DiskNumber) -> bool {
+    let volume = machine.volume;
+    let on = machine.node.disks.all().get(&number).cloned();
+    let placed = placements::load(&*machine.node.store, volume).await;
+    let (Some(on), Ok(placed)) = (on, placed) else {
+        return false;
+    };
+    let made =
+        tokio::task::spawn_blocking(move || on.disk.create_missing(volume, &placed.on(number)));
+    match made.await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(%volume, disk = %number, %error, "a stale disk cannot be resynced yet");
+            false
+        }
+        Err(_) => false,
     }
 }
 

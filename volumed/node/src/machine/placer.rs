@@ -67,6 +67,15 @@ async fn try_place(
             create_files(volume, &on, files).await?;
         }
     }
+    // Those that the head does without may be here, and about to join it.
+    for (number, files) in by_disk {
+        let on = node.disks.all().get(&number).cloned();
+        if let Some(on) = on.filter(|on| !on.disk.failed())
+            && create_files(volume, &on, files).await.is_err()
+        {
+            tracing::debug!(%volume, disk = %number, "a stale disk gets an extent's files later");
+        }
+    }
     let lost = machine.lost_among(placed.keys().copied());
     let add = || placements::add(&*node.store, volume, &placed, &lost);
     // V4: what is to be done about a lost extent depends on whether it is placed anew.

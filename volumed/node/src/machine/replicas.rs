@@ -6,7 +6,7 @@ use volumed_core::unflushed::Incarnations;
 
 use super::{
     Arc, BTreeSet, ByteCount, Deed, DiskNumber, HeadEvent, Held, Input, Machine, Placements,
-    PoolDisk, State, VecDeque,
+    PoolDisk, State, VecDeque, in_sync,
 };
 
 impl Machine {
@@ -80,7 +80,15 @@ impl Machine {
                 .values()
                 .filter(|held| !held.on.disk.failed());
             let new = well.map(|held| held.on.number).filter(|&it| !head.has(it));
-            let new: Vec<_> = new.collect();
+            let (stale, new): (Vec<_>, Vec<_>) = new.partition(|it| head.does_without(*it));
+            let stale = stale.into_iter().filter(|it| !head.serves(*it));
+            let stale: Vec<_> = stale.collect();
+            for disk in stale {
+                if state.rejoining.insert(disk) {
+                    let machine = Arc::clone(self);
+                    self.node.runtime.spawn(in_sync::rejoin(machine, disk));
+                }
+            }
             new.into_iter()
                 .flat_map(|disk| state.feed(self.now(), Input::Head(HeadEvent::Join(disk))))
                 .collect()

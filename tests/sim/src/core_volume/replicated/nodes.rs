@@ -71,15 +71,19 @@ impl Node {
         self.answers.clear();
     }
 
-    fn start(&mut self, number: DiskNumber, placed: &BTreeSet<ExtentFile>, broken: Broken) {
-        self.disk.restart();
-        self.disk.collect(placed);
-        // The files of extents that were placed while it was down are made when it learns of them.
+    /// The files of extents that were placed while the node was stale.
+    fn create_missing(&mut self, placed: &BTreeSet<ExtentFile>) {
         for file in placed {
             if self.disk.files_of(*file).is_none() {
                 self.disk.create(*file);
             }
         }
+    }
+
+    fn start(&mut self, number: DiskNumber, placed: &BTreeSet<ExtentFile>, broken: Broken) {
+        self.disk.restart();
+        self.disk.collect(placed);
+        self.create_missing(placed);
         self.space.give_back(u64::MAX);
         self.space.release(u64::MAX);
         let rules = Rules::without(broken.rule());
@@ -104,10 +108,13 @@ impl Rig {
         self.placed.iter().map(file).collect()
     }
 
-    /// An extent's files are made on every node: where it is down, once it is up again.
+    /// An extent's files are made where its replicas are in sync, or can be reached: elsewhere, before the
+    /// disk joins.
     pub(super) fn create(&mut self, file: ExtentFile) {
-        for node in self.nodes.values_mut() {
-            node.disk.create(file);
+        for (number, node) in &mut self.nodes {
+            if node.is_well() || !self.stale.contains(number) {
+                node.disk.create(file);
+            }
         }
     }
 
@@ -228,6 +235,15 @@ impl Rig {
         self.repair();
     }
 
+    /// A node loses power, and is back before anybody noticed.
+    pub(super) fn restart_a_node(&mut self) {
+        if let Some(number) = self.nodes.keys().copied().choose(&mut self.rng) {
+            self.troubled = true;
+            self.stop_node(number, true);
+            self.repair_node(number);
+        }
+    }
+
     /// All nodes but some that are in sync are gone for a while.
     pub(super) fn leave_few(&mut self) {
         self.troubled = true;
@@ -282,10 +298,21 @@ impl Rig {
         for number in self.numbers() {
             let has = self.head.as_ref().is_some_and(|head| head.serves(number));
             if !has && !self.unnoticed.contains(&number) && self.nodes[&number].is_well() {
+                let files = self.files();
+                self.node(number)?.create_missing(&files);
                 self.tell(HeadEvent::Join(number))?;
             }
         }
         Ok(())
+    }
+
+    /// V10: some blocks rot on the disk that reads go to.
+    pub(super) fn rot_where_it_is_read(&mut self) -> BTreeSet<(ExtentIndex, u32)> {
+        let Some(mut node) = self.nodes.first_entry() else {
+            return BTreeSet::new();
+        };
+        let disk = &mut node.get_mut().disk;
+        (0..20).filter_map(|_| disk.rot(&mut self.rng)).collect()
     }
 
     /// V3: all is quiet, and every replica holds the same.
