@@ -17,9 +17,8 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-fn holds(replicas: u16, disks: u16, seeds: u64) {
+fn holds(disks: u16, seeds: u64) {
     let volume = Volume {
-        replicas,
         disks,
         lives: LIVES,
         broken: Broken::Nothing,
@@ -37,10 +36,10 @@ fn holds(replicas: u16, disks: u16, seeds: u64) {
 
 #[test]
 fn one_replica_keeps_its_promises() {
-    holds(1, 1, SEEDS);
+    holds(1, SEEDS);
 }
 
 #[test]
 fn one_replica_on_one_of_several_disks_keeps_them_too() {
-    holds(1, 2, SEEDS);
+    holds(2, SEEDS);
 }

@@ -13,7 +13,6 @@ const SEEDS: u64 = 3_000;
 fn first_failure(broken: Broken) -> Option<(u64, String)> {
     (0..SEEDS).find_map(|seed| {
         let volume = Volume {
-            replicas: 1,
             // Few of the rules are about several disks.
             disks: if seed % 8 >= 5 { 2 } else { 1 },
             lives: 4,

@@ -15,9 +15,7 @@ const MOST_OPEN: usize = 12;
 /// A volume that is lived through.
 #[derive(Debug, Clone, Copy)]
 pub struct Volume {
-    /// With one there are crashes; what more of them do after one is not built yet.
-    pub replicas: u16,
-    /// How many disks there are; with more than replicas, others may join, and each may be taken back or lose
+    /// How many disks there are; with more than one, others may join, and each may be taken back or lose
     /// power by itself.
     pub disks: u16,
     /// How many lives, each ended by a power cut, a kill, a new head or owner, or a clean stop.
@@ -30,17 +28,11 @@ pub struct Volume {
 pub fn live(seed: u64, volume: Volume) -> Result<(), String> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let weather = Weather::some(&mut rng);
-    let mut world = World::new(rng, (volume.replicas, volume.disks), volume.broken);
+    let mut world = World::new(rng, (1, volume.disks), volume.broken);
     world.boot()?;
     for life in 1..=volume.lives {
-        // With several replicas, one that fails stays away: only the last life may see that.
-        if volume.replicas == 1 || life == volume.lives {
-            world.weather = weather;
-        }
+        world.weather = weather;
         one_life(&mut world, volume).map_err(|wrong| format!("life {life}: {wrong}"))?;
-    }
-    if volume.replicas > 1 {
-        return Ok(());
     }
     world.weather = Weather::default();
     heals(&mut world).map_err(|wrong| format!("at the end: {wrong}"))
@@ -55,20 +47,13 @@ fn one_life(world: &mut World, volume: Volume) -> Result<(), String> {
             }
             30..32 => world.tick()?,
             32 => world.grant_to_neighbour(),
-            33 if volume.disks > volume.replicas && world.rng.random_bool(0.3) => {
+            33 if volume.disks > 1 && world.rng.random_bool(0.3) => {
                 world.change_disks()?;
             }
             _ => {
                 world.step()?;
             }
         }
-    }
-    if volume.replicas > 1 {
-        return if world.weather.is_fine() {
-            world.settle()
-        } else {
-            world.drain()
-        };
     }
     match world.rng.random_range(0..11) {
         0..5 => {
