@@ -208,8 +208,13 @@ impl Head {
         }
         // Who cannot be reached says nothing of itself.
         if answer.result != Err(ReplicaError::Unreachable) {
-            if matches!(round.then, Then::Promise | Then::Join(_)) {
-                self.incarnations.insert(answer.disk, answer.incarnation);
+            match round.then {
+                Then::Promise => {
+                    self.incarnations.insert(answer.disk, answer.incarnation);
+                }
+                // It counts once the disk is let in: until then nothing that it does is relied on.
+                Then::Join(_) => self.beginning.promised(answer.disk, answer.incarnation),
+                _ => {}
             }
             let is_copy = round.copy.as_ref().is_some_and(|it| it.disk == answer.disk);
             let (reserved, returned) = match round.then {

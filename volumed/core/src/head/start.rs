@@ -24,6 +24,8 @@ pub(super) struct Beginning {
     known: BTreeMap<DiskNumber, Incarnation>,
     /// What their logs name; all that they hold if they could not list it.
     marked: BTreeMap<DiskNumber, Option<BTreeSet<RegionIndex>>>,
+    /// Incarnations of disks that promised the epoch to join.
+    joining: BTreeMap<DiskNumber, Incarnation>,
 }
 
 impl Beginning {
@@ -31,7 +33,13 @@ impl Beginning {
         Self {
             known,
             marked: BTreeMap::new(),
+            joining: BTreeMap::new(),
         }
+    }
+
+    /// A disk promised the epoch to join.
+    pub fn promised(&mut self, disk: DiskNumber, incarnation: Incarnation) {
+        self.joining.insert(disk, incarnation);
     }
 }
 
@@ -199,7 +207,8 @@ impl Head {
                 effects.push(HeadEffect::Lost(disk));
             }
             Ok(said) => {
-                self.left.remove(&disk);
+                let incarnation = self.beginning.joining.remove(&disk);
+                self.incarnations.extend(incarnation.map(|it| (disk, it)));
                 self.beginning.marked.insert(disk, marks::unpack(&said));
                 let first = Some(ExtentIndex(0));
                 self.joined(disk, first, &Ok(Bytes::new()), effects);
@@ -211,13 +220,17 @@ impl Head {
     /// V9: whether a disk that the head could not do without came back without what was not flushed.
     fn lost_something(&self, disk: DiskNumber) -> bool {
         let before = self.left.get(&disk);
-        let same = before.is_none_or(|it| self.incarnations.get(&disk) == Some(it));
+        let same = before.is_none_or(|it| self.beginning.joining.get(&disk) == Some(it));
         !same && !self.extents.is_stale(disk) && self.rules.kept(Rule::LastMayLack)
     }
 
     fn not_joined(&mut self, disk: DiskNumber) {
         self.joining.remove(&disk);
         self.beginning.marked.remove(&disk);
+        self.beginning.joining.remove(&disk);
+        if !self.disks.contains(&disk) {
+            self.incarnations.remove(&disk);
+        }
     }
 
     /// Tells a disk that joins what the store places on it, marks among it; then it may get extents,
@@ -238,6 +251,7 @@ impl Head {
             return;
         }
         self.joining.remove(&disk);
+        self.left.remove(&disk);
         let marked = self.beginning.marked.remove(&disk).flatten();
         self.disks.insert(disk);
         if self.extents.is_stale(disk) {
@@ -251,9 +265,9 @@ impl Head {
         if !holds || !self.exclude(disk, effects) {
             self.cut_off(disk, effects);
         }
-        self.not_joined(disk);
         self.disks.remove(&disk);
         let incarnation = self.incarnations.remove(&disk).filter(|_| holds);
         self.left.extend(incarnation.map(|it| (disk, it)));
+        self.not_joined(disk);
     }
 }
