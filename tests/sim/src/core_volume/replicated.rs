@@ -76,7 +76,11 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<us
     // Often enough that every replica refuses.
     weather.full *= 8.0;
     let mut rig = Rig::new(rng, nodes, broken);
-    rig.clean_after = if seed.is_multiple_of(3) { 300 } else { u64::MAX / 2 };
+    rig.clean_after = if seed.is_multiple_of(3) {
+        300
+    } else {
+        u64::MAX / 2
+    };
     rig.begin_head()?;
     for life in 1..=lives {
         rig.weather = weather;
