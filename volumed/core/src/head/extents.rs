@@ -155,15 +155,32 @@ impl Extents {
         dirty
     }
 
-    /// Up to [`RECONCILED_AT_ONCE`] extents from `from` on, and where those begin that are not
-    /// among them, if there are any.
+    /// Up to [`RECONCILED_AT_ONCE`] extents from `from` on: where they begin, they, before which extent they
+    /// end, and where the next begin, if there are any. Those that are being placed are passed over: the
+    /// store may have them already, and a disk that was started anew knows of them by that.
     pub fn some_from(
         &self,
-        from: ExtentIndex,
-    ) -> (BTreeMap<ExtentIndex, &Placement>, Option<ExtentIndex>) {
-        let mut placed = self.placed.range(from..).map(|(&extent, on)| (extent, on));
+        mut from: ExtentIndex,
+    ) -> (
+        ExtentIndex,
+        BTreeMap<ExtentIndex, &Placement>,
+        Option<ExtentIndex>,
+        Option<ExtentIndex>,
+    ) {
+        while self.placing.contains(&from) {
+            from = ExtentIndex(from.0 + 1);
+        }
+        let gap = self.placing.range(from..).next().copied();
+        let before =
+            |(extent, _): &(&ExtentIndex, &Placement)| gap.is_none_or(|gap| **extent < gap);
+        let placed = self.placed.range(from..).take_while(before);
+        let mut placed = placed.map(|(&extent, on)| (extent, on));
         let some = placed.by_ref().take(RECONCILED_AT_ONCE).collect();
-        (some, placed.next().map(|(extent, _)| extent))
+        match (placed.next(), gap) {
+            (Some((next, _)), _) => (from, some, Some(next), Some(next)),
+            (None, Some(gap)) => (from, some, Some(gap), Some(ExtentIndex(gap.0 + 1))),
+            (None, None) => (from, some, None, None),
+        }
     }
 
     /// The extents of a range that are placed or being placed.

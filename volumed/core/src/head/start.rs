@@ -120,7 +120,7 @@ impl Head {
         from: ExtentIndex,
         disks: &BTreeSet<DiskNumber>,
     ) -> (Vec<(DiskNumber, Ask)>, Option<ExtentIndex>) {
-        let (placed, next) = self.extents.some_from(from);
+        let (from, placed, until, next) = self.extents.some_from(from);
         let ask = |&disk: &DiskNumber| {
             let here = placed.iter().filter(|(_, placed)| placed.is_on(disk));
             let held = here.map(|(&extent, placed)| ExtentFile {
@@ -128,7 +128,6 @@ impl Head {
                 alloc: placed.alloc,
             });
             let held = held.collect();
-            let until = next;
             (disk, Ask::Reconcile { from, until, held })
         };
         (disks.iter().map(ask).collect(), next)
