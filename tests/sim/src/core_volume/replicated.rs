@@ -7,6 +7,7 @@ mod nodes;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -56,6 +57,8 @@ struct Rig {
     time: u64,
     started: Option<Result<(), IoError>>,
     settled: Option<Result<(), IoError>>,
+    /// Sectors of changes that failed: what is read of them must stay.
+    failed: Vec<Range<u64>>,
     /// So long are regions idle before they are cleaned; or they never are.
     clean_after: u64,
     /// How often a disk was in sync again.
@@ -115,6 +118,7 @@ impl Rig {
             time: 0,
             started: None,
             settled: None,
+            failed: Vec::new(),
             clean_after: 300,
             included: 0,
             may_lack: false,
@@ -226,6 +230,7 @@ impl Rig {
                 }
                 260..263 => self.harm_a_node(),
                 263..275 => self.repair_a_node(),
+                275..325 if self.asked.len() < MOST_OPEN => self.read_what_failed()?,
                 _ => {
                     self.step()?;
                 }

@@ -244,6 +244,8 @@ pub struct Head {
     requests: BTreeMap<RequestId, Pending>,
     pieces: BTreeMap<OpId, Piece>,
     rounds: BTreeMap<OpId, Round>,
+    /// What was asked of disks that left.
+    absent: VecDeque<(OpId, DiskNumber)>,
     /// Pieces that may be able to go on. A queue and not a call: as many as a client sent could
     /// otherwise lie on the stack at once.
     ready: VecDeque<OpId>,
@@ -286,6 +288,7 @@ impl Head {
             requests: BTreeMap::new(),
             pieces: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            absent: VecDeque::new(),
             ready: VecDeque::new(),
             next_op: 0,
             started: false,
@@ -416,8 +419,9 @@ impl Head {
             while let Some(op) = self.ready.pop_front() {
                 self.advance(op, effects);
             }
+            self.answer_for_absent(effects);
             self.serve_claims(effects);
-            if self.ready.is_empty() {
+            if self.ready.is_empty() && self.absent.is_empty() {
                 return;
             }
         }

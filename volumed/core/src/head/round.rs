@@ -139,10 +139,9 @@ impl Head {
         }
         let asked = asks.iter().map(|(disk, _)| *disk).collect();
         self.rounds.insert(op, Round::new(then, asked, None));
-        let messages = asks
-            .into_iter()
-            .map(|(disk, ask)| self.message(disk, op, ask));
-        effects.extend(messages);
+        for (disk, ask) in asks {
+            self.send(disk, op, ask, effects);
+        }
         op
     }
 
@@ -160,7 +159,7 @@ impl Head {
         let op = self.new_op();
         self.rounds
             .insert(op, Round::new(then, BTreeSet::from([disk]), Some(others)));
-        effects.push(self.message(disk, op, ask));
+        self.send(disk, op, ask, effects);
         op
     }
 
@@ -180,7 +179,24 @@ impl Head {
             disk,
             result: Ok(()),
         });
-        effects.push(self.message(disk, op, ask));
+        self.send(disk, op, ask, effects);
+    }
+
+    /// Sends it, unless the disk left: what it began before it did may still be under way there, so that
+    /// nothing is asked of it before it joins again.
+    fn send(&mut self, disk: DiskNumber, op: OpId, ask: Ask, effects: &mut Vec<HeadEffect>) {
+        if self.disks.contains(&disk) || self.joining.contains(&disk) {
+            effects.push(self.message(disk, op, ask));
+        } else {
+            self.absent.push_back((op, disk));
+        }
+    }
+
+    /// Those that left do not answer.
+    pub(super) fn answer_for_absent(&mut self, effects: &mut Vec<HeadEffect>) {
+        while let Some((op, disk)) = self.absent.pop_front() {
+            self.heard(op, disk, Err(ReplicaError::Unreachable), effects);
+        }
     }
 
     fn message(&self, disk: DiskNumber, op: OpId, ask: Ask) -> HeadEffect {
@@ -285,7 +301,7 @@ impl Head {
         while let Some((disk, ask)) = round.others.as_mut().and_then(VecDeque::pop_front) {
             if self.disks.contains(&disk) && !self.extents.is_out(disk) {
                 round.asked.insert(disk);
-                effects.push(self.message(disk, op, ask));
+                self.send(disk, op, ask, effects);
                 return true;
             }
         }

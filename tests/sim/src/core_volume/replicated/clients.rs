@@ -26,6 +26,16 @@ impl Rig {
         Ok(())
     }
 
+    pub(super) fn read_what_failed(&mut self) -> Checked {
+        let Some(range) = self.failed.pop() else {
+            return Ok(());
+        };
+        let (offset, length) = (range.start * SECTOR, (range.end - range.start) * SECTOR);
+        // Of a whole extent, a part will do.
+        let length = length.min(1 << 20) as u32;
+        self.submit(Request::Read { offset, length })
+    }
+
     pub(super) fn some_request(&mut self) -> Request {
         let rng = &mut self.rng;
         let extent = rng.random_range(0..EXTENTS);
@@ -94,6 +104,9 @@ impl Rig {
         };
         let (range, fua) = range_of(&request);
         if let Err(error) = reply {
+            if !matches!(request, Request::Read { .. } | Request::Flush) {
+                self.failed.push(range.clone());
+            }
             let impossible = matches!(error, IoError::Invalid | IoError::Gone | IoError::Lost);
             if impossible || self.weather.is_fine() && !self.troubled {
                 return Err(format!("V13: {error}, and nothing is wrong: {request:?}"));
