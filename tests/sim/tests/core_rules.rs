@@ -48,6 +48,7 @@ fn is_about_replicas(broken: Broken) -> bool {
                 | Rule::ResyncDurable
                 | Rule::AgreeFirst
                 | Rule::AgreeAfter
+                | Rule::FollowersBehind
                 | Rule::RestartedIsNoSource
                 | Rule::LastMayLack
                 | Rule::ReadRepair

@@ -33,6 +33,8 @@ pub enum Rule {
     AgreeFirst,
     /// V6: they are made equal where a change failed.
     AgreeAfter,
+    /// V6: those on their way to be in sync are made equal there, too.
+    FollowersBehind,
     /// V7: one that lost what was not flushed follows one that did not.
     RestartedIsNoSource,
     /// V9: a head does not go on with a disk that lost what was not flushed, and is the last in sync.
@@ -111,7 +113,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -127,6 +129,7 @@ impl Rule {
         Self::ResyncDurable,
         Self::AgreeFirst,
         Self::AgreeAfter,
+        Self::FollowersBehind,
         Self::RestartedIsNoSource,
         Self::LastMayLack,
         Self::ReadRepair,

@@ -48,6 +48,8 @@ pub(super) struct Dirty {
     marks: BTreeMap<RegionIndex, Mark>,
     marking: bool,
     cleaning: bool,
+    /// Who settles the regions that are being cleaned: nobody else is to unmark them.
+    settled_on: BTreeMap<DiskNumber, BTreeSet<RegionIndex>>,
     /// Those that are being marked.
     on_their_way: BTreeSet<RegionIndex>,
     /// Regions whose extent was freed while marks were on their way: those marks mean nothing.
@@ -74,6 +76,7 @@ impl Dirty {
             marks: dirty.into_iter().map(mark).collect(),
             marking: false,
             cleaning: false,
+            settled_on: BTreeMap::new(),
             on_their_way: BTreeSet::new(),
             void: BTreeSet::new(),
             waiting: BTreeSet::new(),
@@ -356,7 +359,10 @@ impl Head {
             .collect();
         self.dirty.cleaning = true;
         self.dirty.set(&regions, State::Settling { touched: false });
-        let asks = self.by_disk(&regions, |regions| Ask::Settle { regions });
+        let on = self.disks_of(&regions);
+        self.dirty.settled_on.clone_from(&on);
+        let ask = |(disk, regions)| (disk, Ask::Settle { regions });
+        let asks = on.into_iter().map(ask).collect();
         self.begin_round(Then::Settle(regions), asks, effects);
     }
 
@@ -381,7 +387,12 @@ impl Head {
             .collect();
         self.dirty.set(&touched, State::Marked);
         self.dirty.set(&regions, State::Unmarking);
-        let asks = self.by_disk(&regions, |regions| Ask::Unmark { regions });
+        let on = std::mem::take(&mut self.dirty.settled_on);
+        let still = |(disk, of): (DiskNumber, BTreeSet<RegionIndex>)| {
+            let regions: BTreeSet<_> = of.intersection(&regions).copied().collect();
+            (!regions.is_empty()).then_some((disk, Ask::Unmark { regions }))
+        };
+        let asks = on.into_iter().filter_map(still).collect();
         self.begin_round(Then::Unmark(regions), asks, effects);
     }
 
@@ -420,6 +431,16 @@ impl Head {
         regions: &BTreeSet<RegionIndex>,
         ask: impl Fn(BTreeSet<RegionIndex>) -> Ask,
     ) -> Vec<(DiskNumber, Ask)> {
+        let by_disk = self.disks_of(regions).into_iter();
+        by_disk
+            .map(|(disk, regions)| (disk, ask(regions)))
+            .collect()
+    }
+
+    fn disks_of(
+        &self,
+        regions: &BTreeSet<RegionIndex>,
+    ) -> BTreeMap<DiskNumber, BTreeSet<RegionIndex>> {
         let mut by_disk: BTreeMap<DiskNumber, BTreeSet<RegionIndex>> = BTreeMap::new();
         for &region in regions {
             let disks: Vec<_> = match self.extents.get(region.extent()) {
@@ -437,8 +458,5 @@ impl Head {
             }
         }
         by_disk
-            .into_iter()
-            .map(|(disk, regions)| (disk, ask(regions)))
-            .collect()
     }
 }

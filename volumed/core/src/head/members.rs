@@ -113,6 +113,25 @@ impl Members {
         self.states.iter_mut().filter_map(follows).collect()
     }
 
+    /// Disks that are being resynced have to be compared in these regions again; answers those about to
+    /// be in sync, with which there is nothing to compare any more.
+    pub fn fall_behind(
+        &mut self,
+        extent: ExtentIndex,
+        regions: impl Iterator<Item = RegionIndex>,
+    ) -> Vec<DiskNumber> {
+        let bits = regions.fold(0, |bits, region| bits | bit_of(region));
+        let mut including = Vec::new();
+        for (&disk, member) in &mut self.states {
+            match member {
+                Member::Resyncing(resync) => *resync.behind.entry(extent).or_default() |= bits,
+                Member::Including { .. } => including.push(disk),
+                Member::Excluding { .. } => {}
+            }
+        }
+        including
+    }
+
     /// The same, of what does not change a region.
     pub fn follows(&self, disk: DiskNumber, region: RegionIndex) -> bool {
         match self.states.get(&disk) {

@@ -264,12 +264,27 @@ impl Head {
         result: Result<Bytes, ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
+        if result.is_err() {
+            self.followers_may_differ(op, effects);
+        }
         match result {
             Ok(_) if self.mends(op) => self.mend(op, effects),
             Err(error) if self.may_differ(op) && error != ReplicaError::Fenced => {
                 self.agree_after(op, to_client(error), effects);
             }
             result => self.complete(op, result.map(Some).map_err(to_client), effects),
+        }
+    }
+
+    /// Those on their way to be in sync may have made a change that failed.
+    fn followers_may_differ(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) {
+        let piece = self.pieces.get(&op).filter(|it| it.work.changes());
+        let Some(piece) = piece.filter(|_| self.rules.kept(Rule::FollowersBehind)) else {
+            return;
+        };
+        let (extent, regions) = (piece.extent, piece.regions());
+        for disk in self.members.fall_behind(extent, regions) {
+            self.exclude(disk, effects);
         }
     }
 
