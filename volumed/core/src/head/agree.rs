@@ -197,6 +197,8 @@ impl Head {
         };
         agreement.tries += 1;
         agreement.runs.clear();
+        // The disk that is resynced may have refused its marks.
+        agreement.marked &= agreement.with.is_none();
         let Some(agreement) = self.agreements.running.get(&op) else {
             return;
         };
