@@ -27,7 +27,7 @@ fn show(daemon: &Daemon) -> VolumeInfo {
 }
 
 /// A daemon with two disks, and the volume `v` with a replica on each.
-async fn with_two_replicas() -> (Daemon, DiskInfo) {
+fn with_two_replicas() -> (Daemon, DiskInfo) {
     let daemon = Daemon::start();
     let second = daemon.folder().join("second");
     let second: DiskInfo = done(&daemon, &["disk", "add", second.to_str().unwrap()]);
@@ -72,7 +72,7 @@ async fn until_in_sync(daemon: &Daemon) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_fails_under_load_and_is_resynced_and_each_holds_everything() {
-    let (daemon, second) = with_two_replicas().await;
+    let (daemon, second) = with_two_replicas();
     let volume = device(&daemon).await;
     for at in 0..20 {
         write(&volume, at * MIB, at).await;
@@ -110,9 +110,9 @@ async fn a_disk_fails_under_load_and_is_resynced_and_each_holds_everything() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_replicas_than_disks_are_refused_with_a_sentence() {
-    let (daemon, _) = with_two_replicas().await;
+#[test]
+fn more_replicas_than_disks_are_refused_with_a_sentence() {
+    let (daemon, _) = with_two_replicas();
     let refused = daemon.run(&["volume", "create", "w", "--size", "1GiB", "--replicas", "3"]);
     let sentence = String::from_utf8(refused.stderr).unwrap();
     assert!(sentence.contains("the pool has 2: not 3"), "{sentence}");

@@ -76,8 +76,9 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<us
     let mut weather = Weather::some(&mut rng);
     // Not yet: a model that knows which replica holds a block well.
     weather.rot = 0.0;
-    // Often enough that every replica refuses.
-    weather.full *= 8.0;
+    if seed % 5 == 4 {
+        weather = Weather::refusing();
+    }
     let mut rig = Rig::new(rng, nodes, broken);
     rig.clean_after = if seed.is_multiple_of(3) {
         300

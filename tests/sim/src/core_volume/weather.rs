@@ -10,7 +10,7 @@ pub(super) struct Weather {
     /// The process lacks descriptors or memory.
     exhausted: f64,
     /// The file system is full, though the account was not.
-    pub full: f64,
+    full: f64,
     /// A read fails, or a write half way, and the disk goes on.
     broken: f64,
     /// A sync, or what has one in it, fails: what it was to make durable is lost or not.
@@ -84,6 +84,15 @@ impl Weather {
                 store: 0.05,
                 clock: 0.1,
             },
+        }
+    }
+
+    /// Changes are refused so often that no replica makes some of them whole.
+    pub fn refusing() -> Self {
+        Self {
+            full: 0.4,
+            exhausted: 0.05,
+            ..Self::default()
         }
     }
 
