@@ -233,6 +233,7 @@ impl Rig {
                 15..40 => self.copy_on()?,
                 40 => {
                     self.time += 100;
+                    self.join_disks()?;
                     self.feed(Input::Head(HeadEvent::Tick))?;
                 }
                 _ => {
@@ -387,6 +388,17 @@ impl Rig {
         Ok(())
     }
 
+    /// As the daemon does each second: a disk that could not promise while it held nothing joins.
+    fn join_disks(&mut self) -> Checked {
+        let head = self.head.as_ref();
+        let left = self.disks.keys().copied();
+        let left = left.filter(|disk| head.is_some_and(|head| !head.serves(*disk)));
+        for disk in left.collect::<Vec<_>>() {
+            self.feed(Input::Head(HeadEvent::Join(disk)))?;
+        }
+        Ok(())
+    }
+
     /// Another head takes over, whose requests to the store have come to their end.
     fn change_head(&mut self) -> Checked {
         while !self.storing.is_empty() {
@@ -429,6 +441,7 @@ impl Rig {
 
     /// Lets everything come to its end, and checks the accounts of both disks.
     fn drain(&mut self) -> Checked {
+        self.join_disks()?;
         while self.step()? {}
         if !self.asked.is_empty() || !self.copying.is_empty() {
             let (asked, copies) = (self.asked.len(), self.copying.len());
