@@ -360,6 +360,7 @@ impl State {
             }
             return;
         };
+        let epoch = head.epoch();
         let (mut effects, mut ends) = (Vec::new(), false);
         head.handle(now, event, &mut effects);
         for effect in effects {
@@ -382,12 +383,12 @@ impl State {
                 }
                 HeadEffect::Exclude(disk) => {
                     self.placing += 1;
-                    deeds.push_back(Deed::Record(InSync::Not(disk)));
+                    deeds.push_back(Deed::Record(epoch, InSync::Not(disk)));
                 }
                 HeadEffect::Include(disk) => {
                     self.placing += 1;
                     let incarnation = self.incarnation(disk);
-                    deeds.push_back(Deed::Record(InSync::Again(disk, incarnation)));
+                    deeds.push_back(Deed::Record(epoch, InSync::Again(disk, incarnation)));
                 }
                 HeadEffect::Resync(disk, ResyncProgress::Behind(regions)) => {
                     self.resyncs.insert(disk, regions);

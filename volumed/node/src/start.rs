@@ -216,10 +216,6 @@ pub(crate) fn recover_volume(
     let mut replicas = BTreeMap::new();
     for (&number, on) in &*node.disks.all() {
         let disk = &on.disk;
-        if placements.stale.contains(&number) {
-            let made = disk.create_missing(id, &placements.on(number));
-            made.map_err(disk_error(disk.path()))?;
-        }
         let found = disk.recover(id, placements.on(number));
         let found = found.map_err(disk_error(disk.path()))?;
         match Replica::recover(id, number, Arc::clone(disk.space()), found) {

@@ -105,7 +105,10 @@ pub(super) struct Answers {
 impl Answers {
     /// What the first said, or why one did not do it.
     pub fn result(self) -> Result<Bytes, ReplicaError> {
-        match self.refused.into_values().next() {
+        let mut refused = self.refused.values().copied();
+        // Whoever is fenced is fenced for good, whatever the others say.
+        let fenced = refused.clone().find(|it| *it == ReplicaError::Fenced);
+        match fenced.or(refused.next()) {
             Some(error) => Err(error),
             None => Ok(self
                 .done

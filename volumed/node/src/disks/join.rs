@@ -230,7 +230,7 @@ impl Volume {
         let mut kept = self.machine.damage.lock().await;
         let damage = damage::load(store, self.id).await?.remove(&on.number);
         let damage = damage.unwrap_or_default();
-        match self.recover(on, placed, stale).await? {
+        match self.recover(on, placed).await? {
             Ok(mut replica) => {
                 replica.recall_damage(damage.clone());
                 kept.insert(on.number, damage);
@@ -259,14 +259,9 @@ impl Volume {
         &self,
         on: &Arc<PoolDisk>,
         placed: BTreeSet<ExtentFile>,
-        stale: bool,
     ) -> Result<Result<Replica, ReplicaError>, StartError> {
         let (id, number, disk) = (self.id, on.number, Arc::clone(&on.disk));
         blocking(move || {
-            if stale {
-                let made = disk.create_missing(id, &placed);
-                made.map_err(disk_error(disk.path()))?;
-            }
             let found = disk.recover(id, placed).map_err(disk_error(disk.path()))?;
             Ok(Replica::recover(
                 id,

@@ -60,7 +60,7 @@ impl Machine {
         in_sync.unwrap_or_default()
     }
 
-    fn epoch(&self) -> Option<Epoch> {
+    fn head_epoch(&self) -> Option<Epoch> {
         self.state.lock().head.as_ref().map(Head::epoch)
     }
 
@@ -91,9 +91,9 @@ impl Machine {
     }
 }
 
-/// Records it, unless a later head has the volume.
-pub(super) async fn record(machine: Arc<Machine>, change: InSync) {
-    let epoch = machine.epoch();
+/// Records it, unless another head has the volume than the one that asked: what one knows of a disk says
+/// nothing of it under the next (V4).
+pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) {
     let volume = machine.volume;
     let recorded = until_told(volume, || try_record(&machine, epoch, change)).await;
     let result = match recorded {
@@ -111,13 +111,14 @@ pub(super) async fn record(machine: Arc<Machine>, change: InSync) {
             HeadEvent::Included(disk, result)
         }
     };
-    machine.placing_ended(vec![event]);
+    let same = machine.head_epoch() == Some(epoch);
+    machine.placing_ended(same.then_some(event).into_iter().collect());
 }
 
 /// Whether the epoch was still the newest.
 async fn try_record(
     machine: &Machine,
-    epoch: Option<Epoch>,
+    epoch: Epoch,
     change: InSync,
 ) -> Result<bool, PlacementsError> {
     let (store, volume) = (&*machine.node.store, machine.volume);
@@ -127,7 +128,7 @@ async fn try_record(
             return Err(PlacementsError::Gone);
         };
         let mut record: VolumeRecord = decode(&entry)?;
-        if Some(Epoch(record.epoch)) != epoch {
+        if Epoch(record.epoch) != epoch {
             return Ok(false);
         }
         let mut changes = Vec::new();

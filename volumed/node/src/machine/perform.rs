@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use volumed_core::message::{Answer, ExtentFile, OpId};
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, ReplicaEvent};
-use volumed_core::{DiskNumber, ExtentIndex, Reply};
+use volumed_core::{DiskNumber, Epoch, ExtentIndex, Reply};
 use volumed_peer::ReplyTo;
 
 use crate::disks::PoolDisk;
@@ -26,7 +26,7 @@ pub(super) enum Deed {
     KeepDamage(DiskNumber),
     Mend(OpId, ExtentIndex, Range<u32>),
     /// Record who is in sync.
-    Record(InSync),
+    Record(Epoch, InSync),
     Resync(DiskNumber),
     Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
@@ -71,9 +71,11 @@ impl Machine {
                         .runtime
                         .spawn(mending::mend(machine, op, extent, blocks));
                 }
-                Deed::Record(change) => {
+                Deed::Record(epoch, change) => {
                     let machine = Arc::clone(self);
-                    self.node.runtime.spawn(in_sync::record(machine, change));
+                    self.node
+                        .runtime
+                        .spawn(in_sync::record(machine, epoch, change));
                 }
                 Deed::Resync(disk) => {
                     let machine = Arc::clone(self);
