@@ -28,6 +28,7 @@ use volumed_core::{
 use super::Broken;
 use super::disk::{SimDisk, changes_files};
 use super::model::Model;
+use super::requests::some_request;
 use super::weather::Weather;
 use clients::Asked;
 use store::Storing;
@@ -226,7 +227,7 @@ impl Rig {
         for _ in 0..self.rng.random_range(50..1500) {
             match self.rng.random_range(0..100) {
                 0..12 if self.asked.len() < MOST_OPEN => {
-                    let request = self.some_request();
+                    let request = some_request(&mut self.rng, EXTENTS);
                     self.submit(request)?;
                 }
                 12..15 => self.begin_copy(),

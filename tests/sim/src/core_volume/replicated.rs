@@ -23,6 +23,7 @@ use volumed_core::{
 
 use super::Broken;
 use super::model::Model;
+use super::requests::some_request;
 use super::weather::Weather;
 use clients::Asked;
 use nodes::Node;
@@ -220,7 +221,7 @@ impl Rig {
             }
             match self.rng.random_range(0..1000) {
                 0..150 if self.asked.len() < MOST_OPEN => {
-                    let request = self.some_request();
+                    let request = some_request(&mut self.rng, EXTENTS);
                     self.submit(request)?;
                 }
                 150..250 => self.resync_on()?,

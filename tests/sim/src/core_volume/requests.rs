@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use volumed_core::{BLOCK_SIZE, ExtentIndex, Request};
+use bytes::Bytes;
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, REGION_SIZE, Request};
 
 use super::model::{Model, SECTOR, Stamp};
 
@@ -43,6 +46,48 @@ pub(super) fn is_in(blocks: &BTreeSet<(ExtentIndex, u32)>, range: &Range<u64>) -
         let block = sectors(start, BLOCK_SIZE);
         block.start < range.end && range.start < block.end
     })
+}
+
+/// Something in one of so many extents, in few places, so that requests meet.
+pub(super) fn some_request(rng: &mut SmallRng, extents: u64) -> Request {
+    let extent = rng.random_range(0..extents);
+    let region = rng.random_range(0..16);
+    // Chunks of 128 blocks meet at the second and third.
+    let block = [0, 1, 126, 127, 128, 700][rng.random_range(0..6)];
+    let sector = [0, 0, 3, 7][rng.random_range(0..4)];
+    let within = region * REGION_SIZE + block * BLOCK_SIZE + sector * SECTOR;
+    let offset = extent * EXTENT_SIZE + within;
+    let length = [1, 8, 16, 20, 600][rng.random_range(0..5)] * SECTOR;
+    let length = length.min(extents * EXTENT_SIZE - offset);
+    let fua = rng.random_bool(0.4);
+    match rng.random_range(0..100) {
+        0..55 => {
+            let stamp = rng.random_range(1..u32::MAX).to_le_bytes();
+            let data = Bytes::from(stamp.repeat(length as usize / 4));
+            Request::Write { offset, data, fua }
+        }
+        55..75 => Request::Read {
+            offset,
+            length: length as u32,
+        },
+        75..85 => Request::Flush,
+        85..92 => Request::Trim {
+            offset,
+            length,
+            fua,
+        },
+        92..98 => Request::WriteZeroes {
+            offset,
+            length,
+            fua,
+            no_hole: rng.random_bool(0.5),
+        },
+        _ => Request::Trim {
+            offset: extent * EXTENT_SIZE,
+            length: EXTENT_SIZE,
+            fua,
+        },
+    }
 }
 
 impl Model {

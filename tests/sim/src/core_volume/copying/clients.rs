@@ -1,13 +1,12 @@
 //! What clients ask of the volume, and whether the answers are right.
 
 use bytes::Bytes;
-use rand::RngExt;
 use volumed_core::head::{HeadEvent, RequestId};
-use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, IoError, REGION_SIZE, Reply, Request};
+use volumed_core::{BLOCK_SIZE, IoError, Reply, Request};
 
 use super::super::model::SECTOR;
 use super::super::requests::{is_durable, is_in, range_of};
-use super::{Checked, EXTENTS, Input, Rig};
+use super::{Checked, Input, Rig};
 
 /// A request that is not answered.
 pub(super) struct Asked {
@@ -41,48 +40,6 @@ impl Rig {
             self.drain()?;
         }
         Ok(())
-    }
-
-    pub(super) fn some_request(&mut self) -> Request {
-        let rng = &mut self.rng;
-        let extent = rng.random_range(0..EXTENTS);
-        let region = rng.random_range(0..16);
-        // Chunks of 128 blocks meet at the second and third.
-        let block = [0, 1, 126, 127, 128, 700][rng.random_range(0..6)];
-        let sector = [0, 0, 3, 7][rng.random_range(0..4)];
-        let within = region * REGION_SIZE + block * BLOCK_SIZE + sector * SECTOR;
-        let offset = extent * EXTENT_SIZE + within;
-        let length = [1, 8, 16, 20, 600][rng.random_range(0..5)] * SECTOR;
-        let length = length.min(EXTENTS * EXTENT_SIZE - offset);
-        let fua = rng.random_bool(0.4);
-        match rng.random_range(0..100) {
-            0..55 => {
-                let stamp = rng.random_range(1..u32::MAX).to_le_bytes();
-                let data = Bytes::from(stamp.repeat(length as usize / 4));
-                Request::Write { offset, data, fua }
-            }
-            55..75 => Request::Read {
-                offset,
-                length: length as u32,
-            },
-            75..85 => Request::Flush,
-            85..92 => Request::Trim {
-                offset,
-                length,
-                fua,
-            },
-            92..98 => Request::WriteZeroes {
-                offset,
-                length,
-                fua,
-                no_hole: rng.random_bool(0.5),
-            },
-            _ => Request::Trim {
-                offset: extent * EXTENT_SIZE,
-                length: EXTENT_SIZE,
-                fua,
-            },
-        }
     }
 
     pub(super) fn submit(&mut self, request: Request) -> Checked {

@@ -1,14 +1,11 @@
 //! What clients ask of the volume, and whether the answers are right.
 
-use std::ops::Range;
-
-use bytes::Bytes;
-use rand::RngExt;
 use volumed_core::head::{HeadEvent, RequestId};
-use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, IoError, REGION_SIZE, Reply, Request};
+use volumed_core::{IoError, Reply, Request};
 
-use super::super::model::{SECTOR, Stamp};
-use super::{Checked, EXTENTS, Rig};
+use super::super::model::SECTOR;
+use super::super::requests::{is_durable, range_of};
+use super::{Checked, Rig};
 
 /// A request that is not answered.
 pub(super) struct Asked {
@@ -36,62 +33,10 @@ impl Rig {
         self.submit(Request::Read { offset, length })
     }
 
-    pub(super) fn some_request(&mut self) -> Request {
-        let rng = &mut self.rng;
-        let extent = rng.random_range(0..EXTENTS);
-        let region = rng.random_range(0..16);
-        // Chunks of 128 blocks meet at the second and third.
-        let block = [0, 1, 126, 127, 128, 700][rng.random_range(0..6)];
-        let sector = [0, 0, 3, 7][rng.random_range(0..4)];
-        let within = region * REGION_SIZE + block * BLOCK_SIZE + sector * SECTOR;
-        let offset = extent * EXTENT_SIZE + within;
-        let length = [1, 8, 16, 20, 600][rng.random_range(0..5)] * SECTOR;
-        let length = length.min(EXTENTS * EXTENT_SIZE - offset);
-        let fua = rng.random_bool(0.4);
-        match rng.random_range(0..100) {
-            0..55 => {
-                let stamp = rng.random_range(1..u32::MAX).to_le_bytes();
-                let data = Bytes::from(stamp.repeat(length as usize / 4));
-                Request::Write { offset, data, fua }
-            }
-            55..75 => Request::Read {
-                offset,
-                length: length as u32,
-            },
-            75..85 => Request::Flush,
-            85..92 => Request::Trim {
-                offset,
-                length,
-                fua,
-            },
-            92..98 => Request::WriteZeroes {
-                offset,
-                length,
-                fua,
-                no_hole: rng.random_bool(0.5),
-            },
-            _ => Request::Trim {
-                offset: extent * EXTENT_SIZE,
-                length: EXTENT_SIZE,
-                fua,
-            },
-        }
-    }
-
     pub(super) fn submit(&mut self, request: Request) -> Checked {
         let number = self.next_request;
         self.next_request += 1;
-        match &request {
-            Request::Write { offset, data, .. } => {
-                let stamp = Stamp::from_le_bytes([data[0], data[1], data[2], data[3]]);
-                let sectors = sectors(*offset, data.len() as u64);
-                self.model.write(number, sectors, stamp);
-            }
-            Request::Trim { offset, length, .. } | Request::WriteZeroes { offset, length, .. } => {
-                self.model.clear(number, sectors(*offset, *length));
-            }
-            _ => {}
-        }
+        self.model.ask(number, &request);
         let (id, since) = (RequestId(number), self.time);
         let asked = request.clone();
         self.asked.insert(id, Asked { request, since });
@@ -102,7 +47,7 @@ impl Rig {
         let Some(Asked { request, since }) = self.asked.remove(&id) else {
             return Err(format!("request {} is answered twice", id.0));
         };
-        let (range, fua) = range_of(&request);
+        let (range, fua) = (range_of(&request), is_durable(&request));
         if let Err(error) = reply {
             if !matches!(request, Request::Read { .. } | Request::Flush) {
                 self.failed.push(range.clone());
@@ -125,28 +70,4 @@ impl Rig {
             }
         }
     }
-}
-
-/// The sectors that a request is about, and whether its answer says that they are durable.
-fn range_of(request: &Request) -> (Range<u64>, bool) {
-    match request {
-        Request::Read { offset, length } => (sectors(*offset, u64::from(*length)), false),
-        Request::Write { offset, data, fua } => (sectors(*offset, data.len() as u64), *fua),
-        Request::Trim {
-            offset,
-            length,
-            fua,
-        }
-        | Request::WriteZeroes {
-            offset,
-            length,
-            fua,
-            ..
-        } => (sectors(*offset, *length), *fua),
-        _ => (0..0, false),
-    }
-}
-
-fn sectors(offset: u64, length: u64) -> Range<u64> {
-    offset / SECTOR..(offset + length) / SECTOR
 }
