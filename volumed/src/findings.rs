@@ -400,6 +400,7 @@ mod tests {
             lost: 0,
             quota: Some(ByteCount(quota)),
             stale: Vec::new(),
+            node: None,
         };
         of_quota(&volume).map(|found| found.fault)
     }

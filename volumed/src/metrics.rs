@@ -276,6 +276,7 @@ mod tests {
             lost: 5,
             quota: Some(8),
             stale: Vec::new(),
+            node: None,
         };
         let store = StoreInfo {
             location: "meta.db".into(),

@@ -72,7 +72,7 @@ pub async fn serve(
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
     let store = volumed_meta::open(&settings.store).await?;
     let volumes = tokio::select! {
-        started = Volumes::start(store, settings.disk_settings(), descriptors::extents()) => started?,
+        started = Volumes::start(store, settings.disk_settings(), descriptors::extents(), None) => started?,
         () = signals.stop() => return Ok(()),
     };
     let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;

@@ -78,16 +78,24 @@ pub struct Place {
 pub struct Ports {
     /// Where nodes join and renew their certificates.
     pub cluster: u16,
+    /// Where links end that bring what heads ask of its replicas.
+    #[serde(default = "default_links")]
+    pub links: u16,
     /// etcd's for clients.
     pub etcd_client: u16,
     /// etcd's for its members.
     pub etcd_peer: u16,
 }
 
+fn default_links() -> u16 {
+    10_812
+}
+
 impl Default for Ports {
     fn default() -> Self {
         Self {
             cluster: 10_811,
+            links: default_links(),
             etcd_client: 2379,
             etcd_peer: 2380,
         }
@@ -134,6 +142,11 @@ impl Place {
     /// Where it lets nodes in and renews their certificates.
     pub fn cluster(&self) -> SocketAddr {
         self.at(self.ports.cluster)
+    }
+
+    /// Where its replicas are asked.
+    pub fn links(&self) -> SocketAddr {
+        self.at(self.ports.links)
     }
 
     /// Where its etcd serves clients, if it has one.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use volumed_cluster::NodeNumber;
 use volumed_core::size::display;
 use volumed_core::{ByteCount, DiskId, Epoch, StoreId};
 use volumed_disk::DiskError;
@@ -388,6 +389,9 @@ pub enum AttachError {
     /// It was to be attached again, and another owner has it, or nobody.
     #[error("{1} does not have the volume {0} any more")]
     NotOwner(VolumeName, OwnerId),
+    /// Another node serves it, and is to keep it.
+    #[error("node {1} serves the volume {0}")]
+    ServedElsewhere(VolumeName, NodeNumber),
     /// The daemon has no descriptor or memory left just now.
     #[error("the volume daemon lacks file descriptors or memory: try again, or raise its limits")]
     Exhausted,

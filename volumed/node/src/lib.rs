@@ -10,6 +10,7 @@ mod error;
 mod hosting;
 mod machine;
 mod name;
+mod nodes;
 mod scrub;
 mod start;
 mod store;
@@ -30,6 +31,7 @@ pub use hosting::Hosting;
 pub use name::{
     Access, ExportName, InvalidExportName, InvalidOwnerId, InvalidVolumeName, OwnerId, VolumeName,
 };
+pub use nodes::{NodeView, OwnNode};
 pub use scrub::ScrubSettings;
 pub use store::import::{ImportStoreError, import_store};
 pub use store::restore::{Loss, RestoreError, Restored, restore};

@@ -42,7 +42,7 @@ fn disk(path: &Path, capacity: Option<u64>) -> DiskSettings {
 async fn start_on(folder: &TempDir, capacity: Option<u64>) -> Result<Volumes, StartError> {
     let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
     let disk = disk(&folder.path().join("disk"), capacity);
-    Volumes::start(Arc::new(store), vec![disk], OPEN_EXTENTS).await
+    Volumes::start(Arc::new(store), vec![disk], OPEN_EXTENTS, None).await
 }
 
 async fn start(folder: &TempDir) -> Volumes {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use volumed_cluster::NodeNumber;
 use volumed_core::{ByteCount, DiskId, Epoch, ExtentIndex, VolumeId};
 use volumed_disk::Disk;
 
@@ -50,6 +51,8 @@ pub struct VolumeView {
     pub quota: Option<ByteCount>,
     /// Disks with a replica that may lack what was acknowledged (V4), while somebody has the volume.
     pub stale: Vec<StaleView>,
+    /// The node that serves the volume now, if it is in a cluster.
+    pub node: Option<NodeNumber>,
 }
 
 /// A disk whose replica of a volume is stale.

@@ -79,6 +79,7 @@ impl Volume {
             lost: self.machine.lost_blocks(),
             quota: record.quota.map(ByteCount),
             stale: self.machine.stale_views(),
+            node: None,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::error::{
 };
 use crate::machine::Node;
 use crate::name::{ExportName, OwnerId, VolumeName};
+use crate::nodes::OwnNode;
 use crate::scrub::Scrubs;
 use crate::start::start;
 use crate::store::copies::Copies;
@@ -60,11 +61,14 @@ pub(crate) struct Shared {
 #[expect(clippy::unused_async, reason = "with several nodes these ask others")]
 impl Volumes {
     /// Opens the disks, checks them against the store, and removes the files of what was deleted.
+    /// `own`: this node, if it is in a cluster.
     pub async fn start(
         store: Arc<dyn MetaStore>,
         disks: Vec<DiskSettings>,
         open_extents: OpenExtents,
+        own: Option<OwnNode>,
     ) -> Result<Self, StartError> {
+        let _ = own;
         let (node, volumes) = start(store, disks, open_extents).await?;
         let (volumes, stopping) = (RwLock::new(volumes), AtomicBool::new(false));
         let shared = Arc::new(Shared {
@@ -200,6 +204,15 @@ impl Volumes {
     /// Makes `owner` the only owner (V1, V2): waits until the exports of whoever was it before
     /// are dropped, and answers when every in-sync replica has durably promised the new epoch.
     pub async fn attach(
+        &self,
+        name: &VolumeName,
+        owner: OwnerId,
+    ) -> Result<Attachment, AttachError> {
+        self.find_attachable(name)?.attach(owner).await
+    }
+
+    /// The same, unless another node serves the volume.
+    pub async fn attach_unless_served(
         &self,
         name: &VolumeName,
         owner: OwnerId,

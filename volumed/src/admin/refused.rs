@@ -170,6 +170,7 @@ impl From<AttachError> for Refused {
         let code = match &error {
             AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
             AttachError::NotOwner(..) => ErrorCode::NotOwner,
+            AttachError::ServedElsewhere(..) => ErrorCode::ServedElsewhere,
             AttachError::Exhausted => ErrorCode::Exhausted,
             AttachError::Io(_) => ErrorCode::Io,
             AttachError::Stopping => ErrorCode::ShuttingDown,

@@ -160,6 +160,8 @@ async fn attach(
     let attaching = async move {
         if body.again {
             volumes.attach_again(&name, owner).await
+        } else if body.unless_served {
+            volumes.attach_unless_served(&name, owner).await
         } else {
             volumes.attach(&name, owner).await
         }
@@ -217,6 +219,7 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
         lost: view.lost,
         quota: view.quota.map(|quota| quota.0),
         stale: view.stale.iter().map(stale_replica).collect(),
+        node: view.node.map(|node| node.0),
     }
 }
 

@@ -126,23 +126,57 @@ impl AdminClient {
     /// Makes `owner` the volume's owner. Once answered, nothing that an earlier owner sent will
     /// land any more (V2).
     pub async fn attach(&self, name: &str, owner: &str) -> Result<Attached, AdminError> {
-        self.request_attach(name, owner, false).await
+        let owner = owner.to_owned();
+        self.request_attach(
+            name,
+            AttachRequest {
+                owner,
+                again: false,
+                unless_served: false,
+            },
+        )
+        .await
+    }
+
+    /// The same, unless another node serves the volume: then it is refused with
+    /// [`ErrorCode::ServedElsewhere`], and [`VolumeInfo::node`] says which.
+    pub async fn attach_unless_served(
+        &self,
+        name: &str,
+        owner: &str,
+    ) -> Result<Attached, AdminError> {
+        let owner = owner.to_owned();
+        self.request_attach(
+            name,
+            AttachRequest {
+                owner,
+                again: false,
+                unless_served: true,
+            },
+        )
+        .await
     }
 
     /// Attaches anew for `owner`, who has the volume and lost its connections; refused with
     /// [`ErrorCode::NotOwner`] when somebody else attached it meanwhile.
     pub async fn attach_again(&self, name: &str, owner: &str) -> Result<Attached, AdminError> {
-        self.request_attach(name, owner, true).await
+        let owner = owner.to_owned();
+        self.request_attach(
+            name,
+            AttachRequest {
+                owner,
+                again: true,
+                unless_served: false,
+            },
+        )
+        .await
     }
 
     async fn request_attach(
         &self,
         name: &str,
-        owner: &str,
-        again: bool,
+        request: AttachRequest,
     ) -> Result<Attached, AdminError> {
-        let owner = owner.to_owned();
-        let request = AttachRequest { owner, again };
         self.call(Method::POST, &volume_path(name, "/attach"), Some(&request))
             .await
     }

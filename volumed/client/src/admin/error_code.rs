@@ -55,6 +55,8 @@ error_codes! {
     VolumeAttached = 409,
     /// The volume is attached to somebody else, or to nobody.
     NotOwner = 409,
+    /// Another node serves the volume.
+    ServedElsewhere = 409,
     /// No disk has that id.
     DiskNotFound = 404,
     /// The directory is a disk of the pool already.

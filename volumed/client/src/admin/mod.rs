@@ -122,6 +122,10 @@ pub struct VolumeInfo {
     /// Disks with a replica that may lack what was acknowledged, while somebody has the volume.
     #[serde(default)]
     pub stale: Vec<StaleReplica>,
+    /// The number of the node that serves the volume now, in a cluster and if one does.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub node: Option<u16>,
 }
 
 /// A replica of a volume that may lack what was acknowledged.
@@ -221,6 +225,11 @@ pub struct AttachRequest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(default = false))]
     pub again: bool,
+    /// Only if no other node serves the volume: else it is refused as
+    /// [`ServedElsewhere`](ErrorCode::ServedElsewhere), and nobody loses it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(default = false))]
+    pub unless_served: bool,
 }
 
 /// Gives the volume up; refused unless `owner` has it.

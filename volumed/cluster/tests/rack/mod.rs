@@ -38,6 +38,7 @@ pub fn place(number: u8) -> Place {
         cluster: free_port(ip),
         etcd_client: free_port(ip),
         etcd_peer: free_port(ip),
+        ..Ports::default()
     };
     Place::new(vec![ip], ports).unwrap()
 }

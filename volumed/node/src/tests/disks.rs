@@ -19,7 +19,7 @@ pub(super) fn store(folder: &TempDir) -> Arc<dyn MetaStore> {
 /// A node with the disk "a", and the volume "v" open.
 async fn with_a_volume(folder: &TempDir, capacity: u64) -> (Volumes, Arc<Export>) {
     let disks = vec![settings(folder, "a", capacity)];
-    let volumes = Volumes::start(store(folder), disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(store(folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     volumes
@@ -70,7 +70,7 @@ async fn a_disk_is_added_under_a_running_volume_and_found_at_the_next_start() {
     kill(volumes).await;
 
     let disks = vec![settings(&folder, "a", 4096)];
-    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     let export = open(&volumes, "v").await.unwrap();
@@ -97,7 +97,7 @@ async fn an_added_disk_that_is_missing_at_the_start_is_taken_in_later() {
     std::fs::rename(&place, &away).unwrap();
 
     let disks = vec![settings(&folder, "a", 4096)];
-    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     assert_eq!(
@@ -190,7 +190,7 @@ fn incarnation(folder: &TempDir) -> Vec<u8> {
 async fn a_volume_does_without_a_failed_disk_that_holds_nothing_of_it() {
     let folder = TempDir::new().unwrap();
     let disks = vec![settings(&folder, "a", GIB), settings(&folder, "b", 4096)];
-    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     volumes
@@ -239,7 +239,7 @@ async fn fail(volumes: &Volumes, folder: &TempDir, disk: &str) -> DiskId {
 async fn a_running_volume_with_nothing_on_a_disk_goes_on_and_uses_it_once_it_is_back() {
     let folder = TempDir::new().unwrap();
     let disks = vec![settings(&folder, "a", GIB), settings(&folder, "b", GIB)];
-    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(store(&folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     volumes

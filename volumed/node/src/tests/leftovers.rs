@@ -142,7 +142,7 @@ async fn a_refused_start_removes_nothing_on_any_disk() {
     let start = async || {
         let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
         let disks = ["one", "two"].map(|path| disk(&folder.path().join(path), None));
-        Volumes::start(Arc::new(store), disks.into(), OPEN_EXTENTS).await
+        Volumes::start(Arc::new(store), disks.into(), OPEN_EXTENTS, None).await
     };
     kill(start().await.unwrap()).await;
     let files = ["one", "two"].map(|disk| {
@@ -242,7 +242,7 @@ async fn an_empty_disk_of_another_store_is_refused() {
     }
     let store = SqliteStore::open(folder.path().join("meta.db")).unwrap();
     let disks = vec![disk(&other.path().join("disk"), None)];
-    let refused = Volumes::start(Arc::new(store), disks, OPEN_EXTENTS)
+    let refused = Volumes::start(Arc::new(store), disks, OPEN_EXTENTS, None)
         .await
         .err()
         .unwrap();
@@ -260,7 +260,7 @@ async fn a_disks_number_is_never_given_again() {
         let disks = names
             .iter()
             .map(|name| disk(&folder.path().join(name), None));
-        let started = Volumes::start(store.clone(), disks.collect(), OPEN_EXTENTS).await;
+        let started = Volumes::start(store.clone(), disks.collect(), OPEN_EXTENTS, None).await;
         let volumes = started.unwrap();
         let disks = volumes.shared.node.disks.all();
         let numbers = disks.values().map(|on| (on.number.0, on.disk.id()));

@@ -86,7 +86,7 @@ async fn with_two_disks(folder: &TempDir) -> (Volumes, Arc<Forgetful>, DiskId, A
         loses: AtomicBool::new(false),
     });
     let disks = vec![settings(folder, "a", 4096)];
-    let volumes = Volumes::start(Arc::clone(&store) as _, disks, OPEN_EXTENTS)
+    let volumes = Volumes::start(Arc::clone(&store) as _, disks, OPEN_EXTENTS, None)
         .await
         .unwrap();
     let added = volumes.add_disk(settings(folder, "b", GIB)).await.unwrap();
@@ -137,7 +137,9 @@ async fn a_disk_whose_removal_nobody_heard_of_is_not_taken_back_but_added_again(
     kill(volumes).await;
 
     let disks = vec![settings(&folder, "a", 4096)];
-    let volumes = Volumes::start(store, disks, OPEN_EXTENTS).await.unwrap();
+    let volumes = Volumes::start(store, disks, OPEN_EXTENTS, None)
+        .await
+        .unwrap();
     let export = open(&volumes, "v").await.unwrap();
     assert_eq!(read(&export, 64 * MIB, 8192).await.unwrap(), vec![2; 8192]);
 }

@@ -18,7 +18,7 @@ async fn with_two_replicas(folder: &TempDir) -> Volumes {
 
 async fn start_again(folder: &TempDir) -> Volumes {
     let disks = vec![settings(folder, "a", GIB), settings(folder, "b", GIB)];
-    Volumes::start(store(folder), disks, OPEN_EXTENTS)
+    Volumes::start(store(folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap()
 }

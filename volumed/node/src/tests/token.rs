@@ -21,7 +21,7 @@ async fn written(folder: &TempDir) -> (Volumes, Attachment) {
 
 async fn started(folder: &TempDir) -> Volumes {
     let disks = vec![settings(folder, "a", GIB)];
-    Volumes::start(store(folder), disks, OPEN_EXTENTS)
+    Volumes::start(store(folder), disks, OPEN_EXTENTS, None)
         .await
         .unwrap()
 }
