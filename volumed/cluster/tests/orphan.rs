@@ -41,7 +41,7 @@ fn etcd_dies_with_its_daemon() {
     let ports = Ports {
         etcd_client: first,
         etcd_peer: first + 1,
-        ..Ports::default()..Ports::default()
+        ..Ports::default()
     };
     let place = Place::new(vec![at], ports).unwrap();
     Cluster::found(data.path(), "alone".parse().unwrap(), place).unwrap();
