@@ -209,6 +209,15 @@ pub enum Ask {
         /// The extent.
         file: ExtentFile,
     },
+    /// Make the files of extents that are being placed, durably. Asked for and done outside of the
+    /// machines, as placing is: the replica hears of them by [`Adopt`](Self::Adopt) or
+    /// [`Reconcile`](Self::Reconcile).
+    Create {
+        /// At most [`MOST_LISTED`].
+        files: BTreeSet<ExtentFile>,
+        /// Only those that are not there: the disk is stale, and is about to join.
+        missing: bool,
+    },
 }
 
 impl Ask {

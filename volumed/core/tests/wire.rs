@@ -149,6 +149,10 @@ fn sample(kind: Kind) -> Frame {
         Kind::Receive | Kind::Fetch | Kind::Store | Kind::Digest | Kind::Replace => {
             copying(kind, file)
         }
+        Kind::Create => Ask::Create {
+            files: [file].into(),
+            missing: true,
+        },
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })
@@ -388,6 +392,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         file().prop_map(|file| Ask::Adopt { file }),
         file().prop_map(|file| Ask::Remove { file }),
         file().prop_map(|file| Ask::Receive { file }),
+        (btree_set(file(), 0..20), any::<bool>())
+            .prop_map(|(files, missing)| Ask::Create { files, missing }),
         copied(),
     ]
 }

@@ -1,7 +1,9 @@
+use volumed_core::BLOCK_SIZE;
+use volumed_core::digest::DIGEST_SIZE;
 use volumed_core::message::{Ask, Message};
 use volumed_core::wire::HEADER_SIZE;
 
-/// What the answer to a map may hold, in bytes: runs of a whole extent.
+/// What the answer to a map or a promise may hold, in bytes: runs of a whole extent, or marks.
 const MAP: u64 = 128 << 10;
 
 /// What an answer without data is taken for, with what a table has of it, in bytes.
@@ -11,7 +13,8 @@ const SHORT: u64 = 128;
 pub(crate) fn weight(message: &Message) -> u64 {
     let answer = match &message.ask {
         Ask::Read { length, .. } | Ask::Fetch { length, .. } => u64::from(*length),
-        Ask::Map { .. } => MAP,
+        Ask::Map { .. } | Ask::Promise => MAP,
+        Ask::Digest { length, .. } => u64::from(*length) / BLOCK_SIZE * DIGEST_SIZE as u64,
         _ => SHORT,
     };
     HEADER_SIZE as u64 + body(&message.ask) + answer
@@ -21,7 +24,8 @@ pub(crate) fn weight(message: &Message) -> u64 {
 fn body(ask: &Ask) -> u64 {
     let items = match ask {
         Ask::Write { data, .. } => return data.len() as u64,
-        Ask::Store { chunk, .. } => return chunk.len() as u64,
+        Ask::Store { chunk, .. } | Ask::Replace { chunk, .. } => return chunk.len() as u64,
+        Ask::Create { files, .. } => 2 * files.len(),
         Ask::Reconcile { held, .. } => 2 * held.len(),
         Ask::Sync { extents } => extents.len(),
         Ask::Mark { regions } | Ask::Settle { regions } | Ask::Unmark { regions } => regions.len(),

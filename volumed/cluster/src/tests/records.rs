@@ -21,11 +21,13 @@ fn names() -> impl Strategy<Value = NodeName> {
 }
 
 fn places() -> impl Strategy<Value = Place> {
-    let ports = any::<(u16, u16, u16)>().prop_map(|(cluster, etcd_client, etcd_peer)| Ports {
-        cluster,
-        etcd_client,
-        etcd_peer,
-    });
+    let ports =
+        any::<(u16, u16, u16, u16)>().prop_map(|(cluster, links, etcd_client, etcd_peer)| Ports {
+            cluster,
+            links,
+            etcd_client,
+            etcd_peer,
+        });
     (vec(any::<IpAddr>(), 1..=8), ports).prop_map(|(addresses, ports)| Place { addresses, ports })
 }
 

@@ -327,6 +327,8 @@ impl Replica {
                 self.answer(&message, Ok(Bytes::new()), effects);
             }
             Ask::Remove { file } => self.remove(*file, message, effects),
+            // Whoever keeps the disk's files makes them, and does not ask here.
+            Ask::Create { .. } => self.answer(&message, Err(ReplicaError::NoExtent), effects),
         }
     }
 

@@ -74,6 +74,8 @@ kinds! {
     Digest = 20,
     /// [`Ask::Replace`]: file, offset u32, length u32, the chunk.
     Replace = 21,
+    /// [`Ask::Create`]: flags u8 (1 missing), list of files.
+    Create = 22,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
@@ -106,6 +108,7 @@ impl Kind {
             Ask::Store { .. } => Self::Store,
             Ask::Digest { .. } => Self::Digest,
             Ask::Replace { .. } => Self::Replace,
+            Ask::Create { .. } => Self::Create,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::kind::numbered_refusal;
-use super::write::{CLEAR, DURABLE, KEEP, NO_EXTENT};
+use super::write::{CLEAR, DURABLE, KEEP, MISSING, NO_EXTENT};
 use super::{Kind, WireError};
 
 pub(super) enum Content {
@@ -89,6 +89,11 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         Kind::Store => store(body)?,
         Kind::Digest => digest(body)?,
         Kind::Replace => replace(body)?,
+        Kind::Create => {
+            let [missing] = flags(body, [MISSING])?;
+            let files = list(body, file)?;
+            Ask::Create { files, missing }
+        }
         Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;

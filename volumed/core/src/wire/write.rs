@@ -16,6 +16,8 @@ pub(super) const DURABLE: u8 = 1;
 pub(super) const CLEAR: u8 = 2;
 /// Of a zero.
 pub(super) const KEEP: u8 = 2;
+/// Of files that are made.
+pub(super) const MISSING: u8 = 1;
 
 impl Frame {
     /// The frame as bytes. What it holds keeps the bounds of [`crate::message`].
@@ -93,6 +95,10 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
         &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => {
             put_file(file, body);
         }
+        Ask::Create { files, missing } => {
+            body.put_u8(flags([(*missing, MISSING)]));
+            files.iter().for_each(|file| put_file(*file, body));
+        }
     }
     Bytes::new()
 }
@@ -127,7 +133,7 @@ fn put_file(file: ExtentFile, body: &mut Vec<u8>) {
     body.put_u64_le(file.alloc.0);
 }
 
-fn flags(set: [(bool, u8); 2]) -> u8 {
+fn flags<const N: usize>(set: [(bool, u8); N]) -> u8 {
     set.into_iter()
         .filter(|(is_set, _)| *is_set)
         .fold(0, |flags, (_, bit)| flags | bit)
