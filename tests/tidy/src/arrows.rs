@@ -98,6 +98,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "s3d-policy",
             "s3d-records",
             "volumed-client",
+            "volumed-cluster",
             "volumed-meta",
         ],
     ),
