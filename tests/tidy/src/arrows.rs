@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 28] = [
+const ALLOWED: [(&str, &[&str]); 29] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -67,7 +67,10 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "s3d-buckets",
             "s3d-front",
             "s3d-names",
+            "s3d-rack",
+            "s3d-records",
             "volumed-client",
+            "volumed-cluster",
             "volumed-daemon",
             "volumed-meta",
         ],
@@ -115,6 +118,16 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     ),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
+    (
+        "s3d-rack",
+        &[
+            "s3d-buckets",
+            "s3d-front",
+            "s3d-records",
+            "volumed-cluster",
+            "volumed-meta",
+        ],
+    ),
     ("s3d-records", &["volumed-meta"]),
 ];
 

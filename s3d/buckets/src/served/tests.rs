@@ -172,7 +172,7 @@ async fn what_is_given_up_opens_elsewhere() {
     let used = nodes.first.buckets.open(&bucket).await.unwrap();
     let buckets = nodes.first.buckets.clone();
     let giving_up = tokio::spawn(async move {
-        buckets.give_up_all(Duration::from_secs(60)).await;
+        buckets.give_up_all(Duration::from_mins(1)).await;
     });
     while nodes.first.buckets.is_open(&bucket) {
         tokio::task::yield_now().await;
