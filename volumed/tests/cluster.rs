@@ -26,11 +26,11 @@ async fn device(node: &Node, volume: &str) -> NbdDevice {
     connected.unwrap()
 }
 
-async fn create(node: &Node, volume: &str) {
+async fn create(node: &Node, volume: &str, replicas: u8) {
     let wanted = CreateVolume {
         name: volume.to_owned(),
         size: 1 << 30,
-        replicas: 1,
+        replicas,
         auto_grow: None,
         quota: None,
     };
@@ -52,7 +52,7 @@ async fn check(node: &Node, volume: &str, seed: u64) {
 async fn with_volume(number: u8) -> Node {
     let mut node = Node::new(number);
     node.start().await;
-    create(&node, "v").await;
+    create(&node, "v", 1).await;
     write(&node, "v", 1).await;
     assert_eq!(node.end(Signal::SIGTERM), Some(0));
     node
@@ -84,6 +84,8 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
         assert_eq!(node.admin().nodes().await.unwrap().len(), 3);
     }
 
+    create(&first, "r", 3).await;
+    write(&first, "r", 2).await;
     first.end(Signal::SIGKILL);
     until("one is seen to be down", async || ups(&second).await == 2).await;
     until("the store goes on with two of three", async || {
@@ -91,6 +93,7 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
         asked.status.success() || String::from_utf8_lossy(&asked.stderr).contains("already")
     })
     .await;
+    check(&second, "r", 2).await;
     first.start().await;
     first.until_members(3).await;
     check(&first, "v", 1).await;
@@ -106,6 +109,7 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
         node.until_ready().await;
     }
     check(&all[0], "v", 1).await;
+    check(&all[2], "r", 2).await;
     all[0].until_members(3).await;
     for node in &mut all {
         assert_eq!(node.end(Signal::SIGTERM), Some(0));
@@ -132,7 +136,7 @@ async fn an_init_that_is_killed_is_made_good_by_the_next() {
     assert!(!node.data().join("meta.db").exists());
     node.start().await;
     check(&node, "v", 1).await;
-    create(&node, "w").await;
+    create(&node, "w", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
-use volumed_cluster::{CERTIFICATE_LIFE, KeepError, Keeper, Signer, Step, renew_regularly};
+use volumed_cluster::{
+    CERTIFICATE_LIFE, EtcdError, KeepError, Keeper, Signer, Step, renew_regularly,
+};
 use volumed_node::Volumes;
 
 use super::entered::{EnterError, Entered};
@@ -151,7 +153,11 @@ struct Trouble(Option<String>);
 
 impl Trouble {
     fn log(&mut self, round: Result<Option<Step>, KeepError>, nodes: &Nodes) {
-        let mut now = round.err().map(|error| error.to_string());
+        let mut now = match round {
+            // As it is for some seconds after each change of its members.
+            Ok(_) | Err(KeepError::Etcd(EtcdError::Unsettled)) => None,
+            Err(error) => Some(error.to_string()),
+        };
         if nodes.is_removed() {
             now = Some("this node was removed from it; to join again, stop volumed and remove its folder DATA/cluster".to_owned());
         }
