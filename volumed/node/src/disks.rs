@@ -86,6 +86,16 @@ impl Disks {
         self.removed.read().numbers.clone()
     }
 
+    /// A disk of another node left the pool, or is in it.
+    pub fn know_removed(&self, disk: DiskNumber, left: bool) {
+        let mut removed = self.removed.write();
+        if left {
+            removed.numbers.insert(disk);
+        } else {
+            removed.numbers.remove(&disk);
+        }
+    }
+
     /// Where the settings still name disks that left the pool.
     pub fn removed_and_named(&self) -> Vec<PathBuf> {
         self.removed.read().named.values().cloned().collect()

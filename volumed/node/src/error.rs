@@ -392,6 +392,12 @@ pub enum AttachError {
     /// Another node serves it, and is to keep it.
     #[error("node {1} serves the volume {0}")]
     ServedElsewhere(VolumeName, NodeNumber),
+    /// It was to be attached again, and another node gave it to another owner.
+    #[error("another owner has the volume {0}")]
+    Overtaken(VolumeName),
+    /// This node may serve nothing.
+    #[error("this node cannot serve the volume {0}: it does not reach the metadata store")]
+    NoLease(VolumeName),
     /// The daemon has no descriptor or memory left just now.
     #[error("the volume daemon lacks file descriptors or memory: try again, or raise its limits")]
     Exhausted,

@@ -15,6 +15,7 @@ use super::{
     VolumeName, Volumes,
 };
 
+mod cluster;
 mod copies;
 mod damage;
 mod disks;

@@ -169,8 +169,9 @@ impl From<AttachError> for Refused {
     fn from(error: AttachError) -> Self {
         let code = match &error {
             AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
-            AttachError::NotOwner(..) => ErrorCode::NotOwner,
+            AttachError::NotOwner(..) | AttachError::Overtaken(_) => ErrorCode::NotOwner,
             AttachError::ServedElsewhere(..) => ErrorCode::ServedElsewhere,
+            AttachError::NoLease(_) => ErrorCode::StoreUnavailable,
             AttachError::Exhausted => ErrorCode::Exhausted,
             AttachError::Io(_) => ErrorCode::Io,
             AttachError::Stopping => ErrorCode::ShuttingDown,

@@ -3,12 +3,13 @@
 //! That a disk is drained is in its record, so a restart goes on. Each disk that is drained has a task
 //! that moves one extent at a time, no faster than it may, and waits for clients.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Candidate, Role, choose};
+use volumed_core::placement::{Candidate, Placement, Role, choose};
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 
 use crate::clock::now;
@@ -17,6 +18,7 @@ use crate::disks::drains::Drain;
 use crate::disks::moving::{MoveError, drop_copy, move_extent};
 use crate::disks::pace::Pace;
 use crate::error::{ChangeDiskError, PlacementsError, StartError};
+use crate::machine::Move;
 use crate::store::disk_record::{change_record, refuse_removed};
 use crate::store::placements;
 use crate::store::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
@@ -26,9 +28,6 @@ use crate::volumes::{Shared, Volumes};
 
 /// How long until what could not be moved is tried again.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// The node that everything is on.
-const THIS_NODE: u64 = 0;
 
 /// How a look at everything on a disk ended.
 enum Look {
@@ -213,24 +212,38 @@ async fn move_one(
     let Some(placed) = placed.filter(|placed| here(&placed.replicas)) else {
         return Err(MoveError::Overtaken);
     };
-    let disks = volume.machine.candidates();
-    let free = disks.iter().filter(|(on, _)| !placed.is_on(on.number));
-    let candidates = free.map(|(on, free)| Candidate {
-        disk: on.number,
-        node: THIS_NODE,
-        free: *free,
-    });
-    let candidates: Vec<_> = candidates.collect();
-    let chosen = choose(volume.id, file.extent, 1, THIS_NODE, &candidates);
-    let chosen = chosen.and_then(|chosen| chosen.first().copied());
-    let to = disks.iter().find(|(on, _)| Some(on.number) == chosen);
-    let (to, _) = to.ok_or(MoveError::NoSpace)?;
+    let to = place_beside(volume, &placed, file).ok_or(MoveError::NoSpace)?;
+    if !volume.machine.joined(to).await {
+        return Err(MoveError::Place);
+    }
     let pace = Pace {
         shared: Arc::clone(shared),
         from: from.number,
         last: Instant::now(),
     };
-    move_extent(&volume.machine, file, (from.number, to), pace).await
+    let of = Move {
+        from: from.number,
+        to,
+    };
+    move_extent(&volume.machine, file, of, pace).await
+}
+
+/// Where a replica of an extent is to go: to a node that has none, if there is one.
+fn place_beside(volume: &Volume, placed: &Placement, file: ExtentFile) -> Option<DiskNumber> {
+    let candidates = volume.machine.candidates();
+    let nodes = candidates.iter().filter(|it| placed.is_on(it.disk));
+    let nodes: BTreeSet<_> = nodes.map(|it| it.node).collect();
+    let free = candidates.iter().filter(|it| !placed.is_on(it.disk));
+    let free: Vec<_> = free.copied().collect();
+    let on_new_nodes = free.iter().filter(|it| !nodes.contains(&it.node));
+    let on_new_nodes: Vec<_> = on_new_nodes.copied().collect();
+    let choose = |among: &[Candidate]| {
+        let own = volume.node().own().map_or(0, |own| own.0.into());
+        choose(volume.id, file.extent, 1, own, among)?
+            .first()
+            .copied()
+    };
+    choose(&on_new_nodes).or_else(|| choose(&free))
 }
 
 /// Removes what an earlier head left of a copy of the extent.

@@ -7,7 +7,7 @@ use volumed_core::format::Slots;
 use volumed_core::replica::{Recovered, Replica};
 use volumed_core::{ByteCount, VolumeId};
 use volumed_disk::Disk;
-use volumed_meta::{Change, Compare, Outcome};
+use volumed_meta::{Change, Compare, Outcome, Revision};
 
 use crate::error::CreateVolumeError;
 use crate::machine::{Held, Machine};
@@ -47,7 +47,7 @@ impl Volumes {
         if !quota.is_none_or(quota::is_possible) {
             return Err(CreateVolumeError::Quota);
         }
-        let disks = self.shared.node.disks.all().len();
+        let disks = self.shared.node.disks_of_pool();
         if !(1..=MOST_REPLICAS).contains(&replicas) || usize::from(replicas) > disks {
             return Err(CreateVolumeError::Replicas { replicas, disks });
         }
@@ -58,15 +58,20 @@ impl Volumes {
             replicas,
             epoch: 0,
             owner: None,
+            node: None,
             token: None,
             auto_grow,
             quota: quota.map(|quota| quota.0),
             in_sync: BTreeMap::new(),
         };
-        let id = self.record_volume(name, &record).await?;
+        let (id, revision) = self.record_volume(name, &record).await?;
         // A disk that is taken in meanwhile is found here, or finds the volume there.
         let mut volumes = self.shared.volumes.write();
-        let volume = self.shared.new_volume(id, name, record);
+        // So is one that was heard of by way of the store.
+        if let Some(found) = volumes.get(name).filter(|found| found.id == id) {
+            return Ok(found.view());
+        }
+        let volume = self.shared.new_volume(id, name, (record, revision));
         let view = volume.view();
         volumes.insert(name.clone(), volume);
         Ok(view)
@@ -77,7 +82,7 @@ impl Volumes {
         &self,
         name: &VolumeName,
         record: &VolumeRecord,
-    ) -> Result<VolumeId, CreateVolumeError> {
+    ) -> Result<(VolumeId, Revision), CreateVolumeError> {
         let store = &self.shared.node.store;
         let counter = VOLUME_COUNTER.to_vec();
         loop {
@@ -97,8 +102,8 @@ impl Volumes {
                 Change::Put(name_key(name.as_str()), id.to_string().into_bytes()),
                 Change::Put(volume_key(id), encode(record)),
             ];
-            if let Outcome::Committed(_) = store.transact(compares, changes).await? {
-                return Ok(id);
+            if let Outcome::Committed(revision) = store.transact(compares, changes).await? {
+                return Ok((id, revision));
             }
             if store.get(&name_key(name.as_str())).await?.is_some() {
                 return Err(CreateVolumeError::Exists(name.clone()));
@@ -108,7 +113,12 @@ impl Volumes {
 }
 
 impl Shared {
-    fn new_volume(&self, id: VolumeId, name: &VolumeName, record: VolumeRecord) -> Arc<Volume> {
+    fn new_volume(
+        &self,
+        id: VolumeId,
+        name: &VolumeName,
+        (record, revision): (VolumeRecord, Revision),
+    ) -> Arc<Volume> {
         let nothing = |disk: &Disk| Recovered {
             incarnation: disk.incarnation(),
             promise: Slots::Fresh,
@@ -123,6 +133,6 @@ impl Shared {
         });
         let replicas = replicas.collect();
         let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);
-        Volume::new(id, name.clone(), record, machine)
+        Volume::new(id, name.clone(), (record, revision), machine)
     }
 }

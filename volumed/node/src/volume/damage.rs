@@ -13,7 +13,7 @@ impl Volumes {
     /// Which blocks of a volume are known to be damaged or lost.
     pub fn damage(&self, name: &VolumeName) -> Result<DamageView, ShowVolumeError> {
         let volume = self
-            .find(name)
+            .find_here(name)
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
         let mut view = DamageView::default();
         for (number, on) in &*self.shared.node.disks.all() {
