@@ -310,16 +310,17 @@ impl Node {
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let now = holds(self);
-            if matches!(now, Ok(true)) {
-                return Ok(());
-            }
+            let wrong = match holds(self) {
+                Ok(true) => return Ok(()),
+                Ok(false) => "not yet".to_owned(),
+                Err(error) => format!("{error:#}"),
+            };
             let ended = [Daemon::Volumed, Daemon::S3d]
                 .into_iter()
                 .find(|daemon| self.process(*daemon).is_some() && !self.runs(*daemon));
             if ended.is_some() || Instant::now() > deadline {
                 let (node, logs) = (self.name(), self.ends_of_logs());
-                bail!("{node}: {what} did not come ({now:?}; ended: {ended:?})\n{logs}");
+                bail!("{node}: {what} did not come: {wrong}; ended: {ended:?}\n{logs}");
             }
             thread::sleep(LOOK_AGAIN);
         }
