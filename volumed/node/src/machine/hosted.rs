@@ -119,7 +119,7 @@ impl Machine {
             .map_err(|failure| match failure {
                 PlaceFailure::NoSpace => ReplicaError::NoSpace,
                 PlaceFailure::Exhausted => ReplicaError::Exhausted,
-                _ => ReplicaError::Disk,
+                PlaceFailure::Failed => ReplicaError::Disk,
             })
     }
 

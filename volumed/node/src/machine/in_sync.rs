@@ -110,7 +110,7 @@ impl Machine {
             pool.contains_key(disk) || away
         };
         let state = self.state.lock();
-        let stale = state.head.iter().flat_map(|head| head.stale());
+        let stale = state.head.iter().flat_map(Head::stale);
         absent.extend(stale.filter(in_pool));
         absent
     }

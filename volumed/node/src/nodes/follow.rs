@@ -114,15 +114,13 @@ async fn read_volumes(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 async fn saw_volume(shared: &Arc<Shared>, event: Event) {
-    match event.value {
-        Some(value) => changed(shared, &entry_of(event.key, value, event.revision)).await,
-        None => {
-            let volume = volume_of(&event.key).and_then(|id| shared.with_id(id));
-            if let Some(volume) = volume {
-                let shared = Arc::clone(shared);
-                tokio::spawn(async move { shared.forget(&volume).await });
-            }
-        }
+    if let Some(value) = event.value {
+        return changed(shared, &entry_of(event.key, value, event.revision)).await;
+    }
+    let volume = volume_of(&event.key).and_then(|id| shared.with_id(id));
+    if let Some(volume) = volume {
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move { shared.forget(&volume).await });
     }
 }
 

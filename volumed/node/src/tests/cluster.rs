@@ -1,9 +1,14 @@
 //! Volumes of several nodes, which share a store and have links.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use tokio::net::TcpListener;
 use volumed_cluster::{Node, NodeId, NodeNumber, Place, Ports};
+use volumed_meta::{
+    Change, Compare, Copied, CopyError, Entry, Event, LeaseId, Outcome, Revision, StoreError,
+};
 use volumed_peer::{ClusterId, Identity, Listener, Security, Settings};
 
 use super::disks::{settings, store};
@@ -38,9 +43,18 @@ fn own(number: u16) -> OwnNode {
 }
 
 async fn start_node(folder: &TempDir, number: u16, port: u16) -> Running {
+    start_node_on(store(folder), folder, number, port).await
+}
+
+async fn start_node_on(
+    store: Arc<dyn MetaStore>,
+    folder: &TempDir,
+    number: u16,
+    port: u16,
+) -> Running {
     let own = own(number);
     let disks = vec![settings(folder, &format!("disk-{number}"), GIB)];
-    let volumes = Volumes::start(store(folder), disks, OPEN_EXTENTS, Some(own.clone()))
+    let volumes = Volumes::start(store, disks, OPEN_EXTENTS, Some(own.clone()))
         .await
         .unwrap();
     let socket = TcpListener::bind((LOCALHOST, port)).await.unwrap();
@@ -130,6 +144,84 @@ impl Running {
     }
 }
 
+/// A store that can be cut off.
+struct CutOff {
+    store: Arc<dyn MetaStore>,
+    cut: Arc<AtomicBool>,
+}
+
+impl CutOff {
+    fn here(&self) -> Result<&dyn MetaStore, StoreError> {
+        if self.cut.load(Ordering::Acquire) {
+            return Err(StoreError::Unavailable("it is cut off".to_owned()));
+        }
+        Ok(&*self.store)
+    }
+}
+
+#[async_trait]
+impl MetaStore for CutOff {
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.here()?.revision().await
+    }
+
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.here()?.get(key).await
+    }
+
+    async fn range(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Revision, Vec<Entry>), StoreError> {
+        self.here()?.range(prefix, after, limit).await
+    }
+
+    async fn transact(
+        &self,
+        compares: Vec<Compare>,
+        changes: Vec<Change>,
+    ) -> Result<Outcome, StoreError> {
+        self.here()?.transact(compares, changes).await
+    }
+
+    /// A watch that is cut off never says so: as long as its silence may be trusted.
+    async fn watch(
+        &self,
+        prefix: &[u8],
+        after: Revision,
+    ) -> Result<tokio::sync::mpsc::Receiver<Event>, StoreError> {
+        let mut events = self.here()?.watch(prefix, after).await?;
+        let (send, received) = tokio::sync::mpsc::channel(16);
+        let cut = Arc::clone(&self.cut);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if !cut.load(Ordering::Acquire) && send.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(received)
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, CopyError> {
+        self.store.copy_to(to).await
+    }
+
+    async fn grant_lease(&self, seconds: u64) -> Result<LeaseId, StoreError> {
+        self.here()?.grant_lease(seconds).await
+    }
+
+    async fn renew_lease(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.here()?.renew_lease(lease).await
+    }
+
+    async fn end_lease(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.here()?.end_lease(lease).await
+    }
+}
+
 /// The data that a node's disk has of the first extent.
 fn data_on(folder: &TempDir, number: u16) -> Vec<u8> {
     let path = folder
@@ -209,12 +301,12 @@ async fn a_node_that_dies_loses_nothing_and_catches_up() {
     let mut nodes = start_nodes(&folder, 3).await;
     nodes[0].create(3).await;
     let export = nodes[0].attach("one").await;
-    write(&export, 0, &[1; 40_960], true).await.unwrap();
+    write(&export, 0, &[1; 12_288], true).await.unwrap();
     drop(export);
     let port = nodes[0].node.place.ports.links;
     nodes.remove(0).die().await;
     let export = nodes[0].attach("two").await;
-    assert_eq!(read(&export, 0, 40_960).await.unwrap(), vec![1; 40_960]);
+    assert_eq!(read(&export, 0, 12_288).await.unwrap(), vec![1; 12_288]);
     write(&export, 4096, &[2; 4096], true).await.unwrap();
     // Placed while a node is away.
     write(&export, 100 * MIB, &[3; 4096], true).await.unwrap();
@@ -265,6 +357,59 @@ async fn volumes_are_the_same_on_every_node() {
             .join(format!("disk-{number}/volumes/v00000001"))
     });
     until(|| folders.iter().all(|folder| !folder.exists())).await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// V1: a head that its node's lease has left behind answers nothing, not even what it could read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_does_not_reach_the_store_stops_before_another_begins() {
+    let folder = TempDir::new().unwrap();
+    let cut = Arc::new(AtomicBool::new(false));
+    let cut_off = CutOff {
+        store: store(&folder),
+        cut: Arc::clone(&cut),
+    };
+    let mut nodes = vec![start_node_on(Arc::new(cut_off), &folder, 1, 0).await];
+    nodes.push(start_node(&folder, 2, 0).await);
+    introduce(&nodes);
+    for node in &nodes {
+        until(|| {
+            node.volumes
+                .nodes()
+                .iter()
+                .all(|it| it.up && it.unreachable.is_none())
+        })
+        .await;
+    }
+    nodes[0].create(2).await;
+    let first = nodes[0].attach("one").await;
+    write(&first, 0, &[1; 4096], false).await.unwrap();
+    cut.store(true, Ordering::Release);
+    assert_eq!(read(&first, 0, 4096).await.unwrap(), vec![1; 4096]);
+    let second = nodes[1].attach("two").await;
+    assert_eq!(read(&first, 0, 4096).await, Err(IoError::Gone));
+    first.revoked().await;
+    drop(first);
+    assert_eq!(read(&second, 0, 4096).await.unwrap(), vec![1; 4096]);
+    write(&second, 0, &[2; 4096], true).await.unwrap();
+    let refused = nodes[0].volumes.attach(&name("v"), owner("three")).await;
+    assert!(refused.is_err(), "{refused:?}");
+    cut.store(false, Ordering::Release);
+    until(|| nodes[1].volumes.nodes().iter().all(|it| it.up)).await;
+    let third = loop {
+        match nodes[0].volumes.attach(&name("v"), owner("three")).await {
+            Ok(attached) => break attached,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    drop(second);
+    let export = open(&nodes[0].volumes, &format!("v@{}", third.epoch))
+        .await
+        .unwrap();
+    assert_eq!(read(&export, 0, 4096).await.unwrap(), vec![2; 4096]);
+    drop(export);
     for node in nodes {
         node.stop().await;
     }
