@@ -4,7 +4,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use anyhow::Context as _;
-use nix::sys::signal::{SigSet, Signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What shells call the end by Ctrl-C.
 const INTERRUPTED: i32 = 130;
@@ -17,17 +18,34 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Catches them from now on, in all threads that are begun later.
+    /// Catches them from now on. They are not blocked, which daemons that are started later would inherit.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn catch() -> anyhow::Result<Self> {
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
-        signals.thread_block().context("could not catch signals")?;
+        let refused = "could not catch signals";
+        let runtime = Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.context(refused)?;
+        let (mut interrupt, mut terminate) = {
+            let _entered = runtime.enter();
+            let of = |kind| signal(kind).context(refused);
+            (of(SignalKind::interrupt())?, of(SignalKind::terminate())?)
+        };
         // Without room: sending succeeds only while somebody waits.
         let (sender, waited_for) = sync_channel(0);
         thread::spawn(move || {
-            while signals.wait().is_ok() && sender.try_send(()).is_ok() {}
+            let mut next = || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                });
+            };
+            next();
+            while sender.try_send(()).is_ok() {
+                next();
+            }
             std::process::exit(INTERRUPTED);
         });
         Ok(Self { waited_for })

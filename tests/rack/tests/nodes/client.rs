@@ -47,6 +47,15 @@ impl Client {
         client
     }
 
+    /// What an SDK reads from its environment.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.nodes[0])),
+            ("AWS_ACCESS_KEY_ID", self.access_key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.secret_key.clone()),
+        ]
+    }
+
     /// One try, at the first node.
     ///
     /// # Errors

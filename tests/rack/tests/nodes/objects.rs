@@ -39,6 +39,11 @@ impl Bucket {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The path of a key.
     pub fn path(&self, key: &str) -> String {
         format!("/{}/{key}", self.name)
