@@ -14,13 +14,16 @@ use volumed_meta::Location;
 use crate::config::Source;
 use crate::kernel::KernelDevice;
 
+mod cluster;
+pub use cluster::{ClusterCommand, InitArgs, JoinArgs, NodeCommand};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  refused or failed; the sentence on stderr says why
   2  the command line or a setting is wrong
-  3  no such volume or disk
-  4  the volume or disk exists already, is in use, has another owner, or needs none of this
+  3  no such volume, disk or node
+  4  the volume, disk or node exists already, is in use, has another owner, or needs none of this
   5  the daemon cannot be reached
   6  doctor found nothing worse than warnings";
 
@@ -67,6 +70,18 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: MetaCommand,
+    },
+    /// The nodes of the cluster: list, remove
+    Node {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// Make a cluster of this node, or have it join one: init, token, join, show
+    Cluster {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ClusterCommand,
     },
     /// Say what is wrong with the daemon, and the command that cures it
     Doctor {

@@ -224,7 +224,7 @@ impl Settings {
                 .map(Disk::limited)
                 .collect::<Result<_, _>>()?,
             store: store_of(
-                source.store.unwrap_or_else(|| data.join("meta.db").into()),
+                source.store.unwrap_or_else(|| usual_store(&data)),
                 (
                     source.store_tls_ca,
                     source.store_tls_certificate,
@@ -244,6 +244,11 @@ impl Settings {
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
             data,
         })
+    }
+
+    /// Whether the store is where it is unless settings say another place.
+    pub fn has_usual_store(&self) -> bool {
+        self.store == usual_store(&self.data)
     }
 
     /// A file of the daemon's own beside the store's, or in the state folder if the store is no file.
@@ -326,6 +331,10 @@ fn parse_size(text: &str) -> Result<ByteCount, size::SizeError> {
 
 fn refused<T>(sentence: impl Into<String>) -> Result<T, ConfigError> {
     Err(ConfigError::Refused(sentence.into()))
+}
+
+fn usual_store(data: &Path) -> Location {
+    data.join("meta.db").into()
 }
 
 fn store_of(

@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "volumed-nbd",
             "volumed-netlink",
             "volumed-node",
+            "volumed-peer",
         ],
     ),
     ("volumed-buffers", &[]),
@@ -49,6 +50,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     (
         "volumed-node",
         &[
+            "volumed-cluster",
             "volumed-core",
             "volumed-disk",
             "volumed-meta",
@@ -68,6 +70,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "s3d-front",
             "s3d-names",
             "volumed-client",
+            "volumed-cluster",
             "volumed-daemon",
             "volumed-meta",
         ],

@@ -415,6 +415,35 @@ pub enum AttachError {
     Store(#[from] StoreError),
 }
 
+/// Why a volume has as many replicas as before.
+#[derive(Debug, thiserror::Error)]
+pub enum SetReplicasError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// More than can be kept.
+    #[error(
+        "a volume has 1 to 3 replicas, each on a disk of its own, and the pool has {disks}: not {replicas}"
+    )]
+    Replicas {
+        /// What was asked for.
+        replicas: u8,
+        /// How many disks there are.
+        disks: usize,
+    },
+    /// Fewer than it has.
+    #[error(
+        "the volume {0} has {1} replicas, and none can be taken from it: create another one and copy it"
+    )]
+    Fewer(VolumeName, u8),
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a volume was not given up.
 #[derive(Debug, thiserror::Error)]
 pub enum DetachError {

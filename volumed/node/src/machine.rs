@@ -17,6 +17,7 @@ mod replicas;
 mod space;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -76,7 +77,7 @@ type Outcome = Result<(), IoError>;
 /// One volume's machines.
 pub(super) struct Machine {
     pub volume: VolumeId,
-    pub replicas: u8,
+    replicas: AtomicU8,
     pub node: Arc<Node>,
     pub damage: KeptDamage,
     /// What the store says is lost of the volume.
@@ -105,6 +106,8 @@ struct State {
     resyncs: BTreeMap<DiskNumber, u64>,
     /// Stale disks that are being made ready to join.
     rejoining: BTreeSet<DiskNumber>,
+    /// Disks whose incarnation the volume's record has (V7), of a volume with several replicas.
+    noted: BTreeSet<DiskNumber>,
     hosted: Hosted,
     others: Option<Arc<Others>>,
 }
@@ -147,13 +150,14 @@ impl Machine {
             copies: BTreeMap::new(),
             resyncs: BTreeMap::new(),
             rejoining: BTreeSet::new(),
+            noted: BTreeSet::new(),
             hosted: Hosted::default(),
             others: node.others.clone(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
             volume,
-            replicas,
+            replicas: AtomicU8::new(replicas),
             node,
             damage,
             lost: Mutex::default(),
@@ -162,6 +166,16 @@ impl Machine {
         });
         machine.node.machines.lock().push(Arc::downgrade(&machine));
         machine
+    }
+
+    /// How many replicas each extent is to have.
+    pub fn replicas(&self) -> u8 {
+        self.replicas.load(Ordering::Acquire)
+    }
+
+    /// Each extent is to have so many from now on.
+    pub fn set_replicas(&self, replicas: u8) {
+        self.replicas.store(replicas, Ordering::Release);
     }
 
     /// Makes a head in place of the one before, which must be quiet, and waits until every replica
@@ -184,7 +198,7 @@ impl Machine {
                 epoch,
                 size,
                 quota: self.blocks(quota),
-                settings: HeadSettings::for_replicas(self.replicas),
+                settings: HeadSettings::for_replicas(self.replicas()),
                 disks: state.needed(&placements),
                 extents: placements.placed,
                 lost: placements.lost,
@@ -339,6 +353,7 @@ impl State {
         self.copies.clear();
         self.resyncs.clear();
         self.waiting.clear();
+        self.noted.clear();
         if let Some(epoch) = head.map(|head| head.epoch()) {
             for held in self.replicas.values_mut() {
                 held.give_back_grant_of(epoch);

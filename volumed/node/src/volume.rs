@@ -1,12 +1,13 @@
 //! One volume: its record, its machines and its session.
 
 pub(crate) mod auto_grow;
-mod create;
+pub(crate) mod create;
 mod damage;
 pub(crate) mod export;
 pub(crate) mod growth;
 mod load;
 pub(crate) mod quota;
+mod replicas;
 pub(crate) mod serving;
 pub(crate) mod token;
 mod unflushed;
@@ -74,6 +75,7 @@ impl Volume {
             name: self.name.clone(),
             size: ByteCount(record.size),
             replicas: record.replicas,
+            auto_replicas: record.auto_replicas,
             used: self.machine.used(),
             epoch: Epoch(record.epoch),
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
@@ -186,6 +188,7 @@ impl Volume {
 
     async fn begin_head(&self, record: &VolumeRecord) -> Result<(Epoch, ByteCount), AttachError> {
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
+        self.machine.set_replicas(record.replicas);
         let quota = record.quota.map(ByteCount);
         let placements = self.placements_of_head().await?;
         self.node().await_links().await;
@@ -207,6 +210,7 @@ impl Volume {
                 record.in_sync.extend(serving);
             })
             .await?;
+            self.machine.noted(in_sync.keys().copied());
         }
         Ok((epoch, size))
     }

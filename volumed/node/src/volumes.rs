@@ -164,6 +164,12 @@ impl Volumes {
     /// All disks together.
     pub async fn pool(&self) -> Result<PoolView, ShowVolumeError> {
         let mut pool = PoolView::default();
+        for node in self.nodes().iter().filter(|node| !node.here) {
+            pool.capacity.0 += node.capacity.0;
+            pool.used.0 += node.used.0;
+            pool.free.0 += node.free.0;
+            pool.disks += node.disks;
+        }
         for disk in self.disks().await {
             pool.capacity.0 += disk.capacity.0;
             pool.used.0 += disk.used.0;
@@ -292,6 +298,10 @@ impl Volumes {
 }
 
 impl Shared {
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     pub fn has_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }

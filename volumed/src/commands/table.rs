@@ -4,8 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use volumed_client::admin::{
-    DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState,
-    StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
+    ClusterInfo, DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, NodeInfo, PoolInfo,
+    ScrubInfo, ScrubState, StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
@@ -60,6 +60,72 @@ pub fn disk(disk: &DiskInfo) -> String {
     ];
     known.extend(disk.drain.map(|drain| ("Drain", progress(&drain))));
     facts(&known)
+}
+
+/// Every node.
+pub fn nodes(nodes: &[NodeInfo]) -> String {
+    let rows = nodes.iter().map(|node| {
+        let etcd = match node.etcd {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "?",
+        };
+        vec![
+            node.number.to_string(),
+            node.name.clone(),
+            node.addresses.join(" "),
+            presence(node),
+            etcd.to_owned(),
+            node.disks.to_string(),
+            display(node.capacity),
+            share(node.used, node.capacity),
+            display(node.free),
+            node.served.to_string(),
+        ]
+    });
+    columns(
+        &[
+            "NODE", "NAME", "ADDRESS", "STATE", "ETCD", "DISKS", "CAPACITY", "USED", "FREE",
+            "SERVES",
+        ],
+        &[0, 5, 6, 7, 8, 9],
+        rows,
+    )
+}
+
+fn presence(node: &NodeInfo) -> String {
+    match node.down_since {
+        _ if node.up && node.unreachable.is_some() => "up, no link".to_owned(),
+        _ if node.up => "up".to_owned(),
+        Some(since) => format!("down since {}", when(since)),
+        None => "down".to_owned(),
+    }
+}
+
+/// The cluster.
+pub fn cluster(cluster: &ClusterInfo) -> String {
+    let members = cluster.members.as_ref().map_or_else(
+        || "does not answer".to_owned(),
+        |members| {
+            let member = |member: &volumed_client::admin::StoreMember| {
+                let name = member.node.as_deref().unwrap_or("a node that left");
+                match (member.votes, member.answers) {
+                    (false, _) => format!("{name} (learns)"),
+                    (true, false) => format!("{name} (does not answer)"),
+                    (true, true) => name.to_owned(),
+                }
+            };
+            members.iter().map(member).collect::<Vec<_>>().join(", ")
+        },
+    );
+    facts(&[
+        ("Cluster", cluster.id.clone()),
+        ("Fingerprint", cluster.fingerprint.clone()),
+        ("This node", cluster.node.clone()),
+        ("Nodes", cluster.nodes.to_string()),
+        ("etcd", members),
+        ("Certificate until (UTC)", when(cluster.certificate_expires)),
+    ])
 }
 
 /// How far a disk is emptied, on one line.

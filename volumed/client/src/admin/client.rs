@@ -265,11 +265,11 @@ impl AdminClient {
             .await
     }
 
-    async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {
+    pub(super) async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {
         self.call::<(), A>(Method::GET, path, None).await
     }
 
-    async fn call<Q: Serialize, A: DeserializeOwned>(
+    pub(super) async fn call<Q: Serialize, A: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -336,7 +336,7 @@ pub(super) fn refusal(status: StatusCode, answer: &[u8]) -> AdminError {
 }
 
 #[derive(serde::Deserialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 fn volume_path(name: &str, action: &str) -> String {
     format!("/v1/volumes/{}{action}", segment(name))
@@ -344,7 +344,7 @@ fn volume_path(name: &str, action: &str) -> String {
 
 /// Escapes what cannot stand in a segment of a path. A segment of dots alone would change the
 /// path's meaning, so dots are escaped too.
-fn segment(name: &str) -> String {
+pub(super) fn segment(name: &str) -> String {
     use std::fmt::Write as _;
     let mut escaped = String::with_capacity(name.len());
     for byte in name.bytes() {

@@ -8,6 +8,7 @@ mod damage;
 mod drain;
 mod error_code;
 mod finding;
+mod node;
 mod scrub;
 mod store;
 
@@ -20,6 +21,7 @@ pub use damage::{DamagedRange, VolumeDamage};
 pub use drain::{DrainInfo, DrainState};
 pub use error_code::ErrorCode;
 pub use finding::{Finding, Severity};
+pub use node::{ClusterInfo, CreateJoinToken, JoinTokenInfo, NodeInfo, StoreMember};
 pub use scrub::{ScrubInfo, ScrubState};
 pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
 

@@ -1,6 +1,6 @@
 //! This node's member of etcd: started, watched and stopped by the daemon.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,21 @@ struct Program {
 /// Where the member of a daemon with its state in `state` has its data.
 pub fn data_folder(state: &Path) -> PathBuf {
     state.join("etcd")
+}
+
+/// Removes what a member left on a node that is in no cluster: an attempt to make one did not come to its end.
+pub fn forget_member(state: &Path) -> Result<(), MemberError> {
+    let path = data_folder(state);
+    let removed = path.canonicalize().and_then(|data| {
+        process::stop_left_over(&data);
+        fs::remove_dir_all(&data)
+    });
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(MemberError::Folder { path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Member {

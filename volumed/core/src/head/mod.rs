@@ -312,6 +312,14 @@ impl Head {
         self.started && self.disks.contains(&disk) && !self.extents.is_out(disk)
     }
 
+    /// Where every extent is, from one on.
+    pub fn placed_from(
+        &self,
+        extent: ExtentIndex,
+    ) -> impl Iterator<Item = (ExtentIndex, &Placement)> {
+        self.extents.placed_from(extent)
+    }
+
     /// The in-sync replicas of an extent, the nearest first, and its file on each.
     pub fn in_sync(&self, extent: ExtentIndex) -> Vec<(DiskNumber, ExtentFile)> {
         let Some(placement) = self.extents.get(extent) else {

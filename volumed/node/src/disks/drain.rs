@@ -16,8 +16,8 @@ use crate::clock::now;
 use crate::disks::PoolDisk;
 use crate::disks::drains::Drain;
 use crate::disks::moving::{MoveError, drop_copy, move_extent};
-use crate::disks::pace::Pace;
-use crate::error::{ChangeDiskError, PlacementsError, StartError};
+use crate::disks::pace::{Pace, Wanted};
+use crate::error::{AttachError, ChangeDiskError, PlacementsError, StartError};
 use crate::machine::Move;
 use crate::store::disk_record::{change_record, refuse_removed};
 use crate::store::placements;
@@ -46,7 +46,15 @@ impl Volumes {
         shared.drains.rate.get_or_init(|| rate);
         for entry in read_all(&*shared.node.store, DISKS).await? {
             let record: DiskRecord = decode(&entry)?;
-            if let Some(drain) = record.drain {
+            let here = shared
+                .node
+                .disks
+                .all()
+                .contains_key(&DiskNumber(record.number));
+            if let Some(drain) = record
+                .drain
+                .filter(|_| here || shared.node.others.is_none())
+            {
                 begin(shared, DiskNumber(record.number), drain);
             }
         }
@@ -177,7 +185,12 @@ async fn of_volume(shared: &Arc<Shared>, volume: &Arc<Volume>, from: &Arc<PoolDi
         if shared.stopping.load(Ordering::Acquire) || !shared.drains.is_wanted(on) {
             break;
         }
-        if let Err(error) = volume.serve().await {
+        let served = volume.serve().await;
+        if matches!(served, Err(AttachError::ServedElsewhere(..))) {
+            // Whoever serves it moves it.
+            return Look::Stuck(DrainState::Moving);
+        }
+        if let Err(error) = served {
             tracing::warn!(volume = %volume.name, %error, "the volume cannot be served, nor moved");
             seen = Look::Stuck(DrainState::DiskFailed);
             break;
@@ -212,13 +225,15 @@ async fn move_one(
     let Some(placed) = placed.filter(|placed| here(&placed.replicas)) else {
         return Err(MoveError::Overtaken);
     };
-    let to = place_beside(volume, &placed, file).ok_or(MoveError::NoSpace)?;
+    let to = place_beside(volume, &placed, file, Some(from.number)).ok_or(MoveError::NoSpace)?;
     if !volume.machine.joined(to).await {
         return Err(MoveError::Place);
     }
     let pace = Pace {
         shared: Arc::clone(shared),
         from: from.number,
+        rate: shared.drains.rate.get().copied().unwrap_or(ByteCount(1)),
+        wanted: Wanted::WhileDrained,
         last: Instant::now(),
     };
     let of = Move {
@@ -228,10 +243,16 @@ async fn move_one(
     move_extent(&volume.machine, file, of, pace).await
 }
 
-/// Where a replica of an extent is to go: to a node that has none, if there is one.
-fn place_beside(volume: &Volume, placed: &Placement, file: ExtentFile) -> Option<DiskNumber> {
+/// Where a replica of an extent is to go, maybe in place of one: to a node that has none, if there is one.
+pub(crate) fn place_beside(
+    volume: &Volume,
+    placed: &Placement,
+    file: ExtentFile,
+    leaves: Option<DiskNumber>,
+) -> Option<DiskNumber> {
     let candidates = volume.machine.candidates();
-    let nodes = candidates.iter().filter(|it| placed.is_on(it.disk));
+    let stays = |disk: DiskNumber| placed.is_on(disk) && Some(disk) != leaves;
+    let nodes = candidates.iter().filter(|it| stays(it.disk));
     let nodes: BTreeSet<_> = nodes.map(|it| it.node).collect();
     let free = candidates.iter().filter(|it| !placed.is_on(it.disk));
     let free: Vec<_> = free.copied().collect();

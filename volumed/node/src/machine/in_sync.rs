@@ -24,6 +24,8 @@ pub(super) enum InSync {
     Not(DiskNumber),
     /// It holds everything, under this incarnation.
     Again(DiskNumber, Option<Incarnation>),
+    /// It serves under this incarnation, and holds nothing yet.
+    Serves(DiskNumber, Incarnation),
 }
 
 /// Bytes of a region that are read of each replica in a second while a disk is resynced, at most, so that
@@ -67,6 +69,32 @@ impl Machine {
         let state = self.state.lock();
         let in_sync = state.head.as_ref().map(|head| head.serving().collect());
         in_sync.unwrap_or_default()
+    }
+
+    /// The volume's record has the incarnations of these disks.
+    pub fn noted(&self, disks: impl Iterator<Item = DiskNumber>) {
+        self.state.lock().noted.extend(disks);
+    }
+
+    /// Has the volume's record name the incarnation of a disk before anything is placed on it: should it lose what
+    /// was not flushed, that is known (V7). Whether it does.
+    pub async fn note(self: &Arc<Self>, disk: DiskNumber) -> bool {
+        let (epoch, incarnation) = {
+            let state = self.state.lock();
+            if self.replicas() == 1 || state.noted.contains(&disk) {
+                return true;
+            }
+            match (&state.head, state.incarnation(disk)) {
+                (Some(head), Some(incarnation)) => (head.epoch(), incarnation),
+                _ => return false,
+            }
+        };
+        let change = InSync::Serves(disk, incarnation);
+        let noted = matches!(try_record(self, epoch, change).await, Ok(true));
+        if noted {
+            self.noted([disk].into_iter());
+        }
+        noted
     }
 
     /// Of the head that there is.
@@ -128,16 +156,18 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
     let event = match change {
         InSync::Not(disk) => {
             tracing::warn!(%volume, %disk, "the disk is stale: it will be resynced once it is well");
-            HeadEvent::Excluded(disk, result)
+            Some(HeadEvent::Excluded(disk, result))
         }
         InSync::Again(disk, _) => {
             tracing::info!(%volume, %disk, "the disk is in sync");
             machine.state.lock().resyncs.remove(&disk);
-            HeadEvent::Included(disk, result)
+            machine.noted([disk].into_iter());
+            Some(HeadEvent::Included(disk, result))
         }
+        InSync::Serves(..) => None,
     };
     let same = machine.head_epoch() == Some(epoch);
-    machine.placing_ended(same.then_some(event).into_iter().collect());
+    machine.placing_ended(event.filter(|_| same).into_iter().collect());
 }
 
 /// Whether the epoch was still the newest.
@@ -168,6 +198,10 @@ async fn try_record(
             InSync::Again(disk, incarnation) => {
                 record.in_sync.extend(incarnation.map(|it| (disk.0, it.0)));
                 changes.push(Change::Delete(stale_key(volume, disk)));
+                changes.push(Change::Put(key.clone(), encode(&record)));
+            }
+            InSync::Serves(disk, incarnation) => {
+                record.in_sync.insert(disk.0, incarnation.0);
                 changes.push(Change::Put(key.clone(), encode(&record)));
             }
         }

@@ -118,7 +118,7 @@ fn chosen(
     extent: ExtentIndex,
     candidates: &[Candidate],
 ) -> Option<Vec<DiskNumber>> {
-    let (volume, replicas) = (machine.volume, machine.replicas);
+    let (volume, replicas) = (machine.volume, machine.replicas());
     let own = machine.node.own().map_or(THIS_NODE, |own| own.0.into());
     if let Some(chosen) = choose(volume, extent, replicas, own, candidates) {
         return Some(chosen);

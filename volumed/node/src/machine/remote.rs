@@ -9,6 +9,8 @@ use volumed_core::message::{Answer, Message};
 use volumed_core::replica::ReplicaEvent;
 use volumed_core::{DiskNumber, IoError, Reply, VolumeId};
 
+use crate::volume::create::MOST_REPLICAS;
+
 use super::{Deed, Input, Machine, Node, State};
 
 impl Node {
@@ -38,6 +40,12 @@ impl Node {
         let others = self.others.as_ref();
         let away = others.map_or(0, |others| others.all_disks().len());
         self.disks.all().len() + away
+    }
+
+    /// How many replicas the nodes can keep of a volume that has no number of its own.
+    pub fn auto_replicas(&self) -> u8 {
+        let nodes = self.others.as_ref().map_or(1, |others| others.count());
+        (nodes as u8).clamp(1, MOST_REPLICAS)
     }
 
     /// Whether heads may serve (V1).

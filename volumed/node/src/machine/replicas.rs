@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use volumed_core::message::{Answer, Message};
-use volumed_core::placement::Candidate;
+use volumed_core::ExtentIndex;
+use volumed_core::message::{Answer, ExtentFile, Message};
+use volumed_core::placement::{Candidate, Placement};
 use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::unflushed::Incarnations;
 
@@ -135,6 +136,24 @@ impl Machine {
         here.chain(away).collect()
     }
 
+    /// Extents that need something by what their placement says, so many at most.
+    pub fn needed_replicas<T>(
+        &self,
+        need: impl Fn(&Placement) -> Option<T>,
+        most: usize,
+    ) -> Vec<(ExtentFile, T)> {
+        let state = self.state.lock();
+        let Some(head) = &state.head else {
+            return Vec::new();
+        };
+        let of_extent = |(extent, placed): (ExtentIndex, &Placement)| {
+            let alloc = placed.alloc;
+            need(placed).map(|needed| (ExtentFile { extent, alloc }, needed))
+        };
+        let placed = head.placed_from(ExtentIndex(0));
+        placed.filter_map(of_extent).take(most).collect()
+    }
+
     /// Whether extents may be placed on the disk.
     pub fn has_disk(&self, disk: DiskNumber) -> bool {
         let state = self.state.lock();
@@ -144,7 +163,7 @@ impl Machine {
     /// Has a disk join the head; whether it did.
     pub async fn joined(self: &Arc<Self>, disk: DiskNumber) -> bool {
         if self.has_disk(disk) {
-            return true;
+            return self.note(disk).await;
         }
         self.head_event(HeadEvent::Join(disk));
         let joined = |state: &mut State| {
@@ -152,7 +171,7 @@ impl Machine {
             head.is_none_or(|head| head.has(disk) || !head.joins(disk))
         };
         let _ = tokio::time::timeout(JOINING, self.until(joined)).await;
-        self.has_disk(disk)
+        self.has_disk(disk) && self.note(disk).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
@@ -15,7 +16,7 @@ use volumed_peer::{Heads, NodeId, Peers};
 
 use super::OwnNode;
 use super::lease::Lease;
-use super::presence::Presence;
+use super::presence::{Presence, PresentDisk};
 
 /// Operations with this bit are the node's own, and no head's.
 const OWN: u64 = 1 << 63;
@@ -27,6 +28,8 @@ pub(crate) struct Others {
     peers: OnceLock<Peers>,
     known: RwLock<BTreeMap<u16, Node>>,
     present: RwLock<BTreeMap<u16, Presence>>,
+    /// Since when the others are seen to be away.
+    away_since: Mutex<BTreeMap<u16, Instant>>,
     /// Where a disk is, or was last.
     disks: RwLock<BTreeMap<DiskNumber, Away>>,
     /// Files that are being made, by the operation that asked for them.
@@ -58,6 +61,7 @@ impl Others {
             peers: OnceLock::new(),
             known: RwLock::default(),
             present: RwLock::default(),
+            away_since: Mutex::default(),
             disks: RwLock::default(),
             creating: Mutex::default(),
             next_op: AtomicU64::new(OWN),
@@ -145,9 +149,51 @@ impl Others {
                 disks.insert(disk.number(), Away { id, number, node });
             }
         }
+        let mut since = self.away_since.lock();
+        since.retain(|node, _| !present.contains_key(node));
         for away in disks.values_mut() {
+            if !present.contains_key(&away.number) {
+                since.entry(away.number).or_insert_with(Instant::now);
+            }
             away.node = known.get(&away.number).map(|node| NodeId(node.id.0));
         }
+    }
+
+    /// How many nodes the cluster has, this one among them.
+    pub fn count(&self) -> usize {
+        self.known.read().len() + 1
+    }
+
+    /// Whether a node of a lower number is up.
+    pub fn is_lowest_of(&self, mut nodes: impl Iterator<Item = u16>) -> bool {
+        let present = self.present.read();
+        let own = self.own.number.0;
+        nodes.all(|node| node >= own || !present.contains_key(&node))
+    }
+
+    /// The number of the node that has a disk, or had it last.
+    pub fn number_of(&self, disk: DiskNumber) -> Option<u16> {
+        self.disks.read().get(&disk).map(|away| away.number)
+    }
+
+    /// Disks on other nodes that are to be emptied.
+    pub fn draining(&self) -> BTreeSet<DiskNumber> {
+        let present = self.present.read();
+        let disks = present.values().flat_map(|presence| &presence.disks);
+        let draining = disks.filter(|disk| disk.draining);
+        draining.map(PresentDisk::number).collect()
+    }
+
+    /// Disks of nodes that have been away for so long, or are in the cluster no more.
+    pub fn long_away(&self, grace: Duration) -> BTreeSet<DiskNumber> {
+        let since = self.away_since.lock();
+        let disks = self.disks.read();
+        let long = |away: &Away| {
+            let since = since.get(&away.number);
+            since.is_some_and(|since| since.elapsed() >= grace)
+        };
+        let away = disks.iter().filter(|(_, away)| long(away));
+        away.map(|(disk, _)| *disk).collect()
     }
 
     /// What a disk is called, if its node was seen.
@@ -161,7 +207,7 @@ impl Others {
         let up = present.iter().filter(|(node, _)| self.is_linked(**node));
         let of_node = |(&node, presence): (&u16, &Presence)| {
             let disks = presence.disks.iter();
-            let away = move |disk: &super::presence::PresentDisk| AwayDisk {
+            let away = move |disk: &PresentDisk| AwayDisk {
                 disk: disk.number(),
                 node: NodeNumber(node),
                 free: disk.free(),

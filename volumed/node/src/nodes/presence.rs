@@ -29,6 +29,9 @@ pub(crate) struct PresentDisk {
     pub used: u64,
     /// Bytes that can be placed there: none on one that failed, or is drained.
     pub free: u64,
+    /// It is to be emptied.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 impl PresentDisk {
@@ -49,6 +52,7 @@ impl PresentDisk {
         let much = self.capacity / 100;
         let same = self.number == other.number && self.id == other.id;
         !same
+            || self.draining != other.draining
             || self.capacity != other.capacity
             || (self.free == 0) != (other.free == 0)
             || self.free.abs_diff(other.free) > much

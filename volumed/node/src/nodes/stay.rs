@@ -110,6 +110,7 @@ impl Shared {
                 capacity: view.capacity.0,
                 used: view.used.0,
                 free: if usable { view.free.0 } else { 0 },
+                draining: view.drain.is_some(),
             }
         });
         let served = self.all().into_iter().filter(|it| it.machine.has_head());

@@ -60,6 +60,9 @@ pub(crate) struct VolumeRecord {
     /// Virtual size in bytes.
     pub size: u64,
     pub replicas: u8,
+    /// There are to be more when the cluster has more nodes.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub auto_replicas: bool,
     /// V1.
     pub epoch: u64,
     /// V2.

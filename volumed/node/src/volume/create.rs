@@ -22,11 +22,14 @@ use crate::volume::quota;
 use crate::volumes::{Shared, Volumes};
 
 /// How many replicas a volume may have.
-const MOST_REPLICAS: u8 = 3;
+pub(crate) const MOST_REPLICAS: u8 = 3;
+
+/// In place of a number of replicas: as many as the cluster has nodes, at most 3, also when there are more later.
+pub const AUTO_REPLICAS: u8 = 0;
 
 impl Volumes {
     /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space. With
-    /// `auto_grow` it grows by itself. It never holds more than the quota, one replica counted.
+    /// `auto_grow` it grows by itself. `replicas` are 1 to 3 copies, or [`AUTO_REPLICAS`]. It never holds more than the quota, one replica counted.
     pub async fn create(
         &self,
         name: &VolumeName,
@@ -48,6 +51,12 @@ impl Volumes {
             return Err(CreateVolumeError::Quota);
         }
         let disks = self.shared.node.disks_of_pool();
+        let auto_replicas = replicas == AUTO_REPLICAS;
+        let replicas = if auto_replicas {
+            self.shared.node.auto_replicas()
+        } else {
+            replicas
+        };
         if !(1..=MOST_REPLICAS).contains(&replicas) || usize::from(replicas) > disks {
             return Err(CreateVolumeError::Replicas { replicas, disks });
         }
@@ -56,6 +65,7 @@ impl Volumes {
             name: name.as_str().to_owned(),
             size: size.0,
             replicas,
+            auto_replicas,
             epoch: 0,
             owner: None,
             node: None,

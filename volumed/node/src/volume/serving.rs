@@ -221,6 +221,7 @@ impl Volume {
             return;
         }
         let (size, quota) = (ByteCount(record.size), record.quota.map(ByteCount));
+        self.machine.set_replicas(record.replicas);
         self.machine.grow(size);
         self.machine.limit(quota);
         let volume = Arc::clone(self);
