@@ -44,6 +44,8 @@ enum Command {
     Sweep {
         /// Its name.
         rack: RackName,
+        /// A folder that goes, too.
+        folder: Option<PathBuf>,
     },
 }
 
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run { fresh } => tour::run(&cli.data, fresh),
         Command::Order(order) => tour::send(&cli.data, &order),
-        Command::Sweep { rack } => sweep_at_end_of_input(rack),
+        Command::Sweep { rack, folder } => sweep_at_end_of_input(rack, folder.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! A node: its folders, its settings, its two daemons.
 
+use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use hayrack_e2e::http::{Request, exchange};
+use hayrack_e2e::http::{Request, exchange_within};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -20,10 +21,14 @@ use crate::process::{Process, children, is_paused, send};
 
 /// What a node's disk may hold.
 const CAPACITY: &str = "16GiB";
+/// Of what is stored; so that none of three nodes is needed.
+const REPLICAS: u8 = 3;
 const S3_PORT: u16 = 9000;
 const API_PORT: u16 = 9001;
 /// How long a daemon may take to begin or to end on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a node may take to say whether it serves.
+const SILENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Which of a node's daemons.
@@ -44,6 +49,16 @@ pub enum State {
     Paused,
     /// It has ended, or was not started.
     Ended,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Runs => "runs",
+            Self::Paused => "paused",
+            Self::Ended => "ended",
+        })
+    }
 }
 
 /// A node of a rack.
@@ -100,7 +115,7 @@ impl Node {
         let (s3, api) = (self.s3(), self.api());
         let s3d = format!(
             "cluster = \"{cluster}\"\nvolumed = \"{socket}\"\n\
-             s3_listen = \"{s3}\"\napi_listen = \"{api}\"\n"
+             s3_listen = \"{s3}\"\napi_listen = \"{api}\"\nreplicas = {REPLICAS}\n"
         );
         fs::write(self.settings(Daemon::S3d), s3d)?;
         Ok(())
@@ -243,8 +258,17 @@ impl Node {
     /// # Errors
     /// When it does not end in time, or not well.
     pub fn stop(&mut self, daemon: Daemon) -> anyhow::Result<()> {
+        self.ask_to_end(daemon);
+        self.until_ended(daemon)
+    }
+
+    /// Waits until a daemon that was asked to end has ended.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not well.
+    pub fn until_ended(&mut self, daemon: Daemon) -> anyhow::Result<()> {
         match self.process(daemon).take() {
-            Some(mut process) => process.stop(PATIENCE),
+            Some(mut process) => process.until_ended(PATIENCE),
             None => Ok(()),
         }
     }
@@ -292,10 +316,8 @@ impl Node {
     pub fn serves(&self) -> anyhow::Result<bool> {
         UnixStream::connect(self.admin_socket()).context("volumed does not listen")?;
         let host = self.api().to_string();
-        let ready = exchange(
-            self.api(),
-            &Request::new("GET", "/readyz").header("host", host),
-        );
+        let request = Request::new("GET", "/readyz").header("host", host);
+        let ready = exchange_within(self.api(), &request, SILENCE);
         Ok(ready.context("s3d does not answer")?.status == 200)
     }
 

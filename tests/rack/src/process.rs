@@ -63,12 +63,11 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Asks it to end, and waits for that.
+    /// Waits until it has ended.
     ///
     /// # Errors
     /// When it does not end in time, or not well.
-    pub fn stop(&mut self, patience: Duration) -> anyhow::Result<()> {
-        self.signal(Signal::SIGTERM);
+    pub fn until_ended(&mut self, patience: Duration) -> anyhow::Result<()> {
         let status = self.wait(patience)?;
         if !status.success() {
             bail!("{} did not end well: {status}", self.name);

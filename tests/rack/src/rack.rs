@@ -34,9 +34,28 @@ impl Rack {
     /// # Errors
     /// When the network or the folders cannot be made.
     pub fn make(folder: &Path, binaries: &Binaries, count: u8) -> anyhow::Result<Self> {
-        sweep_left_behind()?;
+        Self::make_swept(RackName::next(), folder, binaries, count, None)
+    }
+
+    /// As [`make`](Self::make), in a folder that is removed with everything else.
+    ///
+    /// # Errors
+    /// When the network or the folders cannot be made.
+    pub fn make_for_once(binaries: &Binaries, count: u8) -> anyhow::Result<Self> {
         let name = RackName::next();
-        let sweeper = Sweeper::start(&binaries.path(PROGRAM)?, name)?;
+        let folder = std::env::temp_dir().join(name.to_string());
+        Self::make_swept(name, &folder, binaries, count, Some(&folder))
+    }
+
+    fn make_swept(
+        name: RackName,
+        folder: &Path,
+        binaries: &Binaries,
+        count: u8,
+        remove: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        sweep_left_behind()?;
+        let sweeper = Sweeper::start(&binaries.path(PROGRAM)?, name, remove)?;
         let network = Network::make(name, count)?;
         let node = |number| {
             let index = NodeIndex(number);
@@ -162,7 +181,11 @@ impl Rack {
             .try_for_each(|index| self.until_serving(index))
     }
 
-    fn spawn(&mut self, index: NodeIndex) -> anyhow::Result<()> {
+    /// Starts both daemons of a node, as far as they do not run, serving or not.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn spawn(&mut self, index: NodeIndex) -> anyhow::Result<()> {
         let node = &mut self.nodes[position(index)];
         node.start(&self.network, Daemon::Volumed)?;
         node.start(&self.network, Daemon::S3d)
@@ -198,13 +221,14 @@ impl Rack {
     /// # Errors
     /// When one does not end well.
     pub fn stop_all(&mut self) -> anyhow::Result<()> {
-        let mut nodes = self.nodes.iter_mut();
-        nodes.try_for_each(|node| node.stop(Daemon::S3d))?;
-        self.nodes
-            .iter()
-            .for_each(|node| node.ask_to_end(Daemon::Volumed));
-        let mut nodes = self.nodes.iter_mut();
-        nodes.try_for_each(|node| node.stop(Daemon::Volumed))
+        for daemon in [Daemon::S3d, Daemon::Volumed] {
+            for node in &self.nodes {
+                node.ask_to_end(daemon);
+            }
+            let mut nodes = self.nodes.iter_mut();
+            nodes.try_for_each(|node| node.until_ended(daemon))?;
+        }
+        Ok(())
     }
 
     /// Stops every process of a node where it is, its etcd too.

@@ -1,5 +1,6 @@
 //! Removes what a rack made on this machine, however it ended: processes, namespaces, interfaces.
 
+use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -27,13 +28,13 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Starts it: `program` is this crate's.
+    /// Starts it: `program` is this crate's. It removes the folder `remove` as well, if there is one.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(program: &Path, rack: RackName) -> anyhow::Result<Self> {
+    pub fn start(program: &Path, rack: RackName, remove: Option<&Path>) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
-        command.args(["sweep", &rack.to_string()]);
+        command.args(["sweep", &rack.to_string()]).args(remove);
         // Ctrl-C is for the process that it waits for.
         command.stdin(Stdio::piped()).process_group(0);
         let child = command.spawn();
@@ -51,13 +52,18 @@ impl Drop for Sweeper {
     }
 }
 
-/// Sweeps after `rack` once the standard input ends.
+/// Sweeps after `rack` once the standard input ends, and removes a folder, if one is given.
 ///
 /// # Errors
 /// When something cannot be removed.
-pub fn sweep_at_end_of_input(rack: RackName) -> anyhow::Result<()> {
+pub fn sweep_at_end_of_input(rack: RackName, remove: Option<&Path>) -> anyhow::Result<()> {
     io::copy(&mut io::stdin(), &mut io::sink())?;
-    sweep(|name| name == rack)
+    sweep(|name| name == rack)?;
+    match remove {
+        Some(folder) => fs::remove_dir_all(folder)
+            .with_context(|| format!("could not remove {}", folder.display())),
+        None => Ok(()),
+    }
 }
 
 /// Sweeps after the racks whose processes are gone.

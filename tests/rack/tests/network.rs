@@ -32,7 +32,7 @@ struct Site {
 impl Site {
     fn start() -> Self {
         let name = RackName::next();
-        let sweeper = Sweeper::start(Path::new(PROGRAM), name).expect("a sweeper");
+        let sweeper = Sweeper::start(Path::new(PROGRAM), name, None).expect("a sweeper");
         let network = Network::make(name, 3).expect("a network");
         let mut site = Self {
             network,

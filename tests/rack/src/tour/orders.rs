@@ -11,7 +11,7 @@ use std::thread;
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use hayrack_rack::network::{Cut, NodeIndex};
-use hayrack_rack::node::Daemon;
+use hayrack_rack::node::{Daemon, State};
 use hayrack_rack::rack::Rack;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,7 @@ fn carry_out(rack: &mut Rack, order: &Order) -> anyhow::Result<String> {
     match *order {
         Order::Status => return Ok(status(rack)),
         Order::Kill { node } => rack.kill(number(rack, node)?),
-        Order::Start { node } => rack.start(number(rack, node)?)?,
+        Order::Start { node } => rack.spawn(number(rack, node)?)?,
         Order::Pause { node } => rack.pause(number(rack, node)?),
         Order::Cut { node, from, store } => {
             let cut = match from {
@@ -161,11 +161,18 @@ fn status(rack: &mut Rack) -> String {
     for index in rack.indices() {
         let cuts = rack.cuts(index).to_vec();
         let node = rack.node_mut(index);
-        let [volumed, s3d] = [Daemon::Volumed, Daemon::S3d].map(|daemon| {
-            let state = node.state(daemon);
-            format!("{state:?}").to_lowercase()
-        });
-        let _ = write!(text, "{}  volumed {volumed}, s3d {s3d}", node.name());
+        let states = [Daemon::Volumed, Daemon::S3d].map(|daemon| node.state(daemon));
+        let _ = write!(
+            text,
+            "{}  volumed {}, s3d {}",
+            node.name(),
+            states[0],
+            states[1]
+        );
+        let may_serve = states == [State::Runs; 2] && cuts.is_empty();
+        if may_serve && !node.serves().unwrap_or(false) {
+            text.push_str(", does not serve yet");
+        }
         for cut in cuts {
             let _ = write!(text, ", {cut}");
         }

@@ -31,9 +31,7 @@ fn a_bucket_outlives_its_node() {
     let load = Load::start("beside", &client, &bucket);
     let owner = site.owner(&bucket);
     site.rack.kill(owner);
-    bucket
-        .put(&client, "while it is gone", 500_000)
-        .expect("put");
+    bucket.put(&client, "meanwhile", 500_000).expect("put");
     load.stop();
     bucket.check(&client);
     assert_ne!(site.owner(&bucket), owner);

@@ -12,7 +12,6 @@ use hayrack_rack::binaries::Binaries;
 use hayrack_rack::network::NodeIndex;
 use hayrack_rack::rack::Rack;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::client::{Client, PATIENCE};
 use crate::objects::Bucket;
@@ -30,8 +29,6 @@ pub struct Site {
     pub rack: Rack,
     client: Client,
     token: String,
-    /// The rack's folder is removed before the rack is: nobody looks at it any more.
-    _folder: TempDir,
 }
 
 /// The rack, for one test at a time, with all nodes well.
@@ -46,9 +43,8 @@ pub fn site() -> MutexGuard<'static, Site> {
 
 impl Site {
     fn found() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("hayrack-").tempdir()?;
         let binaries = Binaries::beside(Path::new(env!("CARGO_BIN_EXE_hayrack-rack")));
-        let mut rack = Rack::make(folder.path(), &binaries, NODES)?;
+        let mut rack = Rack::make_for_once(&binaries, NODES)?;
         rack.found()?;
         let api = rack.node(NodeIndex(1)).api();
         let user = json!({ "email": EMAIL, "password": PASSWORD, "namespace": NAMESPACE });
@@ -64,7 +60,6 @@ impl Site {
             client: Client::new(nodes, &id, &secret),
             rack,
             token,
-            _folder: folder,
         })
     }
 
@@ -130,7 +125,10 @@ impl Site {
 
     /// Waits until every replica of a bucket's volume holds what was acknowledged.
     pub fn until_in_sync(&self, bucket: &Bucket) {
+        let client = self.client();
         until("no stale replica", || {
+            // So that some node serves it.
+            client.get(&bucket.path("absent"))?;
             let volume = self.volume(bucket)?;
             let stale = volume["stale"].as_array().context("`stale` is a list")?;
             ensure!(volume["node"].is_number(), "nobody serves it");
