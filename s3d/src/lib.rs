@@ -7,6 +7,7 @@ mod health;
 mod http_client;
 pub mod listener;
 pub mod maintenance;
+mod member;
 mod metrics;
 pub mod place;
 pub mod quickstart;

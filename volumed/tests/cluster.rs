@@ -12,6 +12,12 @@ use rack::{Node, refused, until};
 use volumed_client::admin::CreateVolume;
 use volumed_client::{BlockDevice, Durability, NbdDevice};
 
+/// How many nodes are up, as one of them sees it.
+async fn ups(node: &Node) -> usize {
+    let nodes = node.admin().nodes().await.unwrap();
+    nodes.iter().filter(|node| node.up).count()
+}
+
 const LENGTH: usize = 100_000;
 
 async fn device(node: &Node, volume: &str) -> NbdDevice {
@@ -20,11 +26,11 @@ async fn device(node: &Node, volume: &str) -> NbdDevice {
     connected.unwrap()
 }
 
-async fn create(node: &Node, volume: &str) {
+async fn create(node: &Node, volume: &str, replicas: u8) {
     let wanted = CreateVolume {
         name: volume.to_owned(),
         size: 1 << 30,
-        replicas: 1,
+        replicas,
         auto_grow: None,
         quota: None,
     };
@@ -46,7 +52,7 @@ async fn check(node: &Node, volume: &str, seed: u64) {
 async fn with_volume(number: u8) -> Node {
     let mut node = Node::new(number);
     node.start().await;
-    create(&node, "v").await;
+    create(&node, "v", 1).await;
     write(&node, "v", 1).await;
     assert_eq!(node.end(Signal::SIGTERM), Some(0));
     node
@@ -72,17 +78,22 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
     third.start().await;
     third.until_members(3).await;
     for node in [&first, &second, &third] {
+        until("all are up", async || ups(node).await == 3).await;
         let names = |listed: &str| listed.matches("node-").count();
         assert_eq!(names(&succeed(&mut node.ask(&["node", "list"]))), 3);
         assert_eq!(node.admin().nodes().await.unwrap().len(), 3);
     }
 
+    create(&first, "r", 3).await;
+    write(&first, "r", 2).await;
     first.end(Signal::SIGKILL);
+    until("one is seen to be down", async || ups(&second).await == 2).await;
     until("the store goes on with two of three", async || {
         let asked = second.ask(&["volume", "create", "w"]).output().unwrap();
         asked.status.success() || String::from_utf8_lossy(&asked.stderr).contains("already")
     })
     .await;
+    check(&second, "r", 2).await;
     first.start().await;
     first.until_members(3).await;
     check(&first, "v", 1).await;
@@ -98,6 +109,7 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
         node.until_ready().await;
     }
     check(&all[0], "v", 1).await;
+    check(&all[2], "r", 2).await;
     all[0].until_members(3).await;
     for node in &mut all {
         assert_eq!(node.end(Signal::SIGTERM), Some(0));
@@ -124,7 +136,7 @@ async fn an_init_that_is_killed_is_made_good_by_the_next() {
     assert!(!node.data().join("meta.db").exists());
     node.start().await;
     check(&node, "v", 1).await;
-    create(&node, "w").await;
+    create(&node, "w", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,6 +158,8 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
     refused(&restore.output().unwrap(), "this node is in a cluster");
 
     first.start().await;
+    let listed = succeed(&mut first.ask(&["cluster", "show"]));
+    assert!(listed.contains("node-5"), "{listed}");
     let own = with_volume(6).await;
     refused(
         &own.join(&first.token()).output().unwrap(),
@@ -157,6 +171,32 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
     assert_eq!(remove.output().unwrap().status.code(), Some(3));
     let mut remove = first.ask(&["node", "remove", "node-5"]);
     assert_eq!(remove.output().unwrap().status.code(), Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_served_alone_without_volumes_joins_and_is_removed() {
+    let (mut first, mut second) = (Node::new(9), Node::new(10));
+    succeed(&mut first.init());
+    first.start().await;
+    second.start().await;
+    second.end(Signal::SIGTERM);
+    succeed(&mut second.join(&first.token()));
+    second.start().await;
+    second.until_members(2).await;
+    until("both are up", async || ups(&first).await == 2).await;
+
+    let own = first.ask(&["node", "remove", "node-9"]).output().unwrap();
+    refused(&own, "have another node remove it");
+    succeed(&mut first.ask(&["node", "remove", "node-10"]));
+    first.until_members(1).await;
+    assert_eq!(first.admin().nodes().await.unwrap().len(), 1);
+    let waiting = first.token();
+    second.end(Signal::SIGKILL);
+    std::fs::remove_dir_all(second.data().join("cluster")).unwrap();
+    refused(
+        &second.join(&waiting).output().unwrap(),
+        "was removed a moment ago",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

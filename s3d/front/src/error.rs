@@ -175,7 +175,9 @@ pub fn accounts(refusal: AccountsError) -> S3Error {
 /// Why a bucket cannot be opened.
 pub fn open(refusal: OpenBucketError) -> S3Error {
     match refusal {
-        OpenBucketError::Provisioning | OpenBucketError::Unavailable(_) => passing(&refusal),
+        OpenBucketError::Provisioning
+        | OpenBucketError::ServedElsewhere(_)
+        | OpenBucketError::Unavailable(_) => passing(&refusal),
         OpenBucketError::NoSuchBucket => Refusal::NoSuchBucket.into(),
         OpenBucketError::NoSpace => no_space(),
         OpenBucketError::Damaged(_) => internal(&refusal),

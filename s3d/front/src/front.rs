@@ -347,7 +347,8 @@ impl BodyKind {
     }
 }
 
-fn host(parts: &Parts) -> &str {
+/// The host that a request names, or nothing.
+pub fn host(parts: &Parts) -> &str {
     match parts.headers.get(header::HOST) {
         Some(host) => host.to_str().unwrap_or_default(),
         None => parts

@@ -70,5 +70,8 @@ mod writing;
 mod tests;
 
 pub use access::TlsVersion;
-pub use front::Front;
+pub use drain::drain;
+pub use front::{Front, host};
+pub use host::{Addressing, HostError, Hosts};
 pub use observer::{Observer, Served};
+pub use resource::bucket_name;

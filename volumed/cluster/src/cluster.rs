@@ -286,6 +286,21 @@ impl Cluster {
         Ok(self.folder.write("node.crt", &certificate)?)
     }
 
+    /// Takes a certificate into use that this node signs for itself, and that is in no record.
+    pub(crate) async fn sign_own(&self, life: u64) -> Result<(), ClusterError> {
+        let authority = self.authority().ok_or(ClusterError::Unsigned)?;
+        let request = SigningRequest::read(&self.signing_request()?)?;
+        let subject = Subject {
+            cluster: self.own.cluster,
+            name: &self.own.name,
+            place: &self.own.place,
+        };
+        let now = now();
+        let certificate = authority.sign(&request, subject, issue(now, life), now)?;
+        let authorities = self.identity.trust.authorities();
+        self.take_certificate(&certificate, &authorities).await
+    }
+
     /// Takes the authority's key: from now on this node signs.
     pub(crate) async fn take_authority(&self, key: &str) -> Result<(), ClusterError> {
         let _one = self.changing.lock().await;

@@ -31,7 +31,7 @@ pub use id::{ClusterId, IdError, NodeId, NodeNumber};
 pub use identity::{Identity, IdentityError};
 pub use join::{
     CallError, InviteError, JoinError, LONGEST_TOKEN_LIFE, Signer, SignerError, TOKEN_LIFE,
-    Unreached, fetch_authority, invite, join, renew, renew_regularly,
+    Unreached, fetch_authority, invite, join, renew, renew_regularly, stay_valid,
 };
 pub use node::{
     Issued, Node, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
-use volumed_cluster::{CERTIFICATE_LIFE, KeepError, Keeper, Signer, Step, renew_regularly};
+use volumed_cluster::{
+    CERTIFICATE_LIFE, EtcdError, KeepError, Keeper, Signer, Step, renew_regularly,
+};
 use volumed_node::Volumes;
 
 use super::entered::{EnterError, Entered};
@@ -25,8 +27,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct Duties {
     stop: watch::Sender<bool>,
     keeping: JoinHandle<(Keeper, Links)>,
-    /// Signing, and renewing this node's certificate.
-    _certificates: JoinSet<()>,
+    /// What goes on all the time beside.
+    _tasks: JoinSet<()>,
 }
 
 /// Why this node cannot do them.
@@ -59,7 +61,11 @@ impl Duties {
         threads: usize,
     ) -> Result<Self, DutiesError> {
         let own = entered.own_node()?;
-        let Entered { cluster, keeper } = entered;
+        let Entered {
+            cluster,
+            keeper,
+            mut tasks,
+        } = entered;
         let place = &cluster.own().place;
         volumes.know_nodes(cluster.members().nodes);
         let socket = bind(place.links()).await?.into_std();
@@ -67,9 +73,9 @@ impl Duties {
         let links = links.map_err(DutiesError::Links)?;
         let socket = bind(place.cluster()).await?;
         let signer = Signer::new(cluster.clone(), nodes.registry(), CERTIFICATE_LIFE);
-        let mut certificates = JoinSet::new();
-        certificates.spawn(renew_regularly(cluster.clone(), signer.clone()));
-        certificates.spawn(async move {
+        tasks.spawn(renew_regularly(cluster.clone(), signer.clone()));
+        tasks.spawn(nodes.clone().follow_members());
+        tasks.spawn(async move {
             if let Err(error) = signer.serve(socket).await {
                 tracing::error!(%error, "no node can join or renew its certificate here");
             }
@@ -79,7 +85,7 @@ impl Duties {
         Ok(Self {
             stop,
             keeping,
-            _certificates: certificates,
+            _tasks: tasks,
         })
     }
 
@@ -118,7 +124,7 @@ async fn keep(
             round = one_round(&mut keeper, &nodes) => round,
             _ = stopped.wait_for(|stopped| *stopped) => return (keeper, links),
         };
-        trouble.log(round);
+        trouble.log(round, &nodes);
         // Also when etcd did not do its part: what was read of the nodes counts.
         nodes.look();
         for removed in nodes.removed() {
@@ -146,8 +152,15 @@ fn one_round<'r>(keeper: &'r mut Keeper, nodes: &'r Nodes) -> Round<'r> {
 struct Trouble(Option<String>);
 
 impl Trouble {
-    fn log(&mut self, round: Result<Option<Step>, KeepError>) {
-        let now = round.err().map(|error| error.to_string());
+    fn log(&mut self, round: Result<Option<Step>, KeepError>, nodes: &Nodes) {
+        let mut now = match round {
+            // As it is for some seconds after each change of its members.
+            Ok(_) | Err(KeepError::Etcd(EtcdError::Unsettled)) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if nodes.is_removed() {
+            now = Some("this node was removed from it; to join again, stop volumed and remove its folder DATA/cluster".to_owned());
+        }
         match (&self.0, &now) {
             (_, Some(error)) if self.0 != now => {
                 tracing::warn!(

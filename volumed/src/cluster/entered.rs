@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use volumed_cluster::{Cluster, ClusterError, Keeper, MemberError, NodeCertificate, now};
+use tokio::task::JoinSet;
+use volumed_cluster::{Cluster, ClusterError, Keeper, MemberError, now, stay_valid};
 use volumed_meta::Location;
 use volumed_node::OwnNode;
 use volumed_peer::{ClusterId, Identity, NodeId, Security, Settings as LinkSettings};
@@ -16,6 +17,8 @@ use crate::config::Settings;
 pub struct Entered {
     pub(super) cluster: Arc<Cluster>,
     pub(super) keeper: Keeper,
+    /// What goes on all the time beside.
+    pub(super) tasks: JoinSet<()>,
 }
 
 /// Why a node of a cluster cannot start.
@@ -55,10 +58,16 @@ impl Entered {
             let kept = put_aside(file)?;
             tracing::info!(kept = %kept.display(), "the store that this node had before it was in a cluster is kept");
         }
-        say_if_expired(cluster.identity().certificate());
+        say_if_expired(&cluster);
         let cluster = Arc::new(cluster);
         let keeper = Keeper::new(cluster.clone(), &settings.data, None)?;
-        Ok(Some(Self { cluster, keeper }))
+        let mut tasks = JoinSet::new();
+        tasks.spawn(stay_valid(cluster.clone()));
+        Ok(Some(Self {
+            cluster,
+            keeper,
+            tasks,
+        }))
     }
 
     /// Where the store is.
@@ -87,9 +96,9 @@ impl Entered {
     }
 }
 
-/// Nobody can be asked for another one before the store answers, which needs it.
-fn say_if_expired(certificate: NodeCertificate) {
-    if certificate.expires <= now() {
+/// A node that does not sign cannot help itself, and nobody answers one whose certificate expired.
+fn say_if_expired(cluster: &Cluster) {
+    if cluster.authority().is_none() && cluster.identity().certificate().expires <= now() {
         tracing::error!(
             "by this node's clock its certificate has expired: compare the clock with others' (timedatectl); if it is \
              right, stop volumed, and join the cluster again with a token of another node (volumed cluster join)"

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use volumed_cluster::{
     Cluster, ClusterError, JoinError, JoinToken, MemberError, NodeName, Own, Place, forget_member,
 };
+use volumed_disk::DiskError;
 use volumed_meta::{OpenError, StoreError};
 
 use super::founding::{FoundingError, check_addresses};
 use super::own_store::{OwnStoreError, own_store, put_aside};
 use crate::config::Settings;
+
+/// Entries that are read at once.
+const PAGE: usize = 500;
 
 /// Why the node is not in the cluster.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,19 @@ pub enum JoiningError {
         /// What it has.
         what: &'static str,
     },
+    /// A disk holds what another store knows.
+    #[error(
+        "the disk {} holds volumes of another metadata store: a node that joins a cluster has empty disks", .0.display()
+    )]
+    UsedDisk(PathBuf),
+    /// A disk cannot be read.
+    #[error("cannot use the disk {}: {source}", .path.display())]
+    Disk {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: DiskError,
+    },
     /// What was left of an etcd cannot be removed.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -60,6 +77,7 @@ pub async fn join(
     if !in_cluster {
         if let Some(file) = file {
             refuse_own(file).await?;
+            release_disks(settings)?;
         }
         // It was to be another cluster's.
         forget_member(&settings.data)?;
@@ -72,17 +90,48 @@ pub async fn join(
     Ok(cluster.own().clone())
 }
 
-/// What a node may not have of its own: keys with these beginnings. A disk that served names its store, and no
-/// daemon takes it with another one.
-const OWN: [(&str, &str); 2] = [("volumes/", "volumes"), ("disks/", "disks")];
+/// What a daemon that served alone records of itself: nobody misses it.
+const OF_ITSELF: [&str; 6] = [
+    "store/",
+    "disks/",
+    "disk-numbers/",
+    "disk-counter",
+    "volume-counter",
+    "scrub/",
+];
 
 async fn refuse_own(file: &Path) -> Result<(), JoiningError> {
     let store = volumed_meta::open(file).await?;
-    for (prefix, what) in OWN {
-        let (_, found) = store.range(prefix.as_bytes(), None, 1).await?;
-        if !found.is_empty() {
-            let file = file.to_owned();
-            return Err(JoiningError::HasOwn { file, what });
+    let has = |what| {
+        let file = file.to_owned();
+        Err(JoiningError::HasOwn { file, what })
+    };
+    let (_, volumes) = store.range(b"volumes/", None, 1).await?;
+    if !volumes.is_empty() {
+        return has("volumes");
+    }
+    let mut after = None;
+    loop {
+        let (_, page) = store.range(b"", after.as_deref(), PAGE).await?;
+        let is_other = |key: &[u8]| !OF_ITSELF.iter().any(|own| key.starts_with(own.as_bytes()));
+        if page.iter().any(|entry| is_other(&entry.key)) {
+            return has("accounts");
+        }
+        match page.into_iter().last() {
+            Some(last) => after = Some(last.key),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// A disk names the store that it served, and no daemon takes it with another one.
+fn release_disks(settings: &Settings) -> Result<(), JoiningError> {
+    for disk in &settings.disks {
+        let path = disk.path.clone();
+        match volumed_disk::release(&path) {
+            Ok(true) => {}
+            Ok(false) => return Err(JoiningError::UsedDisk(path)),
+            Err(source) => return Err(JoiningError::Disk { path, source }),
         }
     }
     Ok(())

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+use tokio::time::sleep;
 use volumed_client::admin::{ClusterInfo, Finding, JoinTokenInfo, NodeInfo, StoreMember};
 use volumed_cluster::{
     Cluster, ClusterError, EtcdMembers, InviteError, Membership, Node, NodeId, NodeName, Part,
@@ -23,9 +25,15 @@ pub struct Nodes {
     cluster: Arc<Cluster>,
     registry: Arc<StoreRegistry>,
     members: EtcdMembers,
+    /// etcd's members as they were a moment ago; none if it did not answer. Whoever asks for them must not wait
+    /// for members that are down.
+    memberships: Arc<Mutex<Option<Vec<Membership>>>>,
     presences: Arc<Presences>,
     volumes: Volumes,
 }
+
+/// Between two looks at etcd's members.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Why a node was not removed.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +70,7 @@ impl Nodes {
             cluster: entered.cluster.clone(),
             registry: Arc::new(StoreRegistry::new(store)),
             members: entered.keeper.members().clone(),
+            memberships: Arc::default(),
             presences: Arc::default(),
             volumes: volumes.clone(),
         }
@@ -78,6 +87,15 @@ impl Nodes {
         self.presences.note(&self.volumes.nodes(), Instant::now());
     }
 
+    /// Looks which members etcd has, and which of them answer, until it is dropped.
+    pub async fn follow_members(self) {
+        loop {
+            let now = Box::pin(self.members.memberships()).await.ok();
+            *self.memberships.lock() = now;
+            sleep(LOOK).await;
+        }
+    }
+
     /// Whether a node is up.
     pub fn presence(&self, node: NodeId, at: Instant) -> Presence {
         self.presences.of(node, at)
@@ -87,6 +105,11 @@ impl Nodes {
     pub fn removed(&self) -> Vec<NodeId> {
         let removed = self.cluster.members().removed;
         removed.iter().map(|node| node.id).collect()
+    }
+
+    /// Whether this node was removed.
+    pub fn is_removed(&self) -> bool {
+        self.removed().contains(&self.cluster.own().node)
     }
 
     /// A token that lets one node in, once, within `life`.
@@ -99,8 +122,8 @@ impl Nodes {
     }
 
     /// Every node, by number, also while the store does not answer.
-    pub async fn list(&self) -> Vec<NodeInfo> {
-        let members = self.memberships().await;
+    pub fn list(&self) -> Vec<NodeInfo> {
+        let members = self.memberships.lock().clone();
         let views = self.volumes.nodes();
         let nodes = self.cluster.members().nodes;
         let infos = nodes.iter().map(|node| {
@@ -146,10 +169,10 @@ impl Nodes {
     }
 
     /// The cluster as a whole.
-    pub async fn show(&self) -> ClusterInfo {
+    pub fn show(&self) -> ClusterInfo {
         let own = self.cluster.own();
         let nodes = self.cluster.members().nodes;
-        let members = self.memberships().await;
+        let members = self.memberships.lock().clone();
         let member = |member: &Membership| StoreMember {
             node: nodes
                 .iter()
@@ -190,9 +213,9 @@ impl Nodes {
     }
 
     /// What is wrong with the cluster.
-    pub async fn findings(&self) -> Vec<Finding> {
-        let nodes = self.list().await;
-        let members = self.memberships().await;
+    pub fn findings(&self) -> Vec<Finding> {
+        let nodes = self.list();
+        let members = self.memberships.lock().clone();
         let joined = self
             .cluster
             .members()
@@ -211,10 +234,5 @@ impl Nodes {
             volumed_cluster::now(),
         ));
         found
-    }
-
-    /// None if etcd does not answer.
-    async fn memberships(&self) -> Option<Vec<Membership>> {
-        Box::pin(self.members.memberships()).await.ok()
     }
 }

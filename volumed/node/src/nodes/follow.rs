@@ -10,8 +10,9 @@ use volumed_meta::{Entry, Event, Revision, StoreError};
 
 use super::others::Others;
 use super::presence::{self, PRESENCE, node_of};
+use crate::store::damage;
 use crate::store::records::{
-    DISKS, DiskRecord, VOLUMES, VolumeRecord, decode, last_part, read_all,
+    DAMAGE, DISKS, DiskRecord, VOLUMES, VolumeRecord, decode, last_part, read_all,
 };
 use crate::volumes::Shared;
 
@@ -38,6 +39,7 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
     let mut volumes = store.watch(VOLUMES, since).await?;
     let mut disks = store.watch(DISKS, since).await?;
     let mut nodes = store.watch(PRESENCE, since).await?;
+    let mut damage = store.watch(DAMAGE, since).await?;
     others.saw_all(presence::read(&*store).await?);
     read_disks(&shared).await?;
     read_volumes(&shared).await?;
@@ -47,6 +49,7 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
             event = volumes.recv() => event,
             event = disks.recv() => event,
             event = nodes.recv() => event,
+            event = damage.recv() => event,
         };
         let (Some(event), Some(shared)) = (event, weak.upgrade()) else {
             return Ok(());
@@ -55,6 +58,8 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
             saw(others, event);
         } else if event.key.starts_with(DISKS) {
             saw_disk(&shared, event);
+        } else if event.key.starts_with(DAMAGE) {
+            saw_damage(&shared, event);
         } else {
             saw_volume(&shared, event).await;
         }
@@ -70,6 +75,24 @@ fn saw(others: &Others, event: Event) {
         decode(&entry).ok()
     });
     others.saw(node, presence);
+}
+
+/// V10: damage on another node is made good by the head, if that is here.
+fn saw_damage(shared: &Shared, event: Event) {
+    let key = std::str::from_utf8(&event.key).ok();
+    let mut parts = key.into_iter().flat_map(|key| key.split('/').skip(1));
+    let volume = parts.next().and_then(|volume| volume.parse().ok());
+    let disk = parts.next().and_then(|disk| disk.parse().ok());
+    let (Some(volume), Some(disk), Some(value)) = (volume, disk.map(DiskNumber), event.value)
+    else {
+        return;
+    };
+    let away = !shared.node.disks.all().contains_key(&disk);
+    if let Some(machine) = shared.node.served(volume).filter(|_| away)
+        && let Ok(found) = damage::read(&entry_of(event.key, value, event.revision))
+    {
+        machine.repair(&found);
+    }
 }
 
 fn saw_disk(shared: &Shared, event: Event) {

@@ -1,0 +1,251 @@
+//! Nodes to ask.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
+use s3d_api::{ApiState, Endpoint};
+use s3d_audit::AuditLog;
+use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
+use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Neighbours as _, Settings};
+use s3d_front::Front;
+use s3d_names::{BucketName, Email, NamespaceName};
+use s3d_rack::{Gate, HopServer, Nodes, Parts, Rack, Service, Services};
+use s3s::region::Region;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use volumed_cluster::{
+    CERTIFICATE_LIFE, Cluster, Place, Ports, Registry as _, Signer, StoreRegistry, TOKEN_LIFE,
+    invite, join,
+};
+use volumed_meta::{MetaStore, SqliteStore};
+
+/// What the hosts end in.
+pub const DOMAIN: &str = "example.org";
+
+/// One s3d.
+pub struct Node {
+    pub cluster: Arc<Cluster>,
+    pub volumes: Arc<FakeNode>,
+    pub accounts: Arc<Accounts>,
+    pub buckets: Arc<Buckets>,
+    pub nodes: Arc<Nodes>,
+    pub rack: Rack,
+    /// Where S3 is served.
+    pub s3: SocketAddr,
+    /// Where the REST API is served.
+    pub api: SocketAddr,
+    _stop: watch::Sender<()>,
+    /// Aborted, it is killed.
+    tasks: JoinSet<()>,
+}
+
+/// Some of them.
+pub struct Rig {
+    pub nodes: Vec<Node>,
+    pub volumes: Arc<FakeVolumes>,
+    pub home: NamespaceName,
+    /// Of the namespace.
+    pub key: Key,
+    folder: TempDir,
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+}
+
+fn place(cluster: u16) -> Place {
+    let ports = Ports {
+        cluster,
+        ..Ports::default()
+    };
+    Place::new(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], ports).unwrap()
+}
+
+/// Clusters of this many nodes.
+async fn clusters(folder: &Path, count: u16) -> Vec<Arc<Cluster>> {
+    let signs = listener().await;
+    let name = |number: u16| format!("node-{number}").parse().unwrap();
+    let place_of_first = place(signs.local_addr().unwrap().port());
+    let (first, node) = Cluster::found(&folder.join("1"), name(1), place_of_first).unwrap();
+    let registry = Arc::new(StoreRegistry::new(store(folder)));
+    registry.found(&node).await.unwrap();
+    let first = Arc::new(first);
+    let signer = Signer::new(first.clone(), registry.clone(), CERTIFICATE_LIFE);
+    tokio::spawn(signer.serve(signs));
+    let mut clusters = vec![first];
+    for number in 2..=count {
+        let token = invite(&clusters[0], &*registry, TOKEN_LIFE).await.unwrap();
+        let data = folder.join(number.to_string());
+        let joined = join(&data, &token, name(number), place(number))
+            .await
+            .unwrap();
+        clusters.push(Arc::new(joined));
+    }
+    clusters
+}
+
+fn store(folder: &Path) -> Arc<dyn MetaStore> {
+    Arc::new(SqliteStore::open(folder.join("meta.db")).unwrap())
+}
+
+impl Rig {
+    /// So many nodes that know each other.
+    pub async fn new(count: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let volumes = Arc::new(FakeVolumes::default());
+        let mut nodes = Vec::new();
+        for cluster in clusters(folder.path(), count).await {
+            nodes.push(Node::start(folder.path(), cluster, &volumes).await);
+        }
+        let home = NamespaceName::new("home").unwrap();
+        let new = NewUser {
+            email: Email::new("ada@example.com").unwrap(),
+            password: Password::new("correct horse").unwrap(),
+            namespace: Some(home.clone()),
+        };
+        nodes[0].accounts.add_user(new, false).await.unwrap();
+        let key = nodes[0].accounts.create_namespace_key(&home).await;
+        let rig = Self {
+            nodes,
+            volumes,
+            home,
+            key: key.unwrap(),
+            folder,
+        };
+        rig.until_known(count.into()).await;
+        rig
+    }
+
+    /// Until each node knows so many.
+    pub async fn until_known(&self, count: usize) {
+        let knows = |node: &Node| node.nodes.all().len() + 1 == count;
+        while !self.nodes.iter().all(knows) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A bucket that is open on a node.
+    pub async fn bucket(&self, node: usize, name: &str) -> BucketRecord {
+        let name = BucketName::new(name).unwrap();
+        let buckets = &self.nodes[node].buckets;
+        let made = buckets.create(&self.home, &name, None, Settings::default());
+        made.await.unwrap()
+    }
+
+    /// A node is killed, with its volume daemon: what it had under way breaks, and its leases end.
+    pub async fn kill(&mut self, node: usize) {
+        let mut killed = self.nodes.remove(node);
+        killed.tasks.shutdown().await;
+        killed.volumes.die();
+        drop(killed);
+    }
+
+    /// The folder with the store.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Node {
+    async fn start(folder: &Path, cluster: Arc<Cluster>, volumes: &Arc<FakeVolumes>) -> Self {
+        let store = store(folder);
+        let own = cluster.own().number;
+        let volumes = volumes.of_node(own);
+        let secrets = folder.join("secrets");
+        let accounts = Accounts::open(store.clone(), &secrets, AccountSettings::default());
+        let accounts = Arc::new(accounts.unwrap());
+        let nodes = Nodes::following(own, store.clone()).await.unwrap();
+        let settings = BucketSettings {
+            patience: Duration::from_millis(200),
+            ..BucketSettings::default()
+        };
+        let buckets = Buckets::start_among(
+            nodes.clone(),
+            store.clone(),
+            accounts.clone(),
+            volumes.clone(),
+            settings,
+        );
+        let hop = listener().await;
+        let rack = Rack::new(Parts {
+            cluster: cluster.clone(),
+            nodes: nodes.clone(),
+            buckets: buckets.clone(),
+            domain: DOMAIN,
+            forward: hop.local_addr().unwrap(),
+        });
+        let audit = folder.join(format!("audit-{own}"));
+        let services = services(&accounts, &buckets, &audit, own.0.into());
+        let (stop, stopped) = watch::channel(());
+        let mut tasks = JoinSet::new();
+        let (s3, api) = (listener().await, listener().await);
+        let addresses = [&s3, &api].map(|it| it.local_addr().unwrap());
+        for (listener, service, here) in [
+            (s3, Service::S3, services.s3.clone()),
+            (api, Service::Api, services.api.clone()),
+        ] {
+            let gate = Router::new().fallback_service(Gate::new(rack.clone(), service, here));
+            let gate = gate.into_make_service_with_connect_info::<SocketAddr>();
+            tasks.spawn(async move { axum::serve(listener, gate).await.unwrap() });
+        }
+        let next = Arc::new(Handle::current);
+        let server = HopServer::new(rack.clone(), services, next).unwrap();
+        tasks.spawn(server.serve(hop, stopped));
+        let announced = rack.clone();
+        tasks.spawn(async move { announced.announce(store).await });
+        Self {
+            cluster,
+            volumes,
+            accounts,
+            buckets,
+            nodes,
+            rack,
+            s3: addresses[0],
+            api: addresses[1],
+            _stop: stop,
+            tasks,
+        }
+    }
+
+    /// Whether the buckets of this node count another one as serving.
+    pub fn sees(&self, other: &Self) -> bool {
+        self.nodes.serves(other.cluster.own().number)
+    }
+}
+
+fn services(
+    accounts: &Arc<Accounts>,
+    buckets: &Arc<Buckets>,
+    audit: &Path,
+    start: u64,
+) -> Services {
+    let api = s3d_api::router(ApiState {
+        accounts: accounts.clone(),
+        buckets: buckets.clone(),
+        endpoint: Endpoint {
+            scheme: "http",
+            domain: DOMAIN.into(),
+            port: 80,
+        },
+        audit: AuditLog::open(audit).unwrap(),
+    });
+    let front = Front::new(
+        accounts.clone(),
+        buckets.clone(),
+        DOMAIN,
+        Region::new("us-east-1".into()).unwrap(),
+        api.clone(),
+        start,
+    );
+    Services {
+        s3: Router::new().fallback_service(front),
+        api,
+    }
+}
