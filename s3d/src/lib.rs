@@ -11,5 +11,6 @@ mod member;
 mod metrics;
 pub mod place;
 pub mod quickstart;
+mod secret_sharing;
 pub mod serve;
 pub mod workers;

@@ -34,9 +34,6 @@ use crate::rack::Rack;
 use crate::replay::{Permit, Replay};
 use crate::subject::bucket_of;
 
-/// How long a request waits for a bucket that moves or is taken over.
-const PATIENCE: Duration = Duration::from_secs(15);
-
 /// Pauses between looks at who serves a bucket, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
@@ -87,7 +84,7 @@ impl Gate {
         body: Body,
     ) -> Response<Body> {
         let passing = Passing::begin(self.service, &mut parts, body);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.rack.0.patience;
         let (mut owner, mut pause) = (Owner::Elsewhere(first), PAUSES.0);
         loop {
             let node = match owner {

@@ -48,6 +48,8 @@ pub struct Services {
     pub s3: Router,
     /// The REST API.
     pub api: Router,
+    /// What nodes ask of each other in their own name.
+    pub node: Router,
 }
 
 /// Serves the other nodes.
@@ -168,6 +170,7 @@ impl HopServer {
         let service = match label.service {
             Service::S3 => self.services.s3,
             Service::Api => self.services.api,
+            Service::Node => self.services.node,
         };
         let answer = service.oneshot(Request::from_parts(parts, body)).await;
         answer.unwrap_or_else(|never| match never {})

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub owners: Owners,
     pub connections: Arc<Connections>,
     pub counters: Counters,
+    /// How long a request waits for a bucket that moves or is taken over.
+    pub patience: Duration,
     /// What this node says of itself; `None` once it serves no more.
     presence: watch::Sender<Option<Presence>>,
 }
@@ -47,7 +49,13 @@ pub struct Parts<'a> {
     pub domain: &'a str,
     /// Where the other nodes forward requests to.
     pub forward: SocketAddr,
+    /// How long a request waits for a bucket that moves or is taken over.
+    pub patience: Duration,
 }
+
+/// The usual [`Parts::patience`]: longer than it takes until a node counts as gone, and its volumes are
+/// fenced.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Rack {
     /// Of these parts.
@@ -58,6 +66,7 @@ impl Rack {
             buckets,
             domain,
             forward,
+            patience,
         } = parts;
         let own = cluster.own();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -75,6 +84,7 @@ impl Rack {
             owners: Owners::new(buckets.clone(), nodes.clone()),
             connections: Connections::new(cluster.tls()),
             counters: Counters::default(),
+            patience,
             presence: watch::Sender::new(Some(presence)),
             buckets,
             cluster,

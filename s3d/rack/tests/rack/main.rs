@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod ask;
+mod everywhere;
 mod forwarding;
+mod moving;
 mod rig;
+mod way;
