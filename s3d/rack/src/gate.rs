@@ -17,7 +17,7 @@ use axum::extract::ConnectInfo;
 use futures::future::BoxFuture;
 use http::header::{CONNECTION, EXPECT, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use s3d_buckets::{BucketRecord, Status};
 use s3d_front::{TlsVersion, drain};
@@ -31,6 +31,7 @@ use crate::counters::Outcome;
 use crate::label::{Label, Service};
 use crate::owners::Owner;
 use crate::rack::Rack;
+use crate::repeatable::is_repeatable;
 use crate::replay::{Permit, Replay};
 use crate::subject::bucket_of;
 
@@ -155,7 +156,7 @@ impl Passing {
         Self {
             waits: waits && !body.is_end_stream(),
             replay: Replay::new(body),
-            repeatable: matches!(parts.method, Method::GET | Method::HEAD),
+            repeatable: is_repeatable(service, parts),
         }
     }
 

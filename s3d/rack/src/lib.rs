@@ -15,6 +15,7 @@ mod owners;
 mod placement;
 mod presence;
 mod rack;
+mod repeatable;
 mod replay;
 mod subject;
 mod upkeep;

@@ -117,7 +117,18 @@ impl Rack {
     /// one next opens it. Requests that come here meanwhile are sent on.
     pub async fn drain(&self) {
         self.set_draining(true);
-        self.0.buckets.give_up_all(LEAVE_PATIENCE).await;
+        self.give_up().await;
+    }
+
+    /// Gives up what is open here, if this node is to have nothing and another one takes it. A request that
+    /// was let in before may have opened a bucket since.
+    pub(crate) async fn give_up(&self) {
+        while self.is_draining()
+            && self.0.buckets.open_count() > 0
+            && !self.0.nodes.loads().is_empty()
+        {
+            self.0.buckets.give_up_all(LEAVE_PATIENCE).await;
+        }
     }
 
     /// The other nodes count this one as gone from now on: nothing is open here any more.

@@ -26,6 +26,7 @@ impl Rack {
         for count in 0u32.. {
             turn.tick().await;
             self.say_load();
+            self.give_up().await;
             if count % LOOK == 0 {
                 self.read_folder(data);
                 match registry.nodes().await {
