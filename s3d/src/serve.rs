@@ -138,6 +138,9 @@ pub async fn serve(
     let rack = rack.transpose()?;
     let metrics = Arc::new(Metrics::among(rack.as_ref()));
     front.observed_by(metrics.clone());
+    if let Some(rack) = &rack {
+        front.reads_by(Arc::new(rack.clone()));
+    }
     let services = Services {
         s3: Router::new().fallback_service(front),
         api,

@@ -11,6 +11,7 @@ mod label;
 mod listener;
 mod node_calls;
 mod nodes;
+mod objects;
 mod owners;
 mod placement;
 mod presence;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod ask;
+mod copying;
 mod everywhere;
 mod forwarding;
 mod moving;

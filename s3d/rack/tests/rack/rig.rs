@@ -244,7 +244,7 @@ impl Node {
             patience,
         });
         let audit = folder.join(format!("audit-{own}"));
-        let services = services(&accounts, &buckets, &audit, own.0.into());
+        let services = services(&accounts, &rack, &buckets, &audit);
         let s3 = serve(Gate::new(rack.clone(), Service::S3, services.s3.clone())).await;
         let api = serve(Gate::new(rack.clone(), Service::Api, services.api.clone())).await;
         let server = HopServer::new(rack.clone(), services, Arc::new(Handle::current)).unwrap();
@@ -282,9 +282,9 @@ async fn serve(gate: Gate) -> SocketAddr {
 
 fn services(
     accounts: &Arc<Accounts>,
+    rack: &Rack,
     buckets: &Arc<Buckets>,
     audit: &Path,
-    start: u64,
 ) -> Services {
     let api = s3d_api::router(ApiState {
         accounts: accounts.clone(),
@@ -302,8 +302,9 @@ fn services(
         DOMAIN,
         Region::new("us-east-1".into()).unwrap(),
         api.clone(),
-        start,
+        7,
     );
+    front.reads_by(Arc::new(rack.clone()));
     Services {
         s3: Router::new().fallback_service(front),
         api,
