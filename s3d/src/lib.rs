@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod doctor;
+pub mod drain;
 mod health;
 mod http_client;
 pub mod listener;

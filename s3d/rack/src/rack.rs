@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use s3d_buckets::Buckets;
@@ -33,6 +34,10 @@ pub(crate) struct Inner {
     pub counters: Counters,
     /// How long a request waits for a bucket that moves or is taken over.
     pub patience: Duration,
+    /// The server stops.
+    pub leaving: AtomicBool,
+    /// An operator wants no buckets here.
+    pub ordered: AtomicBool,
     /// What this node says of itself; `None` once it serves no more.
     presence: watch::Sender<Option<Presence>>,
 }
@@ -85,6 +90,8 @@ impl Rack {
             connections: Connections::new(cluster.tls()),
             counters: Counters::default(),
             patience,
+            leaving: AtomicBool::new(false),
+            ordered: AtomicBool::new(false),
             presence: watch::Sender::new(Some(presence)),
             buckets,
             cluster,
@@ -103,7 +110,7 @@ impl Rack {
     }
 
     /// Takes no more buckets, or takes them again.
-    pub fn set_draining(&self, draining: bool) {
+    pub(crate) fn set_draining(&self, draining: bool) {
         self.0.owners.set_draining(draining);
         self.change_presence(|presence| presence.draining = draining);
     }
@@ -111,13 +118,6 @@ impl Rack {
     /// Whether it takes no buckets.
     pub fn is_draining(&self) -> bool {
         self.0.owners.is_draining()
-    }
-
-    /// Gives all buckets to the other nodes: those that are open here are closed, and whoever is asked for
-    /// one next opens it. Requests that come here meanwhile are sent on.
-    pub async fn drain(&self) {
-        self.set_draining(true);
-        self.give_up().await;
     }
 
     /// Gives up what is open here, if this node is to have nothing and another one takes it. A request that

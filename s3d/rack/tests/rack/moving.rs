@@ -89,7 +89,7 @@ async fn nothing_acknowledged_is_lost_while_a_node_drains_under_load() {
         while rig.nodes[1 - node].buckets.open_count() == 0 {
             tokio::task::yield_now().await;
         }
-        rig.nodes[node].rack.set_draining(false);
+        rig.nodes[node].rack.take_again();
         rig.until_takes(node, 1 - node).await;
     }
     done.store(true, Ordering::Relaxed);
