@@ -11,16 +11,20 @@ use volumed_core::size;
 use volumed_daemon::ConfigFile;
 use volumed_meta::Location;
 
+use crate::commands::Replicas;
 use crate::config::Source;
 use crate::kernel::KernelDevice;
+
+mod cluster;
+pub use cluster::{ClusterCommand, InitArgs, JoinArgs, NodeCommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  refused or failed; the sentence on stderr says why
   2  the command line or a setting is wrong
-  3  no such volume or disk
-  4  the volume or disk exists already, is in use, has another owner, or needs none of this
+  3  no such volume, disk or node
+  4  the volume, disk or node exists already, is in use, has another owner, or needs none of this
   5  the daemon cannot be reached
   6  doctor found nothing worse than warnings";
 
@@ -67,6 +71,18 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: MetaCommand,
+    },
+    /// The nodes of the cluster: list, remove
+    Node {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// Make a cluster of this node, or have it join one: init, token, join, show
+    Cluster {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ClusterCommand,
     },
     /// Say what is wrong with the daemon, and the command that cures it
     Doctor {
@@ -324,8 +340,8 @@ pub enum VolumeCommand {
         #[arg(long, value_parser = size::parse, default_value = "1EiB")]
         size: u64,
         /// Copies of every extent
-        #[arg(long, default_value_t = 1)]
-        replicas: u8,
+        #[arg(long, value_name = "1|2|3|auto", default_value = "1")]
+        replicas: Replicas,
         #[command(flatten)]
         growth: Growth,
         /// What it may hold in the pool, like 5GiB, one copy counted: writes that need more are refused
@@ -373,6 +389,16 @@ pub enum VolumeCommand {
         /// Like 5GiB, one copy of every extent counted, or none; below what it holds, it takes no more
         #[arg(value_name = "SIZE|none")]
         quota: Quota,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Have more copies of every extent of a volume; they are made in the background while clients use it
+    Replicas {
+        /// The volume's name
+        name: String,
+        /// No fewer than there are; auto: as many as there are nodes, at most 3
+        #[arg(value_name = "1|2|3|auto")]
+        replicas: Replicas,
         #[command(flatten)]
         call: Call,
     },

@@ -2,18 +2,24 @@
 
 mod answer;
 mod attach;
+mod cluster;
 mod disk;
 mod doctor;
 mod error;
 mod export;
 mod meta;
+mod node;
+mod replicas;
 mod scrub;
 mod table;
 mod volume;
 
+pub use cluster::cluster;
 pub use disk::disk;
 pub use doctor::doctor;
 pub use error::CommandError;
 pub use meta::meta;
+pub use node::node;
+pub use replicas::Replicas;
 pub use scrub::scrub;
 pub use volume::{pool, volume};

@@ -91,6 +91,9 @@ pub struct Source {
     #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_rate: Option<ByteCount>,
+    /// For how many seconds a node may be away before what it holds is copied elsewhere [default: 3600]
+    #[arg(long, value_name = "SECONDS", env = "VOLUMED_REBUILD_AFTER")]
+    pub rebuild_after: Option<u64>,
     /// Keep the daemon's memory from being swapped; needs an unlimited RLIMIT_MEMLOCK [default: false]
     #[arg(long, value_name = "BOOL", env = "VOLUMED_LOCK_MEMORY")]
     pub lock_memory: Option<bool>,
@@ -167,6 +170,8 @@ pub struct Settings {
     /// Bytes that are moved off a disk in a second when it is drained, at most.
     #[serde(serialize_with = "write_bytes")]
     pub drain_rate: ByteCount,
+    /// For how many seconds a node may be away before what it holds is copied elsewhere.
+    pub rebuild_after: u64,
     /// Whether memory is kept from being swapped.
     pub lock_memory: bool,
     /// The form of the log.
@@ -224,7 +229,7 @@ impl Settings {
                 .map(Disk::limited)
                 .collect::<Result<_, _>>()?,
             store: store_of(
-                source.store.unwrap_or_else(|| data.join("meta.db").into()),
+                source.store.unwrap_or_else(|| usual_store(&data)),
                 (
                     source.store_tls_ca,
                     source.store_tls_certificate,
@@ -239,11 +244,17 @@ impl Settings {
             scrub: source.scrub.unwrap_or(Schedule::MONTHLY),
             scrub_rate,
             drain_rate,
+            rebuild_after: source.rebuild_after.unwrap_or(3600),
             lock_memory: source.lock_memory.unwrap_or(false),
             log_format: source.log_format.unwrap_or_default(),
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
             data,
         })
+    }
+
+    /// Whether the store is where it is unless settings say another place.
+    pub fn has_usual_store(&self) -> bool {
+        self.store == usual_store(&self.data)
     }
 
     /// A file of the daemon's own beside the store's, or in the state folder if the store is no file.
@@ -326,6 +337,10 @@ fn parse_size(text: &str) -> Result<ByteCount, size::SizeError> {
 
 fn refused<T>(sentence: impl Into<String>) -> Result<T, ConfigError> {
     Err(ConfigError::Refused(sentence.into()))
+}
+
+fn usual_store(data: &Path) -> Location {
+    data.join("meta.db").into()
 }
 
 fn store_of(

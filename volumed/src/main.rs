@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod cluster;
 mod commands;
 mod config;
 mod descriptors;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         Command::Volume { command } => return run_command(commands::volume(command)),
         Command::Scrub { command } => return run_command(commands::scrub(command)),
         Command::Meta { command } => return run_command(commands::meta(command)),
+        Command::Node { command } => return run_command(commands::node(command)),
+        Command::Cluster { command } => return run_command(commands::cluster(command)),
         Command::Doctor { call } => return run_command(commands::doctor(call)),
         Command::Completions { shell } => print_completions(shell),
         Command::Man { command } => print_manual(command.as_deref()),

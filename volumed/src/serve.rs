@@ -8,15 +8,17 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use volumed_cluster::open_store;
 use volumed_daemon::{
     ConfigError, Logging, MemoryLockError, ServiceManager, Signal, Signals, StateFolder,
     StateFolderError,
 };
 use volumed_listener::{Limits, Listener, Sockets, Tls, TlsError};
-use volumed_meta::OpenError;
+use volumed_meta::{MetaStore, OpenError};
 use volumed_node::{StartError, Volumes};
 
 use crate::admin::Api;
+use crate::cluster::{Duties, DutiesError, EnterError, Entered, Nodes};
 use crate::config::Settings;
 use crate::exports::VolumeExports;
 use crate::metrics::Metrics;
@@ -38,6 +40,12 @@ pub enum ServeError {
     /// The volumes cannot be served.
     #[error(transparent)]
     Volumes(#[from] StartError),
+    /// This node cannot be in its cluster.
+    #[error(transparent)]
+    Enter(#[from] EnterError),
+    /// It cannot do its part there.
+    #[error(transparent)]
+    Duties(#[from] DutiesError),
     /// A socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -70,43 +78,22 @@ pub async fn serve(
     let mut signals = Signals::catch()?;
     prepare_process(settings)?;
     let tls = settings.nbd_tls.as_ref().map(Tls::load).transpose()?;
-    let store = volumed_meta::open(&settings.store).await?;
-    let volumes = tokio::select! {
-        started = Volumes::start(store, settings.disk_settings(), descriptors::extents(), None) => started?,
-        () = signals.stop() => return Ok(()),
+    let entered = Entered::open(settings)?;
+    let (store, volumes) = tokio::select! {
+        started = start_volumes(settings, entered.as_ref()) => started?,
+        () = signals.stop() => {
+            if let Some(entered) = entered {
+                entered.stop().await;
+            }
+            return Ok(());
+        }
     };
-    let nbd_sockets = nbd_sockets(settings, tls.clone()).await?;
-    let extents_socket = listen(&settings.extents_socket)?;
-    let admin_socket = listen(&settings.admin_socket)?;
-
-    let metrics: Arc<Metrics> = Arc::default();
-    let exports = Arc::new(VolumeExports(volumes.clone()));
-    let limits = limits(settings);
-    let listener = Listener::start(nbd_sockets, &exports, limits, &metrics.nbd)?;
-    let api = Api {
-        volumes: volumes.clone(),
-        nbd_socket: settings.nbd_socket.clone(),
-        extents_socket: settings.extents_socket.clone(),
-        store: settings.store.clone(),
-        backup: settings.beside_store("sending"),
-        backups: Arc::default(),
-        metrics,
-    };
-    tokio::spawn(extents::serve(extents_socket, volumes.clone()));
-    let (stop, stopped) = watch::channel(());
-    let mut serving = JoinSet::new();
-    if let Some(address) = settings.metrics_listen {
-        let socket = bind(address, "metrics_listen").await?;
-        serving.spawn(admin::serve_health(
-            socket,
-            api.clone(),
-            until_closed(stopped.clone()),
-        ));
-    }
-    serving.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
+    let serving = Serving::begin(settings, tls.clone(), entered, store, &volumes).await?;
     volumes.make_daily_copies();
     volumes.scrub_in_background(settings.scrub_settings()).await;
     volumes.drain_in_background(settings.drain_rate).await?;
+    let grace = Duration::from_secs(settings.rebuild_after);
+    volumes.rebuild_in_background(settings.drain_rate, grace);
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(
@@ -122,9 +109,7 @@ pub async fn serve(
     }
     manager.stopping();
     tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
-    signals
-        .drain(stop_all(stop, serving, listener, &volumes))
-        .await;
+    signals.drain(serving.end(&volumes)).await;
     for socket in [
         &settings.nbd_socket,
         &settings.extents_socket,
@@ -134,6 +119,106 @@ pub async fn serve(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the store, of this node's cluster if it is in one, and the volumes.
+async fn start_volumes(
+    settings: &Settings,
+    entered: Option<&Entered>,
+) -> Result<(Arc<dyn MetaStore>, Volumes), ServeError> {
+    let (store, own) = match entered {
+        Some(entered) => (
+            open_store(&entered.store()).await?,
+            Some(entered.own_node()?),
+        ),
+        None => (volumed_meta::open(&settings.store).await?, None),
+    };
+    let (disks, extents) = (settings.disk_settings(), descriptors::extents());
+    let volumes = Volumes::start(store.clone(), disks, extents, own).await?;
+    Ok((store, volumes))
+}
+
+/// All that others reach the volumes by.
+struct Serving {
+    listener: Listener,
+    duties: Option<Duties>,
+    stop: watch::Sender<()>,
+    admin: JoinSet<io::Result<()>>,
+}
+
+impl Serving {
+    async fn begin(
+        settings: &Settings,
+        tls: Option<Tls>,
+        entered: Option<Entered>,
+        store: Arc<dyn MetaStore>,
+        volumes: &Volumes,
+    ) -> Result<Self, ServeError> {
+        let nodes = entered.as_ref().map(|it| Nodes::of(it, store, volumes));
+        let location = entered.as_ref().map(Entered::store);
+        let duties = match (entered, &nodes) {
+            (Some(entered), Some(nodes)) => {
+                Some(Duties::begin(entered, nodes, volumes, settings.nbd_threads).await?)
+            }
+            _ => None,
+        };
+        let nbd_sockets = nbd_sockets(settings, tls).await?;
+        let extents_socket = listen(&settings.extents_socket)?;
+        let admin_socket = listen(&settings.admin_socket)?;
+        let metrics: Arc<Metrics> = Arc::default();
+        let exports = Arc::new(VolumeExports(volumes.clone()));
+        let listener = Listener::start(nbd_sockets, &exports, limits(settings), &metrics.nbd)?;
+        let api = Api {
+            volumes: volumes.clone(),
+            cluster: nodes,
+            nbd_socket: settings.nbd_socket.clone(),
+            extents_socket: settings.extents_socket.clone(),
+            store: location.unwrap_or_else(|| settings.store.clone()),
+            backup: settings.beside_store("sending"),
+            backups: Arc::default(),
+            metrics,
+        };
+        tokio::spawn(extents::serve(extents_socket, volumes.clone()));
+        let (stop, stopped) = watch::channel(());
+        let mut admin = JoinSet::new();
+        if let Some(address) = settings.metrics_listen {
+            let socket = bind(address, "metrics_listen").await?;
+            let until = until_closed(stopped.clone());
+            admin.spawn(admin::serve_health(socket, api.clone(), until));
+        }
+        admin.spawn(admin::serve(admin_socket, api, until_closed(stopped)));
+        Ok(Self {
+            listener,
+            duties,
+            stop,
+            admin,
+        })
+    }
+
+    /// First nothing new comes in, then what is in flight ends, then all of it becomes durable. etcd ends last:
+    /// volumes need the store to stop.
+    async fn end(mut self, volumes: &Volumes) {
+        drop(self.stop);
+        let listener = self.listener;
+        if let Err(error) = tokio::task::spawn_blocking(|| listener.stop()).await {
+            tracing::error!(%error, "the NBD listener did not stop cleanly");
+        }
+        while let Some(ended) = self.admin.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the admin API failed"),
+                Err(error) => tracing::error!(%error, "the admin API did not stop cleanly"),
+            }
+        }
+        let keeper = match self.duties {
+            Some(duties) => duties.end().await,
+            None => None,
+        };
+        volumes.stop().await;
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
+        }
+    }
 }
 
 /// What the process needs of the system before it serves a disk to anybody.
@@ -196,27 +281,6 @@ fn apply(
         Err(sentence) => tracing::error!("the settings stay as they were: {sentence}"),
     }
     changed
-}
-
-/// First nothing new comes in, then what is in flight ends, then all of it becomes durable.
-async fn stop_all(
-    stop: watch::Sender<()>,
-    mut serving: JoinSet<io::Result<()>>,
-    listener: Listener,
-    volumes: &Volumes,
-) {
-    drop(stop);
-    if let Err(error) = tokio::task::spawn_blocking(|| listener.stop()).await {
-        tracing::error!(%error, "the NBD listener did not stop cleanly");
-    }
-    while let Some(ended) = serving.join_next().await {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the admin API failed"),
-            Err(error) => tracing::error!(%error, "the admin API did not stop cleanly"),
-        }
-    }
-    volumes.stop().await;
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServeError> {

@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
             "volumed-nbd",
             "volumed-netlink",
             "volumed-node",
+            "volumed-peer",
         ],
     ),
     ("volumed-buffers", &[]),
@@ -49,6 +50,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     (
         "volumed-node",
         &[
+            "volumed-cluster",
             "volumed-core",
             "volumed-disk",
             "volumed-meta",

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::sync::Mutex;
+use volumed_meta::EtcdLocation;
 
 use crate::authority::{
     Authority, AuthorityError, CERTIFICATE_LIFE, Fingerprint, SigningRequest, Subject,
@@ -18,6 +19,7 @@ use crate::id::{ClusterId, NodeNumber};
 use crate::identity::{Identity, IdentityError};
 use crate::node::{Issued, Node, NodeName, Place, PlaceError, RemovedNode, Serial, VERSION};
 use crate::registry::{Registry, RegistryError};
+use crate::store_location::etcd_location;
 use crate::tls::PeerTls;
 use crate::trust::{AnchorsError, Trust};
 
@@ -85,6 +87,18 @@ impl Cluster {
     /// Makes a cluster of this node alone, whose record has to be put into the store
     /// ([`Registry::found`]).
     pub fn found(data: &Path, name: NodeName, place: Place) -> Result<(Self, Node), ClusterError> {
+        let (cluster, node) = Self::prepare(data, name, place)?;
+        cluster.enter()?;
+        Ok((cluster, node))
+    }
+
+    /// The same, but the node is in the cluster only once it has [entered](Self::enter) it. Until then the next
+    /// attempt begins anew.
+    pub fn prepare(
+        data: &Path,
+        name: NodeName,
+        place: Place,
+    ) -> Result<(Self, Node), ClusterError> {
         place.check()?;
         let folder = Folder::of(data);
         if let Some(own) = folder.record::<Own>("node.json")? {
@@ -123,7 +137,12 @@ impl Cluster {
         Ok((cluster, node))
     }
 
-    /// Writes what makes this node one of a cluster, its own record last: without it there is nothing yet.
+    /// From now on this node is in the cluster, also after a power cut.
+    pub fn enter(&self) -> Result<(), ClusterError> {
+        Ok(self.folder.write_record("node.json", &self.own)?)
+    }
+
+    /// Writes what makes this node one of a cluster but for its own record: without that it is in none.
     pub(crate) fn settle(
         data: &Path,
         own: &Own,
@@ -138,7 +157,6 @@ impl Cluster {
             &write_certificates(std::slice::from_ref(certificate)),
         )?;
         folder.write_record("members.json", members)?;
-        folder.write_record("node.json", own)?;
         Self::load(folder, own.clone())
     }
 
@@ -198,6 +216,11 @@ impl Cluster {
             key: self.folder.path("node.key"),
             removed: self.folder.path("removed.crl"),
         }
+    }
+
+    /// Where the cluster's store is.
+    pub fn store_location(&self) -> EtcdLocation {
+        etcd_location(&self.folder, &self.own)
     }
 
     /// The fingerprint of the authority that signs now.
@@ -261,6 +284,21 @@ impl Cluster {
             .write("ca.crt", &write_certificates(authorities))?;
         let certificate = write_certificates(std::slice::from_ref(certificate));
         Ok(self.folder.write("node.crt", &certificate)?)
+    }
+
+    /// Takes a certificate into use that this node signs for itself, and that is in no record.
+    pub(crate) async fn sign_own(&self, life: u64) -> Result<(), ClusterError> {
+        let authority = self.authority().ok_or(ClusterError::Unsigned)?;
+        let request = SigningRequest::read(&self.signing_request()?)?;
+        let subject = Subject {
+            cluster: self.own.cluster,
+            name: &self.own.name,
+            place: &self.own.place,
+        };
+        let now = now();
+        let certificate = authority.sign(&request, subject, issue(now, life), now)?;
+        let authorities = self.identity.trust.authorities();
+        self.take_certificate(&certificate, &authorities).await
     }
 
     /// Takes the authority's key: from now on this node signs.

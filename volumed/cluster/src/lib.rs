@@ -13,6 +13,7 @@ mod node;
 mod proof;
 mod registry;
 mod store;
+mod store_location;
 mod tls;
 mod token;
 mod trust;
@@ -22,14 +23,15 @@ pub use certificate::{CertificateError, NodeCertificate};
 pub use cluster::{Cluster, ClusterError, EtcdFiles, now};
 pub use etcd::{
     Beginning, EtcdError, EtcdMember, EtcdMembers, KEEPERS, KeepError, Keeper, Member, MemberError,
-    MemberId, Membership, Part, Presence, RemovalError, Seen, Step, data_folder, plan, remove_node,
+    MemberId, Membership, Part, Presence, RemovalError, Seen, Step, data_folder, forget_member,
+    plan, remove_node,
 };
 pub use folder::{FolderError, Members, Own};
 pub use id::{ClusterId, IdError, NodeId, NodeNumber};
 pub use identity::{Identity, IdentityError};
 pub use join::{
     CallError, InviteError, JoinError, LONGEST_TOKEN_LIFE, Signer, SignerError, TOKEN_LIFE,
-    Unreached, fetch_authority, invite, join, renew, renew_regularly,
+    Unreached, fetch_authority, invite, join, renew, renew_regularly, stay_valid,
 };
 pub use node::{
     Issued, Node, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,
@@ -37,6 +39,7 @@ pub use node::{
 pub use proof::{Secret, Session, TokenKey};
 pub use registry::{AdmitError, Candidate, Registry, RegistryError, RemoveError, RenewError};
 pub use store::{StoreRegistry, TokenRecord};
+pub use store_location::{open_store, store_location};
 pub use tls::{PeerTls, peer};
 pub use token::{JoinToken, TokenError};
 pub use trust::{AnchorsError, Stranger, Trust};

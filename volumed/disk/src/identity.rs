@@ -66,6 +66,27 @@ pub fn disk_in(folder: &Path) -> Result<Option<DiskId>, DiskError> {
     load(&Layout::new(folder.to_owned()))
 }
 
+/// Has a disk that holds nothing, and that nobody uses, belong to no store, so that any may take it. Answers whether
+/// it holds nothing.
+pub fn release(folder: &Path) -> Result<bool, DiskError> {
+    let layout = Layout::new(folder.to_owned());
+    let volumes = layout.volumes();
+    match std::fs::read_dir(&volumes).map(|mut volumes| volumes.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(DiskError::io(volumes)(error)),
+    }
+    let state = layout.state();
+    let removed = std::fs::remove_file(&state).and_then(|()| File::open(folder)?.sync_all());
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DiskError::io(state)(error))
+        }
+        _ => Ok(true),
+    }
+}
+
 fn create(root: &Path, path: &Path, id: DiskId) -> std::io::Result<()> {
     let unfinished = path.with_extension("json.new");
     let mut file = File::create(&unfinished)?;

@@ -96,4 +96,4 @@ impl DiskError {
     }
 }
 
-pub use identity::{IdentityError, disk_in};
+pub use identity::{IdentityError, disk_in, release};

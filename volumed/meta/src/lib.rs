@@ -18,7 +18,7 @@ pub use etcd::{
     EtcdStore, EtcdTlsError, ImportError, Imported, MEMBER_ARGUMENTS, OpenEtcdError, import,
 };
 pub use limits::{InvalidTransaction, MAX_OPERATIONS, MAX_TRANSACTION_BYTES};
-pub use location::{EtcdLocation, Location, LocationError, TlsFiles};
+pub use location::{EtcdLocation, Finder, Location, LocationError, TlsFiles};
 pub use open::{OpenError, open};
-pub use sqlite::{ReplaceError, SqliteStore, copy_file, replace};
+pub use sqlite::{ReplaceError, SqliteStore, copy_file, put_away, refuse_if_open, replace};
 pub use store::{Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError};

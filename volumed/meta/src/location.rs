@@ -8,6 +8,9 @@ use std::str::FromStr;
 use http::uri::Authority;
 use serde::{Deserialize, Serialize, Serializer};
 
+mod finder;
+pub use finder::Finder;
+
 const SCHEME: &str = "etcd://";
 
 /// Where etcd's members listen for clients.
@@ -35,6 +38,8 @@ pub enum Location {
 pub struct EtcdLocation {
     /// `HOST:PORT` of members, at least one, in the order in which they are asked.
     pub endpoints: Vec<String>,
+    /// Says where the members are later, if they may change.
+    pub finder: Option<Finder>,
     /// All of the store's keys begin with `/NAME/`.
     pub name: String,
     /// Without, the members are spoken to in plain text.
@@ -117,12 +122,8 @@ impl Location {
     pub fn try_map_paths<E>(self, change: impl Fn(&Path) -> Result<PathBuf, E>) -> Result<Self, E> {
         Ok(match self {
             Self::File(path) => Self::File(change(&path)?),
-            Self::Etcd(EtcdLocation {
-                endpoints,
-                name,
-                tls,
-            }) => {
-                let changed = tls.map(|files| {
+            Self::Etcd(etcd) => {
+                let changed = etcd.tls.map(|files| {
                     Ok(Box::new(TlsFiles {
                         ca: change(&files.ca)?,
                         certificate: change(&files.certificate)?,
@@ -130,9 +131,8 @@ impl Location {
                     }))
                 });
                 Self::Etcd(EtcdLocation {
-                    endpoints,
-                    name,
                     tls: changed.transpose()?,
+                    ..etcd
                 })
             }
         })
@@ -237,6 +237,7 @@ impl FromStr for EtcdLocation {
                 .split(',')
                 .map(endpoint)
                 .collect::<Result<_, _>>()?,
+            finder: None,
             name: name.to_owned(),
             tls: None,
         })

@@ -14,6 +14,7 @@ pub(crate) mod open_extents;
 pub(crate) mod pace;
 mod pool;
 mod pool_disk;
+mod rebuild;
 pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +85,16 @@ impl Disks {
     /// The disks that left the pool: what is on none but them is lost.
     pub fn removed(&self) -> BTreeSet<DiskNumber> {
         self.removed.read().numbers.clone()
+    }
+
+    /// A disk of another node left the pool, or is in it.
+    pub fn know_removed(&self, disk: DiskNumber, left: bool) {
+        let mut removed = self.removed.write();
+        if left {
+            removed.numbers.insert(disk);
+        } else {
+            removed.numbers.remove(&disk);
+        }
     }
 
     /// Where the settings still name disks that left the pool.

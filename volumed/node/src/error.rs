@@ -392,6 +392,12 @@ pub enum AttachError {
     /// Another node serves it, and is to keep it.
     #[error("node {1} serves the volume {0}")]
     ServedElsewhere(VolumeName, NodeNumber),
+    /// It was to be attached again, and another node gave it to another owner.
+    #[error("another owner has the volume {0}")]
+    Overtaken(VolumeName),
+    /// This node may serve nothing.
+    #[error("this node cannot serve the volume {0}: it does not reach the metadata store")]
+    NoLease(VolumeName),
     /// The daemon has no descriptor or memory left just now.
     #[error("the volume daemon lacks file descriptors or memory: try again, or raise its limits")]
     Exhausted,
@@ -401,6 +407,35 @@ pub enum AttachError {
     /// The daemon stops.
     #[error("the volume daemon is stopping")]
     Stopping,
+    /// A record is unreadable.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a volume has as many replicas as before.
+#[derive(Debug, thiserror::Error)]
+pub enum SetReplicasError {
+    /// There is none.
+    #[error("there is no volume called {0}")]
+    NotFound(VolumeName),
+    /// More than can be kept.
+    #[error(
+        "a volume has 1 to 3 replicas, each on a disk of its own, and the pool has {disks}: not {replicas}"
+    )]
+    Replicas {
+        /// What was asked for.
+        replicas: u8,
+        /// How many disks there are.
+        disks: usize,
+    },
+    /// Fewer than it has.
+    #[error(
+        "the volume {0} has {1} replicas, and none can be taken from it: create another one and copy it"
+    )]
+    Fewer(VolumeName, u8),
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

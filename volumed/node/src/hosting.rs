@@ -9,13 +9,8 @@ use volumed_core::VolumeId;
 use volumed_core::message::Message;
 use volumed_peer::{Host, LinkId, ReplyTo};
 
-use crate::disks::open::blocking;
 use crate::error::StartError;
 use crate::machine::Machine;
-use crate::start::recover_volume;
-use crate::store::recorded::read_volume;
-use crate::store::records::volume_key;
-use crate::volume::Volume;
 use crate::volumes::{Shared, Volumes};
 
 /// What links from other nodes are served with. A message to a volume or a disk that is not here is
@@ -122,46 +117,12 @@ impl Hosting {
         None
     }
 
-    /// The volume's machine; one that was made on another node since this one started is made from the
-    /// store and the disks. `None` if there is no such volume.
+    /// The volume's machine, if there is such a volume.
     async fn machine(&self, id: VolumeId) -> Result<Option<Arc<Machine>>, StartError> {
         let Some(shared) = self.shared.upgrade() else {
             return Ok(None);
         };
-        // Disks neither come nor go between what is recovered and what is taken in.
-        let _turn = shared.disk_turn.lock().await;
-        if let Some(volume) = shared.with_id(id) {
-            return Ok(Some(Arc::clone(&volume.machine)));
-        }
-        let store = &*shared.node.store;
-        let Some(entry) = store.get(&volume_key(id)).await? else {
-            return Ok(None);
-        };
-        let (_, mut recorded) = read_volume(store, &entry).await?;
-        recorded.placements.lose(&shared.node.disks.removed());
-        let node = Arc::clone(&shared.node);
-        let volume = blocking(move || recover_volume(&node, id, recorded)).await?;
-        Ok(Some(shared.take_in_volume(volume)))
-    }
-}
-
-impl Shared {
-    fn with_id(&self, id: VolumeId) -> Option<Arc<Volume>> {
-        let volumes = self.volumes.read();
-        volumes.values().find(|volume| volume.id == id).cloned()
-    }
-
-    fn take_in_volume(&self, volume: Arc<Volume>) -> Arc<Machine> {
-        let mut volumes = self.volumes.write();
-        // It may have been made here meanwhile: what the disks hold must not count twice.
-        if let Some(found) = volumes.get(&volume.name)
-            && found.id == volume.id
-        {
-            volume.machine.release();
-            return Arc::clone(&found.machine);
-        }
-        let machine = Arc::clone(&volume.machine);
-        volumes.insert(volume.name.clone(), volume);
-        machine
+        let volume = shared.load(id).await?;
+        Ok(volume.map(|volume| Arc::clone(&volume.machine)))
     }
 }

@@ -25,7 +25,8 @@ pub use disks::open_extents::OpenExtents;
 pub use disks::work::DiskWork;
 pub use error::{
     AttachError, BackUpError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
-    GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, ShowVolumeError, StartError,
+    GrowVolumeError, LimitVolumeError, OpenExportError, RecordError, SetReplicasError,
+    ShowVolumeError, StartError,
 };
 pub use hosting::Hosting;
 pub use name::{
@@ -41,6 +42,7 @@ pub use view::{
     VolumeView,
 };
 pub use volume::auto_grow::AutoGrow;
+pub use volume::create::AUTO_REPLICAS;
 pub use volume::export::Export;
 pub use volume::token::{InvalidToken, Token};
 pub use volumes::Volumes;

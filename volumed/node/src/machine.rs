@@ -12,14 +12,16 @@ mod mending;
 mod perform;
 pub(crate) mod placer;
 mod reading;
+mod remote;
 mod replicas;
 mod space;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{
     Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId, ResyncProgress,
@@ -34,6 +36,7 @@ use volumed_meta::{MetaStore, StoreError};
 use crate::disks::open_extents::OpenExtents;
 use crate::disks::work::DiskWork;
 use crate::disks::{Disks, PoolDisk};
+use crate::nodes::others::Others;
 use crate::store::damage::KeptDamage;
 use crate::store::lost::Lost;
 use crate::store::placements::Placements;
@@ -55,6 +58,10 @@ pub(super) struct Node {
     pub started: Instant,
     /// Of every volume that there is.
     pub machines: Mutex<Vec<Weak<Machine>>>,
+    /// This node among others, if it is in a cluster.
+    pub others: Option<Arc<Others>>,
+    /// The machines that have a head, in a cluster.
+    pub served: RwLock<HashMap<VolumeId, Weak<Machine>>>,
 }
 
 impl Node {
@@ -70,7 +77,7 @@ type Outcome = Result<(), IoError>;
 /// One volume's machines.
 pub(super) struct Machine {
     pub volume: VolumeId,
-    pub replicas: u8,
+    replicas: AtomicU8,
     pub node: Arc<Node>,
     pub damage: KeptDamage,
     /// What the store says is lost of the volume.
@@ -85,6 +92,8 @@ struct State {
     replicas: BTreeMap<DiskNumber, Held>,
     answers: HashMap<RequestId, Answered>,
     next_request: u64,
+    /// Requests that wait until a node which is behind has room.
+    waiting: VecDeque<(RequestId, Request)>,
     /// Placements and removals under way.
     placing: usize,
     started: Option<oneshot::Sender<Outcome>>,
@@ -97,7 +106,10 @@ struct State {
     resyncs: BTreeMap<DiskNumber, u64>,
     /// Stale disks that are being made ready to join.
     rejoining: BTreeSet<DiskNumber>,
+    /// Disks whose incarnation the volume's record has (V7), of a volume with several replicas.
+    noted: BTreeSet<DiskNumber>,
     hosted: Hosted,
+    others: Option<Arc<Others>>,
 }
 
 /// The volume's replica on one disk.
@@ -130,6 +142,7 @@ impl Machine {
             replicas: replicas_here,
             answers: HashMap::new(),
             next_request: 0,
+            waiting: VecDeque::new(),
             placing: 0,
             started: None,
             settled: None,
@@ -137,12 +150,14 @@ impl Machine {
             copies: BTreeMap::new(),
             resyncs: BTreeMap::new(),
             rejoining: BTreeSet::new(),
+            noted: BTreeSet::new(),
             hosted: Hosted::default(),
+            others: node.others.clone(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
         let machine = Arc::new(Self {
             volume,
-            replicas,
+            replicas: AtomicU8::new(replicas),
             node,
             damage,
             lost: Mutex::default(),
@@ -151,6 +166,16 @@ impl Machine {
         });
         machine.node.machines.lock().push(Arc::downgrade(&machine));
         machine
+    }
+
+    /// How many replicas each extent is to have.
+    pub fn replicas(&self) -> u8 {
+        self.replicas.load(Ordering::Acquire)
+    }
+
+    /// Each extent is to have so many from now on.
+    pub fn set_replicas(&self, replicas: u8) {
+        self.replicas.store(replicas, Ordering::Release);
     }
 
     /// Makes a head in place of the one before, which must be quiet, and waits until every replica
@@ -165,6 +190,7 @@ impl Machine {
     ) -> Outcome {
         let (tell, told) = oneshot::channel();
         self.know_lost(placements.lost.clone());
+        self.serve_here();
         let deeds = {
             let mut state = self.state.lock();
             state.head = Some(Head::new(HeadStart {
@@ -172,7 +198,7 @@ impl Machine {
                 epoch,
                 size,
                 quota: self.blocks(quota),
-                settings: HeadSettings::for_replicas(self.replicas),
+                settings: HeadSettings::for_replicas(self.replicas()),
                 disks: state.needed(&placements),
                 extents: placements.placed,
                 lost: placements.lost,
@@ -263,6 +289,10 @@ impl Machine {
             let id = RequestId(state.next_request);
             state.next_request += 1;
             state.answers.insert(id, answer);
+            if !state.has_room() {
+                state.waiting.push_back((id, request));
+                return;
+            }
             state.feed(self.now(), Input::Head(HeadEvent::Request(id, request)))
         };
         self.perform(deeds);
@@ -287,6 +317,7 @@ impl Machine {
     /// Time went by.
     pub fn tick(self: &Arc<Self>) {
         self.join_disks();
+        self.submit_waiting();
         self.head_event(HeadEvent::Tick);
         self.rest_if_unused();
     }
@@ -321,6 +352,8 @@ impl State {
         let head = self.head.take();
         self.copies.clear();
         self.resyncs.clear();
+        self.waiting.clear();
+        self.noted.clear();
         if let Some(epoch) = head.map(|head| head.epoch()) {
             for held in self.replicas.values_mut() {
                 held.give_back_grant_of(epoch);
@@ -365,10 +398,7 @@ impl State {
         head.handle(now, event, &mut effects);
         for effect in effects {
             match effect {
-                HeadEffect::Send(message) => {
-                    let disk = message.disk;
-                    inputs.push_back(Input::Replica(disk, ReplicaEvent::Message(message)));
-                }
+                HeadEffect::Send(message) => self.route(message, inputs, deeds),
                 HeadEffect::Reply(id, reply) => self.reply(id, reply, deeds),
                 HeadEffect::Place(extents) => {
                     self.placing += 1;

@@ -1,10 +1,31 @@
 //! This node among the others of its cluster.
 
+mod follow;
+mod heads;
+mod lease;
+pub(crate) mod others;
+mod presence;
+mod stay;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use volumed_cluster::{Node, NodeId, NodeName, NodeNumber};
 use volumed_core::ByteCount;
+use volumed_meta::{MetaStore, StoreError};
 use volumed_peer::{Identity, Security, Settings};
 
-use crate::volumes::Volumes;
+use crate::machine;
+use crate::store::records::VERSION;
+use crate::volumes::{Shared, Volumes};
+use heads::HeadsHere;
+use others::Others;
+use presence::Presence;
+
+/// How long a head that begins waits for links.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+const LOOK: Duration = Duration::from_millis(20);
 
 /// This node, if it is in a cluster.
 #[derive(Clone)]
@@ -52,12 +73,117 @@ impl Volumes {
     /// Keeps links with these nodes, and with no others; this node among them is passed over. To be called
     /// whenever they change.
     pub fn know_nodes(&self, nodes: Vec<Node>) {
-        let _ = (self, nodes);
+        if let Some(others) = &self.shared.node.others {
+            others.know(nodes);
+        }
+    }
+
+    /// How long this node may serve without hearing from the store again; `None` if that does not matter, since
+    /// it is in no cluster.
+    pub fn lease(&self) -> Option<Duration> {
+        let others = self.shared.node.others.as_ref()?;
+        Some(others.lease.left())
     }
 
     /// Every node of the cluster, by number; none without one.
     pub fn nodes(&self) -> Vec<NodeView> {
-        let _ = self;
-        Vec::new()
+        let Some(others) = &self.shared.node.others else {
+            return Vec::new();
+        };
+        let known = others.known();
+        let known = known.values().map(|node| other_view(others, node));
+        let mut all: Vec<_> = known.chain([self.own_view(others)]).collect();
+        all.sort_by_key(|node| node.number);
+        all
+    }
+
+    fn own_view(&self, others: &Others) -> NodeView {
+        let presence = self.shared.presence();
+        let own = &others.own;
+        let id = NodeId(own.identity.node.0);
+        NodeView {
+            here: true,
+            up: others.lease.stands(),
+            unreachable: None,
+            ..view((id, own.number, own.name.clone()), &presence)
+        }
+    }
+}
+
+fn other_view(others: &Others, node: &Node) -> NodeView {
+    let present = others.presence(node.number.0);
+    let up = present.is_some();
+    let presence = present.unwrap_or(Presence {
+        version: VERSION,
+        disks: Vec::new(),
+        served: 0,
+    });
+    NodeView {
+        here: false,
+        up,
+        unreachable: others.unreachable(node),
+        ..view((node.id, node.number, node.name.clone()), &presence)
+    }
+}
+
+fn view((id, number, name): (NodeId, NodeNumber, NodeName), presence: &Presence) -> NodeView {
+    let disks = &presence.disks;
+    NodeView {
+        id,
+        number,
+        name,
+        here: false,
+        up: true,
+        unreachable: None,
+        disks: disks.len() as u32,
+        capacity: ByteCount(disks.iter().map(|disk| disk.capacity).sum()),
+        used: ByteCount(disks.iter().map(|disk| disk.used).sum()),
+        free: ByteCount(disks.iter().map(|disk| disk.free).sum()),
+        served: presence.served,
+    }
+}
+
+/// Begins to follow the other nodes, and to stay among them.
+pub(crate) fn begin(shared: &Arc<Shared>) {
+    let Some(others) = &shared.node.others else {
+        return;
+    };
+    let weak = || (Arc::downgrade(shared), Arc::clone(others));
+    let (volumes, of) = weak();
+    tokio::spawn(follow::follow(volumes, of));
+    let (volumes, of) = weak();
+    tokio::spawn(stay::stay(volumes, of));
+    let (volumes, of) = weak();
+    tokio::spawn(stay::end_when_it_ends(volumes, of));
+}
+
+/// What a node needs before its volumes can be started: a lease, and whom it can ask.
+pub(crate) async fn join(
+    store: &dyn MetaStore,
+    own: Option<OwnNode>,
+) -> Result<Option<Arc<Others>>, StoreError> {
+    let Some(own) = own else { return Ok(None) };
+    let others = Others::new(own);
+    others.lease.take(store).await?;
+    others.saw_all(presence::read(store).await?);
+    Ok(Some(Arc::new(others)))
+}
+
+impl machine::Node {
+    /// Has links tell this node's heads what becomes of what they ask.
+    pub(crate) fn connect(self: &Arc<Self>) {
+        if let Some(others) = &self.others {
+            others.connect(Arc::new(HeadsHere(Arc::downgrade(self))));
+        }
+    }
+
+    /// Waits a moment for links to nodes that are up: without them, a head that begins would have to take their
+    /// disks for stale.
+    pub(crate) async fn await_links(&self) {
+        let Some(others) = &self.others else { return };
+        let deadline = Instant::now() + PATIENCE;
+        while others.awaited() && Instant::now() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }

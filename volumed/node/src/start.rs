@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::Replica;
 use volumed_core::{DiskNumber, VolumeId};
@@ -23,6 +23,7 @@ use crate::disks::{DiskMap, Disks, PoolDisk};
 use crate::error::{AttachError, StartError};
 use crate::machine::{Held, Machine, Node};
 use crate::name::VolumeName;
+use crate::nodes::{self, OwnNode};
 use crate::scrub;
 use crate::store::recorded::{Recorded, placements_error, read_volumes};
 use crate::store::records::{DiskRecord, decode, disk_key};
@@ -35,11 +36,13 @@ pub(super) async fn start(
     store: Arc<dyn MetaStore>,
     settings: Vec<DiskSettings>,
     open_extents: OpenExtents,
+    own: Option<OwnNode>,
 ) -> Result<(Arc<Node>, BTreeMap<VolumeName, Arc<Volume>>), StartError> {
     if settings.is_empty() {
         return Err(StartError::NoDisks);
     }
-    let settings = with_added(&*store, settings).await?;
+    let number = own.as_ref().map(|own| own.number);
+    let settings = with_added(&*store, settings, number).await?;
     let opened = open_disks(settings, open_extents).await?;
     let state = StoreState::read(&*store).await?;
     let mut recorded = read_volumes(&*store).await?;
@@ -51,13 +54,14 @@ pub(super) async fn start(
         left,
     } = sort(&*store, &state, opened).await?;
     scrub::check(&*store).await?;
-    let (missing, removed) = absent(&*store, &disks, left).await?;
+    let (missing, removed) = absent(&*store, &disks, left, number).await?;
     for volume in recorded.values_mut() {
         volume.placements.lose(&removed.numbers);
     }
-    // Nobody goes on with a copy that an earlier process began.
+    // Nobody goes on with a copy that an earlier process began; in a cluster, a head elsewhere may.
     let copies: Vec<_> = recorded
         .iter_mut()
+        .filter(|_| own.is_none())
         .map(|(&volume, it)| (volume, it.placements.forget_copies()))
         .collect();
     // V11: nothing is changed on any disk or in the store before all disks agree with the store. A
@@ -77,8 +81,9 @@ pub(super) async fn start(
         let number = join(&*store, &disk, None).await?;
         disks.insert(number, Arc::new(disk));
     }
-    let disks = serve(&*store, state, disks).await?;
+    let disks = serve(&*store, state, disks, number).await?;
     let here = pool_disks(disks).map_err(StartError::Threads)?;
+    let others = nodes::join(&*store, own).await?;
     let node = Arc::new(Node {
         store,
         base,
@@ -88,7 +93,10 @@ pub(super) async fn start(
         runtime: tokio::runtime::Handle::current(),
         started: Instant::now(),
         machines: Mutex::default(),
+        others,
+        served: RwLock::default(),
     });
+    node.connect();
     let recovering = Arc::clone(&node);
     let volumes = blocking(move || {
         leftovers.into_iter().for_each(Leftovers::collect);
@@ -210,6 +218,7 @@ pub(crate) fn recover_volume(
     let Recorded {
         name,
         record,
+        revision,
         placements,
         mut damage,
     } = recorded;
@@ -231,5 +240,5 @@ pub(crate) fn recover_volume(
     }
     let machine = Machine::new(id, record.replicas, Arc::clone(node), replicas);
     machine.know_lost(placements.lost);
-    Ok(Volume::new(id, name, record, machine))
+    Ok(Volume::new(id, name, (record, revision), machine))
 }

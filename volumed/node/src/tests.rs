@@ -15,7 +15,9 @@ use super::{
     VolumeName, Volumes,
 };
 
+mod cluster;
 mod copies;
+mod cut_off;
 mod damage;
 mod disks;
 mod growth;

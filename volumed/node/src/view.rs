@@ -35,6 +35,8 @@ pub struct VolumeView {
     pub size: ByteCount,
     /// Copies of every extent.
     pub replicas: u8,
+    /// There are to be more when the cluster has more nodes.
+    pub auto_replicas: bool,
     /// Held in the pool, one replica counted.
     pub used: ByteCount,
     /// 0 when the volume was never opened.

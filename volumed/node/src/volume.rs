@@ -1,11 +1,14 @@
 //! One volume: its record, its machines and its session.
 
 pub(crate) mod auto_grow;
-mod create;
+pub(crate) mod create;
 mod damage;
 pub(crate) mod export;
 pub(crate) mod growth;
+mod load;
 pub(crate) mod quota;
+mod replicas;
+pub(crate) mod serving;
 pub(crate) mod token;
 mod unflushed;
 
@@ -14,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use volumed_core::{ByteCount, DiskNumber, Epoch, Incarnation, IoError, VolumeId};
-use volumed_meta::{Change, Compare, Entry, Outcome};
+use volumed_meta::{Change, Compare, Entry, Outcome, Revision};
 
 use crate::error::{AttachError, DeleteVolumeError, DetachError, OpenExportError, PlacementsError};
 use crate::machine::{Machine, Node};
@@ -26,14 +29,15 @@ use crate::store::records::{
 };
 use crate::view::{Attachment, VolumeView};
 use crate::volume::export::{Export, Session};
+use crate::volume::serving::Claim;
 use crate::volume::token::TokenRecord;
 
 pub(super) struct Volume {
     pub id: VolumeId,
     pub name: VolumeName,
     pub machine: Arc<Machine>,
-    /// As it was last read or written.
-    record: Mutex<VolumeRecord>,
+    /// As it was last read or written, and when that was.
+    record: Mutex<(VolumeRecord, Revision)>,
     /// Held through every change of owner.
     pub(super) seat: tokio::sync::Mutex<Seat>,
     /// A task makes it larger just now.
@@ -50,7 +54,7 @@ impl Volume {
     pub fn new(
         id: VolumeId,
         name: VolumeName,
-        record: VolumeRecord,
+        record: (VolumeRecord, Revision),
         machine: Arc<Machine>,
     ) -> Arc<Self> {
         let (record, seat) = (Mutex::new(record), tokio::sync::Mutex::default());
@@ -65,12 +69,13 @@ impl Volume {
     }
 
     pub fn view(&self) -> VolumeView {
-        let record = self.record.lock();
+        let record = &self.record.lock().0;
         VolumeView {
             id: self.id,
             name: self.name.clone(),
             size: ByteCount(record.size),
             replicas: record.replicas,
+            auto_replicas: record.auto_replicas,
             used: self.machine.used(),
             epoch: Epoch(record.epoch),
             owner: record.owner.as_ref().and_then(|owner| owner.parse().ok()),
@@ -79,14 +84,17 @@ impl Volume {
             lost: self.machine.lost_blocks(),
             quota: record.quota.map(ByteCount),
             stale: self.machine.stale_views(),
-            node: None,
+            node: self.serving_node(record),
         }
     }
 
     /// V1, V2: ends the session before and begins one for `owner`.
-    pub async fn attach(&self, owner: OwnerId) -> Result<Attachment, AttachError> {
+    pub async fn attach(&self, owner: OwnerId, claim: Claim) -> Result<Attachment, AttachError> {
         let mut seat = self.seat.lock().await;
-        self.begin(&mut seat, Some(owner), None).await?;
+        if claim == Claim::UnlessServed {
+            self.refuse_if_served_elsewhere().await?;
+        }
+        self.begin(&mut seat, (Some(owner), claim), None).await?;
         self.attachment()
     }
 
@@ -97,17 +105,30 @@ impl Volume {
         if seat.deleted {
             return Err(AttachError::NotFound(self.name.clone()));
         }
+        self.refresh().await?;
         if self.owner().as_ref() != Some(&owner) {
             return Err(AttachError::NotOwner(self.name.clone(), owner));
         }
         self.end(&mut seat).await;
         let token = self.kept_token().await?;
-        self.begin(&mut seat, Some(owner), token).await?;
+        self.begin(&mut seat, (Some(owner), Claim::Again), token)
+            .await?;
         self.attachment()
     }
 
+    /// Reads the record anew, where another node may have changed it.
+    async fn refresh(&self) -> Result<(), AttachError> {
+        if self.node().others.is_none() {
+            return Ok(());
+        }
+        let entry = self.entry().await?;
+        let entry = entry.ok_or_else(|| AttachError::NotFound(self.name.clone()))?;
+        self.know(decode(&entry)?, entry.modified);
+        Ok(())
+    }
+
     fn attachment(&self) -> Result<Attachment, AttachError> {
-        let record = self.record.lock();
+        let record = &self.record.lock().0;
         let token = record.token.as_ref().map(|record| record.token);
         Ok(Attachment {
             epoch: Epoch(record.epoch),
@@ -117,19 +138,19 @@ impl Volume {
     }
 
     pub(super) fn owner(&self) -> Option<OwnerId> {
-        let record = self.record.lock();
+        let record = &self.record.lock().0;
         record.owner.as_ref().and_then(|owner| owner.parse().ok())
     }
 
     pub(super) fn token(&self) -> Option<TokenRecord> {
-        self.record.lock().token.clone()
+        self.record.lock().0.token.clone()
     }
 
     /// `kept`: the token under which the owner goes on; without it, it gets a new one.
     pub(super) async fn begin(
         &self,
         seat: &mut Seat,
-        owner: Option<OwnerId>,
+        (owner, claim): (Option<OwnerId>, Claim),
         kept: Option<TokenRecord>,
     ) -> Result<(), AttachError> {
         if seat.deleted {
@@ -142,7 +163,7 @@ impl Volume {
             None => owner.as_ref().map(|_| TokenRecord::new(&disks)),
         };
         let (epoch, size) = self
-            .start_head(|record| {
+            .start_head(claim, |record| {
                 record.owner = owner.as_ref().map(|owner| owner.as_str().to_owned());
                 record.token.clone_from(&token);
             })
@@ -154,17 +175,23 @@ impl Volume {
     /// Has a head under a new epoch, which nobody may be served by before.
     async fn start_head(
         &self,
+        claim: Claim,
         edit: impl Fn(&mut VolumeRecord),
     ) -> Result<(Epoch, ByteCount), AttachError> {
-        let record = self
-            .change_record(|record| {
-                record.epoch += 1;
-                edit(record);
-            })
-            .await?;
+        let record = self.claim(claim, edit).await?;
+        let begun = self.begin_head(&record).await;
+        if begun.is_err() {
+            self.leave(Epoch(record.epoch)).await;
+        }
+        begun
+    }
+
+    async fn begin_head(&self, record: &VolumeRecord) -> Result<(Epoch, ByteCount), AttachError> {
         let (epoch, size) = (Epoch(record.epoch), ByteCount(record.size));
+        self.machine.set_replicas(record.replicas);
         let quota = record.quota.map(ByteCount);
-        let placements = self.load_placements().await?;
+        let placements = self.placements_of_head().await?;
+        self.node().await_links().await;
         let known = record.in_sync.iter();
         let known = known.map(|(&disk, &it)| (DiskNumber(disk), Incarnation(it)));
         let known = known.collect();
@@ -175,6 +202,7 @@ impl Volume {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
+        self.repair_known_damage().await;
         if record.replicas > 1 {
             // Nothing was acknowledged yet under other incarnations than these.
             let in_sync = self.machine.in_sync();
@@ -183,6 +211,7 @@ impl Volume {
                 record.in_sync.extend(serving);
             })
             .await?;
+            self.machine.noted(in_sync.keys().copied());
         }
         Ok((epoch, size))
     }
@@ -190,13 +219,31 @@ impl Volume {
     /// Where the volume is, and what is lost of it.
     pub(super) async fn load_placements(&self) -> Result<Placements, AttachError> {
         let placements = placements::load(&*self.node().store, self.id).await;
-        let mut placements = placements.map_err(|error| match error {
+        let mut placements = placements.map_err(|error| self.placements_failed(error))?;
+        placements.lose(&self.node().disks.removed());
+        Ok(placements)
+    }
+
+    /// The same for a head: nobody goes on with the copies that an earlier one began, and what is on this
+    /// node is the nearest.
+    async fn placements_of_head(&self) -> Result<Placements, AttachError> {
+        let mut placements = self.load_placements().await?;
+        let (store, id) = (&*self.node().store, self.id);
+        for file in placements.forget_copies() {
+            let forgotten = placements::forget_copies(store, id, file).await;
+            forgotten.map_err(|error| self.placements_failed(error))?;
+        }
+        let here = self.node().disks.all();
+        placements.nearest_first(|disk| here.contains_key(&disk));
+        Ok(placements)
+    }
+
+    fn placements_failed(&self, error: PlacementsError) -> AttachError {
+        match error {
             PlacementsError::Record(error) => AttachError::Record(error),
             PlacementsError::Store(error) => AttachError::Store(error),
             PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
-        })?;
-        placements.lose(&self.node().disks.removed());
-        Ok(placements)
+        }
     }
 
     /// Has a head, also while nobody has the volume: what it holds is to be moved.
@@ -206,7 +253,7 @@ impl Volume {
             return Err(AttachError::NotFound(self.name.clone()));
         }
         if !self.machine.has_head() {
-            self.start_head(|_| {}).await?;
+            self.start_head(Claim::UnlessServed, |_| {}).await?;
         }
         Ok(())
     }
@@ -225,7 +272,11 @@ impl Volume {
         if let Some(session) = seat.session.take() {
             session.end().await;
         }
+        let epoch = self.machine.head_epoch();
         self.machine.end_head(false).await;
+        if let Some(epoch) = epoch {
+            self.leave(epoch).await;
+        }
     }
 
     pub async fn detach(&self, owner: &OwnerId) -> Result<(), DetachError> {
@@ -233,7 +284,9 @@ impl Volume {
         if seat.deleted {
             return Err(DetachError::NotFound(self.name.clone()));
         }
-        if self.record.lock().owner.as_deref() != Some(owner.as_str()) {
+        // What is known here may be from before another node took the volume over.
+        let _ = self.refresh().await;
+        if self.record.lock().0.owner.as_deref() != Some(owner.as_str()) {
             return Err(DetachError::NotOwner(self.name.clone(), owner.clone()));
         }
         if self.settle(&mut seat).await.is_err() {
@@ -263,8 +316,12 @@ impl Volume {
         }
         self.machine.quiet(false).await;
         let settled = self.machine.settle().await;
+        let epoch = self.machine.head_epoch();
         self.machine.end_head(true).await;
         self.machine.rest();
+        if let Some(epoch) = epoch {
+            self.leave(epoch).await;
+        }
         settled
     }
 
@@ -284,11 +341,12 @@ impl Volume {
             }
             Access::Token(token) => self.open_again(&mut seat, token).await,
             Access::Anybody => {
-                if self.record.lock().owner.is_some() {
+                if self.record.lock().0.owner.is_some() {
                     return Err(OpenExportError::Owned(self.name.clone()));
                 }
                 if seat.session.is_none() {
-                    self.begin(&mut seat, None, None).await?;
+                    self.begin(&mut seat, (None, Claim::UnlessServed), None)
+                        .await?;
                 }
                 self.export(&seat)
             }
@@ -308,6 +366,9 @@ impl Volume {
             return Err(DeleteVolumeError::NotFound(self.name.clone()));
         }
         if seat.session.as_ref().is_some_and(Session::in_use) {
+            return Err(DeleteVolumeError::Attached(self.name.clone()));
+        }
+        if self.served_elsewhere().await?.is_some() {
             return Err(DeleteVolumeError::Attached(self.name.clone()));
         }
         self.end(&mut seat).await;
@@ -362,9 +423,9 @@ impl Volume {
             edit(&mut record);
             let same = Compare::Unchanged(entry.key.clone(), entry.modified);
             let put = Change::Put(entry.key, encode(&record));
-            if let Outcome::Committed(_) = self.node().store.transact(vec![same], vec![put]).await?
-            {
-                *self.record.lock() = record.clone();
+            let changed = self.node().store.transact(vec![same], vec![put]).await?;
+            if let Outcome::Committed(revision) = changed {
+                self.know(record.clone(), revision);
                 return Ok(record);
             }
         }

@@ -19,7 +19,7 @@ use crate::error::{
 };
 use crate::machine::Node;
 use crate::name::{ExportName, OwnerId, VolumeName};
-use crate::nodes::OwnNode;
+use crate::nodes::{self, OwnNode};
 use crate::scrub::Scrubs;
 use crate::start::start;
 use crate::store::copies::Copies;
@@ -27,6 +27,7 @@ use crate::view::{Attachment, DiskSettings, DiskState, DiskView, PoolView, Volum
 use crate::volume::Volume;
 use crate::volume::auto_grow::AutoGrow;
 use crate::volume::export::Export;
+use crate::volume::serving::Claim;
 
 /// How often idle regions are cleaned and disks are measured.
 const TICK: Duration = Duration::from_secs(1);
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub node: Arc<Node>,
     pub volumes: RwLock<BTreeMap<VolumeName, Arc<Volume>>>,
     pub stopping: AtomicBool,
+    /// Every volume is stopped.
+    stopped: AtomicBool,
     pub copies: Copies,
     pub scrubs: Scrubs,
     pub drains: Drains,
@@ -68,18 +71,19 @@ impl Volumes {
         open_extents: OpenExtents,
         own: Option<OwnNode>,
     ) -> Result<Self, StartError> {
-        let _ = own;
-        let (node, volumes) = start(store, disks, open_extents).await?;
+        let (node, volumes) = start(store, disks, open_extents, own).await?;
         let (volumes, stopping) = (RwLock::new(volumes), AtomicBool::new(false));
         let shared = Arc::new(Shared {
             node,
             volumes,
             stopping,
+            stopped: AtomicBool::new(false),
             copies: Copies::default(),
             scrubs: Scrubs::default(),
             drains: Drains::default(),
             disk_turn: tokio::sync::Mutex::default(),
         });
+        nodes::begin(&shared);
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {
             loop {
@@ -105,6 +109,7 @@ impl Volumes {
     pub async fn show(&self, name: &VolumeName) -> Result<VolumeView, ShowVolumeError> {
         let volume = self
             .find(name)
+            .await?
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
         Ok(volume.view())
     }
@@ -120,6 +125,7 @@ impl Volumes {
     ) -> Result<VolumeView, GrowVolumeError> {
         let volume = self
             .find(name)
+            .await?
             .ok_or_else(|| GrowVolumeError::NotFound(name.clone()))?;
         volume.grow(size, auto).await?;
         Ok(volume.view())
@@ -134,6 +140,7 @@ impl Volumes {
     ) -> Result<VolumeView, LimitVolumeError> {
         let volume = self
             .find(name)
+            .await?
             .ok_or_else(|| LimitVolumeError::NotFound(name.clone()))?;
         volume.limit(quota).await?;
         Ok(volume.view())
@@ -143,6 +150,7 @@ impl Volumes {
     pub async fn delete(&self, name: &VolumeName) -> Result<(), DeleteVolumeError> {
         let volume = self
             .find(name)
+            .await?
             .ok_or_else(|| DeleteVolumeError::NotFound(name.clone()))?;
         volume.delete().await?;
         let mut volumes = self.shared.volumes.write();
@@ -156,6 +164,12 @@ impl Volumes {
     /// All disks together.
     pub async fn pool(&self) -> Result<PoolView, ShowVolumeError> {
         let mut pool = PoolView::default();
+        for node in self.nodes().iter().filter(|node| !node.here) {
+            pool.capacity.0 += node.capacity.0;
+            pool.used.0 += node.used.0;
+            pool.free.0 += node.free.0;
+            pool.disks += node.disks;
+        }
         for disk in self.disks().await {
             pool.capacity.0 += disk.capacity.0;
             pool.used.0 += disk.used.0;
@@ -208,7 +222,8 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        self.find_attachable(name)?.attach(owner).await
+        let volume = self.find_attachable(name).await?;
+        volume.attach(owner, Claim::TakeOver).await
     }
 
     /// The same, unless another node serves the volume.
@@ -217,7 +232,8 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        self.find_attachable(name)?.attach(owner).await
+        let volume = self.find_attachable(name).await?;
+        volume.attach(owner, Claim::UnlessServed).await
     }
 
     /// Attaches anew for `owner`, unless somebody else has the volume by now: for an owner whose
@@ -228,14 +244,16 @@ impl Volumes {
         name: &VolumeName,
         owner: OwnerId,
     ) -> Result<Attachment, AttachError> {
-        self.find_attachable(name)?.attach_again(owner).await
+        let volume = self.find_attachable(name).await?;
+        volume.attach_again(owner).await
     }
 
-    fn find_attachable(&self, name: &VolumeName) -> Result<Arc<Volume>, AttachError> {
+    async fn find_attachable(&self, name: &VolumeName) -> Result<Arc<Volume>, AttachError> {
         if self.stopping() {
             return Err(AttachError::Stopping);
         }
         self.find(name)
+            .await?
             .ok_or_else(|| AttachError::NotFound(name.clone()))
     }
 
@@ -243,6 +261,7 @@ impl Volumes {
     pub async fn detach(&self, name: &VolumeName, owner: &OwnerId) -> Result<(), DetachError> {
         let volume = self
             .find(name)
+            .await?
             .ok_or_else(|| DetachError::NotFound(name.clone()))?;
         volume.detach(owner).await
     }
@@ -252,7 +271,7 @@ impl Volumes {
         if self.stopping() {
             return Err(AttachError::Stopping.into());
         }
-        let found = self.find(&export.volume);
+        let found = self.find(&export.volume).await.map_err(AttachError::from)?;
         let volume = found.ok_or_else(|| OpenExportError::NotFound(export.volume.clone()))?;
         volume.open(export.access).await
     }
@@ -265,18 +284,28 @@ impl Volumes {
             stopping.spawn(async move { volume.stop().await });
         }
         stopping.join_all().await;
+        self.shared.stopped.store(true, Ordering::Release);
+        if let Some(others) = &self.shared.node.others
+            && let Err(error) = others.lease.end(&*self.shared.node.store).await
+        {
+            tracing::warn!(%error, "other nodes take over only when this node's lease has ended");
+        }
     }
 
     pub(crate) fn stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
     }
-
-    pub(crate) fn find(&self, name: &VolumeName) -> Option<Arc<Volume>> {
-        self.shared.volumes.read().get(name).cloned()
-    }
 }
 
 impl Shared {
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     pub fn all(&self) -> Vec<Arc<Volume>> {
         self.volumes.read().values().cloned().collect()
     }
@@ -302,7 +331,9 @@ impl Shared {
         for volume in volumes {
             volume.machine.keep_sums(sums);
             volume.machine.tick();
-            volume.grow_if_short();
+            if self.node.others.is_none() || volume.machine.has_head() {
+                volume.grow_if_short();
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use volumed_core::message::{Answer, Message};
+use bytes::Bytes;
+use volumed_core::message::{Answer, Message, ReplicaError};
 use volumed_core::wire::Frame;
 
 use crate::writer::Writer;
@@ -48,6 +49,18 @@ impl ReplyTo {
     pub fn answer(mut self, answer: Answer) {
         debug_assert_eq!(Sent::answered_by(&answer), self.sent, "V12");
         self.send(answer);
+    }
+
+    /// The same, of what no replica did.
+    pub fn answer_with(mut self, result: Result<Bytes, ReplicaError>) {
+        let Sent {
+            volume,
+            disk,
+            epoch,
+            op,
+        } = self.sent;
+        let absent = Answer::of_absent(volume, disk, epoch, op);
+        self.send(Answer { result, ..absent });
     }
 
     fn send(&mut self, answer: Answer) {

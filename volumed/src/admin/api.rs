@@ -4,6 +4,7 @@ use std::sync::Arc;
 use volumed_meta::Location;
 use volumed_node::Volumes;
 
+use crate::cluster::Nodes;
 use crate::metrics::Metrics;
 
 /// What the API shows and changes.
@@ -11,6 +12,8 @@ use crate::metrics::Metrics;
 pub struct Api {
     /// The node's volumes.
     pub volumes: Volumes,
+    /// The nodes of its cluster, if it is in one.
+    pub cluster: Option<Nodes>,
     /// Where NBD is served.
     pub nbd_socket: PathBuf,
     /// Where the files of extents are handed out (V14).

@@ -19,5 +19,9 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "None, if all is well", body = Vec<Finding>), Refused)
 )]
 async fn list(State(api): State<Api>) -> Json<Vec<Finding>> {
-    Json(crate::findings::findings(&api.volumes).await)
+    let mut found = crate::findings::findings(&api.volumes).await;
+    if let Some(nodes) = &api.cluster {
+        found.extend(nodes.findings());
+    }
+    Json(found)
 }

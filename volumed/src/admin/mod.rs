@@ -7,6 +7,7 @@ mod disk;
 mod finding;
 mod health;
 mod metrics;
+mod node;
 mod pool;
 mod refused;
 mod scrub;
@@ -84,6 +85,7 @@ fn routes() -> OpenApiRouter<Api> {
         .merge(disk::routes())
         .merge(scrub::routes())
         .merge(store::routes())
+        .merge(node::routes())
         .merge(finding::routes())
         .merge(health_routes())
 }

@@ -9,7 +9,7 @@ use volumed_meta::StoreError;
 use volumed_node::{
     AttachError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError,
-    ShowVolumeError,
+    SetReplicasError, ShowVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -153,6 +153,20 @@ impl From<LimitVolumeError> for Refused {
     }
 }
 
+impl From<SetReplicasError> for Refused {
+    fn from(error: SetReplicasError) -> Self {
+        let code = match &error {
+            SetReplicasError::NotFound(_) => ErrorCode::VolumeNotFound,
+            SetReplicasError::Replicas { .. } | SetReplicasError::Fewer(..) => {
+                ErrorCode::InvalidReplicas
+            }
+            SetReplicasError::Record(error) => record_code(error),
+            SetReplicasError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<DeleteVolumeError> for Refused {
     fn from(error: DeleteVolumeError) -> Self {
         let code = match &error {
@@ -169,8 +183,9 @@ impl From<AttachError> for Refused {
     fn from(error: AttachError) -> Self {
         let code = match &error {
             AttachError::NotFound(_) => ErrorCode::VolumeNotFound,
-            AttachError::NotOwner(..) => ErrorCode::NotOwner,
+            AttachError::NotOwner(..) | AttachError::Overtaken(_) => ErrorCode::NotOwner,
             AttachError::ServedElsewhere(..) => ErrorCode::ServedElsewhere,
+            AttachError::NoLease(_) => ErrorCode::StoreUnavailable,
             AttachError::Exhausted => ErrorCode::Exhausted,
             AttachError::Io(_) => ErrorCode::Io,
             AttachError::Stopping => ErrorCode::ShuttingDown,

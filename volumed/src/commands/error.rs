@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use volumed_client::admin::{AdminError, BackUpError, ErrorCode};
+use volumed_cluster::ClusterError;
 use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
 use volumed_node::RestoreError;
 
+use crate::cluster::{FoundingError, JoiningError};
 use crate::kernel::KernelError;
 
 /// Why a command was not done.
@@ -43,6 +45,23 @@ pub enum CommandError {
     /// A daemon runs.
     #[error("the store can be restored while volumed is stopped: {0}")]
     Running(#[from] StateFolderError),
+    /// The same.
+    #[error("a node is made one of a cluster while volumed is stopped: {0}")]
+    ClusterRunning(StateFolderError),
+    /// Its store is no file.
+    #[error(
+        "this node is in a cluster, whose metadata store is in its etcd: a copy cannot be put in its place"
+    )]
+    RestoreInCluster,
+    /// Its folder cannot be read.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// No cluster was made.
+    #[error(transparent)]
+    Founding(#[from] FoundingError),
+    /// The node did not join.
+    #[error(transparent)]
+    Joining(#[from] JoiningError),
     /// None is meant.
     #[error("the pool has no disk {0:?}: volumed disk list shows them all")]
     NoDisk(String),
@@ -92,13 +111,17 @@ impl CommandError {
                 | KernelError::Owned { .. },
             ) => 4,
             Self::Admin(error) | Self::Kernel(KernelError::Admin(error)) => match error.code() {
-                Some(ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound) => 3,
+                Some(
+                    ErrorCode::VolumeNotFound | ErrorCode::DiskNotFound | ErrorCode::NodeNotFound,
+                ) => 3,
                 Some(
                     ErrorCode::VolumeExists
                     | ErrorCode::VolumeAttached
                     | ErrorCode::NotOwner
                     | ErrorCode::DiskExists
                     | ErrorCode::DiskState
+                    | ErrorCode::NodeState
+                    | ErrorCode::NotInCluster
                     | ErrorCode::WouldLose,
                 ) => 4,
                 _ => 1,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use volumed_cluster::Cluster;
 use volumed_core::size::display;
 use volumed_daemon::StateFolder;
 use volumed_meta::Location;
@@ -61,6 +62,9 @@ async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
     let settings = Settings::load(&arguments.settings, arguments.config.as_deref())?;
     // As long as it is held, no daemon starts.
     let _folder = StateFolder::open(&settings.data, "volumed")?;
+    if Cluster::open(&settings.data)?.is_some() {
+        return Err(CommandError::RestoreInCluster);
+    }
     let mut progress = Progress::new("checked");
     let beside = settings.beside_store("restoring");
     let restored = restore(

@@ -4,8 +4,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use volumed_client::admin::{
-    DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, PoolInfo, ScrubInfo, ScrubState,
-    StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
+    ClusterInfo, DamagedRange, DiskInfo, DiskState, DrainInfo, DrainState, NodeInfo, PoolInfo,
+    ScrubInfo, ScrubState, StoreCopies, StoreInfo, VolumeDamage, VolumeInfo,
 };
 use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
@@ -62,6 +62,72 @@ pub fn disk(disk: &DiskInfo) -> String {
     facts(&known)
 }
 
+/// Every node.
+pub fn nodes(nodes: &[NodeInfo]) -> String {
+    let rows = nodes.iter().map(|node| {
+        let etcd = match node.etcd {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "?",
+        };
+        vec![
+            node.number.to_string(),
+            node.name.clone(),
+            node.addresses.join(" "),
+            presence(node),
+            etcd.to_owned(),
+            node.disks.to_string(),
+            display(node.capacity),
+            share(node.used, node.capacity),
+            display(node.free),
+            node.served.to_string(),
+        ]
+    });
+    columns(
+        &[
+            "NODE", "NAME", "ADDRESS", "STATE", "ETCD", "DISKS", "CAPACITY", "USED", "FREE",
+            "SERVES",
+        ],
+        &[0, 5, 6, 7, 8, 9],
+        rows,
+    )
+}
+
+fn presence(node: &NodeInfo) -> String {
+    match node.down_since {
+        _ if node.up && node.unreachable.is_some() => "up, no link".to_owned(),
+        _ if node.up => "up".to_owned(),
+        Some(since) => format!("down since {}", when(since)),
+        None => "down".to_owned(),
+    }
+}
+
+/// The cluster.
+pub fn cluster(cluster: &ClusterInfo) -> String {
+    let members = cluster.members.as_ref().map_or_else(
+        || "does not answer".to_owned(),
+        |members| {
+            let member = |member: &volumed_client::admin::StoreMember| {
+                let name = member.node.as_deref().unwrap_or("a node that left");
+                match (member.votes, member.answers) {
+                    (false, _) => format!("{name} (learns)"),
+                    (true, false) => format!("{name} (does not answer)"),
+                    (true, true) => name.to_owned(),
+                }
+            };
+            members.iter().map(member).collect::<Vec<_>>().join(", ")
+        },
+    );
+    facts(&[
+        ("Cluster", cluster.id.clone()),
+        ("Fingerprint", cluster.fingerprint.clone()),
+        ("This node", cluster.node.clone()),
+        ("Nodes", cluster.nodes.to_string()),
+        ("etcd", members),
+        ("Certificate until (UTC)", when(cluster.certificate_expires)),
+    ])
+}
+
 /// How far a disk is emptied, on one line.
 pub fn progress(drain: &DrainInfo) -> String {
     const WIDTH: u64 = 30;
@@ -99,12 +165,17 @@ pub fn volumes(volumes: &[VolumeInfo]) -> String {
             display(volume.used),
             volume.quota.map_or_else(|| "-".to_owned(), display),
             volume.replicas.to_string(),
+            volume
+                .node
+                .map_or_else(|| "-".to_owned(), |node| node.to_string()),
             volume.owner.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
     columns(
-        &["VOLUME", "SIZE", "USED", "QUOTA", "REPLICAS", "OWNER"],
-        &[1, 2, 3, 4],
+        &[
+            "VOLUME", "SIZE", "USED", "QUOTA", "REPLICAS", "NODE", "OWNER",
+        ],
+        &[1, 2, 3, 4, 5],
         rows,
     )
 }
@@ -129,6 +200,12 @@ pub fn volume(volume: &VolumeInfo) -> String {
         ("Damaged", display(volume.damaged * BLOCK_SIZE)),
         ("Lost", display(volume.lost * BLOCK_SIZE)),
         ("Replicas", replicas(volume)),
+        (
+            "Served by node",
+            volume
+                .node
+                .map_or_else(|| "-".to_owned(), |node| node.to_string()),
+        ),
         ("Epoch", volume.epoch.to_string()),
         (
             "Owner",
@@ -155,7 +232,13 @@ fn replicas(volume: &VolumeInfo) -> String {
             None => format!("{disk} is stale"),
         }
     });
-    let facts = std::iter::once(volume.replicas.to_string()).chain(stale);
+    let more = if volume.auto_replicas {
+        ", more when there are more nodes"
+    } else {
+        ""
+    };
+    let number = format!("{}{more}", volume.replicas);
+    let facts = std::iter::once(number).chain(stale);
     facts.collect::<Vec<_>>().join("; ")
 }
 

@@ -12,7 +12,8 @@ use tokio::net::UnixStream;
 
 use super::{
     AddDisk, ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode,
-    Finding, GrowVolume, LimitVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
+    Finding, GrowVolume, LeaseInfo, LimitVolume, PoolInfo, ScrubInfo, SetReplicas, StoreInfo,
+    VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -114,6 +115,18 @@ impl AdminClient {
         let limit = LimitVolume { quota };
         self.call(Method::POST, &volume_path(name, "/quota"), Some(&limit))
             .await
+    }
+
+    /// Has a volume have so many copies of every extent, no fewer than now; 0 for as many as there are nodes.
+    pub async fn set_replicas(&self, name: &str, replicas: u8) -> Result<VolumeInfo, AdminError> {
+        let wanted = SetReplicas { replicas };
+        self.call(Method::POST, &volume_path(name, "/replicas"), Some(&wanted))
+            .await
+    }
+
+    /// How long the node may serve what nobody else does.
+    pub async fn lease(&self) -> Result<LeaseInfo, AdminError> {
+        self.get("/v1/lease").await
     }
 
     /// Deletes a volume that is not attached, and gives its space back.
@@ -265,11 +278,11 @@ impl AdminClient {
             .await
     }
 
-    async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {
+    pub(super) async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A, AdminError> {
         self.call::<(), A>(Method::GET, path, None).await
     }
 
-    async fn call<Q: Serialize, A: DeserializeOwned>(
+    pub(super) async fn call<Q: Serialize, A: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -336,7 +349,7 @@ pub(super) fn refusal(status: StatusCode, answer: &[u8]) -> AdminError {
 }
 
 #[derive(serde::Deserialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 fn volume_path(name: &str, action: &str) -> String {
     format!("/v1/volumes/{}{action}", segment(name))
@@ -344,7 +357,7 @@ fn volume_path(name: &str, action: &str) -> String {
 
 /// Escapes what cannot stand in a segment of a path. A segment of dots alone would change the
 /// path's meaning, so dots are escaped too.
-fn segment(name: &str) -> String {
+pub(super) fn segment(name: &str) -> String {
     use std::fmt::Write as _;
     let mut escaped = String::with_capacity(name.len());
     for byte in name.bytes() {

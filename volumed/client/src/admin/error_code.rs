@@ -67,6 +67,12 @@ error_codes! {
     WouldLose = 409,
     /// The directory cannot be a disk of this pool, or not now.
     DiskUnusable = 409,
+    /// This node is in no cluster.
+    NotInCluster = 409,
+    /// No node of the cluster has that name.
+    NodeNotFound = 404,
+    /// The node is not in a state in which this can be done.
+    NodeState = 409,
     /// The pool has no room.
     NoSpace = 507,
     /// The metadata store cannot be reached or failed.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::cluster::{Cluster, ClusterError, now};
 use crate::etcd::arguments::Beginning;
-use crate::etcd::member::{Member, MemberError, data_folder};
+use crate::etcd::member::{Member, MemberError, data_folder, forget_member};
 use crate::etcd::members::{EtcdError, EtcdMember, EtcdMembers, is_on};
 use crate::etcd::plan::{Presence, Seen, Step, plan};
 use crate::id::NodeId;
@@ -96,6 +96,18 @@ impl Keeper {
         if has_data(&data_folder(state)) {
             keeper.start(&Beginning::Alone)?;
         }
+        Ok(keeper)
+    }
+
+    /// On the first node of a cluster that is being made. What an earlier attempt left is removed.
+    pub fn found(
+        cluster: Arc<Cluster>,
+        state: &Path,
+        etcd: Option<PathBuf>,
+    ) -> Result<Self, MemberError> {
+        forget_member(state)?;
+        let mut keeper = Self::new(cluster, state, etcd)?;
+        keeper.begin()?;
         Ok(keeper)
     }
 

@@ -1,6 +1,6 @@
 //! This node's member of etcd: started, watched and stopped by the daemon.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,21 @@ struct Program {
 /// Where the member of a daemon with its state in `state` has its data.
 pub fn data_folder(state: &Path) -> PathBuf {
     state.join("etcd")
+}
+
+/// Removes what a member left on a node that is in no cluster: an attempt to make one did not come to its end.
+pub fn forget_member(state: &Path) -> Result<(), MemberError> {
+    let path = data_folder(state);
+    let removed = path.canonicalize().and_then(|data| {
+        process::stop_left_over(&data);
+        fs::remove_dir_all(&data)
+    });
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(MemberError::Folder { path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Member {
@@ -218,6 +233,9 @@ impl Shared {
     }
 }
 
+/// It warns at each start that its users' passwords are badly kept; there are no users.
+const NO_USERS: &str = "simple token is not cryptographically signed";
+
 /// A line of etcd's log. Of what it says in passing there is too much for a log that people read.
 fn log(line: &str) {
     #[derive(Deserialize)]
@@ -233,6 +251,7 @@ fn log(line: &str) {
         return;
     };
     match level.as_str() {
+        _ if msg == NO_USERS => {}
         "debug" | "info" => tracing::debug!(target: "etcd", error, "{msg}"),
         "warn" => tracing::warn!(target: "etcd", error, "{msg}"),
         _ => tracing::error!(target: "etcd", error, "{msg}"),

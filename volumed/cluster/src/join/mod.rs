@@ -9,5 +9,5 @@ pub(crate) mod wire;
 
 pub use invite::{InviteError, LONGEST_TOKEN_LIFE, TOKEN_LIFE, invite};
 pub use node::{CallError, JoinError, Unreached, fetch_authority, join, renew};
-pub use renewal::renew_regularly;
+pub use renewal::{renew_regularly, stay_valid};
 pub use signer::{Signer, SignerError};

@@ -137,13 +137,9 @@ pub async fn join(
     if checked != Ok(own.node) || !pinned {
         return Err(ClusterError::Unsigned.into());
     }
-    Ok(Cluster::settle(
-        data,
-        &own,
-        &certificate,
-        &authorities,
-        &members,
-    )?)
+    let cluster = Cluster::settle(data, &own, &certificate, &authorities, &members)?;
+    cluster.enter()?;
+    Ok(cluster)
 }
 
 /// Renews this node's certificate: it signs for itself, or asks another node. Its key stays.

@@ -34,6 +34,29 @@ pub async fn renew_regularly(cluster: Arc<Cluster>, signer: Signer) {
     }
 }
 
+/// The certificate that a node signs for itself.
+const ALONE: u64 = 60 * 60;
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Sees to it that a node which signs has a certificate that is valid by its own clock, until it is dropped. After a
+/// rack was off for longer than certificates live, nobody else could be asked, and no store answers before etcd has
+/// one. It is for an hour and in no record; [`renew_regularly`] takes one that is as soon as that is due.
+pub async fn stay_valid(cluster: Arc<Cluster>) {
+    loop {
+        let certificate = cluster.identity().certificate();
+        let is_valid = (certificate.begins..certificate.expires).contains(&now());
+        if !is_valid && cluster.authority().is_some() {
+            match cluster.sign_own(ALONE).await {
+                Ok(()) => tracing::warn!(
+                    "this node's certificate was not valid: it signed another for itself"
+                ),
+                Err(error) => tracing::error!(%error, "this node's certificate is not valid"),
+            }
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// Short before its end, for nobody should have to come and join the node again.
 fn before_retry(certificate: NodeCertificate, now: u64) -> Duration {
     let left = certificate.expires.saturating_sub(now);

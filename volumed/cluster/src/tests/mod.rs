@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// A node's name.
-fn name(text: &str) -> NodeName {
+pub fn name(text: &str) -> NodeName {
     text.parse().unwrap()
 }
 
 /// A place on loopback that nobody connects to, except at `cluster`.
-fn place(cluster: u16) -> Place {
+pub fn place(cluster: u16) -> Place {
     let ports = Ports {
         cluster,
         ..Ports::default()

@@ -10,7 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::tests::{Founder, name, place};
-use crate::{CERTIFICATE_LIFE, Cluster, Signer, join, now, peer, renew, renew_regularly};
+use crate::{
+    CERTIFICATE_LIFE, Cluster, Signer, join, now, peer, renew, renew_regularly, stay_valid,
+};
 
 const PROTOCOL: &[u8] = b"test/1";
 
@@ -46,6 +48,25 @@ impl Founder {
     async fn registry_nodes(&self) -> Vec<crate::Node> {
         crate::Registry::nodes(&*self.registry).await.unwrap()
     }
+}
+
+#[tokio::test]
+async fn a_node_that_signs_helps_itself_when_its_certificate_expired() {
+    let founder = Founder::new().await;
+    founder.cluster.sign_own(2).await.unwrap();
+    while now() < founder.cluster.identity().certificate().expires {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let staying = tokio::spawn(stay_valid(founder.cluster.clone()));
+    let mut renewed = founder.cluster.identity().renewed();
+    let next = renewed.wait_for(|certificate| certificate.expires > now() + 60);
+    tokio::time::timeout(Duration::from_mins(1), next)
+        .await
+        .unwrap()
+        .unwrap();
+    staying.abort();
+    let again = Cluster::open(founder.data.path()).unwrap().unwrap();
+    assert!(again.identity().certificate().expires > now() + 60);
 }
 
 #[tokio::test]

@@ -90,6 +90,16 @@ impl Extents {
         self.stale.union(&self.excluding).copied()
     }
 
+    /// Every extent from one on, in their order.
+    pub fn placed_from(
+        &self,
+        extent: ExtentIndex,
+    ) -> impl Iterator<Item = (ExtentIndex, &Placement)> {
+        self.placed
+            .range(extent..)
+            .map(|(extent, placed)| (*extent, placed))
+    }
+
     /// Disks that hold some extent, in sync or not.
     pub fn holders(&self) -> BTreeSet<DiskNumber> {
         let full = |it: &&(DiskNumber, Role)| it.1 == Role::Full;

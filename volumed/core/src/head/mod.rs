@@ -227,8 +227,9 @@ pub struct Head {
     disks: BTreeSet<DiskNumber>,
     /// Of the disks that answered the promise (V7).
     incarnations: BTreeMap<DiskNumber, Incarnation>,
-    /// Disks that left while they held something of the volume.
-    left: BTreeMap<DiskNumber, Incarnation>,
+    /// Disks that hold something of the volume and left, or were not here from the beginning, each with the
+    /// incarnation under which it was in sync last, as far as that is known.
+    left: BTreeMap<DiskNumber, Option<Incarnation>>,
     /// Disks whose replicas were asked to promise the epoch after the start.
     joining: BTreeSet<DiskNumber>,
     extents: Extents,
@@ -311,6 +312,14 @@ impl Head {
         self.started && self.disks.contains(&disk) && !self.extents.is_out(disk)
     }
 
+    /// Where every extent is, from one on.
+    pub fn placed_from(
+        &self,
+        extent: ExtentIndex,
+    ) -> impl Iterator<Item = (ExtentIndex, &Placement)> {
+        self.extents.placed_from(extent)
+    }
+
     /// The in-sync replicas of an extent, the nearest first, and its file on each.
     pub fn in_sync(&self, extent: ExtentIndex) -> Vec<(DiskNumber, ExtentFile)> {
         let Some(placement) = self.extents.get(extent) else {
@@ -344,6 +353,19 @@ impl Head {
         self.extents.out()
     }
 
+    /// Whether the disk was asked to join and has not said yes or no.
+    pub fn joins(&self, disk: DiskNumber) -> bool {
+        self.joining.contains(&disk)
+    }
+
+    /// The disks that hold something of the volume, and left or were never here: they are to join, those that
+    /// may lack something once their files are made.
+    pub fn away(&self) -> BTreeSet<DiskNumber> {
+        let left = self.left.keys().copied();
+        let away = left.chain(self.extents.out());
+        away.filter(|disk| !self.disks.contains(disk)).collect()
+    }
+
     /// The disks that serve the head and lack nothing, each with its incarnation.
     pub fn serving(&self) -> impl Iterator<Item = (DiskNumber, Incarnation)> {
         let here = self
@@ -356,6 +378,11 @@ impl Head {
     /// The incarnation under which a disk's replica serves this head, once it promised.
     pub fn incarnation(&self, disk: DiskNumber) -> Option<Incarnation> {
         self.incarnations.get(&disk).copied()
+    }
+
+    /// Blocks that take space on all disks together, as far as these said so.
+    pub fn allocated(&self) -> u64 {
+        self.space.allocated()
     }
 
     /// How many regions are dirty.

@@ -86,6 +86,11 @@ impl Space {
         }
     }
 
+    /// Blocks that take space, on all disks together.
+    pub fn allocated(&self) -> u64 {
+        self.accounts.values().map(|it| it.allocated).sum()
+    }
+
     /// The volume may hold so much from now on.
     pub fn limit(&mut self, quota: Option<u64>) {
         self.quota = quota;

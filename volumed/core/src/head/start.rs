@@ -48,8 +48,9 @@ impl Head {
         // One that is not here and can be done without is recorded stale; of what no other one holds,
         // reads fail.
         for disk in self.extents.holders() {
-            if !self.disks.contains(&disk) {
-                self.exclude(disk, effects);
+            if !self.disks.contains(&disk) && !self.exclude(disk, effects) {
+                self.left
+                    .insert(disk, self.beginning.known.get(&disk).copied());
             }
         }
         let disks = self.disks.iter().filter(|it| !self.extents.is_stale(**it));
@@ -218,8 +219,8 @@ impl Head {
 
     /// V9: whether a disk that the head could not do without came back without what was not flushed.
     fn lost_something(&self, disk: DiskNumber) -> bool {
-        let before = self.left.get(&disk);
-        let same = before.is_none_or(|it| self.beginning.joining.get(&disk) == Some(it));
+        let before = self.left.get(&disk).copied().flatten();
+        let same = before.is_none_or(|it| self.beginning.joining.get(&disk) == Some(&it));
         !same && !self.extents.is_stale(disk) && self.rules.kept(Rule::LastMayLack)
     }
 
@@ -266,7 +267,7 @@ impl Head {
         }
         self.disks.remove(&disk);
         let incarnation = self.incarnations.remove(&disk).filter(|_| holds);
-        self.left.extend(incarnation.map(|it| (disk, it)));
+        self.left.extend(incarnation.map(|it| (disk, Some(it))));
         self.not_joined(disk);
     }
 }

@@ -97,7 +97,9 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
         }
         Ask::Create { files, missing } => {
             body.put_u8(flags([(*missing, MISSING)]));
-            files.iter().for_each(|file| put_file(*file, body));
+            for &file in files {
+                put_file(file, body);
+            }
         }
     }
     Bytes::new()

@@ -50,7 +50,12 @@ impl From<Status> for Failure {
         match (status.code(), status.message()) {
             _ if caused_by::<ConnectError>(&status) => Self::NotBegun(text),
             // Said before the call goes anywhere.
-            (_, "etcdserver: no leader" | "etcdserver: too many requests") => Self::NotBegun(text),
+            (
+                _,
+                "etcdserver: no leader"
+                | "etcdserver: too many requests"
+                | "etcdserver: rpc not supported for learner",
+            ) => Self::NotBegun(text),
             (_, "etcdserver: requested lease not found") => Self::LeaseEnded,
             (_, "etcdserver: mvcc: required revision has been compacted") => Self::Compacted,
             (_, "etcdserver: mvcc: database space exceeded") => Self::Refused(format!(
@@ -116,8 +121,10 @@ mod tests {
 
     #[test]
     fn only_what_cannot_have_been_done_is_called_so() {
-        let failure = of(Code::Unavailable, "etcdserver: no leader");
-        assert!(matches!(failure, Failure::NotBegun(_)));
+        for message in ["no leader", "rpc not supported for learner"] {
+            let failure = of(Code::Unavailable, &format!("etcdserver: {message}"));
+            assert!(matches!(failure, Failure::NotBegun(_)));
+        }
         for (code, message) in [
             (Code::Unavailable, "etcdserver: request timed out"),
             (Code::Unavailable, "etcdserver: leader changed"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcd_client::{Channel, Client, ConnectOptions};
+use parking_lot::RwLock;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
@@ -41,6 +42,8 @@ pub const LARGEST_ANSWER: usize = 1 << 30;
 #[derive(Debug)]
 pub struct Members {
     location: EtcdLocation,
+    /// The endpoints as they were found last; one at least.
+    found: RwLock<Vec<String>>,
     asked: Mutex<Asked>,
 }
 
@@ -86,6 +89,7 @@ impl Members {
     /// Nobody is asked yet; the TLS files are.
     pub async fn of(location: EtcdLocation) -> Result<Self, EtcdTlsError> {
         let members = Self {
+            found: RwLock::new(location.endpoints.clone()),
             location,
             asked: Mutex::default(),
         };
@@ -141,7 +145,7 @@ impl Members {
             self.leave(turn).await;
             // An attempt without time would only hide what is wrong.
             if !again || Instant::now() + 2 * PAUSE >= deadline {
-                return Err(failure.by(failed));
+                return Err(failure.by(&failed));
             }
             tracing::debug!(member = failed, ?failure, "another member of etcd is asked");
             sleep(PAUSE).await;
@@ -185,12 +189,27 @@ impl Members {
         Ok(client.expect("without a user nobody is asked"))
     }
 
-    fn name(&self, turn: usize) -> &str {
-        &self.location.endpoints[turn % self.location.endpoints.len()]
+    fn name(&self, turn: usize) -> String {
+        let found = self.found.read();
+        found[turn % found.len()].clone()
     }
 
-    /// The TLS files are read for each connection, since certificates are renewed.
+    /// Looks where the members are now.
+    async fn find(&self) {
+        let Some(finder) = self.location.finder.clone() else {
+            return;
+        };
+        let found = tokio::task::spawn_blocking(move || finder.find()).await;
+        let found = found.unwrap_or_default();
+        if !found.is_empty() {
+            *self.found.write() = found;
+        }
+    }
+
+    /// Members are looked for and the TLS files read for each connection, since members come and go, and
+    /// certificates are renewed.
     async fn endpoint(&self, turn: usize) -> Result<Endpoint, EtcdTlsError> {
+        self.find().await;
         let name = self.name(turn);
         let endpoint = |scheme: &str| {
             let endpoint = Endpoint::from_shared(format!("{scheme}://{name}"));

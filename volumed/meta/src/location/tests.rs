@@ -9,6 +9,7 @@ fn parse(text: &str) -> Result<Location, LocationError> {
 fn etcd(endpoints: &[&str], name: &str) -> Location {
     Location::Etcd(EtcdLocation {
         endpoints: endpoints.iter().map(ToString::to_string).collect(),
+        finder: None,
         name: name.to_owned(),
         tls: None,
     })

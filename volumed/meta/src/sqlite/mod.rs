@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use tokio::sync::{self, oneshot};
 
 pub use copy::copy_file;
-pub use replace::{ReplaceError, replace};
+pub use replace::{ReplaceError, put_away, refuse_if_open, replace};
 use worker::{Command, Read, Request, Worker, Write};
 pub use write::{Contents, Piece, write_file};
 

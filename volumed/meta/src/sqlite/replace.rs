@@ -17,7 +17,7 @@ pub enum ReplaceError {
     #[error("another process has the metadata store {} open: stop s3d and volumed first", .0.display())]
     InUse(PathBuf),
     /// A file cannot be moved.
-    #[error("cannot put the metadata store in place: {}: {source}", .path.display())]
+    #[error("cannot move the metadata store: {}: {source}", .path.display())]
     File {
         /// Which one.
         path: PathBuf,
@@ -58,9 +58,23 @@ pub fn replace(path: &Path, new: &Path, kept: &Path) -> Result<(), ReplaceError>
     folder.map_err(failed(path))
 }
 
+/// Gives the store `path` the name `kept`, beside it, so that nobody finds it any more.
+pub fn put_away(path: &Path, kept: &Path) -> Result<(), ReplaceError> {
+    let failed = |source| ReplaceError::File {
+        path: path.to_owned(),
+        source,
+    };
+    refuse_if_open(path)?;
+    rename(path, kept).map_err(failed)?;
+    let folder = File::open(parent(path)).and_then(|folder| folder.sync_all());
+    folder.map_err(failed)
+}
+
+/// Refuses a store that a process has open.
+///
 /// SQLite leaves its log behind only when nobody else has the file open; it then folds the log into
 /// the file. Of a damaged file nothing is learned.
-fn refuse_if_open(path: &Path) -> Result<(), ReplaceError> {
+pub fn refuse_if_open(path: &Path) -> Result<(), ReplaceError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let folded = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(Duration::ZERO)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use volumed_cluster::NodeNumber;
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 use volumed_disk::{Disk, disk_in};
 use volumed_meta::MetaStore;
@@ -21,8 +22,9 @@ use crate::view::DiskSettings;
 pub(crate) async fn with_added(
     store: &dyn MetaStore,
     mut settings: Vec<DiskSettings>,
+    own: Option<NodeNumber>,
 ) -> Result<Vec<DiskSettings>, StartError> {
-    let added = added(store).await?;
+    let added = added(store, own).await?;
     blocking(move || {
         let in_settings = settings.iter().filter_map(|it| disk_in(&it.path).ok()?);
         let in_settings: BTreeSet<DiskId> = in_settings.collect();
@@ -53,8 +55,12 @@ pub(crate) fn find(id: DiskId, added: &AddedDisk) -> Result<(), String> {
     }
 }
 
-async fn added(store: &dyn MetaStore) -> Result<Vec<(DiskId, AddedDisk)>, StartError> {
+async fn added(
+    store: &dyn MetaStore,
+    own: Option<NodeNumber>,
+) -> Result<Vec<(DiskId, AddedDisk)>, StartError> {
     let recorded = recorded(store).await?.into_iter();
+    let recorded = recorded.filter(|(_, record)| is_of(record, own));
     let added = recorded.filter_map(|(id, record)| Some((id, record.added?)));
     Ok(added.collect())
 }
@@ -64,13 +70,14 @@ pub(crate) async fn absent(
     store: &dyn MetaStore,
     here: &BTreeMap<DiskNumber, Arc<Disk>>,
     named: BTreeMap<DiskNumber, PathBuf>,
+    own: Option<NodeNumber>,
 ) -> Result<(BTreeMap<DiskNumber, MissingDisk>, Removed), StartError> {
     let (mut missing, mut numbers) = (BTreeMap::new(), BTreeSet::new());
     for (id, record) in recorded(store).await? {
         let number = DiskNumber(record.number);
         if record.removed {
             numbers.insert(number);
-        } else if !here.contains_key(&number) {
+        } else if !here.contains_key(&number) && is_of(&record, own) {
             // Of one that was added, it was said already why.
             if record.added.is_none() {
                 tracing::error!(disk = %id, "a disk of the pool is missing");
@@ -81,6 +88,12 @@ pub(crate) async fn absent(
         }
     }
     Ok((missing, Removed { numbers, named }))
+}
+
+/// Whether the disk is to be at this node. One that served before there was a cluster is the first node's.
+fn is_of(record: &DiskRecord, own: Option<NodeNumber>) -> bool {
+    const FIRST: u16 = 1;
+    own.is_none_or(|own| record.node.unwrap_or(FIRST) == own.0)
 }
 
 async fn recorded(store: &dyn MetaStore) -> Result<Vec<(DiskId, DiskRecord)>, StartError> {

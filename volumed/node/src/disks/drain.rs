@@ -3,20 +3,22 @@
 //! That a disk is drained is in its record, so a restart goes on. Each disk that is drained has a task
 //! that moves one extent at a time, no faster than it may, and waits for clients.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Candidate, Role, choose};
+use volumed_core::placement::{Candidate, Placement, Role, choose};
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 
 use crate::clock::now;
 use crate::disks::PoolDisk;
 use crate::disks::drains::Drain;
 use crate::disks::moving::{MoveError, drop_copy, move_extent};
-use crate::disks::pace::Pace;
-use crate::error::{ChangeDiskError, PlacementsError, StartError};
+use crate::disks::pace::{Pace, Wanted};
+use crate::error::{AttachError, ChangeDiskError, PlacementsError, StartError};
+use crate::machine::Move;
 use crate::store::disk_record::{change_record, refuse_removed};
 use crate::store::placements;
 use crate::store::records::{DISKS, DiskRecord, DrainRecord, decode, read_all};
@@ -26,9 +28,6 @@ use crate::volumes::{Shared, Volumes};
 
 /// How long until what could not be moved is tried again.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// The node that everything is on.
-const THIS_NODE: u64 = 0;
 
 /// How a look at everything on a disk ended.
 enum Look {
@@ -47,7 +46,15 @@ impl Volumes {
         shared.drains.rate.get_or_init(|| rate);
         for entry in read_all(&*shared.node.store, DISKS).await? {
             let record: DiskRecord = decode(&entry)?;
-            if let Some(drain) = record.drain {
+            let here = shared
+                .node
+                .disks
+                .all()
+                .contains_key(&DiskNumber(record.number));
+            if let Some(drain) = record
+                .drain
+                .filter(|_| here || shared.node.others.is_none())
+            {
                 begin(shared, DiskNumber(record.number), drain);
             }
         }
@@ -178,7 +185,12 @@ async fn of_volume(shared: &Arc<Shared>, volume: &Arc<Volume>, from: &Arc<PoolDi
         if shared.stopping.load(Ordering::Acquire) || !shared.drains.is_wanted(on) {
             break;
         }
-        if let Err(error) = volume.serve().await {
+        let served = volume.serve().await;
+        if matches!(served, Err(AttachError::ServedElsewhere(..))) {
+            // Whoever serves it moves it.
+            return Look::Stuck(DrainState::Moving);
+        }
+        if let Err(error) = served {
             tracing::warn!(volume = %volume.name, %error, "the volume cannot be served, nor moved");
             seen = Look::Stuck(DrainState::DiskFailed);
             break;
@@ -213,24 +225,46 @@ async fn move_one(
     let Some(placed) = placed.filter(|placed| here(&placed.replicas)) else {
         return Err(MoveError::Overtaken);
     };
-    let disks = volume.machine.candidates();
-    let free = disks.iter().filter(|(on, _)| !placed.is_on(on.number));
-    let candidates = free.map(|(on, free)| Candidate {
-        disk: on.number,
-        node: THIS_NODE,
-        free: *free,
-    });
-    let candidates: Vec<_> = candidates.collect();
-    let chosen = choose(volume.id, file.extent, 1, THIS_NODE, &candidates);
-    let chosen = chosen.and_then(|chosen| chosen.first().copied());
-    let to = disks.iter().find(|(on, _)| Some(on.number) == chosen);
-    let (to, _) = to.ok_or(MoveError::NoSpace)?;
+    let to = place_beside(volume, &placed, file, Some(from.number)).ok_or(MoveError::NoSpace)?;
+    if !volume.machine.joined(to).await {
+        return Err(MoveError::Place);
+    }
     let pace = Pace {
         shared: Arc::clone(shared),
         from: from.number,
+        rate: shared.drains.rate.get().copied().unwrap_or(ByteCount(1)),
+        wanted: Wanted::WhileDrained,
         last: Instant::now(),
     };
-    move_extent(&volume.machine, file, (from.number, to), pace).await
+    let of = Move {
+        from: from.number,
+        to,
+    };
+    move_extent(&volume.machine, file, of, pace).await
+}
+
+/// Where a replica of an extent is to go, maybe in place of one: to a node that has none, if there is one.
+pub(crate) fn place_beside(
+    volume: &Volume,
+    placed: &Placement,
+    file: ExtentFile,
+    leaves: Option<DiskNumber>,
+) -> Option<DiskNumber> {
+    let candidates = volume.machine.candidates();
+    let stays = |disk: DiskNumber| placed.is_on(disk) && Some(disk) != leaves;
+    let nodes = candidates.iter().filter(|it| stays(it.disk));
+    let nodes: BTreeSet<_> = nodes.map(|it| it.node).collect();
+    let free = candidates.iter().filter(|it| !placed.is_on(it.disk));
+    let free: Vec<_> = free.copied().collect();
+    let on_new_nodes = free.iter().filter(|it| !nodes.contains(&it.node));
+    let on_new_nodes: Vec<_> = on_new_nodes.copied().collect();
+    let choose = |among: &[Candidate]| {
+        let own = volume.node().own().map_or(0, |own| own.0.into());
+        choose(volume.id, file.extent, 1, own, among)?
+            .first()
+            .copied()
+    };
+    choose(&on_new_nodes).or_else(|| choose(&free))
 }
 
 /// Removes what an earlier head left of a copy of the extent.

@@ -178,7 +178,7 @@ impl Volumes {
         let well = well.map(|on| (on.number, Arc::clone(&on.disk)));
         let mut disks: BTreeMap<_, _> = well.collect();
         disks.insert(number, Arc::clone(disk));
-        serve(&*node.store, state, disks).await?;
+        serve(&*node.store, state, disks, node.own()).await?;
         Ok(())
     }
 

@@ -9,9 +9,8 @@ use volumed_core::head::{CopyProgress, HeadEvent, PlaceFailure};
 use volumed_core::message::{ExtentFile, ReplicaError};
 use volumed_core::placement::{Placement, Role};
 
-use crate::disks::PoolDisk;
 use crate::disks::pace::Pace;
-use crate::machine::placer::create_files;
+use crate::machine::placer::create_on;
 use crate::machine::{Machine, Move};
 use crate::store::placements::{self, until_told};
 
@@ -36,18 +35,14 @@ pub(crate) enum MoveError {
 pub(crate) async fn move_extent(
     machine: &Arc<Machine>,
     file: ExtentFile,
-    (from, to): (DiskNumber, &Arc<PoolDisk>),
+    of: Move,
     mut pace: Pace,
 ) -> Result<(), MoveError> {
-    let of = Move {
-        from,
-        to: to.number,
-    };
     if !machine.begin_placing(Some(of.to)) {
         return Err(MoveError::Overtaken);
     }
     let mut told = machine.follow(file.extent, of);
-    let begun = begin(machine, file, to).await;
+    let begun = begin(machine, file, of.to).await;
     let event = begun.is_ok().then_some(HeadEvent::BeginCopy(file, of.to));
     machine.placing_ended(event.into_iter().collect());
     begun?;
@@ -77,23 +72,19 @@ pub(crate) async fn move_extent(
     }
 }
 
-async fn begin(
-    machine: &Arc<Machine>,
-    file: ExtentFile,
-    to: &Arc<PoolDisk>,
-) -> Result<(), MoveError> {
+async fn begin(machine: &Arc<Machine>, file: ExtentFile, to: DiskNumber) -> Result<(), MoveError> {
     let volume = machine.volume;
-    create_files(volume, to, vec![file])
+    create_on(machine, to, vec![file])
         .await
         .map_err(|failure| match failure {
             PlaceFailure::NoSpace => MoveError::NoSpace,
             PlaceFailure::Exhausted => MoveError::Overtaken,
             PlaceFailure::Failed => MoveError::Place,
         })?;
-    let incoming = (to.number, Role::Incoming);
+    let incoming = (to, Role::Incoming);
     let placed = until_told(volume, || {
         placements::edit(&*machine.node.store, volume, file, |on| {
-            if on.iter().all(|(disk, _)| *disk != to.number) {
+            if on.iter().all(|(disk, _)| *disk != to) {
                 on.push(incoming);
             }
         })
@@ -102,7 +93,10 @@ async fn begin(
     match placed.await {
         Ok(Some(placed)) if noted(&placed) => Ok(()),
         Ok(_) => {
-            to.disk.discard(volume, Some(file));
+            // On another node the next head finds that there is no record of it.
+            if let Some(on) = machine.node.disks.all().get(&to) {
+                on.disk.discard(volume, Some(file));
+            }
             Err(MoveError::Overtaken)
         }
         Err(_) => Err(MoveError::Place),

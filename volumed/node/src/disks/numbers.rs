@@ -60,6 +60,7 @@ pub(crate) async fn join(
             drain: None,
             removed: false,
             path: None,
+            node: None,
         };
         let absent = vec![
             same,

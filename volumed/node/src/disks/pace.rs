@@ -10,10 +10,22 @@ use crate::volumes::Shared;
 /// A busy disk is left to its clients for so long before each piece of an extent that moves.
 const YIELD: Duration = Duration::from_millis(50);
 
+/// How long an extent is to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// As long as the disk that it is on is drained.
+    WhileDrained,
+    /// Until the daemon stops.
+    UntilStop,
+}
+
 /// How fast an extent is moved.
 pub(crate) struct Pace {
     pub shared: Arc<Shared>,
     pub from: DiskNumber,
+    /// Bytes in a second, at most.
+    pub rate: ByteCount,
+    pub wanted: Wanted,
     /// When the last piece was begun.
     pub last: Instant,
 }
@@ -21,13 +33,14 @@ pub(crate) struct Pace {
 impl Pace {
     /// So much was copied: waits until more may be; false if nobody wants that any more.
     pub async fn goes_on(&mut self, bytes: u64) -> bool {
-        let drains = &self.shared.drains;
-        let rate = drains.rate.get().copied().unwrap_or(ByteCount(1));
-        let pause = at_rate(bytes, rate).saturating_sub(self.last.elapsed());
+        let pause = at_rate(bytes, self.rate).saturating_sub(self.last.elapsed());
         tokio::time::sleep(pause).await;
         leave_to_clients(&self.shared, self.from, YIELD).await;
         self.last = Instant::now();
-        drains.is_wanted(self.from)
+        match self.wanted {
+            Wanted::WhileDrained => self.shared.drains.is_wanted(self.from),
+            Wanted::UntilStop => !self.shared.is_stopping(),
+        }
     }
 }
 

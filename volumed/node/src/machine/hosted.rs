@@ -3,14 +3,17 @@
 //! A volume's replicas live in its machine, wherever its head is. Answers find their way by epoch, which no
 //! two heads have in common (V1).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use volumed_core::message::{Answer, Message, OpId};
+use bytes::Bytes;
+use volumed_core::head::PlaceFailure;
+use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use volumed_core::replica::ReplicaEvent;
 use volumed_core::{DiskNumber, Epoch};
 use volumed_peer::{LinkId, ReplyTo};
 
+use super::placer::{create_files, create_missing};
 use super::{Held, Input, Machine, State};
 
 /// A volume that no head here has, and nobody elsewhere sent anything for so many ticks, gives its memory
@@ -72,6 +75,15 @@ impl Machine {
     /// came.
     pub fn take(self: &Arc<Self>, message: Message, reply: ReplyTo) {
         let disk = message.disk;
+        if let Ask::Create { files, missing } = message.ask {
+            let machine = Arc::clone(self);
+            let made = async move {
+                let result = machine.make_files(disk, files, missing).await;
+                reply.answer_with(result);
+            };
+            self.node.runtime.spawn(made);
+            return;
+        }
         let (deeds, replaced) = {
             let mut state = self.state.lock();
             if !state.replicas.contains_key(&disk) {
@@ -85,6 +97,30 @@ impl Machine {
         };
         drop(replaced);
         self.perform(deeds);
+    }
+
+    /// Makes files of extents that a head elsewhere places here (V11).
+    async fn make_files(
+        &self,
+        disk: DiskNumber,
+        files: BTreeSet<ExtentFile>,
+        missing: bool,
+    ) -> Result<Bytes, ReplicaError> {
+        let on = self.node.disks.all().get(&disk).cloned();
+        let on = on
+            .filter(|on| !on.disk.failed())
+            .ok_or(ReplicaError::Disk)?;
+        let made = if missing {
+            create_missing(self.volume, &on, files).await
+        } else {
+            create_files(self.volume, &on, files.into_iter().collect()).await
+        };
+        made.map(|()| Bytes::new())
+            .map_err(|failure| match failure {
+                PlaceFailure::NoSpace => ReplicaError::NoSpace,
+                PlaceFailure::Exhausted => ReplicaError::Exhausted,
+                PlaceFailure::Failed => ReplicaError::Disk,
+            })
     }
 
     /// Nobody waits any more for answers over the link. A head that asks for more comes over another one

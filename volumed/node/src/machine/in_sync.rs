@@ -1,6 +1,6 @@
 //! Who is in sync (V4): what the head knows is recorded, and stale disks are resynced.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use volumed_core::{ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SI
 use volumed_meta::{Change, Compare, Outcome};
 
 use crate::error::PlacementsError;
+use crate::machine::placer::create_missing;
 use crate::machine::{Deed, Machine, State};
 use crate::store::placements::{self, until_told};
 use crate::store::records::{
@@ -23,6 +24,8 @@ pub(super) enum InSync {
     Not(DiskNumber),
     /// It holds everything, under this incarnation.
     Again(DiskNumber, Option<Incarnation>),
+    /// It serves under this incarnation, and holds nothing yet.
+    Serves(DiskNumber, Incarnation),
 }
 
 /// Bytes of a region that are read of each replica in a second while a disk is resynced, at most, so that
@@ -44,6 +47,14 @@ impl State {
 }
 
 impl Machine {
+    /// The head serves nobody any more, whatever is under way.
+    pub fn abandon(self: &Arc<Self>) {
+        let mut deeds = VecDeque::new();
+        self.state.lock().abandon_head(&mut deeds);
+        self.perform(deeds);
+        self.progress.notify_waiters();
+    }
+
     /// Whether the head goes on without the disk, which is stale by what it knows.
     pub fn does_without(&self, disk: DiskNumber) -> bool {
         let state = self.state.lock();
@@ -60,19 +71,50 @@ impl Machine {
         in_sync.unwrap_or_default()
     }
 
-    fn head_epoch(&self) -> Option<Epoch> {
+    /// The volume's record has the incarnations of these disks.
+    pub fn noted(&self, disks: impl Iterator<Item = DiskNumber>) {
+        self.state.lock().noted.extend(disks);
+    }
+
+    /// Has the volume's record name the incarnation of a disk before anything is placed on it: should it lose what
+    /// was not flushed, that is known (V7). Whether it does.
+    pub async fn note(self: &Arc<Self>, disk: DiskNumber) -> bool {
+        let (epoch, incarnation) = {
+            let state = self.state.lock();
+            if self.replicas() == 1 || state.noted.contains(&disk) {
+                return true;
+            }
+            match (&state.head, state.incarnation(disk)) {
+                (Some(head), Some(incarnation)) => (head.epoch(), incarnation),
+                _ => return false,
+            }
+        };
+        let change = InSync::Serves(disk, incarnation);
+        let noted = matches!(try_record(self, epoch, change).await, Ok(true));
+        if noted {
+            self.noted([disk].into_iter());
+        }
+        noted
+    }
+
+    /// Of the head that there is.
+    pub fn head_epoch(&self) -> Option<Epoch> {
         self.state.lock().head.as_ref().map(Head::epoch)
     }
 
     /// Disks that lack something of the volume, as far as its head knows, and how much.
     pub fn stale_views(&self) -> Vec<StaleView> {
         let pool = self.node.disks.all();
+        let others = self.node.others.as_ref();
         let state = self.state.lock();
         let Some(head) = &state.head else {
             return Vec::new();
         };
         let of_disk = |disk: DiskNumber| StaleView {
-            disk: pool.get(&disk).map(|on| on.disk.id()),
+            disk: match pool.get(&disk) {
+                Some(on) => Some(on.disk.id()),
+                None => others.and_then(|others| others.id_of(disk)),
+            },
             left: state
                 .resyncs
                 .get(&disk)
@@ -81,13 +123,24 @@ impl Machine {
         head.stale().map(of_disk).collect()
     }
 
-    /// The same, by number.
-    pub fn stale(&self) -> Vec<DiskNumber> {
+    /// Disks of the pool on which nothing can be done for the volume now: stale ones, and those of nodes that
+    /// are away.
+    pub fn absent(&self) -> BTreeSet<DiskNumber> {
+        let mut absent = BTreeSet::new();
+        if let Some(others) = &self.node.others {
+            let away = others.all_disks().into_keys();
+            absent.extend(away.filter(|disk| !others.reaches(*disk)));
+        }
+        let pool = self.node.disks.all();
+        let others = self.node.others.as_ref();
+        let in_pool = |disk: &DiskNumber| {
+            let away = others.is_some_and(|others| others.node_of(*disk).is_some());
+            pool.contains_key(disk) || away
+        };
         let state = self.state.lock();
-        state
-            .head
-            .as_ref()
-            .map_or_else(Vec::new, |head| head.stale().collect())
+        let stale = state.head.iter().flat_map(Head::stale);
+        absent.extend(stale.filter(in_pool));
+        absent
     }
 }
 
@@ -103,16 +156,18 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
     let event = match change {
         InSync::Not(disk) => {
             tracing::warn!(%volume, %disk, "the disk is stale: it will be resynced once it is well");
-            HeadEvent::Excluded(disk, result)
+            Some(HeadEvent::Excluded(disk, result))
         }
         InSync::Again(disk, _) => {
             tracing::info!(%volume, %disk, "the disk is in sync");
             machine.state.lock().resyncs.remove(&disk);
-            HeadEvent::Included(disk, result)
+            machine.noted([disk].into_iter());
+            Some(HeadEvent::Included(disk, result))
         }
+        InSync::Serves(..) => None,
     };
     let same = machine.head_epoch() == Some(epoch);
-    machine.placing_ended(same.then_some(event).into_iter().collect());
+    machine.placing_ended(event.filter(|_| same).into_iter().collect());
 }
 
 /// Whether the epoch was still the newest.
@@ -145,6 +200,10 @@ async fn try_record(
                 changes.push(Change::Delete(stale_key(volume, disk)));
                 changes.push(Change::Put(key.clone(), encode(&record)));
             }
+            InSync::Serves(disk, incarnation) => {
+                record.in_sync.insert(disk.0, incarnation.0);
+                changes.push(Change::Put(key.clone(), encode(&record)));
+            }
         }
         let same = Compare::Unchanged(key.clone(), entry.modified);
         if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
@@ -163,21 +222,20 @@ pub(super) async fn rejoin(machine: Arc<Machine>, disk: DiskNumber) {
 }
 
 async fn make_missing(machine: &Arc<Machine>, number: DiskNumber) -> bool {
-    let volume = machine.volume;
-    let on = machine.node.disks.all().get(&number).cloned();
-    let placed = placements::load(&*machine.node.store, volume).await;
-    let (Some(on), Ok(placed)) = (on, placed) else {
+    let (node, volume) = (&machine.node, machine.volume);
+    let Ok(placed) = placements::load(&*node.store, volume).await else {
         return false;
     };
-    let made =
-        tokio::task::spawn_blocking(move || on.disk.create_missing(volume, &placed.on(number)));
-    match made.await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(%volume, disk = %number, %error, "a stale disk cannot be resynced yet");
-            false
+    let files = placed.on(number);
+    if let Some(on) = node.disks.all().get(&number).cloned() {
+        return create_missing(volume, &on, files).await.is_ok();
+    }
+    match (&node.others, machine.head_epoch()) {
+        (Some(others), Some(epoch)) => {
+            let made = others.create((volume, epoch), number, files, true);
+            made.await.is_ok()
         }
-        Err(_) => false,
+        _ => false,
     }
 }
 

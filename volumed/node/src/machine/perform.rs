@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use volumed_core::message::{Answer, ExtentFile, OpId};
 use volumed_core::replica::{DiskOp, DiskOpId, DiskResult, ReplicaEvent};
 use volumed_core::{DiskNumber, Epoch, ExtentIndex, Reply};
-use volumed_peer::ReplyTo;
+use volumed_peer::{NodeId, ReplyTo};
 
 use crate::disks::PoolDisk;
 use crate::machine::in_sync::{self, InSync};
@@ -30,6 +30,8 @@ pub(super) enum Deed {
     Resync(DiskNumber),
     Recall(DiskNumber),
     Tell(oneshot::Sender<Outcome>, Outcome),
+    /// Send what is in line for another node.
+    Flush(NodeId),
 }
 
 impl Machine {
@@ -45,7 +47,7 @@ impl Machine {
                     }
                 }
                 Deed::Reply(answer, reply) => {
-                    answer(reply);
+                    answer(self.node.checked(reply));
                     self.progress.notify_waiters();
                 }
                 Deed::Answer(reply, answer) => reply.answer(answer),
@@ -85,6 +87,11 @@ impl Machine {
                     self.node.recall(disk);
                     let recalled = Input::Replica(disk, ReplicaEvent::Recalled);
                     deeds.extend(self.state.lock().feed(self.now(), recalled));
+                }
+                Deed::Flush(node) => {
+                    if let Some(others) = &self.node.others {
+                        others.flush(node);
+                    }
                 }
                 Deed::Tell(tell, outcome) => {
                     // Whoever asked may have gone.

@@ -1,22 +1,25 @@
 //! Places and removes extents: files and directory durable, then the record; the record removed,
 //! then the files (V11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use volumed_core::head::{HeadEvent, PlaceFailure};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Candidate, Placement, Role, choose};
-use volumed_core::{ByteCount, DiskNumber, ExtentIndex, VolumeId};
+use volumed_core::{DiskNumber, ExtentIndex, VolumeId};
 use volumed_disk::DiskError;
 
 use crate::disks::PoolDisk;
 use crate::machine::Machine;
 use crate::store::placements::{self, MOST_LOST, until_told};
 
-/// All disks are this node's: there is only one yet.
+/// What this node is called where there is no cluster.
 const THIS_NODE: u64 = 0;
+
+/// How often a disk may turn out not to be had before the extents are not placed.
+const ATTEMPTS: usize = 4;
 
 pub(crate) async fn place(machine: Arc<Machine>, extents: Vec<ExtentIndex>) {
     let events = match try_place(&machine, &extents).await {
@@ -42,38 +45,22 @@ async fn try_place(
         tracing::error!(%volume, %error, "an extent cannot be placed");
         PlaceFailure::Failed
     })?;
-    let disks = machine.candidates();
-    let candidate = |(on, free): &(Arc<PoolDisk>, ByteCount)| Candidate {
-        disk: on.number,
-        node: THIS_NODE,
-        free: *free,
-    };
-    let candidates: Vec<_> = disks.iter().map(candidate).collect();
+    let chosen = choose_disks(machine, extents).await?;
     let mut placed = BTreeMap::new();
     let mut by_disk: BTreeMap<DiskNumber, Vec<ExtentFile>> = BTreeMap::new();
-    for &extent in extents {
-        let chosen = chosen(machine, extent, &candidates).ok_or(PlaceFailure::NoSpace)?;
-        for &disk in &chosen {
-            by_disk
-                .entry(disk)
-                .or_default()
-                .push(ExtentFile { extent, alloc });
+    for (extent, disks) in chosen {
+        for &disk in &disks {
+            let file = ExtentFile { extent, alloc };
+            by_disk.entry(disk).or_default().push(file);
         }
-        let replicas = chosen.into_iter().map(|disk| (disk, Role::Full)).collect();
+        let replicas = disks.into_iter().map(|disk| (disk, Role::Full)).collect();
         placed.insert(extent, Placement { alloc, replicas });
     }
-    for (on, _) in disks {
-        if let Some(files) = by_disk.remove(&on.number) {
-            create_files(volume, &on, files).await?;
-        }
-    }
-    // Those that the head does without may be here, and about to join it.
-    for (number, files) in by_disk {
-        let on = node.disks.all().get(&number).cloned();
-        if let Some(on) = on.filter(|on| !on.disk.failed())
-            && create_files(volume, &on, files).await.is_err()
-        {
-            tracing::debug!(%volume, disk = %number, "a stale disk gets an extent's files later");
+    for (disk, files) in by_disk {
+        let created = create_on(machine, disk, files).await;
+        // The head does without the others: they get the files before they join.
+        if machine.has_disk(disk) {
+            created?;
         }
     }
     let lost = machine.lost_among(placed.keys().copied());
@@ -91,6 +78,39 @@ async fn try_place(
     Ok(placed)
 }
 
+/// The disks of each extent. Those of other nodes join the head before they get their first one.
+async fn choose_disks(
+    machine: &Arc<Machine>,
+    extents: &[ExtentIndex],
+) -> Result<Vec<(ExtentIndex, Vec<DiskNumber>)>, PlaceFailure> {
+    let mut candidates = machine.candidates();
+    for _ in 0..ATTEMPTS {
+        let of_extent = |&extent: &ExtentIndex| {
+            let chosen = chosen(machine, extent, &candidates);
+            chosen.map(|disks| (extent, disks))
+        };
+        let chosen: Option<Vec<_>> = extents.iter().map(of_extent).collect();
+        let chosen = chosen.ok_or(PlaceFailure::NoSpace)?;
+        let disks: BTreeSet<_> = chosen
+            .iter()
+            .flat_map(|(_, disks)| disks)
+            .copied()
+            .collect();
+        let usable: Vec<_> = candidates.iter().map(|it| it.disk).collect();
+        let mut absent = BTreeSet::new();
+        for disk in disks.into_iter().filter(|disk| usable.contains(disk)) {
+            if !machine.joined(disk).await {
+                absent.insert(disk);
+            }
+        }
+        if absent.is_empty() {
+            return Ok(chosen);
+        }
+        candidates.retain(|it| !absent.contains(&it.disk));
+    }
+    Err(PlaceFailure::Failed)
+}
+
 /// The disks of an extent. With fewer that have room than there are replicas, those that the head does
 /// without get it, too: their files are made, and filled, when they come back.
 fn chosen(
@@ -98,20 +118,37 @@ fn chosen(
     extent: ExtentIndex,
     candidates: &[Candidate],
 ) -> Option<Vec<DiskNumber>> {
-    let (volume, replicas) = (machine.volume, machine.replicas);
-    if let Some(chosen) = choose(volume, extent, replicas, THIS_NODE, candidates) {
+    let (volume, replicas) = (machine.volume, machine.replicas());
+    let own = machine.node.own().map_or(THIS_NODE, |own| own.0.into());
+    if let Some(chosen) = choose(volume, extent, replicas, own, candidates) {
         return Some(chosen);
     }
     let roomy = candidates.iter().filter(|it| it.free.0 > 0).count();
     let here = u8::try_from(roomy).ok().filter(|here| *here > 0)?;
-    let mut chosen = choose(volume, extent, here, THIS_NODE, candidates)?;
-    let pool = machine.node.disks.all();
-    let away = machine
-        .stale()
-        .into_iter()
-        .filter(|it| pool.contains_key(it));
-    chosen.extend(away.take(usize::from(replicas - here)));
+    let mut chosen = choose(volume, extent, here, own, candidates)?;
+    let away = machine.absent().into_iter();
+    let away: Vec<_> = away.filter(|disk| !chosen.contains(disk)).collect();
+    chosen.extend(away.into_iter().take(usize::from(replicas - here)));
     (chosen.len() == usize::from(replicas)).then_some(chosen)
+}
+
+/// Makes files on a disk, of this node or another.
+pub(crate) async fn create_on(
+    machine: &Arc<Machine>,
+    disk: DiskNumber,
+    files: Vec<ExtentFile>,
+) -> Result<(), PlaceFailure> {
+    let (node, volume) = (&machine.node, machine.volume);
+    if let Some(on) = node.disks.all().get(&disk).cloned() {
+        if on.disk.failed() {
+            return Err(PlaceFailure::Failed);
+        }
+        return create_files(volume, &on, files).await;
+    }
+    let (Some(others), Some(epoch)) = (&node.others, machine.head_epoch()) else {
+        return Err(PlaceFailure::Failed);
+    };
+    others.create((volume, epoch), disk, files, false).await
 }
 
 pub(crate) async fn create_files(
@@ -136,6 +173,24 @@ pub(crate) async fn create_files(
         }
         Ok(Err(error)) => {
             tracing::error!(%volume, %error, "an extent cannot be placed");
+            Err(PlaceFailure::Failed)
+        }
+        Err(_) => Err(PlaceFailure::Failed),
+    }
+}
+
+/// Makes the files of extents that are not there, on a stale disk.
+pub(crate) async fn create_missing(
+    volume: VolumeId,
+    on: &PoolDisk,
+    files: BTreeSet<ExtentFile>,
+) -> Result<(), PlaceFailure> {
+    let disk = Arc::clone(&on.disk);
+    let made = tokio::task::spawn_blocking(move || disk.create_missing(volume, &files));
+    match made.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::warn!(%volume, disk = %on.number, %error, "a stale disk cannot be resynced yet");
             Err(PlaceFailure::Failed)
         }
         Err(_) => Err(PlaceFailure::Failed),

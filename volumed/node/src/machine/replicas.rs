@@ -1,13 +1,20 @@
 //! Which replicas the machine has: disks come and go while it runs.
 
-use volumed_core::message::{Answer, Message};
-use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
+use std::time::Duration;
+
+use volumed_core::ExtentIndex;
+use volumed_core::message::{Answer, ExtentFile, Message};
+use volumed_core::placement::{Candidate, Placement};
+use volumed_core::replica::{Damage, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::unflushed::Incarnations;
 
 use super::{
-    Arc, BTreeSet, ByteCount, Deed, DiskNumber, HeadEvent, Held, Input, Machine, Placements,
-    PoolDisk, State, VecDeque, in_sync,
+    Arc, BTreeSet, Deed, DiskNumber, HeadEvent, Held, Input, Machine, Placements, PoolDisk, State,
+    VecDeque, in_sync,
 };
+
+/// How long a disk of another node may take to join a head.
+const JOINING: Duration = Duration::from_secs(5);
 
 impl Machine {
     /// Takes a replica in, in place of the one on a disk with the same number. A head that runs, and
@@ -70,17 +77,23 @@ impl Machine {
         self.until(idle).await;
     }
 
-    /// Has the head take in the disks that it was not started with, as far as they are well.
-    pub(super) fn join_disks(self: &Arc<Self>) {
+    /// Has the head take in the disks that it was not started with, as far as they are well: all of this node's,
+    /// and those of others that hold something of the volume.
+    pub fn join_disks(self: &Arc<Self>) {
         let deeds = {
             let mut state = self.state.lock();
             let Some(head) = &state.head else { return };
+            let others = self.node.others.as_ref();
             let well = state
                 .replicas
                 .values()
                 .filter(|held| !held.on.disk.failed());
-            let new = well.map(|held| held.on.number).filter(|&it| !head.has(it));
-            let (stale, new): (Vec<_>, Vec<_>) = new.partition(|it| head.does_without(*it));
+            let here = well.map(|held| held.on.number).filter(|&it| !head.has(it));
+            let reached = |disk: &DiskNumber| others.is_some_and(|others| others.reaches(*disk));
+            let away = head.away().into_iter().filter(reached);
+            let new: BTreeSet<_> = here.chain(away).collect();
+            let (stale, new): (Vec<_>, Vec<_>) =
+                new.into_iter().partition(|it| head.does_without(*it));
             let stale = stale.into_iter().filter(|it| !head.serves(*it));
             let stale: Vec<_> = stale.collect();
             for disk in stale {
@@ -96,33 +109,101 @@ impl Machine {
         self.perform(deeds);
     }
 
-    /// The disks on which the head may place extents, and the room on each.
-    pub fn candidates(&self) -> Vec<(Arc<PoolDisk>, ByteCount)> {
+    /// The disks on which the head may place extents.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let own = self.node.own().map_or(0, |own| own.0.into());
+        let away = self.node.others.iter().flat_map(|others| others.disks());
         let state = self.state.lock();
         let Some(head) = &state.head else {
             return Vec::new();
         };
-        let well = state.replicas.values().map(|held| &held.on);
+        let here = state.replicas.values().map(|held| &held.on);
         let usable = |on: &&Arc<PoolDisk>| {
             let draining = self.node.disks.is_draining(on.number);
             head.has(on.number) && !on.disk.failed() && !draining
         };
-        well.filter(usable)
-            .map(|on| (Arc::clone(on), on.disk.space().free()))
-            .collect()
+        let here = here.filter(usable).map(|on| Candidate {
+            disk: on.number,
+            node: own,
+            free: on.disk.space().free(),
+        });
+        let away = away.filter(|it| !head.does_without(it.disk));
+        let away = away.map(|it| Candidate {
+            disk: it.disk,
+            node: it.node.0.into(),
+            free: it.free,
+        });
+        here.chain(away).collect()
+    }
+
+    /// Extents that need something by what their placement says, so many at most.
+    pub fn needed_replicas<T>(
+        &self,
+        need: impl Fn(&Placement) -> Option<T>,
+        most: usize,
+    ) -> Vec<(ExtentFile, T)> {
+        let state = self.state.lock();
+        let Some(head) = &state.head else {
+            return Vec::new();
+        };
+        let of_extent = |(extent, placed): (ExtentIndex, &Placement)| {
+            let alloc = placed.alloc;
+            need(placed).map(|needed| (ExtentFile { extent, alloc }, needed))
+        };
+        let placed = head.placed_from(ExtentIndex(0));
+        placed.filter_map(of_extent).take(most).collect()
+    }
+
+    /// Whether extents may be placed on the disk.
+    pub fn has_disk(&self, disk: DiskNumber) -> bool {
+        let state = self.state.lock();
+        state.head.as_ref().is_some_and(|head| head.has(disk))
+    }
+
+    /// Has a disk join the head; whether it did.
+    pub async fn joined(self: &Arc<Self>, disk: DiskNumber) -> bool {
+        if self.has_disk(disk) {
+            return self.note(disk).await;
+        }
+        self.head_event(HeadEvent::Join(disk));
+        let joined = |state: &mut State| {
+            let head = state.head.as_ref();
+            head.is_none_or(|head| head.has(disk) || !head.joins(disk))
+        };
+        let _ = tokio::time::timeout(JOINING, self.until(joined)).await;
+        self.has_disk(disk) && self.note(disk).await
+    }
+}
+
+impl Machine {
+    /// V10: what is damaged on another node is made good from here.
+    pub fn repair(self: &Arc<Self>, damage: &Damage) {
+        let regions: BTreeSet<_> = damage.regions().collect();
+        for region in regions {
+            self.head_event(HeadEvent::Repair(region));
+        }
     }
 }
 
 impl State {
     /// The disks that a head is started with: it cannot do without those that hold something of the
-    /// volume, and does without others that failed.
+    /// volume, and does without others that failed, or are on other nodes.
     pub(super) fn needed(&self, placements: &Placements) -> BTreeSet<DiskNumber> {
         let holds = |disk| placements.placed.values().any(|placed| placed.is_on(disk));
         let replicas = self.replicas.iter();
-        replicas
+        let here = replicas
             .filter(|(number, held)| !held.on.disk.failed() || holds(**number))
-            .map(|(&number, _)| number)
-            .collect()
+            .map(|(&number, _)| number);
+        let placed = placements
+            .placed
+            .values()
+            .flat_map(|placed| &placed.replicas);
+        let reached = |disk: &DiskNumber| {
+            let others = self.others.as_ref();
+            !self.replicas.contains_key(disk) && others.is_some_and(|others| others.reaches(*disk))
+        };
+        let away: BTreeSet<_> = placed.map(|(disk, _)| *disk).collect();
+        here.chain(away.into_iter().filter(reached)).collect()
     }
 
     /// What was begun before the disk was taken back means nothing to its new replica.

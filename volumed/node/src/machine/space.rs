@@ -26,8 +26,15 @@ impl Machine {
     pub fn used(&self) -> ByteCount {
         let state = self.state.lock();
         let replicas = state.replicas.values();
-        let blocks: u64 = replicas.map(|held| held.replica.allocated()).sum();
-        ByteCount(blocks * BLOCK_SIZE / u64::from(self.replicas))
+        let here: u64 = replicas.map(|held| held.replica.allocated()).sum();
+        let replicas = u64::from(self.replicas());
+        let blocks = match &state.head {
+            Some(head) if state.others.is_some() => head.allocated() / replicas,
+            // Nodes have a replica each.
+            None if state.others.is_some() => here,
+            _ => here / replicas,
+        };
+        ByteCount(blocks * BLOCK_SIZE)
     }
 
     /// What the volume holds on a disk, if it has a replica there.
@@ -39,7 +46,7 @@ impl Machine {
 
     /// A quota as the head counts it: in blocks on all disks together.
     pub(super) fn blocks(&self, quota: Option<ByteCount>) -> Option<u64> {
-        let blocks = |quota: ByteCount| quota.0 / BLOCK_SIZE * u64::from(self.replicas);
+        let blocks = |quota: ByteCount| quota.0 / BLOCK_SIZE * u64::from(self.replicas());
         quota.map(blocks)
     }
 

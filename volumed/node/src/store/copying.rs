@@ -92,7 +92,9 @@ impl Volumes {
         let all = node.disks.all();
         let well = all.values().filter(|on| !on.disk.failed());
         let disks = well.map(|on| (on.number, Arc::clone(&on.disk)));
-        serve(&*node.store, state, disks.collect()).await.map(drop)
+        serve(&*node.store, state, disks.collect(), node.own())
+            .await
+            .map(drop)
     }
 
     /// The store and its copies.

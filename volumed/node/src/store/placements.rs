@@ -47,6 +47,13 @@ impl Placements {
         forgotten
     }
 
+    /// Of the replicas of each extent, those on near disks become the first.
+    pub fn nearest_first(&mut self, is_near: impl Fn(DiskNumber) -> bool) {
+        for placed in self.placed.values_mut() {
+            placed.replicas.sort_by_key(|(disk, _)| !is_near(*disk));
+        }
+    }
+
     /// Some disks left the pool, and what is on none but them is lost.
     pub fn lose(&mut self, removed: &BTreeSet<DiskNumber>) {
         for (&extent, placed) in &mut self.placed {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use volumed_core::replica::Damage;
 use volumed_core::{DiskNumber, VolumeId};
-use volumed_meta::{Entry, MetaStore};
+use volumed_meta::{Entry, MetaStore, Revision};
 
 use crate::error::{PlacementsError, StartError};
 use crate::name::VolumeName;
@@ -18,6 +18,8 @@ use crate::store::records::{
 pub(crate) struct Recorded {
     pub name: VolumeName,
     pub record: VolumeRecord,
+    /// When the record was written.
+    pub revision: Revision,
     pub placements: Placements,
     pub damage: BTreeMap<DiskNumber, Damage>,
 }
@@ -53,6 +55,7 @@ pub(crate) async fn read_volume(
     let volume = Recorded {
         name,
         record,
+        revision: entry.modified,
         placements,
         damage,
     };

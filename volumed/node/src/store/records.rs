@@ -7,6 +7,8 @@
 //! | `store/format` | the newest form of what is in it, decimal; 1 when absent |
 //! | `store/base` | what a revision counts from, decimal; 0 when absent |
 //! | `volumes/<volume>` | [`VolumeRecord`] as JSON |
+//! | `heads/<volume>` | [`HeadRecord`] as JSON, under a node's lease: the node that serves the volume |
+//! | `presence/<node>` | what a node says of itself, as JSON, under its lease |
 //! | `volume-names/<name>` | the volume's id |
 //! | `volume-counter` | the last volume's id, decimal |
 //! | `disks/<disk>` | [`DiskRecord`] as JSON |
@@ -42,6 +44,7 @@ pub(crate) const DISKS: &[u8] = b"disks/";
 pub(crate) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(crate) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(crate) const SCRUB: &[u8] = b"scrub/";
+pub(crate) const DAMAGE: &[u8] = b"damage/";
 pub(crate) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(crate) const STORE_GENERATION: &[u8] = b"store/generation";
 pub(crate) const STORE_FORMAT: &[u8] = b"store/format";
@@ -58,10 +61,16 @@ pub(crate) struct VolumeRecord {
     /// Virtual size in bytes.
     pub size: u64,
     pub replicas: u8,
+    /// There are to be more when the cluster has more nodes.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub auto_replicas: bool,
     /// V1.
     pub epoch: u64,
     /// V2.
     pub owner: Option<String>,
+    /// The node under whose head the epoch was begun, in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u16>,
     /// V9: of the owner's attachment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenRecord>,
@@ -98,6 +107,17 @@ pub(crate) struct DiskRecord {
     /// Where it served last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The node at which it served last, in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u16>,
+}
+
+/// The node that serves a volume, under the node's lease (V1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeadRecord {
+    pub version: u32,
+    pub node: u16,
+    pub epoch: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -176,6 +196,10 @@ pub(crate) struct DamageRecord {
 
 pub(crate) fn volume_key(volume: VolumeId) -> Vec<u8> {
     format!("volumes/{volume}").into_bytes()
+}
+
+pub(crate) fn head_key(volume: VolumeId) -> Vec<u8> {
+    format!("heads/{volume}").into_bytes()
 }
 
 pub(crate) fn name_key(name: &str) -> Vec<u8> {

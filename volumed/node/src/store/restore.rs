@@ -179,7 +179,7 @@ async fn prepare(
     let store = volumed_meta::open(copy).await?;
     let state = StoreState::read(&*store).await?;
     refuse_newer(&*store).await?;
-    let disks = with_added(&*store, disks).await?;
+    let disks = with_added(&*store, disks, None).await?;
     // A directory that is no disk yet, say since nothing is mounted on it, tells nothing.
     let disks = disks
         .into_iter()

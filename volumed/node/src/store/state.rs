@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::RngExt;
+use volumed_cluster::NodeNumber;
 use volumed_core::{DiskNumber, StoreGeneration, StoreId};
 use volumed_disk::Disk;
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
@@ -113,6 +114,7 @@ pub(crate) async fn serve(
     store: &dyn MetaStore,
     state: StoreState,
     disks: BTreeMap<DiskNumber, Arc<Disk>>,
+    own: Option<NodeNumber>,
 ) -> Result<BTreeMap<DiskNumber, Arc<Disk>>, StartError> {
     let (id, generation) = state.begin(store).await?;
     let disks = blocking(move || {
@@ -124,7 +126,7 @@ pub(crate) async fn serve(
     })
     .await?;
     for disk in disks.values() {
-        note_generation(store, disk, generation).await?;
+        note_generation(store, disk, generation, own).await?;
     }
     Ok(disks)
 }
@@ -134,12 +136,14 @@ async fn note_generation(
     store: &dyn MetaStore,
     disk: &Arc<Disk>,
     generation: StoreGeneration,
+    own: Option<NodeNumber>,
 ) -> Result<(), StartError> {
     let key = disk_key(disk.id());
     while let Some(entry) = store.get(&key).await? {
         let mut record: DiskRecord = decode(&entry)?;
         record.generation = generation.0;
         record.path = Some(disk.path().to_owned());
+        record.node = own.map(|own| own.0);
         let same = vec![Compare::Unchanged(key.clone(), entry.modified)];
         let put = vec![Change::Put(key.clone(), encode(&record))];
         if let Outcome::Committed(_) = store.transact(same, put).await? {

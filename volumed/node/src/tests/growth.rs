@@ -109,7 +109,7 @@ async fn a_volume_grows_by_itself_up_to_its_largest_size() {
     let size = async || volumes.show(&name("v")).await.unwrap().size.0;
     let tick = async || {
         volumes.shared.tick();
-        let volume = volumes.find(&name("v")).unwrap();
+        let volume = volumes.find_here(&name("v")).unwrap();
         while volume.growing.load(std::sync::atomic::Ordering::Acquire) {
             tokio::task::yield_now().await;
         }

@@ -7,7 +7,7 @@ use volumed_core::format::Slots;
 use volumed_core::replica::{Recovered, Replica};
 use volumed_core::{ByteCount, VolumeId};
 use volumed_disk::Disk;
-use volumed_meta::{Change, Compare, Outcome};
+use volumed_meta::{Change, Compare, Outcome, Revision};
 
 use crate::error::CreateVolumeError;
 use crate::machine::{Held, Machine};
@@ -22,11 +22,14 @@ use crate::volume::quota;
 use crate::volumes::{Shared, Volumes};
 
 /// How many replicas a volume may have.
-const MOST_REPLICAS: u8 = 3;
+pub(crate) const MOST_REPLICAS: u8 = 3;
+
+/// In place of a number of replicas: as many as the cluster has nodes, at most 3, also when there are more later.
+pub const AUTO_REPLICAS: u8 = 0;
 
 impl Volumes {
     /// Creates a volume of `size` bytes, 0 to 1 EiB and a multiple of 4096; it takes no space. With
-    /// `auto_grow` it grows by itself. It never holds more than the quota, one replica counted.
+    /// `auto_grow` it grows by itself. `replicas` are 1 to 3 copies, or [`AUTO_REPLICAS`]. It never holds more than the quota, one replica counted.
     pub async fn create(
         &self,
         name: &VolumeName,
@@ -47,7 +50,13 @@ impl Volumes {
         if !quota.is_none_or(quota::is_possible) {
             return Err(CreateVolumeError::Quota);
         }
-        let disks = self.shared.node.disks.all().len();
+        let disks = self.shared.node.disks_of_pool();
+        let auto_replicas = replicas == AUTO_REPLICAS;
+        let replicas = if auto_replicas {
+            self.shared.node.auto_replicas()
+        } else {
+            replicas
+        };
         if !(1..=MOST_REPLICAS).contains(&replicas) || usize::from(replicas) > disks {
             return Err(CreateVolumeError::Replicas { replicas, disks });
         }
@@ -56,17 +65,23 @@ impl Volumes {
             name: name.as_str().to_owned(),
             size: size.0,
             replicas,
+            auto_replicas,
             epoch: 0,
             owner: None,
+            node: None,
             token: None,
             auto_grow,
             quota: quota.map(|quota| quota.0),
             in_sync: BTreeMap::new(),
         };
-        let id = self.record_volume(name, &record).await?;
+        let (id, revision) = self.record_volume(name, &record).await?;
         // A disk that is taken in meanwhile is found here, or finds the volume there.
         let mut volumes = self.shared.volumes.write();
-        let volume = self.shared.new_volume(id, name, record);
+        // So is one that was heard of by way of the store.
+        if let Some(found) = volumes.get(name).filter(|found| found.id == id) {
+            return Ok(found.view());
+        }
+        let volume = self.shared.new_volume(id, name, (record, revision));
         let view = volume.view();
         volumes.insert(name.clone(), volume);
         Ok(view)
@@ -77,7 +92,7 @@ impl Volumes {
         &self,
         name: &VolumeName,
         record: &VolumeRecord,
-    ) -> Result<VolumeId, CreateVolumeError> {
+    ) -> Result<(VolumeId, Revision), CreateVolumeError> {
         let store = &self.shared.node.store;
         let counter = VOLUME_COUNTER.to_vec();
         loop {
@@ -97,8 +112,8 @@ impl Volumes {
                 Change::Put(name_key(name.as_str()), id.to_string().into_bytes()),
                 Change::Put(volume_key(id), encode(record)),
             ];
-            if let Outcome::Committed(_) = store.transact(compares, changes).await? {
-                return Ok(id);
+            if let Outcome::Committed(revision) = store.transact(compares, changes).await? {
+                return Ok((id, revision));
             }
             if store.get(&name_key(name.as_str())).await?.is_some() {
                 return Err(CreateVolumeError::Exists(name.clone()));
@@ -108,7 +123,12 @@ impl Volumes {
 }
 
 impl Shared {
-    fn new_volume(&self, id: VolumeId, name: &VolumeName, record: VolumeRecord) -> Arc<Volume> {
+    fn new_volume(
+        &self,
+        id: VolumeId,
+        name: &VolumeName,
+        (record, revision): (VolumeRecord, Revision),
+    ) -> Arc<Volume> {
         let nothing = |disk: &Disk| Recovered {
             incarnation: disk.incarnation(),
             promise: Slots::Fresh,
@@ -123,6 +143,6 @@ impl Shared {
         });
         let replicas = replicas.collect();
         let machine = Machine::new(id, record.replicas, Arc::clone(&self.node), replicas);
-        Volume::new(id, name.clone(), record, machine)
+        Volume::new(id, name.clone(), (record, revision), machine)
     }
 }

@@ -5,15 +5,17 @@ use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex};
 
 use crate::error::ShowVolumeError;
 use crate::name::VolumeName;
+use crate::store::damage;
 use crate::store::lost::Lost;
 use crate::view::{DamageView, DamagedRange};
+use crate::volume::Volume;
 use crate::volumes::Volumes;
 
 impl Volumes {
     /// Which blocks of a volume are known to be damaged or lost.
     pub fn damage(&self, name: &VolumeName) -> Result<DamageView, ShowVolumeError> {
         let volume = self
-            .find(name)
+            .find_here(name)
             .ok_or_else(|| ShowVolumeError::NotFound(name.clone()))?;
         let mut view = DamageView::default();
         for (number, on) in &*self.shared.node.disks.all() {
@@ -87,5 +89,18 @@ mod tests {
             (EXTENT_SIZE, 4096),
         ];
         assert_eq!(found, expected);
+    }
+}
+
+impl Volume {
+    /// V10: what is known to be damaged on other nodes is made good by the head that begins.
+    pub(super) async fn repair_known_damage(&self) {
+        if self.node().others.is_none() || self.machine.replicas() == 1 {
+            return;
+        }
+        let known = damage::load(&*self.node().store, self.id).await;
+        for found in known.unwrap_or_default().values() {
+            self.machine.repair(found);
+        }
     }
 }

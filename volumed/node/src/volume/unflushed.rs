@@ -9,6 +9,7 @@ use crate::disks::PoolDisk;
 use crate::error::{AttachError, OpenExportError};
 use crate::store::records::VolumeRecord;
 use crate::volume::export::Export;
+use crate::volume::serving::Claim;
 use crate::volume::token::{Token, TokenRecord};
 use crate::volume::{Seat, Volume};
 
@@ -50,7 +51,8 @@ impl Volume {
             Unflushed::Kept => {}
         }
         if seat.session.is_none() {
-            self.begin(seat, self.owner(), Some(record)).await?;
+            self.begin(seat, (self.owner(), Claim::TakeOver), Some(record))
+                .await?;
         }
         self.export(seat)
     }

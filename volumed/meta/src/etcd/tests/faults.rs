@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::members::DEADLINE;
 use super::*;
+use crate::location::Finder;
 
 /// The deadline, and what a slow machine adds.
 const ANSWERED: Duration = Duration::from_secs(4 + DEADLINE.as_secs());
@@ -46,6 +49,24 @@ fn beginning_with(cluster: &Cluster, first: usize) -> String {
     let order = std::iter::once(first).chain(others);
     let endpoints: Vec<_> = order.map(|member| cluster.endpoint(member)).collect();
     endpoints.join(",")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_that_came_later_are_found_when_the_first_one_dies() {
+    let mut cluster = Cluster::start(3);
+    let known = Arc::new(Mutex::new(vec![cluster.endpoint(0)]));
+    let found = Arc::clone(&known);
+    let location = EtcdLocation {
+        finder: Some(Finder::new(move || found.lock().clone())),
+        ..location(&cluster.endpoint(0))
+    };
+    let store = EtcdStore::open(location).await.unwrap();
+    commit(&store, "before", "").await;
+    known
+        .lock()
+        .extend((1..3).map(|member| cluster.endpoint(member)));
+    cluster.kill(0);
+    write_until_done(&store, "after").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

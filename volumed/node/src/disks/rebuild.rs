@@ -1,0 +1,284 @@
+//! Extents that have fewer replicas than their volume is to have get new ones, and those on disks that are drained on
+//! other nodes move. Each node sees to the volumes that it serves, and to some of those that nobody does.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use volumed_core::message::ExtentFile;
+use volumed_core::placement::{Placement, Role};
+use volumed_core::{ByteCount, DiskNumber};
+
+use crate::disks::drain::place_beside;
+use crate::disks::moving::{MoveError, move_extent};
+use crate::disks::pace::{Pace, Wanted};
+use crate::machine::Move;
+use crate::store::placements::{self, Placements};
+use crate::volume::Volume;
+use crate::volumes::{Shared, Volumes};
+
+/// How often it is looked whether something is to be done for the volumes that are served here.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How often all volumes are looked at, and at once when disks or nodes went or came.
+const LOOK_AT_ALL: Duration = Duration::from_mins(5);
+
+/// How many extents of a volume move before the next volume's turn.
+const TURN: usize = 16;
+
+/// Which disks count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Pool {
+    /// What is on them is as good as gone: they left, or their node has been away for long.
+    gone: BTreeSet<DiskNumber>,
+    /// They are to be emptied, and no task of this node does it.
+    leaving: BTreeSet<DiskNumber>,
+    /// How many nodes there are.
+    nodes: u8,
+}
+
+/// A replica that an extent is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// One more.
+    Another,
+    /// In place of the one on this disk.
+    InPlaceOf(DiskNumber),
+}
+
+impl Volumes {
+    /// From now on extents get the replicas that they lack, `rate` bytes of each volume in a second at most. Disks
+    /// of a node count as gone once it has been away for `grace`.
+    pub fn rebuild_in_background(&self, rate: ByteCount, grace: Duration) {
+        tokio::spawn(work(Arc::downgrade(&self.shared), rate, grace));
+    }
+}
+
+async fn work(shared: Weak<Shared>, rate: ByteCount, grace: Duration) {
+    let (mut before, mut looked) = (Pool::default(), None);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        if shared.is_stopping() {
+            continue;
+        }
+        let pool = shared.pool(grace);
+        let due = looked.is_none_or(|at: Instant| at.elapsed() >= LOOK_AT_ALL);
+        let all = due || pool != before;
+        let mut done = true;
+        for volume in shared.all() {
+            done &= of_volume(&shared, &volume, &pool, (rate, all)).await;
+        }
+        if all && done {
+            (before, looked) = (pool, Some(Instant::now()));
+        }
+    }
+}
+
+impl Shared {
+    fn pool(&self, grace: Duration) -> Pool {
+        let node = &self.node;
+        let mut gone = node.disks.removed();
+        let mut leaving = BTreeSet::new();
+        if let Some(others) = &node.others {
+            gone.extend(others.long_away(grace));
+            leaving = others.draining();
+        }
+        Pool {
+            gone,
+            leaving,
+            nodes: node.auto_replicas(),
+        }
+    }
+}
+
+/// Whether nothing is left to do, or nothing can be done.
+async fn of_volume(
+    shared: &Arc<Shared>,
+    volume: &Arc<Volume>,
+    pool: &Pool,
+    (rate, all): (ByteCount, bool),
+) -> bool {
+    if !volume.machine.has_head() {
+        return !all || of_unserved(shared, volume, pool, rate).await;
+    }
+    volume.raise_replicas(pool.nodes).await;
+    let needed = {
+        let wanted = volume.machine.replicas();
+        let need = |placed: &Placement| pool.need(placed, wanted);
+        volume.machine.needed_replicas(need, TURN)
+    };
+    let mut done = needed.len() < TURN;
+    for (file, needed) in needed {
+        match add_replica(shared, volume, (file, needed), rate).await {
+            Ok(()) | Err(MoveError::NoSpace) => {}
+            Err(error) => {
+                tracing::debug!(volume = %volume.name, extent = %file.extent, %error, "an extent has too few replicas still");
+                done = false;
+            }
+        }
+    }
+    done
+}
+
+/// The same of one that no node serves, if this is the node to do it: the first of those that hold it.
+async fn of_unserved(
+    shared: &Arc<Shared>,
+    volume: &Arc<Volume>,
+    pool: &Pool,
+    rate: ByteCount,
+) -> bool {
+    let Ok(placements) = placements::load(&*shared.node.store, volume.id).await else {
+        return false;
+    };
+    let wanted = volume.wanted_replicas(pool.nodes);
+    let mut placed = placements.placed.values();
+    let needs = placed.any(|placed| pool.need(placed, wanted).is_some());
+    if !needs || !is_first(shared, &placements) {
+        return true;
+    }
+    // Another node may serve it by now, and see to it.
+    if volume.serve().await.is_err() {
+        return true;
+    }
+    let done = Box::pin(of_volume(shared, volume, pool, (rate, true))).await;
+    volume.rest().await;
+    done
+}
+
+fn is_first(shared: &Shared, placements: &Placements) -> bool {
+    let here = shared.node.disks.all();
+    let mut holders: BTreeSet<DiskNumber> = BTreeSet::new();
+    for placed in placements.placed.values() {
+        holders.extend(placed.in_sync(&placements.stale));
+    }
+    let Some(others) = &shared.node.others else {
+        return true;
+    };
+    let elsewhere = holders.iter().filter_map(|disk| others.number_of(*disk));
+    holders.iter().any(|disk| here.contains_key(disk)) && others.is_lowest_of(elsewhere)
+}
+
+impl Pool {
+    /// What an extent lacks.
+    fn need(&self, placed: &Placement, wanted: u8) -> Option<Needed> {
+        let full = placed
+            .replicas
+            .iter()
+            .filter(|(_, role)| *role == Role::Full);
+        let (gone, there): (Vec<_>, Vec<_>) = full
+            .map(|(disk, _)| *disk)
+            .partition(|disk| self.gone.contains(disk));
+        let busy = placed.replicas.len() > gone.len() + there.len();
+        if there.is_empty() || busy {
+            return None;
+        }
+        if there.len() < usize::from(wanted) {
+            let gone = gone.first().copied();
+            return Some(gone.map_or(Needed::Another, Needed::InPlaceOf));
+        }
+        let leaving = there.iter().find(|disk| self.leaving.contains(disk));
+        leaving.copied().map(Needed::InPlaceOf)
+    }
+}
+
+async fn add_replica(
+    shared: &Arc<Shared>,
+    volume: &Arc<Volume>,
+    (file, needed): (ExtentFile, Needed),
+    rate: ByteCount,
+) -> Result<(), MoveError> {
+    let placed = placements::edit(&*shared.node.store, volume.id, file, |_| {}).await;
+    let placed = placed.map_err(|_| MoveError::Place)?;
+    let placed = placed.ok_or(MoveError::Overtaken)?;
+    let from = match needed {
+        Needed::Another => None,
+        Needed::InPlaceOf(disk) => Some(disk),
+    };
+    let to = place_beside(volume, &placed, file, from).ok_or(MoveError::NoSpace)?;
+    if !volume.machine.joined(to).await {
+        return Err(MoveError::Place);
+    }
+    let from = from.unwrap_or(to);
+    let pace = Pace {
+        shared: Arc::clone(shared),
+        from,
+        rate,
+        wanted: Wanted::UntilStop,
+        last: Instant::now(),
+    };
+    move_extent(&volume.machine, file, Move { from, to }, pace).await
+}
+
+impl Volume {
+    /// How many replicas each extent is to have.
+    fn wanted_replicas(&self, nodes: u8) -> u8 {
+        let view = self.view();
+        if view.auto_replicas {
+            view.replicas.max(nodes)
+        } else {
+            view.replicas
+        }
+    }
+
+    /// A volume that is to have as many replicas as there are nodes gets more of them.
+    async fn raise_replicas(&self, nodes: u8) {
+        let wanted = self.wanted_replicas(nodes);
+        if wanted > self.machine.replicas()
+            && let Err(error) = self.set_replicas(wanted, true).await
+        {
+            tracing::warn!(volume = %self.name, %error, "the volume cannot have more replicas yet");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::Alloc;
+
+    use super::*;
+
+    fn placed(on: &[(u16, Role)]) -> Placement {
+        let replicas = on.iter().map(|(disk, role)| (DiskNumber(*disk), *role));
+        Placement {
+            alloc: Alloc(1),
+            replicas: replicas.collect(),
+        }
+    }
+
+    #[test]
+    fn a_replica_is_added_or_replaced_where_one_lacks() {
+        use Role::{Full, Incoming};
+        let disk = DiskNumber;
+        let pool = Pool {
+            gone: [disk(7), disk(8)].into(),
+            leaving: [disk(9)].into(),
+            nodes: 3,
+        };
+        let need = |on: &[(u16, Role)], wanted| pool.need(&placed(on), wanted);
+        assert_eq!(need(&[(1, Full), (2, Full)], 2), None);
+        assert_eq!(need(&[(1, Full)], 2), Some(Needed::Another));
+        assert_eq!(
+            need(&[(1, Full), (7, Full)], 2),
+            Some(Needed::InPlaceOf(disk(7)))
+        );
+        assert_eq!(need(&[(1, Full), (2, Full), (7, Full)], 2), None);
+        assert_eq!(
+            need(&[(1, Full), (2, Incoming)], 2),
+            None,
+            "it is on its way"
+        );
+        assert_eq!(need(&[(7, Full), (8, Full)], 2), None, "nobody has it");
+        assert_eq!(
+            need(&[(1, Full), (9, Full)], 2),
+            Some(Needed::InPlaceOf(disk(9)))
+        );
+        assert_eq!(
+            need(&[(9, Full)], 2),
+            Some(Needed::Another),
+            "first it has enough"
+        );
+    }
+}
