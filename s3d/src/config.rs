@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use s3d_accounts::{AccountSettings, SignUpPolicy};
+use s3d_buckets::Replicas;
 use s3s::region::Region;
 use serde::{Deserialize, Serialize, Serializer};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
@@ -35,6 +36,13 @@ pub struct Source {
     /// The private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", env = "S3D_STORE_TLS_KEY")]
     pub store_tls_key: Option<PathBuf>,
+    /// The state folder of this node's volumed, if it is in a cluster: then this server forwards requests
+    /// to the nodes that serve their buckets
+    #[arg(long, value_name = "DIR", env = "S3D_CLUSTER")]
+    pub cluster: Option<PathBuf>,
+    /// Where other nodes forward requests to [default: the node's first address, port 10813]
+    #[arg(long, value_name = "ADDRESS", env = "S3D_FORWARD_LISTEN")]
+    pub forward_listen: Option<SocketAddr>,
     /// Where S3 is served [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDRESS", env = "S3D_S3_LISTEN")]
     pub s3_listen: Option<SocketAddr>,
@@ -69,6 +77,10 @@ pub struct Source {
     /// Buckets that are open at most, unless more are in use at one time [default: 64]
     #[arg(long, value_name = "N", env = "S3D_OPEN_BUCKETS")]
     pub open_buckets: Option<usize>,
+    /// Replicas that the volumes of new buckets have, 1 to 3, or as many as there are nodes: auto
+    /// [default: auto]
+    #[arg(long, value_name = "auto|N", env = "S3D_REPLICAS")]
+    pub replicas: Option<Replicas>,
     /// Threads that serve requests [default: one for each processor, at most 4]
     #[arg(long, value_name = "N", env = "S3D_WORKERS")]
     pub workers: Option<usize>,
@@ -94,6 +106,10 @@ pub struct Settings {
     /// The metadata store.
     #[serde(flatten, serialize_with = "Location::serialize_settings")]
     pub store: Location,
+    /// The state folder of this node's volumed, if it is in a cluster.
+    pub cluster: Option<PathBuf>,
+    /// Where other nodes forward requests to, unless that is the node's first address.
+    pub forward_listen: Option<SocketAddr>,
     /// Where S3 is served.
     pub s3_listen: SocketAddr,
     /// Where the REST API is served.
@@ -116,6 +132,8 @@ pub struct Settings {
     pub idle_seconds: u64,
     /// Buckets that are open at most, unless more are in use at one time.
     pub open_buckets: usize,
+    /// Replicas of the volumes of new buckets.
+    pub replicas: Replicas,
     /// Threads that serve requests.
     pub workers: usize,
     /// How accounts are run.
@@ -160,6 +178,8 @@ impl Settings {
                     source.store_tls_key,
                 ),
             )?,
+            cluster: source.cluster.as_deref().map(absolute).transpose()?,
+            forward_listen: source.forward_listen,
             s3_listen: source.s3_listen.unwrap_or(local(9000)),
             api_listen: source.api_listen.unwrap_or(local(9001)),
             metrics_listen: source.metrics_listen,
@@ -174,6 +194,7 @@ impl Settings {
             )?,
             idle_seconds: positive(source.idle_seconds, 75, "idle_seconds")?,
             open_buckets: positive(source.open_buckets, limits.buckets, "open_buckets")?,
+            replicas: source.replicas.unwrap_or_default(),
             workers: positive(source.workers, usual_workers(), "workers")?,
             accounts: AccountSettings {
                 sign_up: source.sign_up.unwrap_or_default(),

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 use s3d_buckets::Buckets;
+use s3d_rack::Rack;
 use tokio::sync::watch;
 use volumed_client::admin::AdminClient;
 use volumed_daemon::{METRICS_CONTENT_TYPE, check_writable};
@@ -37,6 +38,8 @@ pub struct Health {
     pub location: Location,
     /// The certificate.
     pub tls: Option<Tls>,
+    /// The other nodes, if there are some.
+    pub rack: Option<Rack>,
     /// Closed once the server stops.
     pub stopped: watch::Receiver<()>,
 }
@@ -85,6 +88,9 @@ impl Health {
         let mut reasons = Vec::new();
         if self.stopped.has_changed().is_err() {
             reasons.push("the server is stopping".to_owned());
+        }
+        if self.rack.as_ref().is_some_and(Rack::is_draining) {
+            reasons.push("the server gives its buckets to the other nodes".to_owned());
         }
         if let Err(error) = self.store.revision().await {
             reasons.push(format!("the metadata store does not answer: {error}"));

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use s3d_front::{Observer, Served};
+use s3d_rack::Rack;
 use volumed_daemon::{metrics_page, register_process};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,8 +52,9 @@ pub struct State {
     pub certificate_expires: Option<SystemTime>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// None yet; those of the way to the other nodes too, if there are some.
+    pub fn among(rack: Option<&Rack>) -> Self {
         let requests = Family::default();
         // 0.1 ms to 26 s.
         let seconds = Family::<_, _, fn() -> Histogram>::new_with_constructor(|| {
@@ -80,6 +82,9 @@ impl Default for Metrics {
             "Bytes of answers' bodies, as announced",
             sent.clone(),
         );
+        if let Some(rack) = rack {
+            rack.counters().register(&mut registry);
+        }
         Self {
             registry,
             requests,

@@ -10,6 +10,7 @@ use s3d_api::{ApiState, Endpoint};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
+use s3d_rack::{Service, Services};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -17,15 +18,20 @@ use volumed_client::admin::AdminClient;
 use volumed_daemon::{
     ConfigError, Logging, ServiceManager, Signal, Signals, StateFolder, StateFolderError,
 };
-use volumed_meta::OpenError;
+use volumed_meta::{MetaStore, OpenError};
 
 use crate::config::{Settings, open_extents};
 use crate::health::{self, Health};
 use crate::listener::{
     ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
 };
+use crate::member::{self, Member, MemberError, gated};
 use crate::metrics::Metrics;
+use crate::secret_sharing;
 use crate::workers::Workers;
+
+/// How long giving the buckets to other nodes may take at the end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long closing the buckets may take at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -51,6 +57,9 @@ pub enum ServeError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The server cannot be one of its cluster.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -96,18 +105,25 @@ pub async fn serve(
     let listeners = Listeners::bind(settings).await?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let store = volumed_meta::open(&settings.store).await?;
-    let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
-    accounts.check_seal().await?;
-    let accounts = Arc::new(accounts);
+    let member = Member::enter(settings, &store).await?;
+    if let Some(member) = &member {
+        tokio::select! {
+            ensured = member.ensure_secrets(&settings.data) => ensured?,
+            _ = signals.next() => return Ok(()),
+        }
+    }
+    let accounts = accounts(settings, &store).await?;
+    if let Some(member) = &member {
+        member.follow_secrets(&settings.data, &accounts);
+    }
     let audit = AuditLog::open(&settings.data.join("audit"))?;
-    // A new owner at each start: what an earlier one left in a socket never lands (V2).
-    let owner = format!("s3d-{:032x}", random::id());
-    let volumes = Arc::new(NodeVolumes::new(&settings.volumed, owner, open_extents())?);
-    let bucket_settings = BucketSettings {
-        max_open: settings.open_buckets,
-        ..BucketSettings::default()
-    };
-    let buckets = Buckets::start(store.clone(), accounts.clone(), volumes, bucket_settings);
+    let buckets = Buckets::start_among(
+        Member::neighbours(member.as_ref()),
+        store.clone(),
+        accounts.clone(),
+        volumes(settings)?,
+        bucket_settings(settings),
+    );
     let (front, api) = routers(
         settings,
         listeners.s3.address()?.port(),
@@ -116,9 +132,20 @@ pub async fn serve(
         audit,
     );
 
-    let metrics = Arc::new(Metrics::default());
+    let rack = member
+        .as_ref()
+        .map(|it| it.rack(&buckets, &settings.domain));
+    let rack = rack.transpose()?;
+    let metrics = Arc::new(Metrics::among(rack.as_ref()));
     front.observed_by(metrics.clone());
-    let front = Router::new().fallback_service(front);
+    if let Some(rack) = &rack {
+        front.reads_by(Arc::new(rack.clone()));
+    }
+    let services = Services {
+        s3: Router::new().fallback_service(front),
+        api,
+        node: secret_sharing::giving(&settings.data),
+    };
     let serving = serving(settings, tls.clone(), workers);
     let (stop, stopped) = watch::channel(());
     let health = Health {
@@ -129,9 +156,16 @@ pub async fn serve(
         store,
         location: settings.store.clone(),
         tls: tls.clone(),
+        rack: rack.clone(),
         stopped: stopped.clone(),
     };
-    let tasks = start(listeners, front, api, health, &serving, &stopped);
+    let mut tasks = start(listeners, &services, health, &serving, &stopped);
+    let member = match member.zip(rack) {
+        Some((member, rack)) => {
+            Some(member.serve(rack, services, &serving.workers, &stopped, &mut tasks)?)
+        }
+        None => None,
+    };
     warn_of_plain_http(settings);
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
@@ -144,20 +178,59 @@ pub async fn serve(
     }
     manager.stopping();
     tracing::info!("stopping: finishing what is in flight; a second signal quits at once");
-    drop(stop);
-    buckets.end_feeds();
-    signals
-        .drain(async {
-            tasks.join_all().await;
-            // A volume daemon that stops at the same time is waited for in vain. Nothing is lost: what is
-            // not folded is replayed at the next opening (B4).
-            if timeout(CLOSE_LIMIT, buckets.close_all()).await.is_err() {
-                tracing::warn!("not all buckets were closed in time: they replay their logs at the next opening");
-            }
-        })
-        .await;
+    signals.drain(finish(member, stop, tasks, &buckets)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn accounts(
+    settings: &Settings,
+    store: &Arc<dyn MetaStore>,
+) -> Result<Arc<Accounts>, ServeError> {
+    let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
+    accounts.check_seal().await?;
+    Ok(Arc::new(accounts))
+}
+
+fn volumes(settings: &Settings) -> io::Result<Arc<NodeVolumes>> {
+    // A new owner at each start: what an earlier one left in a socket never lands (V2).
+    let owner = format!("s3d-{:032x}", random::id());
+    let volumes = NodeVolumes::new(&settings.volumed, owner, open_extents())?;
+    Ok(Arc::new(volumes))
+}
+
+/// Gives the buckets up, ends what is in flight and closes what is still open.
+async fn finish(
+    member: Option<member::Serving>,
+    stop: watch::Sender<()>,
+    tasks: JoinSet<()>,
+    buckets: &Buckets,
+) {
+    if let Some(member) = &member {
+        // What cannot be closed in time is taken over once this node has left.
+        let _ = timeout(DRAIN_LIMIT, member.rack.drain()).await;
+    }
+    drop(stop);
+    buckets.end_feeds();
+    tasks.join_all().await;
+    // A volume daemon that stops at the same time is waited for in vain. Nothing is lost: what is not folded
+    // is replayed at the next opening (B4).
+    if timeout(CLOSE_LIMIT, buckets.close_all()).await.is_err() {
+        tracing::warn!(
+            "not all buckets were closed in time: they replay their logs at the next opening"
+        );
+    }
+    if let Some(member) = member {
+        member.leave().await;
+    }
+}
+
+fn bucket_settings(settings: &Settings) -> BucketSettings {
+    BucketSettings {
+        max_open: settings.open_buckets,
+        replicas: settings.replicas,
+        ..BucketSettings::default()
+    }
 }
 
 fn serving(settings: &Settings, tls: Option<Tls>, workers: Workers) -> Serving {
@@ -175,14 +248,16 @@ fn serving(settings: &Settings, tls: Option<Tls>, workers: Workers) -> Serving {
 /// Serves on every address, until `stopped` is closed.
 fn start(
     listeners: Listeners,
-    front: Router,
-    api: Router,
+    services: &Services,
     health: Health,
     serving: &Serving,
     stopped: &watch::Receiver<()>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let mut api = api.merge(health::readiness(health.clone()));
+    let rack = health.rack.as_ref();
+    let s3 = gated(rack, Service::S3, services.s3.clone());
+    let api = gated(rack, Service::Api, services.api.clone());
+    let mut api = health::readiness(health.clone()).fallback_service(api);
     let metrics = health::metrics(health);
     match listeners.metrics {
         Some(listener) => {
@@ -194,7 +269,7 @@ fn start(
         }
         None => api = api.merge(metrics),
     }
-    tasks.spawn(listeners.s3.serve(front, serving.clone(), stopped.clone()));
+    tasks.spawn(listeners.s3.serve(s3, serving.clone(), stopped.clone()));
     tasks.spawn(listeners.api.serve(api, serving.clone(), stopped.clone()));
     tasks
 }

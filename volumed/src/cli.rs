@@ -11,6 +11,7 @@ use volumed_core::size;
 use volumed_daemon::ConfigFile;
 use volumed_meta::Location;
 
+use crate::commands::Replicas;
 use crate::config::Source;
 use crate::kernel::KernelDevice;
 
@@ -339,8 +340,8 @@ pub enum VolumeCommand {
         #[arg(long, value_parser = size::parse, default_value = "1EiB")]
         size: u64,
         /// Copies of every extent
-        #[arg(long, default_value_t = 1)]
-        replicas: u8,
+        #[arg(long, value_name = "1|2|3|auto", default_value = "1")]
+        replicas: Replicas,
         #[command(flatten)]
         growth: Growth,
         /// What it may hold in the pool, like 5GiB, one copy counted: writes that need more are refused
@@ -388,6 +389,16 @@ pub enum VolumeCommand {
         /// Like 5GiB, one copy of every extent counted, or none; below what it holds, it takes no more
         #[arg(value_name = "SIZE|none")]
         quota: Quota,
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Have more copies of every extent of a volume; they are made in the background while clients use it
+    Replicas {
+        /// The volume's name
+        name: String,
+        /// No fewer than there are; auto: as many as there are nodes, at most 3
+        #[arg(value_name = "1|2|3|auto")]
+        replicas: Replicas,
         #[command(flatten)]
         call: Call,
     },

@@ -91,6 +91,9 @@ pub struct Source {
     #[serde(default, deserialize_with = "read_size", serialize_with = "write_size")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_rate: Option<ByteCount>,
+    /// For how many seconds a node may be away before what it holds is copied elsewhere [default: 3600]
+    #[arg(long, value_name = "SECONDS", env = "VOLUMED_REBUILD_AFTER")]
+    pub rebuild_after: Option<u64>,
     /// Keep the daemon's memory from being swapped; needs an unlimited RLIMIT_MEMLOCK [default: false]
     #[arg(long, value_name = "BOOL", env = "VOLUMED_LOCK_MEMORY")]
     pub lock_memory: Option<bool>,
@@ -167,6 +170,8 @@ pub struct Settings {
     /// Bytes that are moved off a disk in a second when it is drained, at most.
     #[serde(serialize_with = "write_bytes")]
     pub drain_rate: ByteCount,
+    /// For how many seconds a node may be away before what it holds is copied elsewhere.
+    pub rebuild_after: u64,
     /// Whether memory is kept from being swapped.
     pub lock_memory: bool,
     /// The form of the log.
@@ -239,6 +244,7 @@ impl Settings {
             scrub: source.scrub.unwrap_or(Schedule::MONTHLY),
             scrub_rate,
             drain_rate,
+            rebuild_after: source.rebuild_after.unwrap_or(3600),
             lock_memory: source.lock_memory.unwrap_or(false),
             log_format: source.log_format.unwrap_or_default(),
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),

@@ -399,6 +399,7 @@ mod tests {
             damaged: 0,
             lost: 0,
             quota: Some(ByteCount(quota)),
+            auto_replicas: false,
             stale: Vec::new(),
             node: None,
         };

@@ -275,6 +275,7 @@ mod tests {
             damaged: 3,
             lost: 5,
             quota: Some(8),
+            auto_replicas: false,
             stale: Vec::new(),
             node: None,
         };

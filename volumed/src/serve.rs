@@ -92,6 +92,8 @@ pub async fn serve(
     volumes.make_daily_copies();
     volumes.scrub_in_background(settings.scrub_settings()).await;
     volumes.drain_in_background(settings.drain_rate).await?;
+    let grace = Duration::from_secs(settings.rebuild_after);
+    volumes.rebuild_in_background(settings.drain_rate, grace);
     tokio::spawn(volumed_daemon::return_memory_regularly());
     let manager = ServiceManager::ready();
     tracing::info!(

@@ -91,7 +91,7 @@ impl Buckets {
         let changes = vec![
             put(bucket_key(name), &record),
             put(bucket_of_key(&record), &()),
-            put(unsettled_key(name), &()),
+            put(unsettled_key(name), &self.neighbours.own()),
         ];
         if !self.records.commit(conditions, changes).await? {
             return Err(match self.read(name).await? {

@@ -109,7 +109,7 @@ impl Buckets {
             };
             let changes = vec![
                 put(bucket_key(name), &record),
-                put(unsettled_key(name), &()),
+                put(unsettled_key(name), &self.neighbours.own()),
             ];
             let conditions = vec![unchanged(bucket_key(name), &stored)];
             if self.records.commit(conditions, changes).await? {

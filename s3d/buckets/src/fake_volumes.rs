@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use s3d_bucket::Devices;
 use volumed_client::{BlockDevice, DeviceError, Durability, Session};
+use volumed_cluster::NodeNumber;
 
 use super::volumes::{Attachment, VolumeError, Volumes};
 
@@ -21,8 +22,16 @@ struct Pages(Mutex<HashMap<u64, Box<[u8]>>>);
 struct Volume {
     pages: Arc<Pages>,
     epoch: u64,
-    /// Ends the connections of the attachment that there is.
-    attached: Option<Arc<AtomicBool>>,
+    attached: Option<Attached>,
+    replicas: u8,
+}
+
+/// The attachment of a volume that there is.
+struct Attached {
+    /// Ends its connections.
+    lost: Arc<AtomicBool>,
+    /// The node whose daemon serves it; `None`: the only one.
+    node: Option<NodeNumber>,
 }
 
 /// Volumes in memory.
@@ -41,10 +50,22 @@ impl FakeVolumes {
     /// Every connection ends, as when the daemon is killed.
     pub fn crash(&self) {
         for volume in self.volumes.lock().values_mut() {
-            if let Some(lost) = volume.attached.take() {
-                lost.store(true, Ordering::SeqCst);
-            }
+            volume.end();
         }
+    }
+
+    /// The volumes as the daemon of one node of a cluster serves them.
+    pub fn of_node(self: &Arc<Self>, node: NodeNumber) -> Arc<FakeNode> {
+        Arc::new(FakeNode {
+            volumes: self.clone(),
+            node,
+            away: AtomicBool::new(false),
+        })
+    }
+
+    /// The replicas of each volume.
+    pub fn replicas(&self) -> Vec<u8> {
+        self.volumes.lock().values().map(|it| it.replicas).collect()
     }
 
     /// How many volumes there are.
@@ -58,29 +79,26 @@ impl FakeVolumes {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Volumes for FakeVolumes {
-    async fn create(&self, volume: &str) -> Result<(), VolumeError> {
+    fn attach_to(
+        &self,
+        node: Option<NodeNumber>,
+        volume: &str,
+        unless_served: bool,
+    ) -> Result<Attachment, VolumeError> {
         self.check()?;
-        if self.full.load(Ordering::SeqCst) {
-            return Err(VolumeError::NoSpace);
-        }
-        self.volumes.lock().entry(volume.to_owned()).or_default();
-        Ok(())
-    }
-
-    async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
-        self.check()?;
-        self.attached.fetch_add(1, Ordering::SeqCst);
         let mut volumes = self.volumes.lock();
         let volume = volumes.get_mut(volume).ok_or(VolumeError::Gone)?;
-        if let Some(earlier) = volume.attached.take() {
-            earlier.store(true, Ordering::SeqCst);
+        if unless_served && volume.attached.as_ref().is_some_and(|it| it.node != node) {
+            return Err(VolumeError::ServedElsewhere);
         }
+        self.attached.fetch_add(1, Ordering::SeqCst);
+        volume.end();
         let lost = Arc::new(AtomicBool::new(false));
-        volume.attached = Some(lost.clone());
+        volume.attached = Some(Attached {
+            lost: lost.clone(),
+            node,
+        });
         volume.epoch += 1;
         let device = Arc::new(Device {
             pages: volume.pages.clone(),
@@ -96,6 +114,55 @@ impl Volumes for FakeVolumes {
         })
     }
 
+    fn detach_from(&self, node: Option<NodeNumber>, volume: &str) -> Result<(), VolumeError> {
+        self.check()?;
+        let mut volumes = self.volumes.lock();
+        let volume = volumes.get_mut(volume);
+        // Another node's is not this one's to give up.
+        let served = |it: &&mut Volume| it.attached.as_ref().is_some_and(|it| it.node == node);
+        if let Some(volume) = volume.filter(served) {
+            volume.end();
+        }
+        Ok(())
+    }
+}
+
+impl Volume {
+    /// Ends the attachment that there is.
+    fn end(&mut self) {
+        if let Some(attached) = self.attached.take() {
+            attached.lost.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+#[async_trait]
+impl Volumes for FakeVolumes {
+    async fn create(&self, volume: &str, replicas: u8) -> Result<(), VolumeError> {
+        self.check()?;
+        if self.full.load(Ordering::SeqCst) {
+            return Err(VolumeError::NoSpace);
+        }
+        let mut volumes = self.volumes.lock();
+        volumes.entry(volume.to_owned()).or_default().replicas = replicas;
+        Ok(())
+    }
+
+    async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.attach_to(None, volume, false)
+    }
+
+    async fn attach_unless_served(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.attach_to(None, volume, true)
+    }
+
+    async fn server(&self, volume: &str) -> Result<Option<NodeNumber>, VolumeError> {
+        self.check()?;
+        let volumes = self.volumes.lock();
+        let volume = volumes.get(volume).ok_or(VolumeError::Gone)?;
+        Ok(volume.attached.as_ref().and_then(|it| it.node))
+    }
+
     async fn free(&self) -> Result<u64, VolumeError> {
         self.check()?;
         let full = self.full.load(Ordering::SeqCst);
@@ -103,21 +170,82 @@ impl Volumes for FakeVolumes {
     }
 
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {
-        self.check()?;
-        let mut volumes = self.volumes.lock();
-        if let Some(lost) = volumes
-            .get_mut(volume)
-            .and_then(|volume| volume.attached.take())
-        {
-            lost.store(true, Ordering::SeqCst);
-        }
-        Ok(())
+        self.detach_from(None, volume)
     }
 
     async fn delete(&self, volume: &str) -> Result<(), VolumeError> {
         self.check()?;
         self.volumes.lock().remove(volume);
         Ok(())
+    }
+}
+
+/// The volumes as one node of a cluster serves them.
+pub struct FakeNode {
+    volumes: Arc<FakeVolumes>,
+    node: NodeNumber,
+    /// The daemon of this node does not answer.
+    pub away: AtomicBool,
+}
+
+impl FakeNode {
+    /// The daemon of this node is killed, and its lease ends: what it served, nobody serves.
+    pub fn die(&self) {
+        self.away.store(true, Ordering::SeqCst);
+        for volume in self.volumes.volumes.lock().values_mut() {
+            if volume
+                .attached
+                .as_ref()
+                .is_some_and(|it| it.node == Some(self.node))
+            {
+                volume.end();
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), VolumeError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(VolumeError::Unavailable("away".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Volumes for FakeNode {
+    async fn create(&self, volume: &str, replicas: u8) -> Result<(), VolumeError> {
+        self.check()?;
+        self.volumes.create(volume, replicas).await
+    }
+
+    async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.check()?;
+        self.volumes.attach_to(Some(self.node), volume, false)
+    }
+
+    async fn attach_unless_served(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.check()?;
+        self.volumes.attach_to(Some(self.node), volume, true)
+    }
+
+    async fn server(&self, volume: &str) -> Result<Option<NodeNumber>, VolumeError> {
+        self.check()?;
+        self.volumes.server(volume).await
+    }
+
+    async fn detach(&self, volume: &str) -> Result<(), VolumeError> {
+        self.check()?;
+        self.volumes.detach_from(Some(self.node), volume)
+    }
+
+    async fn delete(&self, volume: &str) -> Result<(), VolumeError> {
+        self.check()?;
+        self.volumes.delete(volume).await
+    }
+
+    async fn free(&self) -> Result<u64, VolumeError> {
+        self.check()?;
+        self.volumes.free().await
     }
 }
 

@@ -58,6 +58,10 @@ impl Buckets {
     pub fn end_feeds(&self) {
         self.feeds_end.0.send_replace(true);
     }
+
+    pub(super) fn allow_feeds(&self) {
+        self.feeds_end.0.send_replace(false);
+    }
 }
 
 async fn follow(

@@ -7,12 +7,15 @@ pub mod feed;
 mod find;
 mod index_io;
 mod maintenance;
+mod neighbours;
 mod open;
 mod open_set;
 mod ownership;
 mod quota;
 mod record;
 mod rename_prefix;
+mod replicas;
+mod served;
 mod settings;
 mod settle;
 mod turns;
@@ -40,11 +43,15 @@ pub use create::{CreateBucketError, CreateWithKeyError};
 pub use delete::DeleteBucketError;
 pub use find::CreateBucketKeyError;
 pub use maintenance::{Damage, Maintenance, MaintenanceError};
+pub use neighbours::{Alone, Neighbours};
 pub use open::OpenBucketError;
 pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};
 pub use rename_prefix::RenamePrefixError;
+pub use replicas::{Replicas, ReplicasError};
+pub use served::Server;
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
+pub use volumed_cluster::NodeNumber;
 pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
 
 /// Records that are kept in memory, some 300 bytes each.
@@ -65,6 +72,8 @@ pub struct BucketSettings {
     pub transfer_memory: usize,
     /// How often buckets that are being made or deleted are looked after.
     pub settle_every: Duration,
+    /// How many replicas the volumes of new buckets have.
+    pub replicas: Replicas,
 }
 
 impl Default for BucketSettings {
@@ -76,6 +85,7 @@ impl Default for BucketSettings {
             index_memory: 48 << 20,
             transfer_memory: 32 << 20,
             settle_every: Duration::from_secs(2),
+            replicas: Replicas::default(),
         }
     }
 }
@@ -86,6 +96,7 @@ pub struct Buckets {
     known: Arc<Cache<BucketRecord>>,
     accounts: Arc<Accounts>,
     volumes: Arc<dyn Volumes>,
+    neighbours: Arc<dyn Neighbours>,
     settings: BucketSettings,
     open: OpenSet,
     transfers: TransferMemory,
@@ -102,11 +113,23 @@ impl Buckets {
         volumes: Arc<dyn Volumes>,
         settings: BucketSettings,
     ) -> Arc<Self> {
+        Self::start_among(Arc::new(Alone), store, accounts, volumes, settings)
+    }
+
+    /// The same on one of several nodes.
+    pub fn start_among(
+        neighbours: Arc<dyn Neighbours>,
+        store: Arc<dyn MetaStore>,
+        accounts: Arc<Accounts>,
+        volumes: Arc<dyn Volumes>,
+        settings: BucketSettings,
+    ) -> Arc<Self> {
         let buckets = Arc::new(Self {
             known: Cache::following(store.clone(), record::PREFIX, CACHED_RECORDS),
             records: Records::new(store),
             accounts,
             volumes,
+            neighbours,
             settings,
             open: OpenSet::new(),
             transfers: TransferMemory::new(settings.transfer_memory),

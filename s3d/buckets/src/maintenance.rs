@@ -63,7 +63,7 @@ impl Maintenance {
         deep: bool,
     ) -> Result<(CheckReport, u64), MaintenanceError> {
         let record = self.record(name).await?;
-        let attached = self.volumes.attach(&record.volume).await?;
+        let attached = self.volumes.attach_unless_served(&record.volume).await?;
         let offload = Offload::Threads;
         let checked = s3d_bucket::check(attached.devices, record.id, offload, deep).await;
         self.volumes.detach(&record.volume).await?;
@@ -83,7 +83,7 @@ impl Maintenance {
                 more,
             });
         }
-        let attached = self.volumes.attach(&record.volume).await?;
+        let attached = self.volumes.attach_unless_served(&record.volume).await?;
         let offload = Offload::Threads;
         let named = s3d_bucket::damage(attached.devices, record.id, offload, ranges).await;
         self.volumes.detach(&record.volume).await?;
@@ -98,7 +98,7 @@ impl Maintenance {
     /// Builds a bucket's index anew from what can be read of it, its log and its objects.
     pub async fn rebuild(&self, name: &BucketName) -> Result<RebuildReport, MaintenanceError> {
         let record = self.record(name).await?;
-        let attached = self.volumes.attach(&record.volume).await?;
+        let attached = self.volumes.attach_unless_served(&record.volume).await?;
         let (devices, epoch) = (attached.devices, attached.epoch);
         let rebuilt = s3d_bucket::rebuild(devices, record.id, epoch, Offload::Threads).await;
         self.volumes.detach(&record.volume).await?;

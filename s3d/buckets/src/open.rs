@@ -10,6 +10,7 @@ use super::open_set::OpenBucket;
 use super::record::{BucketRecord, Status};
 use super::volumes::{Attachment, VolumeError};
 use s3d_records::RecordError;
+use volumed_cluster::NodeNumber;
 
 /// Pauses between attempts, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
@@ -25,6 +26,9 @@ pub enum OpenBucketError {
     /// It was deleted.
     #[error("there is no such bucket")]
     NoSuchBucket,
+    /// Another node serves it.
+    #[error("node {0} serves the bucket")]
+    ServedElsewhere(NodeNumber),
     /// The volume daemon is away: worth another try.
     #[error("the bucket is not available: {0}")]
     Unavailable(String),
@@ -48,7 +52,10 @@ impl OpenBucketError {
 impl From<VolumeError> for OpenBucketError {
     fn from(error: VolumeError) -> Self {
         match error {
-            VolumeError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            // Whoever served it a moment ago may be gone now.
+            VolumeError::Unavailable(_) | VolumeError::ServedElsewhere => {
+                Self::Unavailable(error.to_string())
+            }
             VolumeError::NoSpace => Self::NoSpace,
             VolumeError::Gone | VolumeError::Refused(_) => Self::Damaged(error.to_string()),
         }
@@ -156,13 +163,14 @@ impl Buckets {
         how: How,
     ) -> Result<OpenBucket, OpenBucketError> {
         if how == How::Create {
-            self.volumes.create(&record.volume).await?;
+            let replicas = self.settings.replicas.of(self.neighbours.nodes());
+            self.volumes.create(&record.volume, replicas).await?;
         }
         let Attachment {
             devices,
             epoch,
             lost,
-        } = self.volumes.attach(&record.volume).await?;
+        } = self.attach(&record.volume).await?;
         let index_cache = self.open.index_cache(self.settings.index_memory);
         let options = Options {
             index_cache,

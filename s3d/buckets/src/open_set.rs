@@ -47,7 +47,7 @@ impl OpenBucket {
     }
 
     /// Whether nobody but the set holds it. Who holds it can come by it only through the set.
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         Arc::strong_count(&self.bucket) == 1
     }
 }

@@ -6,6 +6,7 @@ use super::Buckets;
 use super::record::{Status, UNSETTLED, unsettled_key};
 use s3d_names::BucketName;
 use s3d_records::{RecordError, delete};
+use volumed_cluster::NodeNumber;
 
 pub async fn run(buckets: Weak<Buckets>) {
     loop {
@@ -22,9 +23,14 @@ pub async fn run(buckets: Weak<Buckets>) {
 }
 
 impl Buckets {
-    /// Tries once to settle every bucket that is being made or deleted.
-    async fn settle_all(&self) -> Result<(), RecordError> {
-        for (name, _) in self.records.list::<()>(UNSETTLED).await? {
+    /// Tries once to settle every bucket that is being made or deleted, but for those that another
+    /// node is at.
+    pub(super) async fn settle_all(&self) -> Result<(), RecordError> {
+        let unsettled = self.records.list::<Option<NodeNumber>>(UNSETTLED);
+        for (name, by) in unsettled.await? {
+            if by.record.is_some_and(|node| self.neighbours.serves(node)) {
+                continue;
+            }
             let name = BucketName::new(name.clone())
                 .map_err(|_| RecordError::Damaged(format!("{UNSETTLED}{name}")))?;
             if let Err(error) = self.settle(&name).await {

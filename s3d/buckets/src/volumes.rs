@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use s3d_bucket::Devices;
 use volumed_client::admin::{AdminClient, AdminError, Attached, CreateVolume, ErrorCode};
 use volumed_client::{ConnectError, ExtentFiles, ReconnectingDevice};
+use volumed_cluster::NodeNumber;
 
 use super::index_io::IndexIo;
 use super::ownership::{Answers, Ownership, Reconnect, Route};
@@ -42,6 +43,9 @@ pub enum VolumeError {
     /// The pool is full.
     #[error("the pool has no space left")]
     NoSpace,
+    /// Another node serves it.
+    #[error("another node serves the volume")]
+    ServedElsewhere,
     /// There is no such volume.
     #[error("the volume is gone")]
     Gone,
@@ -53,11 +57,17 @@ pub enum VolumeError {
 /// Makes, attaches and deletes volumes. Each call may be repeated after a crash.
 #[async_trait]
 pub trait Volumes: Send + Sync + 'static {
-    /// Makes a volume; one that is there already is as good.
-    async fn create(&self, volume: &str) -> Result<(), VolumeError>;
+    /// Makes a volume of which so many replicas are kept; one that is there already is as good.
+    async fn create(&self, volume: &str, replicas: u8) -> Result<(), VolumeError>;
 
-    /// Makes the volume this process's own, and connects.
+    /// Makes the volume this process's own, whoever has it, and connects.
     async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError>;
+
+    /// The same, unless another node serves it: [`VolumeError::ServedElsewhere`].
+    async fn attach_unless_served(&self, volume: &str) -> Result<Attachment, VolumeError>;
+
+    /// The node that serves the volume now, in a cluster and if one does.
+    async fn server(&self, volume: &str) -> Result<Option<NodeNumber>, VolumeError>;
 
     /// Gives the volume up, if it is this process's own.
     async fn detach(&self, volume: &str) -> Result<(), VolumeError>;
@@ -67,6 +77,15 @@ pub trait Volumes: Send + Sync + 'static {
 
     /// Bytes that can still be written to volumes.
     async fn free(&self) -> Result<u64, VolumeError>;
+}
+
+/// From whom a volume is taken, if somebody has it.
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    /// Whoever it is.
+    Anybody,
+    /// Somebody on this node; another node keeps it.
+    ThisNode,
 }
 
 /// The volumes of a volumed on this node.
@@ -103,14 +122,40 @@ impl NodeVolumes {
 
     /// Attaches under a name that no earlier attachment had: what is left of one cannot take the
     /// volume back from a later one.
-    async fn attach_as_new(&self, volume: &str) -> Result<(String, Attached), AdminError> {
+    async fn attach_as_new(
+        &self,
+        volume: &str,
+        from: Holder,
+    ) -> Result<(String, Attached), AdminError> {
         let number = self.attachments.fetch_add(1, Ordering::Relaxed);
         let owner = format!("{}-{number}", self.process);
         // Before the call: its answer may be lost, and what it did is undone by a detach.
         let known = owner.clone();
         self.owners.lock().insert(volume.to_owned(), known);
-        let attached = self.admin.attach(volume, &owner).await?;
+        let attached = match from {
+            Holder::Anybody => self.admin.attach(volume, &owner).await?,
+            Holder::ThisNode => self.admin.attach_unless_served(volume, &owner).await?,
+        };
         Ok((owner, attached))
+    }
+
+    async fn connected(&self, volume: &str, from: Holder) -> Result<Attachment, VolumeError> {
+        let (owner, attached) = self.attach_as_new(volume, from).await?;
+        let admin = self.admin.clone();
+        let ownership = Ownership::new(admin, volume.to_owned(), owner, attached.clone());
+        let ownership = Arc::new(ownership);
+        let data = self.device(&ownership, &attached, Answers::Here).await?;
+        let index_io = Answers::IndexIo(self.index_io.clone());
+        let index = self.device(&ownership, &attached, index_io).await?;
+        let devices = Devices {
+            data: data.clone(),
+            index: index.clone(),
+        };
+        Ok(Attachment {
+            devices,
+            epoch: attached.epoch,
+            lost: Arc::new(move || data.is_lost() || index.is_lost()),
+        })
     }
 
     /// Bytes that a volume holds in the pool.
@@ -143,11 +188,11 @@ impl NodeVolumes {
 
 #[async_trait]
 impl Volumes for NodeVolumes {
-    async fn create(&self, volume: &str) -> Result<(), VolumeError> {
+    async fn create(&self, volume: &str, replicas: u8) -> Result<(), VolumeError> {
         let request = CreateVolume {
             name: volume.to_owned(),
             size: SIZE,
-            replicas: 1,
+            replicas,
             auto_grow: None,
             quota: None,
         };
@@ -159,22 +204,16 @@ impl Volumes for NodeVolumes {
     }
 
     async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
-        let (owner, attached) = self.attach_as_new(volume).await?;
-        let admin = self.admin.clone();
-        let ownership = Ownership::new(admin, volume.to_owned(), owner, attached.clone());
-        let ownership = Arc::new(ownership);
-        let data = self.device(&ownership, &attached, Answers::Here).await?;
-        let index_io = Answers::IndexIo(self.index_io.clone());
-        let index = self.device(&ownership, &attached, index_io).await?;
-        let devices = Devices {
-            data: data.clone(),
-            index: index.clone(),
-        };
-        Ok(Attachment {
-            devices,
-            epoch: attached.epoch,
-            lost: Arc::new(move || data.is_lost() || index.is_lost()),
-        })
+        self.connected(volume, Holder::Anybody).await
+    }
+
+    async fn attach_unless_served(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.connected(volume, Holder::ThisNode).await
+    }
+
+    async fn server(&self, volume: &str) -> Result<Option<NodeNumber>, VolumeError> {
+        let shown = self.admin.show_volume(volume).await?;
+        Ok(shown.node.map(NodeNumber))
     }
 
     async fn free(&self) -> Result<u64, VolumeError> {
@@ -206,7 +245,7 @@ impl Volumes for NodeVolumes {
         let mut outcome = self.admin.delete_volume(volume).await;
         if code(&outcome) == Some(ErrorCode::VolumeAttached) {
             // An earlier process of ours has it still: taking it over ends that (V2).
-            self.attach_as_new(volume).await?;
+            self.attach_as_new(volume, Holder::Anybody).await?;
             self.detach(volume).await?;
             outcome = self.admin.delete_volume(volume).await;
         }
@@ -226,6 +265,7 @@ impl From<AdminError> for VolumeError {
         match error.code() {
             Some(ErrorCode::NoSpace) => Self::NoSpace,
             Some(ErrorCode::VolumeNotFound) => Self::Gone,
+            Some(ErrorCode::ServedElsewhere) => Self::ServedElsewhere,
             // A failed disk and a defect may heal (V13), descriptors are given back, and a daemon that
             // ends comes back.
             None

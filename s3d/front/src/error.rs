@@ -17,6 +17,7 @@ use super::checksum::CombineError;
 use super::chunked::ChunkedError;
 use super::details::with_details;
 use super::document::DocumentError;
+use super::elsewhere::ElsewhereError;
 use super::form::{FormError, PolicyError};
 use super::host::HostError;
 use super::ingest::IngestError;
@@ -175,12 +176,20 @@ pub fn accounts(refusal: AccountsError) -> S3Error {
 /// Why a bucket cannot be opened.
 pub fn open(refusal: OpenBucketError) -> S3Error {
     match refusal {
-        OpenBucketError::Provisioning | OpenBucketError::Unavailable(_) => passing(&refusal),
+        OpenBucketError::Provisioning
+        | OpenBucketError::ServedElsewhere(_)
+        | OpenBucketError::Unavailable(_) => passing(&refusal),
         OpenBucketError::NoSuchBucket => Refusal::NoSuchBucket.into(),
         OpenBucketError::NoSpace => no_space(),
         OpenBucketError::Damaged(_) => internal(&refusal),
         OpenBucketError::Records(refusal) => record(refusal),
     }
+}
+
+/// Why what another node serves cannot be read.
+pub fn elsewhere(refusal: &ElsewhereError) -> S3Error {
+    tracing::warn!(%refusal, "a copy failed");
+    passing(refusal)
 }
 
 /// Why a bucket cannot be made.

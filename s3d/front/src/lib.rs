@@ -26,6 +26,7 @@ mod cors;
 mod details;
 mod document;
 mod drain;
+mod elsewhere;
 mod error;
 mod etag;
 mod form;
@@ -70,5 +71,9 @@ mod writing;
 mod tests;
 
 pub use access::TlsVersion;
-pub use front::Front;
+pub use drain::drain;
+pub use elsewhere::{Elsewhere, ElsewhereError};
+pub use front::{Front, host};
+pub use host::{Addressing, HostError, Hosts};
 pub use observer::{Observer, Served};
+pub use resource::bucket_name;

@@ -10,7 +10,9 @@
 //! | `s3d/key-of/<namespace>/<access key id>` | empty: the keys of a namespace |
 //! | `s3d/bucket/<bucket>` | a bucket |
 //! | `s3d/bucket-of/<namespace>/<bucket>` | empty: the buckets of a namespace |
-//! | `s3d/unsettled/<bucket>` | empty: a bucket that is being made or deleted |
+//! | `s3d/unsettled/<bucket>` | a bucket that is being made or deleted, by the node of this number if there are several |
+//! | `s3d/nodes/<number>` | a node's s3d, for as long as it lives |
+//! | `s3d/draining/<number>` | empty: a node's s3d that shall give its buckets up |
 //!
 //! Names hold no `/`. Each record says its format, and a newer one is refused.
 
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome, Revision, StoreError};
+use volumed_meta::{Change, Compare, Entry, LeaseId, MetaStore, Outcome, Revision, StoreError};
 
 pub use cache::Cache;
 
@@ -140,12 +142,20 @@ impl std::fmt::Debug for Records {
 
 /// The change that writes a record.
 pub fn put<R: Serialize>(key: impl Into<Vec<u8>>, record: &R) -> Change {
+    Change::Put(key.into(), encode(record))
+}
+
+/// The change that writes a record which is there until a lease ends.
+pub fn put_leased<R: Serialize>(key: impl Into<Vec<u8>>, record: &R, lease: LeaseId) -> Change {
+    Change::PutLeased(key.into(), encode(record), lease)
+}
+
+fn encode<R: Serialize>(record: &R) -> Vec<u8> {
     let envelope = Envelope {
         format: FORMAT,
         record,
     };
-    let value = serde_json::to_vec(&envelope).expect("records are plain structs");
-    Change::Put(key.into(), value)
+    serde_json::to_vec(&envelope).expect("records are plain structs")
 }
 
 /// The change that removes a record.

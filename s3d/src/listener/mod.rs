@@ -122,6 +122,11 @@ impl Listener {
         self.0.local_addr()
     }
 
+    /// The socket, for another protocol.
+    pub fn into_socket(self) -> TcpListener {
+        self.0
+    }
+
     /// Serves until `stop` closes, then finishes what is in flight.
     pub async fn serve(self, router: Router, serving: Serving, mut stop: watch::Receiver<()>) {
         let graceful = GracefulShutdown::new();

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 28] = [
+const ALLOWED: [(&str, &[&str]); 29] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -69,6 +69,8 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "s3d-buckets",
             "s3d-front",
             "s3d-names",
+            "s3d-rack",
+            "s3d-records",
             "volumed-client",
             "volumed-cluster",
             "volumed-daemon",
@@ -101,6 +103,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "s3d-policy",
             "s3d-records",
             "volumed-client",
+            "volumed-cluster",
             "volumed-meta",
         ],
     ),
@@ -117,6 +120,17 @@ const ALLOWED: [(&str, &[&str]); 28] = [
     ),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
+    (
+        "s3d-rack",
+        &[
+            "s3d-bucket",
+            "s3d-buckets",
+            "s3d-front",
+            "s3d-records",
+            "volumed-cluster",
+            "volumed-meta",
+        ],
+    ),
     ("s3d-records", &["volumed-meta"]),
 ];
 

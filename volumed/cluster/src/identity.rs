@@ -94,6 +94,11 @@ impl Identity {
         self.in_force.read().certificate
     }
 
+    /// The same, in DER: for another process of this node.
+    pub fn certificate_der(&self) -> CertificateDer<'static> {
+        self.shown().cert[0].clone()
+    }
+
     fn shown(&self) -> Arc<CertifiedKey> {
         self.in_force.read().shown.clone()
     }

@@ -202,6 +202,7 @@ impl Volume {
             IoError::Exhausted => AttachError::Exhausted,
             _ => AttachError::Io(self.name.clone()),
         })?;
+        self.repair_known_damage().await;
         if record.replicas > 1 {
             // Nothing was acknowledged yet under other incarnations than these.
             let in_sync = self.machine.in_sync();

@@ -1,19 +1,23 @@
 //! Whether the daemon lives and serves, for supervisors.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use volumed_client::admin::LeaseInfo;
 use volumed_daemon::check_writable;
 use volumed_node::{DiskState, DiskView};
 
 use super::api::Api;
+use super::refused::Refused;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(alive))
         .routes(routes!(ready))
+        .routes(routes!(lease))
 }
 
 /// Whether the daemon lives
@@ -23,6 +27,19 @@ pub fn routes() -> OpenApiRouter<Api> {
 )]
 async fn alive() -> &'static str {
     "ok\n"
+}
+
+/// How long this node may serve what nobody else does
+///
+/// Whoever reads extents past the daemon may count on what it read for so long from when it asked.
+#[utoipa::path(
+    get, path = "/v1/lease", operation_id = "showLease", tag = "health",
+    responses((status = 200, description = "Done", body = LeaseInfo), Refused)
+)]
+async fn lease(State(api): State<Api>) -> Result<Json<LeaseInfo>, Refused> {
+    let left = api.volumes.lease();
+    let left = left.map(|left| left.as_millis() as u64);
+    Ok(Json(LeaseInfo { left }))
 }
 
 /// Whether requests are served

@@ -9,7 +9,7 @@ use volumed_meta::StoreError;
 use volumed_node::{
     AttachError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError,
-    ShowVolumeError,
+    SetReplicasError, ShowVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -148,6 +148,20 @@ impl From<LimitVolumeError> for Refused {
             LimitVolumeError::Quota => ErrorCode::InvalidSize,
             LimitVolumeError::Record(error) => record_code(error),
             LimitVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<SetReplicasError> for Refused {
+    fn from(error: SetReplicasError) -> Self {
+        let code = match &error {
+            SetReplicasError::NotFound(_) => ErrorCode::VolumeNotFound,
+            SetReplicasError::Replicas { .. } | SetReplicasError::Fewer(..) => {
+                ErrorCode::InvalidReplicas
+            }
+            SetReplicasError::Record(error) => record_code(error),
+            SetReplicasError::Store(error) => store_code(error),
         };
         Self::new(code, error.to_string())
     }

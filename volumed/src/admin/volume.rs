@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{
     self, AttachRequest, Attached, CreateVolume, DamagedRange, DetachRequest, GrowVolume,
-    LimitVolume, StaleReplica, VolumeDamage, VolumeInfo,
+    LimitVolume, SetReplicas, StaleReplica, VolumeDamage, VolumeInfo,
 };
 use volumed_core::ByteCount;
 use volumed_node::{
@@ -26,6 +26,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(damage))
         .routes(routes!(grow))
         .routes(routes!(limit))
+        .routes(routes!(set_replicas))
         .routes(routes!(attach))
         .routes(routes!(detach))
 }
@@ -141,6 +142,23 @@ async fn limit(
     Ok(Json(volume_info(run_to_completion(limiting).await?)))
 }
 
+/// Have more copies of every extent; they are made in the background
+#[utoipa::path(
+    post, path = "/v1/volumes/{name}/replicas", operation_id = "setReplicas", tag = "volumes",
+    params(("name" = String, Path, description = "The volume's name")),
+    request_body = SetReplicas,
+    responses((status = 200, description = "It is to have them", body = VolumeInfo), Refused)
+)]
+async fn set_replicas(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(body): Body<SetReplicas>,
+) -> Result<Json<VolumeInfo>, Refused> {
+    let name: VolumeName = name.parse()?;
+    let setting = async move { api.volumes.set_replicas(&name, body.replicas).await };
+    Ok(Json(volume_info(run_to_completion(setting).await?)))
+}
+
 /// Become the volume's owner
 ///
 /// Whoever was it before loses its connections first (V2).
@@ -211,6 +229,7 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
         name: view.name.to_string(),
         size: view.size.0,
         replicas: view.replicas,
+        auto_replicas: view.auto_replicas,
         used: view.used.0,
         epoch: view.epoch.0,
         owner: view.owner.map(|owner| owner.to_string()),

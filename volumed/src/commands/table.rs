@@ -165,12 +165,17 @@ pub fn volumes(volumes: &[VolumeInfo]) -> String {
             display(volume.used),
             volume.quota.map_or_else(|| "-".to_owned(), display),
             volume.replicas.to_string(),
+            volume
+                .node
+                .map_or_else(|| "-".to_owned(), |node| node.to_string()),
             volume.owner.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     });
     columns(
-        &["VOLUME", "SIZE", "USED", "QUOTA", "REPLICAS", "OWNER"],
-        &[1, 2, 3, 4],
+        &[
+            "VOLUME", "SIZE", "USED", "QUOTA", "REPLICAS", "NODE", "OWNER",
+        ],
+        &[1, 2, 3, 4, 5],
         rows,
     )
 }
@@ -195,6 +200,12 @@ pub fn volume(volume: &VolumeInfo) -> String {
         ("Damaged", display(volume.damaged * BLOCK_SIZE)),
         ("Lost", display(volume.lost * BLOCK_SIZE)),
         ("Replicas", replicas(volume)),
+        (
+            "Served by node",
+            volume
+                .node
+                .map_or_else(|| "-".to_owned(), |node| node.to_string()),
+        ),
         ("Epoch", volume.epoch.to_string()),
         (
             "Owner",
@@ -221,7 +232,13 @@ fn replicas(volume: &VolumeInfo) -> String {
             None => format!("{disk} is stale"),
         }
     });
-    let facts = std::iter::once(volume.replicas.to_string()).chain(stale);
+    let more = if volume.auto_replicas {
+        ", more when there are more nodes"
+    } else {
+        ""
+    };
+    let number = format!("{}{more}", volume.replicas);
+    let facts = std::iter::once(number).chain(stale);
     facts.collect::<Vec<_>>().join("; ")
 }
 

@@ -31,7 +31,7 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let wanted = CreateVolume {
                 name,
                 size,
-                replicas,
+                replicas: replicas.0,
                 auto_grow: growth.asked(),
                 quota,
             };
@@ -63,6 +63,14 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
         }
         VolumeCommand::Quota { name, quota, call } => {
             let volume = client(&call).limit_volume(&name, quota.0).await?;
+            print(&call, &volume, || table::volume(&volume))
+        }
+        VolumeCommand::Replicas {
+            name,
+            replicas,
+            call,
+        } => {
+            let volume = client(&call).set_replicas(&name, replicas.0).await?;
             print(&call, &volume, || table::volume(&volume))
         }
         VolumeCommand::Attach(args) => attach::attach(*args).await,

@@ -267,7 +267,9 @@ impl From<OpenBucketError> for ApiError {
     fn from(error: OpenBucketError) -> Self {
         match error {
             OpenBucketError::NoSuchBucket => Self::no_such_bucket(),
-            OpenBucketError::Provisioning | OpenBucketError::Unavailable(_) => {
+            OpenBucketError::Provisioning
+            | OpenBucketError::ServedElsewhere(_)
+            | OpenBucketError::Unavailable(_) => {
                 tracing::warn!(%error, "a bucket is not available");
                 Self::unavailable("The bucket is not available now; try again in a moment.")
             }

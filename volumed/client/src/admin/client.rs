@@ -12,7 +12,8 @@ use tokio::net::UnixStream;
 
 use super::{
     AddDisk, ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode,
-    Finding, GrowVolume, LimitVolume, PoolInfo, ScrubInfo, StoreInfo, VolumeDamage, VolumeInfo,
+    Finding, GrowVolume, LeaseInfo, LimitVolume, PoolInfo, ScrubInfo, SetReplicas, StoreInfo,
+    VolumeDamage, VolumeInfo,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -114,6 +115,18 @@ impl AdminClient {
         let limit = LimitVolume { quota };
         self.call(Method::POST, &volume_path(name, "/quota"), Some(&limit))
             .await
+    }
+
+    /// Has a volume have so many copies of every extent, no fewer than now; 0 for as many as there are nodes.
+    pub async fn set_replicas(&self, name: &str, replicas: u8) -> Result<VolumeInfo, AdminError> {
+        let wanted = SetReplicas { replicas };
+        self.call(Method::POST, &volume_path(name, "/replicas"), Some(&wanted))
+            .await
+    }
+
+    /// How long the node may serve what nobody else does.
+    pub async fn lease(&self) -> Result<LeaseInfo, AdminError> {
+        self.get("/v1/lease").await
     }
 
     /// Deletes a volume that is not attached, and gives its space back.

@@ -35,9 +35,9 @@ pub struct CreateVolume {
     /// Virtual size in bytes, from 4 KiB to 1 EiB, a multiple of 4 KiB; takes no space until it is
     /// written.
     pub size: u64,
-    /// Copies of every extent.
+    /// Copies of every extent; 0 for as many as the cluster has nodes, at most 3, also when there are more later.
     #[serde(default = "one")]
-    #[cfg_attr(feature = "openapi", schema(default = 1, minimum = 1, maximum = 3))]
+    #[cfg_attr(feature = "openapi", schema(default = 1, minimum = 0, maximum = 3))]
     pub replicas: u8,
     /// How it grows by itself, if it does.
     #[serde(default)]
@@ -88,6 +88,25 @@ pub struct LimitVolume {
     pub quota: Option<u64>,
 }
 
+/// Changes how many copies a volume has of every extent; they are made in the background.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetReplicas {
+    /// No fewer than there are; 0 for as many as the cluster has nodes, at most 3, also when there are more later.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 3))]
+    pub replicas: u8,
+}
+
+/// How long the node may serve what nobody else does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeaseInfo {
+    /// Milliseconds from when it was asked; absent where there is no cluster, so that nobody else may.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub left: Option<u64>,
+}
+
 /// A volume as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -100,6 +119,9 @@ pub struct VolumeInfo {
     pub size: u64,
     /// Copies of every extent.
     pub replicas: u8,
+    /// There are to be more when the cluster has more nodes.
+    #[serde(default)]
+    pub auto_replicas: bool,
     /// Bytes that the volume holds in the pool, one replica counted.
     pub used: u64,
     /// Grows with every attach (V1); 0 when it was never attached.

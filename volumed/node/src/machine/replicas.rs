@@ -5,7 +5,7 @@ use std::time::Duration;
 use volumed_core::ExtentIndex;
 use volumed_core::message::{Answer, ExtentFile, Message};
 use volumed_core::placement::{Candidate, Placement};
-use volumed_core::replica::{DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
+use volumed_core::replica::{Damage, DiskOpId, DiskResult, ReplicaEffect, ReplicaEvent};
 use volumed_core::unflushed::Incarnations;
 
 use super::{
@@ -172,6 +172,16 @@ impl Machine {
         };
         let _ = tokio::time::timeout(JOINING, self.until(joined)).await;
         self.has_disk(disk) && self.note(disk).await
+    }
+}
+
+impl Machine {
+    /// V10: what is damaged on another node is made good from here.
+    pub fn repair(self: &Arc<Self>, damage: &Damage) {
+        let regions: BTreeSet<_> = damage.regions().collect();
+        for region in regions {
+            self.head_event(HeadEvent::Repair(region));
+        }
     }
 }
 

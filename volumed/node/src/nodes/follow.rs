@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use volumed_cluster::NodeNumber;
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_meta::{Entry, Event, Revision, StoreError};
 
 use super::others::Others;
 use super::presence::{self, PRESENCE, node_of};
+use crate::store::damage;
 use crate::store::records::{
-    DISKS, DiskRecord, VOLUMES, VolumeRecord, decode, last_part, read_all,
+    DAMAGE, DISKS, DiskRecord, VOLUMES, VolumeRecord, decode, last_part, read_all,
 };
 use crate::volumes::Shared;
 
@@ -38,7 +40,9 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
     let mut volumes = store.watch(VOLUMES, since).await?;
     let mut disks = store.watch(DISKS, since).await?;
     let mut nodes = store.watch(PRESENCE, since).await?;
-    others.saw_all(presence::read(&*store).await?);
+    let mut damage = store.watch(DAMAGE, since).await?;
+    let present = presence::read(&*store).await?;
+    others.sight_mut().saw_all(present);
     read_disks(&shared).await?;
     read_volumes(&shared).await?;
     drop(shared);
@@ -47,6 +51,7 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
             event = volumes.recv() => event,
             event = disks.recv() => event,
             event = nodes.recv() => event,
+            event = damage.recv() => event,
         };
         let (Some(event), Some(shared)) = (event, weak.upgrade()) else {
             return Ok(());
@@ -55,6 +60,8 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
             saw(others, event);
         } else if event.key.starts_with(DISKS) {
             saw_disk(&shared, event);
+        } else if event.key.starts_with(DAMAGE) {
+            saw_damage(&shared, event);
         } else {
             saw_volume(&shared, event).await;
         }
@@ -69,7 +76,25 @@ fn saw(others: &Others, event: Event) {
         let entry = entry_of(event.key, value, event.revision);
         decode(&entry).ok()
     });
-    others.saw(node, presence);
+    others.sight_mut().saw(node, presence);
+}
+
+/// V10: damage on another node is made good by the head, if that is here.
+fn saw_damage(shared: &Shared, event: Event) {
+    let key = std::str::from_utf8(&event.key).ok();
+    let mut parts = key.into_iter().flat_map(|key| key.split('/').skip(1));
+    let volume = parts.next().and_then(|volume| volume.parse().ok());
+    let disk = parts.next().and_then(|disk| disk.parse().ok());
+    let (Some(volume), Some(disk), Some(value)) = (volume, disk.map(DiskNumber), event.value)
+    else {
+        return;
+    };
+    let away = !shared.node.disks.all().contains_key(&disk);
+    if let Some(machine) = shared.node.served(volume).filter(|_| away)
+        && let Ok(found) = damage::read(&entry_of(event.key, value, event.revision))
+    {
+        machine.repair(&found);
+    }
 }
 
 fn saw_disk(shared: &Shared, event: Event) {
@@ -79,11 +104,16 @@ fn saw_disk(shared: &Shared, event: Event) {
 }
 
 fn note_disk(shared: &Shared, entry: &Entry) {
-    if let Ok(record) = decode::<DiskRecord>(entry)
-        && record.node.is_some()
-        && record.node != shared.node.own().map(|own| own.0)
+    let Ok(record) = decode::<DiskRecord>(entry) else {
+        return;
+    };
+    let own = shared.node.own().map(|own| own.0);
+    if let (Some(node), Some(others)) = (record.node, &shared.node.others)
+        && record.node != own
     {
         let number = DiskNumber(record.number);
+        let id = last_part(&entry.key).parse().ok();
+        others.sight_mut().is_at(number, id, NodeNumber(node));
         shared.node.disks.know_removed(number, record.removed);
     }
 }

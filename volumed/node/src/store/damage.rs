@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use volumed_core::replica::Damage;
 use volumed_core::sums::HOLE;
 use volumed_core::{BlockIndex, DiskNumber, VolumeId};
-use volumed_meta::{Change, Compare, MetaStore, StoreError};
+use volumed_meta::{Change, Compare, Entry, MetaStore, StoreError};
 
-use crate::error::StartError;
+use crate::error::{RecordError, StartError};
 use crate::store::records::{
     DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
     unreadable, volume_key,
@@ -47,16 +47,20 @@ pub(crate) async fn load(
 ) -> Result<BTreeMap<DiskNumber, Damage>, StartError> {
     let mut all = BTreeMap::new();
     for entry in read_all(store, &damage_prefix(volume)).await? {
-        let record: DamageRecord = decode(&entry)?;
         let number = last_part(&entry.key).parse();
         let number = number.map_err(|error| unreadable(&entry.key, error))?;
-        let found = record.found.into_iter().chain(std::iter::repeat(HOLE));
-        let blocks = record.blocks.into_iter().map(BlockIndex).zip(found);
-        let damage = Damage {
-            blocks: blocks.collect(),
-            more: record.more,
-        };
-        all.insert(DiskNumber(number), damage);
+        all.insert(DiskNumber(number), read(&entry)?);
     }
     Ok(all)
+}
+
+/// What a record says.
+pub(crate) fn read(entry: &Entry) -> Result<Damage, RecordError> {
+    let record: DamageRecord = decode(entry)?;
+    let found = record.found.into_iter().chain(std::iter::repeat(HOLE));
+    let blocks = record.blocks.into_iter().map(BlockIndex).zip(found);
+    Ok(Damage {
+        blocks: blocks.collect(),
+        more: record.more,
+    })
 }

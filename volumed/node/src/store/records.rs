@@ -44,6 +44,7 @@ pub(crate) const DISKS: &[u8] = b"disks/";
 pub(crate) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(crate) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(crate) const SCRUB: &[u8] = b"scrub/";
+pub(crate) const DAMAGE: &[u8] = b"damage/";
 pub(crate) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(crate) const STORE_GENERATION: &[u8] = b"store/generation";
 pub(crate) const STORE_FORMAT: &[u8] = b"store/format";

@@ -455,3 +455,43 @@ async fn what_a_node_had_that_stays_away_is_copied_elsewhere() {
     drop(attached);
     nodes.remove(0).stop().await;
 }
+
+/// V10: what is damaged on another node is found there, and made good by the head here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_on_another_node_is_made_good() {
+    let folder = TempDir::new().unwrap();
+    let nodes = start_nodes(&folder, 2).await;
+    nodes[0].create(2).await;
+    let export = nodes[0].attach("one").await;
+    write(&export, 0, &[9; 8192], true).await.unwrap();
+    drop(export);
+    // Nothing is dirty any more, and the sums are in their file.
+    nodes[0]
+        .volumes
+        .detach(&name("v"), &owner("one"))
+        .await
+        .unwrap();
+    let path = folder.path().join("disk-2/volumes/v00000001");
+    let files = std::fs::read_dir(path).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let data = files.find(|path| path.extension().is_some_and(|it| it == "data"));
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(data.unwrap())
+        .unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[1], 5000).unwrap();
+    let export = nodes[0].attach("one").await;
+    let settings = crate::ScrubSettings {
+        every: None,
+        rate: ByteCount(1 << 30),
+    };
+    nodes[1].volumes.scrub_in_background(settings).await;
+    nodes[1].volumes.start_scrub().await;
+    while data_on(&folder, 2)[4096..8192] != [9; 4096] {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(export);
+    for node in nodes {
+        node.stop().await;
+    }
+}

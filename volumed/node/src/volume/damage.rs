@@ -5,8 +5,10 @@ use volumed_core::{BLOCK_SIZE, EXTENT_SIZE, ExtentIndex};
 
 use crate::error::ShowVolumeError;
 use crate::name::VolumeName;
+use crate::store::damage;
 use crate::store::lost::Lost;
 use crate::view::{DamageView, DamagedRange};
+use crate::volume::Volume;
 use crate::volumes::Volumes;
 
 impl Volumes {
@@ -62,6 +64,19 @@ fn ranges(damage: &Damage) -> impl Iterator<Item = (u64, u64)> {
         }
     }
     ranges.into_iter()
+}
+
+impl Volume {
+    /// V10: what is known to be damaged on other nodes is made good by the head that begins.
+    pub(super) async fn repair_known_damage(&self) {
+        if self.node().others.is_none() || self.machine.replicas() == 1 {
+            return;
+        }
+        let known = damage::load(&*self.node().store, self.id).await;
+        for found in known.unwrap_or_default().values() {
+            self.machine.repair(found);
+        }
+    }
 }
 
 #[cfg(test)]
