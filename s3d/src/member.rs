@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::Accounts;
@@ -23,6 +24,10 @@ use crate::workers::Workers;
 
 /// Where other nodes forward requests to, unless the settings say otherwise.
 const PORT: u16 = 10_813;
+
+/// How long a volume daemon may be away: long enough to be started anew. After that another node takes its
+/// buckets, as soon as its lease has ended.
+const VOLUMED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why this server is not one of a cluster.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,14 @@ impl Member {
             address,
             store: store.clone(),
         }))
+    }
+
+    /// How long what was asked of a bucket waits for a volume daemon that is away.
+    pub fn patience(member: Option<&Self>) -> Duration {
+        match member {
+            Some(_) => VOLUMED_PATIENCE,
+            None => s3d_buckets::PATIENCE,
+        }
     }
 
     /// The other nodes, for the buckets.

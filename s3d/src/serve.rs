@@ -115,11 +115,12 @@ pub async fn serve(
         _ = signals.next() => return Ok(()),
     };
     let audit = AuditLog::open(&settings.data.join("audit"))?;
+    let patience = Member::patience(member.as_ref());
     let buckets = Buckets::start_among(
         Member::neighbours(member.as_ref()),
         store.clone(),
         accounts.clone(),
-        volumes(settings)?,
+        volumes(settings, patience)?,
         bucket_settings(settings),
     );
     let port = listeners.s3.address()?.port();
@@ -196,11 +197,11 @@ impl Ready {
     }
 }
 
-fn volumes(settings: &Settings) -> io::Result<Arc<NodeVolumes>> {
+fn volumes(settings: &Settings, patience: Duration) -> io::Result<Arc<NodeVolumes>> {
     // A new owner at each start: what an earlier one left in a socket never lands (V2).
     let owner = format!("s3d-{:032x}", random::id());
     let volumes = NodeVolumes::new(&settings.volumed, owner, open_extents())?;
-    Ok(Arc::new(volumes))
+    Ok(Arc::new(volumes.with_patience(patience)))
 }
 
 /// Gives the buckets up, ends what is in flight and closes what is still open.
