@@ -43,18 +43,27 @@ pub fn give(folder: &Path) -> Result<String, SecretsError> {
     text_of(folder)
 }
 
-/// Puts secrets that another node gave into `folder`, if they fit the store. Others that are there are of
-/// no use with it, and set aside.
+/// What becomes of the secrets that others take the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Former {
+    /// They may be another store's, and are set aside.
+    Kept,
+    /// They were this store's, and nothing is sealed with them any more.
+    Gone,
+}
+
+/// Puts secrets that another node gave into `folder`, if they fit the store.
 pub async fn take(
     store: Arc<dyn MetaStore>,
     folder: &Path,
     given: &str,
+    former: Former,
 ) -> Result<(), SecretsError> {
     let files = parse(given).ok_or(SecretsError::NotWhole)?;
     super::check(&Records::new(store), &files[0]).await?;
     for (file, keys) in FILES.iter().zip(&files) {
         let path = folder.join(file);
-        if path.exists() && secret_file::read_or_make(&path)? != *keys {
+        if former == Former::Kept && path.exists() && secret_file::read_or_make(&path)? != *keys {
             set_aside(&path)?;
         }
         secret_file::write(&path, keys)?;
@@ -69,7 +78,7 @@ fn remove(path: &Path) -> Result<(), SecretsError> {
 fn set_aside(path: &Path) -> Result<(), SecretsError> {
     let aside = path.with_extension("aside");
     std::fs::rename(path, &aside).map_err(|source| failed(path, source))?;
-    tracing::warn!(path = %aside.display(), "secrets of another metadata store are set aside");
+    tracing::warn!(path = %aside.display(), "secrets that the cluster does not use are set aside");
     Ok(())
 }
 
@@ -101,7 +110,8 @@ mod tests {
         assert!(!claim(store.clone(), second.path()).await.unwrap());
         assert_eq!(std::fs::read_dir(second.path()).unwrap().count(), 0);
         let given = give(first.path()).unwrap();
-        take(store.clone(), second.path(), &given).await.unwrap();
+        let taken = take(store.clone(), second.path(), &given, Former::Kept);
+        taken.await.unwrap();
         assert!(claim(store, second.path()).await.unwrap());
         assert_eq!(give(second.path()).unwrap(), given);
     }
@@ -115,7 +125,8 @@ mod tests {
         let before = std::fs::read(second.path().join(seal::FILE)).unwrap();
         assert!(!claim(ours.clone(), second.path()).await.unwrap());
         let given = give(first.path()).unwrap();
-        take(ours.clone(), second.path(), &given).await.unwrap();
+        let taken = take(ours.clone(), second.path(), &given, Former::Kept);
+        taken.await.unwrap();
         assert!(claim(ours.clone(), second.path()).await.unwrap());
         assert_eq!(
             std::fs::read(second.path().join("seal.aside")).unwrap(),
@@ -123,9 +134,10 @@ mod tests {
         );
         // What does not fit the store is not taken, and neither is half of it.
         let wrong = give(folder().path()).unwrap();
-        let refused = take(ours.clone(), second.path(), &wrong).await;
+        let refused = take(ours.clone(), second.path(), &wrong, Former::Kept).await;
         assert!(matches!(refused, Err(SecretsError::OtherKey)));
-        let half = take(ours.clone(), second.path(), &given[..given.len() / 2]).await;
+        let half = &given[..given.len() / 2];
+        let half = take(ours.clone(), second.path(), half, Former::Kept).await;
         assert!(matches!(half, Err(SecretsError::NotWhole)));
         assert!(claim(ours, second.path()).await.unwrap());
     }
