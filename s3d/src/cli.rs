@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use s3d::config::Source;
 use s3d::maintenance::BucketCommand;
-use s3d::{admin, quickstart};
+use s3d::{admin, drain, quickstart};
 use volumed_daemon::ConfigFile;
 
 const EXIT_CODES: &str = "\
@@ -32,6 +32,8 @@ pub enum Command {
     User(admin::UserArgs),
     /// Back up, restore or rotate this node's secrets
     Secrets(admin::SecretsArgs),
+    /// Give this node's buckets to the other nodes, and take none
+    Drain(drain::DrainArgs),
     /// Check or repair a bucket while the server is stopped
     #[command(subcommand)]
     Bucket(BucketCommand),

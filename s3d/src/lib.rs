@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod doctor;
+pub mod drain;
 mod health;
 mod http_client;
 pub mod listener;
@@ -11,5 +12,6 @@ mod member;
 mod metrics;
 pub mod place;
 pub mod quickstart;
+mod secret_sharing;
 pub mod serve;
 pub mod workers;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::Settings;
-use s3d::{admin, doctor, maintenance, quickstart, serve, workers};
+use s3d::{admin, doctor, drain, maintenance, quickstart, serve, workers};
 use volumed_daemon::{ConfigError, Logging};
 
 use cli::{Cli, Command, ServeArgs};
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Quickstart(options) => quickstart::run(&options),
         Command::User(arguments) => admin::user(arguments).map(|()| ExitCode::SUCCESS),
         Command::Secrets(arguments) => admin::secrets(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Drain(arguments) => drain::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bucket(command) => maintenance::run(command),
         Command::Doctor { args, json } => examine(&args, json),
         Command::Completions { shell } => {

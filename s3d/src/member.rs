@@ -1,12 +1,14 @@
 //! This server as one of several: who the others are, and what comes from them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use s3d_accounts::Accounts;
+use s3d_accounts::secrets::SecretsError;
 use s3d_buckets::{Alone, Buckets, Neighbours};
-use s3d_rack::{Gate, HopServer, Nodes, Parts, Rack, Service, Services};
+use s3d_rack::{Gate, HopServer, Nodes, PATIENCE, Parts, Rack, Service, Services};
 use s3d_records::RecordError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -15,6 +17,7 @@ use volumed_meta::MetaStore;
 
 use crate::config::Settings;
 use crate::listener::{ListenError, Listener};
+use crate::secret_sharing::SecretSharing;
 use crate::workers::Workers;
 
 /// Where other nodes forward requests to, unless the settings say otherwise.
@@ -36,6 +39,9 @@ pub enum MemberError {
     /// The address for other nodes cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The cluster's secrets cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// The other nodes cannot be read from the metadata store.
     #[error(transparent)]
     Records(#[from] RecordError),
@@ -90,6 +96,27 @@ impl Member {
         }
     }
 
+    /// How this node comes by the cluster's secrets.
+    fn sharing(&self, folder: &Path) -> SecretSharing {
+        SecretSharing {
+            cluster: self.cluster.clone(),
+            nodes: self.nodes.clone(),
+            store: self.store.clone(),
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Until the cluster's secrets are in `folder`, this server's own.
+    pub async fn ensure_secrets(&self, folder: &Path) -> Result<(), MemberError> {
+        Ok(self.sharing(folder).ensure().await?)
+    }
+
+    /// Has the secrets in `folder` replaced when another node replaces its own.
+    pub fn follow_secrets(&self, folder: &Path, accounts: &Arc<Accounts>) {
+        let (sharing, accounts) = (self.sharing(folder), accounts.clone());
+        tokio::spawn(async move { sharing.follow(&accounts).await });
+    }
+
     /// The other nodes, for requests.
     pub fn rack(&self, buckets: &Arc<Buckets>, domain: &str) -> std::io::Result<Rack> {
         Ok(Rack::new(Parts {
@@ -99,6 +126,7 @@ impl Member {
             domain,
             // With the port that the system chose, if it was asked to.
             forward: SocketAddr::new(self.address.ip(), self.listener.address()?.port()),
+            patience: PATIENCE,
         }))
     }
 

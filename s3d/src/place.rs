@@ -17,6 +17,9 @@ pub struct Place {
     /// The metadata store, the same as volumed's
     #[arg(long, global = true, value_name = "STORE", env = "S3D_STORE")]
     store: Option<Location>,
+    /// The state folder of this node's volumed, if it is in a cluster
+    #[arg(long, global = true, value_name = "DIR", env = "S3D_CLUSTER")]
+    cluster: Option<PathBuf>,
     /// Certificates (PEM) that must have signed those of etcd's members
     #[arg(long, global = true, value_name = "FILE", env = "S3D_STORE_TLS_CA")]
     store_tls_ca: Option<PathBuf>,
@@ -45,6 +48,7 @@ impl Place {
         let flags = Source {
             data: self.data.clone(),
             store: self.store.clone(),
+            cluster: self.cluster.clone(),
             store_tls_ca: self.store_tls_ca.clone(),
             store_tls_certificate: self.store_tls_certificate.clone(),
             store_tls_key: self.store_tls_key.clone(),

@@ -27,6 +27,7 @@ use crate::listener::{
 };
 use crate::member::{self, Member, MemberError, gated};
 use crate::metrics::Metrics;
+use crate::secret_sharing;
 use crate::workers::Workers;
 
 /// How long giving the buckets to other nodes may take at the end.
@@ -105,7 +106,16 @@ pub async fn serve(
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
     let store = volumed_meta::open(&settings.store).await?;
     let member = Member::enter(settings, &store).await?;
+    if let Some(member) = &member {
+        tokio::select! {
+            ensured = member.ensure_secrets(&settings.data) => ensured?,
+            _ = signals.next() => return Ok(()),
+        }
+    }
     let accounts = accounts(settings, &store).await?;
+    if let Some(member) = &member {
+        member.follow_secrets(&settings.data, &accounts);
+    }
     let audit = AuditLog::open(&settings.data.join("audit"))?;
     let buckets = Buckets::start_among(
         Member::neighbours(member.as_ref()),
@@ -128,9 +138,13 @@ pub async fn serve(
     let rack = rack.transpose()?;
     let metrics = Arc::new(Metrics::among(rack.as_ref()));
     front.observed_by(metrics.clone());
+    if let Some(rack) = &rack {
+        front.reads_by(Arc::new(rack.clone()));
+    }
     let services = Services {
         s3: Router::new().fallback_service(front),
         api,
+        node: secret_sharing::giving(&settings.data),
     };
     let serving = serving(settings, tls.clone(), workers);
     let (stop, stopped) = watch::channel(());

@@ -3,6 +3,8 @@
 //! A backup is a text: the line `hayrack secrets 1`, a line `<file> <hex of its keys>` for each file,
 //! and a line `sha256 <hex>` over all before it.
 
+mod sharing;
+
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use volumed_meta::MetaStore;
 use super::key::{self, KeyRecord};
 use super::secret_file::{self, LENGTH, SecretFileError, SecretKey};
 use super::{random, seal, token};
+
+pub use sharing::{claim, give, take};
 
 const HEAD: &str = "hayrack secrets 1";
 
@@ -38,6 +42,9 @@ pub enum SecretsError {
     /// The file is no backup, or is damaged.
     #[error("{} is not a whole backup of secrets", .0.display())]
     NoBackup(PathBuf),
+    /// What another node gave is no secrets.
+    #[error("another node gave what is no whole set of secrets")]
+    NotWhole,
     /// The key is not the one that the store's secrets are sealed with.
     #[error(
         "the secrets in the metadata store are sealed with another key than this one: use the \
@@ -54,6 +61,14 @@ pub enum SecretsError {
 
 /// Writes the secrets of the node whose state is in `folder` to a file that only its owner may read.
 pub fn backup(folder: &Path, to: &Path) -> Result<(), SecretsError> {
+    let text = text_of(folder)?;
+    secret_file::replace(to, text.as_bytes()).map_err(|source| SecretsError::Backup {
+        path: to.to_owned(),
+        source,
+    })
+}
+
+fn text_of(folder: &Path) -> Result<String, SecretsError> {
     let mut text = format!("{HEAD}\n");
     for file in FILES {
         let keys = secret_file::read_or_make(&folder.join(file))?;
@@ -61,10 +76,7 @@ pub fn backup(folder: &Path, to: &Path) -> Result<(), SecretsError> {
     }
     let sum = Sha256::digest(text.as_bytes());
     let _ = writeln!(text, "sha256 {}", hex::encode(sum));
-    secret_file::replace(to, text.as_bytes()).map_err(|source| SecretsError::Backup {
-        path: to.to_owned(),
-        source,
-    })
+    Ok(text)
 }
 
 /// Puts the secrets of a backup into `folder`, if they fit the store.
@@ -79,16 +91,21 @@ pub async fn restore(
         source,
     })?;
     let files = parse(&text).ok_or_else(|| SecretsError::NoBackup(from.to_owned()))?;
-    let sealing = &files[0];
-    if let Some(stored) = records.get::<String>(seal::SEALS).await?
-        && !sealing.iter().any(|key| seal::key_id(key) == stored.record)
-    {
-        return Err(SecretsError::OtherKey);
-    }
+    check(&records, &files[0]).await?;
     for (file, keys) in FILES.iter().zip(&files) {
         secret_file::write(&folder.join(file), keys)?;
     }
     Ok(())
+}
+
+/// Whether one of the keys is the one that seals in the store, if one does.
+async fn check(records: &Records, keys: &[SecretKey]) -> Result<(), SecretsError> {
+    match records.get::<String>(seal::SEALS).await? {
+        Some(stored) if keys.iter().all(|key| seal::key_id(key) != stored.record) => {
+            Err(SecretsError::OtherKey)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn parse(text: &str) -> Option<Vec<Vec<SecretKey>>> {

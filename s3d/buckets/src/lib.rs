@@ -51,6 +51,7 @@ pub use rename_prefix::RenamePrefixError;
 pub use replicas::{Replicas, ReplicasError};
 pub use served::Server;
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
+pub use volumed_cluster::NodeNumber;
 pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
 
 /// Records that are kept in memory, some 300 bytes each.

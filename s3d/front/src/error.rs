@@ -17,6 +17,7 @@ use super::checksum::CombineError;
 use super::chunked::ChunkedError;
 use super::details::with_details;
 use super::document::DocumentError;
+use super::elsewhere::ElsewhereError;
 use super::form::{FormError, PolicyError};
 use super::host::HostError;
 use super::ingest::IngestError;
@@ -183,6 +184,12 @@ pub fn open(refusal: OpenBucketError) -> S3Error {
         OpenBucketError::Damaged(_) => internal(&refusal),
         OpenBucketError::Records(refusal) => record(refusal),
     }
+}
+
+/// Why what another node serves cannot be read.
+pub fn elsewhere(refusal: &ElsewhereError) -> S3Error {
+    tracing::warn!(%refusal, "a copy failed");
+    passing(refusal)
 }
 
 /// Why a bucket cannot be made.

@@ -27,6 +27,7 @@ use super::changes;
 use super::context::{Content, RequestContext};
 use super::cors::{CorsError, CrossOrigin};
 use super::document::{self, Document, Room};
+use super::elsewhere::Elsewhere;
 use super::error;
 use super::form::{self, is_form};
 use super::hashing::Hashers;
@@ -55,6 +56,7 @@ struct Inner {
     documents: Room,
     ids: Ids,
     observer: OnceLock<Arc<dyn Observer>>,
+    elsewhere: Arc<OnceLock<Arc<dyn Elsewhere>>>,
 }
 
 impl Front {
@@ -72,11 +74,13 @@ impl Front {
         let access = Access {
             buckets: buckets.clone(),
         };
+        let elsewhere = Arc::<OnceLock<_>>::default();
         let operations = Operations {
             hashers: Hashers::default(),
             accounts: accounts.clone(),
             buckets: buckets.clone(),
             region,
+            elsewhere: elsewhere.clone(),
         };
         let mut builder = S3ServiceBuilder::new(operations.clone());
         builder.set_auth(NoSecrets);
@@ -95,6 +99,7 @@ impl Front {
             documents: Room::default(),
             ids: Ids::new(start),
             observer: OnceLock::new(),
+            elsewhere,
         }))
     }
 
@@ -102,6 +107,12 @@ impl Front {
     pub fn observed_by(&self, observer: Arc<dyn Observer>) {
         // There is one, and it stays.
         let _ = self.0.observer.set(observer);
+    }
+
+    /// Has what is copied from buckets of other nodes read by `elsewhere`.
+    pub fn reads_by(&self, elsewhere: Arc<dyn Elsewhere>) {
+        // There is one, and it stays.
+        let _ = self.0.elsewhere.set(elsewhere);
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {

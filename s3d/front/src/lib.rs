@@ -26,6 +26,7 @@ mod cors;
 mod details;
 mod document;
 mod drain;
+mod elsewhere;
 mod error;
 mod etag;
 mod form;
@@ -71,6 +72,7 @@ mod tests;
 
 pub use access::TlsVersion;
 pub use drain::drain;
+pub use elsewhere::{Elsewhere, ElsewhereError};
 pub use front::{Front, host};
 pub use host::{Addressing, HostError, Hosts};
 pub use observer::{Observer, Served};

@@ -1,15 +1,16 @@
 //! The operations that are built, by S3's names. s3s answers NotImplemented to all others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use s3d_accounts::Accounts;
 use s3d_bucket::Bucket;
-use s3d_buckets::{BucketRecord, Buckets};
+use s3d_buckets::{BucketRecord, Buckets, OpenBucketError};
 use s3s::region::Region;
 use s3s::{S3, S3Request, S3Response, S3Result, dto};
 
 use super::access::bucket;
+use super::elsewhere::Elsewhere;
 use super::error;
 use super::hashing::Hashers;
 
@@ -21,6 +22,8 @@ pub struct Operations {
     pub(super) hashers: Hashers,
     /// What clients are told; they may sign for any.
     pub(super) region: Region,
+    /// Reads what is copied from buckets of other nodes, if there are some.
+    pub(super) elsewhere: Arc<OnceLock<Arc<dyn Elsewhere>>>,
 }
 
 impl Operations {
@@ -28,6 +31,12 @@ impl Operations {
     pub(super) async fn open<T: Sync>(&self, request: &S3Request<T>) -> S3Result<Arc<Bucket>> {
         let open = self.buckets.open(bucket(request)?).await;
         open.map_err(error::open)
+    }
+
+    /// Who reads from buckets of other nodes.
+    pub(super) fn elsewhere(&self) -> S3Result<&Arc<dyn Elsewhere>> {
+        let nobody = || error::open(OpenBucketError::Unavailable("its node is unknown".into()));
+        self.elsewhere.get().ok_or_else(nobody)
     }
 
     /// Changes what is set on the bucket that a request is about.

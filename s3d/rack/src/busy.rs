@@ -19,7 +19,7 @@ pub fn busy(service: Service, method: &Method) -> Response<Body> {
                  <Error><Code>SlowDown</Code><Message>{SENTENCE}</Message></Error>"
             ),
         ),
-        Service::Api => (
+        Service::Api | Service::Node => (
             "application/json",
             format!("{{\"code\":\"Unavailable\",\"message\":\"{SENTENCE}\"}}"),
         ),

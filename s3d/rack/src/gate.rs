@@ -17,7 +17,7 @@ use axum::extract::ConnectInfo;
 use futures::future::BoxFuture;
 use http::header::{CONNECTION, EXPECT, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use s3d_buckets::{BucketRecord, Status};
 use s3d_front::{TlsVersion, drain};
@@ -31,11 +31,9 @@ use crate::counters::Outcome;
 use crate::label::{Label, Service};
 use crate::owners::Owner;
 use crate::rack::Rack;
+use crate::repeatable::is_repeatable;
 use crate::replay::{Permit, Replay};
 use crate::subject::bucket_of;
-
-/// How long a request waits for a bucket that moves or is taken over.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Pauses between looks at who serves a bucket, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
@@ -87,7 +85,7 @@ impl Gate {
         body: Body,
     ) -> Response<Body> {
         let passing = Passing::begin(self.service, &mut parts, body);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.rack.0.patience;
         let (mut owner, mut pause) = (Owner::Elsewhere(first), PAUSES.0);
         loop {
             let node = match owner {
@@ -158,7 +156,7 @@ impl Passing {
         Self {
             waits: waits && !body.is_end_stream(),
             replay: Replay::new(body),
-            repeatable: matches!(parts.method, Method::GET | Method::HEAD),
+            repeatable: is_repeatable(service, parts),
         }
     }
 

@@ -16,9 +16,15 @@ pub enum Service {
     S3,
     /// The REST API.
     Api,
+    /// What nodes ask of each other in their own name.
+    Node,
 }
 
-const SERVICES: [(Service, &str); 2] = [(Service::S3, "s3"), (Service::Api, "api")];
+const SERVICES: [(Service, &str); 3] = [
+    (Service::S3, "s3"),
+    (Service::Api, "api"),
+    (Service::Node, "node"),
+];
 
 /// How a request came to the node that sent it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,7 @@ use volumed_cluster::{NodeId, peer};
 use crate::connections::{MAX_HEADERS, PROTOCOL};
 use crate::gate::MOVED;
 use crate::label::{Label, Service};
+use crate::objects::objects;
 use crate::rack::Rack;
 
 /// How long a node may take to agree on TLS.
@@ -48,6 +49,8 @@ pub struct Services {
     pub s3: Router,
     /// The REST API.
     pub api: Router,
+    /// What nodes ask of each other in their own name, beside objects.
+    pub node: Router,
 }
 
 /// Serves the other nodes.
@@ -67,6 +70,8 @@ impl HopServer {
         services: Services,
         next: Arc<dyn Fn() -> Handle + Send + Sync>,
     ) -> io::Result<Self> {
+        let node = services.node.merge(objects(rack.clone()));
+        let services = Services { node, ..services };
         let config = rack.0.cluster.tls().server(PROTOCOL);
         let acceptor = TlsAcceptor::from(config.map_err(io::Error::other)?);
         Ok(Self {
@@ -168,6 +173,7 @@ impl HopServer {
         let service = match label.service {
             Service::S3 => self.services.s3,
             Service::Api => self.services.api,
+            Service::Node => self.services.node,
         };
         let answer = service.oneshot(Request::from_parts(parts, body)).await;
         answer.unwrap_or_else(|never| match never {})
@@ -184,7 +190,7 @@ impl Rack {
 }
 
 /// The bucket is another node's by now. What of the body is on its way is not read.
-fn moved(body: &Body) -> Response<Body> {
+pub fn moved(body: &Body) -> Response<Body> {
     let mut answer = status(StatusCode::MISDIRECTED_REQUEST);
     let headers = answer.headers_mut();
     headers.insert(MOVED, HeaderValue::from_static("1"));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use s3d_buckets::Buckets;
@@ -31,6 +32,12 @@ pub(crate) struct Inner {
     pub owners: Owners,
     pub connections: Arc<Connections>,
     pub counters: Counters,
+    /// How long a request waits for a bucket that moves or is taken over.
+    pub patience: Duration,
+    /// The server stops.
+    pub leaving: AtomicBool,
+    /// An operator wants no buckets here.
+    pub ordered: AtomicBool,
     /// What this node says of itself; `None` once it serves no more.
     presence: watch::Sender<Option<Presence>>,
 }
@@ -47,7 +54,13 @@ pub struct Parts<'a> {
     pub domain: &'a str,
     /// Where the other nodes forward requests to.
     pub forward: SocketAddr,
+    /// How long a request waits for a bucket that moves or is taken over.
+    pub patience: Duration,
 }
+
+/// The usual [`Parts::patience`]: longer than it takes until a node counts as gone, and its volumes are
+/// fenced.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Rack {
     /// Of these parts.
@@ -58,6 +71,7 @@ impl Rack {
             buckets,
             domain,
             forward,
+            patience,
         } = parts;
         let own = cluster.own();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -75,6 +89,9 @@ impl Rack {
             owners: Owners::new(buckets.clone(), nodes.clone()),
             connections: Connections::new(cluster.tls()),
             counters: Counters::default(),
+            patience,
+            leaving: AtomicBool::new(false),
+            ordered: AtomicBool::new(false),
             presence: watch::Sender::new(Some(presence)),
             buckets,
             cluster,
@@ -93,7 +110,7 @@ impl Rack {
     }
 
     /// Takes no more buckets, or takes them again.
-    pub fn set_draining(&self, draining: bool) {
+    pub(crate) fn set_draining(&self, draining: bool) {
         self.0.owners.set_draining(draining);
         self.change_presence(|presence| presence.draining = draining);
     }
@@ -103,11 +120,15 @@ impl Rack {
         self.0.owners.is_draining()
     }
 
-    /// Gives all buckets to the other nodes: those that are open here are closed, and whoever is asked for
-    /// one next opens it. Requests that come here meanwhile are sent on.
-    pub async fn drain(&self) {
-        self.set_draining(true);
-        self.0.buckets.give_up_all(LEAVE_PATIENCE).await;
+    /// Gives up what is open here, if this node is to have nothing and another one takes it. A request that
+    /// was let in before may have opened a bucket since.
+    pub(crate) async fn give_up(&self) {
+        while self.is_draining()
+            && self.0.buckets.open_count() > 0
+            && !self.0.nodes.loads().is_empty()
+        {
+            self.0.buckets.give_up_all(LEAVE_PATIENCE).await;
+        }
     }
 
     /// The other nodes count this one as gone from now on: nothing is open here any more.

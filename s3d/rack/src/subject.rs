@@ -10,8 +10,10 @@ use crate::label::Service;
 
 /// The name of the bucket that a request is about, if it is about one; it may be no name at all.
 pub fn bucket_of(hosts: &Hosts, service: Service, parts: &Parts) -> Option<String> {
-    if service == Service::Api {
-        return bucket_of_call(parts.uri.path());
+    match service {
+        Service::S3 => {}
+        Service::Api => return bucket_of_call(parts.uri.path()),
+        Service::Node => return None,
     }
     match hosts.read(host(parts)) {
         Ok(Addressing::Api) => bucket_of_call(parts.uri.path()),

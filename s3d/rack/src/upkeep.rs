@@ -20,12 +20,16 @@ const LOOK: u32 = 5;
 impl Rack {
     /// Looks after this node for ever. `data`: volumed's state folder.
     pub async fn look_after(&self, data: &Path, store: Arc<dyn MetaStore>) {
-        let registry = StoreRegistry::new(store);
+        let registry = StoreRegistry::new(store.clone());
         let mut turn = interval(EVERY);
         turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for count in 0u32.. {
             turn.tick().await;
             self.say_load();
+            if let Err(error) = self.obey(&*store).await {
+                tracing::warn!(%error, "cannot read whether this node shall have buckets");
+            }
+            self.give_up().await;
             if count % LOOK == 0 {
                 self.read_folder(data);
                 match registry.nodes().await {

@@ -123,6 +123,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     (
         "s3d-rack",
         &[
+            "s3d-bucket",
             "s3d-buckets",
             "s3d-front",
             "s3d-records",

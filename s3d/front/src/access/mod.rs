@@ -29,7 +29,7 @@ use super::resource::bucket_name;
 pub use caller::{Caller, covers};
 pub use facts::TlsVersion;
 pub use need::ObjectUse;
-pub use objects::{check_delete, check_upload, find, find_as, may_use};
+pub use objects::{check_delete, check_upload, find, find_as, may_use, permitted};
 
 use facts::Connection;
 use need::{Need, PUT_OBJECT, need, only_reads};

@@ -1,5 +1,7 @@
 //! Access to what is in a bucket, which is decided once it is found.
 
+use std::ops::Deref;
+
 use s3d_bucket::{Bucket, Found, Key, Object, Permission, Upload};
 use s3d_buckets::BucketRecord;
 use s3d_policy::Decision;
@@ -65,6 +67,17 @@ pub async fn find_as(
 ) -> S3Result<Found> {
     let found = open.find(key).await;
     let found = found.map_err(|refusal| error::read(&refusal))?;
+    permitted(found, bucket, caller, key, wanted)
+}
+
+/// What was found under a key, if the caller may use it so.
+pub fn permitted<O: Deref<Target = Object>>(
+    found: Option<O>,
+    bucket: &BucketRecord,
+    caller: &Caller,
+    key: &Key,
+    wanted: ObjectUse,
+) -> S3Result<O> {
     match found {
         Some(object) if may_use(bucket, caller, key, &object, wanted) => Ok(object),
         None if is_denied(bucket, caller, key, wanted) => Err(Refusal::Denied.into()),

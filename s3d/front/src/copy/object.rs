@@ -8,7 +8,6 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::source::{CopyError, Source};
-use super::transfer::{digest, transfer};
 use crate::access::{ObjectUse, bucket, caller, may_use};
 use crate::acl::Belonging;
 use crate::attributes::{self, timestamp};
@@ -80,7 +79,7 @@ impl Operations {
             let bytes = 0..source.object.size;
             let kept = source.object.attributes.checksum.as_ref();
             let asked = asked.or(kept.map(|it| it.algorithm));
-            let taken = transfer(&source, bytes, &open, &self.hashers, asked).await?;
+            let taken = self.transfer(&source, bytes, &open, asked).await?;
             let attributes = Attributes {
                 etag: taken.etag,
                 checksum: taken.checksum,
@@ -110,7 +109,7 @@ impl Operations {
         match asked {
             Some(asked) if kept.is_none_or(|kept| kept.algorithm != asked) => {
                 let bytes = 0..source.object.size;
-                let digest = digest(source, bytes, &self.hashers, Some(asked)).await?;
+                let digest = self.digest(source, bytes, Some(asked)).await?;
                 Ok(digest.checksum)
             }
             _ => Ok(None),

@@ -7,7 +7,6 @@ use s3s::dto::{CopyPartResult, ETag, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::source::{Source, range};
-use super::transfer::{digest, transfer};
 use crate::access::bucket;
 use crate::attributes::timestamp;
 use crate::error;
@@ -42,7 +41,7 @@ impl Operations {
             open.copy_part(source.seen(), Some(range), part, attributes)
                 .await
         } else {
-            let taken = transfer(&source, range, &open, &self.hashers, algorithm).await?;
+            let taken = self.transfer(&source, range, &open, algorithm).await?;
             open.put_part(key, id, number, taken.etag, taken.checksum, taken.body)
                 .await
         };
@@ -64,7 +63,7 @@ impl Operations {
         algorithm: Option<ChecksumAlgorithm>,
     ) -> S3Result<PartAttributes> {
         if algorithm.is_some() {
-            let digest = digest(source, range.clone(), &self.hashers, algorithm).await?;
+            let digest = self.digest(source, range.clone(), algorithm).await?;
             let (etag, checksum) = (digest.etag, digest.checksum);
             return Ok(PartAttributes { etag, checksum });
         }

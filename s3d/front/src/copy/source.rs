@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use s3d_bucket::{Bucket, Condition, Found, Key, Unmet};
-use s3d_buckets::BucketRecord;
+use s3d_bucket::{Condition, Key, Object, Unmet};
+use s3d_buckets::{BucketRecord, NodeNumber, OpenBucketError};
 use s3s::dto::CopySource;
 use s3s::{S3Request, S3Result};
 
-use crate::access::{self, ObjectUse, caller};
+use crate::access::{self, ObjectUse, caller, permitted};
 use crate::context::RequestContext;
+use crate::elsewhere::Seen;
 use crate::error;
 use crate::operations::Operations;
 use crate::refusal::Refusal;
@@ -46,12 +47,10 @@ pub enum CopyError {
 pub struct Source {
     /// Its bucket.
     pub record: Arc<BucketRecord>,
-    /// The same, open.
-    pub open: Arc<Bucket>,
     /// Its key.
     pub key: Key,
     /// The object.
-    pub object: Found,
+    pub object: Seen,
 }
 
 impl Source {
@@ -83,19 +82,39 @@ impl Operations {
         let key = Key::new(&**key).map_err(error::key)?;
         let found = self.buckets.find(bucket).await.map_err(error::record)?;
         let record = found.ok_or(Refusal::NoSuchBucket)?;
-        let open = self.buckets.open(&record).await.map_err(error::open)?;
         let caller = caller(request)?;
-        let object = access::find_as(&open, &record, caller, &key, ObjectUse::READ).await?;
+        let object = match self.buckets.open(&record).await {
+            Ok(open) => {
+                let found = access::find_as(&open, &record, caller, &key, ObjectUse::READ).await?;
+                Seen::Here { open, found }
+            }
+            Err(OpenBucketError::ServedElsewhere(node)) => {
+                let found = self.find_elsewhere(node, &record, &key).await?;
+                let object = permitted(found, &record, caller, &key, ObjectUse::READ)?;
+                Seen::Elsewhere { node, object }
+            }
+            Err(refusal) => return Err(error::open(refusal)),
+        };
         let condition = &RequestContext::of(request)?.headers.source_condition;
         if let Err(Unmet::Precondition(unmet)) = condition.check(Some(&object)) {
             return Err(Refusal::SourcePrecondition(unmet).into());
         }
         Ok(Source {
             record,
-            open,
             key,
             object,
         })
+    }
+
+    async fn find_elsewhere(
+        &self,
+        node: NodeNumber,
+        bucket: &BucketRecord,
+        key: &Key,
+    ) -> S3Result<Option<Box<Object>>> {
+        let found = self.elsewhere()?.find(node, bucket, key).await;
+        let found = found.map_err(|refusal| error::elsewhere(&refusal))?;
+        Ok(found.map(Box::new))
     }
 }
 

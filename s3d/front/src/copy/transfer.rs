@@ -2,13 +2,18 @@
 
 use std::ops::Range;
 
-use s3d_bucket::{BodyWriter, Bucket, Checksum, ChecksumAlgorithm};
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use s3d_bucket::{BlobReader, BodyWriter, Bucket, Checksum, ChecksumAlgorithm};
 use s3s::S3Result;
 
 use super::source::Source;
+use crate::elsewhere::{ElsewhereError, Seen};
 use crate::error;
 use crate::hashing::{Digests, Hashers, Hashing};
 use crate::ingest::{Claims, Ingested};
+use crate::operations::Operations;
 
 /// What bytes hash to.
 pub struct Digest {
@@ -18,38 +23,84 @@ pub struct Digest {
     pub checksum: Option<Checksum>,
 }
 
-/// Hashes a range of the source.
-pub async fn digest(
-    source: &Source,
-    range: Range<u64>,
-    hashers: &Hashers,
-    algorithm: Option<ChecksumAlgorithm>,
-) -> S3Result<Digest> {
-    read(source, range, hashers, algorithm, None).await
+/// Bytes of the source of a copy, one after the other.
+pub enum SourceReader {
+    /// From a bucket of this node.
+    Here(BlobReader),
+    /// From one of another node.
+    Elsewhere(Body),
 }
 
-/// Writes a range of the source to `bucket`, and hashes it.
-pub async fn transfer(
-    source: &Source,
-    range: Range<u64>,
-    bucket: &Bucket,
-    hashers: &Hashers,
-    algorithm: Option<ChecksumAlgorithm>,
-) -> S3Result<Ingested> {
-    let mut writer = bucket.writer(Some(range.end - range.start));
-    let Digest { etag, checksum } =
-        read(source, range, hashers, algorithm, Some(&mut writer)).await?;
-    let body = writer.finish().await;
-    Ok(Ingested {
-        body: body.map_err(|refusal| error::change(&refusal))?,
-        etag,
-        checksum,
-    })
+impl SourceReader {
+    async fn next(&mut self) -> Option<S3Result<Bytes>> {
+        match self {
+            Self::Here(reader) => {
+                let bytes = reader.next().await?;
+                Some(bytes.map_err(|refusal| error::read(&refusal)))
+            }
+            Self::Elsewhere(body) => {
+                let frame = body.frame().await?;
+                let broken = |error: axum::Error| ElsewhereError(error.to_string());
+                let bytes = frame.map_err(|it| error::elsewhere(&broken(it)));
+                Some(bytes.map(|frame| frame.into_data().unwrap_or_default()))
+            }
+        }
+    }
+}
+
+impl Operations {
+    /// Begins to read a range of the source.
+    pub(super) async fn read_source(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+    ) -> S3Result<SourceReader> {
+        match &source.object {
+            Seen::Here { open, found } => Ok(SourceReader::Here(open.read(found, range))),
+            Seen::Elsewhere { node, object } => {
+                let (record, key) = (&source.record, &source.key);
+                let elsewhere = self.elsewhere()?;
+                let body = elsewhere.read(*node, record, key, object, range).await;
+                let body = body.map_err(|refusal| error::elsewhere(&refusal))?;
+                Ok(SourceReader::Elsewhere(body))
+            }
+        }
+    }
+
+    /// Hashes a range of the source.
+    pub(super) async fn digest(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+        algorithm: Option<ChecksumAlgorithm>,
+    ) -> S3Result<Digest> {
+        let reader = self.read_source(source, range).await?;
+        read(reader, &self.hashers, algorithm, None).await
+    }
+
+    /// Writes a range of the source to `bucket`, and hashes it.
+    pub(super) async fn transfer(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+        bucket: &Bucket,
+        algorithm: Option<ChecksumAlgorithm>,
+    ) -> S3Result<Ingested> {
+        let mut writer = bucket.writer(Some(range.end - range.start));
+        let reader = self.read_source(source, range).await?;
+        let Digest { etag, checksum } =
+            read(reader, &self.hashers, algorithm, Some(&mut writer)).await?;
+        let body = writer.finish().await;
+        Ok(Ingested {
+            body: body.map_err(|refusal| error::change(&refusal))?,
+            etag,
+            checksum,
+        })
+    }
 }
 
 async fn read(
-    source: &Source,
-    range: Range<u64>,
+    mut reader: SourceReader,
     hashers: &Hashers,
     algorithm: Option<ChecksumAlgorithm>,
     mut writer: Option<&mut BodyWriter>,
@@ -59,9 +110,8 @@ async fn read(
         ..Claims::default()
     };
     let mut hashing = Hashing::new(hashers.clone(), Digests::new(&claims, None));
-    let mut reader = source.open.read(&source.object, range);
     while let Some(bytes) = reader.next().await {
-        let bytes = bytes.map_err(|refusal| error::read(&refusal))?;
+        let bytes = bytes?;
         hashing = hashing.push(bytes.clone()).await;
         if let Some(writer) = &mut writer {
             let written = writer.write(bytes).await;

@@ -55,6 +55,15 @@ pub struct Ask<'a> {
     host: &'a str,
     headers: Vec<(&'a str, String)>,
     body: Bytes,
+    payload: Payload,
+}
+
+/// What is signed of the body.
+#[derive(Clone, Copy)]
+enum Payload {
+    Whole,
+    Nothing,
+    StreamingTrailer,
 }
 
 impl<'a> Ask<'a> {
@@ -65,6 +74,7 @@ impl<'a> Ask<'a> {
             host: HOST,
             headers: Vec::new(),
             body: Bytes::new(),
+            payload: Payload::Whole,
         }
     }
 
@@ -82,6 +92,18 @@ impl<'a> Ask<'a> {
             body: body.into(),
             ..self
         }
+    }
+
+    /// The body is not signed.
+    pub fn unsigned_payload(self) -> Self {
+        let payload = Payload::Nothing;
+        Self { payload, ..self }
+    }
+
+    /// The body is not signed, and comes in chunks with a trailer.
+    pub fn streaming_trailer(self) -> Self {
+        let payload = Payload::StreamingTrailer;
+        Self { payload, ..self }
     }
 
     /// Signed with a key.
@@ -106,7 +128,11 @@ impl<'a> Ask<'a> {
             .iter()
             .map(|(name, value)| (*name, value.as_str()));
         let headers = headers.chain([("host", self.host)]);
-        let body = SignableBody::Bytes(&self.body);
+        let body = match self.payload {
+            Payload::Whole => SignableBody::Bytes(&self.body),
+            Payload::Nothing => SignableBody::UnsignedPayload,
+            Payload::StreamingTrailer => SignableBody::StreamingUnsignedPayloadTrailer,
+        };
         let signable = SignableRequest::new(self.method, &url, headers, body).unwrap();
         let (instructions, _) = sign(signable, &parameters).unwrap().into_parts();
         let mut request = self.plain();

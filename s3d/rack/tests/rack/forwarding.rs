@@ -14,7 +14,7 @@ impl Rig {
     }
 }
 
-fn numbers(count: u32) -> Bytes {
+pub fn numbers(count: u32) -> Bytes {
     (0..count).flat_map(u32::to_le_bytes).collect()
 }
 

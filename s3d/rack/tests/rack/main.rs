@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod ask;
+mod copying;
+mod everywhere;
 mod forwarding;
+mod moving;
 mod rig;
+mod way;

@@ -10,26 +10,28 @@ use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
 use s3d_api::{ApiState, Endpoint};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
-use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Neighbours as _, Settings};
+use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
 use s3d_front::Front;
 use s3d_names::{BucketName, Email, NamespaceName};
 use s3d_rack::{Gate, HopServer, Nodes, Parts, Rack, Service, Services};
 use s3s::region::Region;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::AbortHandle;
 use volumed_cluster::{
     CERTIFICATE_LIFE, Cluster, Place, Ports, Registry as _, Signer, StoreRegistry, TOKEN_LIFE,
     invite, join,
 };
 use volumed_meta::{MetaStore, SqliteStore};
 
+use crate::ask::{Ask, send};
+
 /// What the hosts end in.
 pub const DOMAIN: &str = "example.org";
 
-/// One s3d.
+/// One s3d, with its volume daemon.
 pub struct Node {
     pub cluster: Arc<Cluster>,
     pub volumes: Arc<FakeNode>,
@@ -41,9 +43,25 @@ pub struct Node {
     pub s3: SocketAddr,
     /// Where the REST API is served.
     pub api: SocketAddr,
-    _stop: watch::Sender<()>,
-    /// Aborted, it is killed.
-    tasks: JoinSet<()>,
+    /// Ends what serves the other nodes.
+    hop: AbortHandle,
+    runtime: Option<Runtime>,
+}
+
+impl Node {
+    /// The other nodes reach it no more; it lives.
+    pub fn cut_off(&self) {
+        self.hop.abort();
+    }
+}
+
+impl Drop for Node {
+    /// Killed: what it had under way breaks.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Some of them.
@@ -53,7 +71,7 @@ pub struct Rig {
     pub home: NamespaceName,
     /// Of the namespace.
     pub key: Key,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 async fn listener() -> TcpListener {
@@ -98,11 +116,16 @@ fn store(folder: &Path) -> Arc<dyn MetaStore> {
 impl Rig {
     /// So many nodes that know each other.
     pub async fn new(count: u16) -> Self {
+        Self::with_patience(count, Duration::from_secs(8)).await
+    }
+
+    /// Whose requests wait so long for a bucket.
+    pub async fn with_patience(count: u16, patience: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let volumes = Arc::new(FakeVolumes::default());
         let mut nodes = Vec::new();
         for cluster in clusters(folder.path(), count).await {
-            nodes.push(Node::start(folder.path(), cluster, &volumes).await);
+            nodes.push(Node::start(folder.path(), cluster, &volumes, patience).await);
         }
         let home = NamespaceName::new("home").unwrap();
         let new = NewUser {
@@ -117,7 +140,7 @@ impl Rig {
             volumes,
             home,
             key: key.unwrap(),
-            folder,
+            _folder: folder,
         };
         rig.until_known(count.into()).await;
         rig
@@ -131,6 +154,15 @@ impl Rig {
         }
     }
 
+    /// Until another node knows that a node takes buckets.
+    pub async fn until_takes(&self, node: usize, other: usize) {
+        let number = self.nodes[node].cluster.own().number;
+        let nodes = &self.nodes[other].nodes;
+        while nodes.get(number).unwrap().draining {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A bucket that is open on a node.
     pub async fn bucket(&self, node: usize, name: &str) -> BucketRecord {
         let name = BucketName::new(name).unwrap();
@@ -139,25 +171,54 @@ impl Rig {
         made.await.unwrap()
     }
 
-    /// A node is killed, with its volume daemon: what it had under way breaks, and its leases end.
-    pub async fn kill(&mut self, node: usize) {
-        let mut killed = self.nodes.remove(node);
-        killed.tasks.shutdown().await;
-        killed.volumes.die();
-        drop(killed);
+    /// A token of the user.
+    pub async fn token(&self) -> String {
+        let login = Ask::new("POST", "/api/v1/auth/login")
+            .header("content-type", "application/json")
+            .body("{\"email\":\"ada@example.com\",\"password\":\"correct horse\"}");
+        let answer = send(self.nodes[0].api, login.plain())
+            .await
+            .succeeds()
+            .text();
+        let (_, token) = answer.split_once("\"accessToken\":\"").unwrap();
+        token.split('"').next().unwrap().to_owned()
     }
 
-    /// The folder with the store.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// A node is killed, with its volume daemon.
+    pub fn kill(&mut self, node: usize) {
+        let killed = self.nodes.remove(node);
+        killed.volumes.die();
     }
 }
 
 impl Node {
-    async fn start(folder: &Path, cluster: Arc<Cluster>, volumes: &Arc<FakeVolumes>) -> Self {
+    async fn start(
+        folder: &Path,
+        cluster: Arc<Cluster>,
+        volumes: &Arc<FakeVolumes>,
+        patience: Duration,
+    ) -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (folder, volumes) = (folder.to_owned(), volumes.of_node(cluster.own().number));
+        let started = runtime
+            .spawn(async move { Self::start_here(&folder, cluster, volumes, patience).await });
+        let mut node = started.await.unwrap();
+        node.runtime = Some(runtime);
+        node
+    }
+
+    async fn start_here(
+        folder: &Path,
+        cluster: Arc<Cluster>,
+        volumes: Arc<FakeNode>,
+        patience: Duration,
+    ) -> Self {
         let store = store(folder);
         let own = cluster.own().number;
-        let volumes = volumes.of_node(own);
         let secrets = folder.join("secrets");
         let accounts = Accounts::open(store.clone(), &secrets, AccountSettings::default());
         let accounts = Arc::new(accounts.unwrap());
@@ -180,26 +241,21 @@ impl Node {
             buckets: buckets.clone(),
             domain: DOMAIN,
             forward: hop.local_addr().unwrap(),
+            patience,
         });
         let audit = folder.join(format!("audit-{own}"));
-        let services = services(&accounts, &buckets, &audit, own.0.into());
-        let (stop, stopped) = watch::channel(());
-        let mut tasks = JoinSet::new();
-        let (s3, api) = (listener().await, listener().await);
-        let addresses = [&s3, &api].map(|it| it.local_addr().unwrap());
-        for (listener, service, here) in [
-            (s3, Service::S3, services.s3.clone()),
-            (api, Service::Api, services.api.clone()),
-        ] {
-            let gate = Router::new().fallback_service(Gate::new(rack.clone(), service, here));
-            let gate = gate.into_make_service_with_connect_info::<SocketAddr>();
-            tasks.spawn(async move { axum::serve(listener, gate).await.unwrap() });
-        }
-        let next = Arc::new(Handle::current);
-        let server = HopServer::new(rack.clone(), services, next).unwrap();
-        tasks.spawn(server.serve(hop, stopped));
-        let announced = rack.clone();
-        tasks.spawn(async move { announced.announce(store).await });
+        let services = services(&accounts, &rack, &buckets, &audit);
+        let s3 = serve(Gate::new(rack.clone(), Service::S3, services.s3.clone())).await;
+        let api = serve(Gate::new(rack.clone(), Service::Api, services.api.clone())).await;
+        let server = HopServer::new(rack.clone(), services, Arc::new(Handle::current)).unwrap();
+        let hop = tokio::spawn(async move {
+            let (_stop, stopped) = watch::channel(());
+            server.serve(hop, stopped).await;
+        });
+        let (announced, announced_in) = (rack.clone(), store.clone());
+        tokio::spawn(async move { announced.announce(announced_in).await });
+        let (looking, data) = (rack.clone(), folder.join(own.to_string()));
+        tokio::spawn(async move { looking.look_after(&data, store).await });
         Self {
             cluster,
             volumes,
@@ -207,24 +263,28 @@ impl Node {
             buckets,
             nodes,
             rack,
-            s3: addresses[0],
-            api: addresses[1],
-            _stop: stop,
-            tasks,
+            s3,
+            api,
+            hop: hop.abort_handle(),
+            runtime: None,
         }
     }
+}
 
-    /// Whether the buckets of this node count another one as serving.
-    pub fn sees(&self, other: &Self) -> bool {
-        self.nodes.serves(other.cluster.own().number)
-    }
+async fn serve(gate: Gate) -> SocketAddr {
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback_service(gate);
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
 }
 
 fn services(
     accounts: &Arc<Accounts>,
+    rack: &Rack,
     buckets: &Arc<Buckets>,
     audit: &Path,
-    start: u64,
 ) -> Services {
     let api = s3d_api::router(ApiState {
         accounts: accounts.clone(),
@@ -242,10 +302,12 @@ fn services(
         DOMAIN,
         Region::new("us-east-1".into()).unwrap(),
         api.clone(),
-        start,
+        7,
     );
+    front.reads_by(Arc::new(rack.clone()));
     Services {
         s3: Router::new().fallback_service(front),
         api,
+        node: Router::new(),
     }
 }

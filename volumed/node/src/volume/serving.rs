@@ -191,8 +191,9 @@ impl Volume {
         if self.machine.has_head() {
             return Some(others.own.number);
         }
-        let node = record.node.filter(|_| record.owner.is_some())?;
-        others.presence(node).map(|_| NodeNumber(node))
+        let node = record.node.filter(|_| record.owner.is_some());
+        let node = node.map(NodeNumber)?;
+        others.sight().presence(node).map(|_| node)
     }
 
     /// The record was read, or written, under this revision.
