@@ -16,6 +16,9 @@ use crate::sweep::{Sweeper, sweep_left_behind};
 /// The program of this crate, which sweeps.
 const PROGRAM: &str = "hayrack-rack";
 
+/// Nodes that keep the metadata store at most.
+const STORE_MEMBERS: usize = 3;
+
 /// A rack on this machine. When it is dropped, or its process ends in whatever way, its daemons are killed and its
 /// network is removed; its folder stays.
 #[derive(Debug)]
@@ -110,13 +113,33 @@ impl Rack {
             self.member_command(first, &["cluster", "init"])?;
         }
         if self.indices().all(|index| self.is_member(index)) {
-            return self.start_all();
+            self.start_all()?;
+        } else {
+            self.start(first)?;
+            self.indices()
+                .skip(1)
+                .try_for_each(|index| self.join(index))?;
         }
-        self.start(first)?;
-        for index in self.indices().skip(1) {
-            self.join(index)?;
-        }
-        Ok(())
+        self.until_store_is_whole()
+    }
+
+    /// Waits until as many nodes as can be keep the metadata store, and all of them answer: then one may be lost.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub fn until_store_is_whole(&mut self) -> anyhow::Result<()> {
+        let (network, wanted) = (&self.network, self.nodes.len().min(STORE_MEMBERS));
+        let node = self.nodes.first_mut().context("a rack has nodes")?;
+        node.until("a whole metadata store", |node| {
+            let cluster = node.ask(network, &["cluster", "show"])?;
+            let members = cluster["members"]
+                .as_array()
+                .context("etcd does not answer")?;
+            let holds = |member: &&Value| member["votes"] == true && member["answers"] == true;
+            let whole = members.len() == wanted && members.iter().filter(holds).count() == wanted;
+            ensure!(whole, "its members are {members:?}");
+            Ok(true)
+        })
     }
 
     /// Lets a node in whose folders are empty, by a token of the first node that runs, and starts it.

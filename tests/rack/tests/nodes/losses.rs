@@ -38,6 +38,7 @@ fn a_bucket_outlives_its_node() {
     site.rack.start(owner).expect("the node comes back");
     site.until_in_sync(&bucket);
     bucket.check(&client);
+    site.make_well();
     // What was put meanwhile is on the node that came back: it serves it without one of the others.
     let [other, _] = site.others(owner)[..] else {
         unreachable!("there are three nodes");

@@ -121,6 +121,8 @@ impl Site {
             self.rack.heal(index).expect("a node can be healed");
         }
         self.rack.start_all().expect("every node comes to serve");
+        let whole = self.rack.until_store_is_whole();
+        whole.expect("another node may be lost");
     }
 
     /// Waits until every replica of a bucket's volume holds what was acknowledged.
