@@ -20,7 +20,7 @@ fn a_flipped_byte_is_read_from_another_replica() {
     // Each of the others gone in turn, so that the damaged one is asked.
     for other in site.others(owner) {
         site.rack.kill(other);
-        bucket.check(&client.of_node(usize::from(owner.0) - 1));
+        bucket.check(&client.of_nodes(&[owner]));
         site.rack.start(other).expect("it comes back");
         site.until_in_sync(&bucket);
     }
