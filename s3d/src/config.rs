@@ -8,6 +8,7 @@ use s3d_accounts::{AccountSettings, SignUpPolicy};
 use s3d_buckets::Replicas;
 use s3s::region::Region;
 use serde::{Deserialize, Serialize, Serializer};
+use volumed_cluster::{FolderError, store_location};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 use volumed_meta::Location;
 
@@ -24,7 +25,8 @@ pub struct Source {
     #[arg(long, value_name = "SOCKET", env = "S3D_VOLUMED")]
     pub volumed: Option<PathBuf>,
     /// The metadata store, the same as volumed's: an SQLite file, or the members of an etcd,
-    /// etcd://HOST:PORT,HOST:PORT [default: data/volumed/meta.db]
+    /// etcd://HOST:PORT,HOST:PORT [default: that of the cluster, or meta.db in
+    /// the folder of the setting cluster, or data/volumed/meta.db]
     #[arg(long, value_name = "STORE", env = "S3D_STORE")]
     pub store: Option<Location>,
     /// Certificates (PEM) that must have signed those of etcd's members, which then speak TLS
@@ -36,8 +38,8 @@ pub struct Source {
     /// The private key of that certificate (PEM)
     #[arg(long, value_name = "FILE", env = "S3D_STORE_TLS_KEY")]
     pub store_tls_key: Option<PathBuf>,
-    /// The state folder of this node's volumed, if it is in a cluster: then this server forwards requests
-    /// to the nodes that serve their buckets
+    /// The state folder of this node's volumed: if that is in a cluster, this server forwards requests to
+    /// the nodes that serve their buckets
     #[arg(long, value_name = "DIR", env = "S3D_CLUSTER")]
     pub cluster: Option<PathBuf>,
     /// Where other nodes forward requests to [default: the node's first address, port 10813]
@@ -106,7 +108,7 @@ pub struct Settings {
     /// The metadata store.
     #[serde(flatten, serialize_with = "Location::serialize_settings")]
     pub store: Location,
-    /// The state folder of this node's volumed, if it is in a cluster.
+    /// The state folder of this node's volumed, which may be in a cluster.
     pub cluster: Option<PathBuf>,
     /// Where other nodes forward requests to, unless that is the node's first address.
     pub forward_listen: Option<SocketAddr>,
@@ -161,6 +163,7 @@ impl Settings {
             absolute(&path.unwrap_or_else(|| default.into()))
         };
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let cluster = source.cluster.as_deref().map(absolute).transpose()?;
         let limits = Limits::of(volumed_daemon::descriptor_limit());
         let max_connections = positive(
             source.max_connections,
@@ -172,13 +175,14 @@ impl Settings {
             volumed: path(source.volumed, "data/volumed/admin.sock")?,
             store: store_of(
                 source.store,
+                cluster.as_deref(),
                 (
                     source.store_tls_ca,
                     source.store_tls_certificate,
                     source.store_tls_key,
                 ),
             )?,
-            cluster: source.cluster.as_deref().map(absolute).transpose()?,
+            cluster,
             forward_listen: source.forward_listen,
             s3_listen: source.s3_listen.unwrap_or(local(9000)),
             api_listen: source.api_listen.unwrap_or(local(9001)),
@@ -220,9 +224,22 @@ impl Settings {
 
 fn store_of(
     store: Option<Location>,
+    cluster: Option<&Path>,
     tls: (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>),
 ) -> Result<Location, ConfigError> {
-    let store = store.unwrap_or_else(|| Path::new("data/volumed/meta.db").into());
+    let refused = |error: FolderError| ConfigError::Refused(error.to_string());
+    let of_cluster = cluster.map(store_location).transpose().map_err(refused)?;
+    let store = match (store, of_cluster.flatten()) {
+        (Some(store), _) => store,
+        // With the cluster's own certificates.
+        (None, Some(store)) => return Ok(store),
+        // Where a volumed that is in no cluster has it.
+        (None, None) => cluster
+            .unwrap_or(Path::new("data/volumed"))
+            .join("meta.db")
+            .as_path()
+            .into(),
+    };
     let store = store.with_tls(tls);
     let store = store.map_err(|error| ConfigError::Refused(error.to_string()))?;
     store.try_map_paths(absolute)

@@ -29,8 +29,8 @@ pub fn run(arguments: &DrainArgs) -> anyhow::Result<()> {
     let settings = arguments.place.settings()?;
     let Some(data) = &settings.cluster else {
         bail!(
-            "this server is in no cluster, so nobody takes its buckets: say with --cluster where volumed's \
-             state is"
+            "nobody takes the buckets of a server that is in no cluster: say with --cluster where the \
+             state of this node's volumed is"
         );
     };
     let cluster = Cluster::open(data)?;

@@ -1,8 +1,10 @@
 //! This server as one of several: who the others are, and what comes from them.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::Accounts;
@@ -12,6 +14,7 @@ use s3d_rack::{Gate, HopServer, Nodes, PATIENCE, Parts, Rack, Service, Services}
 use s3d_records::RecordError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use volumed_client::admin::AdminClient;
 use volumed_cluster::{Cluster, ClusterError};
 use volumed_meta::MetaStore;
 
@@ -23,19 +26,16 @@ use crate::workers::Workers;
 /// Where other nodes forward requests to, unless the settings say otherwise.
 const PORT: u16 = 10_813;
 
+/// How long a volume daemon may be away: long enough to be started anew. After that another node takes its
+/// buckets, as soon as its lease has ended.
+const VOLUMED_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why this server is not one of a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum MemberError {
     /// The cluster's folder cannot be used.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The node is in none.
-    #[error(
-        "there is no cluster in {}: leave the setting cluster out, or have the node join one first \
-         (volumed cluster join)",
-        .0.display()
-    )]
-    None(PathBuf),
     /// The address for other nodes cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -51,6 +51,7 @@ pub enum MemberError {
 pub struct Member {
     /// volumed's state folder.
     data: PathBuf,
+    volumed: AdminClient,
     cluster: Arc<Cluster>,
     nodes: Arc<Nodes>,
     listener: Listener,
@@ -66,7 +67,8 @@ pub struct Serving {
 }
 
 impl Member {
-    /// Of the cluster that the settings name; `None` if they name none.
+    /// Of the cluster that this node's volumed is in; `None` if it is in none, or the settings do not say
+    /// where its state is.
     pub async fn enter(
         settings: &Settings,
         store: &Arc<dyn MetaStore>,
@@ -74,18 +76,29 @@ impl Member {
         let Some(data) = settings.cluster.clone() else {
             return Ok(None);
         };
-        let cluster = Cluster::open(&data)?.ok_or_else(|| MemberError::None(data.clone()))?;
+        let Some(cluster) = Cluster::open(&data)? else {
+            return Ok(None);
+        };
         let own = cluster.own();
         let usual = SocketAddr::new(own.place.addresses[0], PORT);
         let address = settings.forward_listen.unwrap_or(usual);
         Ok(Some(Self {
             data,
+            volumed: AdminClient::new(&settings.volumed),
             nodes: Nodes::following(own.number, store.clone()).await?,
             listener: Listener::bind(address, "--forward-listen", "S3D_FORWARD_LISTEN").await?,
             cluster: Arc::new(cluster),
             address,
             store: store.clone(),
         }))
+    }
+
+    /// How long what was asked of a bucket waits for a volume daemon that is away.
+    pub fn patience(member: Option<&Self>) -> Duration {
+        match member {
+            Some(_) => VOLUMED_PATIENCE,
+            None => s3d_buckets::PATIENCE,
+        }
     }
 
     /// The other nodes, for the buckets.
@@ -118,16 +131,23 @@ impl Member {
     }
 
     /// The other nodes, for requests.
-    pub fn rack(&self, buckets: &Arc<Buckets>, domain: &str) -> std::io::Result<Rack> {
-        Ok(Rack::new(Parts {
-            cluster: self.cluster.clone(),
-            nodes: self.nodes.clone(),
+    pub fn rack(
+        member: Option<&Self>,
+        buckets: &Arc<Buckets>,
+        domain: &str,
+    ) -> io::Result<Option<Rack>> {
+        let Some(member) = member else {
+            return Ok(None);
+        };
+        Ok(Some(Rack::new(Parts {
+            cluster: member.cluster.clone(),
+            nodes: member.nodes.clone(),
             buckets: buckets.clone(),
             domain,
             // With the port that the system chose, if it was asked to.
-            forward: SocketAddr::new(self.address.ip(), self.listener.address()?.port()),
+            forward: SocketAddr::new(member.address.ip(), member.listener.address()?.port()),
             patience: PATIENCE,
-        }))
+        })))
     }
 
     /// Serves the other nodes until `stopped` is closed, and shows this one to them.
@@ -138,7 +158,7 @@ impl Member {
         workers: &Arc<Workers>,
         stopped: &watch::Receiver<()>,
         tasks: &mut JoinSet<()>,
-    ) -> std::io::Result<Serving> {
+    ) -> io::Result<Serving> {
         let workers = workers.clone();
         let next = Arc::new(move || workers.next().clone());
         let server = HopServer::new(rack.clone(), services, next)?;
@@ -151,6 +171,7 @@ impl Member {
         tokio::spawn(async move {
             tokio::select! {
                 () = looking_after.look_after(&self.data, self.store) => {}
+                () = looking_after.keep_lease(self.volumed) => {}
                 _ = stopped.changed() => {}
             }
         });

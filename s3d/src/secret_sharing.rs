@@ -9,7 +9,8 @@ use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
-use s3d_accounts::{Accounts, SealError, secrets};
+use s3d_accounts::secrets::{self, Former};
+use s3d_accounts::{Accounts, SealError};
 use s3d_rack::{Nodes, SECRETS, fetch_secrets};
 use tokio::time::sleep;
 use volumed_cluster::Cluster;
@@ -35,7 +36,7 @@ impl SecretSharing {
     pub async fn ensure(&self) -> Result<(), secrets::SecretsError> {
         let mut said = false;
         while !secrets::claim(self.store.clone(), &self.folder).await? {
-            if self.fetch().await? {
+            if self.fetch(Former::Kept).await? {
                 return Ok(());
             }
             if !said {
@@ -55,7 +56,7 @@ impl SecretSharing {
         loop {
             sleep(LOOK_EVERY).await;
             if let Err(SealError::OtherKey { .. }) = accounts.check_seal().await
-                && let Err(error) = self.fetch().await
+                && let Err(error) = self.fetch(Former::Gone).await
             {
                 tracing::warn!(%error, "the new secrets cannot be taken");
             }
@@ -63,11 +64,11 @@ impl SecretSharing {
     }
 
     /// Whether another node gave those of the store.
-    async fn fetch(&self) -> Result<bool, secrets::SecretsError> {
+    async fn fetch(&self, former: Former) -> Result<bool, secrets::SecretsError> {
         let Some(given) = fetch_secrets(&self.cluster, &self.nodes).await else {
             return Ok(false);
         };
-        match secrets::take(self.store.clone(), &self.folder, &given).await {
+        match secrets::take(self.store.clone(), &self.folder, &given, former).await {
             // That node has yet to hear of a rotation.
             Err(secrets::SecretsError::OtherKey) => Ok(false),
             taken => {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use volumed_client::admin::AdminClient;
+use volumed_cluster::open_store;
 use volumed_daemon::{
     ConfigError, Logging, ServiceManager, Signal, Signals, StateFolder, StateFolderError,
 };
@@ -104,48 +105,33 @@ pub async fn serve(
     // Before anything else is begun: the usual reason not to start is a port in use.
     let listeners = Listeners::bind(settings).await?;
     let tls = settings.tls.as_ref().map(Tls::load).transpose()?;
-    let store = volumed_meta::open(&settings.store).await?;
-    let member = Member::enter(settings, &store).await?;
-    if let Some(member) = &member {
-        tokio::select! {
-            ensured = member.ensure_secrets(&settings.data) => ensured?,
-            _ = signals.next() => return Ok(()),
-        }
-    }
-    let accounts = accounts(settings, &store).await?;
-    if let Some(member) = &member {
-        member.follow_secrets(&settings.data, &accounts);
-    }
+    let Ready {
+        store,
+        member,
+        accounts,
+    } = tokio::select! {
+        ready = Ready::of(settings) => ready?,
+        // Nothing is served yet.
+        _ = signals.next() => return Ok(()),
+    };
     let audit = AuditLog::open(&settings.data.join("audit"))?;
+    let patience = Member::patience(member.as_ref());
     let buckets = Buckets::start_among(
         Member::neighbours(member.as_ref()),
         store.clone(),
         accounts.clone(),
-        volumes(settings)?,
+        volumes(settings, patience)?,
         bucket_settings(settings),
     );
-    let (front, api) = routers(
-        settings,
-        listeners.s3.address()?.port(),
-        accounts,
-        &buckets,
-        audit,
-    );
-
-    let rack = member
-        .as_ref()
-        .map(|it| it.rack(&buckets, &settings.domain));
-    let rack = rack.transpose()?;
+    let port = listeners.s3.address()?.port();
+    let (front, api) = routers(settings, port, accounts, &buckets, audit);
+    let rack = Member::rack(member.as_ref(), &buckets, &settings.domain)?;
     let metrics = Arc::new(Metrics::among(rack.as_ref()));
     front.observed_by(metrics.clone());
     if let Some(rack) = &rack {
         front.reads_by(Arc::new(rack.clone()));
     }
-    let services = Services {
-        s3: Router::new().fallback_service(front),
-        api,
-        node: secret_sharing::giving(&settings.data),
-    };
+    let services = services(settings, front, api);
     let serving = serving(settings, tls.clone(), workers);
     let (stop, stopped) = watch::channel(());
     let health = Health {
@@ -183,20 +169,39 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accounts(
-    settings: &Settings,
-    store: &Arc<dyn MetaStore>,
-) -> Result<Arc<Accounts>, ServeError> {
-    let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
-    accounts.check_seal().await?;
-    Ok(Arc::new(accounts))
+/// What may have to be waited for: a store whose nodes are away, secrets that another node has.
+struct Ready {
+    store: Arc<dyn MetaStore>,
+    member: Option<Member>,
+    accounts: Arc<Accounts>,
 }
 
-fn volumes(settings: &Settings) -> io::Result<Arc<NodeVolumes>> {
+impl Ready {
+    async fn of(settings: &Settings) -> Result<Self, ServeError> {
+        let store = open_store(&settings.store).await?;
+        let member = Member::enter(settings, &store).await?;
+        if let Some(member) = &member {
+            member.ensure_secrets(&settings.data).await?;
+        }
+        let accounts = Accounts::open(store.clone(), &settings.data, settings.accounts)?;
+        accounts.check_seal().await?;
+        let accounts = Arc::new(accounts);
+        if let Some(member) = &member {
+            member.follow_secrets(&settings.data, &accounts);
+        }
+        Ok(Self {
+            store,
+            member,
+            accounts,
+        })
+    }
+}
+
+fn volumes(settings: &Settings, patience: Duration) -> io::Result<Arc<NodeVolumes>> {
     // A new owner at each start: what an earlier one left in a socket never lands (V2).
     let owner = format!("s3d-{:032x}", random::id());
     let volumes = NodeVolumes::new(&settings.volumed, owner, open_extents())?;
-    Ok(Arc::new(volumes))
+    Ok(Arc::new(volumes.with_patience(patience)))
 }
 
 /// Gives the buckets up, ends what is in flight and closes what is still open.
@@ -222,6 +227,14 @@ async fn finish(
     }
     if let Some(member) = member {
         member.leave().await;
+    }
+}
+
+fn services(settings: &Settings, front: Front, api: Router) -> Services {
+    Services {
+        s3: Router::new().fallback_service(front),
+        api,
+        node: secret_sharing::giving(&settings.data),
     }
 }
 

@@ -18,7 +18,7 @@ use super::key::{self, KeyRecord};
 use super::secret_file::{self, LENGTH, SecretFileError, SecretKey};
 use super::{random, seal, token};
 
-pub use sharing::{claim, give, take};
+pub use sharing::{Former, claim, give, take};
 
 const HEAD: &str = "hayrack secrets 1";
 

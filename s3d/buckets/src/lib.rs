@@ -52,7 +52,7 @@ pub use replicas::{Replicas, ReplicasError};
 pub use served::Server;
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumed_cluster::NodeNumber;
-pub use volumes::{Attachment, NodeVolumes, VolumeError, Volumes};
+pub use volumes::{Attachment, NodeVolumes, PATIENCE, VolumeError, Volumes};
 
 /// Records that are kept in memory, some 300 bytes each.
 const CACHED_RECORDS: usize = 10_000;
@@ -81,7 +81,7 @@ impl Default for BucketSettings {
         Self {
             max_open: 64,
             idle: Duration::from_secs(15),
-            patience: volumes::PATIENCE,
+            patience: PATIENCE,
             index_memory: 48 << 20,
             transfer_memory: 32 << 20,
             settle_every: Duration::from_secs(2),

@@ -131,7 +131,11 @@ impl Buckets {
         match opened {
             Ok(open) => Ok(self.open.insert(name, open)),
             Err(error) => {
-                tracing::warn!(bucket = name, %error, "cannot open the bucket");
+                if let OpenBucketError::ServedElsewhere(node) = &error {
+                    tracing::debug!(bucket = name, %node, "another node serves the bucket");
+                } else {
+                    tracing::warn!(bucket = name, %error, "cannot open the bucket");
+                }
                 *last_failure = Some((Instant::now(), error.clone()));
                 Err(error)
             }

@@ -29,7 +29,7 @@ pub struct Attachment {
     pub devices: Devices,
     /// The epoch of this attachment (V1).
     pub epoch: u64,
-    /// Whether the volume is gone for good: the daemon was away for longer than [`PATIENCE`], or
+    /// Whether the volume is gone for good: the daemon was away for too long ([`PATIENCE`]), or
     /// somebody else attached it.
     pub lost: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -99,6 +99,7 @@ pub struct NodeVolumes {
     owners: Mutex<HashMap<String, String>>,
     index_io: Arc<IndexIo>,
     extents: ExtentFiles,
+    patience: Duration,
 }
 
 impl NodeVolumes {
@@ -117,7 +118,13 @@ impl NodeVolumes {
             owners: Mutex::default(),
             index_io: Arc::new(IndexIo::start()?),
             extents: ExtentFiles::new(open_extents),
+            patience: PATIENCE,
         })
+    }
+
+    /// Waits so long, and not [`PATIENCE`], for a daemon that is away.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Attaches under a name that no earlier attachment had: what is left of one cannot take the
@@ -181,7 +188,7 @@ impl NodeVolumes {
         let route = Route { extents, answers };
         let first = route.connect(attached).await?;
         let reconnect = Reconnect::new(ownership.clone(), attached, route);
-        let device = ReconnectingDevice::new(first, Arc::new(reconnect), PATIENCE);
+        let device = ReconnectingDevice::new(first, Arc::new(reconnect), self.patience);
         Ok(Arc::new(device))
     }
 }

@@ -42,7 +42,7 @@ pub enum Seen {
         /// Its bucket.
         open: Arc<Bucket>,
         /// The object.
-        found: Found,
+        found: Box<Found>,
     },
     /// On another one.
     Elsewhere {

@@ -23,7 +23,7 @@ pub fn is_repeatable(service: Service, parts: &Parts) -> bool {
         .uri
         .query()
         .is_some_and(|query| query.contains("rename"));
-    reads || (writes && !renames && !CONDITIONS.iter().any(|name| has(name)))
+    reads || (writes && !renames && !CONDITIONS.iter().any(has))
 }
 
 #[cfg(test)]

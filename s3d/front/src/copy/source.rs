@@ -86,6 +86,7 @@ impl Operations {
         let object = match self.buckets.open(&record).await {
             Ok(open) => {
                 let found = access::find_as(&open, &record, caller, &key, ObjectUse::READ).await?;
+                let found = Box::new(found);
                 Seen::Here { open, found }
             }
             Err(OpenBucketError::ServedElsewhere(node)) => {

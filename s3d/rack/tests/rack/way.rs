@@ -46,7 +46,9 @@ async fn wait_for_word(
 ) -> (TcpStream, String) {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri());
     for (name, value) in request.headers() {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        for text in [name.as_str(), ": ", value.to_str().unwrap(), "\r\n"] {
+            head += text;
+        }
     }
     head += "content-length: 5\r\nexpect: 100-continue\r\n\r\n";
     let mut stream = TcpStream::connect(to).await.unwrap();
