@@ -50,7 +50,6 @@ fn a_volume_daemon_that_hung_acknowledges_nothing_for_the_new_owner() {
 }
 
 #[test]
-#[ignore = "the new owner places no extents: it counts the disk of a node that is linked, and not up, as neither there nor absent"]
 fn an_owner_without_the_store_harms_nothing() {
     through("no-store", Fault::CutOffFromStore, Site::others);
 }
