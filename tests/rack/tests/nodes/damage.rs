@@ -1,8 +1,8 @@
 //! Bytes that rot on one node's disk.
 
-use hayrack_e2e::disk::flip;
+use hayrack_e2e::disk::{find, flip};
 
-use crate::site::site;
+use crate::site::{site, until};
 
 #[test]
 fn a_flipped_byte_is_read_from_another_replica() {
@@ -24,4 +24,7 @@ fn a_flipped_byte_is_read_from_another_replica() {
         site.rack.start(other).expect("it comes back");
         site.until_in_sync(&bucket);
     }
+    until("the damage is repaired", || {
+        Ok(find(&disk, &bytes[1024..1536]).is_some())
+    });
 }
