@@ -59,7 +59,7 @@ impl Rack {
     ) -> anyhow::Result<Self> {
         sweep_left_behind()?;
         let sweeper = Sweeper::start(&binaries.path(PROGRAM)?, name, remove)?;
-        let network = Network::make(name, count)?;
+        let network = make_network(name, folder, count)?;
         let node = |number| {
             let index = NodeIndex(number);
             let folder = folder.join(format!("node-{number}"));
@@ -307,6 +307,18 @@ impl Rack {
     pub fn ask(&self, index: NodeIndex, words: &[&str]) -> anyhow::Result<Value> {
         self.node(index).ask(&self.network, words)
     }
+}
+
+/// A cluster knows its nodes by their addresses: they are those of the last time.
+fn make_network(name: RackName, folder: &Path, count: u8) -> anyhow::Result<Network> {
+    let kept = folder.join("subnet");
+    let wanted = fs::read_to_string(&kept).ok();
+    let wanted = wanted.map(|text| text.trim().parse()).transpose();
+    let wanted = wanted.with_context(|| format!("{} holds no number", kept.display()))?;
+    let network = Network::make(name, count, wanted)?;
+    fs::create_dir_all(folder)?;
+    fs::write(&kept, format!("{}\n", network.subnet()))?;
+    Ok(network)
 }
 
 fn position(index: NodeIndex) -> usize {

@@ -33,7 +33,7 @@ impl Site {
     fn start() -> Self {
         let name = RackName::next();
         let sweeper = Sweeper::start(Path::new(PROGRAM), name, None).expect("a sweeper");
-        let network = Network::make(name, 3).expect("a network");
+        let network = Network::make(name, 3, None).expect("a network");
         let mut site = Self {
             network,
             members: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -70,12 +71,8 @@ impl Tour {
     /// Sends a request to a node, again and again until it is answered well.
     fn ask(&self, node: u8, request: &Request) -> Vec<u8> {
         let env = self.env();
-        let first = env["AWS_ENDPOINT_URL"].trim_start_matches("http://");
-        let mut address: std::net::SocketAddr = first.parse().expect("an address");
-        if let std::net::IpAddr::V4(ip) = address.ip() {
-            let [a, b, c, _] = ip.octets();
-            address.set_ip([a, b, c, node].into());
-        }
+        let address = env[&format!("HAYRACK_S3_{node}")].trim_start_matches("http://");
+        let address: SocketAddr = address.parse().expect("an address");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let s3 = S3::new(

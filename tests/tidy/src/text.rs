@@ -28,7 +28,7 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 11] = [
+const NOT_TESTS: [(&str, &str); 12] = [
     (
         "volumed/meta/src/conformance/mod.rs",
         "its writer is the process that the test kills",
@@ -52,6 +52,10 @@ const NOT_TESTS: [(&str, &str); 11] = [
     (
         "tests/e2e/tests/volume/tester.rs",
         "`make test-clients` runs it: the client has to be built",
+    ),
+    (
+        "tests/rack/tests/nodes/soak.rs",
+        "`make rack-soak` runs it: it takes as long as it is told",
     ),
     (
         "tests/e2e/tests/crash/power.rs",

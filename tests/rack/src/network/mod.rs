@@ -38,16 +38,24 @@ pub enum Network {
 }
 
 impl Network {
-    /// The best that can be had here, for nodes 1 to `nodes`.
+    /// The best that can be had here, for nodes 1 to `nodes`; in the subnet `wanted`, if there is one.
     ///
     /// # Errors
     /// When namespaces may be made, but it fails.
-    pub fn make(name: RackName, nodes: u8) -> anyhow::Result<Self> {
+    pub fn make(name: RackName, nodes: u8, wanted: Option<u8>) -> anyhow::Result<Self> {
         if namespaces::may_be_made(name) {
-            Ok(Self::Namespaces(Namespaces::make(name, nodes)?))
-        } else {
-            let subnet = std::process::id() as u8;
-            Ok(Self::Loopback { subnet })
+            let made = Namespaces::make(name, nodes, wanted)?;
+            return Ok(Self::Namespaces(made));
+        }
+        let subnet = wanted.unwrap_or(std::process::id() as u8);
+        Ok(Self::Loopback { subnet })
+    }
+
+    /// What tells the addresses of this rack's nodes from those of others.
+    pub fn subnet(&self) -> u8 {
+        match self {
+            Self::Namespaces(namespaces) => namespaces.subnet(),
+            Self::Loopback { subnet } => *subnet,
         }
     }
 

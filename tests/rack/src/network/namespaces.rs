@@ -3,8 +3,10 @@
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use nix::unistd::geteuid;
 
 use super::NodeIndex;
@@ -14,6 +16,10 @@ use crate::name::RackName;
 
 /// This machine's part of the address in every rack's network.
 const MACHINE: u8 = 254;
+
+/// The system removes an interface some time after its namespace.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The namespaces of one rack: one for each node, one for the bridge between them.
 #[derive(Debug)]
@@ -51,13 +57,13 @@ pub fn remove_namespace(name: &str) -> anyhow::Result<()> {
 }
 
 impl Namespaces {
-    /// Makes them for nodes 1 to `nodes`, in a subnet that this machine has no other use for.
-    pub fn make(name: RackName, nodes: u8) -> anyhow::Result<Self> {
+    /// Makes them for nodes 1 to `nodes`, in the subnet `wanted`, else in any that this machine has no other use for.
+    pub fn make(name: RackName, nodes: u8, wanted: Option<u8>) -> anyhow::Result<Self> {
         ip(&format!("netns add {name}-switch"))?;
         let on_switch = |what: &str| ip(&format!("-n {name}-switch {what}"));
         on_switch("link add switch type bridge")?;
         on_switch("link set switch up")?;
-        let subnet = connect_machine(name)?;
+        let subnet = connect_machine(name, wanted)?;
         on_switch("link set machine master switch up")?;
         let made = Self { name, subnet };
         for node in 1..=nodes {
@@ -82,6 +88,11 @@ impl Namespaces {
         format!("{}-{}", self.name, node.0)
     }
 
+    /// Which of the subnets 10.99.X.0/24 they are in.
+    pub fn subnet(&self) -> u8 {
+        self.subnet
+    }
+
     /// Where a node is.
     pub fn address(&self, node: NodeIndex) -> Ipv4Addr {
         Ipv4Addr::new(10, 99, self.subnet, node.0)
@@ -102,29 +113,45 @@ impl Namespaces {
     }
 }
 
-/// Gives this machine an address in a subnet of the rack's own, and answers which.
-fn connect_machine(name: RackName) -> anyhow::Result<u8> {
-    let routes = ip("-4 route show table all")?;
-    let first = std::process::id() as u8;
-    for subnet in (0..=u8::MAX).map(|step| first.wrapping_add(step)) {
-        if routes.contains(&format!("10.99.{subnet}.")) {
-            continue;
+/// Gives this machine an address in a subnet of the rack's own, and answers which: `wanted`, if there is one.
+fn connect_machine(name: RackName, wanted: Option<u8>) -> anyhow::Result<u8> {
+    let Some(wanted) = wanted else {
+        let first = std::process::id() as u8;
+        let mut subnets = (0..=u8::MAX).map(|step| first.wrapping_add(step));
+        let free = subnets.find_map(|subnet| connect(name, subnet).transpose());
+        return free.unwrap_or_else(|| bail!("every subnet of 10.99.0.0/16 is in use here"));
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(subnet) = connect(name, wanted)? {
+            return Ok(subnet);
         }
-        // The interface's name is what others that choose at the same time fail on.
-        let pair = format!("link add hayrack{subnet} type veth peer name machine");
-        match ip(&format!("{pair} netns {name}-switch")) {
-            Ok(_) => {
-                ip(&format!(
-                    "addr add 10.99.{subnet}.{MACHINE}/24 dev hayrack{subnet}"
-                ))?;
-                ip(&format!("link set hayrack{subnet} up"))?;
-                return Ok(subnet);
-            }
-            Err(error) if format!("{error:#}").contains("exists") => {}
-            Err(error) => return Err(error),
-        }
+        let in_time = Instant::now() < deadline;
+        ensure!(
+            in_time,
+            "10.99.{wanted}.0/24 is in use here, where the rack's nodes have their addresses"
+        );
+        thread::sleep(LOOK_AGAIN);
     }
-    bail!("every subnet of 10.99.0.0/16 is in use on this machine")
+}
+
+/// Gives this machine an address in a subnet, unless it is in use.
+fn connect(name: RackName, subnet: u8) -> anyhow::Result<Option<u8>> {
+    let routes = ip("-4 route show table all")?;
+    if routes.contains(&format!("10.99.{subnet}.")) {
+        return Ok(None);
+    }
+    // The interface's name is what others that choose at the same time fail on.
+    let pair = format!("link add hayrack{subnet} type veth peer name machine");
+    match ip(&format!("{pair} netns {name}-switch")) {
+        Ok(_) => {}
+        Err(error) if format!("{error:#}").contains("exists") => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let address = format!("10.99.{subnet}.{MACHINE}/24");
+    ip(&format!("addr add {address} dev hayrack{subnet}"))?;
+    ip(&format!("link set hayrack{subnet} up"))?;
+    Ok(Some(subnet))
 }
 
 fn ip(words: &str) -> anyhow::Result<String> {

@@ -27,6 +27,10 @@ pub fn provision(rack: &Rack, path: &Path) -> anyhow::Result<EnvFile> {
     let first = rack.node(NodeIndex(1));
     // The addresses may be others than the last time.
     env.set("AWS_ENDPOINT_URL", &format!("http://{}", first.s3()));
+    for node in rack.indices().map(|index| rack.node(index)) {
+        let key = format!("HAYRACK_S3_{}", node.index.0);
+        env.set(&key, &format!("http://{}", node.s3()));
+    }
     env.set("AWS_REGION", "us-east-1");
     env.set("HAYRACK_API_URL", &format!("http://{}", first.api()));
     env.set("HAYRACK_BUCKET", BUCKET);

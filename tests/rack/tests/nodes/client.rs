@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use hayrack_e2e::http::{Answer, Request, exchange_within};
 use hayrack_e2e::s3::S3;
+use hayrack_rack::network::NodeIndex;
 
 /// How long a node may be silent before it is given up for the time.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -44,6 +45,14 @@ impl Client {
     pub fn of_node(&self, node: usize) -> Self {
         let mut client = self.beginning_with(node);
         client.nodes.truncate(1);
+        client
+    }
+
+    /// One that asks only these nodes. It has to be one that asks all.
+    pub fn of_nodes(&self, nodes: &[NodeIndex]) -> Self {
+        let mut client = self.clone();
+        let nodes = nodes.iter().map(|node| self.nodes[usize::from(node.0) - 1]);
+        client.nodes = nodes.collect();
         client
     }
 

@@ -1,8 +1,8 @@
 //! Bytes that rot on one node's disk.
 
-use hayrack_e2e::disk::flip;
+use hayrack_e2e::disk::{find, flip};
 
-use crate::site::site;
+use crate::site::{site, until};
 
 #[test]
 fn a_flipped_byte_is_read_from_another_replica() {
@@ -20,8 +20,11 @@ fn a_flipped_byte_is_read_from_another_replica() {
     // Each of the others gone in turn, so that the damaged one is asked.
     for other in site.others(owner) {
         site.rack.kill(other);
-        bucket.check(&client.of_node(usize::from(owner.0) - 1));
+        bucket.check(&client.of_nodes(&[owner]));
         site.rack.start(other).expect("it comes back");
         site.until_in_sync(&bucket);
     }
+    until("the damage is repaired", || {
+        Ok(find(&disk, &bytes[1024..1536]).is_some())
+    });
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::objects::Bucket;
@@ -11,6 +12,9 @@ use crate::objects::Bucket;
 const WRITERS: usize = 4;
 /// Some are packed into the log, some have a place of their own.
 const LENGTHS: [usize; 3] = [3_000, 200_000, 1 << 20];
+
+/// So that what they put can be read again in a moment.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Clients that put objects into a bucket.
 pub struct Load {
@@ -32,6 +36,7 @@ impl Load {
                     let length = LENGTHS[number % LENGTHS.len()];
                     bucket.put(&client, &format!("{name}-{number}"), length)?;
                     number += 1;
+                    thread::sleep(PAUSE);
                 }
                 Ok(())
             })

@@ -128,8 +128,10 @@ impl Machine {
     pub fn absent(&self) -> BTreeSet<DiskNumber> {
         let mut absent = BTreeSet::new();
         if let Some(others) = &self.node.others {
+            // A node without the store may still have a link: whatever is no candidate is absent.
+            let there: BTreeSet<_> = others.disks().into_iter().map(|it| it.disk).collect();
             let away: Vec<_> = others.sight().all_disks().collect();
-            absent.extend(away.into_iter().filter(|disk| !others.reaches(*disk)));
+            absent.extend(away.into_iter().filter(|disk| !there.contains(disk)));
         }
         let pool = self.node.disks.all();
         let others = self.node.others.as_ref();
