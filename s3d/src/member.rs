@@ -14,7 +14,7 @@ use s3d_rack::{Gate, HopServer, Nodes, PATIENCE, Parts, Rack, Service, Services}
 use s3d_records::RecordError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use volumed_client::admin::AdminClient;
+use volumed_client::admin::{AdminClient, AdminError};
 use volumed_cluster::{Cluster, ClusterError};
 use volumed_meta::MetaStore;
 
@@ -167,11 +167,16 @@ impl Member {
         let store = self.store.clone();
         let announced = tokio::spawn(async move { announced.announce(store).await });
         let looking_after = rack.clone();
+        let volumed = self.volumed;
+        let ask = move || {
+            let volumed = volumed.clone();
+            async move { Ok::<_, AdminError>(volumed.lease().await?.left) }
+        };
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = looking_after.look_after(&self.data, self.store) => {}
-                () = looking_after.keep_lease(self.volumed) => {}
+                () = looking_after.keep_lease(ask) => {}
                 _ = stopped.changed() => {}
             }
         });

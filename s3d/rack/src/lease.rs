@@ -4,11 +4,11 @@
 //! long the node's lease stands, which counts from before it was asked; an answer that was made while it stood is
 //! right, whoever takes the bucket over later.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
-use volumed_client::admin::AdminClient;
 
 use crate::rack::Rack;
 
@@ -53,14 +53,19 @@ impl Lease {
 }
 
 impl Rack {
-    /// Asks this node's volumed for ever how long the node may serve. Nothing is answered before it said so.
-    pub async fn keep_lease(&self, volumed: AdminClient) {
+    /// Asks this node's volumed for ever for how many milliseconds the node may serve; it answers none where there is
+    /// no cluster. Nothing is answered before it said so.
+    pub async fn keep_lease<E, A>(&self, ask: impl Fn() -> A)
+    where
+        E: Display,
+        A: Future<Output = Result<Option<u64>, E>>,
+    {
         let lease = &self.0.lease;
         lease.set(0, Some(0));
         loop {
             let asked = lease.now();
-            match timeout(PATIENCE, volumed.lease()).await {
-                Ok(Ok(said)) => lease.set(asked, said.left),
+            match timeout(PATIENCE, ask()).await {
+                Ok(Ok(left)) => lease.set(asked, left),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "volumed does not say how long this node may serve");
                 }
