@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use volumed_cluster::{NodeId, peer};
 
-use crate::connections::{MAX_HEADERS, PROTOCOL};
+use crate::connections::{MAX_HEADERS, PROTOCOL, notice_silence};
 use crate::gate::MOVED;
 use crate::label::{Label, Service};
 use crate::objects::objects;
@@ -115,6 +115,7 @@ impl HopServer {
             let accepted = async {
                 let stream = TcpStream::from_std(stream)?;
                 stream.set_nodelay(true)?;
+                notice_silence(&stream)?;
                 server.acceptor.accept(stream).await
             };
             match timeout(HANDSHAKE_PATIENCE, accepted).await {
