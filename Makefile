@@ -1,4 +1,5 @@
 # make run     build Hayrack and run it here, with its data in data/
+# make rack    the same as three nodes that are one cluster, to be killed, hung and cut off; FRESH=1 begins anew; needs root
 # make mount   mount the first bucket of a running Hayrack at data/mnt
 # make test    everything that CI runs
 # make bench   measure it; PEER=/path/to/minio measures MinIO beside it and writes RESULTS.md
@@ -10,6 +11,7 @@
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
 # make crash     kill -9 under load, ROUNDS times (50)
+# make rack-soak what the tests do to three nodes, ROUNDS times (10); needs root
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
@@ -20,12 +22,18 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
 	cargo build --release --locked -p volumed -p s3d -p fused
 	@exec $(TARGET)/release/s3d quickstart
+
+# As `run`: the program takes the place of the shell.
+rack: build-packages
+	@.ci/install-packages etcd-server iproute2 nftables
+	cargo build --release --locked -p volumed -p s3d -p hayrack-rack
+	@exec $(TARGET)/release/hayrack-rack run $(if $(FRESH),--fresh)
 
 # Where quickstart keeps its data, and the keys to it.
 DATA := $(or $(HAYRACK_DATA),data)
@@ -39,7 +47,7 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages etcd-server g++ git libnbd-bin nbdkit python3-libnbd qemu-utils
+	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables python3-boto3 python3-libnbd qemu-utils
 
 lint: test-packages
 	cargo fmt --all --check
@@ -84,6 +92,10 @@ crash:
 	cargo build --locked -p volumed -p s3d
 	HAYRACK_CRASH_ROUNDS=$(or $(ROUNDS),50) cargo test --locked -p hayrack-e2e -p volumed \
 	    --test crash --test acknowledged -- --nocapture
+
+rack-soak: test-packages
+	cargo build --locked -p volumed -p s3d
+	HAYRACK_RACK_ROUNDS=$(or $(ROUNDS),10) cargo test --locked -p hayrack-rack --test nodes -- --ignored --nocapture
 
 power-cut: build-packages
 	cargo build --release --locked -p volumed -p s3d

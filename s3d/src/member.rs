@@ -14,6 +14,7 @@ use s3d_rack::{Gate, HopServer, Nodes, PATIENCE, Parts, Rack, Service, Services}
 use s3d_records::RecordError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use volumed_client::admin::AdminClient;
 use volumed_cluster::{Cluster, ClusterError};
 use volumed_meta::MetaStore;
 
@@ -50,6 +51,7 @@ pub enum MemberError {
 pub struct Member {
     /// volumed's state folder.
     data: PathBuf,
+    volumed: AdminClient,
     cluster: Arc<Cluster>,
     nodes: Arc<Nodes>,
     listener: Listener,
@@ -82,6 +84,7 @@ impl Member {
         let address = settings.forward_listen.unwrap_or(usual);
         Ok(Some(Self {
             data,
+            volumed: AdminClient::new(&settings.volumed),
             nodes: Nodes::following(own.number, store.clone()).await?,
             listener: Listener::bind(address, "--forward-listen", "S3D_FORWARD_LISTEN").await?,
             cluster: Arc::new(cluster),
@@ -168,6 +171,7 @@ impl Member {
         tokio::spawn(async move {
             tokio::select! {
                 () = looking_after.look_after(&self.data, self.store) => {}
+                () = looking_after.keep_lease(self.volumed) => {}
                 _ = stopped.changed() => {}
             }
         });

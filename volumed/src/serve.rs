@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -210,13 +210,35 @@ impl Serving {
                 Err(error) => tracing::error!(%error, "the admin API did not stop cleanly"),
             }
         }
-        let keeper = match self.duties {
-            Some(duties) => duties.end().await,
-            None => None,
+        let Some(duties) = self.duties else {
+            volumes.stop().await;
+            return;
         };
-        volumes.stop().await;
+        let keeper = duties.end().await;
+        tokio::select! {
+            () = volumes.stop() => {}
+            () = store_is_gone(volumes) => tracing::warn!(
+                "the cluster's metadata store has no majority any more: stopping without it, which loses nothing \
+                 that was flushed"
+            ),
+        }
         if let Some(keeper) = keeper {
             keeper.stop().await;
+        }
+    }
+}
+
+/// How long a store may be away before nobody waits for it who stops. An election is over long before.
+const STORE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Returns when the store has not answered for long: the other nodes of the cluster stop as well, and there will be no
+/// majority.
+async fn store_is_gone(volumes: &Volumes) {
+    let mut answered = Instant::now();
+    while answered.elapsed() < STORE_PATIENCE {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if volumes.store_answers().await.is_ok() {
+            answered = Instant::now();
         }
     }
 }

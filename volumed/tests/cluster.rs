@@ -88,6 +88,12 @@ async fn a_node_with_data_becomes_a_cluster_of_three_that_survives_kills() {
     write(&first, "r", 2).await;
     first.end(Signal::SIGKILL);
     until("one is seen to be down", async || ups(&second).await == 2).await;
+    let doctor = second.ask(&["doctor"]).output().unwrap();
+    let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(
+        doctor.contains("The node node-1 (127.0.0.1) is down"),
+        "{doctor}"
+    );
     until("the store goes on with two of three", async || {
         let asked = second.ask(&["volume", "create", "w"]).output().unwrap();
         asked.status.success() || String::from_utf8_lossy(&asked.stderr).contains("already")
@@ -149,6 +155,9 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
     );
     refused(&first.init().output().unwrap(), "while volumed is stopped");
     first.end(Signal::SIGTERM);
+    let open = volumed_meta::open(&first.data().join("meta.db")).await;
+    refused(&first.init().output().unwrap(), "stop s3d");
+    drop(open);
     succeed(&mut first.init());
     let other = first
         .command(&["serve", "--store", "/elsewhere.db"])
@@ -197,6 +206,27 @@ async fn a_node_that_served_alone_without_volumes_joins_and_is_removed() {
         &second.join(&waiting).output().unwrap(),
         "was removed a moment ago",
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_majority_can_be_stopped_and_keeps_what_was_flushed() {
+    let (mut first, mut second) = (Node::new(11), Node::new(12));
+    succeed(&mut first.init());
+    first.start().await;
+    succeed(&mut second.join(&first.token()));
+    second.start().await;
+    second.until_members(2).await;
+    until("both are up", async || ups(&second).await == 2).await;
+    create(&second, "v", 2).await;
+    write(&second, "v", 1).await;
+    let device = device(&second, "v").await;
+    first.end(Signal::SIGKILL);
+    assert_eq!(second.end(Signal::SIGTERM), Some(0));
+    drop(device);
+    second.spawn();
+    first.start().await;
+    second.until_ready().await;
+    check(&second, "v", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,8 +65,19 @@ impl Gate {
             return self.answer_here(parts, body).await;
         };
         match self.rack.0.owners.owner(&bucket).await {
-            Owner::Here => self.answer_here(parts, body).await,
+            Owner::Here => self.answer_as_owner(parts, body).await,
             Owner::Elsewhere(node) => self.pass(&bucket, node, parts, body).await,
+        }
+    }
+
+    /// V1: what was read counts only if no other node can have had the bucket meanwhile.
+    async fn answer_as_owner(&self, parts: Parts, body: Body) -> Response<Body> {
+        let method = parts.method.clone();
+        let answer = self.answer_here(parts, body).await;
+        if self.rack.0.lease.stands() {
+            answer
+        } else {
+            busy(self.service, &method)
         }
     }
 
@@ -91,7 +102,9 @@ impl Gate {
             let node = match owner {
                 Owner::Here => {
                     Label::take(&mut parts.headers);
-                    return self.answer_here(parts, passing.replay.attempt(None)).await;
+                    return self
+                        .answer_as_owner(parts, passing.replay.attempt(None))
+                        .await;
                 }
                 Owner::Elsewhere(node) => node,
             };

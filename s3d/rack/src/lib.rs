@@ -8,6 +8,7 @@ mod connections;
 mod counters;
 mod gate;
 mod label;
+mod lease;
 mod listener;
 mod node_calls;
 mod nodes;

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use volumed_cluster::{NodeId, peer};
 
+use crate::busy::busy;
 use crate::connections::{MAX_HEADERS, PROTOCOL, notice_silence};
 use crate::gate::MOVED;
 use crate::label::{Label, Service};
@@ -176,7 +177,12 @@ impl HopServer {
             Service::Api => self.services.api,
             Service::Node => self.services.node,
         };
+        let method = parts.method.clone();
         let answer = service.oneshot(Request::from_parts(parts, body)).await;
+        // V1: what was read counts only if no other node can have had the bucket meanwhile.
+        if !self.rack.0.lease.stands() {
+            return busy(label.service, &method);
+        }
         answer.unwrap_or_else(|never| match never {})
     }
 }

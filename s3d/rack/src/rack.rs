@@ -13,6 +13,7 @@ use volumed_meta::MetaStore;
 
 use crate::connections::Connections;
 use crate::counters::Counters;
+use crate::lease::Lease;
 use crate::nodes::Nodes;
 use crate::owners::Owners;
 use crate::presence::{Presence, announce};
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub owners: Owners,
     pub connections: Arc<Connections>,
     pub counters: Counters,
+    pub lease: Lease,
     /// How long a request waits for a bucket that moves or is taken over.
     pub patience: Duration,
     /// The server stops.
@@ -89,6 +91,7 @@ impl Rack {
             owners: Owners::new(buckets.clone(), nodes.clone()),
             connections: Connections::new(cluster.tls()),
             counters: Counters::default(),
+            lease: Lease::new(),
             patience,
             leaving: AtomicBool::new(false),
             ordered: AtomicBool::new(false),

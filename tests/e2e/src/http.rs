@@ -116,10 +116,15 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        Self::open_within(address, TIMEOUT)
+    }
+
+    /// Connects to a server that may be silent for `limit` at a time.
+    pub fn open_within(address: SocketAddr, limit: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_write_timeout(Some(limit))?;
         Ok(Self {
             stream,
             received: Vec::new(),
@@ -237,6 +242,17 @@ impl Connection {
 /// Sends one request on a connection of its own.
 pub fn exchange(address: SocketAddr, request: &Request) -> anyhow::Result<Answer> {
     Connection::open(address)
+        .context("could not connect")?
+        .exchange(request)
+}
+
+/// As [`exchange`], with a server that may be silent for `limit` at a time.
+pub fn exchange_within(
+    address: SocketAddr,
+    request: &Request,
+    limit: Duration,
+) -> anyhow::Result<Answer> {
+    Connection::open_within(address, limit)
         .context("could not connect")?
         .exchange(request)
 }

@@ -5,6 +5,7 @@ pub mod api;
 pub mod binaries;
 pub mod clients;
 pub mod daemons;
+pub mod disk;
 pub mod guest;
 pub mod http;
 pub mod lossy;

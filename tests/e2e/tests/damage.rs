@@ -1,58 +1,18 @@
 //! A flipped byte on the disk: an error, never bad bytes, and everything else goes on.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use hayrack_e2e::binaries::binary;
+use hayrack_e2e::disk::{extent_files, flip};
 use hayrack_e2e::http::{Request, exchange};
 use hayrack_e2e::rack::Site;
 use hayrack_e2e::random::content;
 use hayrack_e2e::s3::S3;
-
-fn extent_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("the disk can be read") {
-        let path = entry.expect("the disk can be read").path();
-        if path.is_dir() {
-            found.extend(extent_files(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "data")
-        {
-            found.push(path);
-        }
-    }
-    found
-}
-
-/// Flips one bit in the middle of `needle`, wherever it is on the disk.
-fn flip(disk: &Path, needle: &[u8]) {
-    for path in extent_files(disk) {
-        let bytes = fs::read(&path).expect("the extent can be read");
-        let mut from = 0;
-        // A whole window's comparison is made only where its first byte fits.
-        while let Some(step) = bytes[from..].iter().position(|byte| *byte == needle[0]) {
-            let at = from + step;
-            if bytes[at..].starts_with(needle) {
-                let middle = at + needle.len() / 2;
-                let file = File::options()
-                    .write(true)
-                    .open(&path)
-                    .expect("it can be opened");
-                file.write_all_at(&[bytes[middle] ^ 1], middle as u64)
-                    .expect("it can be written");
-                return;
-            }
-            from = at + 1;
-        }
-    }
-    panic!("the bytes are nowhere on the disk");
-}
 
 fn assert_never_wrong(s3: &S3, path: &str, whole: &[u8]) {
     let request = s3.sign(Request::new("GET", path));
@@ -92,7 +52,7 @@ fn damaged_objects_are_refused_and_others_are_not() {
     assert!(rack.stop().success());
     for (_, bytes) in &objects[..2] {
         // A run within one block, in whatever way the object was cut up.
-        flip(&site.data().join("disk0"), &bytes[1024..1536]);
+        assert!(flip(&site.data().join("disk0"), &bytes[1024..1536]));
     }
     let rack = site.start();
     for (path, bytes) in &objects[..2] {

@@ -23,8 +23,8 @@ pub use certificate::{CertificateError, NodeCertificate};
 pub use cluster::{Cluster, ClusterError, EtcdFiles, now};
 pub use etcd::{
     Beginning, EtcdError, EtcdMember, EtcdMembers, KEEPERS, KeepError, Keeper, Member, MemberError,
-    MemberId, Membership, Part, Presence, RemovalError, Seen, Step, data_folder, forget_member,
-    plan, remove_node,
+    MemberId, Membership, Part, Presence, RemovalError, Seen, Step, data_folder, find_etcd,
+    forget_member, plan, remove_node,
 };
 pub use folder::{FolderError, Members, Own};
 pub use id::{ClusterId, IdError, NodeId, NodeNumber};

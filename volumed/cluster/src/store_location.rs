@@ -77,7 +77,7 @@ fn endpoints(folder: &Folder, own: &Own) -> Vec<String> {
 }
 
 /// The nodes that run etcd, this one first, then those that come after it: so nodes do not all ask the same one.
-fn in_turn(mut nodes: Vec<Node>, own: &Own) -> Vec<Node> {
+pub fn in_turn(mut nodes: Vec<Node>, own: &Own) -> Vec<Node> {
     nodes.retain(|node| node.signs);
     nodes.sort_by_key(|node| (node.number < own.number, node.number));
     nodes

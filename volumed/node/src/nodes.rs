@@ -5,6 +5,7 @@ mod heads;
 mod lease;
 pub(crate) mod others;
 mod presence;
+mod sight;
 mod stay;
 
 use std::sync::Arc;
@@ -90,8 +91,8 @@ impl Volumes {
         let Some(others) = &self.shared.node.others else {
             return Vec::new();
         };
-        let known = others.known();
-        let known = known.values().map(|node| other_view(others, node));
+        let known: Vec<_> = others.sight().nodes().cloned().collect();
+        let known = known.iter().map(|node| other_view(others, node));
         let mut all: Vec<_> = known.chain([self.own_view(others)]).collect();
         all.sort_by_key(|node| node.number);
         all
@@ -111,7 +112,7 @@ impl Volumes {
 }
 
 fn other_view(others: &Others, node: &Node) -> NodeView {
-    let present = others.presence(node.number.0);
+    let present = others.sight().presence(node.number).cloned();
     let up = present.is_some();
     let presence = present.unwrap_or(Presence {
         version: VERSION,
@@ -165,7 +166,8 @@ pub(crate) async fn join(
     let Some(own) = own else { return Ok(None) };
     let others = Others::new(own);
     others.lease.take(store).await?;
-    others.saw_all(presence::read(store).await?);
+    let present = presence::read(store).await?;
+    others.sight_mut().saw_all(present);
     Ok(Some(Arc::new(others)))
 }
 

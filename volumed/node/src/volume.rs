@@ -180,7 +180,12 @@ impl Volume {
     ) -> Result<(Epoch, ByteCount), AttachError> {
         let record = self.claim(claim, edit).await?;
         let begun = self.begin_head(&record).await;
+        let begun = match begun {
+            Ok(begun) => self.refuse_if_wanted_elsewhere(&record).map(|()| begun),
+            begun => begun,
+        };
         if begun.is_err() {
+            self.machine.abandon();
             self.leave(Epoch(record.epoch)).await;
         }
         begun

@@ -21,7 +21,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 async fn list(State(api): State<Api>) -> Json<Vec<Finding>> {
     let mut found = crate::findings::findings(&api.volumes).await;
     if let Some(nodes) = &api.cluster {
-        found.extend(nodes.findings());
+        found.extend(nodes.findings().await);
     }
     Json(found)
 }

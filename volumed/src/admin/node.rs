@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "Done", body = Vec<NodeInfo>), Refused)
 )]
 async fn list(State(api): State<Api>) -> Result<Json<Vec<NodeInfo>>, Refused> {
-    Ok(Json(api.nodes()?.list()))
+    Ok(Json(api.nodes()?.list().await))
 }
 
 /// How a node leaves.
@@ -66,7 +66,7 @@ async fn remove(
     responses((status = 200, description = "Done", body = ClusterInfo), Refused)
 )]
 async fn show(State(api): State<Api>) -> Result<Json<ClusterInfo>, Refused> {
-    Ok(Json(api.nodes()?.show()))
+    Ok(Json(api.nodes()?.show().await))
 }
 
 /// Make a token with which one node joins the cluster, once

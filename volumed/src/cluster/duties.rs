@@ -74,7 +74,6 @@ impl Duties {
         let socket = bind(place.cluster()).await?;
         let signer = Signer::new(cluster.clone(), nodes.registry(), CERTIFICATE_LIFE);
         tasks.spawn(renew_regularly(cluster.clone(), signer.clone()));
-        tasks.spawn(nodes.clone().follow_members());
         tasks.spawn(async move {
             if let Err(error) = signer.serve(socket).await {
                 tracing::error!(%error, "no node can join or renew its certificate here");

@@ -87,8 +87,7 @@ pub async fn found(
     let (cluster, node) = Cluster::prepare(&settings.data, name, place)?;
     let cluster = Arc::new(cluster);
     let keeper = Keeper::found(cluster.clone(), &settings.data, None)?;
-    let filled = timeout(PATIENCE, fill(&cluster, &node, file)).await;
-    let entered = match filled.unwrap_or(Err(FoundingError::Silent)) {
+    let entered = match fill(&cluster, &node, file).await {
         Ok(()) => cluster.enter().map_err(FoundingError::from),
         Err(error) => Err(error),
     };
@@ -122,7 +121,9 @@ fn founded(
 /// Brings what the node has into the etcd, and records the node.
 async fn fill(cluster: &Cluster, node: &Node, file: Option<&Path>) -> Result<(), FoundingError> {
     let etcd: EtcdLocation = cluster.store_location();
-    let store = open_store(&Location::Etcd(etcd.clone())).await?;
+    let location = Location::Etcd(etcd.clone());
+    let store = timeout(PATIENCE, open_store(&location)).await;
+    let store = store.map_err(|_| FoundingError::Silent)??;
     if let Some(file) = file {
         import_store(file, etcd).await?;
     }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use volumed_cluster::{
-    Cluster, ClusterError, JoinError, JoinToken, MemberError, NodeName, Own, Place, forget_member,
+    Cluster, ClusterError, JoinError, JoinToken, MemberError, NodeName, Own, Place, find_etcd,
+    forget_member,
 };
 use volumed_disk::DiskError;
 use volumed_meta::{OpenError, StoreError};
@@ -54,7 +55,7 @@ pub enum JoiningError {
         /// Why not.
         source: DiskError,
     },
-    /// What was left of an etcd cannot be removed.
+    /// There is no etcd, or what was left of one cannot be removed.
     #[error(transparent)]
     Member(#[from] MemberError),
     /// The cluster did not let it in.
@@ -72,6 +73,7 @@ pub async fn join(
     name: NodeName,
     place: Place,
 ) -> Result<Own, JoiningError> {
+    find_etcd(None)?;
     let file = own_store(settings)?;
     let in_cluster = Cluster::open(&settings.data)?.is_some();
     if !in_cluster {

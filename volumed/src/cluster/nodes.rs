@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::sync::Mutex;
 use volumed_client::admin::{ClusterInfo, Finding, JoinTokenInfo, NodeInfo, StoreMember};
 use volumed_cluster::{
     Cluster, ClusterError, EtcdMembers, InviteError, Membership, Node, NodeId, NodeName, Part,
@@ -25,15 +24,21 @@ pub struct Nodes {
     cluster: Arc<Cluster>,
     registry: Arc<StoreRegistry>,
     members: EtcdMembers,
-    /// etcd's members as they were a moment ago; none if it did not answer. Whoever asks for them must not wait
-    /// for members that are down.
-    memberships: Arc<Mutex<Option<Vec<Membership>>>>,
+    /// etcd's members as they were seen last.
+    seen: Arc<Mutex<Option<SeenMembers>>>,
     presences: Arc<Presences>,
     volumes: Volumes,
 }
 
-/// Between two looks at etcd's members.
-const LOOK: Duration = Duration::from_secs(2);
+/// etcd's members at a time; none if etcd did not answer.
+#[derive(Debug, Clone)]
+struct SeenMembers {
+    at: Instant,
+    members: Option<Vec<Membership>>,
+}
+
+/// A look at etcd's members counts for so long: it asks each of them, and waits seconds for one that is down.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Why a node was not removed.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +75,7 @@ impl Nodes {
             cluster: entered.cluster.clone(),
             registry: Arc::new(StoreRegistry::new(store)),
             members: entered.keeper.members().clone(),
-            memberships: Arc::default(),
+            seen: Arc::default(),
             presences: Arc::default(),
             volumes: volumes.clone(),
         }
@@ -84,16 +89,14 @@ impl Nodes {
     /// Lets the volumes know the nodes that were read last, and looks which of them are up.
     pub fn look(&self) {
         self.volumes.know_nodes(self.cluster.members().nodes);
-        self.presences.note(&self.volumes.nodes(), Instant::now());
+        self.views();
     }
 
-    /// Looks which members etcd has, and which of them answer, until it is dropped.
-    pub async fn follow_members(self) {
-        loop {
-            let now = Box::pin(self.members.memberships()).await.ok();
-            *self.memberships.lock() = now;
-            sleep(LOOK).await;
-        }
+    /// The nodes as the volumes see them.
+    fn views(&self) -> Vec<NodeView> {
+        let views = self.volumes.nodes();
+        self.presences.note(&views, Instant::now());
+        views
     }
 
     /// Whether a node is up.
@@ -122,9 +125,9 @@ impl Nodes {
     }
 
     /// Every node, by number, also while the store does not answer.
-    pub fn list(&self) -> Vec<NodeInfo> {
-        let members = self.memberships.lock().clone();
-        let views = self.volumes.nodes();
+    pub async fn list(&self) -> Vec<NodeInfo> {
+        let members = self.memberships().await;
+        let views = self.views();
         let nodes = self.cluster.members().nodes;
         let infos = nodes.iter().map(|node| {
             let view = views.iter().find(|view| view.id == node.id);
@@ -169,10 +172,10 @@ impl Nodes {
     }
 
     /// The cluster as a whole.
-    pub fn show(&self) -> ClusterInfo {
+    pub async fn show(&self) -> ClusterInfo {
         let own = self.cluster.own();
         let nodes = self.cluster.members().nodes;
-        let members = self.memberships.lock().clone();
+        let members = self.memberships().await;
         let member = |member: &Membership| StoreMember {
             node: nodes
                 .iter()
@@ -213,9 +216,9 @@ impl Nodes {
     }
 
     /// What is wrong with the cluster.
-    pub fn findings(&self) -> Vec<Finding> {
-        let nodes = self.list();
-        let members = self.memberships.lock().clone();
+    pub async fn findings(&self) -> Vec<Finding> {
+        let nodes = self.list().await;
+        let members = self.memberships().await;
         let joined = self
             .cluster
             .members()
@@ -234,5 +237,19 @@ impl Nodes {
             volumed_cluster::now(),
         ));
         found
+    }
+
+    /// Which members etcd has, and which of them answer; none if etcd does not. One look for all who ask at once.
+    async fn memberships(&self) -> Option<Vec<Membership>> {
+        let mut seen = self.seen.lock().await;
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.at.elapsed() < FRESH) {
+            return seen.members.clone();
+        }
+        let members = Box::pin(self.members.memberships()).await.ok();
+        *seen = Some(SeenMembers {
+            at: Instant::now(),
+            members: members.clone(),
+        });
+        members
     }
 }

@@ -139,7 +139,17 @@ impl Node {
     pub fn end(&mut self, signal: Signal) -> Option<i32> {
         let mut daemon = self.daemon.take().unwrap();
         kill(Pid::from_raw(daemon.id().cast_signed()), signal).unwrap();
-        daemon.wait().unwrap().code()
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = daemon.try_wait().unwrap() {
+                return status.code();
+            }
+            if begun.elapsed() > PATIENCE {
+                daemon.kill().unwrap();
+                panic!("it does not stop");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn log(&self) -> String {

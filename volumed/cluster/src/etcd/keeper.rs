@@ -140,6 +140,9 @@ impl Keeper {
         presence: impl Fn(NodeId) -> Presence,
     ) -> Result<Option<Step>, KeepError> {
         self.cluster.refresh(registry).await?;
+        if self.member.is_none() && !self.may_have_member() {
+            return Ok(None);
+        }
         let members = self.members.list().await?;
         self.restart_in_turn(registry, &members).await?;
         self.follow(registry, &members).await?;
@@ -147,6 +150,13 @@ impl Keeper {
             return Ok(None);
         }
         self.step(registry, presence).await
+    }
+
+    /// A node signs before it becomes a member: all others have nothing to ask of etcd.
+    fn may_have_member(&self) -> bool {
+        let own = self.cluster.own().node;
+        let nodes = self.cluster.members().nodes;
+        nodes.iter().any(|node| node.id == own && node.signs)
     }
 
     /// etcd asks who is who only when somebody connects. So it is started anew after a node was removed, one

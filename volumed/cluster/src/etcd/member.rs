@@ -76,6 +76,11 @@ pub fn data_folder(state: &Path) -> PathBuf {
     state.join("etcd")
 }
 
+/// Refuses a machine without etcd: any node may have to run a member. `etcd` is where the program is, if not in `PATH`.
+pub fn find_etcd(etcd: Option<&Path>) -> Result<PathBuf, MemberError> {
+    process::find(etcd).ok_or_else(|| MemberError::Missing(etcd.map(Path::to_owned)))
+}
+
 /// Removes what a member left on a node that is in no cluster: an attempt to make one did not come to its end.
 pub fn forget_member(state: &Path) -> Result<(), MemberError> {
     let path = data_folder(state);
@@ -100,8 +105,7 @@ impl Member {
         etcd: Option<&Path>,
         beginning: &Beginning,
     ) -> Result<Self, MemberError> {
-        let missing = || MemberError::Missing(etcd.map(Path::to_owned));
-        let etcd = process::find(etcd).ok_or_else(missing)?;
+        let etcd = find_etcd(etcd)?;
         let data = data_folder(state);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&data);
         // Processes are found by it, so it is the same text at each start.

@@ -1,16 +1,19 @@
 //! etcd's members, asked and changed through its own API.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, MemberAddOptions, TlsOptions};
+use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::etcd::plan::{MemberId, Membership, Part};
 use crate::folder::FolderError;
 use crate::id::NodeId;
 use crate::node::Node;
+use crate::store_location::in_turn;
 
 /// A member that lives answers long before.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -159,13 +162,15 @@ impl EtcdMembers {
     pub async fn memberships(&self) -> Result<Vec<Membership>, EtcdError> {
         let nodes = self.0.members().nodes;
         let mut memberships = Vec::new();
-        for member in self.list().await? {
-            let node = nodes.iter().find(|node| is_on(&member, node));
+        let members = self.list().await?;
+        let answering = self.answering(&members).await;
+        for member in &members {
+            let node = nodes.iter().find(|node| is_on(member, node));
             let part = if member.learner {
                 let started = !member.name.is_empty();
                 Part::Learner { started }
             } else {
-                let answers = self.answers(&member).await;
+                let answers = answering.contains(&member.id);
                 Part::Voter { answers }
             };
             memberships.push(Membership {
@@ -175,6 +180,16 @@ impl EtcdMembers {
             });
         }
         Ok(memberships)
+    }
+
+    /// Those that answer. All are asked at once: one that is down is waited for.
+    async fn answering(&self, members: &[EtcdMember]) -> BTreeSet<MemberId> {
+        let mut asked = JoinSet::new();
+        for member in members.iter().filter(|member| !member.learner).cloned() {
+            let all = self.clone();
+            asked.spawn(async move { all.answers(&member).await.then_some(member.id) });
+        }
+        asked.join_all().await.into_iter().flatten().collect()
     }
 
     /// Whether a member answers, also if its node is in the cluster no more.
@@ -190,7 +205,7 @@ impl EtcdMembers {
     /// Asks the members one after the other, until one answers.
     async fn anywhere(&self, call: &Call) -> Result<Vec<EtcdMember>, EtcdError> {
         let mut last = None;
-        for node in self.0.members().nodes {
+        for node in in_turn(self.0.members().nodes, self.0.own()) {
             let client = self.client(node.place.etcd_client()).await?;
             match Box::pin(timed(call.by(client))).await {
                 Ok(members) => return Ok(members.iter().map(EtcdMember::from).collect()),

@@ -83,8 +83,8 @@ impl Shared {
         let mut gone = node.disks.removed();
         let mut leaving = BTreeSet::new();
         if let Some(others) = &node.others {
-            gone.extend(others.long_away(grace));
-            leaving = others.draining();
+            gone.extend(others.sight().long_away(grace));
+            leaving = others.sight().draining();
         }
         Pool {
             gone,
@@ -157,8 +157,9 @@ fn is_first(shared: &Shared, placements: &Placements) -> bool {
     let Some(others) = &shared.node.others else {
         return true;
     };
-    let elsewhere = holders.iter().filter_map(|disk| others.number_of(*disk));
-    holders.iter().any(|disk| here.contains_key(disk)) && others.is_lowest_of(elsewhere)
+    let sight = others.sight();
+    let elsewhere = holders.iter().filter_map(|disk| sight.node_of(*disk));
+    holders.iter().any(|disk| here.contains_key(disk)) && sight.is_lowest_of(elsewhere)
 }
 
 impl Pool {

@@ -113,7 +113,7 @@ impl Machine {
         let of_disk = |disk: DiskNumber| StaleView {
             disk: match pool.get(&disk) {
                 Some(on) => Some(on.disk.id()),
-                None => others.and_then(|others| others.id_of(disk)),
+                None => others.and_then(|others| others.sight().id_of(disk)),
             },
             left: state
                 .resyncs
@@ -128,8 +128,8 @@ impl Machine {
     pub fn absent(&self) -> BTreeSet<DiskNumber> {
         let mut absent = BTreeSet::new();
         if let Some(others) = &self.node.others {
-            let away = others.all_disks().into_keys();
-            absent.extend(away.filter(|disk| !others.reaches(*disk)));
+            let away: Vec<_> = others.sight().all_disks().collect();
+            absent.extend(away.into_iter().filter(|disk| !others.reaches(*disk)));
         }
         let pool = self.node.disks.all();
         let others = self.node.others.as_ref();

@@ -38,13 +38,16 @@ impl Node {
     /// How many disks the pool has.
     pub fn disks_of_pool(&self) -> usize {
         let others = self.others.as_ref();
-        let away = others.map_or(0, |others| others.all_disks().len());
+        let away = others.map_or(0, |others| others.sight().all_disks().count());
         self.disks.all().len() + away
     }
 
     /// How many replicas the nodes can keep of a volume that has no number of its own.
     pub fn auto_replicas(&self) -> u8 {
-        let nodes = self.others.as_ref().map_or(1, |others| others.count());
+        let nodes = self
+            .others
+            .as_ref()
+            .map_or(1, |others| others.sight().nodes().count() + 1);
         (nodes as u8).clamp(1, MOST_REPLICAS)
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use volumed_cluster::NodeNumber;
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_meta::{Entry, Event, Revision, StoreError};
 
@@ -40,7 +41,8 @@ async fn follow_once(weak: &Weak<Shared>, others: &Arc<Others>) -> Result<(), St
     let mut disks = store.watch(DISKS, since).await?;
     let mut nodes = store.watch(PRESENCE, since).await?;
     let mut damage = store.watch(DAMAGE, since).await?;
-    others.saw_all(presence::read(&*store).await?);
+    let present = presence::read(&*store).await?;
+    others.sight_mut().saw_all(present);
     read_disks(&shared).await?;
     read_volumes(&shared).await?;
     drop(shared);
@@ -74,7 +76,7 @@ fn saw(others: &Others, event: Event) {
         let entry = entry_of(event.key, value, event.revision);
         decode(&entry).ok()
     });
-    others.saw(node, presence);
+    others.sight_mut().saw(node, presence);
 }
 
 /// V10: damage on another node is made good by the head, if that is here.
@@ -102,11 +104,16 @@ fn saw_disk(shared: &Shared, event: Event) {
 }
 
 fn note_disk(shared: &Shared, entry: &Entry) {
-    if let Ok(record) = decode::<DiskRecord>(entry)
-        && record.node.is_some()
-        && record.node != shared.node.own().map(|own| own.0)
+    let Ok(record) = decode::<DiskRecord>(entry) else {
+        return;
+    };
+    let own = shared.node.own().map(|own| own.0);
+    if let (Some(node), Some(others)) = (record.node, &shared.node.others)
+        && record.node != own
     {
         let number = DiskNumber(record.number);
+        let id = last_part(&entry.key).parse().ok();
+        others.sight_mut().is_at(number, id, NodeNumber(node));
         shared.node.disks.know_removed(number, record.removed);
     }
 }

@@ -46,7 +46,7 @@ impl Heads for HeadsHere {
             return;
         };
         for machine in node.all_served() {
-            machine.leave_disks(&others.disks_of(from));
+            machine.leave_disks(&others.sight().disks_of(from));
         }
         for sent in unanswered {
             let Sent {

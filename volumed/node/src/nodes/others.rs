@@ -1,22 +1,21 @@
-//! What this node knows of the others: which are up, which disks they have, and the links with them.
+//! The other nodes: what is known of them, and the links with them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::oneshot;
-use volumed_cluster::{Node, NodeNumber};
+use volumed_cluster::Node;
 use volumed_core::head::PlaceFailure;
 use volumed_core::message::{Answer, Ask, ExtentFile, MOST_LISTED, Message, OpId, ReplicaError};
-use volumed_core::{ByteCount, DiskId, DiskNumber, Epoch, Incarnation, VolumeId};
+use volumed_core::{DiskNumber, Epoch, Incarnation, VolumeId};
 use volumed_peer::{Heads, NodeId, Peers};
 
 use super::OwnNode;
 use super::lease::Lease;
-use super::presence::{Presence, PresentDisk};
+use super::sight::{AwayDisk, Sight};
 
 /// Operations with this bit are the node's own, and no head's.
 const OWN: u64 = 1 << 63;
@@ -26,43 +25,20 @@ pub(crate) struct Others {
     pub own: OwnNode,
     pub lease: Lease,
     peers: OnceLock<Peers>,
-    known: RwLock<BTreeMap<u16, Node>>,
-    present: RwLock<BTreeMap<u16, Presence>>,
-    /// Since when the others are seen to be away.
-    away_since: Mutex<BTreeMap<u16, Instant>>,
-    /// Where a disk is, or was last.
-    disks: RwLock<BTreeMap<DiskNumber, Away>>,
+    sight: RwLock<Sight>,
     /// Files that are being made, by the operation that asked for them.
     creating: Mutex<HashMap<OpId, oneshot::Sender<Answer>>>,
     next_op: AtomicU64,
 }
 
-/// Where a disk of another node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Away {
-    id: Option<DiskId>,
-    number: u16,
-    node: Option<NodeId>,
-}
-
-/// A disk on another node that is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AwayDisk {
-    pub disk: DiskNumber,
-    pub node: NodeNumber,
-    pub free: ByteCount,
-}
-
 impl Others {
     pub fn new(own: OwnNode) -> Self {
+        let sight = Sight::new(own.number);
         Self {
             own,
             lease: Lease::new(),
             peers: OnceLock::new(),
-            known: RwLock::default(),
-            present: RwLock::default(),
-            away_since: Mutex::default(),
-            disks: RwLock::default(),
+            sight: RwLock::new(sight),
             creating: Mutex::default(),
             next_op: AtomicU64::new(OWN),
         }
@@ -85,158 +61,49 @@ impl Others {
 
     /// Keeps links with these nodes, and no others.
     pub fn know(&self, nodes: Vec<Node>) {
-        let own = self.own.number;
-        let nodes = nodes.into_iter().filter(|node| node.number != own);
-        let nodes: BTreeMap<_, _> = nodes.map(|node| (node.number.0, node)).collect();
-        let before = std::mem::replace(&mut *self.known.write(), nodes.clone());
+        let (left, nodes) = self.sight.write().know(nodes);
         let Some(peers) = self.peers() else { return };
-        for (number, node) in &before {
-            if nodes.get(number).is_none_or(|now| now.id != node.id) {
-                peers.forget(NodeId(node.id.0));
-            }
+        for node in left {
+            peers.forget(node);
         }
-        for node in nodes.values() {
+        for node in nodes {
             let port = node.place.ports.links;
             let addresses = node.place.addresses.iter();
             let addresses = addresses.map(|&ip| SocketAddr::new(ip, port));
             peers.know(NodeId(node.id.0), addresses.collect());
         }
-        self.find_disks();
     }
 
-    /// The nodes that the cluster has beside this one.
-    pub fn known(&self) -> BTreeMap<u16, Node> {
-        self.known.read().clone()
+    /// What is known of the others.
+    pub fn sight(&self) -> RwLockReadGuard<'_, Sight> {
+        self.sight.read()
     }
 
-    /// What a node says of itself, if it is up.
-    pub fn presence(&self, node: u16) -> Option<Presence> {
-        self.present.read().get(&node).cloned()
-    }
-
-    /// A node is up, and says this of itself, or it is not.
-    pub fn saw(&self, node: u16, presence: Option<Presence>) {
-        if node == self.own.number.0 {
-            return;
-        }
-        {
-            let mut present = self.present.write();
-            match presence {
-                Some(presence) => present.insert(node, presence),
-                None => present.remove(&node),
-            };
-        }
-        self.find_disks();
-    }
-
-    /// The same of all nodes.
-    pub fn saw_all(&self, all: Vec<(u16, Presence)>) {
-        let own = self.own.number.0;
-        let others = all.into_iter().filter(|(node, _)| *node != own);
-        *self.present.write() = others.collect();
-        self.find_disks();
-    }
-
-    /// A disk whose node is not up stays known: what it holds is there, and nowhere else.
-    fn find_disks(&self) {
-        let known = self.known.read();
-        let present = self.present.read();
-        let mut disks = self.disks.write();
-        for (&number, presence) in &*present {
-            let node = known.get(&number).map(|node| NodeId(node.id.0));
-            for disk in &presence.disks {
-                let id = disk.id();
-                disks.insert(disk.number(), Away { id, number, node });
-            }
-        }
-        let mut since = self.away_since.lock();
-        since.retain(|node, _| !present.contains_key(node));
-        for away in disks.values_mut() {
-            if !present.contains_key(&away.number) {
-                since.entry(away.number).or_insert_with(Instant::now);
-            }
-            away.node = known.get(&away.number).map(|node| NodeId(node.id.0));
-        }
-    }
-
-    /// How many nodes the cluster has, this one among them.
-    pub fn count(&self) -> usize {
-        self.known.read().len() + 1
-    }
-
-    /// Whether a node of a lower number is up.
-    pub fn is_lowest_of(&self, mut nodes: impl Iterator<Item = u16>) -> bool {
-        let present = self.present.read();
-        let own = self.own.number.0;
-        nodes.all(|node| node >= own || !present.contains_key(&node))
-    }
-
-    /// The number of the node that has a disk, or had it last.
-    pub fn number_of(&self, disk: DiskNumber) -> Option<u16> {
-        self.disks.read().get(&disk).map(|away| away.number)
-    }
-
-    /// Disks on other nodes that are to be emptied.
-    pub fn draining(&self) -> BTreeSet<DiskNumber> {
-        let present = self.present.read();
-        let disks = present.values().flat_map(|presence| &presence.disks);
-        let draining = disks.filter(|disk| disk.draining);
-        draining.map(PresentDisk::number).collect()
-    }
-
-    /// Disks of nodes that have been away for so long, or are in the cluster no more.
-    pub fn long_away(&self, grace: Duration) -> BTreeSet<DiskNumber> {
-        let since = self.away_since.lock();
-        let disks = self.disks.read();
-        let long = |away: &Away| {
-            let since = since.get(&away.number);
-            since.is_some_and(|since| since.elapsed() >= grace)
-        };
-        let away = disks.iter().filter(|(_, away)| long(away));
-        away.map(|(disk, _)| *disk).collect()
-    }
-
-    /// What a disk is called, if its node was seen.
-    pub fn id_of(&self, disk: DiskNumber) -> Option<DiskId> {
-        self.disks.read().get(&disk)?.id
+    /// The same, to add what was heard.
+    pub fn sight_mut(&self) -> RwLockWriteGuard<'_, Sight> {
+        self.sight.write()
     }
 
     /// The disks of nodes that are up and linked.
     pub fn disks(&self) -> Vec<AwayDisk> {
-        let present = self.present.read();
-        let up = present.iter().filter(|(node, _)| self.is_linked(**node));
-        let of_node = |(&node, presence): (&u16, &Presence)| {
-            let disks = presence.disks.iter();
-            let away = move |disk: &PresentDisk| AwayDisk {
-                disk: disk.number(),
-                node: NodeNumber(node),
-                free: disk.free(),
-            };
-            disks.map(away).collect::<Vec<_>>()
-        };
-        up.flat_map(of_node).collect()
+        let disks: Vec<_> = self.sight.read().disks().collect();
+        let linked = disks.into_iter().filter(|it| self.reaches(it.disk));
+        linked.collect()
     }
 
-    /// Every disk of the others that is known, and its node, whether it is up or not.
-    pub fn all_disks(&self) -> BTreeMap<DiskNumber, NodeNumber> {
-        let disks = self.disks.read();
-        let all = disks.iter().filter(|(_, away)| away.node.is_some());
-        all.map(|(disk, away)| (*disk, NodeNumber(away.number)))
-            .collect()
-    }
-
-    /// Nodes that are up but have no link yet, which might come in a moment.
+    /// Whether nodes are up that have no link yet, which might come in a moment.
     pub fn awaited(&self) -> bool {
-        let present = self.present.read();
-        present.keys().any(|node| !self.is_linked(*node))
+        let links: Vec<_> = {
+            let sight = self.sight.read();
+            sight.up().map(|node| sight.link_of(node)).collect()
+        };
+        links
+            .into_iter()
+            .any(|node| node.is_none_or(|node| !self.is_linked(node)))
     }
 
-    /// Whether there is a link with a node.
-    pub fn is_linked(&self, node: u16) -> bool {
-        let known = self.known.read();
-        let id = known.get(&node).map(|node| NodeId(node.id.0));
-        let peers = self.peers();
-        id.is_some_and(|id| peers.is_some_and(|peers| peers.is_up(id)))
+    fn is_linked(&self, node: NodeId) -> bool {
+        self.peers().is_some_and(|peers| peers.is_up(node))
     }
 
     /// Why there is no link with a node.
@@ -247,22 +114,15 @@ impl Others {
         (!link.up).then(|| why.unwrap_or_else(|| "it was not reached yet".to_owned()))
     }
 
-    /// The node that has a disk.
+    /// The node that has a disk, as links call it.
     pub fn node_of(&self, disk: DiskNumber) -> Option<NodeId> {
-        self.disks.read().get(&disk)?.node
+        let sight = self.sight.read();
+        sight.link_of(sight.node_of(disk)?)
     }
 
     /// Whether a disk can be asked now.
     pub fn reaches(&self, disk: DiskNumber) -> bool {
-        let node = self.node_of(disk);
-        node.is_some_and(|node| self.peers().is_some_and(|peers| peers.is_up(node)))
-    }
-
-    /// Every disk that a node has, or had when it was seen last.
-    pub fn disks_of(&self, node: NodeId) -> Vec<DiskNumber> {
-        let disks = self.disks.read();
-        let of_node = disks.iter().filter(|(_, away)| away.node == Some(node));
-        of_node.map(|(disk, _)| *disk).collect()
+        self.node_of(disk).is_some_and(|node| self.is_linked(node))
     }
 
     /// Puts a head's message in line, which [`Self::flush`] sends; `None` if it surely never leaves.

@@ -1,6 +1,7 @@
 //! Which nodes are up, and what each says of itself: a record under its lease, so that it goes with it.
 
 use serde::{Deserialize, Serialize};
+use volumed_cluster::NodeNumber;
 use volumed_core::{ByteCount, DiskId, DiskNumber};
 use volumed_meta::{Entry, MetaStore, StoreError};
 
@@ -72,17 +73,17 @@ impl Presence {
     }
 }
 
-pub(super) fn presence_key(node: u16) -> Vec<u8> {
+pub(super) fn presence_key(node: NodeNumber) -> Vec<u8> {
     format!("presence/{node}").into_bytes()
 }
 
 /// The number of the node whose record has the key.
-pub(super) fn node_of(key: &[u8]) -> Option<u16> {
-    last_part(key).parse().ok()
+pub(super) fn node_of(key: &[u8]) -> Option<NodeNumber> {
+    last_part(key).parse().ok().map(NodeNumber)
 }
 
 /// The nodes that are up.
-pub(super) async fn read(store: &dyn MetaStore) -> Result<Vec<(u16, Presence)>, StoreError> {
+pub(super) async fn read(store: &dyn MetaStore) -> Result<Vec<(NodeNumber, Presence)>, StoreError> {
     let entries = read_all(store, PRESENCE).await?;
     let readable = |entry: &Entry| {
         let present: Result<Presence, RecordError> = decode(entry);

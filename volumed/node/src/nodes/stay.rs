@@ -68,7 +68,7 @@ pub(crate) async fn say(
     presence: &Presence,
 ) -> Result<(), StoreError> {
     let lease = others.lease.id().ok_or(StoreError::LeaseEnded)?;
-    let put = Change::PutLeased(presence_key(others.own.number.0), encode(presence), lease);
+    let put = Change::PutLeased(presence_key(others.own.number), encode(presence), lease);
     shared.node.store.transact(Vec::new(), vec![put]).await?;
     Ok(())
 }

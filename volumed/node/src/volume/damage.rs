@@ -66,6 +66,19 @@ fn ranges(damage: &Damage) -> impl Iterator<Item = (u64, u64)> {
     ranges.into_iter()
 }
 
+impl Volume {
+    /// V10: what is known to be damaged on other nodes is made good by the head that begins.
+    pub(super) async fn repair_known_damage(&self) {
+        if self.node().others.is_none() || self.machine.replicas() == 1 {
+            return;
+        }
+        let known = damage::load(&*self.node().store, self.id).await;
+        for found in known.unwrap_or_default().values() {
+            self.machine.repair(found);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use volumed_core::BlockIndex;
@@ -89,18 +102,5 @@ mod tests {
             (EXTENT_SIZE, 4096),
         ];
         assert_eq!(found, expected);
-    }
-}
-
-impl Volume {
-    /// V10: what is known to be damaged on other nodes is made good by the head that begins.
-    pub(super) async fn repair_known_damage(&self) {
-        if self.node().others.is_none() || self.machine.replicas() == 1 {
-            return;
-        }
-        let known = damage::load(&*self.node().store, self.id).await;
-        for found in known.unwrap_or_default().values() {
-            self.machine.repair(found);
-        }
     }
 }

@@ -132,6 +132,22 @@ impl Volume {
         Err(AttachError::ServedElsewhere(self.name.clone(), node))
     }
 
+    /// Whoever raised the epoch before there was a head to give up waits for it.
+    pub(super) fn refuse_if_wanted_elsewhere(
+        &self,
+        begun: &VolumeRecord,
+    ) -> Result<(), AttachError> {
+        let newest = &self.record.lock().0;
+        let node = newest.node.filter(|_| newest.epoch > begun.epoch);
+        match node
+            .map(NodeNumber)
+            .filter(|node| Some(*node) != self.node().own())
+        {
+            Some(node) => Err(AttachError::ServedElsewhere(self.name.clone(), node)),
+            None => Ok(()),
+        }
+    }
+
     fn head_change(&self, node: NodeNumber, epoch: Epoch, lease: LeaseId) -> Change {
         let head = HeadRecord {
             version: VERSION,
@@ -191,8 +207,9 @@ impl Volume {
         if self.machine.has_head() {
             return Some(others.own.number);
         }
-        let node = record.node.filter(|_| record.owner.is_some())?;
-        others.presence(node).map(|_| NodeNumber(node))
+        let node = record.node.filter(|_| record.owner.is_some());
+        let node = node.map(NodeNumber)?;
+        others.sight().presence(node).map(|_| node)
     }
 
     /// The record was read, or written, under this revision.

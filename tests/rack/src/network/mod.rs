@@ -1,0 +1,87 @@
+//! How the nodes reach each other, and how they stop to.
+//!
+//! With root's rights each node is a network namespace with an address of its own, joined to the others by a bridge in
+//! a namespace that nobody else uses, and this machine has an address there, too. Without them the nodes are addresses of
+//! loopback, and cannot be cut off.
+
+mod commands;
+mod cut;
+mod namespaces;
+
+use std::ffi::OsStr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::name::RackName;
+use namespaces::Namespaces;
+
+pub(crate) use commands::output;
+pub use cut::Cut;
+pub use namespaces::{namespaces, remove_namespace};
+
+/// A node's number: 1, 2, 3 …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeIndex(pub u8);
+
+/// The network of one rack.
+#[derive(Debug)]
+pub enum Network {
+    /// A namespace for each node.
+    Namespaces(Namespaces),
+    /// 127.99.`subnet`.N for node N.
+    Loopback {
+        /// Other racks have others.
+        subnet: u8,
+    },
+}
+
+impl Network {
+    /// The best that can be had here, for nodes 1 to `nodes`.
+    ///
+    /// # Errors
+    /// When namespaces may be made, but it fails.
+    pub fn make(name: RackName, nodes: u8) -> anyhow::Result<Self> {
+        if namespaces::may_be_made(name) {
+            Ok(Self::Namespaces(Namespaces::make(name, nodes)?))
+        } else {
+            let subnet = std::process::id() as u8;
+            Ok(Self::Loopback { subnet })
+        }
+    }
+
+    /// Where a node is.
+    pub fn address(&self, node: NodeIndex) -> IpAddr {
+        match self {
+            Self::Namespaces(namespaces) => namespaces.address(node).into(),
+            Self::Loopback { subnet } => Ipv4Addr::new(127, 99, *subnet, node.0).into(),
+        }
+    }
+
+    /// A command that runs on a node.
+    pub fn command(&self, node: NodeIndex, program: &OsStr) -> Command {
+        match self {
+            Self::Namespaces(namespaces) => namespaces.command(node, program),
+            Self::Loopback { .. } => Command::new(program),
+        }
+    }
+
+    /// Whether nodes can be cut off.
+    pub fn can_cut(&self) -> bool {
+        matches!(self, Self::Namespaces(_))
+    }
+
+    /// Drops every packet that any of `cuts` names, at a node; packets of earlier cuts pass again.
+    ///
+    /// # Errors
+    /// When nodes cannot be cut off here.
+    pub fn cut(&self, node: NodeIndex, cuts: &[Cut]) -> anyhow::Result<()> {
+        match self {
+            Self::Namespaces(namespaces) => namespaces.cut(node, cuts),
+            Self::Loopback { .. } => {
+                bail!("Nodes can be cut off only where each is a network namespace: run it as root")
+            }
+        }
+    }
+}

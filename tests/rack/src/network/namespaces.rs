@@ -1,0 +1,133 @@
+//! Network namespaces on a bridge.
+
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use nix::unistd::geteuid;
+
+use super::NodeIndex;
+use super::commands::output;
+use super::cut::{Cut, table};
+use crate::name::RackName;
+
+/// This machine's part of the address in every rack's network.
+const MACHINE: u8 = 254;
+
+/// The namespaces of one rack: one for each node, one for the bridge between them.
+#[derive(Debug)]
+pub struct Namespaces {
+    name: RackName,
+    subnet: u8,
+}
+
+/// Whether this process may make namespaces.
+pub fn may_be_made(name: RackName) -> bool {
+    let probe = format!("{name}-probe");
+    geteuid().is_root()
+        && ip(&format!("netns add {probe}")).is_ok()
+        && remove_namespace(&probe).is_ok()
+}
+
+/// The names of all network namespaces of this machine.
+///
+/// # Errors
+/// When `ip` cannot be run.
+pub fn namespaces() -> anyhow::Result<Vec<String>> {
+    let listed = ip("netns list")?;
+    let names = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Removes a namespace, with what connects it to others.
+///
+/// # Errors
+/// When there is none.
+pub fn remove_namespace(name: &str) -> anyhow::Result<()> {
+    ip(&format!("netns del {name}")).map(drop)
+}
+
+impl Namespaces {
+    /// Makes them for nodes 1 to `nodes`, in a subnet that this machine has no other use for.
+    pub fn make(name: RackName, nodes: u8) -> anyhow::Result<Self> {
+        ip(&format!("netns add {name}-switch"))?;
+        let on_switch = |what: &str| ip(&format!("-n {name}-switch {what}"));
+        on_switch("link add switch type bridge")?;
+        on_switch("link set switch up")?;
+        let subnet = connect_machine(name)?;
+        on_switch("link set machine master switch up")?;
+        let made = Self { name, subnet };
+        for node in 1..=nodes {
+            made.connect(NodeIndex(node))?;
+        }
+        Ok(made)
+    }
+
+    fn connect(&self, node: NodeIndex) -> anyhow::Result<()> {
+        let (own, switch) = (self.of(node), format!("{}-switch", self.name));
+        let (port, address) = (format!("port{}", node.0), self.address(node));
+        ip(&format!("netns add {own}"))?;
+        ip(&format!("-n {own} link set lo up"))?;
+        let pair = format!("link add {port} type veth peer name eth0 netns {own}");
+        ip(&format!("-n {switch} {pair}"))?;
+        ip(&format!("-n {switch} link set {port} master switch up"))?;
+        ip(&format!("-n {own} addr add {address}/24 dev eth0"))?;
+        ip(&format!("-n {own} link set eth0 up")).map(drop)
+    }
+
+    fn of(&self, node: NodeIndex) -> String {
+        format!("{}-{}", self.name, node.0)
+    }
+
+    /// Where a node is.
+    pub fn address(&self, node: NodeIndex) -> Ipv4Addr {
+        Ipv4Addr::new(10, 99, self.subnet, node.0)
+    }
+
+    /// A command in a node's namespace.
+    pub fn command(&self, node: NodeIndex, program: &OsStr) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.of(node)]);
+        command.arg(program);
+        command
+    }
+
+    /// Drops at a node what `cuts` name, and nothing else.
+    pub fn cut(&self, node: NodeIndex, cuts: &[Cut]) -> anyhow::Result<()> {
+        let mut nft = self.command(node, OsStr::new("nft"));
+        output(nft.args(["-f", "-"]), &table(cuts)).map(drop)
+    }
+}
+
+/// Gives this machine an address in a subnet of the rack's own, and answers which.
+fn connect_machine(name: RackName) -> anyhow::Result<u8> {
+    let routes = ip("-4 route show table all")?;
+    let first = std::process::id() as u8;
+    for subnet in (0..=u8::MAX).map(|step| first.wrapping_add(step)) {
+        if routes.contains(&format!("10.99.{subnet}.")) {
+            continue;
+        }
+        // The interface's name is what others that choose at the same time fail on.
+        let pair = format!("link add hayrack{subnet} type veth peer name machine");
+        match ip(&format!("{pair} netns {name}-switch")) {
+            Ok(_) => {
+                ip(&format!(
+                    "addr add 10.99.{subnet}.{MACHINE}/24 dev hayrack{subnet}"
+                ))?;
+                ip(&format!("link set hayrack{subnet} up"))?;
+                return Ok(subnet);
+            }
+            Err(error) if format!("{error:#}").contains("exists") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("every subnet of 10.99.0.0/16 is in use on this machine")
+}
+
+fn ip(words: &str) -> anyhow::Result<String> {
+    output(Command::new("ip").args(words.split_whitespace()), "")
+        .context("iproute2 makes the network of a rack")
+}

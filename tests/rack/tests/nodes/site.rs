@@ -1,0 +1,187 @@
+//! The rack that all tests share.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use hayrack_e2e::http::{Request, exchange_within};
+use hayrack_rack::binaries::Binaries;
+use hayrack_rack::network::NodeIndex;
+use hayrack_rack::rack::Rack;
+use serde_json::{Value, json};
+
+use crate::client::{Client, PATIENCE};
+use crate::objects::Bucket;
+
+const NODES: u8 = 3;
+const EMAIL: &str = "you@example.com";
+const PASSWORD: &str = "a long password";
+const NAMESPACE: &str = "home";
+const SILENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A rack whose nodes are one cluster, with a user.
+pub struct Site {
+    /// The rack.
+    pub rack: Rack,
+    client: Client,
+    token: String,
+}
+
+/// The rack, for one test at a time, with all nodes well.
+pub fn site() -> MutexGuard<'static, Site> {
+    static SITE: OnceLock<Mutex<Site>> = OnceLock::new();
+    let site = SITE.get_or_init(|| Mutex::new(Site::found().expect("a rack can be founded")));
+    // A test that failed leaves nodes that are made well as after any other.
+    let mut site = site.lock().unwrap_or_else(PoisonError::into_inner);
+    site.make_well();
+    site
+}
+
+impl Site {
+    fn found() -> anyhow::Result<Self> {
+        let binaries = Binaries::beside(Path::new(env!("CARGO_BIN_EXE_hayrack-rack")));
+        let mut rack = Rack::make_for_once(&binaries, NODES)?;
+        rack.found()?;
+        let api = rack.node(NodeIndex(1)).api();
+        let user = json!({ "email": EMAIL, "password": PASSWORD, "namespace": NAMESPACE });
+        post(api, "/api/v1/auth/sign-up", None, &user)?;
+        let login = json!({ "email": EMAIL, "password": PASSWORD });
+        let login = post(api, "/api/v1/auth/login", None, &login)?;
+        let token = text(&login, "accessToken")?;
+        let key = json!({ "namespace": NAMESPACE });
+        let key = post(api, "/api/v1/keys", Some(&token), &key)?;
+        let (id, secret) = (text(&key, "accessKeyID")?, text(&key, "secretAccessKey")?);
+        let nodes = rack.indices().map(|index| rack.node(index).s3()).collect();
+        Ok(Self {
+            client: Client::new(nodes, &id, &secret),
+            rack,
+            token,
+        })
+    }
+
+    /// A client of all nodes.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Whether nodes can be cut off here, which CI has to check.
+    pub fn can_cut(&self) -> bool {
+        let can = self.rack.can_cut();
+        assert!(can || std::env::var_os("CI").is_none(), "CI needs root");
+        if !can {
+            println!("left out, since it needs root: cutting nodes off");
+        }
+        can
+    }
+
+    /// Makes a bucket, by the REST API of a node.
+    pub fn bucket(&self, name: &str) -> Bucket {
+        let api = self.rack.node(NodeIndex(1)).api();
+        let bucket = json!({ "name": name, "namespace": NAMESPACE });
+        let made = post(api, "/api/v1/buckets", Some(&self.token), &bucket);
+        let made = made.expect("a bucket can be made");
+        let id = text(&made, "id").expect("a bucket has an id");
+        Bucket::new(name, &format!("bucket-{id}"))
+    }
+
+    /// The node that serves a bucket's volume, as any of the others says.
+    pub fn owner(&self, bucket: &Bucket) -> NodeIndex {
+        let mut owner = None;
+        until("a node that serves the bucket", || {
+            owner = self.volume(bucket)?["node"].as_u64();
+            Ok(owner.is_some())
+        });
+        NodeIndex(owner.expect("it was waited for") as u8)
+    }
+
+    /// What volumed says of a bucket's volume: that of the node that serves it, else of any.
+    fn volume(&self, bucket: &Bucket) -> anyhow::Result<Value> {
+        let words = ["volume", "show", &bucket.volume];
+        let of_nodes = self
+            .rack
+            .indices()
+            .map(|index| (index, self.rack.ask(index, &words)));
+        let mut said: Vec<_> = of_nodes
+            .filter_map(|(index, said)| Some((index, said.ok()?)))
+            .collect();
+        let serving = said
+            .iter()
+            .position(|(index, said)| said["node"] == index.0);
+        ensure!(!said.is_empty(), "no volumed answers");
+        Ok(said.swap_remove(serving.unwrap_or(0)).1)
+    }
+
+    /// Heals and starts every node, and waits until they serve.
+    pub fn make_well(&mut self) {
+        for index in self.rack.indices() {
+            self.rack.heal(index).expect("a node can be healed");
+        }
+        self.rack.start_all().expect("every node comes to serve");
+        let whole = self.rack.until_store_is_whole();
+        whole.expect("another node may be lost");
+    }
+
+    /// Waits until every replica of a bucket's volume holds what was acknowledged.
+    pub fn until_in_sync(&self, bucket: &Bucket) {
+        let client = self.client();
+        until("no stale replica", || {
+            // So that some node serves it.
+            client.get(&bucket.path("absent"))?;
+            let volume = self.volume(bucket)?;
+            let stale = volume["stale"].as_array().context("`stale` is a list")?;
+            ensure!(volume["node"].is_number(), "nobody serves it");
+            ensure!(stale.is_empty(), "{stale:?}");
+            Ok(true)
+        });
+    }
+
+    /// All nodes but one.
+    pub fn others(&self, index: NodeIndex) -> Vec<NodeIndex> {
+        self.rack
+            .indices()
+            .filter(|other| *other != index)
+            .collect()
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// When it does not come: with what was wrong last.
+pub fn until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let wrong = match holds() {
+            Ok(true) => return,
+            Ok(false) => String::new(),
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(Instant::now() < deadline, "not yet: {what} {wrong}");
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn post(api: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
+    let mut request = Request::new("POST", path)
+        .header("host", api.to_string())
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let answer = exchange_within(api, &request, SILENCE)?;
+    let (status, said) = (answer.status, answer.text());
+    ensure!((200..300).contains(&status), "{path}: {status} {said}");
+    Ok(serde_json::from_str(&said)?)
+}
+
+fn text(body: &Value, field: &str) -> anyhow::Result<String> {
+    let value = body[field].as_str();
+    Ok(value
+        .with_context(|| format!("{body} has no {field}"))?
+        .to_owned())
+}
