@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use rustix::net::sockopt;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -32,6 +33,9 @@ pub const MAX_HEADERS: usize = 520;
 
 /// How long another node may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the system of the other end may be silent.
+const SILENCE: Duration = Duration::from_secs(12);
 
 /// How long a connection is kept unused: less than the other end keeps it.
 const KEPT: Duration = Duration::from_secs(20);
@@ -57,12 +61,25 @@ pub enum HopError {
     /// Nobody accepted a connection: nothing was sent.
     #[error("the node cannot be reached: {0}")]
     Unreachable(#[from] io::Error),
+    /// The node died before there was an answer: whether the request took effect is unknown.
+    #[error("the node died before it answered")]
+    Gone,
     /// The connection was closed before the request was on it.
     #[error("the connection was closed before the request was sent")]
     Unsent,
     /// The connection broke before there was an answer: whether the request took effect is unknown.
     #[error("the connection broke before the answer: {0}")]
     Broken(hyper::Error),
+}
+
+/// Has a connection break whose other end says nothing any more, also in the middle of a body.
+pub fn notice_silence(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, SILENCE / 2)?;
+    sockopt::set_tcp_keepintvl(stream, SILENCE / 6)?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    sockopt::set_tcp_user_timeout(stream, SILENCE.as_millis() as u32)?;
+    Ok(())
 }
 
 impl Connections {
@@ -153,6 +170,7 @@ impl Connections {
     async fn handshake(&self, to: &Presence) -> io::Result<SendRequest<Body>> {
         let stream = TcpStream::connect(to.forward).await?;
         stream.set_nodelay(true)?;
+        notice_silence(&stream)?;
         let connector = TlsConnector::from(self.config(to.node)?);
         let name = ServerName::IpAddress(to.forward.ip().into());
         let stream = connector.connect(name, stream).await?;

@@ -177,18 +177,18 @@ impl Passing {
         let Some(presence) = rack.0.nodes.get(node) else {
             return Sent::Again;
         };
-        let sent = rack
-            .0
-            .connections
-            .send(&presence, self.request(parts))
-            .await;
+        let request = self.request(parts);
+        let sent = tokio::select! {
+            sent = rack.0.connections.send(&presence, request) => sent,
+            () = rack.0.nodes.until_gone(node) => Err(HopError::Gone),
+        };
         let (outcome, attempt) = match sent {
             Ok(answer) if answer.headers().contains_key(MOVED) => (Outcome::Moved, self.again()),
             Ok(answer) => (Outcome::Answered, Sent::Answered(answer)),
             Err(error) => {
                 tracing::debug!(%error, %node, "a request was not answered by another node");
                 let attempt = match error {
-                    HopError::Broken(_) if !self.repeatable => Sent::Lost,
+                    HopError::Broken(_) | HopError::Gone if !self.repeatable => Sent::Lost,
                     _ => self.again(),
                 };
                 (Outcome::Failed, attempt)

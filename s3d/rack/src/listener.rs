@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 use volumed_cluster::{NodeId, peer};
 
 use crate::busy::busy;
-use crate::connections::{MAX_HEADERS, PROTOCOL};
+use crate::connections::{MAX_HEADERS, PROTOCOL, notice_silence};
 use crate::gate::MOVED;
 use crate::label::{Label, Service};
 use crate::objects::objects;
@@ -116,6 +116,7 @@ impl HopServer {
             let accepted = async {
                 let stream = TcpStream::from_std(stream)?;
                 stream.set_nodelay(true)?;
+                notice_silence(&stream)?;
                 server.acceptor.accept(stream).await
             };
             match timeout(HANDSHAKE_PATIENCE, accepted).await {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use s3d_buckets::Neighbours;
 use s3d_records::Records;
+use tokio::sync::watch;
 use volumed_cluster::NodeNumber;
 use volumed_meta::MetaStore;
 
@@ -24,6 +25,8 @@ pub struct Nodes {
     others: RwLock<BTreeMap<NodeNumber, Other>>,
     /// How many nodes the cluster has.
     members: AtomicUsize,
+    /// How often one went.
+    gone: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,7 @@ impl Nodes {
             own,
             others: RwLock::default(),
             members: AtomicUsize::new(1),
+            gone: watch::Sender::new(0),
         });
         nodes.read_all(&Records::new(store.clone())).await?;
         tokio::spawn(follow(store, Arc::downgrade(&nodes)));
@@ -54,6 +58,14 @@ impl Nodes {
     pub fn get(&self, node: NodeNumber) -> Option<Arc<Presence>> {
         let others = self.others.read();
         others.get(&node).map(|other| other.presence.clone())
+    }
+
+    /// Until a node is gone. One that lost its power closes no connection, so that an answer would be waited
+    /// for in vain.
+    pub async fn until_gone(&self, node: NodeNumber) {
+        let mut gone = self.gone.subscribe();
+        // The sender lives as long as this.
+        while self.get(node).is_some() && gone.changed().await.is_ok() {}
     }
 
     /// All that live but this one's.
@@ -103,6 +115,7 @@ impl Nodes {
 
     fn remove(&self, node: NodeNumber) {
         if self.others.write().remove(&node).is_some() {
+            self.gone.send_modify(|count| *count += 1);
             tracing::info!(%node, "another node's s3d is gone");
         }
     }

@@ -68,6 +68,9 @@ impl Rack {
         let open = open.map_err(|_| unavailable)?;
         let key = Key::new(asked.key.as_str()).map_err(|_| StatusCode::BAD_REQUEST)?;
         let found = open.find(&key).await.map_err(|_| unavailable)?;
+        if !self.0.lease.stands() {
+            return Err(unavailable);
+        }
         let found = found.ok_or(StatusCode::NOT_FOUND)?;
         let (Some(sequence), Some(first), Some(end)) = (asked.sequence, asked.first, asked.end)
         else {

@@ -22,6 +22,27 @@ async fn a_bucket_of_a_node_that_died_is_taken_over_while_the_request_waits() {
 }
 
 #[tokio::test]
+async fn a_request_does_not_wait_for_a_node_whose_power_was_cut() {
+    let rig = Arc::new(Rig::new(2).await);
+    rig.bucket(0, "first").await;
+    let silent = &rig.nodes[0];
+    silent.frozen.is.store(true, Ordering::SeqCst);
+    let asking = rig.clone();
+    let put = tokio::spawn(async move {
+        asking
+            .ask(1, Ask::new("PUT", "/first/a").body("1"))
+            .await
+            .succeeds();
+    });
+    while silent.frozen.waiting.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    silent.cut_power();
+    put.await.unwrap();
+    assert_eq!(rig.nodes[1].buckets.open_count(), 1);
+}
+
+#[tokio::test]
 async fn a_node_without_its_volume_daemon_has_others_answer() {
     let rig = Rig::new(2).await;
     rig.bucket(0, "first").await;

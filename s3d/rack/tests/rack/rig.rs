@@ -3,9 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::middleware::{self, Next};
+use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
 use s3d_api::{ApiState, Endpoint};
 use s3d_audit::AuditLog;
@@ -45,6 +51,10 @@ pub struct Node {
     pub api: SocketAddr,
     /// Ends what serves the other nodes.
     hop: AbortHandle,
+    /// Ends what shows it to them.
+    announced: AbortHandle,
+    /// It answers nobody any more, and counts who asks.
+    pub frozen: Arc<Frozen>,
     runtime: Option<Runtime>,
 }
 
@@ -52,6 +62,33 @@ impl Node {
     /// The other nodes reach it no more; it lives.
     pub fn cut_off(&self) {
         self.hop.abort();
+    }
+}
+
+/// Whether a node answers nobody any more.
+#[derive(Default)]
+pub struct Frozen {
+    pub is: AtomicBool,
+    pub waiting: AtomicUsize,
+}
+
+async fn answer_unless_frozen(
+    State(frozen): State<Arc<Frozen>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    if frozen.is.load(SeqCst) {
+        frozen.waiting.fetch_add(1, SeqCst);
+        std::future::pending::<()>().await;
+    }
+    next.run(request).await
+}
+
+impl Node {
+    /// Its power is cut: it says nothing any more, and closes no connection.
+    pub fn cut_power(&self) {
+        self.announced.abort();
+        self.volumes.die();
     }
 }
 
@@ -245,6 +282,12 @@ impl Node {
         });
         let audit = folder.join(format!("audit-{own}"));
         let services = services(&accounts, &rack, &buckets, &audit);
+        let frozen = Arc::<Frozen>::default();
+        let layer = middleware::from_fn_with_state(frozen.clone(), answer_unless_frozen);
+        let services = Services {
+            s3: services.s3.layer(layer),
+            ..services
+        };
         let s3 = serve(Gate::new(rack.clone(), Service::S3, services.s3.clone())).await;
         let api = serve(Gate::new(rack.clone(), Service::Api, services.api.clone())).await;
         let server = HopServer::new(rack.clone(), services, Arc::new(Handle::current)).unwrap();
@@ -253,7 +296,7 @@ impl Node {
             server.serve(hop, stopped).await;
         });
         let (announced, announced_in) = (rack.clone(), store.clone());
-        tokio::spawn(async move { announced.announce(announced_in).await });
+        let announced = tokio::spawn(async move { announced.announce(announced_in).await });
         let (looking, data) = (rack.clone(), folder.join(own.to_string()));
         tokio::spawn(async move { looking.look_after(&data, store).await });
         Self {
@@ -266,6 +309,8 @@ impl Node {
             s3,
             api,
             hop: hop.abort_handle(),
+            announced: announced.abort_handle(),
+            frozen,
             runtime: None,
         }
     }
