@@ -127,7 +127,6 @@ const ALLOWED: [(&str, &[&str]); 29] = [
             "s3d-buckets",
             "s3d-front",
             "s3d-records",
-            "volumed-client",
             "volumed-cluster",
             "volumed-meta",
         ],
