@@ -164,7 +164,7 @@ impl HopServer {
             return status(StatusCode::BAD_REQUEST);
         };
         if let Some(bucket) = self.rack.bucket(label.service, &parts).await
-            && !self.rack.0.owners.keeps(&bucket).await
+            && !self.rack.keeps(&bucket).await
         {
             return moved(&body);
         }
@@ -188,6 +188,11 @@ impl HopServer {
 }
 
 impl Rack {
+    /// Whether the bucket is this node's: not while its volume daemon hangs, so that another one looks for it anew.
+    async fn keeps(&self, bucket: &BucketRecord) -> bool {
+        self.0.lease.stands() && self.0.owners.keeps(bucket).await
+    }
+
     fn count_received(&self, node: NodeId) {
         let nodes = self.0.nodes.all();
         if let Some(presence) = nodes.iter().find(|it| it.node == node) {
