@@ -24,6 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use volumed_cluster::{NodeId, peer};
 
+use s3d_buckets::BucketRecord;
+
 use crate::busy::busy;
 use crate::connections::{MAX_HEADERS, PROTOCOL, notice_silence};
 use crate::gate::MOVED;
