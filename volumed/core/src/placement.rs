@@ -34,6 +34,11 @@ impl Placement {
         self.replicas.iter().any(|(on, _)| *on == disk)
     }
 
+    /// Whether the disk holds the extent, not only a copy that is being made.
+    pub fn is_full_on(&self, disk: DiskNumber) -> bool {
+        self.replicas.contains(&(disk, Role::Full))
+    }
+
     /// The disks that hold every acknowledged write: full, and not among the volume's `stale` ones.
     pub fn in_sync<'a>(
         &'a self,

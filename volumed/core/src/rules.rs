@@ -69,9 +69,13 @@ pub enum Rule {
     CopyBoth,
     /// V3: a copy that may differ is given up.
     CopyGivenUp,
+    /// V3: so is one whose disk left, which may have lost what it had.
+    CopyLeft,
+    /// V3: a disk that joins has removed what it is not to hold before it gets anything.
+    RemovedFirst,
     /// V5: a copy is durable before it is the replica.
     CopySettled,
-    /// V5: what comes after a copy marks its regions where they are now.
+    /// V5: a copy has the marks of its regions before it is the replica.
     CopyMarks,
     /// V10: a block that is damaged is so in its copy, too.
     CopyDamage,
@@ -101,6 +105,8 @@ pub enum Rule {
     GiveBack,
     /// V12: a head passes over answers to another one.
     OwnAnswers,
+    /// V13: a head of a volume that holds nothing begins without a disk that is in sync.
+    NothingHeld,
     /// V13: who waits for the marks of another goes on once they are there.
     WakeWriters,
     /// V13: who waits for the sums of a region goes on once they are there.
@@ -113,7 +119,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 56] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -147,6 +153,8 @@ impl Rule {
         Self::CopyAlone,
         Self::CopyBoth,
         Self::CopyGivenUp,
+        Self::CopyLeft,
+        Self::RemovedFirst,
         Self::CopySettled,
         Self::CopyMarks,
         Self::CopyDamage,
@@ -163,6 +171,7 @@ impl Rule {
         Self::Reserve,
         Self::GiveBack,
         Self::OwnAnswers,
+        Self::NothingHeld,
         Self::WakeWriters,
         Self::WakeReaders,
         Self::ReadableSums,

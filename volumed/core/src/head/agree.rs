@@ -185,7 +185,7 @@ impl Head {
         let alloc = placed.alloc;
         let mut disks: Vec<_> = self.extents.in_sync(placed).collect();
         if let Some(with) = agreement.with {
-            let here = placed.is_on(with) && self.members.is_resyncing(with);
+            let here = placed.is_full_on(with) && self.members.is_resyncing(with);
             here.then(|| disks.push(with))?;
         }
         Some((ExtentFile { extent, alloc }, disks))

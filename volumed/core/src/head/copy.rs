@@ -2,9 +2,9 @@
 //!
 //! What is before the frontier is the same on both disks, since every change there goes to both; beyond
 //! it nothing has been written to the copy. A chunk is copied as a piece that holds up the clients'
-//! pieces of its blocks. So is taking the copy for the replica: it is settled, the store's record
-//! names it alone, and every region of the extent counts as clean (V5), while no other piece of the
-//! extent is on its way. Until then nothing relies on the copy, and one that fails is dropped.
+//! pieces of its blocks. So is taking the copy for a replica: it is settled, gets the marks that the
+//! others have (V5), and the store's record names it, while no other piece of the extent is on its way.
+//! Until then nothing relies on the copy, and one that fails, or whose disk left, is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
 use crate::placement::Placement;
 use crate::rules::{Rule, Rules};
-use crate::{BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex};
+use crate::{BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, Incarnation};
 
 use super::extents::regions_of;
 use super::order::Blocks;
@@ -52,6 +52,8 @@ pub enum CopyProgress {
 struct Copy {
     file: ExtentFile,
     to: DiskNumber,
+    /// The disk's.
+    incarnation: Option<Incarnation>,
     /// Bytes from the start of the extent.
     frontier: u32,
     /// Whether a piece of the copy is on its way.
@@ -144,6 +146,7 @@ impl Head {
         let copy = Copy {
             file,
             to,
+            incarnation: self.incarnation(to),
             frontier: 0,
             stepping: true,
         };
@@ -185,7 +188,7 @@ impl Head {
     /// The store does not note the copy any more. Whatever was sent to it has ended when its files go.
     pub(super) fn drop_copy(&mut self, file: ExtentFile, disk: DiskNumber) {
         let under_way = self.copies.under_way.get(&file.extent);
-        if under_way.is_some_and(|copy| copy.to == disk) {
+        if under_way.is_some_and(|copy| copy.to == disk && copy.file == file) {
             self.copies.under_way.remove(&file.extent);
         }
         self.extents.forget_copy(file, disk);
@@ -220,6 +223,9 @@ impl Head {
                 return self.step_answered(op, step, Ok(Bytes::new()), effects);
             }
             (Step::Drop(disk, file), _) => vec![(disk, Ask::Remove { file })],
+            (Step::Chunk(_), Some(_)) if self.is_unsure(op) => {
+                return self.step_answered(op, step, Err(ReplicaError::Disk), effects);
+            }
             (Step::Chunk(offset), Some(copy)) => {
                 let ask = Ask::Fetch {
                     file: copy.file,
@@ -265,8 +271,11 @@ impl Head {
                 self.begin_round(Then::Stored(op, offset), asks, effects);
             }
             (Step::Switch, Ok(_), Some(copy)) => {
-                effects.push(HeadEffect::Switch(copy.file, copy.to));
-                self.copies.switching.insert(extent, op);
+                let mut regions = self.dirty.share(regions_of(extent));
+                regions.retain(|_| self.rules.kept(Rule::CopyMarks));
+                let asks = (!regions.is_empty()).then_some((copy.to, Ask::Mark { regions }));
+                self.extents.switching.insert(extent);
+                self.begin_round(Then::CopyMarked(op), asks.into_iter().collect(), effects);
             }
             (Step::Chunk(_) | Step::Switch, Err(error), _) => {
                 self.copy_failed(extent, error, effects);
@@ -277,6 +286,39 @@ impl Head {
                 self.complete(op, Ok(None), effects);
             }
             (_, _, None) => self.complete(op, Ok(None), effects),
+        }
+    }
+
+    /// Whether replicas may differ in what a piece copies (V6).
+    fn is_unsure(&self, op: OpId) -> bool {
+        let unsure = |piece: &Piece| self.agreements.is_unsure(piece.regions());
+        self.pieces.get(&op).is_some_and(unsure)
+    }
+
+    /// The copy is a replica but for the store's record.
+    pub(super) fn copy_marked(
+        &mut self,
+        op: OpId,
+        result: Result<(), ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(extent) = self.pieces.get(&op).map(|piece| piece.extent) else {
+            return;
+        };
+        match (result, self.copies.under_way.get(&extent)) {
+            (Ok(()), Some(copy)) => {
+                effects.push(HeadEffect::Switch(copy.file, copy.to));
+                self.copies.switching.insert(extent, op);
+            }
+            (result, _) => {
+                self.extents.switching.remove(&extent);
+                self.copy_failed(
+                    extent,
+                    result.err().unwrap_or(ReplicaError::NoExtent),
+                    effects,
+                );
+                self.complete(op, Ok(None), effects);
+            }
         }
     }
 
@@ -317,7 +359,22 @@ impl Head {
         }
     }
 
-    /// The store's record names the copy in place of the replica, or as before.
+    /// The disk left, and may come back without what it had: nothing more is sent to its copies. One that is
+    /// settled, and of which only the store's word lacks, has all.
+    pub(super) fn give_up_copies(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        let gone = |(extent, copy): &(&ExtentIndex, &Copy)| {
+            copy.to == disk && !self.copies.switching.contains_key(extent)
+        };
+        let gone: Vec<_> = self.copies.under_way.iter().filter(gone).collect();
+        let gone: Vec<_> = gone.into_iter().map(|(extent, _)| *extent).collect();
+        for extent in gone {
+            if self.rules.kept(Rule::CopyLeft) {
+                self.copy_failed(extent, ReplicaError::Unreachable, effects);
+            }
+        }
+    }
+
+    /// The store's record names the copy, maybe in place of a replica, or as before.
     pub(super) fn switched(
         &mut self,
         extent: ExtentIndex,
@@ -327,15 +384,12 @@ impl Head {
         let Some(op) = self.copies.switching.remove(&extent) else {
             return;
         };
+        self.extents.switching.remove(&extent);
         let Ok(placement) = result else {
             self.copy_failed(extent, ReplicaError::Disk, effects);
             return self.complete(op, Ok(None), effects);
         };
-        self.copies.under_way.remove(&extent);
-        // Settled, and nobody writes: whoever does next marks the regions where they are now.
-        if self.rules.kept(Rule::CopyMarks) {
-            self.dirty.forget(regions_of(extent));
-        }
+        let copy = self.copies.under_way.remove(&extent);
         let alloc = placement.alloc;
         let file = ExtentFile { extent, alloc };
         let now = placement.replicas.clone();
@@ -350,7 +404,18 @@ impl Head {
         let asks = removes.chain(adopts).collect();
         self.copies.leaving.insert(extent);
         self.begin_round(Then::Left(extent), asks, effects);
+        if let Some(copy) = copy {
+            self.miss(&copy, effects);
+        }
         self.complete(op, Ok(None), effects);
+    }
+
+    /// V4: a replica whose disk left while the store named it is not here, or another one.
+    fn miss(&mut self, copy: &Copy, effects: &mut Vec<HeadEffect>) {
+        let same = self.disks.contains(&copy.to) && self.incarnation(copy.to) == copy.incarnation;
+        if !same && !self.exclude(copy.to, effects) {
+            self.left.insert(copy.to, copy.incarnation);
+        }
     }
 
     pub(super) fn left(&mut self, extent: ExtentIndex, effects: &mut Vec<HeadEffect>) {

@@ -148,6 +148,23 @@ impl Dirty {
         }
     }
 
+    /// The regions that another replica is to have marked before it counts as one. Those that are being
+    /// settled without it stay marked; those that are being unmarked are marked by nobody any more.
+    pub fn share(&mut self, regions: impl Iterator<Item = RegionIndex>) -> BTreeSet<RegionIndex> {
+        let mut marked = BTreeSet::new();
+        for region in regions {
+            let state = self.marks.get_mut(&region).map(|mark| &mut mark.state);
+            if let Some(State::Settling { touched }) = state {
+                *touched = true;
+            }
+            let is_marked = state.is_some_and(|state| *state != State::Unmarking);
+            if is_marked || self.on_their_way.contains(&region) {
+                marked.insert(region);
+            }
+        }
+        marked
+    }
+
     fn near_the_bound(&self) -> bool {
         self.marks.len() >= self.settings.max_dirty / 8 * 7
     }
@@ -236,7 +253,10 @@ impl Head {
         }
         for next in (region.0 + 1..region.0 + AHEAD).map(RegionIndex) {
             let placed = self.extents.get(next.extent());
-            if placed.is_none_or(Placement::is_lost) || self.dirty.marks.contains_key(&next) {
+            let absent = placed.is_none_or(Placement::is_lost);
+            // A copy that becomes a replica just now would not get the mark.
+            let switching = self.extents.switching.contains(&next.extent());
+            if absent || switching || self.dirty.marks.contains_key(&next) {
                 break;
             }
             wanted.insert(next);
@@ -446,7 +466,7 @@ impl Head {
             let disks: Vec<_> = match self.extents.get(region.extent()) {
                 Some(placement) => {
                     let follows = |disk: &DiskNumber| {
-                        placement.is_on(*disk) && self.members.follows(*disk, region)
+                        placement.is_full_on(*disk) && self.members.follows(*disk, region)
                     };
                     let followers = self.members.joining().filter(follows);
                     self.extents.in_sync(placement).chain(followers).collect()

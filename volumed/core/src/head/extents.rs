@@ -33,6 +33,8 @@ pub(super) struct Extents {
     stale: BTreeSet<DiskNumber>,
     /// Those of which the store is to say so.
     excluding: BTreeSet<DiskNumber>,
+    /// Extents of which a copy becomes a replica: one of those before may be none then.
+    pub switching: BTreeSet<ExtentIndex>,
     /// Extents whose records are to be removed, and when they were placed.
     to_unplace: BTreeMap<ExtentIndex, Alloc>,
     /// Whether records are being removed.
@@ -55,6 +57,7 @@ impl Extents {
             placing: BTreeSet::new(),
             stale,
             excluding: BTreeSet::new(),
+            switching: BTreeSet::new(),
             to_unplace: BTreeMap::new(),
             unplacing: false,
             size,
@@ -125,8 +128,7 @@ impl Extents {
 
     /// The extents that the disk holds, in sync or not.
     pub fn full_on(&self, disk: DiskNumber) -> impl Iterator<Item = ExtentIndex> {
-        let on = move |placed: &Placement| placed.replicas.contains(&(disk, Role::Full));
-        let placed = self.placed.iter().filter(move |it| on(it.1));
+        let placed = self.placed.iter().filter(move |it| it.1.is_full_on(disk));
         placed.map(|(&extent, _)| extent)
     }
 
@@ -135,12 +137,18 @@ impl Extents {
         self.others_hold(disk, &BTreeSet::from([disk]))
     }
 
-    /// Whether each extent that the disk holds in sync is so on one that is not among `without`.
+    /// Whether each extent that the disk holds in sync is so on one that is not among `without`, and stays so
+    /// once the copies are replicas that are about to be.
     pub fn others_hold(&self, disk: DiskNumber, without: &BTreeSet<DiskNumber>) -> bool {
-        self.placed.values().all(|placed| {
-            let mut in_sync = self.in_sync(placed);
-            !in_sync.clone().any(|holder| holder == disk)
-                || in_sync.any(|it| !without.contains(&it))
+        self.placed.iter().all(|(extent, placed)| {
+            let switching = self.switching.contains(extent);
+            let copy = placed.replicas.iter().filter(|it| it.1 == Role::Incoming);
+            let copy = copy
+                .map(|it| it.0)
+                .filter(|it| switching && !self.is_out(*it));
+            let holders: Vec<_> = self.in_sync(placed).chain(copy).collect();
+            let others = holders.iter().filter(|it| !without.contains(it)).count();
+            !holders.contains(&disk) || others > usize::from(switching)
         })
     }
 
@@ -212,9 +220,7 @@ impl Extents {
     /// Whether the disk holds the extent, not only a copy that is being made.
     pub fn is_full_on(&self, file: ExtentFile, disk: DiskNumber) -> bool {
         let placed = self.get(file.extent);
-        placed.is_some_and(|placed| {
-            placed.alloc == file.alloc && placed.replicas.contains(&(disk, Role::Full))
-        })
+        placed.is_some_and(|placed| placed.alloc == file.alloc && placed.is_full_on(disk))
     }
 
     /// The store notes a copy of the extent on the disk.
@@ -277,7 +283,10 @@ impl Head {
                 alloc: placement.alloc,
             },
         };
-        let joining = self.members.joining().filter(|disk| placement.is_on(*disk));
+        let joining = self
+            .members
+            .joining()
+            .filter(|disk| placement.is_full_on(*disk));
         let disks = self.extents.in_sync(&placement).chain(joining);
         let asks = disks.map(|disk| (disk, ask.clone())).collect();
         self.begin_round(Then::Adopt(extent, placement), asks, effects);

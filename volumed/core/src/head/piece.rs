@@ -248,7 +248,7 @@ impl Head {
             return;
         }
         let followers = self.members.followers(extent, piece.regions());
-        disks.extend(followers.iter().filter(|disk| placement.is_on(**disk)));
+        disks.extend(followers.iter().filter(|disk| placement.is_full_on(**disk)));
         let asks = asks(extent, placement.alloc, disks, &piece.work);
         let copy = self.copies.ask(extent, &piece.work);
         let round = self.begin_round(Then::Piece(op), asks, effects);

@@ -39,6 +39,8 @@ pub(super) enum Then {
     Step(OpId, Step),
     /// The chunk that begins at this byte.
     Stored(OpId, u32),
+    /// The copy has the marks of its regions.
+    CopyMarked(OpId),
     /// What was copied elsewhere is removed.
     Left(ExtentIndex),
     Sync,
@@ -256,6 +258,7 @@ impl Head {
         for op in asked {
             self.heard(op, disk, Err(ReplicaError::Unreachable), effects);
         }
+        self.give_up_copies(disk, effects);
         self.space.leave(disk);
     }
 
@@ -340,11 +343,17 @@ impl Head {
     }
 
     /// What the replicas and the copy did must be the same. Of an unaligned write into a damaged block
-    /// both refuse to do anything; of whatever else went wrong, nobody knows.
+    /// all refuse to do anything; of whatever else went wrong, nobody knows.
     fn compare(&mut self, copy: &AskedCopy, answers: &Answers, effects: &mut Vec<HeadEffect>) {
-        let refused = answers.refused.values().next().copied();
-        let error = match (copy.result, refused) {
-            (Ok(()), None) | (Err(ReplicaError::Corrupt), Some(ReplicaError::Corrupt)) => return,
+        let nobody_did = answers.done.is_empty();
+        let mut refused = answers.refused.values().copied();
+        let error = match (copy.result, refused.clone().next()) {
+            (Ok(()), None) => return,
+            (Err(ReplicaError::Corrupt), Some(_))
+                if nobody_did && refused.all(|it| it == ReplicaError::Corrupt) =>
+            {
+                return;
+            }
             (Err(error), _) | (Ok(()), Some(error)) => error,
         };
         if self.rules.kept(Rule::CopyGivenUp) {
@@ -376,6 +385,7 @@ impl Head {
             Then::Receive(file) => self.copy_begun(file, result.map(|_| ()), effects),
             Then::Step(op, step) => self.step_answered(op, step, result, effects),
             Then::Stored(op, offset) => self.stored(op, offset, result.map(|_| ()), effects),
+            Then::CopyMarked(op) => self.copy_marked(op, result.map(|_| ()), effects),
             Then::Left(extent) => self.left(extent, effects),
             Then::Sync => self.synced(op, result.is_ok(), effects),
             Then::Mark(regions) => self.marked(&regions, result.map(|_| ()), effects),

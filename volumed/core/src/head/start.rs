@@ -58,6 +58,11 @@ impl Head {
         // A stale one joins later.
         self.disks = asks.iter().map(|(disk, _)| *disk).collect();
         if asks.is_empty() {
+            let holds_nothing = self.extents.holders().is_empty();
+            if holds_nothing && self.rules.kept(Rule::NothingHeld) {
+                // There is nothing that an older head could change: disks may join.
+                return self.promised(Answers::default(), effects);
+            }
             return self.started(Err(ReplicaError::NoExtent), effects);
         }
         self.begin_round(Then::Promise, asks, effects);

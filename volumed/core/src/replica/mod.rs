@@ -287,7 +287,7 @@ impl Replica {
         }
         match &message.ask {
             Ask::Promise => self.promise(message, effects),
-            Ask::Reconcile { .. } => self.reconcile(&message, effects),
+            Ask::Reconcile { .. } => self.reconcile(message, effects),
             Ask::Read { .. }
             | Ask::Map { .. }
             | Ask::Holes { .. }
@@ -396,7 +396,7 @@ impl Replica {
                 self.settled(&message, &stored, result, effects);
             }
             Doing::StoreSums { stored } => self.sums_stored(&stored, result.is_ok(), effects),
-            Doing::Unlink => {}
+            Doing::Unlink => self.retry(effects),
             Doing::Verify => self.verified(result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {

@@ -37,7 +37,7 @@ impl Replica {
     }
 
     /// Holds of a range what the store places here and nothing else.
-    pub(super) fn reconcile(&mut self, message: &Message, effects: &mut Vec<ReplicaEffect>) {
+    pub(super) fn reconcile(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
         let Ask::Reconcile {
             from,
             until,
@@ -47,7 +47,7 @@ impl Replica {
             return;
         };
         if !self.rules.kept(Rule::Reconcile) {
-            return self.answer(message, Ok(Bytes::new()), effects);
+            return self.answer(&message, Ok(Bytes::new()), effects);
         }
         let told_of = |file: &ExtentFile| until.is_none_or(|until| file.extent < until);
         let held = self.held.from(*from).take_while(told_of);
@@ -56,6 +56,11 @@ impl Replica {
             self.forget(file, effects);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
         }
+        // A copy that comes next may have the same name as one that goes.
+        let unlinking = self.doing.values().any(|it| matches!(it, Doing::Unlink));
+        if unlinking && self.rules.kept(Rule::RemovedFirst) {
+            return self.waiting.push(message);
+        }
         // An extent that was only made anew keeps its marks: the head counts on them.
         let here: BTreeSet<_> = placed.iter().map(|file| file.extent).collect();
         let told_of =
@@ -63,14 +68,15 @@ impl Replica {
         self.log
             .retain(|extent| !told_of(extent) || here.contains(&extent));
         for &file in placed {
-            if !self.holds(file) {
+            // One that was received may be a replica by now, which nobody came to say.
+            if !self.holds(file) || self.held.is_incoming(file.extent) {
                 self.adopt(file, effects);
                 // Its files may be what could not be found, or read, when the disk was looked at: what
                 // they held must not go with an empty extent.
                 self.held.doubt(file.extent);
             }
         }
-        self.answer(message, Ok(Bytes::new()), effects);
+        self.answer(&message, Ok(Bytes::new()), effects);
     }
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place

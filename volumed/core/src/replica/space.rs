@@ -114,6 +114,11 @@ impl Held {
         true
     }
 
+    /// Whether the extent is being copied here.
+    pub fn is_incoming(&self, extent: ExtentIndex) -> bool {
+        self.get(extent).is_some_and(|held| held.incoming)
+    }
+
     /// Nobody knows whether the extent is empty: it is not to be called so.
     pub fn doubt(&mut self, extent: ExtentIndex) {
         self.empty.remove(&extent);
