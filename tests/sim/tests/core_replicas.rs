@@ -21,7 +21,7 @@ fn holds(nodes: u16, name: &str) {
     let mut included = 0;
     for seed in seeds {
         match replicate(seed, nodes, LIVES, Broken::Nothing) {
-            Ok(more) => included += more,
+            Ok(more) => included += more.included,
             Err(wrong) => panic!(
                 "{wrong}\nHAYRACK_SEED={seed} cargo test -p hayrack-sim --test core_replicas {name}"
             ),

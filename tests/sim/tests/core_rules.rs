@@ -1,10 +1,10 @@
-//! The controls of `core_power_loss` and `core_copying`: whatever is broken on purpose, some seed finds it.
+//! The controls of `core_power_loss`, `core_copying`, `core_replicas` and `core_rebuild`: whatever is broken on purpose, some seed finds it.
 //!
 //! One alone: `HAYRACK_BROKEN=Fence cargo test -p hayrack-sim --test core_rules -- --nocapture`.
 
 use std::panic::catch_unwind;
 
-use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live, move_extents, replicate};
+use hayrack_sim::core_volume::{Broken, Lie, Rule, Volume, live, move_extents, rebuild, replicate};
 
 /// How many seeds are tried at most.
 const SEEDS: u64 = 3_000;
@@ -22,6 +22,8 @@ fn first_failure(broken: Broken) -> Option<(u64, String)> {
             if is_about_replicas(broken) {
                 let nodes = if seed % 2 == 0 { 2 } else { 3 };
                 replicate(seed, nodes, volume.lives, broken).map(|_| ())
+            } else if is_about_rebuilding(broken) {
+                rebuild(seed, volume.lives, broken).map(|_| ())
             } else if is_about_copies(broken) {
                 move_extents(seed, volume.lives, broken).map(|_| ())
             } else {
@@ -53,6 +55,15 @@ fn is_about_replicas(broken: Broken) -> bool {
                 | Rule::LastMayLack
                 | Rule::ReadRepair
         )
+    )
+}
+
+/// Whether it is broken only where extents with several replicas move.
+fn is_about_rebuilding(broken: Broken) -> bool {
+    matches!(
+        broken,
+        Broken::Lie(Lie::PlacesUnnoted)
+            | Broken::Rule(Rule::CopyLeft | Rule::RemovedFirst | Rule::NothingHeld)
     )
 }
 

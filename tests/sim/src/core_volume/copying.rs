@@ -4,7 +4,7 @@
 
 mod clients;
 mod lost;
-mod moves;
+mod mover;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,7 +16,7 @@ use volumed_core::head::{
     CopyProgress, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId,
 };
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Placement, Role};
+use volumed_core::placement::Role;
 use volumed_core::replica::{DiskOp, DiskOpId, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::rules::Rules;
 use volumed_core::space::DiskSpace;
@@ -28,6 +28,8 @@ use volumed_core::{
 use super::Broken;
 use super::disk::{SimDisk, changes_files};
 use super::model::Model;
+use super::moves::{Move, Moves};
+use super::placed::Placed;
 use super::requests::some_request;
 use super::weather::Weather;
 use clients::Asked;
@@ -55,15 +57,12 @@ struct Rig {
     head: Option<Head>,
     epoch: u64,
     running: Vec<(DiskNumber, DiskOpId, DiskOp)>,
-    placed: BTreeMap<ExtentIndex, Placement>,
+    placed: Placed,
     /// What the store says is lost.
     lost: BTreeMap<ExtentIndex, LostBlocks>,
     revision: u64,
     storing: Vec<Storing>,
-    /// Copies under way, and those that wait for leave to go on.
-    copying: BTreeMap<ExtentIndex, (ExtentFile, DiskNumber)>,
-    paused: BTreeSet<ExtentIndex>,
-    moved: usize,
+    moves: Moves,
     asked: BTreeMap<RequestId, Asked>,
     next_request: u64,
     time: u64,
@@ -89,7 +88,7 @@ pub fn move_extents(seed: u64, lives: u32, broken: Broken) -> Result<usize, Stri
     }
     rig.weather = Weather::default();
     rig.heal().map_err(|wrong| format!("at the end: {wrong}"))?;
-    Ok(rig.moved)
+    Ok(rig.moves.done)
 }
 
 fn empty_space() -> Arc<DiskSpace> {
@@ -113,13 +112,11 @@ impl Rig {
             head: None,
             epoch: 0,
             running: Vec::new(),
-            placed: BTreeMap::new(),
+            placed: Placed::default(),
             lost: BTreeMap::new(),
             revision: 1,
             storing: Vec::new(),
-            copying: BTreeMap::new(),
-            paused: BTreeSet::new(),
-            moved: 0,
+            moves: Moves::default(),
             asked: BTreeMap::new(),
             next_request: 0,
             time: 0,
@@ -129,31 +126,15 @@ impl Rig {
         }
     }
 
-    /// What the store places on a disk; `full` leaves out what is only being copied there.
-    fn files(&self, disk: DiskNumber, full: bool) -> BTreeSet<ExtentFile> {
-        let here = |placed: &Placement| {
-            let found = placed.replicas.iter().find(|(on, _)| *on == disk);
-            found.is_some_and(|(_, role)| !full || *role == Role::Full)
-        };
-        let here = self.placed.iter().filter(|(_, placed)| here(placed));
-        here.map(|(&extent, placed)| ExtentFile {
-            extent,
-            alloc: placed.alloc,
-        })
-        .collect()
-    }
-
     fn has_failed(&self) -> bool {
         self.disks.values().any(SimDisk::failed)
     }
 
     /// The process starts: copies that an earlier one began come to nothing.
     fn boot(&mut self) -> Checked {
-        for placed in self.placed.values_mut() {
-            placed.replicas.retain(|(_, role)| *role == Role::Full);
-        }
+        self.placed.forget_copies();
         for number in self.disks.keys().copied().collect::<Vec<_>>() {
-            let files = self.files(number, false);
+            let files = self.placed.files(number, false);
             let disk = self.disks.get_mut(&number).ok_or("no such disk")?;
             disk.restart();
             disk.collect(&files);
@@ -182,12 +163,12 @@ impl Rig {
             }
         }
         // A copy that was under way begins anew.
-        for (&extent, placed) in &self.placed {
+        for (&extent, placed) in &self.placed.extents {
             let alloc = placed.alloc;
-            for &(disk, _) in placed.replicas.iter().filter(|it| it.1 == Role::Incoming) {
+            for &(to, _) in placed.replicas.iter().filter(|it| it.1 == Role::Incoming) {
                 let file = ExtentFile { extent, alloc };
-                self.copying.insert(extent, (file, disk));
-                self.storing.push(Storing::Drop(file, disk));
+                let left = self.moves.left(Move { file, from: to, to });
+                self.storing.push(Storing::Copy(left));
             }
         }
         Ok(())
@@ -205,7 +186,7 @@ impl Rig {
                 clean_after: 300,
             },
             disks: self.disks.keys().copied().collect(),
-            extents: self.placed.clone(),
+            extents: self.placed.extents.clone(),
             lost: self.lost.clone(),
             stale: BTreeSet::new(),
             incarnations: BTreeMap::new(),
@@ -267,7 +248,7 @@ impl Rig {
         self.time += 1;
         self.rot();
         let (disks, store) = (self.running.len(), self.storing.len());
-        let total = disks + store + self.paused.len();
+        let total = disks + store + self.moves.paused();
         if total == 0 {
             return Ok(false);
         }
@@ -286,7 +267,7 @@ impl Rig {
             // Not each time: it looks at every block.
             if changes_files(&op) && self.rng.random_bool(0.1) {
                 for (&number, disk) in &self.disks {
-                    disk.check_marks(&self.files(number, true))?;
+                    disk.check_marks(&self.placed.files(number, true))?;
                 }
             }
             self.feed(Input::Replica(number, ReplicaEvent::Done(id, result)))?;
@@ -358,24 +339,17 @@ impl Rig {
             HeadEffect::Mend(op, extent, blocks) => {
                 self.storing.push(Storing::Mend(op, extent, blocks));
             }
-            HeadEffect::Switch(file, to) => self.storing.push(Storing::Switch(file, to)),
-            HeadEffect::Copy(extent, CopyProgress::Copied(_)) => {
-                self.paused.insert(extent);
+            HeadEffect::Switch(file, to) => {
+                self.storing
+                    .push(Storing::Copy(self.moves.switch(file, to)));
             }
-            HeadEffect::Copy(extent, CopyProgress::Failed(error)) => {
-                if self.weather.is_fine() && self.placed.contains_key(&extent) {
-                    return Err(format!("V13: a copy fails, and nothing is wrong: {error}"));
+            HeadEffect::Copy(extent, progress) => {
+                let failed = matches!(progress, CopyProgress::Failed(_));
+                if failed && self.weather.is_fine() && self.placed.extents.contains_key(&extent) {
+                    return Err(format!("V13: {progress:?}, and nothing is wrong"));
                 }
-                self.paused.remove(&extent);
-                let &(file, disk) = self.copying.get(&extent).ok_or("no such copy")?;
-                self.storing.push(Storing::Drop(file, disk));
-            }
-            HeadEffect::Copy(extent, CopyProgress::Done) => {
-                self.moved += 1;
-                self.copying.remove(&extent);
-            }
-            HeadEffect::Copy(extent, CopyProgress::Dropped) => {
-                self.copying.remove(&extent);
+                let noting = self.moves.goes(extent, progress);
+                self.storing.extend(noting.map(Storing::Copy));
             }
             HeadEffect::Started(outcome) => self.started = Some(outcome),
             HeadEffect::Exclude(_)
@@ -434,8 +408,7 @@ impl Rig {
     }
 
     fn forget_the_head(&mut self) {
-        self.copying.clear();
-        self.paused.clear();
+        self.moves.forget();
         self.asked.clear();
         self.head = None;
     }
@@ -444,8 +417,8 @@ impl Rig {
     fn drain(&mut self) -> Checked {
         self.join_disks()?;
         while self.step()? {}
-        if !self.asked.is_empty() || !self.copying.is_empty() {
-            let (asked, copies) = (self.asked.len(), self.copying.len());
+        if !self.asked.is_empty() || self.moves.len() > 0 {
+            let (asked, copies) = (self.asked.len(), self.moves.len());
             return Err(format!(
                 "V13: {asked} requests and {copies} copies never end"
             ));
@@ -454,7 +427,7 @@ impl Rig {
             return Ok(());
         }
         for (number, disk) in &self.disks {
-            let held = disk.allocated(&self.files(*number, false));
+            let held = disk.allocated(&self.placed.files(*number, false));
             let counted = self.replicas[number].allocated();
             let used = self.spaces[number].used().0 / BLOCK_SIZE;
             if counted != held || used != held {
@@ -480,7 +453,7 @@ impl Rig {
             self.begin_copy_from(DiskNumber(0));
             self.drain()?;
         }
-        if !self.files(DiskNumber(0), false).is_empty() {
+        if !self.placed.files(DiskNumber(0), false).is_empty() {
             return Err("V13: a disk cannot be emptied".to_owned());
         }
         self.read_everything()

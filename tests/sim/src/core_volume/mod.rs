@@ -6,6 +6,8 @@ mod disk;
 mod extent;
 mod life;
 mod model;
+mod moves;
+mod placed;
 mod replicated;
 mod requests;
 mod weather;
@@ -13,7 +15,7 @@ mod world;
 
 pub use copying::move_extents;
 pub use life::{Volume, live};
-pub use replicated::replicate;
+pub use replicated::{Fared, rebuild, replicate};
 pub use volumed_core::rules::Rule;
 
 /// What is broken on purpose, to see that it is caught.
@@ -60,6 +62,8 @@ pub enum Lie {
     ResumWithoutSync,
     /// V4: a copy's record of which the store did not tell the outcome is taken for one as before.
     GuessesSwitch,
+    /// V7: a disk gets extents before the store knows its incarnation.
+    PlacesUnnoted,
     /// V8: a sync that failed is tried again, and then finds nothing to do.
     SyncRetried,
     /// V10: what is read is not compared with its sum.
@@ -72,7 +76,7 @@ pub enum Lie {
 
 impl Lie {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadsOldConnections,
         Self::DurableWriteEarly,
         Self::FlushSkipped,
@@ -81,6 +85,7 @@ impl Lie {
         Self::CleanWithoutSums,
         Self::ResumWithoutSync,
         Self::GuessesSwitch,
+        Self::PlacesUnnoted,
         Self::SyncRetried,
         Self::ReadUnchecked,
         Self::MergeUnchecked,

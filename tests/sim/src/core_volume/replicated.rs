@@ -1,8 +1,10 @@
 //! A volume whose every extent is on several nodes, each with a disk: nodes are killed, lose power, cannot
 //! be reached and come back while clients read and write; heads take over; and in the end every replica
-//! is in sync and holds the same.
+//! is in sync and holds the same. Where there are more nodes than replicas, extents get more of them, or
+//! one in place of another, all the while.
 
 mod clients;
+mod mover;
 mod nodes;
 mod store;
 
@@ -14,7 +16,6 @@ use rand::{RngExt, SeedableRng};
 use volumed_core::head::{
     Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId, ResyncProgress,
 };
-use volumed_core::placement::{Placement, Role};
 use volumed_core::rules::Rules;
 use volumed_core::{
     BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError,
@@ -22,7 +23,9 @@ use volumed_core::{
 };
 
 use super::Broken;
-use super::model::Model;
+use super::model::{Model, SECTOR};
+use super::moves::Moves;
+use super::placed::Placed;
 use super::requests::some_request;
 use super::weather::Weather;
 use clients::Asked;
@@ -45,10 +48,16 @@ struct Rig {
     unnoticed: BTreeSet<DiskNumber>,
     head: Option<Head>,
     epoch: u64,
-    placed: BTreeMap<ExtentIndex, Placement>,
+    placed: Placed,
+    spread: Spread,
+    /// The node of the head, whose disk is the nearest.
+    home: DiskNumber,
+    moves: Moves,
     stale: BTreeSet<DiskNumber>,
-    /// The incarnation of each disk when it was in sync last.
+    /// The incarnation of each disk when it was in sync last, by the store.
     known: BTreeMap<DiskNumber, Incarnation>,
+    /// The same as it is.
+    relied: BTreeMap<DiskNumber, Incarnation>,
     revision: u64,
     storing: Vec<Storing>,
     /// Disks whose resync waits for leave to go on.
@@ -70,9 +79,49 @@ struct Rig {
     troubled: bool,
 }
 
+/// Over how many nodes a volume is spread.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    nodes: u16,
+    /// How many replicas each extent is to have.
+    replicas: usize,
+    /// Whether extents are copied from node to node.
+    moves: bool,
+}
+
+/// How a volume fared.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fared {
+    /// How often a replica came back in sync.
+    pub included: usize,
+    /// How many extents got a replica elsewhere.
+    pub copied: usize,
+}
+
 /// Lives `lives` lives of a volume on `nodes` nodes under a seed, each ended by another head, a power cut or
-/// a clean stop. Answers how often a replica came back in sync, or which rule was broken.
-pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<usize, String> {
+/// a clean stop. Answers how it fared, or which rule was broken.
+pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<Fared, String> {
+    let spread = Spread {
+        nodes,
+        replicas: nodes.into(),
+        moves: false,
+    };
+    live(seed, spread, lives, broken)
+}
+
+/// The same with three or four nodes, of which each extent is on one to three, while it gets more replicas
+/// or others.
+pub fn rebuild(seed: u64, lives: u32, broken: Broken) -> Result<Fared, String> {
+    let nodes = 3 + (seed / 2 % 2) as u16;
+    let spread = Spread {
+        nodes,
+        replicas: 1 + (seed / 4 % 2) as usize,
+        moves: true,
+    };
+    live(seed, spread, lives, broken)
+}
+
+fn live(seed: u64, spread: Spread, lives: u32, broken: Broken) -> Result<Fared, String> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut weather = Weather::some(&mut rng);
     // Not yet: a model that knows which replica holds a block well.
@@ -80,7 +129,7 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<us
     if seed % 5 == 4 {
         weather = Weather::refusing();
     }
-    let mut rig = Rig::new(rng, nodes, broken);
+    let mut rig = Rig::new(rng, spread, broken);
     rig.clean_after = if seed.is_multiple_of(3) {
         300
     } else {
@@ -94,12 +143,15 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<us
     }
     rig.weather = Weather::default();
     rig.heal().map_err(|wrong| format!("at the end: {wrong}"))?;
-    Ok(rig.included)
+    Ok(Fared {
+        included: rig.included,
+        copied: rig.moves.done,
+    })
 }
 
 impl Rig {
-    fn new(rng: SmallRng, nodes: u16, broken: Broken) -> Self {
-        let numbers = (0..nodes).map(DiskNumber);
+    fn new(rng: SmallRng, spread: Spread, broken: Broken) -> Self {
+        let numbers = (0..spread.nodes).map(DiskNumber);
         Self {
             rng,
             model: Model::new(true),
@@ -109,9 +161,13 @@ impl Rig {
             unnoticed: BTreeSet::new(),
             head: None,
             epoch: 0,
-            placed: BTreeMap::new(),
+            placed: Placed::default(),
+            spread,
+            home: DiskNumber(0),
+            moves: Moves::default(),
             stale: BTreeSet::new(),
             known: BTreeMap::new(),
+            relied: BTreeMap::new(),
             revision: 1,
             storing: Vec::new(),
             resyncing: BTreeSet::new(),
@@ -137,7 +193,9 @@ impl Rig {
     fn begin_head(&mut self) -> Checked {
         self.lose_the_store();
         self.forget_the_head();
+        self.placed.forget_copies();
         self.may_lack = false;
+        self.settle_in();
         for attempt in 0..1000 {
             if self.try_head()? {
                 return Ok(());
@@ -165,8 +223,8 @@ impl Rig {
                 max_dirty: 64,
                 clean_after: self.clean_after,
             },
-            disks: self.nodes.keys().copied().collect(),
-            extents: self.placed.clone(),
+            disks: self.counted_on(),
+            extents: self.placed.extents.clone(),
             lost: BTreeMap::new(),
             stale: self.stale.clone(),
             incarnations: self.known.clone(),
@@ -191,22 +249,31 @@ impl Rig {
         Ok(true)
     }
 
-    /// What clients may find: what nobody flushed is lost if every replica that is left has lost it (V7).
+    /// What clients may find: what nobody flushed of an extent is lost if every replica that is left of it
+    /// has lost it (V7), and then they know that of the whole volume (V9).
     fn open_the_model(&mut self) {
         let Some(head) = &self.head else { return };
         let in_sync = self.nodes.keys().filter(|it| !self.stale.contains(it));
         let now: BTreeMap<_, _> = in_sync
             .filter_map(|disk| Some((*disk, head.incarnation(*disk)?)))
             .collect();
-        let kept = |(disk, now): (&DiskNumber, &Incarnation)| {
-            self.known.get(disk).is_none_or(|known| known == now)
+        let kept = |disk: DiskNumber| {
+            let before = self.relied.get(&disk);
+            now.get(&disk)
+                .is_some_and(|now| before.is_none_or(|it| it == now))
         };
-        if now.iter().any(kept) {
+        let lost = |extent: &ExtentIndex| {
+            let placed = self.placed.extents.get(extent);
+            placed.is_some_and(|placed| !placed.in_sync(&self.stale).any(kept))
+        };
+        let lost: BTreeSet<_> = (0..EXTENTS).map(ExtentIndex).filter(lost).collect();
+        if lost.is_empty() {
             self.model.change_head();
         } else {
-            self.model.cut_power();
+            let extent = |sector| ExtentIndex(sector * SECTOR / EXTENT_SIZE);
+            self.model.lose(|sector| !lost.contains(&extent(sector)));
         }
-        self.known.extend(now);
+        self.rely_on(now);
     }
 
     fn one_life(&mut self) -> Checked {
@@ -233,6 +300,11 @@ impl Rig {
                 260..263 => self.harm_a_node(),
                 263..275 => self.repair_a_node(),
                 275..325 if self.asked.len() < MOST_OPEN => self.read_what_failed()?,
+                325..375 if self.spread.moves => self.copy_on()?,
+                375..385 if self.spread.moves => self.begin_a_move(),
+                385..388 if self.spread.moves => self.hurry()?,
+                388 if self.spread.moves => self.want_more(),
+                389..391 if self.spread.moves => self.restart_a_target()?,
                 _ => {
                     self.step()?;
                 }
@@ -283,9 +355,12 @@ impl Rig {
             HeadEffect::Lost(_) => self.may_lack = true,
             HeadEffect::Started(outcome) => self.started = Some(outcome),
             HeadEffect::Settled(outcome) => self.settled = Some(outcome),
-            HeadEffect::Copy(..) | HeadEffect::Switch(..) | HeadEffect::Mend(..) => {
-                return Err("nothing is moved or lost here".to_owned());
+            HeadEffect::Switch(file, to) => {
+                self.storing
+                    .push(Storing::Copy(self.moves.switch(file, to)));
             }
+            HeadEffect::Copy(extent, progress) => self.copy_goes(extent, progress)?,
+            HeadEffect::Mend(..) => return Err("nothing is lost here".to_owned()),
         }
         Ok(())
     }
@@ -336,6 +411,7 @@ impl Rig {
     fn forget_the_head(&mut self) {
         self.head = None;
         self.asked.clear();
+        self.moves.forget();
         self.resyncing.clear();
         self.unnoticed.clear();
     }
@@ -343,13 +419,16 @@ impl Rig {
     /// Lets everything come to its end.
     fn drain(&mut self) -> Checked {
         for _ in 0..2_000_000 {
-            if self.step()? || !self.resyncing.is_empty() {
+            if self.step()? || !self.resyncing.is_empty() || self.moves.paused() > 0 {
                 self.resync_on()?;
+                self.copy_on()?;
                 continue;
             }
-            return match self.asked.len() {
-                0 => Ok(()),
-                open => Err(format!("V13: {open} requests are never answered")),
+            return match (self.asked.len(), self.moves.len()) {
+                (0, 0) => Ok(()),
+                (asked, copies) => Err(format!(
+                    "V13: {asked} requests and {copies} copies never end"
+                )),
             };
         }
         Err("V13: it never ends".to_owned())
@@ -389,6 +468,7 @@ impl Rig {
         if !self.stale.is_empty() {
             return Err(format!("V13: {:?} stay stale", self.stale));
         }
+        self.fill()?;
         self.read_everything()?;
         self.compare_replicas()?;
         self.settle()?;
@@ -410,11 +490,6 @@ enum Way {
     Disk(DiskNumber, usize),
     Store(usize),
     Notice(DiskNumber),
-}
-
-/// An extent on all nodes.
-fn everywhere(nodes: &BTreeMap<DiskNumber, Node>) -> Vec<(DiskNumber, Role)> {
-    nodes.keys().map(|disk| (*disk, Role::Full)).collect()
 }
 
 type Queue<T> = VecDeque<T>;

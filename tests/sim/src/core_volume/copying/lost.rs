@@ -19,16 +19,21 @@ impl Rig {
         let gone = DiskNumber(self.rng.random_range(0..2));
         self.disks.insert(gone, SimDisk::new(self.broken));
         self.spaces.insert(gone, empty_space());
-        for extent in self.files(gone, true).into_iter().map(|file| file.extent) {
+        for extent in self
+            .placed
+            .files(gone, true)
+            .into_iter()
+            .map(|file| file.extent)
+        {
             self.lost.insert(extent, LostBlocks::all());
-            if let Some(placed) = self.placed.get_mut(&extent) {
+            if let Some(placed) = self.placed.extents.get_mut(&extent) {
                 placed.replicas.clear();
             }
             // Nothing that rotted is there any more.
             self.harmed.retain(|(of, _)| *of != extent);
             self.doubtful.retain(|(of, _)| *of != extent);
         }
-        for placed in self.placed.values_mut() {
+        for placed in self.placed.extents.values_mut() {
             placed.replicas.retain(|(disk, _)| *disk != gone);
         }
     }

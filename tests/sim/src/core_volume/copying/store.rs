@@ -9,6 +9,7 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex};
 
 use super::super::Lie;
+use super::super::moves::{Move, Noting};
 use super::{Checked, Input, Rig};
 
 /// A change of the store on its way.
@@ -16,9 +17,7 @@ pub(super) enum Storing {
     Place(Vec<ExtentIndex>),
     Remove(Vec<ExtentFile>),
     Mend(OpId, ExtentIndex, Range<u32>),
-    Begin(ExtentFile, DiskNumber),
-    Switch(ExtentFile, DiskNumber),
-    Drop(ExtentFile, DiskNumber),
+    Copy(Noting),
 }
 
 impl Rig {
@@ -29,10 +28,11 @@ impl Rig {
             self.apply(&storing);
         }
         if fails {
-            if let (Storing::Switch(file, _), true) = (&storing, self.broken.is(Lie::GuessesSwitch))
+            if let Storing::Copy(Noting::Switch(of)) = &storing
+                && self.broken.is(Lie::GuessesSwitch)
             {
                 let failed = Err(PlaceFailure::Failed);
-                return self.feed(Input::Head(HeadEvent::Switched(file.extent, failed)));
+                return self.feed(Input::Head(HeadEvent::Switched(of.file.extent, failed)));
             }
             self.storing.push(storing);
             return Ok(());
@@ -41,7 +41,7 @@ impl Rig {
         let event = match storing {
             Storing::Place(extents) => {
                 for extent in extents {
-                    let placed = self.placed[&extent].clone();
+                    let placed = self.placed.extents[&extent].clone();
                     self.feed(Input::Head(HeadEvent::Placed(extent, placed)))?;
                 }
                 return Ok(());
@@ -50,18 +50,16 @@ impl Rig {
                 HeadEvent::Unplaced(files.iter().map(|it| it.extent).collect(), Ok(()))
             }
             Storing::Mend(op, ..) => HeadEvent::Mended(op, Ok(())),
-            Storing::Begin(file, _) if !self.is_placed(file) => {
-                self.copying.remove(&file.extent);
-                return Ok(());
-            }
-            Storing::Begin(file, to) => HeadEvent::BeginCopy(file, to),
-            Storing::Switch(file, _) if !self.is_placed(file) => {
+            Storing::Copy(Noting::Switch(of)) if !self.placed.has(of.file) => {
                 return Err("an extent is removed while its copy becomes the replica".to_owned());
             }
-            Storing::Switch(file, _) => {
-                HeadEvent::Switched(file.extent, Ok(self.placed[&file.extent].clone()))
+            Storing::Copy(noting) => {
+                let Some(event) = noting.event(&self.placed) else {
+                    self.moves.end(noting.of().file.extent);
+                    return Ok(());
+                };
+                event
             }
-            Storing::Drop(file, disk) => HeadEvent::DropCopy(file, disk),
         };
         self.feed(Input::Head(event))
     }
@@ -78,46 +76,30 @@ impl Rig {
                         disk.create(ExtentFile { extent, alloc });
                     }
                     let replicas = vec![(on, Role::Full)];
-                    self.placed.insert(extent, Placement { alloc, replicas });
+                    self.placed
+                        .extents
+                        .insert(extent, Placement { alloc, replicas });
                 }
             }
             Storing::Remove(files) => {
                 for file in files {
-                    if self.is_placed(*file) {
+                    if self.placed.has(*file) {
                         self.lost.remove(&file.extent);
-                        self.placed.remove(&file.extent);
+                        self.placed.remove(*file);
                     }
                 }
             }
             Storing::Mend(_, extent, blocks) => self.mend(*extent, blocks),
-            &Storing::Begin(file, to) if self.is_placed(file) => {
-                if let Some(disk) = self.disks.get_mut(&to) {
+            &Storing::Copy(noting) => {
+                let Move { file, to, .. } = noting.of();
+                if matches!(noting, Noting::Begin(_))
+                    && self.placed.has(file)
+                    && let Some(disk) = self.disks.get_mut(&to)
+                {
                     disk.create(file);
                 }
-                let incoming = (to, Role::Incoming);
-                self.edit(file, |on| {
-                    if !on.contains(&incoming) {
-                        on.push(incoming);
-                    }
-                });
+                self.placed.note(noting);
             }
-            Storing::Begin(..) => {}
-            &Storing::Switch(file, to) => self.edit(file, |on| *on = vec![(to, Role::Full)]),
-            &Storing::Drop(file, disk) => {
-                self.edit(file, |on| on.retain(|it| *it != (disk, Role::Incoming)));
-            }
-        }
-    }
-
-    fn is_placed(&self, file: ExtentFile) -> bool {
-        let placed = self.placed.get(&file.extent);
-        placed.is_some_and(|placed| placed.alloc == file.alloc)
-    }
-
-    fn edit(&mut self, file: ExtentFile, edit: impl FnOnce(&mut Vec<(DiskNumber, Role)>)) {
-        let placed = self.placed.get_mut(&file.extent);
-        if let Some(placed) = placed.filter(|placed| placed.alloc == file.alloc) {
-            edit(&mut placed.replicas);
         }
     }
 

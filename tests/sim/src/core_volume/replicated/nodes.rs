@@ -99,22 +99,18 @@ impl Rig {
         self.nodes.get_mut(&number).ok_or("no such node".to_owned())
     }
 
-    /// What the store places on every node.
-    pub(super) fn files(&self) -> BTreeSet<ExtentFile> {
-        let file = |(&extent, placed): (&ExtentIndex, &volumed_core::placement::Placement)| {
-            let alloc = placed.alloc;
-            ExtentFile { extent, alloc }
-        };
-        self.placed.iter().map(file).collect()
+    pub(super) fn is_well(&self, number: DiskNumber) -> bool {
+        self.nodes.get(&number).is_some_and(Node::is_well)
     }
 
     /// An extent's files are made where its replicas are in sync, or can be reached: elsewhere, before the
     /// disk joins.
-    pub(super) fn create(&mut self, file: ExtentFile) {
-        for (number, node) in &mut self.nodes {
-            if node.is_well() || !self.stale.contains(number) {
-                node.disk.create(file);
-            }
+    pub(super) fn create(&mut self, file: ExtentFile, number: DiskNumber) {
+        let stale = self.stale.contains(&number);
+        if let Some(node) = self.nodes.get_mut(&number)
+            && (node.is_well() || !stale)
+        {
+            node.disk.create(file);
         }
     }
 
@@ -169,9 +165,11 @@ impl Rig {
     /// A disk carries an operation out, or fails to.
     pub(super) fn run(&mut self, number: DiskNumber, at: usize) -> Checked {
         let (id, op) = self.node(number)?.running.swap_remove(at);
-        // A resync is many operations: few would come to their end.
+        // A resync, or a copy, is many operations: few would come to their end.
         let of_agreement = matches!(op, DiskOp::Digest { .. } | DiskOp::Replace { .. });
-        let spared = of_agreement && self.rng.random_bool(0.9);
+        let of_copy = matches!(op, DiskOp::Fetch { .. } | DiskOp::Store { .. });
+        let spared = of_agreement && self.rng.random_bool(0.9)
+            || of_copy && self.spread.moves && self.rng.random_bool(0.98);
         let strike = self.weather.strike(&op, &mut self.rng).filter(|_| !spared);
         self.troubled |= strike.is_some();
         let node = self.nodes.get_mut(&number).ok_or("no such node")?;
@@ -180,7 +178,7 @@ impl Rig {
             Some(strike) => node.disk.strike(&op, strike, &mut self.rng),
         };
         if changes_files(&op) && self.rng.random_bool(0.05) && !self.stale.contains(&number) {
-            let files = self.files();
+            let files = self.placed.files(number, true);
             self.nodes[&number].disk.check_marks(&files)?;
         }
         self.replica_event(number, ReplicaEvent::Done(id, result))
@@ -238,10 +236,14 @@ impl Rig {
     /// A node loses power, and is back before anybody noticed.
     pub(super) fn restart_a_node(&mut self) {
         if let Some(number) = self.nodes.keys().copied().choose(&mut self.rng) {
-            self.troubled = true;
-            self.stop_node(number, true);
-            self.repair_node(number);
+            self.restart(number);
         }
+    }
+
+    pub(super) fn restart(&mut self, number: DiskNumber) {
+        self.troubled = true;
+        self.stop_node(number, true);
+        self.repair_node(number);
     }
 
     /// All nodes but some that are in sync are gone for a while.
@@ -275,7 +277,7 @@ impl Rig {
     }
 
     fn repair_node(&mut self, number: DiskNumber) {
-        let (files, broken) = (self.files(), self.broken);
+        let (files, broken) = (self.placed.files(number, false), self.broken);
         let running = !self.nodes[&number].is_well() && self.nodes[&number].replica.is_some();
         if running && self.nodes[&number].disk.failed() {
             self.stop_node(number, false);
@@ -298,7 +300,7 @@ impl Rig {
         for number in self.numbers() {
             let has = self.head.as_ref().is_some_and(|head| head.serves(number));
             if !has && !self.unnoticed.contains(&number) && self.nodes[&number].is_well() {
-                let files = self.files();
+                let files = self.placed.files(number, false);
                 self.node(number)?.create_missing(&files);
                 self.tell(HeadEvent::Join(number))?;
             }
@@ -308,24 +310,28 @@ impl Rig {
 
     /// V10: some blocks rot on the disk that reads go to.
     pub(super) fn rot_where_it_is_read(&mut self) -> BTreeSet<(ExtentIndex, u32)> {
-        let Some(mut node) = self.nodes.first_entry() else {
+        let home = self.nodes.get_mut(&self.home);
+        let Some(node) = home.filter(|_| self.spread.replicas > 1) else {
             return BTreeSet::new();
         };
-        let disk = &mut node.get_mut().disk;
+        let disk = &mut node.disk;
         (0..20).filter_map(|_| disk.rot(&mut self.rng)).collect()
     }
 
-    /// V3: all is quiet, and every replica holds the same.
+    /// V3: all is quiet, and every replica in sync holds the same.
     pub(super) fn compare_replicas(&self) -> Checked {
-        let files = self.files();
-        let nonzero = |node: &Node| {
-            let mut contents = node.disk.contents(&files);
-            contents.retain(|_, bytes| bytes.iter().any(|byte| *byte != 0));
-            contents
-        };
-        let contents: Vec<_> = self.nodes.values().map(nonzero).collect();
-        if contents.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err("V3: the replicas differ".to_owned());
+        for (&extent, placed) in &self.placed.extents {
+            let alloc = placed.alloc;
+            let file = BTreeSet::from([ExtentFile { extent, alloc }]);
+            let nonzero = |disk: DiskNumber| {
+                let mut contents = self.nodes[&disk].disk.contents(&file);
+                contents.retain(|_, bytes| bytes.iter().any(|byte| *byte != 0));
+                contents
+            };
+            let contents: Vec<_> = placed.in_sync(&self.stale).map(nonzero).collect();
+            if contents.windows(2).any(|pair| pair[0] != pair[1]) {
+                return Err("V3: the replicas differ".to_owned());
+            }
         }
         Ok(())
     }

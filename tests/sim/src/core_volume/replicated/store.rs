@@ -4,10 +4,11 @@
 use rand::RngExt;
 use volumed_core::head::HeadEvent;
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::Placement;
+use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex};
 
-use super::{Checked, Rig, everywhere};
+use super::super::moves::Noting;
+use super::{Checked, Rig};
 
 /// A change of the store on its way.
 pub(super) enum Storing {
@@ -15,10 +16,15 @@ pub(super) enum Storing {
     Remove(Vec<ExtentFile>),
     Exclude(DiskNumber),
     Include(DiskNumber),
+    Copy(Noting),
 }
 
 impl Rig {
     pub(super) fn store(&mut self, storing: Storing) -> Checked {
+        if matches!(storing, Storing::Place(_)) && self.disks_to_place_on().is_none() {
+            self.storing.push(storing);
+            return self.join_nodes();
+        }
         let fails = self.weather.store > 0.0 && self.rng.random_bool(self.weather.store);
         // It is done all the same, now and then.
         if !fails || self.rng.random_bool(0.5) {
@@ -32,7 +38,7 @@ impl Rig {
         match storing {
             Storing::Place(extents) => {
                 for extent in extents {
-                    let placed = self.placed[&extent].clone();
+                    let placed = self.placed.extents[&extent].clone();
                     self.tell(HeadEvent::Placed(extent, placed))?;
                 }
                 Ok(())
@@ -46,6 +52,13 @@ impl Rig {
                 self.included += 1;
                 self.tell(HeadEvent::Included(disk, Ok(())))
             }
+            Storing::Copy(noting) => {
+                if let Some(event) = noting.event(&self.placed) {
+                    return self.tell(event);
+                }
+                self.moves.end(noting.of().file.extent);
+                Ok(())
+            }
         }
     }
 
@@ -54,30 +67,35 @@ impl Rig {
         self.revision += 1;
         match storing {
             Storing::Place(extents) => {
-                let alloc = Alloc(self.revision - 1);
                 for &extent in extents {
-                    self.create(ExtentFile { extent, alloc });
-                    let replicas = everywhere(&self.nodes);
-                    self.placed.insert(extent, Placement { alloc, replicas });
+                    self.place(extent, Alloc(self.revision - 1));
                 }
             }
-            Storing::Remove(files) => {
-                for file in files {
-                    let placed = self.placed.get(&file.extent);
-                    if placed.is_some_and(|placed| placed.alloc == file.alloc) {
-                        self.placed.remove(&file.extent);
-                    }
-                }
-            }
+            Storing::Remove(files) => files.iter().for_each(|file| self.placed.remove(*file)),
             Storing::Exclude(disk) => {
                 self.stale.insert(*disk);
             }
             Storing::Include(disk) => {
                 let incarnation = self.head.as_ref().and_then(|head| head.incarnation(*disk));
                 self.stale.remove(disk);
-                self.known.extend(incarnation.map(|it| (*disk, it)));
+                self.rely_on(incarnation.map(|it| (*disk, it)).into_iter().collect());
             }
+            &Storing::Copy(noting) => self.note_copy(noting),
         }
+    }
+
+    fn place(&mut self, extent: ExtentIndex, alloc: Alloc) {
+        let disks = self.disks_to_place_on().unwrap_or_default();
+        if disks.is_empty() {
+            return;
+        }
+        for &disk in &disks {
+            self.count_on(disk);
+            self.create(ExtentFile { extent, alloc }, disk);
+        }
+        let replicas = disks.into_iter().map(|disk| (disk, Role::Full)).collect();
+        let placement = Placement { alloc, replicas };
+        self.placed.extents.insert(extent, placement);
     }
 
     /// The head is gone: what it asked of the store is done or not.

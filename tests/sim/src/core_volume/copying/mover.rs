@@ -5,39 +5,40 @@ use volumed_core::DiskNumber;
 use volumed_core::head::HeadEvent;
 use volumed_core::message::ExtentFile;
 
+use super::super::moves::Move;
 use super::store::Storing;
 use super::{Checked, Input, Rig};
 
 impl Rig {
     /// One that moves away from its disk, if there is one.
     pub(super) fn begin_copy(&mut self) {
-        let free = self
-            .placed
-            .iter()
-            .filter(|it| !self.copying.contains_key(it.0) && !it.1.is_lost());
+        let extents = self.placed.extents.iter();
+        let free = extents.filter(|it| !self.moves.is_moving(*it.0) && !it.1.is_lost());
         let Some((&extent, placed)) = free.choose(&mut self.rng) else {
             return;
         };
         let alloc = placed.alloc;
         let from = placed.replicas[0].0;
-        let (file, to) = (ExtentFile { extent, alloc }, DiskNumber(1 - from.0));
-        self.copying.insert(extent, (file, to));
-        self.storing.push(Storing::Begin(file, to));
+        self.begin_copy_of(ExtentFile { extent, alloc }, from);
     }
 
     /// A copy gets leave to go on.
     pub(super) fn copy_on(&mut self) -> Checked {
-        match self.paused.pop_first() {
+        match self.moves.next() {
             Some(extent) => self.feed(Input::Head(HeadEvent::CopyOn(extent))),
             None => Ok(()),
         }
     }
 
     pub(super) fn begin_copy_from(&mut self, disk: DiskNumber) {
-        if let Some(&file) = self.files(disk, true).first() {
-            let to = DiskNumber(1 - disk.0);
-            self.copying.insert(file.extent, (file, to));
-            self.storing.push(Storing::Begin(file, to));
+        if let Some(&file) = self.placed.files(disk, true).first() {
+            self.begin_copy_of(file, disk);
         }
+    }
+
+    fn begin_copy_of(&mut self, file: ExtentFile, from: DiskNumber) {
+        let to = DiskNumber(1 - from.0);
+        let begun = self.moves.begin(Move { file, from, to });
+        self.storing.push(Storing::Copy(begun));
     }
 }

@@ -1,0 +1,33 @@
+//! Extents of a volume on several nodes get more replicas, and others in place of those that they have, while
+//! nodes fail and clients write: nothing that was acknowledged is lost, and in the end every extent has as
+//! many replicas as it is to have, which hold the same.
+//!
+//! One seed alone: `HAYRACK_SEED=17 cargo test -p hayrack-sim --test core_rebuild`.
+
+use hayrack_sim::core_volume::{Broken, rebuild};
+
+const SEEDS: u64 = 40;
+const LIVES: u32 = 4;
+
+fn number(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().expect("a number"))
+}
+
+#[test]
+fn extents_get_the_replicas_that_they_lack() {
+    let seeds = match number("HAYRACK_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("HAYRACK_SEEDS").unwrap_or(SEEDS),
+    };
+    let mut copied = 0;
+    for seed in seeds {
+        match rebuild(seed, LIVES, Broken::Nothing) {
+            Ok(fared) => copied += fared.copied,
+            Err(wrong) => {
+                panic!("{wrong}\nHAYRACK_SEED={seed} cargo test -p hayrack-sim --test core_rebuild")
+            }
+        }
+    }
+    assert!(copied > 0, "no extent got a replica elsewhere");
+}
