@@ -202,7 +202,9 @@ fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays()
             ask,
         };
         replica.handle(ReplicaEvent::Message(message), &mut effects);
-        if let [ReplicaEffect::Disk(id, DiskOp::WritePromise(_))] = effects[..] {
+        if let [ReplicaEffect::Disk(id, DiskOp::WritePromise(_) | DiskOp::Remove { .. })] =
+            effects[..]
+        {
             replica.handle(ReplicaEvent::Done(id, Ok(DiskAnswer::Done)), &mut effects);
         }
         effects

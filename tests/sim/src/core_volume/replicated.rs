@@ -276,14 +276,6 @@ impl Rig {
         self.rely_on(now);
     }
 
-    /// What is acknowledged from now on is on these disks.
-    fn rely_on(&mut self, now: BTreeMap<DiskNumber, Incarnation>) {
-        if self.spread.replicas > 1 {
-            self.known.extend(&now);
-        }
-        self.relied.extend(now);
-    }
-
     fn one_life(&mut self) -> Checked {
         let included = self.included;
         for _ in 0..self.rng.random_range(50..1200) {

@@ -1,14 +1,14 @@
 //! Extents get the replicas that they lack, and others in place of those on disks that are to be emptied
 //! or that are away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use rand::seq::{IteratorRandom, SliceRandom};
 use volumed_core::head::{CopyProgress, Head, HeadEvent};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
-use volumed_core::{DiskNumber, ExtentIndex};
+use volumed_core::{DiskNumber, ExtentIndex, Incarnation};
 
 use super::super::Lie;
 use super::super::moves::{Move, Noting};
@@ -37,6 +37,14 @@ impl Rig {
         }
         let replicas = self.placed.extents.values().flat_map(|it| &it.replicas);
         replicas.map(|it| it.0).chain([self.home]).collect()
+    }
+
+    /// What is acknowledged from now on is on these disks.
+    pub(super) fn rely_on(&mut self, now: BTreeMap<DiskNumber, Incarnation>) {
+        if self.spread.replicas > 1 {
+            self.known.extend(&now);
+        }
+        self.relied.extend(now);
     }
 
     /// V7: the store knows the incarnation of a disk before anything is placed there.
