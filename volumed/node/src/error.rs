@@ -30,6 +30,9 @@ pub(crate) enum PlacementsError {
     /// The volume was deleted.
     #[error("the volume is gone")]
     Gone,
+    /// Another node's head may serve by now.
+    #[error("another node serves the volume by now")]
+    Overtaken,
 }
 
 /// Why the node's volumes could not be started.

@@ -31,7 +31,7 @@ use volumed_core::{
     Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, Reply, Request,
     VolumeId,
 };
-use volumed_meta::{MetaStore, StoreError};
+use volumed_meta::{Compare, MetaStore, StoreError};
 
 use crate::disks::open_extents::OpenExtents;
 use crate::disks::work::DiskWork;
@@ -82,6 +82,8 @@ pub(super) struct Machine {
     pub damage: KeptDamage,
     /// What the store says is lost of the volume.
     pub(super) lost: Mutex<Lost>,
+    /// V1: what holds in the store as long as this node serves the volume, in a cluster.
+    serving: Mutex<Option<Compare>>,
     state: Mutex<State>,
     /// Something ended.
     progress: Notify,
@@ -107,7 +109,7 @@ struct State {
     /// Stale disks that are being made ready to join.
     rejoining: BTreeSet<DiskNumber>,
     /// Disks whose incarnation the volume's record has (V7), of a volume with several replicas.
-    noted: BTreeSet<DiskNumber>,
+    noted: BTreeMap<DiskNumber, Incarnation>,
     hosted: Hosted,
     others: Option<Arc<Others>>,
 }
@@ -150,7 +152,7 @@ impl Machine {
             copies: BTreeMap::new(),
             resyncs: BTreeMap::new(),
             rejoining: BTreeSet::new(),
-            noted: BTreeSet::new(),
+            noted: BTreeMap::new(),
             hosted: Hosted::default(),
             others: node.others.clone(),
         };
@@ -161,6 +163,7 @@ impl Machine {
             node,
             damage,
             lost: Mutex::default(),
+            serving: Mutex::default(),
             state,
             progress,
         });

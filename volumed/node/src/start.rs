@@ -25,10 +25,11 @@ use crate::machine::{Held, Machine, Node};
 use crate::name::VolumeName;
 use crate::nodes::{self, OwnNode};
 use crate::scrub;
+use crate::store::format;
+use crate::store::placements::{self, Pages};
 use crate::store::recorded::{Recorded, placements_error, read_volumes};
 use crate::store::records::{DiskRecord, decode, disk_key};
 use crate::store::state::{StoreState, serve};
-use crate::store::{format, placements};
 use crate::view::DiskSettings;
 use crate::volume::Volume;
 
@@ -115,7 +116,12 @@ async fn forget_copies(
 ) -> Result<(), StartError> {
     for (volume, files) in copies {
         for file in files {
-            let forgotten = placements::forget_copies(store, volume, file).await;
+            let pages = Pages {
+                store,
+                volume,
+                head: None,
+            };
+            let forgotten = placements::forget_copies(&pages, file).await;
             forgotten.map_err(|error| placements_error(error, volume))?;
         }
     }

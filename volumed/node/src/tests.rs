@@ -22,7 +22,9 @@ mod damage;
 mod disks;
 mod growth;
 mod hosting;
+mod leases;
 mod leftovers;
+mod rebuild;
 mod removed;
 mod replicas;
 mod scrub;
@@ -396,9 +398,9 @@ async fn what_cannot_be_created_is_refused() {
         }
     ));
     assert!(matches!(
-        create("w", 4096, 0).await,
+        create("w", 4096, 4).await,
         CreateVolumeError::Replicas {
-            replicas: 0,
+            replicas: 4,
             disks: 1
         }
     ));

@@ -178,6 +178,8 @@ impl Volume {
         claim: Claim,
         edit: impl Fn(&mut VolumeRecord),
     ) -> Result<(Epoch, ByteCount), AttachError> {
+        // What an abandoned head has under way is not the next one's.
+        self.machine.placed().await;
         let record = self.claim(claim, edit).await?;
         let begun = self.begin_head(&record).await;
         let begun = match begun {
@@ -216,7 +218,7 @@ impl Volume {
                 record.in_sync.extend(serving);
             })
             .await?;
-            self.machine.noted(in_sync.keys().copied());
+            self.machine.noted(in_sync.into_iter());
         }
         Ok((epoch, size))
     }
@@ -233,14 +235,24 @@ impl Volume {
     /// node is the nearest.
     async fn placements_of_head(&self) -> Result<Placements, AttachError> {
         let mut placements = self.load_placements().await?;
-        let (store, id) = (&*self.node().store, self.id);
-        for file in placements.forget_copies() {
-            let forgotten = placements::forget_copies(store, id, file).await;
-            forgotten.map_err(|error| self.placements_failed(error))?;
+        // An earlier head may have named one of them a replica just before it was forgotten.
+        while !self.forget_copies(&mut placements).await? {
+            placements = self.load_placements().await?;
         }
         let here = self.node().disks.all();
         placements.nearest_first(|disk| here.contains_key(&disk));
         Ok(placements)
+    }
+
+    /// Whether there were none.
+    async fn forget_copies(&self, placements: &mut Placements) -> Result<bool, AttachError> {
+        let copies = placements.forget_copies();
+        let pages = self.machine.pages();
+        for &file in &copies {
+            let forgotten = placements::forget_copies(&pages, file).await;
+            forgotten.map_err(|error| self.placements_failed(error))?;
+        }
+        Ok(copies.is_empty())
     }
 
     fn placements_failed(&self, error: PlacementsError) -> AttachError {
@@ -248,6 +260,7 @@ impl Volume {
             PlacementsError::Record(error) => AttachError::Record(error),
             PlacementsError::Store(error) => AttachError::Store(error),
             PlacementsError::Gone => AttachError::NotFound(self.name.clone()),
+            PlacementsError::Overtaken => AttachError::Overtaken(self.name.clone()),
         }
     }
 

@@ -219,7 +219,7 @@ async fn move_one(
     file: ExtentFile,
     from: &Arc<PoolDisk>,
 ) -> Result<(), MoveError> {
-    let placed = placements::edit(&*shared.node.store, volume.id, file, |_| {}).await;
+    let placed = placements::edit(&volume.machine.pages(), file, |_| {}).await;
     let placed = placed.map_err(|_| MoveError::Place)?;
     let here = |replicas: &[(DiskNumber, Role)]| replicas.contains(&(from.number, Role::Full));
     let Some(placed) = placed.filter(|placed| here(&placed.replicas)) else {

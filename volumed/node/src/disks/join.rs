@@ -213,7 +213,7 @@ impl Volume {
                 let stale = placements.stale.contains(&on.number);
                 (placements.on(on.number), stale)
             }
-            Err(PlacementsError::Gone) => return Ok(()),
+            Err(PlacementsError::Gone | PlacementsError::Overtaken) => return Ok(()),
             Err(PlacementsError::Record(error)) => return Err(error.into()),
             Err(PlacementsError::Store(error)) => return Err(error.into()),
         };

@@ -38,7 +38,7 @@ pub(crate) async fn move_extent(
     of: Move,
     mut pace: Pace,
 ) -> Result<(), MoveError> {
-    if !machine.begin_placing(Some(of.to)) {
+    if machine.is_followed(file.extent) || !machine.begin_placing(Some(of.to)) {
         return Err(MoveError::Overtaken);
     }
     let mut told = machine.follow(file.extent, of);
@@ -81,9 +81,9 @@ async fn begin(machine: &Arc<Machine>, file: ExtentFile, to: DiskNumber) -> Resu
             PlaceFailure::Exhausted => MoveError::Overtaken,
             PlaceFailure::Failed => MoveError::Place,
         })?;
-    let incoming = (to, Role::Incoming);
+    let (incoming, pages) = ((to, Role::Incoming), machine.pages());
     let placed = until_told(volume, || {
-        placements::edit(&*machine.node.store, volume, file, |on| {
+        placements::edit(&pages, file, |on| {
             if on.iter().all(|(disk, _)| *disk != to) {
                 on.push(incoming);
             }
@@ -109,9 +109,9 @@ pub(crate) async fn drop_copy(machine: &Arc<Machine>, file: ExtentFile, on: Disk
     if !machine.begin_placing(None) {
         return;
     }
-    let volume = machine.volume;
+    let (volume, pages) = (machine.volume, machine.pages());
     let forgotten = until_told(volume, || {
-        placements::edit(&*machine.node.store, volume, file, |replicas| {
+        placements::edit(&pages, file, |replicas| {
             replicas.retain(|it| *it != (on, Role::Incoming));
         })
     });

@@ -191,7 +191,7 @@ async fn add_replica(
     (file, needed): (ExtentFile, Needed),
     rate: ByteCount,
 ) -> Result<(), MoveError> {
-    let placed = placements::edit(&*shared.node.store, volume.id, file, |_| {}).await;
+    let placed = placements::edit(&volume.machine.pages(), file, |_| {}).await;
     let placed = placed.map_err(|_| MoveError::Place)?;
     let placed = placed.ok_or(MoveError::Overtaken)?;
     let from = match needed {

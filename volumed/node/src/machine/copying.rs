@@ -43,6 +43,11 @@ impl Machine {
         told
     }
 
+    /// Whether somebody moves the extent already.
+    pub fn is_followed(&self, extent: ExtentIndex) -> bool {
+        self.state.lock().copies.contains_key(&extent)
+    }
+
     /// Has the head copy more of an extent.
     pub fn copy_on(self: &Arc<Self>, extent: ExtentIndex) {
         self.head_event(HeadEvent::CopyOn(extent));
@@ -70,9 +75,9 @@ impl State {
 
 /// Has the store name the copy in place of what it was made from.
 pub(crate) async fn switch(machine: Arc<Machine>, file: ExtentFile, of: Move) {
-    let volume = machine.volume;
+    let (volume, pages) = (machine.volume, machine.pages());
     let placed = until_told(volume, || {
-        placements::edit(&*machine.node.store, volume, file, |on| {
+        placements::edit(&pages, file, |on| {
             if on.contains(&(of.to, Role::Incoming)) {
                 on.retain(|(disk, _)| *disk != of.to);
                 let left = on.iter().position(|(disk, _)| *disk == of.from);

@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// The volume's record has the incarnations of these disks.
-    pub fn noted(&self, disks: impl Iterator<Item = DiskNumber>) {
+    pub fn noted(&self, disks: impl Iterator<Item = (DiskNumber, Incarnation)>) {
         self.state.lock().noted.extend(disks);
     }
 
@@ -81,18 +81,19 @@ impl Machine {
     pub async fn note(self: &Arc<Self>, disk: DiskNumber) -> bool {
         let (epoch, incarnation) = {
             let state = self.state.lock();
-            if self.replicas() == 1 || state.noted.contains(&disk) {
+            if self.replicas() == 1 {
                 return true;
             }
             match (&state.head, state.incarnation(disk)) {
-                (Some(head), Some(incarnation)) => (head.epoch(), incarnation),
+                (Some(_), Some(now)) if state.noted.get(&disk) == Some(&now) => return true,
+                (Some(head), Some(now)) => (head.epoch(), now),
                 _ => return false,
             }
         };
         let change = InSync::Serves(disk, incarnation);
         let noted = matches!(try_record(self, epoch, change).await, Ok(true));
         if noted {
-            self.noted([disk].into_iter());
+            self.noted([(disk, incarnation)].into_iter());
         }
         noted
     }
@@ -160,10 +161,10 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
             tracing::warn!(%volume, %disk, "the disk is stale: it will be resynced once it is well");
             Some(HeadEvent::Excluded(disk, result))
         }
-        InSync::Again(disk, _) => {
+        InSync::Again(disk, incarnation) => {
             tracing::info!(%volume, %disk, "the disk is in sync");
             machine.state.lock().resyncs.remove(&disk);
-            machine.noted([disk].into_iter());
+            machine.noted(incarnation.map(|it| (disk, it)).into_iter());
             Some(HeadEvent::Included(disk, result))
         }
         InSync::Serves(..) => None,

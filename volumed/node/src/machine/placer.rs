@@ -64,7 +64,8 @@ async fn try_place(
         }
     }
     let lost = machine.lost_among(placed.keys().copied());
-    let add = || placements::add(&*node.store, volume, &placed, &lost);
+    let pages = machine.pages();
+    let add = || placements::add(&pages, &placed, &lost);
     // V4: what is to be done about a lost extent depends on whether it is placed anew.
     let added = if lost.is_empty() {
         add().await
@@ -203,7 +204,7 @@ pub(crate) async fn create_missing(
 /// Whether a transaction whose answer was lost took place is unknown, and writing into an extent
 /// without a record would lose what is written: so it stalls until the store answers (V4).
 pub(crate) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
-    let (store, volume) = (&*machine.node.store, machine.volume);
+    let (pages, volume) = (machine.pages(), machine.volume);
     let extents = |files: &[ExtentFile]| files.iter().map(|file| file.extent).collect::<Vec<_>>();
     let lost = machine.lost_among(extents(&files).into_iter());
     let at_once = if lost.is_empty() {
@@ -216,7 +217,7 @@ pub(crate) async fn unplace(machine: Arc<Machine>, files: Vec<ExtentFile>) {
         let extents = extents(files);
         let lost = extents.iter().copied().filter(|it| lost.contains(it));
         let lost = lost.collect();
-        let removed = until_told(volume, || placements::remove(store, volume, files, &lost)).await;
+        let removed = until_told(volume, || placements::remove(&pages, files, &lost)).await;
         if removed.is_ok() {
             machine.forget_lost(extents.iter().copied());
         }

@@ -8,7 +8,9 @@ use volumed_core::head::HeadEvent;
 use volumed_core::message::{Answer, Message};
 use volumed_core::replica::ReplicaEvent;
 use volumed_core::{DiskNumber, IoError, Reply, VolumeId};
+use volumed_meta::Compare;
 
+use crate::store::placements::Pages;
 use crate::volume::create::MOST_REPLICAS;
 
 use super::{Deed, Input, Machine, Node, State};
@@ -73,6 +75,20 @@ impl Machine {
         if self.node.others.is_some() {
             let machine = Arc::downgrade(self);
             self.node.served.write().insert(self.volume, machine);
+        }
+    }
+
+    /// This holds in the store as long as the next head serves.
+    pub fn serves_under(&self, condition: Compare) {
+        *self.serving.lock() = Some(condition);
+    }
+
+    /// The volume's pages, as the head may change them that there is, or was last.
+    pub fn pages(&self) -> Pages<'_> {
+        Pages {
+            store: &*self.node.store,
+            volume: self.volume,
+            head: self.serving.lock().clone(),
         }
     }
 

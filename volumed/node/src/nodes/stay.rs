@@ -47,6 +47,8 @@ async fn round(
     let store = &*shared.node.store;
     match others.lease.renew(store).await {
         Err(StoreError::LeaseEnded) => {
+            // Before there is another one: whoever else took a volume over, these heads do not know.
+            shared.abandon_heads();
             others.lease.take(store).await?;
             *said = None;
         }
@@ -83,11 +85,19 @@ pub(crate) async fn end_when_it_ends(shared: Weak<Shared>, others: Arc<Others>) 
         if others.lease.stands() || shared.has_stopped() {
             continue;
         }
-        let served = shared.all().into_iter().filter(|it| it.machine.has_head());
+        shared.abandon_heads();
+    }
+}
+
+impl Shared {
+    /// V1: this node serves no volume any more, whatever is under way.
+    fn abandon_heads(&self) {
+        let served = self.all().into_iter().filter(|it| it.machine.has_head());
         for volume in served {
             tracing::warn!(volume = %volume.name, "the node's lease has ended: it does not serve the volume any more");
             let epoch = volume.machine.head_epoch();
-            tokio::spawn(async move {
+            volume.machine.abandon();
+            self.node.runtime.spawn(async move {
                 volume.abandon().await;
                 if let Some(epoch) = epoch {
                     volume.leave(epoch).await;
@@ -95,9 +105,7 @@ pub(crate) async fn end_when_it_ends(shared: Weak<Shared>, others: Arc<Others>) 
             });
         }
     }
-}
 
-impl Shared {
     /// What the node says of itself now.
     pub(crate) fn presence(&self) -> Presence {
         let disks = self.node.disks.all();

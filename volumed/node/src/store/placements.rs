@@ -22,6 +22,15 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Of so many lost extents the records can be removed with a page, in one transaction.
 pub(crate) const MOST_LOST: usize = 100;
 
+/// The pages of a volume, as one head may change them.
+pub(crate) struct Pages<'a> {
+    pub store: &'a dyn MetaStore,
+    pub volume: VolumeId,
+    /// V1: in a cluster, what holds as long as no other node's head serves. Whatever an earlier head is late with
+    /// must not change what a later one has read.
+    pub head: Option<Compare>,
+}
+
 /// Where a volume is.
 #[derive(Debug, Default)]
 pub(crate) struct Placements {
@@ -106,23 +115,22 @@ pub(crate) async fn load(
 /// Notes new extents, page by page; those that were lost take the place of what is noted of them, and all
 /// their blocks stay lost.
 pub(crate) async fn add(
-    store: &dyn MetaStore,
-    volume: VolumeId,
+    pages: &Pages<'_>,
     new: &BTreeMap<ExtentIndex, Placement>,
     lost: &BTreeSet<ExtentIndex>,
 ) -> Result<(), PlacementsError> {
-    let mut pages: BTreeMap<u64, Vec<(u16, &Placement)>> = BTreeMap::new();
+    let mut by_page: BTreeMap<u64, Vec<(u16, &Placement)>> = BTreeMap::new();
     for (&extent, placement) in new {
         let (page, index) = PlacementPage::locate(extent);
-        pages.entry(page).or_default().push((index, placement));
+        by_page.entry(page).or_default().push((index, placement));
     }
-    for (number, placements) in pages {
+    for (number, placements) in by_page {
         let of_page = |extent: &&ExtentIndex| PlacementPage::locate(**extent).0 == number;
         let lost = lost.iter().filter(of_page);
         let lost: Vec<_> = lost
-            .map(|&extent| lost::note(volume, extent, &LostBlocks::all()))
+            .map(|&extent| lost::note(pages.volume, extent, &LostBlocks::all()))
             .collect();
-        change(store, volume, number, &lost, |page| {
+        change(pages, number, &lost, |page| {
             for (index, placement) in &placements {
                 page.extents.insert(*index, (*placement).clone());
             }
@@ -135,8 +143,7 @@ pub(crate) async fn add(
 /// Removes extents that share a page, those of them that are still the ones that were placed then, and
 /// what is noted to be `lost` of them: of at most [`MOST_LOST`].
 pub(crate) async fn remove(
-    store: &dyn MetaStore,
-    volume: VolumeId,
+    pages: &Pages<'_>,
     files: &[ExtentFile],
     lost: &BTreeSet<ExtentIndex>,
 ) -> Result<(), PlacementsError> {
@@ -145,9 +152,9 @@ pub(crate) async fn remove(
         return Ok(());
     };
     debug_assert!(files.iter().all(|file| located(file).0 == number));
-    let forget = |&extent: &ExtentIndex| Change::Delete(lost_key(volume, extent));
+    let forget = |&extent: &ExtentIndex| Change::Delete(lost_key(pages.volume, extent));
     let forget: Vec<_> = lost.iter().map(forget).collect();
-    change(store, volume, number, &forget, |page| {
+    change(pages, number, &forget, |page| {
         for file in files {
             let (_, index) = located(file);
             let placed = page.extents.get(&index);
@@ -162,14 +169,13 @@ pub(crate) async fn remove(
 
 /// Changes where an extent is, if it is still the one that was placed then; answers where it is now.
 pub(crate) async fn edit(
-    store: &dyn MetaStore,
-    volume: VolumeId,
+    pages: &Pages<'_>,
     file: ExtentFile,
     edit: impl Fn(&mut Vec<(DiskNumber, Role)>),
 ) -> Result<Option<Placement>, PlacementsError> {
     let (number, index) = PlacementPage::locate(file.extent);
     let same = |placement: &Placement| placement.alloc == file.alloc;
-    let mut page = change(store, volume, number, &[], |page| {
+    let mut page = change(pages, number, &[], |page| {
         let placement = page.extents.get_mut(&index);
         if let Some(placement) = placement.filter(|placement| same(placement)) {
             edit(&mut placement.replicas);
@@ -181,11 +187,10 @@ pub(crate) async fn edit(
 
 /// Forgets every copy of an extent that was under way; their files are orphans from then on.
 pub(crate) async fn forget_copies(
-    store: &dyn MetaStore,
-    volume: VolumeId,
+    pages: &Pages<'_>,
     file: ExtentFile,
 ) -> Result<(), PlacementsError> {
-    edit(store, volume, file, |on| on.retain(|it| is_full(it.1))).await?;
+    edit(pages, file, |on| on.retain(|it| is_full(it.1))).await?;
     Ok(())
 }
 
@@ -196,13 +201,17 @@ fn is_full(role: Role) -> bool {
 /// Reads, changes and writes a page, and other values `with` it, until nobody came between;
 /// answers the page as it is now.
 async fn change(
-    store: &dyn MetaStore,
-    volume: VolumeId,
+    pages: &Pages<'_>,
     number: u64,
     with: &[Change],
     edit: impl Fn(&mut PlacementPage),
 ) -> Result<PlacementPage, PlacementsError> {
-    let key = page_key(volume, number);
+    let Pages {
+        store,
+        volume,
+        head,
+    } = pages;
+    let key = page_key(*volume, number);
     loop {
         let entry = store.get(&key).await?;
         let (before, same) = match &entry {
@@ -223,13 +232,19 @@ async fn change(
             let bytes = page.encode().map_err(|error| unreadable(&key, error))?;
             Change::Put(key.clone(), bytes)
         };
-        let exists = Compare::Present(volume_key(volume));
+        let exists = Compare::Present(volume_key(*volume));
+        let conditions = [exists, same].into_iter().chain(head.clone());
         let changes = with.iter().cloned().chain([write]).collect();
-        if let Outcome::Committed(_) = store.transact(vec![exists, same], changes).await? {
+        if let Outcome::Committed(_) = store.transact(conditions.collect(), changes).await? {
             return Ok(page);
         }
-        if store.get(&volume_key(volume)).await?.is_none() {
+        if store.get(&volume_key(*volume)).await?.is_none() {
             return Err(PlacementsError::Gone);
+        }
+        if let Some(head) = head
+            && let Outcome::Refused = store.transact(vec![head.clone()], Vec::new()).await?
+        {
+            return Err(PlacementsError::Overtaken);
         }
     }
 }

@@ -66,6 +66,8 @@ pub(crate) fn placements_error(error: PlacementsError, volume: VolumeId) -> Star
     match error {
         PlacementsError::Record(error) => StartError::Record(error),
         PlacementsError::Store(error) => StartError::Store(error),
-        PlacementsError::Gone => StartError::Record(unreadable(&volume_key(volume), "it is gone")),
+        PlacementsError::Gone | PlacementsError::Overtaken => {
+            StartError::Record(unreadable(&volume_key(volume), "it is gone"))
+        }
     }
 }

@@ -1,14 +1,11 @@
 //! Volumes of several nodes, which share a store and have links.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use volumed_cluster::{Node, NodeId, NodeNumber, Place, Ports};
-use volumed_core::placement::{Placement, Role};
 use volumed_peer::{ClusterId, Identity, Listener, Security, Settings};
 
-use super::cut_off::CutOff;
 use super::disks::{settings, store};
 use super::*;
 use crate::OwnNode;
@@ -17,8 +14,8 @@ const GIB: u64 = 1 << 30;
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A node that runs.
-struct Running {
-    volumes: Volumes,
+pub(super) struct Running {
+    pub volumes: Volumes,
     listener: Listener,
     node: Node,
 }
@@ -40,11 +37,11 @@ fn own(number: u16) -> OwnNode {
     }
 }
 
-async fn start_node(folder: &TempDir, number: u16, port: u16) -> Running {
+pub(super) async fn start_node(folder: &TempDir, number: u16, port: u16) -> Running {
     start_node_on(store(folder), folder, number, port).await
 }
 
-async fn start_node_on(
+pub(super) async fn start_node_on(
     store: Arc<dyn MetaStore>,
     folder: &TempDir,
     number: u16,
@@ -81,7 +78,7 @@ async fn start_node_on(
 }
 
 /// Nodes that know each other.
-async fn start_nodes(folder: &TempDir, count: u16) -> Vec<Running> {
+pub(super) async fn start_nodes(folder: &TempDir, count: u16) -> Vec<Running> {
     let mut nodes = Vec::new();
     for number in 1..=count {
         nodes.push(start_node(folder, number, 0).await);
@@ -99,44 +96,44 @@ async fn start_nodes(folder: &TempDir, count: u16) -> Vec<Running> {
     nodes
 }
 
-fn introduce(nodes: &[Running]) {
+pub(super) fn introduce(nodes: &[Running]) {
     let all: Vec<_> = nodes.iter().map(|it| it.node.clone()).collect();
     for node in nodes {
         node.volumes.know_nodes(all.clone());
     }
 }
 
-async fn until(mut reached: impl FnMut() -> bool) {
+pub(super) async fn until(mut reached: impl FnMut() -> bool) {
     while !reached() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 impl Running {
-    async fn create(&self, replicas: u8) {
+    pub(super) async fn create(&self, replicas: u8) {
         self.volumes
             .create(&name("v"), EIB, replicas, None, None)
             .await
             .unwrap();
     }
 
-    async fn attach(&self, who: &str) -> Arc<Export> {
+    pub(super) async fn attach(&self, who: &str) -> Arc<Export> {
         let attached = self.volumes.attach(&name("v"), owner(who)).await.unwrap();
         let export = format!("v@{}", attached.epoch);
         open(&self.volumes, &export).await.unwrap()
     }
 
-    async fn stale(&self) -> usize {
+    pub(super) async fn stale(&self) -> usize {
         self.volumes.show(&name("v")).await.unwrap().stale.len()
     }
 
     /// As if it was killed: nothing is flushed, no lease given up.
-    async fn die(self) {
+    pub(super) async fn die(self) {
         self.listener.stop().await;
         kill(self.volumes).await;
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.listener.stop().await;
         self.volumes.stop().await;
     }
@@ -280,180 +277,6 @@ async fn volumes_are_the_same_on_every_node() {
     for node in nodes {
         node.stop().await;
     }
-}
-
-/// V1: a head that its node's lease has left behind answers nothing, not even what it could read.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_does_not_reach_the_store_stops_before_another_begins() {
-    let folder = TempDir::new().unwrap();
-    let cut = Arc::new(AtomicBool::new(false));
-    let cut_off = CutOff {
-        store: store(&folder),
-        cut: Arc::clone(&cut),
-    };
-    let mut nodes = vec![start_node_on(Arc::new(cut_off), &folder, 1, 0).await];
-    nodes.push(start_node(&folder, 2, 0).await);
-    introduce(&nodes);
-    for node in &nodes {
-        until(|| {
-            node.volumes
-                .nodes()
-                .iter()
-                .all(|it| it.up && it.unreachable.is_none())
-        })
-        .await;
-    }
-    nodes[0].create(2).await;
-    let first = nodes[0].attach("one").await;
-    write(&first, 0, &[1; 4096], false).await.unwrap();
-    cut.store(true, Ordering::Release);
-    assert_eq!(read(&first, 0, 4096).await.unwrap(), vec![1; 4096]);
-    let second = nodes[1].attach("two").await;
-    assert_eq!(read(&first, 0, 4096).await, Err(IoError::Gone));
-    first.revoked().await;
-    drop(first);
-    assert_eq!(read(&second, 0, 4096).await.unwrap(), vec![1; 4096]);
-    write(&second, 0, &[2; 4096], true).await.unwrap();
-    let refused = nodes[0].volumes.attach(&name("v"), owner("three")).await;
-    assert!(refused.is_err(), "{refused:?}");
-    cut.store(false, Ordering::Release);
-    until(|| nodes[1].volumes.nodes().iter().all(|it| it.up)).await;
-    let third = loop {
-        match nodes[0].volumes.attach(&name("v"), owner("three")).await {
-            Ok(attached) => break attached,
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    };
-    drop(second);
-    let export = open(&nodes[0].volumes, &format!("v@{}", third.epoch))
-        .await
-        .unwrap();
-    assert_eq!(read(&export, 0, 4096).await.unwrap(), vec![2; 4096]);
-    drop(export);
-    for node in nodes {
-        node.stop().await;
-    }
-}
-
-/// Writes patterns of 64 KiB all over some extents until it is told to stop; answers what each place holds.
-async fn keep_writing(export: Arc<Export>, stop: Arc<AtomicBool>) -> Vec<u8> {
-    let mut held = vec![0; PLACES as usize];
-    let mut next = 1_u8;
-    while !stop.load(Ordering::Acquire) {
-        for place in (0..PLACES).step_by(3) {
-            let at = (place + u64::from(next)) % PLACES;
-            write(&export, at * PLACE, &vec![next; 65_536], false)
-                .await
-                .unwrap();
-            held[at as usize] = next;
-        }
-        next = next % 250 + 1;
-    }
-    ask(&export, Request::Flush).await.unwrap();
-    held
-}
-
-const PLACES: u64 = 64;
-const PLACE: u64 = 4 * MIB;
-
-async fn holds(export: &Arc<Export>, held: &[u8]) {
-    for (place, &byte) in held.iter().enumerate() {
-        let found = read(export, place as u64 * PLACE, 65_536).await.unwrap();
-        assert_eq!(found, vec![byte; 65_536], "place {place}");
-    }
-}
-
-fn extents_on(folder: &TempDir, number: u16) -> usize {
-    let path = folder
-        .path()
-        .join(format!("disk-{number}/volumes/v00000001"));
-    let files = std::fs::read_dir(path).map(|files| files.filter_map(Result::ok).collect());
-    let files: Vec<_> = files.unwrap_or_default();
-    let is_data = |it: &&std::fs::DirEntry| it.file_name().to_string_lossy().ends_with(".data");
-    files.iter().filter(is_data).count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_volume_gets_more_replicas_while_it_is_written() {
-    let folder = TempDir::new().unwrap();
-    let mut nodes = start_nodes(&folder, 3).await;
-    nodes[0].create(1).await;
-    let export = nodes[0].attach("one").await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let writing = tokio::spawn(keep_writing(Arc::clone(&export), Arc::clone(&stop)));
-    while extents_on(&folder, 1) < 4 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    for node in &nodes {
-        node.volumes
-            .rebuild_in_background(ByteCount(1 << 30), Duration::from_hours(1));
-    }
-    let view = nodes[1].volumes.set_replicas(&name("v"), 3).await.unwrap();
-    assert_eq!(view.replicas, 3);
-    let complete = || (2..=3).all(|number| extents_on(&folder, number) == extents_on(&folder, 1));
-    until(complete).await;
-    // The last copies are adopted when nothing lacks a replica any more.
-    let machine = Arc::clone(&nodes[0].volumes.find_here(&name("v")).unwrap().machine);
-    let lacks = || {
-        let few = |placed: &Placement| {
-            let full = placed
-                .replicas
-                .iter()
-                .filter(|(_, role)| *role == Role::Full);
-            (full.count() < 3).then_some(())
-        };
-        !machine.needed_replicas(few, 1).is_empty()
-    };
-    until(|| !lacks()).await;
-    stop.store(true, Ordering::Release);
-    let held = writing.await.unwrap();
-    holds(&export, &held).await;
-    drop((export, machine));
-    // Each of the new ones alone has everything.
-    let second = nodes.remove(1);
-    nodes.remove(0).die().await;
-    second.die().await;
-    let attached = nodes[0].attach("two").await;
-    holds(&attached, &held).await;
-    drop(attached);
-    nodes.remove(0).stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_node_had_that_stays_away_is_copied_elsewhere() {
-    let folder = TempDir::new().unwrap();
-    let mut nodes = start_nodes(&folder, 3).await;
-    nodes[0].create(2).await;
-    let export = nodes[0].attach("one").await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let writing = tokio::spawn(keep_writing(Arc::clone(&export), Arc::clone(&stop)));
-    let all = || extents_on(&folder, 2) + extents_on(&folder, 3);
-    while extents_on(&folder, 1) < 4 || all() < 4 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let away = if extents_on(&folder, 2) > 0 { 2 } else { 3 };
-    nodes.remove(away - 1).die().await;
-    let stays = if away == 2 { 3 } else { 2 };
-    nodes[0]
-        .volumes
-        .rebuild_in_background(ByteCount(1 << 30), Duration::ZERO);
-    until(|| extents_on(&folder, stays) == extents_on(&folder, 1)).await;
-    stop.store(true, Ordering::Release);
-    let held = writing.await.unwrap();
-    let machine = Arc::clone(&nodes[0].volumes.find_here(&name("v")).unwrap().machine);
-    let there = nodes[1].volumes.shared.node.disks.all();
-    let there = *there.keys().next().unwrap();
-    until(|| {
-        let elsewhere = |placed: &Placement| (!placed.is_on(there)).then_some(());
-        machine.needed_replicas(elsewhere, 1).is_empty()
-    })
-    .await;
-    drop((export, machine));
-    nodes.remove(0).die().await;
-    let attached = nodes[0].attach("two").await;
-    holds(&attached, &held).await;
-    drop(attached);
-    nodes.remove(0).stop().await;
 }
 
 /// V10: what is damaged on another node is found there, and made good by the head here.

@@ -185,7 +185,12 @@ async fn place(volumes: &Volumes, volume: VolumeId) -> ExtentFile {
     create_files(volume, &on, vec![file]).await.unwrap();
     let replicas = vec![(on.number, Role::Full)];
     let placed = BTreeMap::from([(extent, Placement { alloc, replicas })]);
-    let added = placements::add(&*node.store, volume, &placed, &BTreeSet::new()).await;
+    let pages = placements::Pages {
+        store: &*node.store,
+        volume,
+        head: None,
+    };
+    let added = placements::add(&pages, &placed, &BTreeSet::new()).await;
     added.unwrap();
     file
 }

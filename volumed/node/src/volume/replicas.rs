@@ -58,7 +58,7 @@ impl Volume {
         })
         .await
         .map_err(|error| self.not_set(error))?;
-        self.machine.noted(in_sync.keys().copied());
+        self.machine.noted(in_sync.into_iter());
         self.machine.set_replicas(self.view().replicas);
         Ok(())
     }

@@ -81,21 +81,25 @@ impl Volume {
             let changed = self.node().store.transact(same, changes).await?;
             if let Outcome::Committed(revision) = changed {
                 self.know(record.clone(), revision);
-                if elsewhere.is_some() {
-                    self.take_over(&record, revision, (own, lease)).await?;
-                }
+                let put = match elsewhere {
+                    Some(_) => self.take_over(&record, revision, (own, lease)).await?,
+                    None => revision,
+                };
+                self.machine
+                    .serves_under(Compare::Unchanged(head_key(self.id), put));
                 return Ok(record);
             }
         }
     }
 
-    /// Waits until the head of another node has ended, which the raised epoch asks it to.
+    /// Waits until the head of another node has ended, which the raised epoch asks it to; answers when this node's
+    /// record was put.
     async fn take_over(
         &self,
         record: &VolumeRecord,
         revision: Revision,
         (own, lease): (NodeNumber, LeaseId),
-    ) -> Result<(), AttachError> {
+    ) -> Result<Revision, AttachError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let head = self.head_entry().await?;
@@ -111,8 +115,9 @@ impl Volume {
                     ];
                     let change = self.head_change(own, Epoch(record.epoch), lease);
                     let store = &self.node().store;
-                    if let Outcome::Committed(_) = store.transact(same, vec![change]).await? {
-                        return Ok(());
+                    let put = store.transact(same, vec![change]).await?;
+                    if let Outcome::Committed(revision) = put {
+                        return Ok(revision);
                     }
                     self.refuse_if_overtaken(record).await?;
                 }
