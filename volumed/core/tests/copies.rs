@@ -193,6 +193,16 @@ fn a_disk_that_joins_has_removed_what_it_is_not_to_hold() {
     let [ReplicaEffect::Disk(id, DiskOp::Remove { file: FILE })] = effects[..] else {
         panic!("it answers before the files are gone: {effects:?}");
     };
-    let effects = told(ReplicaEvent::Done(id, Ok(DiskAnswer::Done)));
+    // What is placed there meanwhile is none of them.
+    let file = ExtentFile {
+        alloc: Alloc(2),
+        ..FILE
+    };
+    let effects = told(ask(Ask::Adopt { file }));
     assert!(matches!(effects[..], [ReplicaEffect::Answer(_)]));
+    let effects = told(ReplicaEvent::Done(id, Ok(DiskAnswer::Done)));
+    assert!(
+        matches!(effects[..], [ReplicaEffect::Answer(_)]),
+        "{effects:?}"
+    );
 }

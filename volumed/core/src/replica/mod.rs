@@ -144,6 +144,8 @@ pub struct Replica {
     next_op: u64,
     /// A promise that waits for what the head before began.
     promising: Option<Message>,
+    /// What was reconciled, but for files that are being removed.
+    reconciled: Vec<Message>,
     damage: Damage,
     scrubbing: Option<Scrubbing>,
     /// Where the background goes on to sum anew.
@@ -198,6 +200,7 @@ impl Replica {
             doing: BTreeMap::new(),
             next_op: 0,
             promising: None,
+            reconciled: Vec::new(),
             damage: Damage::default(),
             scrubbing: None,
             resum_from: RegionIndex(0),
@@ -396,7 +399,7 @@ impl Replica {
                 self.settled(&message, &stored, result, effects);
             }
             Doing::StoreSums { stored } => self.sums_stored(&stored, result.is_ok(), effects),
-            Doing::Unlink => self.retry(effects),
+            Doing::Unlink => self.unlinked(effects),
             Doing::Verify => self.verified(result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {

@@ -56,11 +56,6 @@ impl Replica {
             self.forget(file, effects);
             self.start(Doing::Unlink, DiskOp::Remove { file }, effects);
         }
-        // A copy that comes next may have the same name as one that goes.
-        let unlinking = self.doing.values().any(|it| matches!(it, Doing::Unlink));
-        if unlinking && self.rules.kept(Rule::RemovedFirst) {
-            return self.waiting.push(message);
-        }
         // An extent that was only made anew keeps its marks: the head counts on them.
         let here: BTreeSet<_> = placed.iter().map(|file| file.extent).collect();
         let told_of =
@@ -76,7 +71,25 @@ impl Replica {
                 self.held.doubt(file.extent);
             }
         }
+        // A copy that comes next may have the same name as one that goes.
+        if self.is_unlinking() && self.rules.kept(Rule::RemovedFirst) {
+            return self.reconciled.push(message);
+        }
         self.answer(&message, Ok(Bytes::new()), effects);
+    }
+
+    fn is_unlinking(&self) -> bool {
+        self.doing.values().any(|it| matches!(it, Doing::Unlink))
+    }
+
+    /// The files of an extent are gone: who was told to hold something else may go on after the last one.
+    pub(super) fn unlinked(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        if self.is_unlinking() {
+            return;
+        }
+        for message in std::mem::take(&mut self.reconciled) {
+            self.answer(&message, Ok(Bytes::new()), effects);
+        }
     }
 
     /// The extent's files are there, and empty: what the log says of an older extent in this place
