@@ -310,7 +310,14 @@ impl Volume {
         if self.settle(&mut seat).await.is_err() {
             return Err(DetachError::Io(self.name.clone()));
         }
-        self.change_record(|record| (record.owner, record.token) = (None, None))
+        let owner = Some(owner.as_str());
+        // Another node may have given it to somebody else since it was looked at.
+        let give_up = |record: &mut VolumeRecord| {
+            if record.owner.as_deref() == owner {
+                (record.owner, record.token) = (None, None);
+            }
+        };
+        self.change_record(give_up)
             .await
             .map_err(|error| match error {
                 AttachError::Record(error) => DetachError::Record(error),
