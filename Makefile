@@ -6,6 +6,7 @@
 # make bench-mounts PEERS=DIR   measure the mount beside s3fs, rclone, geesefs, juicefs and mount-s3, as far as
 #              they are in DIR or in PATH, and write RESULTS.md; needs root
 # make check   the fast part of the tests: format, lints, unit and property tests
+# make bench-rack   measure three nodes on this machine; PEER as for `make bench`; needs root
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
 # By hand, since they take long:
@@ -22,7 +23,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -78,6 +79,12 @@ bench-volumes: build-packages
 	@.ci/install-packages fio nbdkit qemu-utils
 	cargo build --release --locked -p volumed -p hayrack-bench
 	$(TARGET)/release/hayrack-bench volumes --data $(BENCH_DATA) --results tests/bench
+
+bench-rack: build-packages
+	@.ci/install-packages etcd-server fio iproute2 nftables qemu-utils
+	cargo build --release --locked -p volumed -p s3d -p hayrack-rack -p hayrack-bench
+	$(TARGET)/release/hayrack-bench rack --data $(BENCH_DATA) --results tests/bench \
+		$(if $(PEER),--peer-command $(PEER))
 
 s3-tests: build-packages
 	@.ci/install-packages python3-venv

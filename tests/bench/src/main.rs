@@ -4,11 +4,13 @@ mod ask;
 mod ceiling;
 mod compare;
 mod connection;
+mod fio;
 mod load;
 mod mounts;
 mod page;
 mod plot;
 mod process;
+mod rack;
 mod report;
 mod server;
 mod sign;
@@ -46,6 +48,8 @@ enum Command {
     Mounts(mounts::Options),
     /// Measures a volume and a file that nbdkit serves in turn, on a disk and in memory
     Volumes(volumes::Options),
+    /// Measures three nodes on this machine: what replicas cost, and what the loss of a node does
+    Rack(rack::Options),
 }
 
 #[derive(Args)]
@@ -106,6 +110,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::execute(&options),
         Command::Mounts(options) => mounts::execute(&options),
         Command::Volumes(options) => volumes::execute(&options),
+        Command::Rack(options) => rack::execute(&options),
     };
     match outcome {
         Ok(code) => code,

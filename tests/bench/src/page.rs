@@ -9,6 +9,7 @@ use anyhow::Context as _;
 const TITLE: &str = "# Hayrack beside its peer";
 const MOUNTS: &str = "## The mount beside other mounts";
 const VOLUMES: &str = "## The volume beside a file";
+const RACK: &str = "## Three nodes";
 
 /// A part of the page, in its order.
 #[derive(Clone, Copy, PartialEq)]
@@ -19,16 +20,19 @@ pub enum Section {
     Mounts,
     /// What `volumes` measured.
     Volumes,
+    /// What `rack` measured.
+    Rack,
 }
 
 impl Section {
-    const ALL: [Self; 3] = [Self::Servers, Self::Mounts, Self::Volumes];
+    const ALL: [Self; 4] = [Self::Servers, Self::Mounts, Self::Volumes, Self::Rack];
 
     fn title(self) -> &'static str {
         match self {
             Self::Servers => TITLE,
             Self::Mounts => MOUNTS,
             Self::Volumes => VOLUMES,
+            Self::Rack => RACK,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A rack on one machine: nodes on a network of their own, and what can go wrong with them.
 
+pub mod account;
 pub mod binaries;
 pub mod history;
 pub mod linear;

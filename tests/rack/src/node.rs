@@ -300,13 +300,20 @@ impl Node {
 
     /// Sends a signal to both daemons, and to the etcd of volumed's.
     pub fn signal_all(&self, signal: Signal) {
-        for process in [&self.volumed, &self.s3d].into_iter().flatten() {
+        for id in self.process_ids() {
+            send(id, signal);
+        }
+    }
+
+    /// Both daemons, and the etcd of volumed's.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let daemons = [&self.volumed, &self.s3d].into_iter().flatten();
+        let family = |process: &Process| {
             let mut family = vec![process.id()];
             family.extend(children(process.id()));
-            for id in family {
-                send(id, signal);
-            }
-        }
+            family
+        };
+        daemons.flat_map(family).collect()
     }
 
     /// Whether both daemons answer that they are ready.

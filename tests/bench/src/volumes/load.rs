@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 
 use super::Options;
 use super::served::Served;
+use crate::fio::Fio;
 
 /// What a load reached.
 #[derive(Clone, Copy)]
@@ -113,16 +113,17 @@ impl Load {
                 depth,
                 connections,
             } => {
-                let mut fio = fio(served, options);
-                fio.arg(format!("--rw={pattern}"))
-                    .arg(format!("--bs={block}"))
-                    .arg(format!("--iodepth={depth}"))
-                    .arg(format!("--numjobs={connections}"));
-                if !self.once {
-                    fio.arg("--time_based");
-                    fio.arg(format!("--runtime={}", options.seconds));
-                }
-                run_fio(fio)?
+                let fio = Fio {
+                    uri: &served.uri,
+                    size: options.size,
+                    pattern,
+                    block,
+                    depth,
+                    connections,
+                    seconds: (!self.once).then_some(options.seconds),
+                };
+                let done = fio.run()?;
+                (done.rate, done.operations)
             }
             Kind::Durable { depth } => run_qemu(served, depth, options)?,
         };
@@ -132,32 +133,6 @@ impl Load {
             processor: used * 1e6 / operations,
         })
     }
-}
-
-fn fio(served: &Served, options: &Options) -> Command {
-    let mut fio = Command::new("fio");
-    fio.args(["--name=load", "--ioengine=nbd", "--group_reporting"]);
-    fio.args(["--output-format=json", "--randrepeat=0"]);
-    fio.arg(format!("--uri={}", served.uri));
-    fio.arg(format!("--size={}", options.size.0));
-    fio
-}
-
-/// Operations in a second, and how many there were.
-fn run_fio(mut fio: Command) -> anyhow::Result<(f64, f64)> {
-    let output = fio.output().context("could not start fio")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "fio failed: {said}{complaint}");
-    // A note may stand before it.
-    let report = said.find('{').map_or("", |at| &said[at..]);
-    let report: Value = serde_json::from_str(report).context("fio's report")?;
-    let job = &report["jobs"][0];
-    let sum = |field: &str| -> f64 {
-        let directions = ["read", "write"].map(|it| job[it][field].as_f64());
-        directions.into_iter().flatten().sum()
-    };
-    Ok((sum("iops"), sum("total_ios")))
 }
 
 /// Writes with `cache=writethrough`, which have FUA, of neighbouring blocks for about the time asked.

@@ -1,26 +1,21 @@
 //! The rack that all tests share.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use hayrack_e2e::http::{Request, exchange_within};
+use hayrack_rack::account::Account;
 use hayrack_rack::binaries::Binaries;
 use hayrack_rack::network::NodeIndex;
 use hayrack_rack::rack::Rack;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::client::{Client, PATIENCE};
 use crate::objects::Bucket;
 
 const NODES: u8 = 3;
-const EMAIL: &str = "you@example.com";
-const PASSWORD: &str = "a long password";
-const NAMESPACE: &str = "home";
-const SILENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A rack whose nodes are one cluster, with a user.
@@ -28,7 +23,7 @@ pub struct Site {
     /// The rack.
     pub rack: Rack,
     client: Client,
-    token: String,
+    account: Account,
 }
 
 /// The rack, for one test at a time, with all nodes well.
@@ -46,20 +41,12 @@ impl Site {
         let binaries = Binaries::beside(Path::new(env!("CARGO_BIN_EXE_hayrack-rack")));
         let mut rack = Rack::make_for_once(&binaries, NODES)?;
         rack.found()?;
-        let api = rack.node(NodeIndex(1)).api();
-        let user = json!({ "email": EMAIL, "password": PASSWORD, "namespace": NAMESPACE });
-        post(api, "/api/v1/auth/sign-up", None, &user)?;
-        let login = json!({ "email": EMAIL, "password": PASSWORD });
-        let login = post(api, "/api/v1/auth/login", None, &login)?;
-        let token = text(&login, "accessToken")?;
-        let key = json!({ "namespace": NAMESPACE });
-        let key = post(api, "/api/v1/keys", Some(&token), &key)?;
-        let (id, secret) = (text(&key, "accessKeyID")?, text(&key, "secretAccessKey")?);
+        let account = Account::create(rack.node(NodeIndex(1)).api())?;
         let nodes = rack.indices().map(|index| rack.node(index).s3()).collect();
         Ok(Self {
-            client: Client::new(nodes, &id, &secret),
+            client: Client::new(nodes, &account.access_key, &account.secret_key),
             rack,
-            token,
+            account,
         })
     }
 
@@ -81,11 +68,8 @@ impl Site {
     /// Makes a bucket, by the REST API of a node.
     pub fn bucket(&self, name: &str) -> Bucket {
         let api = self.rack.node(NodeIndex(1)).api();
-        let bucket = json!({ "name": name, "namespace": NAMESPACE });
-        let made = post(api, "/api/v1/buckets", Some(&self.token), &bucket);
-        let made = made.expect("a bucket can be made");
-        let id = text(&made, "id").expect("a bucket has an id");
-        Bucket::new(name, &format!("bucket-{id}"))
+        let volume = self.account.create_bucket(api, name);
+        Bucket::new(name, &volume.expect("a bucket can be made"))
     }
 
     /// The node that serves a bucket's volume, as any of the others says.
@@ -163,25 +147,4 @@ pub fn until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) {
         assert!(Instant::now() < deadline, "not yet: {what} {wrong}");
         thread::sleep(LOOK_AGAIN);
     }
-}
-
-fn post(api: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
-    let mut request = Request::new("POST", path)
-        .header("host", api.to_string())
-        .header("content-type", "application/json")
-        .body(body.to_string());
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    let answer = exchange_within(api, &request, SILENCE)?;
-    let (status, said) = (answer.status, answer.text());
-    ensure!((200..300).contains(&status), "{path}: {status} {said}");
-    Ok(serde_json::from_str(&said)?)
-}
-
-fn text(body: &Value, field: &str) -> anyhow::Result<String> {
-    let value = body[field].as_str();
-    Ok(value
-        .with_context(|| format!("{body} has no {field}"))?
-        .to_owned())
 }

@@ -1,0 +1,121 @@
+//! Clients that ask until they get their answer, as SDKs do.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::{Connection, Payload, Request};
+use crate::sign::Target;
+
+const KEY: &str = "probe";
+const BODY: &[u8] = &[7; 4 << 10];
+/// How long a client waits for an answer.
+const SILENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A client of one bucket, which asks nodes in turn.
+pub struct Probe {
+    nodes: Vec<Signed>,
+}
+
+struct Signed {
+    address: String,
+    authority: String,
+    put: String,
+    get: String,
+}
+
+/// When a bucket answered, in seconds.
+#[derive(Clone, Copy)]
+pub struct Answered {
+    /// A PUT, which was asked for first.
+    pub put: f64,
+    /// A GET of that object, which was asked for then.
+    pub get: f64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Put,
+    Get,
+}
+
+impl Probe {
+    /// A client of a bucket at these nodes.
+    pub fn new(targets: &[Target]) -> anyhow::Result<Self> {
+        let signed = |target: &Target| {
+            Ok(Signed {
+                address: target.address(),
+                authority: target.authority.clone(),
+                put: target.presign("PUT", KEY, "")?,
+                get: target.presign("GET", KEY, "")?,
+            })
+        };
+        let nodes = targets.iter().map(signed).collect::<anyhow::Result<_>>()?;
+        Ok(Self { nodes })
+    }
+
+    async fn until(&self, kind: Kind, begun: Instant) -> f64 {
+        for node in self.nodes.iter().cycle() {
+            let answer = timeout(SILENCE, node.ask(kind)).await;
+            if matches!(answer, Ok(Ok(200))) {
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        begun.elapsed().as_secs_f64()
+    }
+}
+
+impl Signed {
+    async fn ask(&self, kind: Kind) -> anyhow::Result<u16> {
+        let length = BODY.len() as u64;
+        let (method, target, body) = match kind {
+            Kind::Put => (
+                "PUT",
+                &self.put,
+                Some(Payload {
+                    bytes: BODY,
+                    length,
+                }),
+            ),
+            Kind::Get => ("GET", &self.get, None),
+        };
+        let request = Request {
+            method,
+            target,
+            authority: &self.authority,
+            header: None,
+            body,
+            keep: false,
+        };
+        let mut connection = Connection::open(&self.address).await?;
+        Ok(connection.exchange(&request).await?.status)
+    }
+}
+
+/// When each bucket answered, counted from `begun`; all of them ask at the same time.
+pub fn put_and_get(probes: &[Probe], begun: Instant) -> anyhow::Result<Vec<Answered>> {
+    let each = probes.iter().map(async |probe| {
+        let put = probe.until(Kind::Put, begun).await;
+        let get = probe.until(Kind::Get, begun).await;
+        Answered { put, get }
+    });
+    run(join_all(each))
+}
+
+/// When each bucket answered a GET of what [`put_and_get`] put, counted from `begun`.
+pub fn get(probes: &[Probe], begun: Instant) -> anyhow::Result<Vec<f64>> {
+    let each = probes
+        .iter()
+        .map(async |probe| probe.until(Kind::Get, begun).await);
+    run(join_all(each))
+}
+
+fn run<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(work))
+}
