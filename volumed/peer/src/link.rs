@@ -2,13 +2,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use volumed_core::message::{Answer, Message, OpId};
+use volumed_core::message::{Answer, Ask, Message, OpId};
 use volumed_core::wire::Frame;
 use volumed_core::{DiskNumber, Epoch, VolumeId};
 
 use crate::weight::weight;
 use crate::writer::Writer;
 use crate::{Limits, LinkError};
+
+/// While so many quick messages are on their way or with the node, others gather until the next answers come: a
+/// system call for each would cost more than what it carries.
+const GATHER: u64 = 4;
 
 /// Tells a message from every other of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +51,21 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct State {
     up: Option<Up>,
-    /// What was sent on the link that stands, and its weight.
-    unanswered: BTreeMap<Sent, u64>,
+    /// What was sent on the link that stands.
+    unanswered: BTreeMap<Sent, Unanswered>,
     under_way: u64,
+    /// Quick messages that this link had an answer to.
+    quick_answered: u64,
     /// Somebody was told that there is no room.
     awaited: bool,
     /// Why there is no link.
     why: Option<Arc<LinkError>>,
+}
+
+#[derive(Debug)]
+struct Unanswered {
+    weight: u64,
+    quick: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +124,7 @@ impl Link {
 
     /// Puts a message in line; it leaves with the next flush at the latest.
     pub fn send(&self, message: Message) -> Result<(), SendError> {
-        let (sent, weight) = (Sent::of(&message), weight(&message));
+        let (sent, weight, quick) = (Sent::of(&message), weight(&message), is_quick(&message));
         let frame = Frame::Message(message).encode();
         let kind = u16::from_le_bytes([frame.head[6], frame.head[7]]);
         let mut state = self.state.lock();
@@ -126,16 +138,24 @@ impl Link {
             return Err(SendError::Full);
         }
         // Under the lock: the order of the line is that of the calls.
-        up.writer.push(frame, 0);
+        up.writer.push(frame, u64::from(quick));
         state.under_way += weight;
-        state.unanswered.insert(sent, weight);
+        state.unanswered.insert(sent, Unanswered { weight, quick });
         Ok(())
     }
 
-    /// Writes what is in line.
+    /// Writes what is in line, or leaves it to the next answers, with which it leaves at the latest.
     pub fn flush(&self) {
-        let writer = self.writer();
-        if let Some(writer) = writer {
+        let (writer, answers_come) = {
+            let state = self.state.lock();
+            let Some(up) = &state.up else { return };
+            // Under the lock: those that are counted are answered after this, and what is in line leaves then.
+            let with_the_node = up.writer.released().saturating_sub(state.quick_answered);
+            (Arc::clone(&up.writer), with_the_node >= GATHER)
+        };
+        if answers_come {
+            writer.flush_many();
+        } else {
             writer.flush();
         }
     }
@@ -162,10 +182,11 @@ impl Link {
 
     pub fn answered(&self, answer: &Answer) -> Answered {
         let mut state = self.state.lock();
-        let Some(weight) = state.unanswered.remove(&Sent::answered_by(answer)) else {
+        let Some(message) = state.unanswered.remove(&Sent::answered_by(answer)) else {
             return Answered::Unasked;
         };
-        state.under_way -= weight;
+        state.under_way -= message.weight;
+        state.quick_answered += u64::from(message.quick);
         // Half of it: who waits should not be woken up for each answer.
         if state.awaited && state.under_way <= self.limits.room / 2 {
             state.awaited = false;
@@ -178,6 +199,7 @@ impl Link {
     pub fn up(&self, writer: Arc<Writer>, kinds: BTreeSet<u16>) {
         let mut state = self.state.lock();
         state.up = Some(Up { writer, kinds });
+        state.quick_answered = 0;
         state.why = None;
     }
 
@@ -210,4 +232,9 @@ impl Link {
             why: state.why.clone(),
         }
     }
+}
+
+/// Whether the node answers as soon as it has it, without a sync.
+fn is_quick(message: &Message) -> bool {
+    matches!(message.ask, Ask::Write { durable: false, .. })
 }

@@ -17,6 +17,9 @@ const SEGMENTS: usize = 128;
 /// Bytes of frames that are held back while corked.
 const CORKED: usize = 256 << 10;
 
+/// Bytes of frames that are worth a system call of their own.
+const MANY: usize = 64 << 10;
+
 /// Frames on their way to the other side, from any thread.
 ///
 /// Frames leave in the order in which they were [pushed](Self::push). Whoever [flushes](Self::flush)
@@ -112,6 +115,13 @@ impl Writer {
         self.write(Batch::default());
     }
 
+    /// The same if it is much; else it leaves with a later [flush](Self::flush).
+    pub fn flush_many(&self) {
+        if self.queue.lock().waiting.bytes >= MANY {
+            self.flush();
+        }
+    }
+
     /// Gathers what is pushed, until [`Self::uncork`].
     pub fn cork(&self) {
         self.queue.lock().corked = true;
@@ -131,8 +141,9 @@ impl Writer {
         };
         if idle {
             self.add([Bytes::from_static(&PING), Bytes::new()], 0);
-            self.flush();
         }
+        // Frames that wait for answers which do not come have waited long enough.
+        self.flush();
     }
 
     /// The sum of the weights of the frames that have left, or never will.

@@ -4,6 +4,7 @@
 mod authority;
 mod bounds;
 mod cut;
+mod gather;
 mod heads;
 mod order;
 mod proxy;
