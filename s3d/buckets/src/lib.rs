@@ -82,7 +82,7 @@ impl Default for BucketSettings {
             max_open: 64,
             idle: Duration::from_secs(15),
             patience: PATIENCE,
-            index_memory: 48 << 20,
+            index_memory: 96 << 20,
             transfer_memory: 32 << 20,
             settle_every: Duration::from_secs(2),
             replicas: Replicas::default(),

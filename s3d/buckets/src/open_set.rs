@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use s3d_bucket::{Bucket, BucketId};
 
 /// Least and most memory for the index of one bucket, in bytes.
-const CACHE: (usize, usize) = (1 << 20, 20 << 20);
+const CACHE: (usize, usize) = (1 << 20, 40 << 20);
 
 /// An open bucket and what it was opened on.
 pub struct OpenBucket {

@@ -46,7 +46,7 @@ pub struct Options {
     pub quota: Option<u64>,
     /// How much of the change feed is kept.
     pub feed: FeedRetention,
-    /// Bytes of memory for the index's pages; a third as much again is for rows.
+    /// Bytes of memory for the index: half for its pages, half for rows.
     pub index_cache: usize,
     /// A log group is sent behind another that is on its way only with so many changes: each costs a
     /// sync.

@@ -95,10 +95,12 @@ impl Bucket {
             clock,
         } = options;
         let (device, zones) = (devices.index, superblock.clone());
+        // A row that is not in memory costs two changes of thread, whether redb has its page or not.
+        let rows = index_cache / 2;
         let opening = move || {
-            let store = Store::open(device, zones, index_cache, offload)?;
+            let store = Store::open(device, zones, index_cache - rows, offload)?;
             let applied = store.applied()?;
-            Ok((Index::new(store, index_cache / 3, offload)?, applied))
+            Ok((Index::new(store, rows, offload)?, applied))
         };
         let opened = offload.run(opening).await;
         let (index, applied) = opened.map_err(|error: IndexError| OpenError::Index(error.0))?;
