@@ -5,7 +5,9 @@ use clap_complete::Shell;
 
 use crate::call::Call;
 use crate::init::InitArgs;
+use crate::reach::ReachBy;
 use crate::secrets::SecretsArgs;
+use crate::status::StatusArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -21,6 +23,16 @@ pub struct Cli {
     /// Which rack.
     #[command(flatten)]
     pub call: Call,
+    /// How nodes are reached: ssh, ssh:USER, or exec:COMMAND, a command of this machine in which {name}, {address}
+    /// and {slot} are the node's
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        env = "RACK_REACH",
+        default_value = "ssh"
+    )]
+    pub reach: ReachBy,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -35,6 +47,10 @@ pub enum Command {
     Show,
     /// List what to buy, with the budget of power and heat
     Parts,
+    /// Compare what is there with rack.toml, and say what is wrong and what to type
+    Check,
+    /// Show how every node is, and how full its disks are
+    Status(StatusArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

@@ -1,12 +1,16 @@
 //! `rack`, the operator's command: a rack described once, looked after as a whole.
 
 mod call;
+mod check;
 mod cli;
 mod init;
+mod machine;
 mod parts;
 mod print;
+mod reach;
 mod secrets;
 mod show;
+mod status;
 mod table;
 mod terminal;
 
@@ -44,6 +48,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Show => show::run(call)?,
         Command::Parts => parts::run(call)?,
         Command::Secrets(args) => secrets::run(call, args)?,
+        Command::Check => return Ok(check::run(call, &cli.reach)?.into()),
+        Command::Status(args) => {
+            let all_up = status::run(call, &cli.reach, args)?;
+            return Ok(ExitCode::from(u8::from(!all_up)));
+        }
         Command::Completions { shell } => {
             let script = volumed_daemon::completions(Cli::command(), *shell);
             io::stdout().write_all(&script)?;
