@@ -6,8 +6,10 @@ use clap_complete::Shell;
 use crate::call::Call;
 use crate::init::InitArgs;
 use crate::reach::ReachBy;
+use crate::replace::ReplaceArgs;
 use crate::secrets::SecretsArgs;
 use crate::status::StatusArgs;
+use crate::update::UpdateArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -51,6 +53,10 @@ pub enum Command {
     Check,
     /// Show how every node is, and how full its disks are
     Status(StatusArgs),
+    /// Bring all nodes to one version, one after the other
+    Update(UpdateArgs),
+    /// Have another machine take the place of a node
+    Replace(ReplaceArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

@@ -8,11 +8,13 @@ mod machine;
 mod parts;
 mod print;
 mod reach;
+mod replace;
 mod secrets;
 mod show;
 mod status;
 mod table;
 mod terminal;
+mod update;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let all_up = status::run(call, &cli.reach, args)?;
             return Ok(ExitCode::from(u8::from(!all_up)));
         }
+        Command::Update(args) => update::run(call, &cli.reach, args)?,
+        Command::Replace(args) => replace::run(call, &cli.reach, args)?,
         Command::Completions { shell } => {
             let script = volumed_daemon::completions(Cli::command(), *shell);
             io::stdout().write_all(&script)?;

@@ -2,6 +2,8 @@
 
 mod check;
 mod describe;
+mod replace;
 mod secrets;
 mod site;
 mod status;
+mod update;
