@@ -5,10 +5,15 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 31] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
+    (
+        "rack",
+        &["volumed-client", "volumed-core", "volumed-daemon"],
+    ),
+    ("rack-model", &["volumed-core"]),
     (
         "volumed",
         &[
