@@ -5,10 +5,12 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 31] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
+    ("rack", &["volumed-daemon"]),
+    ("rack-model", &["volumed-core"]),
     (
         "volumed",
         &[
