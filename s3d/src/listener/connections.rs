@@ -75,7 +75,7 @@ impl Connections {
 
 impl Admitted {
     /// Counts it as this address's from now on; `None` if that has one too many.
-    pub(super) fn as_one_of(mut self, address: IpAddr) -> Option<Self> {
+    pub(super) fn count_for(mut self, address: IpAddr) -> Option<Self> {
         let address = network_of(address);
         {
             let mut open = self.connections.open.lock();
@@ -131,7 +131,7 @@ mod tests {
             per_address: 2,
         });
         let (first, second) = (address("192.0.2.1"), address("192.0.2.2"));
-        let admit = |address| connections.admit()?.as_one_of(address);
+        let admit = |address| connections.admit()?.count_for(address);
         let held = [first, first].map(|address| admit(address).unwrap());
         assert!(admit(first).is_none());
         let other = admit(second).unwrap();

@@ -178,7 +178,7 @@ impl Serving {
         if self.proxies.contain(peer.ip()) {
             Some(admitted)
         } else {
-            admitted.as_one_of(peer.ip())
+            admitted.count_for(peer.ip())
         }
     }
 
@@ -223,15 +223,12 @@ impl Connection {
             tracing::debug!(%error, "the connection is gone already");
             return;
         }
-        let mut origin = Origin {
-            address: self.peer,
-            tls: None,
-        };
+        let mut origin = Origin::new(self.peer, None);
         if self.serving.proxies.contain(self.peer.ip()) {
             let Some(named) = self.origin(&mut stream).await else {
                 return;
             };
-            let Some(admitted) = self.admitted.as_one_of(named.address.ip()) else {
+            let Some(admitted) = self.admitted.count_for(named.address.ip()) else {
                 return self.serving.turn_away(&stream);
             };
             (self.admitted, origin) = (admitted, named);

@@ -71,6 +71,14 @@ impl Proxies {
     }
 }
 
+impl Origin {
+    /// A proxy that listens for both families with one socket writes an address of IPv4 as one of IPv6.
+    pub(super) fn new(mut address: SocketAddr, tls: Option<TlsVersion>) -> Self {
+        address.set_ip(address.ip().to_canonical());
+        Self { address, tls }
+    }
+}
+
 impl FromIterator<IpNet> for Proxies {
     fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
         Self(networks.into_iter().collect())
@@ -107,11 +115,7 @@ pub(super) async fn read_header(
         return Err(HeaderError::Missing);
     };
     // A check of the proxy's own, or a client that it cannot name.
-    let own = Origin {
-        address: proxy,
-        tls: None,
-    };
-    Ok(origin.unwrap_or(own))
+    Ok(origin.unwrap_or(Origin::new(proxy, None)))
 }
 
 /// The rest of version 2, behind its signature.
@@ -151,7 +155,7 @@ fn of_line(header: &[u8]) -> Result<Option<Origin>, HeaderError> {
         v1::Addresses::Tcp6(of) => (of.source_address, of.source_port).into(),
         v1::Addresses::Unknown => return Ok(None),
     };
-    Ok(Some(Origin { address, tls: None }))
+    Ok(Some(Origin::new(address, None)))
 }
 
 fn of_bytes(header: &[u8]) -> Result<Option<Origin>, HeaderError> {
@@ -165,7 +169,7 @@ fn of_bytes(header: &[u8]) -> Result<Option<Origin>, HeaderError> {
         v2::Addresses::Unspecified | v2::Addresses::Unix(_) => return Ok(None),
     };
     let tls = tls_version(&header)?;
-    Ok(Some(Origin { address, tls }))
+    Ok(Some(Origin::new(address, tls)))
 }
 
 /// The version of TLS that the header names.

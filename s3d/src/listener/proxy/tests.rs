@@ -66,6 +66,14 @@ fn what_is_the_proxys_own_has_its_address() {
 }
 
 #[test]
+fn a_client_of_ipv4_has_one_address() {
+    let header = version_2(Command::Proxy, "[::ffff:192.0.2.7]:50000")
+        .build()
+        .unwrap();
+    assert_eq!(origin(&header).address, address("192.0.2.7:50000"));
+}
+
+#[test]
 fn tls_that_ends_at_the_proxy_is_known() {
     for (name, version) in [
         ("TLSv1.3", Some("1.3")),
