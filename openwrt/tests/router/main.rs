@@ -1,0 +1,13 @@
+//! The rendered files, run: each is parsed back and handed to the daemon that OpenWrt would hand it to, on machines that
+//! are network namespaces. It needs root.
+
+mod acme;
+mod devices;
+mod machines;
+mod names;
+mod public;
+mod rules;
+mod site;
+mod uci;
+mod uci_reading;
+mod within;
