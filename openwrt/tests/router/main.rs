@@ -2,10 +2,12 @@
 //! are network namespaces. It needs root.
 
 mod acme;
+mod authority;
 mod devices;
 mod machines;
 mod names;
 mod public;
+mod receivers;
 mod rules;
 mod site;
 mod uci;

@@ -1,6 +1,7 @@
 //! A rack's router in front of three nodes, run from the files that are rendered for it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -175,12 +176,9 @@ impl Site {
 
     /// Has every machine inside ask for an address.
     pub fn lease_addresses(&self) -> anyhow::Result<()> {
-        let script = self.machines.folder().join("leased");
         let leased = "#!/bin/sh\n[ \"$1\" = bound ] || exit 0\nip addr add $ip/$mask dev $interface\n\
                       ip route add default via $router\n";
-        fs::write(&script, leased)?;
-        output(Command::new("chmod").arg("755").arg(&script), "")?;
-        let script = script.display().to_string();
+        let script = self.write_program("leased", leased)?;
         for machine in NODES.iter().chain(&["guest"]) {
             let ask = [
                 "udhcpc", "-i", "eth0", "-n", "-q", "-t", "4", "-T", "1", "-s", &script,
@@ -260,6 +258,24 @@ impl Site {
             .machines
             .run(from, &["python3", script, address, "1", &last.to_string()])?;
         Ok(ports.trim().to_owned())
+    }
+
+    /// A path in the test's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.machines.folder().join(name)
+    }
+
+    /// As [`Self::path`], for commands and files.
+    pub fn text_path(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Writes a program to the test's own folder, and says where it is.
+    pub fn write_program(&self, name: &str, text: &str) -> anyhow::Result<String> {
+        let path = self.text_path(name);
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(path)
     }
 
     /// The sections of one of the router's files.

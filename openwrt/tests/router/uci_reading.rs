@@ -12,8 +12,9 @@ use crate::site::file;
 use crate::uci::parse;
 
 fn rendered(secrets: &Secrets) -> Vec<openwrt::File> {
-    let rack = Rack::parse("rack.toml", include_str!("rack.toml")).unwrap();
-    openwrt::render(&rack, secrets).unwrap().router
+    let rack = Rack::parse("rack.toml", include_str!("rack.toml")).expect("it is a rack");
+    let rendered = openwrt::render(&rack, secrets);
+    rendered.expect("all secrets are there").router
 }
 
 fn secrets(token: &str) -> Secrets {
