@@ -16,6 +16,7 @@
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
+# make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -23,7 +24,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -48,7 +49,8 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables openssh-client python3-boto3 python3-libnbd qemu-utils
+	@.ci/install-packages bind9-dnsutils dnsmasq-base etcd-server g++ git haproxy iproute2 libnbd-bin nbdkit nftables \
+	    openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go wireguard-tools
 
 lint: test-packages
 	cargo fmt --all --check
@@ -103,6 +105,14 @@ crash:
 rack-soak: test-packages
 	cargo build --locked -p volumed -p s3d
 	HAYRACK_RACK_ROUNDS=$(or $(ROUNDS),10) cargo test --locked -p hayrack-rack --test nodes -- --ignored --nocapture
+
+router: test-packages
+	@.ci/install-packages curl dehydrated openssh-server pebble python3-venv
+	[ -e $(TARGET)/netjsonconfig/installed ] || { python3 -m venv $(TARGET)/netjsonconfig && \
+	    $(TARGET)/netjsonconfig/bin/pip install --quiet netjsonconfig && touch $(TARGET)/netjsonconfig/installed; }
+	cargo build --locked -p volumed -p s3d
+	HAYRACK_NETJSONCONFIG=$(abspath $(TARGET))/netjsonconfig/bin/python3 \
+	    cargo test --locked -p openwrt --test router -- --ignored
 
 power-cut: build-packages
 	cargo build --release --locked -p volumed -p s3d

@@ -12,7 +12,7 @@ use volumed_cluster::{FolderError, store_location};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 use volumed_meta::Location;
 
-use crate::listener::TlsFiles;
+use crate::listener::{NotANetwork, Proxies, TlsFiles, network};
 
 /// The settings as flags, environment and file give them: everything may be left out.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -66,6 +66,20 @@ pub struct Source {
     /// The private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", env = "S3D_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+    /// Networks of proxies, such as 10.77.0.1/32, whose connections to S3 begin with a PROXY header (version 1
+    /// or 2): it says who the client is. A connection from there without one is refused; one from
+    /// elsewhere is a client's own [default: none]
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "S3D_PROXY_FROM",
+        value_delimiter = ','
+    )]
+    pub proxy_from: Option<Vec<String>>,
+    /// The port at which clients reach a proxy that ends TLS for S3: the endpoints that they are told are https
+    /// there [default: TLS does not end at a proxy]
+    #[arg(long, value_name = "PORT", env = "S3D_PUBLIC_HTTPS_PORT")]
+    pub public_https_port: Option<u16>,
     /// Connections that may be open at once [default: half of the open files that the process may have,
     /// at most 16384]
     #[arg(long, value_name = "N", env = "S3D_MAX_CONNECTIONS")]
@@ -126,6 +140,10 @@ pub struct Settings {
     /// Certificate and key; without them both listeners are plain HTTP.
     #[serde(flatten)]
     pub tls: Option<TlsFiles>,
+    /// The proxies whose connections to S3 begin with a PROXY header.
+    pub proxy_from: Proxies,
+    /// Where clients reach a proxy that ends TLS.
+    pub public_https_port: Option<u16>,
     /// Connections that may be open at once.
     pub max_connections: usize,
     /// Connections of one address that may be open at once.
@@ -190,6 +208,8 @@ impl Settings {
             domain: checked_domain(source.domain.unwrap_or_else(|| "localhost".to_owned()))?,
             region: checked_region(source.region.as_deref().unwrap_or("us-east-1"))?,
             tls: tls_files(source.tls_certificate, source.tls_key)?,
+            proxy_from: proxies(&source.proxy_from.unwrap_or_default())?,
+            public_https_port: source.public_https_port,
             max_connections,
             max_connections_per_address: positive(
                 source.max_connections_per_address,
@@ -218,7 +238,8 @@ impl Settings {
 
     /// The scheme of the endpoints that clients are told.
     pub fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
+        let https = self.tls.is_some() || self.public_https_port.is_some();
+        if https { "https" } else { "http" }
     }
 }
 
@@ -305,6 +326,12 @@ fn tls_files(
     }
 }
 
+fn proxies(networks: &[String]) -> Result<Proxies, ConfigError> {
+    let networks = networks.iter().map(|text| network(text));
+    let refused = |error: NotANetwork| ConfigError::Refused(format!("proxy_from: {error}"));
+    networks.collect::<Result<_, _>>().map_err(refused)
+}
+
 fn checked_domain(domain: String) -> Result<String, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let label = |label: &str| !label.is_empty() && label.bytes().all(plain);
@@ -357,6 +384,8 @@ mod tests {
             ("us-east-1", usual_workers())
         );
         assert_eq!(settings.scheme(), "http");
+        let behind = with_file("public_https_port = 443\n", &flags).unwrap();
+        assert_eq!(behind.scheme(), "https");
         assert_eq!(settings.accounts.sign_up, SignUpPolicy::Open);
     }
 
@@ -371,11 +400,13 @@ mod tests {
         assert!(refused("workers = 0\n").starts_with("workers is 0"));
         assert!(refused("region = \"a b\"\n").contains("\"a b\""));
         assert!(refused("tls_key = \"/k\"\n").contains("belong together"));
+        let sentence = refused("proxy_from = [\"10.77.0.1\", \"router\"]\n");
+        assert!(sentence.starts_with("proxy_from: \"router\" is no network"));
     }
 
     #[test]
     fn what_is_in_force_is_a_file_that_says_the_same() {
-        let text = "sign_up = \"closed\"\ntls_key = \"/k\"\ntls_certificate = \"/c\"\nmetrics_listen = \"127.0.0.1:1\"\n";
+        let text = "sign_up = \"closed\"\ntls_key = \"/k\"\ntls_certificate = \"/c\"\nmetrics_listen = \"127.0.0.1:1\"\nproxy_from = [\"10.77.0.1\", \"fd00::/8\"]\n";
         let in_force = |text: &str| {
             let settings = with_file(text, &Source::default()).unwrap();
             volumed_daemon::in_force(&settings).unwrap()
@@ -383,6 +414,7 @@ mod tests {
         let first = in_force(text);
         assert_eq!(first, in_force(&first));
         assert!(first.contains("tls_certificate = \"/c\""), "{first}");
+        assert!(first.contains("10.77.0.1/32"), "{first}");
     }
 
     #[test]

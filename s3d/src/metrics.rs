@@ -114,7 +114,7 @@ impl Observer for Metrics {
         // The front's span has the request's id.
         tracing::debug!(
             target: "s3d::requests",
-            operation, method = %served.method, status, milliseconds = seconds * 1e3, "answered"
+            client = served.client.map(tracing::field::display), operation, method = %served.method, status, milliseconds = seconds * 1e3, "answered"
         );
     }
 }

@@ -24,7 +24,7 @@ use volumed_meta::{MetaStore, OpenError};
 use crate::config::{Settings, open_extents};
 use crate::health::{self, Health};
 use crate::listener::{
-    ConnectionLimits, Connections, ListenError, Listener, Serving, Tls, TlsError,
+    ConnectionLimits, Connections, ListenError, Listener, Proxies, Serving, Tls, TlsError,
 };
 use crate::member::{self, Member, MemberError, gated};
 use crate::metrics::Metrics;
@@ -145,7 +145,8 @@ pub async fn serve(
         rack: rack.clone(),
         stopped: stopped.clone(),
     };
-    let mut tasks = start(listeners, &services, health, &serving, &stopped);
+    let proxies = settings.proxy_from.clone();
+    let mut tasks = start(listeners, &services, health, (&serving, proxies), &stopped);
     let member = match member.zip(rack) {
         Some((member, rack)) => {
             Some(member.serve(rack, services, &serving.workers, &stopped, &mut tasks)?)
@@ -253,17 +254,18 @@ fn serving(settings: &Settings, tls: Option<Tls>, workers: Workers) -> Serving {
             per_address: settings.max_connections_per_address,
         }),
         tls,
+        proxies: Proxies::default(),
         workers: Arc::new(workers),
         idle_time: Duration::from_secs(settings.idle_seconds),
     }
 }
 
-/// Serves on every address, until `stopped` is closed.
+/// Serves on every address, until `stopped` is closed; S3 to those behind `proxies`, too.
 fn start(
     listeners: Listeners,
     services: &Services,
     health: Health,
-    serving: &Serving,
+    (serving, proxies): (&Serving, Proxies),
     stopped: &watch::Receiver<()>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
@@ -282,7 +284,11 @@ fn start(
         }
         None => api = api.merge(metrics),
     }
-    tasks.spawn(listeners.s3.serve(s3, serving.clone(), stopped.clone()));
+    let proxied = Serving {
+        proxies,
+        ..serving.clone()
+    };
+    tasks.spawn(listeners.s3.serve(s3, proxied, stopped.clone()));
     tasks.spawn(listeners.api.serve(api, serving.clone(), stopped.clone()));
     tasks
 }
@@ -338,7 +344,7 @@ fn routers(
     let endpoint = Endpoint {
         scheme: settings.scheme(),
         domain,
-        port,
+        port: settings.public_https_port.unwrap_or(port),
     };
     let state = ApiState {
         accounts: accounts.clone(),

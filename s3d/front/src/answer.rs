@@ -1,10 +1,12 @@
 //! What every answer has, whatever made it: ids, complete error documents, and a connection in
 //! order.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::body::{Body, HttpBody as _};
+use axum::extract::ConnectInfo;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
@@ -52,6 +54,7 @@ pub struct Asked {
     pub id: String,
     /// Which operation it turned out to be.
     pub operation: OperationName,
+    client: Option<IpAddr>,
     began: Instant,
     method: Method,
     uri: Uri,
@@ -67,8 +70,10 @@ impl Asked {
     pub fn new(id: String, parts: &Parts, body: RequestBody) -> Self {
         let text = |name: HeaderName| parts.headers.get(name).and_then(|it| it.to_str().ok());
         let length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
             id,
+            client: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
             operation: OperationName::default(),
             began: Instant::now(),
             method: parts.method.clone(),
@@ -133,6 +138,7 @@ pub fn finish(
     headers.insert(SERVER, HeaderValue::from_static("Hayrack"));
     keep_or_close(headers, asked, fails);
     observer.served(&Served {
+        client: asked.client,
         method: &asked.method,
         operation: asked.operation.get(),
         status,

@@ -1,5 +1,6 @@
 //! Tells whoever counts requests about each that was answered.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use http::{Method, StatusCode};
 /// A request that was answered. Its body may still be on its way.
 #[derive(Debug)]
 pub struct Served<'r> {
+    /// The address that it came from, if the server knows.
+    pub client: Option<IpAddr>,
     /// Its method.
     pub method: &'r Method,
     /// S3's name of the operation, such as `GetObject`; `None` if it was refused before it was

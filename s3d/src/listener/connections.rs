@@ -34,7 +34,8 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Admitted {
     connections: Arc<Connections>,
-    address: IpAddr,
+    /// Whose it is, as far as that is known: it counts as this one's, too.
+    address: Option<IpAddr>,
 }
 
 impl Connections {
@@ -58,20 +59,35 @@ impl Connections {
     }
 
     /// Counts one more; `None` if it is one too many.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
-        let address = network_of(address);
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Admitted> {
         let mut open = self.open.lock();
-        let of_address = open.by_address.get(&address).copied().unwrap_or(0);
-        if open.total >= self.limits.total || of_address >= self.limits.per_address {
+        if open.total >= self.limits.total {
             self.refused.inc();
             return None;
         }
         open.total += 1;
-        open.by_address.insert(address, of_address + 1);
         Some(Admitted {
             connections: self.clone(),
-            address,
+            address: None,
         })
+    }
+}
+
+impl Admitted {
+    /// Counts it as this address's from now on; `None` if that has one too many.
+    pub(super) fn count_for(mut self, address: IpAddr) -> Option<Self> {
+        let address = network_of(address);
+        {
+            let mut open = self.connections.open.lock();
+            let of_address = open.by_address.entry(address).or_default();
+            if *of_address >= self.connections.limits.per_address {
+                self.connections.refused.inc();
+                return None;
+            }
+            *of_address += 1;
+        }
+        self.address = Some(address);
+        Some(self)
     }
 }
 
@@ -79,10 +95,11 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock();
         open.total -= 1;
-        if let Some(count) = open.by_address.get_mut(&self.address) {
+        let Some(address) = self.address else { return };
+        if let Some(count) = open.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                open.by_address.remove(&self.address);
+                open.by_address.remove(&address);
             }
         }
     }
@@ -114,10 +131,11 @@ mod tests {
             per_address: 2,
         });
         let (first, second) = (address("192.0.2.1"), address("192.0.2.2"));
-        let held = [first, first].map(|address| connections.admit(address).unwrap());
-        assert!(connections.admit(first).is_none());
-        let other = connections.admit(second).unwrap();
-        assert!(connections.admit(second).is_none(), "the total is reached");
+        let admit = |address| connections.admit()?.count_for(address);
+        let held = [first, first].map(|address| admit(address).unwrap());
+        assert!(admit(first).is_none());
+        let other = admit(second).unwrap();
+        assert!(connections.admit().is_none(), "the total is reached");
         assert_eq!(connections.refused().get(), 2);
         drop(held);
         assert_eq!(connections.count(), 1);

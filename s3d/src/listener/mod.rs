@@ -1,6 +1,7 @@
 //! A TCP listener that serves HTTP/1.1, with TLS or without.
 
 mod connections;
+mod proxy;
 mod tls;
 
 use std::convert::Infallible;
@@ -27,13 +28,15 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use connections::Admitted;
+use proxy::{HeaderError, Origin};
 
 use crate::workers::Workers;
 
 pub use connections::{ConnectionLimits, Connections};
+pub use proxy::{NotANetwork, Proxies, network};
 pub use tls::{Tls, TlsError, TlsFiles};
 
-/// How long a client may take to agree on TLS.
+/// How long a client may take to agree on TLS, and a proxy to say whose a connection is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long answers under way may take once the server stops.
@@ -89,6 +92,8 @@ pub struct Serving {
     pub connections: Arc<Connections>,
     /// The certificate; without it HTTP is plain.
     pub tls: Option<Tls>,
+    /// The proxies whose connections begin with a PROXY header.
+    pub proxies: Proxies,
     /// The threads among which connections are dealt out.
     pub workers: Arc<Workers>,
     /// How long a client may take to send a request's headers, or keep a connection idle.
@@ -136,22 +141,18 @@ impl Listener {
                 _ = stop.changed() => break,
             };
             match accepted {
-                Ok((stream, peer)) => match serving.connections.admit(peer.ip()) {
+                Ok((stream, peer)) => match serving.admit(peer) {
                     Some(admitted) => {
                         let connection = Connection {
                             peer,
                             router: router.clone(),
                             serving: serving.clone(),
                             watcher: graceful.watcher(),
-                            _admitted: admitted,
+                            admitted,
                         };
                         connection.deal_out(stream);
                     }
-                    None if serving.tls.is_none() => {
-                        // Whether the socket takes it or not, the connection is closed.
-                        let _ = stream.try_write(TOO_MANY);
-                    }
-                    None => {}
+                    None => serving.turn_away(&stream),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -169,13 +170,34 @@ impl Listener {
     }
 }
 
+impl Serving {
+    /// Counts a connection; `None` if it is one too many. Those of a proxy are its clients', who are
+    /// known only once their headers are read.
+    fn admit(&self, peer: SocketAddr) -> Option<Admitted> {
+        let admitted = self.connections.admit()?;
+        if self.proxies.contain(peer.ip()) {
+            Some(admitted)
+        } else {
+            admitted.count_for(peer.ip())
+        }
+    }
+
+    /// Says to a client without TLS that its connection is one too many.
+    fn turn_away(&self, stream: &TcpStream) {
+        if self.tls.is_none() {
+            // Whether the socket takes it or not, the connection is closed.
+            let _ = stream.try_write(TOO_MANY);
+        }
+    }
+}
+
 /// A connection that was accepted, and what is needed to serve it.
 struct Connection {
     peer: SocketAddr,
     router: Router,
     serving: Serving,
     watcher: Watcher,
-    _admitted: Admitted,
+    admitted: Admitted,
 }
 
 impl Connection {
@@ -195,32 +217,59 @@ impl Connection {
         });
     }
 
-    async fn accept(self, stream: TcpStream) {
+    async fn accept(mut self, mut stream: TcpStream) {
         // Without it an answer waits for the client's delayed acknowledgement: 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "the connection is gone already");
             return;
         }
+        let mut origin = Origin::new(self.peer, None);
+        if self.serving.proxies.contain(self.peer.ip()) {
+            let Some(named) = self.origin(&mut stream).await else {
+                return;
+            };
+            let Some(admitted) = self.admitted.count_for(named.address.ip()) else {
+                return self.serving.turn_away(&stream);
+            };
+            (self.admitted, origin) = (admitted, named);
+        }
         let Some(tls) = &self.serving.tls else {
-            return self.serve(stream, None).await;
+            return self.serve(stream, origin).await;
         };
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => {
-                let version = tls_version(&stream);
-                self.serve(stream, Some(version)).await;
+                origin.tls = Some(tls_version(&stream));
+                self.serve(stream, origin).await;
             }
-            Ok(Err(error)) => tracing::debug!(%error, peer = %self.peer, "no TLS was agreed on"),
-            Err(_) => tracing::debug!(peer = %self.peer, "no TLS was agreed on in time"),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, client = %origin.address, "no TLS was agreed on");
+            }
+            Err(_) => tracing::debug!(client = %origin.address, "no TLS was agreed on in time"),
         }
+    }
+
+    /// Whose this connection from a proxy is; `None`, and a line in the log, if the proxy does not say.
+    async fn origin(&self, stream: &mut TcpStream) -> Option<Origin> {
+        let header = proxy::read_header(stream, self.peer);
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, header).await {
+            Ok(Ok(origin)) => return Some(origin),
+            // A proxy that only looks whether the port is open sends nothing at all.
+            Ok(Err(HeaderError::Broken(error))) => {
+                tracing::debug!(%error, proxy = %self.peer, "no PROXY header");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, proxy = %self.peer, "a connection is refused"),
+            Err(_) => tracing::warn!(proxy = %self.peer, "no PROXY header came in time"),
+        }
+        None
     }
 
     async fn serve(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        tls: Option<TlsVersion>,
+        origin: Origin,
     ) {
-        let (router, peer) = (self.router, self.peer);
-        let service = service_fn(|request| answer(router.clone(), request, peer, tls));
+        let (router, _admitted) = (self.router, self.admitted);
+        let service = service_fn(|request| answer(router.clone(), request, origin));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.serving.idle_time)
@@ -243,12 +292,11 @@ fn tls_version(stream: &TlsStream<TcpStream>) -> TlsVersion {
 async fn answer(
     router: Router,
     mut request: Request<Incoming>,
-    peer: SocketAddr,
-    tls: Option<TlsVersion>,
+    origin: Origin,
 ) -> Result<Response<Body>, Infallible> {
     // Attempts to sign in are limited by address, and bucket policies ask for both.
-    request.extensions_mut().insert(ConnectInfo(peer));
-    if let Some(tls) = tls {
+    request.extensions_mut().insert(ConnectInfo(origin.address));
+    if let Some(tls) = origin.tls {
         request.extensions_mut().insert(tls);
     }
     router.oneshot(request).await

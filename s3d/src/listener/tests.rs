@@ -26,6 +26,7 @@ fn serving(total: usize) -> Serving {
             per_address: total,
         }),
         tls: None,
+        proxies: Proxies::default(),
         workers: Arc::new(Workers::new(vec![Handle::current()])),
         idle_time: Duration::from_secs(75),
     }
@@ -166,9 +167,103 @@ async fn a_new_certificate_is_used_from_the_next_connection_on() {
     }
 }
 
+/// What a proxy says of a client at 192.0.2.7.
+const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 127.0.0.1 50000 443\r\n";
+
+/// Serves each client its own address; only `per_address` connections of each are open at once.
+async fn start_behind_proxy(
+    serving: Serving,
+    per_address: usize,
+) -> (SocketAddr, watch::Sender<()>) {
+    let listener = bind().await;
+    let address = listener.address().unwrap();
+    let (stop, stopped) = watch::channel(());
+    let own = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+    let router = Router::new().route("/", get(own));
+    let serving = Serving {
+        connections: Connections::new(ConnectionLimits {
+            total: 9,
+            per_address,
+        }),
+        proxies: network("127.0.0.1").into_iter().collect(),
+        ..serving
+    };
+    tokio::spawn(listener.serve(router, serving, stopped));
+    (address, stop)
+}
+
+#[tokio::test]
+async fn a_proxy_says_whose_a_connection_is() {
+    let (address, _stop) = start_behind_proxy(serving(9), 9).await;
+    let connect = || TcpStream::connect(address);
+    let mut first = connect().await.unwrap();
+    first.write_all(HEADER).await.unwrap();
+    assert!(exchange(first, REQUEST).await.ends_with("192.0.2.7:50000"));
+    let mut text = Vec::new();
+    let mut second = connect().await.unwrap();
+    second.write_all(REQUEST).await.unwrap();
+    // Closed with bytes that nobody read, it may be reset.
+    let _ = second.read_to_end(&mut text).await;
+    assert!(text.is_empty(), "a connection without a header is served");
+}
+
+#[tokio::test]
+async fn others_than_proxies_cannot_say_who_they_are() {
+    let (address, _stop, _served) = start(&serving(9)).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(HEADER).await.unwrap();
+    assert!(exchange(client, REQUEST).await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn connections_of_a_proxy_count_as_their_clients() {
+    let (address, _stop) = start_behind_proxy(serving(9), 1).await;
+    let connect = async |client: u8| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let header = format!("PROXY TCP4 192.0.2.{client} 127.0.0.1 1 443\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        (String::from_utf8(answer).unwrap(), stream)
+    };
+    let (first, _held) = connect(1).await;
+    let (again, _) = connect(1).await;
+    let (other, _) = connect(2).await;
+    assert_eq!(first, "HTTP/1.1 200");
+    assert_eq!(again, "HTTP/1.1 503");
+    assert_eq!(other, "HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn tls_begins_behind_the_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tls::tests::self_signed(folder.path(), "own");
+    let serving = Serving {
+        tls: Some(Tls::load(&files).unwrap()),
+        ..serving(9)
+    };
+    let (address, _stop) = start_behind_proxy(serving, 9).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(HEADER).await.unwrap();
+    let stream = agree(stream, &files).await.unwrap();
+    assert!(exchange(stream, REQUEST).await.ends_with("192.0.2.7:50000"));
+}
+
 /// Connects as a client that trusts the certificate in the file alone.
 async fn connect(
     address: SocketAddr,
+    trusted: &TlsFiles,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    agree(TcpStream::connect(address).await?, trusted).await
+}
+
+/// Agrees on TLS as a client that trusts the certificate in the file alone.
+async fn agree(
+    stream: TcpStream,
     trusted: &TlsFiles,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
@@ -182,7 +277,5 @@ async fn connect(
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("localhost").unwrap();
-    connector
-        .connect(name, TcpStream::connect(address).await?)
-        .await
+    connector.connect(name, stream).await
 }

@@ -88,15 +88,23 @@ impl Daemons {
     /// # Panics
     /// When it does not answer.
     pub fn serve_tls(&mut self, certificate: &Path, key: &Path) {
-        kill_process(self.s3d.id(), Signal::SIGTERM);
-        self.s3d.wait().expect("a child can be waited for");
         let files = [
             OsStr::new("--tls-certificate"),
             certificate.as_os_str(),
             OsStr::new("--tls-key"),
             key.as_os_str(),
         ];
-        self.s3d = start_s3d(&self.volumed, &self.store, self.s3, self.api, &files);
+        self.serve_with(&files);
+    }
+
+    /// Starts s3d anew, with more flags.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn serve_with(&mut self, flags: &[&OsStr]) {
+        kill_process(self.s3d.id(), Signal::SIGTERM);
+        self.s3d.wait().expect("a child can be waited for");
+        self.s3d = start_s3d(&self.volumed, &self.store, self.s3, self.api, flags);
         until("s3d", || TcpStream::connect(self.s3).is_ok());
     }
 

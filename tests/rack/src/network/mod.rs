@@ -17,7 +17,7 @@ use anyhow::bail;
 use crate::name::RackName;
 use namespaces::Namespaces;
 
-pub(crate) use commands::output;
+pub use commands::output;
 pub use cut::Cut;
 pub use namespaces::{namespaces, remove_namespace};
 

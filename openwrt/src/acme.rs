@@ -1,0 +1,29 @@
+//! `acme`: the certificate, by OpenWrt's packages `acme-acmesh` and `acme-acmesh-dnsapi`. A name with an
+//! asterisk is certified by DNS-01 alone, so port 80 stays closed.
+
+use rack_model::Rack;
+use rack_model::public::Acme;
+
+use crate::hosts::certified;
+use crate::secrets::{Missing, SecretName, Secrets};
+use crate::uci::{Config, Quoted, Section};
+
+pub fn config(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Config, Missing> {
+    let variables = secrets.variables(SecretName::AcmeDns)?;
+    // A shell reads these before they are the hook's environment.
+    let credentials = variables
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", Quoted(value)));
+    Ok(Config::default()
+        .with(Section::new("acme").option("account_email", acme.email.as_str()))
+        .with(
+            Section::named("cert", "hayrack")
+                .flag("enabled", true)
+                .list("domains", certified(rack))
+                .option("key_type", "ec256")
+                .option("acme_server", acme.directory.as_str())
+                .option("validation_method", "dns")
+                .option("dns", acme.dns.as_str())
+                .list("credentials", credentials),
+        ))
+}

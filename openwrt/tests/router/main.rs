@@ -1,0 +1,15 @@
+//! The rendered files, run: each is parsed back and handed to the daemon that OpenWrt would hand it to, on machines that
+//! are network namespaces. It needs root.
+
+mod acme;
+mod authority;
+mod devices;
+mod machines;
+mod names;
+mod public;
+mod receivers;
+mod rules;
+mod site;
+mod uci;
+mod uci_reading;
+mod within;
