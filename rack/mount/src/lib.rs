@@ -24,4 +24,4 @@ pub use fastener::{Fastener, fasteners};
 pub use layout::{Bay, Layout, LayoutError, Posture, Segment};
 pub use openscad::{OpenScad, RenderError};
 pub use part::{Part, PartError, Shape, parts};
-pub use placement::{Placed, Placement, placed};
+pub use placement::{Apart, Placed, Placement, placed};

@@ -146,7 +146,7 @@ impl OpenScad {
     }
 
     /// What two placed parts, whose STLs have been made, have in common: nothing, if they do not collide.
-    pub fn overlap(&self, parts: [(&Part, &Placement); 2]) -> Result<Mesh, RenderError> {
+    pub fn overlap(&self, parts: [(&Part, Placement); 2]) -> Result<Mesh, RenderError> {
         let path = self.folder.join("overlap.stl");
         let mut command = self.command(&path);
         for (letter, (part, placement)) in ["a", "b"].iter().zip(parts) {

@@ -14,6 +14,7 @@ lan = "eth0"
 wan = { device = "eth1", address = "dhcp" }
 [public]
 tls = "nodes"
+https_port = 443
 [switch]
 ports = 16
 poe = "802.3at"
