@@ -47,7 +47,7 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables python3-boto3 python3-libnbd qemu-utils
+	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables openssh-client python3-boto3 python3-libnbd qemu-utils
 
 lint: test-packages
 	cargo fmt --all --check

@@ -18,8 +18,19 @@ pub struct Budget {
     pub supplies: Watts,
     /// What the router takes at most.
     pub router: Watts,
-    /// Nodes on PoE by the weakest class that feeds them; `None` for those that no class feeds.
-    pub by_class: Vec<(Option<PoeClass>, usize)>,
+    /// The nodes on PoE, by the weakest class that feeds them.
+    pub by_class: Vec<ClassShare>,
+}
+
+/// Nodes on PoE that need the same class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassShare {
+    /// The weakest class that feeds each of them.
+    pub class: PoeClass,
+    /// How many they are.
+    pub nodes: usize,
+    /// What they take together, at most.
+    pub power: Watts,
 }
 
 impl Budget {
@@ -45,16 +56,18 @@ impl Rack {
         }
     }
 
-    fn by_class(&self) -> Vec<(Option<PoeClass>, usize)> {
-        let classes: Vec<Option<PoeClass>> = self
-            .on_poe()
-            .map(|node| PoeClass::that_feeds(node.max_watts()))
-            .collect();
-        let known = PoeClass::ALL.into_iter().map(Some).chain([None]);
-        known
-            .map(|class| (class, classes.iter().filter(|own| **own == class).count()))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+    fn by_class(&self) -> Vec<ClassShare> {
+        let of = |class: PoeClass| {
+            let powers = self.on_poe().map(Node::max_watts);
+            let own = powers.filter(move |power| PoeClass::that_feeds(*power) == Some(class));
+            own.collect::<Vec<Watts>>()
+        };
+        let shares = PoeClass::ALL.into_iter().map(|class| ClassShare {
+            class,
+            nodes: of(class).len(),
+            power: of(class).into_iter().sum(),
+        });
+        shares.filter(|share| share.nodes > 0).collect()
     }
 
     /// Nodes that the switch feeds, in the order of their slots.

@@ -153,8 +153,8 @@ fn unknown_models_name_those_like_them() {
 
 fn with_model(model: &str) -> String {
     refused(
-        "model = \"pi5-8gb\"         #",
-        &format!("model = \"{model}\"         #"),
+        "slot = 1\nmodel = \"pi5-8gb\"",
+        &format!("slot = 1\nmodel = \"{model}\""),
     )
 }
 

@@ -9,7 +9,10 @@ const ALLOWED: [(&str, &[&str]); 31] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
-    ("rack", &["volumed-daemon"]),
+    (
+        "rack",
+        &["volumed-client", "volumed-core", "volumed-daemon"],
+    ),
     ("rack-model", &["volumed-core"]),
     (
         "volumed",

@@ -1,0 +1,126 @@
+//! `rack update`
+
+use crate::site::{NOT_READY, Site, assert_has};
+
+/// Puts an update to version 2 into the rack's folder.
+fn with_update() -> Site {
+    let site = Site::whole();
+    site.write("state/wanted", "2");
+    site.write(
+        "new/update.toml",
+        "version = \"2\"\narch = \"arm64\"\nroot = \"root.img\"\nbytes = 4\nsha256 = \"x\"\nsignature = \"x\"\n",
+    );
+    site.write("new/root.img", "root");
+    site
+}
+
+const UPDATE: [&str; 4] = ["update", "new/update.toml", "--patience", "0"];
+
+#[test]
+fn nodes_are_updated_one_after_the_other() {
+    let site = with_update();
+    let said = site.rack(&UPDATE).with(0);
+    assert_has(
+        &said,
+        &[
+            "node-1: is back with version 2",
+            "All 3 nodes run version 2",
+        ],
+    );
+    let steps = |node: &str| {
+        format!("{node} is written\n{node} is drained\n{node} is started\n{node} takes buckets\n")
+    };
+    let all: String = ["node-1", "node-2", "node-3"].map(steps).concat();
+    assert_eq!(site.read("state/log"), all);
+    assert_eq!(site.read("state/node-2/root.img"), "root");
+    assert!(
+        site.read("state/node-2/update.toml")
+            .contains("version = \"2\"")
+    );
+}
+
+#[test]
+fn what_is_updated_is_passed_over() {
+    let site = with_update();
+    site.set("node-1", "version", "2");
+    let said = site.rack(&UPDATE).with(0);
+    assert_has(&said, &["node-1: has version 2 already"]);
+    assert!(!site.read("state/log").contains("node-1"));
+}
+
+#[test]
+fn a_node_that_falls_back_stops_the_update() {
+    let site = with_update();
+    site.set("node-2", "bad", "");
+    let said = site.rack(&UPDATE).with(1);
+    assert_has(
+        &said,
+        &[
+            "stopped at node-2: it came back with version 1, not 2",
+            "Updated: node-1. Not yet: node-3.",
+            "node-2 runs its old version, and its server takes no buckets: `s3d drain --cancel`",
+        ],
+    );
+    assert!(!site.read("state/log").contains("node-3"));
+    // Once it is cured, the same command goes on with it.
+    std::fs::remove_file(site.path("state/node-2/bad")).unwrap();
+    assert_has(
+        &site.rack(&UPDATE).with(0),
+        &["node-1: has version 2 already", "All 3 nodes run version 2"],
+    );
+}
+
+#[test]
+fn no_node_is_taken_out_of_a_rack_that_is_not_whole() {
+    for (file, text, why) in [
+        (
+            "state/node-3/findings.json",
+            NOT_READY,
+            "node-3: s3d does not serve requests.",
+        ),
+        ("state/node-3/away", "", "node-3 cannot be reached"),
+    ] {
+        let site = with_update();
+        site.write(file, text);
+        let said = site.rack(&UPDATE).with(1);
+        assert_has(
+            &said,
+            &[
+                "stopped at node-1: the rack is not whole",
+                why,
+                "Updated: none. Not yet: node-2, node-3.",
+            ],
+        );
+        assert_eq!(site.read("state/log"), "");
+    }
+}
+
+#[test]
+fn a_volume_that_is_not_in_sync_holds_the_update_back() {
+    let site = with_update();
+    let volumes = r#"[{"id": "v1", "name": "photos", "size": 1, "replicas": 3, "used": 0, "epoch": 1, "owner": null,
+        "stale": [{"disk": null, "left": 5}]}]"#;
+    site.write("state/volumes.json", volumes);
+    assert_has(
+        &site.rack(&UPDATE).with(1),
+        &["the volume photos is not in sync"],
+    );
+    assert_eq!(site.read("state/log"), "");
+}
+
+#[test]
+fn what_is_no_update_is_refused() {
+    let site = with_update();
+    let refusal = site.rack(&["update", "nowhere.toml"]).with(1);
+    assert_has(&refusal, &["cannot read nowhere.toml"]);
+    site.write(
+        "new/update.toml",
+        "version = \"2\"\nroot = \"../../etc/shadow\"\n",
+    );
+    assert_has(&site.rack(&UPDATE).with(1), &["which is no file beside it"]);
+    site.write("new/update.toml", "root = \"root.img\"\n");
+    assert_has(
+        &site.rack(&UPDATE).with(1),
+        &["is no manifest of an update"],
+    );
+}
