@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::connector::{connector_reach, socket};
 use crate::design::{
-    ABOVE_LABEL, BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, LABEL_BASE,
-    LABEL_PLAY, MARGIN, NOZZLE, OVERLAP, PLATE, PLAY, RACK_HEAD, RAIL_GAP, THUMB_HEAD,
+    BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, LABEL_PLAY, MARGIN,
+    OVERLAP, PLATE, PLAY, RACK_HEAD, RAIL_GAP, THUMB_HEAD,
 };
 use crate::eia310::{HOLE_TO_HOLE, OPENING};
 use crate::layout::{Layout, Posture};
 use crate::ssd;
-use crate::tray::{Rectangle, Tray};
+use crate::tray::{BELOW_CHANNEL, Rectangle, Tray, label_height};
 
 /// A distance that must be kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +110,14 @@ fn contents(layout: &Layout, tray: &Tray) -> Vec<Clearance> {
         // A hair more than the play, so that a tray at its limit still passes.
         Clearance::new("board and block", tray.board.at[0] - block[0], PLAY + 0.1),
     ];
+    if layout.screws().len() > 1 {
+        let right = tray.width - block[0] - tray.board.end()[0];
+        all.push(Clearance::new(
+            "board and block at the right",
+            right,
+            PLAY + 0.1,
+        ));
+    }
     if let Some(disk) = &tray.ssd {
         let gap = disk.at[1] - tray.board.end()[1];
         all.extend([
@@ -133,7 +141,7 @@ fn face(layout: &Layout, tray: &Tray) -> Vec<Clearance> {
         .iter()
         .flat_map(|it| heads.iter().map(|head| to_rectangle(head, it)));
     let nearest = gaps.fold(f64::INFINITY, f64::min) - THUMB_HEAD / 2.0;
-    let channel = layout.face_height() - ABOVE_LABEL - LABEL_BASE - LABEL_PLAY;
+    let channel = layout.face_height() - label_height();
     let below_label = |it: &&Rectangle| it.end()[0] > layout.label_x();
     let highest = tray
         .openings
@@ -144,7 +152,7 @@ fn face(layout: &Layout, tray: &Tray) -> Vec<Clearance> {
     let reach = connector_reach(&tray.board);
     let mut all = vec![
         Clearance::new("heads of thumb screws and openings", nearest, 0.0),
-        Clearance::new("label and openings", channel - highest, 2.0 * NOZZLE),
+        Clearance::new("label and openings", channel - highest, BELOW_CHANNEL),
         Clearance::new("air", air(tray), AIR),
     ];
     if !tray.load.is_case() {

@@ -1,17 +1,19 @@
 //! What is bought to put the mount together.
 
+use serde::Serialize;
+
 use crate::layout::Layout;
 use crate::tray::Tray;
 
 /// A kind of screw, nut or insert.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fastener {
     /// What it is, as shops call it.
     pub name: &'static str,
     /// How many.
     pub count: usize,
     /// What for.
-    pub use_: &'static str,
+    pub purpose: &'static str,
 }
 
 /// Screws in each joint of the frame.
@@ -29,7 +31,7 @@ pub fn fasteners(layout: &Layout) -> Vec<Fastener> {
     let disks = of_nodes(|tray| if tray.ssd.is_some() { 4 } else { 0 });
     let all = [
         (
-            "screw M3 × 8, countersunk, hexagon socket (ISO 10642)",
+            "screw M3 x 8, countersunk, hexagon socket (ISO 10642)",
             joints * PER_JOINT,
             "joints of the frame",
         ),
@@ -39,33 +41,37 @@ pub fn fasteners(layout: &Layout) -> Vec<Fastener> {
             "joints of the frame",
         ),
         (
-            "threaded insert M3 × 5.7, for heat",
+            "threaded insert M3 x 5.7, for heat",
             faces,
             "in the frame, one behind each thumb screw",
         ),
         (
-            "thumb screw M3 × 10, knurled (DIN 464)",
+            "thumb screw M3 x 10, knurled (DIN 464)",
             faces,
             "trays and blanks",
         ),
         (
-            "threaded insert M2.5 × 5.7, for heat",
+            "threaded insert M2.5 x 5.7, for heat",
             boards,
             "in the standoffs of the trays",
         ),
         (
-            "screw M2.5 × 6, pan head (ISO 14583)",
+            "screw M2.5 x 6, pan head (ISO 14583)",
             boards,
             "boards; where a HAT stands on it, its own standoffs",
         ),
         (
-            "screw M3 × 5, countersunk (ISO 10642 or ISO 14581)",
+            "screw M3 x 5, countersunk (ISO 10642 or ISO 14581)",
             disks,
             "disks, from below the tray",
         ),
-        ("screw M6 × 16 with cage nut", 4, "the mount in the rack"),
+        ("screw M6 x 16 with cage nut", 4, "the mount in the rack"),
     ];
     let all = all.into_iter().filter(|(_, count, _)| *count > 0);
-    all.map(|(name, count, use_)| Fastener { name, count, use_ })
-        .collect()
+    all.map(|(name, count, purpose)| Fastener {
+        name,
+        count,
+        purpose,
+    })
+    .collect()
 }

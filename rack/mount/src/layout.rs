@@ -324,7 +324,9 @@ impl Cell {
         let each = (body_most() - self.body(bays, counts.len())) / bays as f64;
         let wider = Self {
             // Down to a tenth, so that measures stay readable.
-            height: ((self.height + each) * 10.0).floor() / 10.0,
+            height: self
+                .height
+                .max(((self.height + each) * 10.0).floor() / 10.0),
             ..self
         };
         let fits = counts.iter().all(|bays| bed.takes(wider.segment(*bays)));
@@ -359,6 +361,9 @@ impl Bed {
     }
 }
 
+/// What the machine's arithmetic may be off by.
+const ROUNDING: f64 = 1e-6;
+
 /// The ears' walls are within the opening too.
 fn body_most() -> f64 {
     OPENING - 2.0 * (RAIL_GAP + JOINT_WALL)
@@ -375,7 +380,7 @@ fn divide(cell: &Cell, wished: usize, bed: Bed) -> Result<Vec<usize>, LayoutErro
         x: bed.printer.x_mm,
         y: bed.printer.y_mm,
     })?;
-    let fits = |bays: &usize| cell.body(*bays, bays.div_ceil(most)) <= body_most();
+    let fits = |bays: &usize| cell.body(*bays, bays.div_ceil(most)) <= body_most() + ROUNDING;
     // One bay is narrower than the opening if the bed takes it: beds are not that large.
     let bays = (1..=wished).rev().find(fits).unwrap_or(1);
     let segments = bays.div_ceil(most);
@@ -400,10 +405,13 @@ fn too_tall(rack: &Rack, loads: &[Load], needed: f64) -> LayoutError {
 }
 
 fn load(node: &Node) -> Load {
+    let board = node.model.board();
+    let mut disks = node.disks.iter();
     Load {
         name: &node.model.board,
-        board: node.model.board(),
-        ssd: node.disks.iter().any(|disk| disk.model.name == SATA_SSD),
+        board,
+        // A case has its disks inside.
+        ssd: !board.holes_mm.is_empty() && disks.any(|disk| disk.model.name == SATA_SSD),
     }
 }
 

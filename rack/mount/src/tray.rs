@@ -8,7 +8,8 @@ use rack_model::models::{Board, Connector, ConnectorKind, Side};
 
 use crate::connector::{Socket, socket};
 use crate::design::{
-    BLOCK, BOARD, CABLES, CONNECTOR_PLAY, GRIP, HEADROOM, MARGIN, PLATE, PLAY, STANDOFF, THUMB_HEAD,
+    ABOVE_LABEL, BLOCK, BOARD, CABLES, CONNECTOR_PLAY, FACE_GAP, GRIP, GUIDE, HEADROOM, LABEL_BASE,
+    LABEL_PLAY, MARGIN, NOZZLE, PLATE, PLAY, STANDOFF, THUMB_HEAD,
 };
 use crate::ssd;
 
@@ -63,9 +64,13 @@ pub struct Tray {
 }
 
 /// Trays wider than this are screwed to the frame at both sides.
-const WIDE: f64 = 120.0;
+const WIDE: f64 = 160.0;
 /// From the top of a bay down to the screws of a wide tray, whose label is above them.
 const BELOW_LABEL: f64 = 14.0;
+/// Of a face between its openings and the channel of its label.
+pub const BELOW_CHANNEL: f64 = 2.0 * NOZZLE;
+/// Width of a slot for air, and of what is between two.
+const VENT: f64 = 4.0;
 /// Plate behind a case, whose connectors are there: cables are tied to it.
 const BEHIND_CASE: f64 = 16.0;
 
@@ -92,9 +97,23 @@ impl Load {
         if self.ssd { board.max(ssd) } else { board }
     }
 
-    /// Height of the lowest bay.
+    /// Height of the lowest bay: what is on the plate, or what is in the face, connectors below a label.
     pub fn height(&self) -> f64 {
-        self.top() + HEADROOM
+        let face = self.sockets_top() + BELOW_CHANNEL + label_height() + FACE_GAP - GUIDE;
+        face.max(self.top() + HEADROOM)
+    }
+
+    /// The upper edge of the openings for connectors.
+    fn sockets_top(&self) -> f64 {
+        let at_front = self
+            .board
+            .connectors
+            .iter()
+            .filter(|it| it.side == self.front());
+        let heights = at_front
+            .filter_map(|it| socket(it.kind))
+            .map(|it| it.height);
+        self.board_top() + heights.fold(0.0, f64::max) + CONNECTOR_PLAY
     }
 
     /// The upper side of the board, or of the plate under a case.
@@ -202,12 +221,18 @@ pub fn screws(tray_width: f64, bay_height: f64) -> Vec<[f64; 2]> {
     }
 }
 
+/// What a label takes of a face, from its upper edge.
+pub fn label_height() -> f64 {
+    ABOVE_LABEL + LABEL_BASE + LABEL_PLAY
+}
+
 fn place_board(load: &Load, width: f64) -> Rectangle {
     let size = load.board_size();
     let x = if load.is_case() {
         (width - size[0]) / 2.0
     } else {
-        width - GRIP - MARGIN - size[0]
+        let beside = if width > WIDE { THUMB_HEAD } else { GRIP };
+        width - beside - MARGIN - size[0]
     };
     // The connectors' fronts stay behind the face's.
     let y = if load.is_case() { MARGIN } else { 0.5 };
@@ -230,6 +255,7 @@ fn openings(load: &Load, board: &Rectangle, bay_height: f64) -> Vec<Rectangle> {
     if load.cables_pass() {
         openings.push(cable_opening(bay_height));
     }
+    openings.extend(vents(load, board, bay_height));
     openings
 }
 
@@ -276,6 +302,21 @@ fn cable_opening(bay_height: f64) -> Rectangle {
         at: [GRIP + 3.0, bottom],
         size: [11.0, (top - bottom).min(18.0)],
     }
+}
+
+/// Slots above the connectors, where there is room for any.
+fn vents(load: &Load, board: &Rectangle, bay_height: f64) -> Vec<Rectangle> {
+    let bottom = load.sockets_top() + VENT;
+    let top = bay_height + GUIDE - FACE_GAP - label_height() - VENT;
+    if top - bottom < VENT {
+        return Vec::new();
+    }
+    let count = (board.size[0] / (2.0 * VENT)) as usize;
+    let slot = |index: usize| Rectangle {
+        at: [board.at[0] + VENT / 2.0 + 2.0 * VENT * index as f64, bottom],
+        size: [VENT, top - bottom],
+    };
+    (0..count).map(slot).collect()
 }
 
 /// All of a case's front but its edges.

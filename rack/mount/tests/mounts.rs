@@ -166,7 +166,7 @@ fn parts_and_fasteners_are_counted() {
     assert_eq!(count("nut M3"), 16);
     assert_eq!(count("thumb screw"), 5);
     assert_eq!(count("screw M2.5"), 12);
-    assert_eq!(count("screw M3 × 5"), 8);
+    assert_eq!(count("screw M3 x 5"), 8);
 }
 
 #[test]
