@@ -20,7 +20,7 @@ for (index = [0 : len(bays) - 1]) {
     if (bay[1] < 0) blank();
     else {
       tray(bay[1]);
-      translate([label_x, -face + label_depth - apart, face_height - above_label - label_base / 2])
+      translate([label_x + label_play, -face + label_depth - apart, face_height - above_label - label_base / 2])
         rotate([90, 0, 0]) label(bay[2]);
     }
 }

@@ -23,7 +23,7 @@ const PICTURE_WIDTH: usize = 1500;
 /// What is made, and where.
 #[derive(Debug, Args)]
 pub struct MountArgs {
-    /// The folder for the STL files [default: mount, beside rack.toml]
+    /// The folder for the STL files [default: printed, beside rack.toml]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// List what would be printed, and make nothing
@@ -76,7 +76,7 @@ pub fn run(call: &Call, args: &MountArgs) -> Result<(), MountError> {
         return Err(MountError::Tight(tight));
     }
     if !args.list {
-        let beside = call.path()?.with_file_name("mount");
+        let beside = call.path()?.with_file_name("printed");
         let meshes = render(&layout, &parts, args.out.as_deref().unwrap_or(&beside))?;
         if let Some(path) = &args.picture {
             draw(&layout, &parts, &meshes, path)?;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::connector::{connector_reach, socket};
 use crate::design::{
-    BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, LABEL_PLAY, MARGIN,
-    OVERLAP, PLATE, PLAY, RACK_HEAD, RAIL_GAP, THUMB_HEAD,
+    BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, LABEL_PLAY, MARGIN, OVERLAP,
+    PLATE, PLAY, RACK_HEAD, RAIL_GAP, THUMB_HEAD,
 };
 use crate::eia310::{HOLE_TO_HOLE, OPENING};
 use crate::layout::{Layout, Posture};

@@ -2,7 +2,7 @@
 //!
 //! x goes to the right from the middle, y back from the front of the frame, z up from the panel's lower edge.
 
-use crate::design::{ABOVE_LABEL, FACE, GUIDE, LABEL, LABEL_BASE, PLAY};
+use crate::design::{ABOVE_LABEL, FACE, GUIDE, LABEL, LABEL_BASE, LABEL_PLAY, PLAY};
 use crate::layout::{Bay, Layout, Posture};
 use crate::mesh::{Mesh, Point, dot};
 use crate::part::{Part, Shape};
@@ -181,7 +181,11 @@ pub fn tray(layout: &Layout, bay: usize, apart: Apart) -> Placement {
 /// Where a label is in its tray.
 fn label(layout: &Layout, apart: Apart) -> Placement {
     let middle = layout.face_height() - ABOVE_LABEL - LABEL_BASE / 2.0;
-    Placement::FACING.shifted([layout.label_x(), LABEL - FACE - apart.labels, middle])
+    Placement::FACING.shifted([
+        layout.label_x() + LABEL_PLAY,
+        LABEL - FACE - apart.labels,
+        middle,
+    ])
 }
 
 #[cfg(test)]
