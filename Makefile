@@ -14,6 +14,8 @@
 # make crash     kill -9 under load, ROUNDS times (50)
 # make rack-soak what the tests do to three nodes, ROUNDS times (10); needs root
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
+# make test-mount  every kind of mount, made as fine as for printing, every pair of neighbours, and what admesh and
+#                  trimesh say of each part
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
@@ -24,7 +26,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -49,8 +51,8 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages bind9-dnsutils dnsmasq-base etcd-server g++ git haproxy iproute2 libnbd-bin nbdkit nftables \
-	    openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go wireguard-tools
+	@.ci/install-packages bind9-dnsutils dnsmasq-base etcd-server fonts-dejavu-core g++ git haproxy iproute2 libnbd-bin nbdkit \
+	    nftables openscad openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go wireguard-tools
 
 lint: test-packages
 	cargo fmt --all --check
@@ -124,3 +126,10 @@ test-clients: build-packages
 	tests/e2e/heavy/build
 	cargo build --locked -p volumed -p s3d
 	cargo test --locked --no-fail-fast -p hayrack-e2e --test clients --test volume -- --ignored --test-threads=2
+
+test-mount: build-packages
+	@.ci/install-packages admesh fonts-dejavu-core openscad python3-venv
+	python3 -m venv $(TARGET)/trimesh
+	$(TARGET)/trimesh/bin/pip install --quiet trimesh networkx scipy
+	MOUNT_PYTHON=$(abspath $(TARGET))/trimesh/bin/python \
+	    cargo test --locked -p rack-mount --test printed -- --ignored --nocapture

@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use crate::call::Call;
 use crate::init::InitArgs;
+use crate::mount::MountArgs;
 use crate::reach::ReachBy;
 use crate::replace::ReplaceArgs;
 use crate::secrets::SecretsArgs;
@@ -49,6 +50,8 @@ pub enum Command {
     Show,
     /// List what to buy, with the budget of power and heat
     Parts,
+    /// Make the parts of the printed mount, as STL, and list them
+    Mount(MountArgs),
     /// Compare what is there with rack.toml, and say what is wrong and what to type
     Check,
     /// Show how every node is, and how full its disks are

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod init;
 mod machine;
+mod mount;
 mod parts;
 mod print;
 mod reach;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::run(call, args)?,
         Command::Show => show::run(call)?,
         Command::Parts => parts::run(call)?,
+        Command::Mount(args) => mount::run(call, args)?,
         Command::Secrets(args) => secrets::run(call, args)?,
         Command::Check => return Ok(check::run(call, &cli.reach)?.into()),
         Command::Status(args) => {

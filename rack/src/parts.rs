@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rack_model::budget::Budget;
 use rack_model::models::Boot;
 use rack_model::{Node, PoeClass, PowerSource, Rack, Watts};
+use rack_mount::{Layout, LayoutError, fasteners};
 use serde::Serialize;
 use volumed_core::size;
 
@@ -18,6 +19,9 @@ pub enum PartsError {
     /// There is no rack.
     #[error("{0}")]
     Open(#[from] OpenError),
+    /// There is no mount for it.
+    #[error("{0}")]
+    Mount(#[from] LayoutError),
     /// It cannot be printed.
     #[error("cannot print the list: {0}")]
     Print(#[from] std::io::Error),
@@ -26,7 +30,7 @@ pub enum PartsError {
 /// `rack parts`
 pub fn run(call: &Call) -> Result<(), PartsError> {
     let rack = call.rack()?;
-    let list = List::of(&rack);
+    let list = List::of(&rack)?;
     Ok(print::answer(call.json, &list, || shown(&rack, &list))?)
 }
 
@@ -47,17 +51,17 @@ struct Part {
 }
 
 impl List {
-    fn of(rack: &Rack) -> Self {
+    fn of(rack: &Rack) -> Result<Self, LayoutError> {
         let budget = rack.budget();
-        Self {
+        Ok(Self {
             heat_btu_per_hour: budget.total().btu_per_hour(),
-            parts: parts(rack),
+            parts: parts(rack)?,
             budget,
-        }
+        })
     }
 }
 
-fn parts(rack: &Rack) -> Vec<Part> {
+fn parts(rack: &Rack) -> Result<Vec<Part>, LayoutError> {
     let mut counted = Counted::default();
     for node in &rack.nodes {
         of_node(node, &mut counted);
@@ -70,7 +74,14 @@ fn parts(rack: &Rack) -> Vec<Part> {
         "patch cable, 0.5 m, Cat 5e or better, to the switch",
     );
     counted.add(1, "patch cable for the uplink, as long as it has to be");
-    counted.0
+    counted.add(1, "printed mount: `rack mount --list` has its parts");
+    for fastener in fasteners(&Layout::new(rack)?) {
+        counted.add(
+            fastener.count,
+            format!("{}, {}", fastener.name, fastener.purpose),
+        );
+    }
+    Ok(counted.0)
 }
 
 fn of_node(node: &Node, counted: &mut Counted) {
@@ -93,29 +104,6 @@ fn of_node(node: &Node, counted: &mut Counted) {
             format!("{}, {}", disk.model.title, size::display(disk.capacity.0)),
         );
         counted.add(1, &disk.model.adapter_part);
-        counted.add(4, disk_screw(&disk.model.name));
-    }
-    let board = model.board();
-    if let Some(hole) = board.hole_mm {
-        counted.add(board.holes_mm.len(), board_screw(hole));
-    }
-}
-
-/// The screw that goes through a hole of that diameter.
-fn board_screw(hole_mm: f64) -> &'static str {
-    if hole_mm < 3.0 {
-        "screw M2.5 x 6, board to tray"
-    } else {
-        "screw M3 x 6, board to tray"
-    }
-}
-
-fn disk_screw(disk: &str) -> &'static str {
-    // SFF-8201 gives 2.5-inch disks four M3 threads at their bottom.
-    if disk == "sata-ssd" {
-        "screw M3 x 4, disk to tray"
-    } else {
-        "screw M2 x 3, disk to adapter"
     }
 }
 
@@ -208,11 +196,12 @@ mod tests {
 
     #[test]
     fn every_node_brings_its_parts() {
-        let list = List::of(&attic());
+        let list = List::of(&attic()).unwrap();
         assert_eq!(count(&list, "Raspberry Pi 5, 8 GB"), 3);
         assert_eq!(count(&list, "PoE+ HAT for Raspberry Pi 5"), 3);
         assert_eq!(count(&list, "2.5-inch SATA SSD"), 3);
         assert_eq!(count(&list, "screw M2.5"), 12);
+        assert_eq!(count(&list, "printed mount"), 1);
         assert_eq!(count(&list, "0.5 m"), 4);
         assert_eq!(count(&list, "8 ports of 802.3at, 120 W"), 1);
     }
@@ -220,7 +209,7 @@ mod tests {
     #[test]
     fn power_and_heat_are_summed() {
         let rack = attic();
-        let text = shown(&rack, &List::of(&rack));
+        let text = shown(&rack, &List::of(&rack).unwrap());
         assert!(text.contains("3 nodes on 802.3at"), "{text}");
         assert!(text.contains("49.5 W"), "{text}");
         // 55.9 W at 3.412 BTU/h.

@@ -77,7 +77,9 @@ pub struct Board {
     pub length_mm: f64,
     /// Along y.
     pub width_mm: f64,
-    /// Middles of the mounting holes, x and y; empty when no source gives them.
+    /// The room that it needs above itself, for what is put on it; a case's height.
+    pub above_mm: f64,
+    /// Middles of the mounting holes, x and y; empty when no source gives them, or when it is in a case.
     #[serde(default)]
     pub holes_mm: Vec<[f64; 2]>,
     /// The holes' diameter.
