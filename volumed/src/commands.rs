@@ -12,6 +12,7 @@ mod node;
 mod replicas;
 mod scrub;
 mod table;
+mod verify;
 mod volume;
 
 pub use cluster::cluster;

@@ -419,7 +419,12 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     table.trim_fmt()
 }
 
-fn columns(header: &[&str], right: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Rows under a header; `right` are the columns that hold numbers.
+pub fn columns(
+    header: &[&str],
+    right: &[usize],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
