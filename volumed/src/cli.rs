@@ -70,7 +70,7 @@ pub enum Command {
         #[command(subcommand)]
         command: MetaCommand,
     },
-    /// The nodes of the cluster: list, remove
+    /// The nodes of the cluster: list, drain, remove
     Node {
         /// What to do with them.
         #[command(subcommand)]

@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod meta;
 mod node;
+mod progress;
 mod replicas;
 mod scrub;
 mod table;

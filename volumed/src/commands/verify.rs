@@ -1,19 +1,15 @@
 //! `volumed volume verify …`
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use volumed_client::admin::{AdminClient, DifferingRange, StartVerification, VerificationInfo};
 
 use super::answer::{client, print};
 use super::error::CommandError;
+use super::progress::Progress;
 use super::table;
 use crate::cli::VerifyArgs;
-
-/// How often the daemon is asked how far it is.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// Has replicas compared and waits for it; fails if some differ, or could not be compared.
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, CommandError> {
@@ -53,21 +49,16 @@ pub async fn verify(args: VerifyArgs) -> Result<ExitCode, CommandError> {
 
 /// Waits until everything is compared; a terminal shows how far it is.
 async fn ended(daemon: &AdminClient, name: &str) -> Result<VerificationInfo, CommandError> {
-    let mut out = std::io::stderr();
-    let shows = out.is_terminal();
+    let mut progress = Progress::begin();
     loop {
         let now = daemon.verification(name).await?;
-        if shows {
-            let (compared, extents) = (now.compared, now.extents);
-            write!(out, "\r\x1b[K{name}: {compared} of {extents} extents")?;
-        }
+        let (compared, extents) = (now.compared, now.extents);
+        progress.show(&format!("{name}: {compared} of {extents} extents"))?;
         if now.ended.is_some() {
-            if shows {
-                write!(out, "\r\x1b[K")?;
-            }
+            progress.end()?;
             return Ok(now);
         }
-        tokio::time::sleep(LOOK).await;
+        progress.pause().await;
     }
 }
 

@@ -135,6 +135,9 @@ pub(crate) struct DrainRecord {
     pub begun: u64,
     /// Bytes that volumes held on the disk then.
     pub held: u64,
+    /// Since its whole node is drained: it ends with that.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub with_node: bool,
 }
 
 /// What the settings say of a disk that they name.
