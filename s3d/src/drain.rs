@@ -1,4 +1,5 @@
-//! `s3d drain`: has this node's server give its buckets to the others, and take none.
+//! `s3d drain`: has this node's server give its buckets to the others, and take none. What the node's disks hold stays:
+//! `volumed node drain` does both.
 
 use std::sync::Arc;
 use std::time::Duration;

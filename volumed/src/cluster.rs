@@ -15,4 +15,4 @@ pub use duties::{Duties, DutiesError};
 pub use entered::{EnterError, Entered};
 pub use founding::{FoundingError, found};
 pub use joining::{JoiningError, join};
-pub use nodes::{Nodes, RemoveNodeError};
+pub use nodes::{DrainNodeError, Nodes, RemoveNodeError};

@@ -9,9 +9,11 @@ mod error;
 mod export;
 mod meta;
 mod node;
+mod progress;
 mod replicas;
 mod scrub;
 mod table;
+mod verify;
 mod volume;
 
 pub use cluster::cluster;

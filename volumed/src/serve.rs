@@ -91,6 +91,7 @@ pub async fn serve(
     let serving = Serving::begin(settings, tls.clone(), entered, store, &volumes).await?;
     volumes.make_daily_copies();
     volumes.scrub_in_background(settings.scrub_settings()).await;
+    volumes.verify_in_background(settings.scrub_rate);
     volumes.drain_in_background(settings.drain_rate).await?;
     let grace = Duration::from_secs(settings.rebuild_after);
     volumes.rebuild_in_background(settings.drain_rate, grace);

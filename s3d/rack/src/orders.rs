@@ -1,5 +1,5 @@
-//! Whether this node shall have no buckets: an operator's order, which outlives restarts, or since the
-//! server stops.
+//! Whether this node shall have no buckets: an operator's order, for buckets or for the whole node, which outlives
+//! restarts, or since the server stops.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,7 +49,7 @@ impl Rack {
         if self.0.ordered.swap(ordered, Ordering::Relaxed) != ordered {
             tracing::info!(drain = ordered, "the operator gave an order");
         }
-        self.set_draining(ordered || self.0.leaving.load(Ordering::Relaxed));
+        self.set_draining(self.wants_none());
         Ok(())
     }
 
@@ -65,6 +65,11 @@ impl Rack {
     /// Takes buckets again, unless an operator ordered otherwise.
     pub fn take_again(&self) {
         self.0.leaving.store(false, Ordering::Relaxed);
-        self.set_draining(self.0.ordered.load(Ordering::Relaxed));
+        self.set_draining(self.wants_none());
+    }
+
+    fn wants_none(&self) -> bool {
+        let why = [&self.0.ordered, &self.0.node_drained, &self.0.leaving];
+        why.into_iter().any(|it| it.load(Ordering::Relaxed))
     }
 }

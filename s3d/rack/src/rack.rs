@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub leaving: AtomicBool,
     /// An operator wants no buckets here.
     pub ordered: AtomicBool,
+    /// The whole node is drained, which volumed was told.
+    pub node_drained: AtomicBool,
     /// What this node says of itself; `None` once it serves no more.
     presence: watch::Sender<Option<Presence>>,
 }
@@ -95,6 +97,7 @@ impl Rack {
             patience,
             leaving: AtomicBool::new(false),
             ordered: AtomicBool::new(false),
+            node_drained: AtomicBool::new(false),
             presence: watch::Sender::new(Some(presence)),
             buckets,
             cluster,

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use volumed_cluster::{Cluster, Registry as _, StoreRegistry};
+use volumed_cluster::{Cluster, Node, Registry as _, StoreRegistry};
 use volumed_meta::MetaStore;
 
 use crate::rack::Rack;
@@ -33,11 +34,20 @@ impl Rack {
             if count % LOOK == 0 {
                 self.read_folder(data);
                 match registry.nodes().await {
-                    Ok(nodes) => self.0.nodes.set_members(nodes.len()),
+                    Ok(nodes) => self.know_nodes(&nodes),
                     Err(error) => tracing::warn!(%error, "the nodes cannot be counted"),
                 }
             }
         }
+    }
+
+    /// A node that is drained is to have no buckets, either.
+    fn know_nodes(&self, nodes: &[Node]) {
+        self.0.nodes.set_members(nodes.len());
+        let own = self.0.cluster.own().node;
+        let own = nodes.iter().find(|node| node.id == own);
+        let drained = own.is_some_and(|node| node.drain.is_some());
+        self.0.node_drained.store(drained, Ordering::Relaxed);
     }
 
     fn read_folder(&self, data: &Path) {

@@ -124,6 +124,7 @@ impl Cluster {
             joined: now,
             signs: true,
             certificates: vec![issued],
+            drain: None,
         };
         folder.write("ca.key", &authority_key)?;
         folder.write("removed.crl", &authority.revoke(&[], now)?)?;

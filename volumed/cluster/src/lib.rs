@@ -34,10 +34,12 @@ pub use join::{
     Unreached, fetch_authority, invite, join, renew, renew_regularly, stay_valid,
 };
 pub use node::{
-    Issued, Node, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,
+    Issued, Node, NodeDrain, NodeName, NodeNameError, Place, PlaceError, Ports, RemovedNode, Serial,
 };
 pub use proof::{Secret, Session, TokenKey};
-pub use registry::{AdmitError, Candidate, Registry, RegistryError, RemoveError, RenewError};
+pub use registry::{
+    AdmitError, Candidate, OrderDrainError, Registry, RegistryError, RemoveError, RenewError,
+};
 pub use store::{StoreRegistry, TokenRecord};
 pub use store_location::{open_store, store_location};
 pub use tls::{PeerTls, peer};

@@ -35,6 +35,18 @@ pub struct Node {
     /// Its certificates that may be valid still, so that they can be revoked.
     #[serde(default)]
     pub certificates: Vec<Issued>,
+    /// That it is to be emptied, if it is: it does so by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<NodeDrain>,
+}
+
+/// The drain of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeDrain {
+    /// When it was begun, in seconds since 1970.
+    pub begun: u64,
+    /// Bytes that volumes held on its disks then.
+    pub held: u64,
 }
 
 /// A node that was removed: whoever shows its key or one of its certificates is refused.

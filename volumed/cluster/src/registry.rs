@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::id::NodeId;
-use crate::node::{Issued, Node, NodeName, Place, PlaceError, RemovedNode};
+use crate::node::{Issued, Node, NodeDrain, NodeName, Place, PlaceError, RemovedNode};
 use crate::proof::TokenKey;
 
 /// A node that asks to be let in. It has proved that it has the key of its id, and the token's secret.
@@ -50,6 +50,13 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Lets a node have the authority's key.
     async fn let_sign(&self, node: NodeId) -> Result<(), RenewError>;
+
+    /// Has a node be emptied, which goes on as it is if it was begun; or, with `None`, be used again.
+    async fn order_drain(
+        &self,
+        node: NodeId,
+        drain: Option<NodeDrain>,
+    ) -> Result<(), OrderDrainError>;
 
     /// Forgets every token.
     async fn forget_tokens(&self) -> Result<(), RegistryError>;
@@ -127,6 +134,17 @@ pub enum AdmitError {
 pub enum RenewError {
     /// It is not in the cluster.
     #[error("no such node is in the cluster; join again with a token")]
+    Unknown,
+    /// Nothing is known.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// Why a node is emptied, or used, as before.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderDrainError {
+    /// It is not in the cluster.
+    #[error("no such node is in the cluster")]
     Unknown,
     /// Nothing is known.
     #[error(transparent)]

@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
 use crate::id::{NodeId, NodeNumber};
-use crate::node::{Issued, Node, RemovedNode, VERSION};
+use crate::node::{Issued, Node, NodeDrain, RemovedNode, VERSION};
 use crate::proof::TokenKey;
-use crate::registry::{AdmitError, Candidate, Registry, RegistryError, RemoveError, RenewError};
+use crate::registry::{
+    AdmitError, Candidate, OrderDrainError, Registry, RegistryError, RemoveError, RenewError,
+};
 
 const NODES: &str = "nodes/";
 const REMOVED: &str = "removed-nodes/";
@@ -134,6 +136,7 @@ impl StoreRegistry {
             joined: now,
             signs: false,
             certificates: vec![candidate.certificate],
+            drain: None,
         };
         Ok((node, same, Some(number)))
     }
@@ -238,6 +241,27 @@ impl Registry for StoreRegistry {
             node.signs = true;
             let puts = vec![put(key.clone(), &node)];
             if let Outcome::Committed(_) = self.0.transact(vec![unchanged(&entry)], puts).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn order_drain(
+        &self,
+        node: NodeId,
+        drain: Option<NodeDrain>,
+    ) -> Result<(), OrderDrainError> {
+        let key = node_key(node);
+        loop {
+            let read = self.read::<Node>(&key).await?;
+            let (entry, mut node) = read.ok_or(OrderDrainError::Unknown)?;
+            if node.drain.is_some() == drain.is_some() {
+                return Ok(());
+            }
+            node.drain = drain;
+            let puts = vec![put(key.clone(), &node)];
+            let changed = self.0.transact(vec![unchanged(&entry)], puts).await;
+            if let Outcome::Committed(_) = changed.map_err(RegistryError::from)? {
                 return Ok(());
             }
         }

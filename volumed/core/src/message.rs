@@ -167,6 +167,15 @@ pub enum Ask {
         /// How many bytes, whole blocks, at most a region.
         length: u32,
     },
+    /// Tell the [sums](crate::sums) that whole blocks should have, without reading the blocks.
+    Sums {
+        /// Where.
+        file: ExtentFile,
+        /// First byte, on a block.
+        offset: u32,
+        /// How many bytes, whole blocks, at most a region.
+        length: u32,
+    },
     /// Make whole blocks what was fetched elsewhere, holes among them; the region is marked dirty (V5).
     Replace {
         /// Where.
@@ -255,6 +264,11 @@ impl Ask {
                 offset,
                 length,
             }
+            | Self::Sums {
+                file,
+                offset,
+                length,
+            }
             | Self::Replace {
                 file,
                 offset,
@@ -293,7 +307,7 @@ pub struct Answer {
     /// Blocks that the head was granted there and that take no space yet.
     pub granted: u64,
     /// The bytes of a read, the [runs](crate::map::runs) of a map, the [chunk](crate::chunk) of a
-    /// fetch, [digests](crate::digest), the [marks](crate::marks) of a replica that promised, the number
+    /// fetch, [digests](crate::digest), sums as u32 each, the [marks](crate::marks) of a replica that promised, the number
     /// of holes as u32, the indices of empty extents as u64 each; empty for everything else.
     pub result: Result<Bytes, ReplicaError>,
 }

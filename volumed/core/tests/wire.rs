@@ -80,6 +80,11 @@ fn copying(kind: Kind, file: ExtentFile) -> Ask {
             offset: 0x40_0000,
             length: 0x40_0000,
         },
+        Kind::Sums => Ask::Sums {
+            file,
+            offset: 0x40_0000,
+            length: 0x40_0000,
+        },
         Kind::Replace => Ask::Replace {
             file,
             offset: 0x8_0000,
@@ -146,7 +151,7 @@ fn sample(kind: Kind) -> Frame {
         },
         Kind::GiveBack => Ask::GiveBack { blocks: 7 },
         Kind::Empty => Ask::Empty,
-        Kind::Receive | Kind::Fetch | Kind::Store | Kind::Digest | Kind::Replace => {
+        Kind::Receive | Kind::Fetch | Kind::Store | Kind::Digest | Kind::Sums | Kind::Replace => {
             copying(kind, file)
         }
         Kind::Create => Ask::Create {
@@ -417,6 +422,11 @@ fn copied() -> impl Strategy<Value = Ask> {
             }
         ),
         (file(), 0..15_000_u32, 1..=1024_u32).prop_map(|(file, first, count)| Ask::Digest {
+            file,
+            offset: first * 4096,
+            length: count * 4096,
+        }),
+        (file(), 0..15_000_u32, 1..=1024_u32).prop_map(|(file, first, count)| Ask::Sums {
             file,
             offset: first * 4096,
             length: count * 4096,

@@ -14,7 +14,7 @@ pub(crate) mod open_extents;
 pub(crate) mod pace;
 mod pool;
 mod pool_disk;
-mod rebuild;
+pub(crate) mod rebuild;
 pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,6 +16,7 @@ mod start;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod view;
 mod volume;
 mod volumes;
@@ -36,6 +37,7 @@ pub use nodes::{NodeView, OwnNode};
 pub use scrub::ScrubSettings;
 pub use store::import::{ImportStoreError, import_store};
 pub use store::restore::{Loss, RestoreError, Restored, restore};
+pub use verify::{Scope, Verification, VerifiedDifference, VerifyVolumeError};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,
     DiskView, DrainState, DrainView, PoolView, ScrubState, ScrubView, StaleView, StoreView,

@@ -4,6 +4,7 @@
 //! were sent; disks, store and answers to clients are dealt with outside of it.
 
 mod checking;
+mod comparing;
 mod copying;
 mod hosted;
 mod in_sync;
@@ -24,12 +25,13 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, oneshot};
 use volumed_core::head::{
-    Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId, ResyncProgress,
+    Comparison, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, RequestId,
+    ResyncProgress,
 };
 use volumed_core::replica::{DiskOpId, DiskResult, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
-    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, Reply, Request,
-    VolumeId,
+    Alloc, ByteCount, DiskId, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, RegionIndex,
+    Reply, Request, VolumeId,
 };
 use volumed_meta::{Compare, MetaStore, StoreError};
 
@@ -65,6 +67,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// What a disk of any node is called, as far as is known.
+    pub fn disk_id(&self, disk: DiskNumber) -> Option<DiskId> {
+        match self.disks.all().get(&disk) {
+            Some(on) => Some(on.disk.id()),
+            None => self.others.as_ref()?.sight().id_of(disk),
+        }
+    }
+
     /// Newer than every extent that was placed before.
     pub async fn now(&self) -> Result<Alloc, StoreError> {
         Ok(Alloc(self.base + self.store.revision().await?))
@@ -104,6 +114,8 @@ struct State {
     scrubbing: BTreeMap<DiskNumber, oneshot::Sender<Option<u32>>>,
     /// Extents that the head copies elsewhere.
     copies: BTreeMap<ExtentIndex, Followed>,
+    /// Who waits for the comparison of a region.
+    comparing: BTreeMap<RegionIndex, oneshot::Sender<Comparison>>,
     /// Disks that are being resynced, and how many regions may differ.
     resyncs: BTreeMap<DiskNumber, u64>,
     /// Stale disks that are being made ready to join.
@@ -150,6 +162,7 @@ impl Machine {
             settled: None,
             scrubbing: BTreeMap::new(),
             copies: BTreeMap::new(),
+            comparing: BTreeMap::new(),
             resyncs: BTreeMap::new(),
             rejoining: BTreeSet::new(),
             noted: BTreeMap::new(),
@@ -354,6 +367,7 @@ impl State {
     fn drop_head(&mut self) {
         let head = self.head.take();
         self.copies.clear();
+        self.comparing.clear();
         self.resyncs.clear();
         self.waiting.clear();
         self.noted.clear();
@@ -432,6 +446,7 @@ impl State {
                 }
                 // Whoever attaches next learns what may be lost (V9).
                 HeadEffect::Lost(_) => ends = true,
+                HeadEffect::Compared(region, found) => self.compared(region, found),
                 HeadEffect::Copy(extent, progress) => self.copied(extent, progress),
                 HeadEffect::Switch(file, to) => {
                     self.placing += 1;

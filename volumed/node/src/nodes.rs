@@ -3,6 +3,7 @@
 mod follow;
 mod heads;
 mod lease;
+mod only;
 pub(crate) mod others;
 mod presence;
 mod sight;
@@ -68,6 +69,10 @@ pub struct NodeView {
     pub free: ByteCount,
     /// Volumes that it serves.
     pub served: u32,
+    /// Disks that are drained cannot be emptied for now.
+    pub drain_waits: bool,
+    /// Disks on which extents may be placed.
+    pub usable: u32,
 }
 
 impl Volumes {
@@ -141,6 +146,8 @@ fn view((id, number, name): (NodeId, NodeNumber, NodeName), presence: &Presence)
         used: ByteCount(disks.iter().map(|disk| disk.used).sum()),
         free: ByteCount(disks.iter().map(|disk| disk.free).sum()),
         served: presence.served,
+        drain_waits: disks.iter().any(|disk| disk.waits),
+        usable: disks.iter().filter(|disk| !disk.draining).count() as u32,
     }
 }
 

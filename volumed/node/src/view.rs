@@ -196,6 +196,16 @@ pub struct DrainView {
     pub time_left: Option<Duration>,
 }
 
+impl DrainView {
+    /// Whether it cannot go on.
+    pub(crate) fn waits(&self) -> bool {
+        match self.state {
+            DrainState::Moving | DrainState::Drained => false,
+            DrainState::WaitingForRoom | DrainState::DiskFailed => true,
+        }
+    }
+}
+
 /// What the drain of a disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainState {

@@ -25,7 +25,7 @@ use crate::name::{Access, OwnerId, VolumeName};
 use crate::store::placements::{self, Placements};
 use crate::store::records::{
     VolumeRecord, damage_prefix, decode, encode, extents_prefix, lost_prefix, name_key,
-    stale_prefix, volume_key,
+    stale_prefix, verified_key, verifying_key, volume_key,
 };
 use crate::view::{Attachment, VolumeView};
 use crate::volume::export::{Export, Session};
@@ -407,6 +407,8 @@ impl Volume {
                 Change::DeletePrefix(stale_prefix(self.id)),
                 Change::DeletePrefix(damage_prefix(self.id)),
                 Change::DeletePrefix(lost_prefix(self.id)),
+                Change::Delete(verifying_key(self.id)),
+                Change::Delete(verified_key(self.id)),
             ];
             match self.node().store.transact(vec![same], changes).await? {
                 Outcome::Committed(_) => {}

@@ -23,6 +23,7 @@ use crate::nodes::{self, OwnNode};
 use crate::scrub::Scrubs;
 use crate::start::start;
 use crate::store::copies::Copies;
+use crate::verify::Verifications;
 use crate::view::{Attachment, DiskSettings, DiskState, DiskView, PoolView, VolumeView};
 use crate::volume::Volume;
 use crate::volume::auto_grow::AutoGrow;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub copies: Copies,
     pub scrubs: Scrubs,
     pub drains: Drains,
+    pub verifications: Verifications,
     /// Held while disks come or go.
     pub disk_turn: tokio::sync::Mutex<()>,
 }
@@ -81,6 +83,7 @@ impl Volumes {
             copies: Copies::default(),
             scrubs: Scrubs::default(),
             drains: Drains::default(),
+            verifications: Verifications::default(),
             disk_turn: tokio::sync::Mutex::default(),
         });
         nodes::begin(&shared);

@@ -6,6 +6,9 @@ use volumed_core::wire::HEADER_SIZE;
 /// What the answer to a map or a promise may hold, in bytes: runs of a whole extent, or marks.
 const MAP: u64 = 128 << 10;
 
+/// Of a block, in bytes.
+const SUM_SIZE: u64 = 4;
+
 /// What an answer without data is taken for, with what a table has of it, in bytes.
 const SHORT: u64 = 128;
 
@@ -14,6 +17,7 @@ pub(crate) fn weight(message: &Message) -> u64 {
     let answer = match &message.ask {
         Ask::Read { length, .. } | Ask::Fetch { length, .. } => u64::from(*length),
         Ask::Map { .. } | Ask::Promise => MAP,
+        Ask::Sums { length, .. } => u64::from(*length) / BLOCK_SIZE * SUM_SIZE,
         Ask::Digest { length, .. } => u64::from(*length) / BLOCK_SIZE * DIGEST_SIZE as u64,
         _ => SHORT,
     };

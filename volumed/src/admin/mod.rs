@@ -12,6 +12,7 @@ mod pool;
 mod refused;
 mod scrub;
 mod store;
+mod verification;
 mod volume;
 
 use std::future::Future;
@@ -81,6 +82,7 @@ fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(document))
         .merge(volume::routes())
+        .merge(verification::routes())
         .merge(pool::routes())
         .merge(disk::routes())
         .merge(scrub::routes())

@@ -14,12 +14,13 @@ use volumed_cluster::{InviteError, TOKEN_LIFE};
 use super::api::Api;
 use super::call::{Body, Nothing, run_to_completion};
 use super::refused::Refused;
-use crate::cluster::{Nodes, RemoveNodeError};
+use crate::cluster::{DrainNodeError, Nodes, RemoveNodeError};
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(remove))
+        .routes(routes!(drain, cancel_drain))
         .routes(routes!(show))
         .routes(routes!(create_token))
 }
@@ -58,6 +59,38 @@ async fn remove(
     let removing = async move { nodes.remove(&name, accept_loss).await };
     run_to_completion(removing).await?;
     Ok(Json(Nothing {}))
+}
+
+/// Have a node give away everything that its disks hold, and the buckets that it serves
+///
+/// Nothing is placed there any more, and extents move to other nodes while clients go on. The node tells how far this is.
+#[utoipa::path(
+    post, path = "/v1/nodes/{name}/drain", operation_id = "drainNode", tag = "nodes",
+    params(("name" = String, Path, description = "What people call it")),
+    responses((status = 200, description = "It is being emptied", body = NodeInfo), Refused)
+)]
+async fn drain(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<NodeInfo>, Refused> {
+    let nodes = api.nodes()?.clone();
+    let draining = async move { nodes.drain(&name).await };
+    Ok(Json(run_to_completion(draining).await?))
+}
+
+/// Have a node be used again; what was moved stays where it is
+#[utoipa::path(
+    delete, path = "/v1/nodes/{name}/drain", operation_id = "cancelNodeDrain", tag = "nodes",
+    params(("name" = String, Path, description = "What people call it")),
+    responses((status = 200, description = "It is used again", body = NodeInfo), Refused)
+)]
+async fn cancel_drain(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<NodeInfo>, Refused> {
+    let nodes = api.nodes()?.clone();
+    let cancelling = async move { nodes.cancel_drain(&name).await };
+    Ok(Json(run_to_completion(cancelling).await?))
 }
 
 /// The cluster that this node is in
@@ -112,14 +145,29 @@ impl From<RemoveNodeError> for Refused {
             | RemoveNodeError::Removal(RemovalError::Remove(RemoveError::Unknown)) => {
                 ErrorCode::NodeNotFound
             }
-            RemoveNodeError::Holds { .. } => ErrorCode::WouldLose,
+            RemoveNodeError::Holds { .. } | RemoveNodeError::WouldLose { .. } => {
+                ErrorCode::WouldLose
+            }
             RemoveNodeError::Own(_)
             | RemoveNodeError::Removal(
                 RemovalError::Majority | RemovalError::Remove(RemoveError::Last),
             ) => ErrorCode::NodeState,
-            RemoveNodeError::Removal(_) | RemoveNodeError::Cluster(_) => {
-                ErrorCode::StoreUnavailable
+            RemoveNodeError::Removal(_)
+            | RemoveNodeError::Cluster(_)
+            | RemoveNodeError::Placements(_) => ErrorCode::StoreUnavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DrainNodeError> for Refused {
+    fn from(error: DrainNodeError) -> Self {
+        use volumed_cluster::OrderDrainError;
+        let code = match &error {
+            DrainNodeError::NotFound(_) | DrainNodeError::Order(OrderDrainError::Unknown) => {
+                ErrorCode::NodeNotFound
             }
+            DrainNodeError::Order(_) | DrainNodeError::Cluster(_) => ErrorCode::StoreUnavailable,
         };
         Self::new(code, error.to_string())
     }

@@ -9,7 +9,7 @@ use volumed_meta::StoreError;
 use volumed_node::{
     AttachError, ChangeDiskError, CreateVolumeError, DeleteVolumeError, DetachError,
     GrowVolumeError, InvalidOwnerId, InvalidVolumeName, LimitVolumeError, RecordError,
-    SetReplicasError, ShowVolumeError,
+    SetReplicasError, ShowVolumeError, VerifyVolumeError,
 };
 
 /// Why a call was refused. Every error of the volumes gets its code in this file.
@@ -122,6 +122,18 @@ impl From<ShowVolumeError> for Refused {
             ShowVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
             ShowVolumeError::Record(error) => record_code(error),
             ShowVolumeError::Store(error) => store_code(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<VerifyVolumeError> for Refused {
+    fn from(error: VerifyVolumeError) -> Self {
+        let code = match &error {
+            VerifyVolumeError::NotFound(_) => ErrorCode::VolumeNotFound,
+            VerifyVolumeError::Never(_) => ErrorCode::NeverVerified,
+            VerifyVolumeError::Record(error) => record_code(error),
+            VerifyVolumeError::Store(error) => store_code(error),
         };
         Self::new(code, error.to_string())
     }

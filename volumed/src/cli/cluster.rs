@@ -18,6 +18,20 @@ pub enum NodeCommand {
         #[command(flatten)]
         call: Call,
     },
+    /// Move everything that a node's disks hold to other nodes, and the buckets that it serves
+    #[command(after_help = AFTER_DRAIN)]
+    Drain {
+        /// The node's name
+        name: String,
+        /// Use it again; what was moved stays where it is
+        #[arg(long)]
+        cancel: bool,
+        /// Show how far it is until nothing is left there
+        #[arg(long, conflicts_with = "cancel")]
+        wait: bool,
+        #[command(flatten)]
+        call: Call,
+    },
     /// Remove a node from the cluster for good
     #[command(after_help = AFTER_REMOVE)]
     Remove {
@@ -30,6 +44,13 @@ pub enum NodeCommand {
         call: Call,
     },
 }
+
+const AFTER_DRAIN: &str = "\
+Clients go on meanwhile. It is obeyed by the node itself, also after restarts, while it runs; `volumed node list` on
+any node shows how far it is. Volumes need as many disks on other nodes as they have replicas. s3d on the node gives
+its buckets to other nodes by itself: `s3d drain` does only that, for work on a node that keeps its data. Volumes that
+other clients have attached there are served on: move those clients. When the node is drained, `volumed node remove`,
+typed on another node, loses nothing.";
 
 const AFTER_REMOVE: &str = "\
 Its key and certificates count no more, and tokens that were not used are forgotten. If it runs etcd, the others

@@ -126,6 +126,7 @@ async fn keep(
         trouble.log(round, &nodes);
         // Also when etcd did not do its part: what was read of the nodes counts.
         nodes.look();
+        nodes.obey().await;
         for removed in nodes.removed() {
             links.refuse(removed);
         }

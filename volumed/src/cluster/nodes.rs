@@ -11,12 +11,15 @@ use volumed_cluster::{
 };
 use volumed_core::size::display;
 use volumed_meta::MetaStore;
-use volumed_node::{NodeView, Volumes};
+use volumed_node::{NodeView, ShowVolumeError, VolumeName, Volumes};
 
 use super::entered::Entered;
 use super::presences::Presences;
 
+mod drain;
 mod health;
+
+pub use drain::DrainNodeError;
 
 /// The nodes of this node's cluster.
 #[derive(Clone)]
@@ -51,7 +54,7 @@ pub enum RemoveNodeError {
     Own(NodeName),
     /// It serves what it holds.
     #[error(
-        "node {name} is up, and its disks hold {} of volumes: drain them first (volumed disk drain), or add \
+        "node {name} is up, and its disks hold {} of volumes: drain it first (volumed node drain {name}), or add \
          --accept-loss to lose what only they hold", display(*.held)
     )]
     Holds {
@@ -60,6 +63,24 @@ pub enum RemoveNodeError {
         /// Bytes.
         held: u64,
     },
+    /// Nobody else has it.
+    #[error(
+        "only node {name} holds extents of {volumes} volumes, {extents} of {volume} among them: start it and drain it \
+         (volumed node drain {name}), or add --accept-loss to lose them for good"
+    )]
+    WouldLose {
+        /// The node.
+        name: NodeName,
+        /// How many volumes have something there alone.
+        volumes: usize,
+        /// One of them.
+        volume: VolumeName,
+        /// How many extents of that one.
+        extents: usize,
+    },
+    /// What is placed where cannot be read.
+    #[error(transparent)]
+    Placements(#[from] ShowVolumeError),
     /// etcd or the registry refused.
     #[error(transparent)]
     Removal(#[from] RemovalError),
@@ -129,17 +150,21 @@ impl Nodes {
         let members = self.memberships().await;
         let views = self.views();
         let nodes = self.cluster.members().nodes;
+        let most = self.volumes.most_replicas();
         let infos = nodes.iter().map(|node| {
             let view = views.iter().find(|view| view.id == node.id);
-            self.info(node, view, members.as_deref())
+            let others = views.iter().filter(|view| view.id != node.id);
+            let usable: u32 = others.map(|view| view.usable).sum();
+            self.info(node, (view, usable >= most.into()), members.as_deref())
         });
         infos.collect()
     }
 
+    /// `room`: whether other nodes have as many disks as some volume needs.
     fn info(
         &self,
         node: &Node,
-        view: Option<&NodeView>,
+        (view, room): (Option<&NodeView>, bool),
         members: Option<&[Membership]>,
     ) -> NodeInfo {
         let here = node.id == self.cluster.own().node;
@@ -168,6 +193,7 @@ impl Nodes {
             used: bytes(|view| view.used.0),
             free: bytes(|view| view.free.0),
             served: view.map_or(0, |view| view.served),
+            drain: drain::info(node, view, room),
         }
     }
 
@@ -194,11 +220,16 @@ impl Nodes {
         }
     }
 
-    /// Removes a node for good: its key and certificates count no more.
-    pub async fn remove(&self, name: &str, accept_loss: bool) -> Result<(), RemoveNodeError> {
+    /// The node of that name, as the store has it now.
+    async fn find(&self, name: &str) -> Result<Option<Node>, ClusterError> {
         self.cluster.refresh(&*self.registry).await?;
         let nodes = self.cluster.members().nodes;
-        let node = nodes.into_iter().find(|node| node.name.to_string() == name);
+        Ok(nodes.into_iter().find(|node| node.name.to_string() == name))
+    }
+
+    /// Removes a node for good: its key and certificates count no more.
+    pub async fn remove(&self, name: &str, accept_loss: bool) -> Result<(), RemoveNodeError> {
+        let node = self.find(name).await?;
         let node = node.ok_or_else(|| RemoveNodeError::NotFound(name.to_owned()))?;
         if node.id == self.cluster.own().node {
             return Err(RemoveNodeError::Own(node.name));
@@ -209,10 +240,27 @@ impl Nodes {
             let (name, held) = (node.name, view.used.0);
             return Err(RemoveNodeError::Holds { name, held });
         }
+        if !accept_loss {
+            self.refuse_to_lose(&node).await?;
+        }
         Box::pin(remove_node(&self.members, &*self.registry, node.id)).await?;
         tracing::info!(node = %node.name, "the node was removed from the cluster");
         self.cluster.refresh(&*self.registry).await?;
         Ok(())
+    }
+
+    /// What only this node's disks hold would be lost.
+    async fn refuse_to_lose(&self, node: &Node) -> Result<(), RemoveNodeError> {
+        let only = self.volumes.held_only_by(node.id).await?;
+        match only.first() {
+            None => Ok(()),
+            Some((volume, extents)) => Err(RemoveNodeError::WouldLose {
+                name: node.name.clone(),
+                volumes: only.len(),
+                volume: volume.clone(),
+                extents: *extents,
+            }),
+        }
     }
 
     /// What is wrong with the cluster.

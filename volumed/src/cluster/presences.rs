@@ -71,6 +71,8 @@ mod tests {
             used: ByteCount(0),
             free: ByteCount(0),
             served: 0,
+            drain_waits: false,
+            usable: 0,
         }
     }
 

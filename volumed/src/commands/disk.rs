@@ -1,14 +1,13 @@
 //! `volumed disk …`
 
-use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use volumed_client::admin::{AddDisk, AdminClient, DiskInfo, DrainState};
 
 use super::answer::{client, print};
 use super::error::CommandError;
+use super::progress::Progress;
 use super::table;
 use crate::cli::DiskCommand;
 
@@ -80,26 +79,18 @@ pub async fn disk(command: DiskCommand) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// How often the daemon is asked how far it is.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Waits until everything is moved, or nobody wants that any more; a terminal shows how far it is.
 async fn drained(daemon: &AdminClient, mut disk: DiskInfo) -> Result<DiskInfo, CommandError> {
-    let mut out = std::io::stderr();
-    let shows = out.is_terminal();
+    let mut progress = Progress::begin();
     while let Some(drain) = disk.drain {
-        if shows {
-            write!(out, "\r\x1b[K{}", table::progress(&drain))?;
-        }
+        progress.show(&table::progress(&drain))?;
         if drain.state == DrainState::Drained {
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        progress.pause().await;
         disk = daemon.show_disk(&disk.id).await?;
     }
-    if shows {
-        writeln!(out)?;
-    }
+    progress.end()?;
     Ok(disk)
 }
 

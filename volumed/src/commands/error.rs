@@ -65,6 +65,9 @@ pub enum CommandError {
     /// None is meant.
     #[error("the pool has no disk {0:?}: volumed disk list shows them all")]
     NoDisk(String),
+    /// It was removed while its drain was waited for.
+    #[error("the node {0} is in the cluster no more")]
+    NodeGone(String),
     /// More than one is meant.
     #[error("the ids of several disks begin with {0:?}: write more of it")]
     SeveralDisks(String),
@@ -100,7 +103,7 @@ impl CommandError {
             Self::Config(_)
             | Self::SeveralDisks(_)
             | Self::Kernel(KernelError::InvalidDevice(_)) => 2,
-            Self::NoDisk(_) | Self::Kernel(KernelError::NotAttached(_)) => 3,
+            Self::NoDisk(_) | Self::NodeGone(_) | Self::Kernel(KernelError::NotAttached(_)) => 3,
             Self::Owned { .. }
             | Self::NotExported(_)
             | Self::Kernel(

@@ -96,6 +96,10 @@ pub fn nodes(nodes: &[NodeInfo]) -> String {
 fn presence(node: &NodeInfo) -> String {
     match node.down_since {
         _ if node.up && node.unreachable.is_some() => "up, no link".to_owned(),
+        _ if node.up && node.drain.is_some_and(|it| it.state == DrainState::Drained) => {
+            "drained".to_owned()
+        }
+        _ if node.up && node.drain.is_some() => "draining".to_owned(),
         _ if node.up => "up".to_owned(),
         Some(since) => format!("down since {}", when(since)),
         None => "down".to_owned(),
@@ -140,6 +144,7 @@ pub fn progress(drain: &DrainInfo) -> String {
         DrainState::Moving => drain.seconds_left.map(|it| format!("{} left", hours(it))),
         DrainState::WaitingForRoom => Some("waiting for room on other disks".to_owned()),
         DrainState::DiskFailed => Some("waiting for a disk that failed".to_owned()),
+        DrainState::Serving => Some("still serving volumes".to_owned()),
         DrainState::Drained => Some("drained".to_owned()),
         DrainState::Unknown => None,
     };
@@ -419,7 +424,12 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     table.trim_fmt()
 }
 
-fn columns(header: &[&str], right: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Rows under a header; `right` are the columns that hold numbers.
+pub fn columns(
+    header: &[&str],
+    right: &[usize],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)

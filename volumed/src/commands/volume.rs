@@ -7,7 +7,7 @@ use volumed_client::admin::{CreateVolume, GrowVolume};
 
 use super::answer::{client, print};
 use super::error::CommandError;
-use super::{attach, export, table};
+use super::{attach, export, table, verify};
 use crate::cli::{PoolCommand, VolumeCommand};
 
 /// Shows the pool.
@@ -50,6 +50,7 @@ pub async fn volume(command: VolumeCommand) -> Result<ExitCode, CommandError> {
             let damage = client(&call).volume_damage(&name).await?;
             print(&call, &damage, || table::damage(&damage))
         }
+        VolumeCommand::Verify(args) => verify::verify(args).await,
         VolumeCommand::Grow {
             name,
             size,

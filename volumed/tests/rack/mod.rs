@@ -68,11 +68,15 @@ impl Node {
         self.folder.path().join("data")
     }
 
+    pub fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
     /// `volumed …` with this node's settings.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = volumed();
         command.args(words).arg("--data").arg(self.data());
-        command.arg("--disk").arg(self.folder.path().join("disk"));
+        command.arg("--disk").arg(self.disk());
         command.stdin(Stdio::null());
         command
     }

@@ -355,6 +355,7 @@ impl Rig {
             HeadEffect::Exclude(_)
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)
+            | HeadEffect::Compared(..)
             | HeadEffect::Lost(_) => {
                 return Err("V4: the last in sync".to_owned());
             }

@@ -361,6 +361,7 @@ impl Rig {
             }
             HeadEffect::Copy(extent, progress) => self.copy_goes(extent, progress)?,
             HeadEffect::Mend(..) => return Err("nothing is lost here".to_owned()),
+            HeadEffect::Compared(..) => return Err("nobody compares".to_owned()),
         }
         Ok(())
     }

@@ -351,7 +351,7 @@ pub(super) fn refusal(status: StatusCode, answer: &[u8]) -> AdminError {
 #[derive(serde::Deserialize)]
 pub(super) struct Empty {}
 
-fn volume_path(name: &str, action: &str) -> String {
+pub(super) fn volume_path(name: &str, action: &str) -> String {
     format!("/v1/volumes/{}{action}", segment(name))
 }
 

@@ -57,6 +57,8 @@ error_codes! {
     NotOwner = 409,
     /// Another node serves the volume.
     ServedElsewhere = 409,
+    /// The volume was never verified.
+    NeverVerified = 404,
     /// No disk has that id.
     DiskNotFound = 404,
     /// The directory is a disk of the pool already.

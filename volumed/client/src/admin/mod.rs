@@ -11,6 +11,7 @@ mod finding;
 mod node;
 mod scrub;
 mod store;
+mod verification;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub use finding::{Finding, Severity};
 pub use node::{ClusterInfo, CreateJoinToken, JoinTokenInfo, NodeInfo, StoreMember};
 pub use scrub::{ScrubInfo, ScrubState};
 pub use store::{BackUpError, StoreCopies, StoreCopy, StoreInfo};
+pub use verification::{DifferingRange, StartVerification, VerificationInfo};
 
 /// Asks for a new volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 
+use super::DrainInfo;
 use super::client::{AdminClient, AdminError, Empty, segment};
 
 /// A node of the cluster, as the node that was asked sees it.
@@ -40,6 +41,9 @@ pub struct NodeInfo {
     pub free: u64,
     /// Volumes that it serves.
     pub served: u32,
+    /// How far it is emptied, if it is.
+    #[serde(default)]
+    pub drain: Option<DrainInfo>,
 }
 
 /// The cluster as a whole.
@@ -105,6 +109,18 @@ impl AdminClient {
         let path = format!("/v1/nodes/{}?accept_loss={accept_loss}", segment(name));
         self.call::<(), Empty>(Method::DELETE, &path, None).await?;
         Ok(())
+    }
+
+    /// Has a node give away everything that its disks hold, and the buckets that it serves.
+    pub async fn drain_node(&self, name: &str) -> Result<NodeInfo, AdminError> {
+        let path = format!("/v1/nodes/{}/drain", segment(name));
+        self.call::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Has a node be used again; what was moved stays where it is.
+    pub async fn cancel_node_drain(&self, name: &str) -> Result<NodeInfo, AdminError> {
+        let path = format!("/v1/nodes/{}/drain", segment(name));
+        self.call::<(), _>(Method::DELETE, &path, None).await
     }
 
     /// The cluster that the node is in.

@@ -36,7 +36,7 @@ impl Extents {
                 *durable |= rules.kept(Rule::MendDurable);
                 None
             }
-            Work::Unplace | Work::Copy(_) | Work::Agree { .. } => None,
+            Work::Unplace | Work::Copy(_) | Work::Agree { .. } | Work::Compare { .. } => None,
         }
     }
 }

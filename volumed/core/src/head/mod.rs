@@ -2,6 +2,7 @@
 //! of the writes, and answers when every in-sync replica has (V3).
 
 mod agree;
+mod compare;
 mod copy;
 mod dirty;
 mod empty;
@@ -31,6 +32,7 @@ use crate::{
 };
 
 use agree::Agreements;
+pub use compare::{Comparison, Depth, Difference};
 use copy::Copies;
 pub use copy::CopyProgress;
 use dirty::Dirty;
@@ -131,6 +133,8 @@ pub enum HeadEvent {
     ResyncOn(DiskNumber),
     /// A replica of the region was found to be damaged: it is to be made good from another (V10).
     Repair(RegionIndex),
+    /// Compare what the in-sync replicas hold of a region; [`HeadEffect::Compared`] follows.
+    Compare(RegionIndex, Depth),
     /// Copy the extent to the disk: the store notes it there as [incoming](crate::placement::Role),
     /// and its files are there and empty. [`HeadEffect::Copy`] follows, and after each further step.
     BeginCopy(ExtentFile, DiskNumber),
@@ -193,6 +197,8 @@ pub enum HeadEffect {
     Lost(DiskNumber),
     /// How the resync of a disk goes.
     Resync(DiskNumber, ResyncProgress),
+    /// What [`HeadEvent::Compare`] found of the region.
+    Compared(RegionIndex, Comparison),
     /// How the copy of an extent goes.
     Copy(ExtentIndex, CopyProgress),
     /// Have the store name the copy on the disk in place of what it was made from;
@@ -412,6 +418,7 @@ impl Head {
             HeadEvent::Included(disk, result) => self.included(disk, result.is_ok(), effects),
             HeadEvent::ResyncOn(disk) => self.resync_on(disk, effects),
             HeadEvent::Repair(region) => self.repair(region),
+            HeadEvent::Compare(region, depth) => self.compare_replicas_of(region, depth, effects),
             HeadEvent::BeginCopy(file, to) => self.begin_copy(file, to, effects),
             HeadEvent::CopyOn(extent) => self.copy_on(extent, effects),
             HeadEvent::Switched(extent, result) => self.switched(extent, result, effects),

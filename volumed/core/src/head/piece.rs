@@ -7,8 +7,12 @@ use bytes::Bytes;
 use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
 use crate::rules::Rule;
-use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, RegionIndex, Reply};
+use crate::{
+    Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, REGION_SIZE, RegionIndex,
+    Reply,
+};
 
+use super::compare::Depth;
 use super::copy::Step;
 use super::order::Blocks;
 use super::round::Then;
@@ -49,11 +53,20 @@ pub(super) enum Work {
         length: u32,
         with: Option<DiskNumber>,
     },
+    /// Finding out whether replicas are equal in a region, which begins at this byte.
+    Compare {
+        offset: u32,
+        depth: Depth,
+    },
 }
 
 impl Work {
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Read { .. } | Self::Map { .. })
+        let looks = matches!(
+            self,
+            Self::Read { .. } | Self::Map { .. } | Self::Compare { .. }
+        );
+        !looks
     }
 
     /// What is not placed reads zero, and need not be placed for this.
@@ -63,7 +76,8 @@ impl Work {
             | Self::Map { .. }
             | Self::Unplace
             | Self::Copy(_)
-            | Self::Agree { .. } => true,
+            | Self::Agree { .. }
+            | Self::Compare { .. } => true,
             Self::Write { clear, .. } => *clear,
             Self::Zero { keep, .. } => !keep,
         }
@@ -140,6 +154,7 @@ impl Piece {
             | Work::Agree { offset, length, .. } => (*offset, *length),
             Work::Write { offset, data, .. } => (*offset, data.len() as u32),
             Work::Copy(Step::Chunk(offset)) => (*offset, CHUNK_SIZE),
+            Work::Compare { offset, .. } => (*offset, REGION_SIZE as u32),
             Work::Unplace | Work::Copy(_) => (0, EXTENT_SIZE as u32),
         };
         (offset.into(), u64::from(offset) + u64::from(length))
@@ -206,6 +221,10 @@ impl Head {
         if let Work::Agree { .. } = piece.work {
             return self.agree(op, effects);
         }
+        if let Work::Compare { depth, .. } = piece.work {
+            piece.stage = Stage::Sent;
+            return self.ask_for_comparison(op, depth, effects);
+        }
         if self.agreements.is_unsure(piece.regions()) {
             return self.complete(op, Err(IoError::Io), effects);
         }
@@ -222,7 +241,11 @@ impl Head {
             return self.place(extent, effects);
         };
         match piece.work {
-            Work::Read { .. } | Work::Map { .. } | Work::Copy(_) | Work::Agree { .. } => {}
+            Work::Read { .. }
+            | Work::Map { .. }
+            | Work::Copy(_)
+            | Work::Agree { .. }
+            | Work::Compare { .. } => {}
             Work::Unplace => {
                 piece.stage = Stage::Sent;
                 let alloc = placement.alloc;
@@ -437,7 +460,7 @@ fn asks(
         },
         Work::Unplace => Ask::Remove { file },
         // Their steps ask by themselves.
-        Work::Copy(_) | Work::Agree { .. } => return Vec::new(),
+        Work::Copy(_) | Work::Agree { .. } | Work::Compare { .. } => return Vec::new(),
     };
     disks.into_iter().map(|disk| (disk, ask.clone())).collect()
 }

@@ -50,6 +50,8 @@ pub(super) enum Then {
     Unmark(BTreeSet<RegionIndex>),
     /// Replicas say what they hold of the blocks of an agreement.
     Digest(OpId),
+    /// Replicas say what they hold of a region that is compared.
+    Compare(OpId),
     /// The replica that is resynced has the marks of an agreement.
     MarkedFor(OpId),
     /// The blocks that some lack are here.
@@ -335,6 +337,7 @@ impl Head {
             Then::Promise => self.promised(answers, effects),
             Then::Digest(piece) => self.digested(piece, answers, effects),
             Then::Replaced(piece) => self.replaced(piece, &answers, effects),
+            Then::Compare(piece) => self.compared(piece, &answers, effects),
             then if then.is_of_all() && others.is_none() => {
                 self.evaluate(op, then, answers, effects);
             }
@@ -376,8 +379,8 @@ impl Head {
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
             Then::Grant => self.space.granted(result.map(|_| ())),
             Then::Holes(piece) => self.space.counted(piece, result),
-            // What a failed disk has no use for, nobody needs. The other two are heard of whole.
-            Then::GaveBack(_) | Then::Promise | Then::Digest(_) => {}
+            // What a failed disk has no use for, nobody needs. The others are heard of whole.
+            Then::GaveBack(_) | Then::Promise | Then::Digest(_) | Then::Compare(_) => {}
             Then::Empty(disk) => self.found_empty(disk, result.ok()),
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);

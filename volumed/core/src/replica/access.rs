@@ -51,6 +51,12 @@ impl Replica {
                 let holes = span.count - crate::sums::allocated(&sums);
                 self.answer(&message, Ok(holes.to_le_bytes().to_vec().into()), effects);
             }
+            Ask::Sums { .. } => {
+                let sums = self.regions.pin(span);
+                self.regions.unpin(span);
+                let sums: Vec<u8> = sums.into_iter().flat_map(u32::to_le_bytes).collect();
+                self.answer(&message, Ok(sums.into()), effects);
+            }
             Ask::Fetch { .. } => self.fetch(file, span, message, effects),
             Ask::Store { .. } => self.store(file, span, message, effects),
             Ask::Digest { .. } => self.digest(file, span, message, effects),

@@ -297,6 +297,7 @@ impl Replica {
             | Ask::Fetch { .. }
             | Ask::Store { .. }
             | Ask::Digest { .. }
+            | Ask::Sums { .. }
             | Ask::Replace { .. }
             | Ask::Write { .. }
             | Ask::Zero { .. } => self.touch(message, effects),

@@ -76,6 +76,8 @@ kinds! {
     Replace = 21,
     /// [`Ask::Create`]: flags u8 (1 missing), list of files.
     Create = 22,
+    /// [`Ask::Sums`]: file, offset u32, length u32.
+    Sums = 23,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
@@ -109,6 +111,7 @@ impl Kind {
             Ask::Digest { .. } => Self::Digest,
             Ask::Replace { .. } => Self::Replace,
             Ask::Create { .. } => Self::Create,
+            Ask::Sums { .. } => Self::Sums,
         }
     }
 

@@ -87,7 +87,22 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         Kind::Receive => Ask::Receive { file: file(body)? },
         Kind::Fetch => fetch(body)?,
         Kind::Store => store(body)?,
-        Kind::Digest => digest(body)?,
+        Kind::Digest => {
+            let (file, offset, length) = blocks_of_region(body)?;
+            Ask::Digest {
+                file,
+                offset,
+                length,
+            }
+        }
+        Kind::Sums => {
+            let (file, offset, length) = blocks_of_region(body)?;
+            Ask::Sums {
+                file,
+                offset,
+                length,
+            }
+        }
         Kind::Replace => replace(body)?,
         Kind::Create => {
             let [missing] = flags(body, [MISSING])?;
@@ -148,17 +163,6 @@ fn store(body: &mut Bytes) -> Result<Ask, WireError> {
     })
 }
 
-fn digest(body: &mut Bytes) -> Result<Ask, WireError> {
-    let (file, offset, length) = part(body)?;
-    whole_blocks(offset, length)?;
-    valid(u64::from(length) <= REGION_SIZE)?;
-    Ok(Ask::Digest {
-        file,
-        offset,
-        length,
-    })
-}
-
 fn replace(body: &mut Bytes) -> Result<Ask, WireError> {
     let (file, offset, length) = blocks_of_chunk(body)?;
     Ok(Ask::Replace {
@@ -185,6 +189,14 @@ fn zero(body: &mut Bytes) -> Result<Ask, WireError> {
 fn whole_blocks(offset: u32, length: u32) -> Result<(), WireError> {
     let block = BLOCK_SIZE as u32;
     valid(offset.is_multiple_of(block) && length.is_multiple_of(block))
+}
+
+/// As many blocks as a region has, at most.
+fn blocks_of_region(body: &mut Bytes) -> Result<(ExtentFile, u32, u32), WireError> {
+    let (file, offset, length) = part(body)?;
+    whole_blocks(offset, length)?;
+    valid(u64::from(length) <= REGION_SIZE)?;
+    Ok((file, offset, length))
 }
 
 /// The blocks of a chunk.

@@ -59,7 +59,8 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
         | Ask::Map { .. }
         | Ask::Holes { .. }
         | Ask::Fetch { .. }
-        | Ask::Digest { .. } => put_part_of(ask, body),
+        | Ask::Digest { .. }
+        | Ask::Sums { .. } => put_part_of(ask, body),
         &Ask::Write {
             file,
             offset,

@@ -64,6 +64,25 @@ impl Volumes {
     /// Places nothing more on a disk and moves what it holds to the others, over restarts. Answers once
     /// this is recorded; nothing happens if it is being done already.
     pub async fn drain_disk(&self, id: DiskId) -> Result<DiskView, ChangeDiskError> {
+        self.drain_one(id, false).await
+    }
+
+    /// Drains every disk of this node, since the node is to be emptied; or, if it is to be used again, ends what
+    /// was begun for that. To be called again and again: disks may come.
+    pub async fn drain_with_node(&self, wanted: bool) -> Result<(), ChangeDiskError> {
+        for on in self.shared.node.disks.all().values() {
+            match self.shared.drains.record(on.number) {
+                None if wanted => self.drain_one(on.disk.id(), true).await.map(drop)?,
+                Some(record) if record.with_node && !wanted => {
+                    self.cancel_drain(on.disk.id()).await.map(drop)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn drain_one(&self, id: DiskId, with_node: bool) -> Result<DiskView, ChangeDiskError> {
         let _turn = self.shared.disk_turn.lock().await;
         if self.stopping() {
             return Err(ChangeDiskError::Stopping);
@@ -75,6 +94,7 @@ impl Volumes {
             let drain = DrainRecord {
                 begun: now(),
                 held: on.disk.space().used().0,
+                with_node,
             };
             let noted = |record: &mut DiskRecord| record.drain = Some(drain);
             change_record(&*node.store, id, &[], noted).await?;

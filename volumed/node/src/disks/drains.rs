@@ -93,6 +93,12 @@ impl Drains {
         }
     }
 
+    /// What the store has of the drain of a disk, if anybody wants that.
+    pub fn record(&self, disk: DiskNumber) -> Option<DrainRecord> {
+        let state = self.state.lock();
+        state.wanted.get(&disk).map(|drain| drain.record)
+    }
+
     pub fn is_wanted(&self, disk: DiskNumber) -> bool {
         self.since(disk).is_some()
     }
@@ -106,7 +112,11 @@ mod tests {
     fn a_disk_has_one_task_also_when_it_is_drained_again_at_once() {
         let (drains, disk) = (Drains::default(), DiskNumber(3));
         let drain = || Drain {
-            record: DrainRecord { begun: 0, held: 0 },
+            record: DrainRecord {
+                begun: 0,
+                held: 0,
+                with_node: false,
+            },
             state: DrainState::Moving,
             since: (Instant::now(), 0),
         };

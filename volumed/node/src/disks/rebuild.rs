@@ -148,7 +148,8 @@ async fn of_unserved(
     done
 }
 
-fn is_first(shared: &Shared, placements: &Placements) -> bool {
+/// Whether this node is the first of those that hold something of a volume: it does what nobody else does.
+pub(crate) fn is_first(shared: &Shared, placements: &Placements) -> bool {
     let here = shared.node.disks.all();
     let mut holders: BTreeSet<DiskNumber> = BTreeSet::new();
     for placed in placements.placed.values() {

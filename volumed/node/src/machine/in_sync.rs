@@ -105,17 +105,12 @@ impl Machine {
 
     /// Disks that lack something of the volume, as far as its head knows, and how much.
     pub fn stale_views(&self) -> Vec<StaleView> {
-        let pool = self.node.disks.all();
-        let others = self.node.others.as_ref();
         let state = self.state.lock();
         let Some(head) = &state.head else {
             return Vec::new();
         };
         let of_disk = |disk: DiskNumber| StaleView {
-            disk: match pool.get(&disk) {
-                Some(on) => Some(on.disk.id()),
-                None => others.and_then(|others| others.sight().id_of(disk)),
-            },
+            disk: self.node.disk_id(disk),
             left: state
                 .resyncs
                 .get(&disk)

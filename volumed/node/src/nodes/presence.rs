@@ -33,6 +33,9 @@ pub(crate) struct PresentDisk {
     /// It is to be emptied.
     #[serde(default)]
     pub draining: bool,
+    /// That cannot go on: there is no room elsewhere, or a disk failed.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 impl PresentDisk {
@@ -53,7 +56,7 @@ impl PresentDisk {
         let much = self.capacity / 100;
         let same = self.number == other.number && self.id == other.id;
         !same
-            || self.draining != other.draining
+            || (self.draining, self.waits) != (other.draining, other.waits)
             || self.capacity != other.capacity
             || (self.free == 0) != (other.free == 0)
             || self.free.abs_diff(other.free) > much

@@ -195,6 +195,7 @@ mod tests {
             joined: 0,
             signs: false,
             certificates: Vec::new(),
+            drain: None,
         }
     }
 

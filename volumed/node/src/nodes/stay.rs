@@ -119,6 +119,7 @@ impl Shared {
                 used: view.used.0,
                 free: if usable { view.free.0 } else { 0 },
                 draining: view.drain.is_some(),
+                waits: view.drain.is_some_and(|drain| drain.waits()),
             }
         });
         let served = self.all().into_iter().filter(|it| it.machine.has_head());

@@ -18,6 +18,8 @@
 //! | `stale/<volume>/<number>` | [`StaleRecord`] as JSON: the disk may lack what was acknowledged |
 //! | `scrub/<number>` | [`ScrubRecord`] as JSON: how far the disk is scrubbed |
 //! | `lost/<volume>/<extent>` | [`LostRecord`] as JSON: what is lost of an extent that was placed anew |
+//! | `verifying/<volume>` | [`VerificationRecord`] as JSON: what is to be done, and how far it is |
+//! | `verified/<volume>` | [`VerificationRecord`] as JSON: the last one that came to its end |
 //! | `damage/<volume>/<number>` | [`DamageRecord`] as JSON: what the disk does not hold as it was written |
 
 use std::collections::BTreeMap;
@@ -44,6 +46,7 @@ pub(crate) const DISKS: &[u8] = b"disks/";
 pub(crate) const DISK_COUNTER: &[u8] = b"disk-counter";
 pub(crate) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(crate) const SCRUB: &[u8] = b"scrub/";
+pub(crate) const VERIFYING: &[u8] = b"verifying/";
 pub(crate) const DAMAGE: &[u8] = b"damage/";
 pub(crate) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(crate) const STORE_GENERATION: &[u8] = b"store/generation";
@@ -132,6 +135,9 @@ pub(crate) struct DrainRecord {
     pub begun: u64,
     /// Bytes that volumes held on the disk then.
     pub held: u64,
+    /// Since its whole node is drained: it ends with that.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub with_node: bool,
 }
 
 /// What the settings say of a disk that they name.
@@ -170,6 +176,56 @@ pub(crate) struct ScrubRecord {
     pub ended: Option<u64>,
     /// When the disk was first here.
     pub since: u64,
+}
+
+/// A verification of a volume's replicas. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerificationRecord {
+    pub version: u32,
+    /// Blocks are read, and not only their checksums.
+    pub deep: bool,
+    /// What differs is made equal.
+    pub repair: bool,
+    pub begun: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<u64>,
+    /// The extent to go on at.
+    #[serde(default)]
+    pub next: u64,
+    /// How many extents there were at the last look.
+    #[serde(default)]
+    pub total: u64,
+    /// How many were compared, or could not be.
+    #[serde(default)]
+    pub compared: u64,
+    /// How many of them have fewer than two replicas in sync.
+    #[serde(default)]
+    pub alone: u64,
+    /// Regions of which a replica did not say what it holds.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Blocks that differ.
+    #[serde(default)]
+    pub differing: u64,
+    /// How many of these were made equal.
+    #[serde(default)]
+    pub repaired: u64,
+    /// Where they differ, the first ones.
+    #[serde(default)]
+    pub differences: Vec<DifferenceRecord>,
+}
+
+/// Blocks of an extent in which replicas differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DifferenceRecord {
+    pub extent: u64,
+    /// Blocks of 4 KiB, counted from the extent's start.
+    pub first: u32,
+    pub count: u32,
+    /// The numbers of the disks that hold something else than the nearest one.
+    pub disks: Vec<u16>,
+    /// What they hold does not match its checksums.
+    pub damaged: bool,
 }
 
 /// Blocks of one extent that were lost with the disks that held it, and were not written whole since it
@@ -232,6 +288,14 @@ pub(crate) fn stale_key(volume: VolumeId, disk: DiskNumber) -> Vec<u8> {
 
 pub(crate) fn scrub_key(disk: DiskNumber) -> Vec<u8> {
     format!("scrub/{disk}").into_bytes()
+}
+
+pub(crate) fn verifying_key(volume: VolumeId) -> Vec<u8> {
+    format!("verifying/{volume}").into_bytes()
+}
+
+pub(crate) fn verified_key(volume: VolumeId) -> Vec<u8> {
+    format!("verified/{volume}").into_bytes()
 }
 
 pub(crate) fn lost_prefix(volume: VolumeId) -> Vec<u8> {

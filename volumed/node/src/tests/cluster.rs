@@ -69,6 +69,7 @@ pub(super) async fn start_node_on(
         joined: 0,
         signs: false,
         certificates: Vec::new(),
+        drain: None,
     };
     Running {
         volumes,

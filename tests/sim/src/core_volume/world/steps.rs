@@ -153,6 +153,7 @@ impl World {
                 ref other @ (HeadEffect::Exclude(_)
                 | HeadEffect::Include(_)
                 | HeadEffect::Resync(..)
+                | HeadEffect::Compared(..)
                 | HeadEffect::Lost(_)) => {
                     return Err(format!("V4: the last in sync: {other:?}"));
                 }
