@@ -5,7 +5,7 @@
 
 use hayrack_sim::core_volume::{Broken, move_extents};
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 150;
 const LIVES: u32 = 4;
 
 fn number(name: &str) -> Option<u64> {
