@@ -62,8 +62,13 @@ fn a_node_that_falls_back_stops_the_update() {
         ],
     );
     assert!(!site.read("state/log").contains("node-3"));
-    // Once it is cured, the same command goes on with it.
+    // Until its server takes buckets, the rack is not whole; then the same command goes on with it.
     std::fs::remove_file(site.path("state/node-2/bad")).unwrap();
+    assert_has(
+        &site.rack(&UPDATE).with(1),
+        &["not whole", "node-2: It gives its buckets away."],
+    );
+    std::fs::remove_file(site.path("state/node-2/drained")).unwrap();
     assert_has(
         &site.rack(&UPDATE).with(0),
         &["node-1: has version 2 already", "All 3 nodes run version 2"],
