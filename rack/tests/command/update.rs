@@ -40,6 +40,19 @@ fn nodes_are_updated_one_after_the_other() {
 }
 
 #[test]
+fn what_the_web_has_the_nodes_fetch_themselves() {
+    let site = with_update();
+    site.write("state/manifest", &site.read("new/update.toml"));
+    let url = "https://example.org/2/update.toml";
+    assert_has(
+        &site.rack(&["update", url, "--patience", "0"]).with(0),
+        &["All 3 nodes run version 2"],
+    );
+    assert_eq!(site.read("state/node-3/source"), format!("{url}\n"));
+    assert!(!site.path("state/node-3/root.img").exists());
+}
+
+#[test]
 fn what_is_updated_is_passed_over() {
     let site = with_update();
     site.set("node-1", "version", "2");
