@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::init::InitArgs;
 use crate::reach::ReachBy;
 use crate::replace::ReplaceArgs;
+use crate::router::RouterArgs;
 use crate::secrets::SecretsArgs;
 use crate::status::StatusArgs;
 use crate::update::UpdateArgs;
@@ -57,6 +58,8 @@ pub enum Command {
     Update(UpdateArgs),
     /// Have another machine take the place of a node
     Replace(ReplaceArgs),
+    /// Write the router's configuration, and that of a rented machine in front of it, to a folder
+    Router(RouterArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

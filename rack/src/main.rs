@@ -9,6 +9,7 @@ mod parts;
 mod print;
 mod reach;
 mod replace;
+mod router;
 mod secrets;
 mod show;
 mod status;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::run(call, args)?,
         Command::Show => show::run(call)?,
         Command::Parts => parts::run(call)?,
+        Command::Router(args) => router::run(call, args)?,
         Command::Secrets(args) => secrets::run(call, args)?,
         Command::Check => return Ok(check::run(call, &cli.reach)?.into()),
         Command::Status(args) => {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::site::{NO_TUNNEL, NODES, RENTED, Site, UPLINK, WORLD, until};
 
 const NAME: &str = "photos.s3.example.org";
+const WORLD_V6: &str = "2001:db8::1";
+const UPLINK_V6: &str = "2001:db8::2";
 /// Beyond all that runs here.
 const PORTS: u16 = 12_000;
 
@@ -37,6 +39,13 @@ impl Site {
     fn route_inwards(&self) -> anyhow::Result<()> {
         let route = format!("route add 10.77.0.0/24 via {UPLINK}");
         self.machines.ip("world", &route)
+    }
+
+    /// Gives the router the address of IPv6 that an uplink may have.
+    fn uplink_has_ipv6(&self) -> anyhow::Result<()> {
+        let address = |address, device| format!("addr add {address}/64 dev {device} nodad");
+        self.machines.ip("world", &address(WORLD_V6, "eth0"))?;
+        self.machines.ip("router", &address(UPLINK_V6, "wan0"))
     }
 }
 
@@ -119,4 +128,8 @@ fn tls_can_end_at_the_router_which_names_the_client_and_its_tls() {
     site.route_inwards().unwrap();
     assert_eq!(site.open_ports("world", UPLINK, PORTS).unwrap(), "443");
     assert_eq!(site.open_ports("world", "10.77.0.11", PORTS).unwrap(), "");
+    site.uplink_has_ipv6().unwrap();
+    let answer = site.ask("world", UPLINK_V6, NAME).unwrap();
+    assert!(said_by(&answer, "client", WORLD_V6), "{answer}");
+    assert_eq!(site.open_ports("world", UPLINK_V6, PORTS).unwrap(), "443");
 }
