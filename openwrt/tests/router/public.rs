@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::machines::can_be_made;
 use crate::site::{NO_TUNNEL, NODES, RENTED, Site, UPLINK, WORLD, until};
 
 const NAME: &str = "photos.s3.example.org";
@@ -62,6 +63,9 @@ fn said_by(answer: &str, what: &str, value: &str) -> bool {
 
 #[test]
 fn the_world_reaches_ready_nodes_through_the_tunnel_and_nothing_else() {
+    if !can_be_made() {
+        return;
+    }
     let mut site = serving(&[], 443, true).unwrap();
     site.start_rented().unwrap();
     site.until_serving(RENTED, 3);
@@ -107,6 +111,9 @@ fn the_world_reaches_ready_nodes_through_the_tunnel_and_nothing_else() {
 
 #[test]
 fn tls_can_end_at_the_router_which_names_the_client_and_its_tls() {
+    if !can_be_made() {
+        return;
+    }
     let site = serving(
         &[NO_TUNNEL, ("tls = \"nodes\"", "tls = \"router\"")],
         9000,
