@@ -124,13 +124,12 @@ fn files(rack: &Rack, rendered: &Rendered) -> Vec<(String, String, u32)> {
 }
 
 fn check_empty(folder: &Path) -> Result<(), RouterError> {
-    match fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_some() => {
-            Err(RouterError::NotEmpty(folder.to_owned()))
-        }
-        // Whatever else is in the way is met when the first file is written.
-        _ => Ok(()),
+    // Whatever else is in the way is met when the first file is written.
+    let has_entries = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if has_entries {
+        return Err(RouterError::NotEmpty(folder.to_owned()));
     }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
