@@ -10,10 +10,9 @@ use crate::uci::{Config, Quoted, Section};
 
 pub fn config(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Config, Missing> {
     let variables = secrets.variables(SecretName::AcmeDns)?;
-    // A shell reads these before they are the hook's environment.
     let credentials = variables
         .into_iter()
-        .map(|(name, value)| format!("{name}={}", Quoted(value)));
+        .map(|(name, value)| format!("{name}={}", for_shell(value)));
     Ok(Config::default()
         .with(Section::new("acme").option("account_email", acme.email.as_str()))
         .with(
@@ -26,4 +25,14 @@ pub fn config(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Config, Mis
                 .option("dns", acme.dns.as_str())
                 .list("credentials", credentials),
         ))
+}
+
+/// A shell reads credentials before they are the hook's environment.
+fn for_shell(value: &str) -> String {
+    let means_itself = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,+=@%".contains(&byte);
+    if value.bytes().all(means_itself) {
+        value.to_owned()
+    } else {
+        Quoted(value).to_string()
+    }
 }

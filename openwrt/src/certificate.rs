@@ -7,7 +7,7 @@ use crate::file::{File, Mode};
 use crate::hosts::{certified, nodes_end_tls};
 use crate::secrets::{Missing, SecretName, Secrets};
 
-/// The program of the nodes that takes a certificate: `accept-certificate FILE GROUP COMMAND…`. On an image it is
+/// The program of the nodes that takes a certificate: `accept-certificate FILE GROUP COMMAND…`. It has to be
 /// `/usr/lib/hayrack/accept-certificate`.
 pub const ACCEPT_CERTIFICATE: &str = include_str!("scripts/accept-certificate");
 
@@ -23,8 +23,7 @@ esac
 
 const PUSH: &str = "/usr/lib/hayrack/push-certificate";
 
-/// The line of root's `authorized_keys` on a node, for the public half of the secret `certificate-key`. It goes with
-/// `PermitRootLogin forced-commands-only`.
+/// The line of root's `authorized_keys` on a node, for the public half of the secret `certificate-key`.
 pub fn authorized_key(public_key: &str) -> String {
     format!(
         "restrict,command=\"/usr/lib/hayrack/accept-certificate /etc/hayrack/tls.pem hayrack \

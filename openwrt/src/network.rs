@@ -83,16 +83,17 @@ fn wan_ipv6(wan: &Wan) -> Option<Section> {
 
 /// The router's address in the tunnel: the second, as the rented machine's is the first.
 pub fn tunnel_address(tunnel: &Tunnel) -> Ipv4Addr {
-    nth_address(tunnel.network, 2)
+    host(tunnel.network, 1)
 }
 
 /// The rented machine's address in the tunnel.
 pub fn rented_address(tunnel: &Tunnel) -> Ipv4Addr {
-    nth_address(tunnel.network, 1)
+    host(tunnel.network, 0)
 }
 
-fn nth_address(network: Ipv4Net, n: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(network.network()) + n)
+/// The model has checked that there are two.
+fn host(network: Ipv4Net, index: usize) -> Ipv4Addr {
+    network.hosts().nth(index).unwrap_or(network.addr())
 }
 
 /// The tunnel takes packets from anywhere, since those of clients come through it with their own

@@ -106,6 +106,20 @@ fn only_the_tunnel_is_open_where_there_is_one() {
 }
 
 #[test]
+fn the_tunnel_has_two_ends_in_a_network_of_any_size() {
+    for (network, router, rented) in [
+        ("10.9.0.0/30", "10.9.0.2/30", "10.9.0.1/30"),
+        ("10.9.0.4/31", "10.9.0.5/31", "10.9.0.4/31"),
+    ] {
+        let rendered = render_all(&[("10.9.0.0/30", network)]);
+        let own = text(&rendered.router, "etc/config/network");
+        assert!(own.contains(&format!("list addresses '{router}'")), "{own}");
+        let other = text(&rendered.rented, "etc/wireguard/hayrack.conf");
+        assert!(other.contains(&format!("Address = {rented}")), "{other}");
+    }
+}
+
+#[test]
 fn packages_are_those_that_the_files_need() {
     let packages = |replacements: &[(&str, &str)]| render_all(replacements).build.packages;
     let all = packages(&[]);

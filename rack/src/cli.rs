@@ -8,6 +8,7 @@ use crate::init::InitArgs;
 use crate::mount::MountArgs;
 use crate::reach::ReachBy;
 use crate::replace::ReplaceArgs;
+use crate::router::RouterArgs;
 use crate::secrets::SecretsArgs;
 use crate::status::StatusArgs;
 use crate::update::UpdateArgs;
@@ -60,6 +61,8 @@ pub enum Command {
     Update(UpdateArgs),
     /// Have another machine take the place of a node
     Replace(ReplaceArgs),
+    /// Write the router's configuration, and that of a rented machine in front of it, to a folder
+    Router(RouterArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

@@ -10,6 +10,7 @@ mod parts;
 mod print;
 mod reach;
 mod replace;
+mod router;
 mod secrets;
 mod show;
 mod status;
@@ -51,6 +52,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Show => show::run(call)?,
         Command::Parts => parts::run(call)?,
         Command::Mount(args) => mount::run(call, args)?,
+        Command::Router(args) => router::run(call, args)?,
         Command::Secrets(args) => secrets::run(call, args)?,
         Command::Check => return Ok(check::run(call, &cli.reach)?.into()),
         Command::Status(args) => {

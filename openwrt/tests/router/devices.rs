@@ -1,6 +1,8 @@
 //! `network`, as `ip` and `wg` are told it.
 
-use anyhow::bail;
+use std::fmt::Write as _;
+
+use anyhow::{bail, ensure};
 
 use crate::uci::Section;
 
@@ -83,7 +85,7 @@ fn peer(section: &Section, devices: &mut Devices) -> anyhow::Result<()> {
         "allowed_ips",
         "route_allowed_ips",
     ])?;
-    anyhow::ensure!(
+    ensure!(
         !section.flag("route_allowed_ips"),
         "all routes would go into the tunnel"
     );
@@ -91,14 +93,15 @@ fn peer(section: &Section, devices: &mut Devices) -> anyhow::Result<()> {
         bail!("a peer without its interface");
     };
     let allowed: Vec<_> = section.list("allowed_ips").collect();
-    *config += &format!(
+    write!(
+        config,
         "[Peer]\nPublicKey = {}\nEndpoint = {}:{}\nPersistentKeepalive = {}\nAllowedIPs = {}\n",
         section.wanted("public_key")?,
         section.wanted("endpoint_host")?,
         section.wanted("endpoint_port")?,
         section.wanted("persistent_keepalive")?,
         allowed.join(", "),
-    );
+    )?;
     Ok(())
 }
 

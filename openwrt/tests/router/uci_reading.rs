@@ -8,11 +8,15 @@ use proptest::prelude::*;
 use rack_model::Rack;
 use serde_json::Value;
 
-use crate::site::file;
+use crate::site::{NO_TUNNEL, file};
 use crate::uci::parse;
 
 fn rendered(secrets: &Secrets) -> Vec<openwrt::File> {
-    let rack = Rack::parse("rack.toml", include_str!("rack.toml")).expect("it is a rack");
+    rendered_from(include_str!("rack.toml"), secrets)
+}
+
+fn rendered_from(rack: &str, secrets: &Secrets) -> Vec<openwrt::File> {
+    let rack = Rack::parse("rack.toml", rack).expect("it is a rack");
     let rendered = openwrt::render(&rack, secrets);
     rendered.expect("all secrets are there").router
 }
@@ -55,7 +59,8 @@ fn every_file_is_read_back() {
     }
 }
 
-/// Another reader of OpenWrt's configuration, written by others.
+/// Another reader of OpenWrt's configuration, written by others. It reads no quotes within a value, and no WireGuard
+/// without a port.
 #[test]
 #[ignore = "`make router` runs it: netjsonconfig has to be installed"]
 fn netjsonconfig_reads_the_same() {
@@ -67,7 +72,9 @@ fn netjsonconfig_reads_the_same() {
     let python = std::env::var_os("HAYRACK_NETJSONCONFIG").expect("make router sets it");
     let mut read = Command::new(python);
     read.arg(script);
-    for file in rendered(&secrets("it's")) {
+    let (tunnel, none) = NO_TUNNEL;
+    let rack = include_str!("rack.toml").replace(tunnel, none);
+    for file in rendered_from(&rack, &secrets("x")) {
         if let Some(name) = file.path.strip_prefix("etc/config/") {
             let path = folder.path().join(name);
             std::fs::write(&path, &file.text).unwrap();
@@ -83,14 +90,13 @@ fn netjsonconfig_reads_the_same() {
     };
     assert_eq!(interface("lan")["addresses"][0]["address"], "10.77.0.1");
     assert_eq!(interface("lan")["addresses"][0]["mask"], 24);
-    assert_eq!(interface("tunnel")["type"], "wireguard");
+    assert_eq!(interface("wan")["addresses"][0]["gateway"], "198.51.100.1");
     assert_eq!(read["general"]["hostname"], "attic-router");
     // What it has no word of its own for, it keeps as it is.
     let hosts = read["dhcp"].as_array().unwrap();
     let host = hosts.iter().find(|it| it["name"] == "node-2").unwrap();
     assert_eq!(host["ip"], "10.77.0.12");
-    let token = &read["acme"][1]["credentials"][0];
-    assert_eq!(token, r"TOKEN='it'\''s'");
+    assert_eq!(read["acme"][1]["credentials"][0], "TOKEN=x");
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 mod check;
 mod describe;
 mod replace;
+mod router;
 mod secrets;
 mod site;
 mod status;

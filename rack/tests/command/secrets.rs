@@ -9,7 +9,7 @@ use age::x25519::Identity;
 use crate::site::{Site, assert_has};
 
 /// Gives the rack's operator that recipient, and keeps the identity as a file of that name.
-fn enter(site: &Site, file: &str) {
+pub fn enter(site: &Site, file: &str) {
     let identity = Identity::generate();
     site.write(file, identity.to_string().expose_secret());
     let recipient = identity.to_public();
@@ -23,7 +23,7 @@ fn enter(site: &Site, file: &str) {
     site.write("rack.toml", &(lines.join("\n") + "\n"));
 }
 
-fn set(site: &Site, name: &str, secret: &str) {
+pub fn set(site: &Site, name: &str, secret: &str) {
     site.write("typed", secret);
     let input = File::open(site.path("typed")).expect("it was just written");
     site.rack_with(&["secrets", "set", name], input.into())
