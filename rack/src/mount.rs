@@ -1,6 +1,6 @@
 //! `rack mount`: the parts of the printed mount, and what holds them together.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -198,7 +198,7 @@ impl Tray {
             board,
             standoffs: standoffs(&load, &board),
             ssd,
-            openings: openings(&load, &board, bay_height),
+            openings: openings(&load, &board, width, bay_height),
             ties: ties(&load, &board, width),
         }
     }
@@ -247,13 +247,14 @@ fn standoffs(load: &Load, board: &Rectangle) -> Vec<[f64; 2]> {
     load.board.holes_mm.iter().map(on_plate).collect()
 }
 
-fn openings(load: &Load, board: &Rectangle, bay_height: f64) -> Vec<Rectangle> {
+fn openings(load: &Load, board: &Rectangle, width: f64, bay_height: f64) -> Vec<Rectangle> {
     if load.is_case() {
         return vec![case_window(load, board)];
     }
     let mut openings = sockets(load, board);
     if load.cables_pass() {
-        openings.push(cable_opening(bay_height));
+        let [_, screw] = screws(width, bay_height)[0];
+        openings.push(cable_opening(screw - THUMB_HEAD / 2.0));
     }
     openings.extend(vents(load, board, bay_height));
     openings
@@ -293,14 +294,12 @@ fn sockets(load: &Load, board: &Rectangle) -> Vec<Rectangle> {
     })
 }
 
-/// Takes a USB plug, on edge.
-fn cable_opening(bay_height: f64) -> Rectangle {
+/// Takes a USB plug, on edge, below the head of the thumb screw.
+fn cable_opening(head: f64) -> Rectangle {
     let bottom = PLATE + 1.0;
-    // The head of the thumb screw is above it.
-    let top = bay_height - BLOCK / 2.0 - THUMB_HEAD / 2.0;
     Rectangle {
         at: [GRIP + 3.0, bottom],
-        size: [11.0, (top - bottom).min(18.0)],
+        size: [11.0, (head - bottom).min(18.0)],
     }
 }
 
