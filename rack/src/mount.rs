@@ -127,7 +127,7 @@ impl List {
         let row = |part: &Part| Row {
             count: part.count,
             file: format!("{}.stl", part.name),
-            size_mm: part.size,
+            size_mm: part.size.map(|length| (length * 10.0).round() / 10.0),
         };
         Self {
             units: layout.units,

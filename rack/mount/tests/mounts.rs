@@ -47,6 +47,25 @@ fn every_model_has_a_mount_in_which_it_fits() {
 }
 
 #[test]
+fn what_does_not_stand_has_as_many_slots_as_lie_beside_each_other() {
+    let slots = |units, model, disk, bed| {
+        let text = RackText::new(units).node(1, model, disk).bed(bed, bed);
+        layout(&text).unwrap().bays.len()
+    };
+    for units in [RackUnits::One, RackUnits::Two] {
+        assert_eq!(slots(units, "m720q-16gb", "nvme-ssd", 220.0), 2);
+    }
+    assert_eq!(
+        slots(RackUnits::Two, "odroid-h4-16gb", "nvme-ssd", 220.0),
+        3
+    );
+    assert_eq!(
+        slots(RackUnits::Two, "odroid-h4-16gb", "sata-ssd", 240.0),
+        2
+    );
+}
+
+#[test]
 fn what_lies_in_one_unit_says_when_it_is_too_tall() {
     assert_fits(&layout(&RackText::new(RackUnits::One).node(1, "m720q-16gb", "nvme-ssd")).unwrap());
     let refusal =
