@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use crate::cell::Posture;
 use crate::connector::{connector_reach, socket};
 use crate::design::{
-    BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, MARGIN, OVERLAP, PLATE, PLAY,
-    RACK_HEAD, RAIL_GAP, THUMB_HEAD,
+    BELOW_CHANNEL, BLOCK, FACE, FACE_GAP, FLOOR_LEAST, GRIP, HEADROOM, JOINT_WALL, LABEL_HEIGHT,
+    MARGIN, OVERLAP, PLATE, PLAY, RACK_HEAD, RAIL_GAP, THUMB_HEAD,
 };
 use crate::eia310::{HOLE_TO_HOLE, OPENING};
-use crate::layout::{Layout, Posture};
+use crate::layout::Layout;
+use crate::rectangle::Rectangle;
 use crate::ssd;
-use crate::tray::{BELOW_CHANNEL, Rectangle, Tray, label_height};
+use crate::tray::Tray;
 
 /// A distance that must be kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +144,7 @@ fn face(layout: &Layout, tray: &Tray) -> Vec<Clearance> {
         .iter()
         .flat_map(|it| heads.iter().map(|head| to_rectangle(head, it)));
     let nearest = gaps.fold(f64::INFINITY, f64::min) - THUMB_HEAD / 2.0;
-    let channel = layout.face_height() - label_height();
+    let channel = layout.face_height() - LABEL_HEIGHT;
     let below_label = |it: &&Rectangle| it.end()[0] > layout.label_x();
     let highest = tray
         .openings
