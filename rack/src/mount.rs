@@ -1,6 +1,6 @@
 //! `rack mount`: the parts of the printed mount, and what holds them together.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,7 @@ impl List {
         let row = |part: &Part| Row {
             count: part.count,
             file: format!("{}.stl", part.name),
-            size_mm: part.size,
+            size_mm: part.size.map(|length| (length * 10.0).round() / 10.0),
         };
         Self {
             units: layout.units,

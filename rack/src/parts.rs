@@ -78,7 +78,7 @@ fn parts(rack: &Rack) -> Result<Vec<Part>, LayoutError> {
     for fastener in fasteners(&Layout::new(rack)?) {
         counted.add(
             fastener.count,
-            format!("{}, {}", fastener.name, fastener.purpose),
+            format!("{}: {}", fastener.name, fastener.purpose),
         );
     }
     Ok(counted.0)

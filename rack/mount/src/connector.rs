@@ -2,7 +2,7 @@
 
 use rack_model::models::ConnectorKind;
 
-use crate::tray::Rectangle;
+use crate::rectangle::Rectangle;
 
 /// Width and height of a connector on its board.
 #[derive(Debug, Clone, Copy, PartialEq)]

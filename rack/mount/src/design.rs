@@ -97,6 +97,10 @@ pub const LABEL_PLAY: f64 = 0.15;
 pub const RAISED: f64 = 0.4;
 /// Between the upper edge of a face and a label.
 pub const ABOVE_LABEL: f64 = 0.8;
+/// What a label takes of a face, from its upper edge.
+pub const LABEL_HEIGHT: f64 = ABOVE_LABEL + LABEL_BASE + LABEL_PLAY;
+/// Of a face between its openings and the channel of its label.
+pub const BELOW_CHANNEL: f64 = 2.0 * NOZZLE;
 /// Height of the text at most.
 pub const TEXT: f64 = 3.4;
 /// Width of one character of the font, which is monospaced, by the height of its capitals.

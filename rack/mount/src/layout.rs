@@ -3,23 +3,15 @@
 //! All bays of a mount are alike, made for the largest of its nodes, so that any tray goes into any bay.
 //! Lengths are millimetres; x is counted from the middle of the mount, to the right.
 
-use rack_model::{Node, Printer, Rack, RackUnits};
+use rack_model::{Node, Printer, Rack};
 
-use crate::design::{
-    FACE_GAP, FLOOR_LEAST, FLOOR_MOST, GUIDE, JOINT_WALL, LABEL_PLAY, MARGIN, OVERLAP, PLAY,
-    RAIL_GAP, THUMB_HEAD, TONGUE, WALL,
-};
-use crate::eia310::{OPENING, PANEL, panel_height};
-use crate::tray::{self, Load, Tray};
-
-/// How trays are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Posture {
-    /// On the floor, side by side.
-    Lying,
-    /// On edge, between floor and ceiling.
-    Standing,
-}
+use crate::cell::{Bed, Cell, Posture, divide};
+use crate::design::{FACE_GAP, GUIDE, JOINT_WALL, LABEL_PLAY, MARGIN, OVERLAP, PLAY, THUMB_HEAD};
+use crate::eia310::{PANEL, panel_height};
+use crate::face;
+use crate::load::Load;
+use crate::refusal::LayoutError;
+use crate::tray::Tray;
 
 /// A bay.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,72 +56,6 @@ pub struct Layout {
     pub bays: Vec<Bay>,
     /// The pieces of its frame, from the left.
     pub segments: Vec<Segment>,
-}
-
-/// Why there is no mount for a rack.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum LayoutError {
-    /// There is nothing to carry.
-    #[error("rack.toml has no [[node]], so the mount has nothing to carry; add one")]
-    NoNodes,
-    /// A node is too tall.
-    #[error(
-        "the tray of {node} needs {needed:.1} mm, and a mount of {units}U has {least:.1} mm between floor and \
-         ceiling; {advice}"
-    )]
-    TooTall {
-        /// The node.
-        node: String,
-        /// The height that its bay would need.
-        needed: f64,
-        /// The height that there is.
-        least: f64,
-        /// The mount's height.
-        units: u8,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// No segment with a single bay can be printed.
-    #[error(
-        "one bay of the frame is {width:.1} mm × {height:.1} mm, and the printer takes {x} mm × {y} mm; print it on \
-         a larger one and write its size in [mount] printer"
-    )]
-    PrinterTooSmall {
-        /// Width of a segment with one bay.
-        width: f64,
-        /// Its height.
-        height: f64,
-        /// The bed's width.
-        x: f64,
-        /// The bed's depth.
-        y: f64,
-    },
-    /// There are more slots in use than bays.
-    #[error(
-        "{node} is in slot {slot}, and a mount of {units}U with trays of {width:.1} mm has {bays}; give it a slot \
-         from 1 to {bays}, or put it into a rack of its own"
-    )]
-    NoBay {
-        /// The node.
-        node: String,
-        /// Its slot.
-        slot: u8,
-        /// The mount's height.
-        units: u8,
-        /// Width of a tray.
-        width: f64,
-        /// How many bays there are.
-        bays: usize,
-    },
-}
-
-/// What a bay takes of the frame.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    posture: Posture,
-    width: f64,
-    height: f64,
-    floor: f64,
 }
 
 impl Layout {
@@ -210,7 +136,7 @@ impl Layout {
 
     /// Middles of the screws of a face, x and z.
     pub fn screws(&self) -> Vec<[f64; 2]> {
-        tray::screws(self.tray_width(), self.bay_height)
+        face::screws(self.tray_width(), self.bay_height)
     }
 
     /// Where the channel of a label begins: beside the head of the screw if it is that high, else at the edge.
@@ -264,143 +190,6 @@ impl Layout {
                 bays,
             }),
         }
-    }
-}
-
-impl Cell {
-    /// The smallest that takes every load.
-    fn new(rack: &Rack, loads: &[Load]) -> Result<Self, LayoutError> {
-        let units = u8::from(rack.mount.units);
-        let panel = panel_height(units);
-        if loads.is_empty() {
-            return Err(LayoutError::NoNodes);
-        }
-        let most = |of: fn(&Load) -> f64| loads.iter().map(of).fold(0.0, f64::max);
-        let width = most(Load::width) + 2.0 * PLAY;
-        let needed = most(Load::height);
-        if rack.mount.units == RackUnits::Two && width + 2.0 * FLOOR_LEAST <= panel {
-            return Ok(Self {
-                posture: Posture::Standing,
-                width,
-                height: needed,
-                floor: (panel - width) / 2.0,
-            });
-        }
-        if needed > panel - 2.0 * FLOOR_LEAST {
-            return Err(too_tall(rack, loads, needed));
-        }
-        let floor = ((panel - needed) / 2.0).min(FLOOR_MOST);
-        Ok(Self {
-            posture: Posture::Lying,
-            width,
-            height: panel - 2.0 * floor,
-            floor,
-        })
-    }
-
-    fn pitch(&self) -> f64 {
-        match self.posture {
-            Posture::Lying => self.width + WALL,
-            Posture::Standing => self.height + GUIDE,
-        }
-    }
-
-    fn segment(&self, bays: usize) -> f64 {
-        let between = match self.posture {
-            Posture::Lying => WALL,
-            Posture::Standing => 0.0,
-        };
-        2.0 * JOINT_WALL + bays as f64 * self.pitch() - between
-    }
-
-    fn body(&self, bays: usize, segments: usize) -> f64 {
-        // Widths are linear in the bays, so the segments may be taken for equal ones.
-        segments as f64 * self.segment(0) + (self.segment(bays) - self.segment(0))
-    }
-
-    /// Gives standing trays what is left of the opening: room for taller boards, and for air.
-    fn widened(self, counts: &[usize], bed: Bed) -> Self {
-        let bays: usize = counts.iter().sum();
-        let each = (body_most() - self.body(bays, counts.len())) / bays as f64;
-        let wider = Self {
-            // Down to a tenth, so that measures stay readable.
-            height: self
-                .height
-                .max(((self.height + each) * 10.0).floor() / 10.0),
-            ..self
-        };
-        let fits = counts.iter().all(|bays| bed.takes(wider.segment(*bays)));
-        if self.posture == Posture::Standing && fits {
-            wider
-        } else {
-            self
-        }
-    }
-}
-
-/// Where segments are printed, front down.
-#[derive(Debug, Clone, Copy)]
-struct Bed {
-    printer: Printer,
-    height: f64,
-}
-
-impl Bed {
-    fn new(rack: &Rack) -> Self {
-        Self {
-            printer: rack.mount.printer,
-            height: panel_height(rack.mount.units.into()),
-        }
-    }
-
-    /// Whether a segment of that width can be printed, turned or not.
-    fn takes(self, segment: f64) -> bool {
-        let (width, Printer { x_mm, y_mm }) = (segment + TONGUE, self.printer);
-        let fits = |x: f64, y: f64| width <= x && self.height <= y;
-        fits(x_mm, y_mm) || fits(y_mm, x_mm)
-    }
-}
-
-/// What the machine's arithmetic may be off by.
-const ROUNDING: f64 = 1e-6;
-
-/// The ears' walls are within the opening too.
-fn body_most() -> f64 {
-    OPENING - 2.0 * (RAIL_GAP + JOINT_WALL)
-}
-
-/// How many bays each segment has: as few segments as the bed allows, and as many bays as are wished for or fit.
-fn divide(cell: &Cell, wished: usize, bed: Bed) -> Result<Vec<usize>, LayoutError> {
-    let most = (1..=wished)
-        .rev()
-        .find(|bays| bed.takes(cell.segment(*bays)));
-    let most = most.ok_or(LayoutError::PrinterTooSmall {
-        width: cell.segment(1) + TONGUE,
-        height: bed.height,
-        x: bed.printer.x_mm,
-        y: bed.printer.y_mm,
-    })?;
-    let fits = |bays: &usize| cell.body(*bays, bays.div_ceil(most)) <= body_most() + ROUNDING;
-    // One bay is narrower than the opening if the bed takes it: beds are not that large.
-    let bays = (1..=wished).rev().find(fits).unwrap_or(1);
-    let segments = bays.div_ceil(most);
-    Ok((0..segments).map(|it| (bays + it) / segments).collect())
-}
-
-fn too_tall(rack: &Rack, loads: &[Load], needed: f64) -> LayoutError {
-    let tallest = loads.iter().position(|load| load.height() >= needed);
-    let units = u8::from(rack.mount.units);
-    LayoutError::TooTall {
-        node: rack.nodes[tallest.expect("one of them is")]
-            .name
-            .to_string(),
-        needed,
-        least: panel_height(units) - 2.0 * FLOOR_LEAST,
-        units,
-        advice: match rack.mount.units {
-            RackUnits::One => "write units = 2 in [mount]",
-            RackUnits::Two => "no mount that this makes takes it",
-        },
     }
 }
 

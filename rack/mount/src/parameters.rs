@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::cell::Posture;
 use crate::design::{BLANK_DEPTH, NAMED, RACK_SLOT, TEXT, TEXT_ADVANCE};
 use crate::eia310::{HOLE_TO_HOLE, OPENING, PANEL, hole_heights};
-use crate::layout::{Bay, Layout, Posture, Segment};
+use crate::layout::{Bay, Layout, Segment};
+use crate::rectangle::Rectangle;
 use crate::ssd;
-use crate::tray::{Rectangle, Tray};
+use crate::tray::Tray;
 
 /// The text of `parameters.scad`.
 pub fn text(layout: &Layout) -> String {

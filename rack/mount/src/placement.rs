@@ -2,8 +2,9 @@
 //!
 //! x goes to the right from the middle, y back from the front of the frame, z up from the panel's lower edge.
 
+use crate::cell::Posture;
 use crate::design::{ABOVE_LABEL, FACE, GUIDE, LABEL, LABEL_BASE, LABEL_PLAY, PLAY};
-use crate::layout::{Bay, Layout, Posture};
+use crate::layout::{Bay, Layout};
 use crate::mesh::{Mesh, Point, dot};
 use crate::part::{Part, Shape};
 

@@ -65,6 +65,30 @@ fn the_rack_is_shown_for_people_and_programs() {
 }
 
 #[test]
+fn the_mount_is_listed_without_being_made() {
+    let site = Site::whole();
+    let listed = site.rack(&["mount", "--list"]).with(0);
+    assert_has(
+        &listed,
+        &[
+            "2U with 12 slots",
+            "9  blank.stl",
+            "label-node-2.stl",
+            "12  nut M3",
+        ],
+    );
+    let text = site.read("rack.toml");
+    let small = text.replace("x_mm = 220, y_mm = 220", "x_mm = 150, y_mm = 150");
+    assert_ne!(small, text);
+    site.write("rack.toml", &small);
+    let refusal = site.rack(&["mount", "--list"]).with(1);
+    assert_has(
+        &refusal,
+        &["tray-pi5-ssd is 82.2 mm", "the printer takes 150 mm"],
+    );
+}
+
+#[test]
 fn a_slip_is_shown_with_its_line() {
     let site = Site::whole();
     let text = site.read("rack.toml").replace("slot = 3", "slot = 33");

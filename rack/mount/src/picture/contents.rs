@@ -5,8 +5,9 @@ use crate::connector::{OVERHANG, socket};
 use crate::design::{BOARD, PLATE};
 use crate::mesh::{Mesh, Point};
 use crate::placement::Placement;
+use crate::rectangle::Rectangle;
 use crate::ssd;
-use crate::tray::{Rectangle, Tray};
+use crate::tray::Tray;
 
 const GREEN: Colour = [70, 150, 90];
 const METAL: Colour = [205, 210, 215];

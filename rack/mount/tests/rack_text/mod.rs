@@ -17,7 +17,7 @@ tls = "nodes"
 https_port = 443
 [switch]
 ports = 16
-poe = "802.3at"
+poe = "802.3bt"
 budget_watts = 480
 [[operator]]
 name = "ops"
