@@ -1,5 +1,6 @@
 //! A node whose disk is full.
 
+use anyhow::ensure;
 use hayrack_e2e::http::Request;
 use hayrack_e2e::random::content;
 
@@ -51,11 +52,16 @@ fn a_full_disk_of_one_replica_refuses_writes_whole_and_takes_them_again() {
         assert!(read == Some(content(number, LENGTH)), "{path}");
     }
     // What is deleted gives its space back, on the full disk too.
-    let delete = Request::new("DELETE", &bucket.path("refused-0"));
-    assert_eq!(client.send(&delete).expect("an answer").status, 204);
+    for number in 0..3 {
+        let path = bucket.path(&format!("refused-{number}"));
+        let answer = client.send(&Request::new("DELETE", &path));
+        assert_eq!(answer.expect("an answer").status, 204);
+    }
     until("there is room again", || {
         let put = Request::new("PUT", &bucket.path("again")).body(content(1, LENGTH / 2));
-        Ok(own.once(&put)?.status == 200)
+        let answer = own.once(&put)?;
+        ensure!(answer.status == 200, "{}", answer.text());
+        Ok(true)
     });
 
     site.rack.stop(full).expect("it stops well");
