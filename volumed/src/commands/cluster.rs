@@ -1,5 +1,6 @@
 //! `volumed cluster …`: a cluster of this node, or this node in one.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -113,9 +114,9 @@ async fn go_on_alone(arguments: &RecoverArgs) -> Result<ExitCode, CommandError> 
         StateFolder::open(&settings.data, "volumed").map_err(CommandError::ClusterRunning)?;
     let recovered = recover(&settings, arguments.accept_loss).await;
     if let Err(RecoveringError::Disks(RestoreError::Loss(loss))) = &recovered {
-        table::loss(loss)
-            .iter()
-            .for_each(|line| eprintln!("{line}"));
+        for line in table::loss(loss) {
+            writeln!(io::stderr(), "{line}")?;
+        }
     }
     let Recovered {
         own,

@@ -58,7 +58,7 @@ fn a_full_disk_of_one_replica_refuses_writes_whole_and_takes_them_again() {
         assert_eq!(answer.expect("an answer").status, 204);
     }
     until("there is room again", || {
-        let put = Request::new("PUT", &bucket.path("again")).body(content(1, LENGTH / 2));
+        let put = Request::new("PUT", bucket.path("again")).body(content(1, LENGTH / 2));
         let answer = own.once(&put)?;
         ensure!(answer.status == 200, "{}", answer.text());
         Ok(true)
