@@ -13,7 +13,7 @@ use crate::config::Source;
 
 mod cluster;
 mod volume;
-pub use cluster::{ClusterCommand, InitArgs, JoinArgs, NodeCommand};
+pub use cluster::{ClusterCommand, InitArgs, JoinArgs, NodeCommand, RecoverArgs};
 pub use volume::{AttachArgs, DetachArgs, ExportArgs, VerifyArgs, VolumeCommand};
 
 const EXIT_CODES: &str = "\
@@ -76,7 +76,7 @@ pub enum Command {
         #[command(subcommand)]
         command: NodeCommand,
     },
-    /// Make a cluster of this node, or have it join one: init, token, join, show
+    /// Make a cluster of this node, or have it join one: init, token, join, recover, show
     Cluster {
         /// What to do with it.
         #[command(subcommand)]

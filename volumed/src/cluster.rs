@@ -10,9 +10,11 @@ mod links;
 mod nodes;
 mod own_store;
 mod presences;
+mod recovering;
 
 pub use duties::{Duties, DutiesError};
 pub use entered::{EnterError, Entered};
 pub use founding::{FoundingError, found};
 pub use joining::{JoiningError, join};
 pub use nodes::{DrainNodeError, Nodes, RemoveNodeError};
+pub use recovering::{Recovered, RecoveringError, recover};

@@ -19,8 +19,8 @@ use crate::name::RackName;
 use crate::network::{Network, NodeIndex, output};
 use crate::process::{Process, children, is_paused, send};
 
-/// What a node's disk may hold.
-const CAPACITY: &str = "16GiB";
+/// What a node's disk may hold, in bytes, unless it is said.
+const CAPACITY: u64 = 16 << 30;
 /// Of what is stored; so that none of three nodes is needed.
 const REPLICAS: u8 = 3;
 const S3_PORT: u16 = 9000;
@@ -106,18 +106,29 @@ impl Node {
     /// Makes its folders, and writes its settings.
     pub(crate) fn lay_out(&self) -> anyhow::Result<()> {
         fs::create_dir_all(self.disk())?;
-        let paths = [self.disk(), self.volumed_data(), self.admin_socket()];
-        let [disk, cluster, socket] = paths.each_ref().map(|path| path.display());
-        let volumed = format!(
-            "disks = [{{ path = \"{disk}\", capacity = \"{CAPACITY}\", reserve = \"0\" }}]\n"
-        );
-        fs::write(self.settings(Daemon::Volumed), volumed)?;
+        self.set_capacity(None)?;
+        let paths = [self.volumed_data(), self.admin_socket()];
+        let [cluster, socket] = paths.each_ref().map(|path| path.display());
         let (s3, api) = (self.s3(), self.api());
         let s3d = format!(
             "cluster = \"{cluster}\"\nvolumed = \"{socket}\"\n\
              s3_listen = \"{s3}\"\napi_listen = \"{api}\"\nreplicas = {REPLICAS}\n"
         );
         fs::write(self.settings(Daemon::S3d), s3d)?;
+        Ok(())
+    }
+
+    /// Has its disk hold no more than so many bytes, or what is usual, from the next start of volumed on.
+    ///
+    /// # Errors
+    /// When its settings cannot be written.
+    pub fn set_capacity(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let (disk, capacity) = (self.disk(), bytes.unwrap_or(CAPACITY));
+        let disk = disk.display();
+        let volumed = format!(
+            "disks = [{{ path = \"{disk}\", capacity = \"{capacity}\", reserve = \"0\" }}]\n"
+        );
+        fs::write(self.settings(Daemon::Volumed), volumed)?;
         Ok(())
     }
 

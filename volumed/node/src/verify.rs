@@ -110,7 +110,7 @@ impl Volumes {
         if let Some((_, record)) = under_way(store, volume).await?
             && record.scope() == scope
         {
-            return Ok(self.view_of_verification(record));
+            return Ok(self.view_of_verification(&record));
         }
         let record = VerificationRecord::new(scope);
         let put = Change::Put(verifying_key(volume), encode(&record));
@@ -118,7 +118,7 @@ impl Volumes {
         let exists = Compare::Present(volume_key(volume));
         store.transact(vec![exists], vec![put]).await?;
         self.shared.verifications.asked.notify_one();
-        Ok(self.view_of_verification(record))
+        Ok(self.view_of_verification(&record))
     }
 
     /// How far the verification of a volume is, or what the last one found.
@@ -127,11 +127,11 @@ impl Volumes {
         let store = &*self.shared.node.store;
         // In this order: one that ends moves from the first key to the second at once.
         if let Some((_, record)) = under_way(store, volume).await? {
-            return Ok(self.view_of_verification(record));
+            return Ok(self.view_of_verification(&record));
         }
         let ended = store.get(&verified_key(volume)).await?;
         let ended = ended.ok_or_else(|| VerifyVolumeError::Never(name.clone()))?;
-        Ok(self.view_of_verification(decode(&ended)?))
+        Ok(self.view_of_verification(&decode(&ended)?))
     }
 
     /// Ends the verification that is under way, if one is; what it found is forgotten.
@@ -154,7 +154,7 @@ impl Volumes {
         Ok(volume.id)
     }
 
-    fn view_of_verification(&self, record: VerificationRecord) -> Verification {
+    fn view_of_verification(&self, record: &VerificationRecord) -> Verification {
         let id = |number: u16| self.shared.node.disk_id(DiskNumber(number));
         let differences = record.differences.iter().map(|it| VerifiedDifference {
             extent: ExtentIndex(it.extent),

@@ -33,7 +33,7 @@ async fn start(
     let name: VolumeName = name.parse()?;
     let scope = Scope { deep, repair };
     let starting = async move { api.volumes.verify(&name, scope).await };
-    Ok(Json(info(run_to_completion(starting).await?)))
+    Ok(Json(info(&run_to_completion(starting).await?)))
 }
 
 /// How far the verification of a volume is, or what the last one found
@@ -46,7 +46,7 @@ async fn show(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<VerificationInfo>, Refused> {
-    Ok(Json(info(api.volumes.verification(&name.parse()?).await?)))
+    Ok(Json(info(&api.volumes.verification(&name.parse()?).await?)))
 }
 
 /// End the verification that is under way; what it found is forgotten
@@ -64,7 +64,7 @@ async fn cancel(
     Ok(Json(Nothing {}))
 }
 
-fn info(view: Verification) -> VerificationInfo {
+fn info(view: &Verification) -> VerificationInfo {
     VerificationInfo {
         deep: view.scope.deep,
         repair: view.scope.repair,
@@ -76,11 +76,11 @@ fn info(view: Verification) -> VerificationInfo {
         unknown: view.unknown,
         differing: view.differing,
         repaired: view.repaired,
-        differences: view.differences.into_iter().map(range).collect(),
+        differences: view.differences.iter().map(range).collect(),
     }
 }
 
-fn range(difference: VerifiedDifference) -> DifferingRange {
+fn range(difference: &VerifiedDifference) -> DifferingRange {
     DifferingRange {
         extent: difference.extent.0,
         offset: difference.offset,

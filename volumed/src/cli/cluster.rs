@@ -75,6 +75,9 @@ pub enum ClusterCommand {
     /// Make this node one of a cluster, while volumed and s3d are stopped
     #[command(after_help = AFTER_JOIN)]
     Join(Box<JoinArgs>),
+    /// Go on with this node's copy of the metadata store, when most nodes that kept it are lost for good
+    #[command(after_help = AFTER_RECOVER)]
+    Recover(Box<RecoverArgs>),
     /// Show the cluster that this node is in
     Show {
         #[command(flatten)]
@@ -90,6 +93,36 @@ disable --now etcd). If this ends early, for whatever reason, give the same comm
 const AFTER_JOIN: &str = "\
 On a node of the cluster, `volumed cluster token` prints a token. Give the settings that `volumed serve` is started
 with; the disks must be empty. If this ends early, give the same command again.";
+
+const AFTER_RECOVER: &str = "\
+The metadata store is kept by up to three nodes, and stops when two of them do not answer. If they are only down, start
+them. If they are lost, stop volumed and s3d on the one that is left, give this command there, with the settings that
+`volumed serve` is started with, and start both; other nodes go on by themselves. What the store was told in the last
+moment may be missing: where this node's disks know of more, nothing is done without --accept-loss. etcd's data is kept as
+it was as DATA/etcd.ended-TIME.
+
+Before a node that is believed lost is started again, remove its folder DATA/etcd: two of them would go on as another
+cluster. One that does not come back is removed with `volumed node remove`; what was lost with it is copied from others.";
+
+/// How to go on with this node's copy of the store.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// All other nodes that kept the store are lost, or have no folder DATA/etcd any more
+    #[arg(long)]
+    pub yes: bool,
+    /// Do it although this node's disks know of more than the store; the next start removes what it does not record
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Configuration file (TOML); flags and environment variables win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The settings themselves.
+    #[command(flatten)]
+    pub settings: Source,
+}
 
 /// How to make a cluster.
 #[derive(Debug, Args)]

@@ -232,6 +232,7 @@ with fewer than two replicas in sync, UNKNOWN regions of 4 MiB of which a replic
 
 /// What to verify.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct VerifyArgs {
     /// The volume's name
     #[arg(required_unless_present = "all", conflicts_with = "all")]

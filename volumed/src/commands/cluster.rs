@@ -1,17 +1,19 @@
 //! `volumed cluster …`: a cluster of this node, or this node in one.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
 use volumed_client::admin::CreateJoinToken;
 use volumed_cluster::Own;
 use volumed_daemon::{LogSettings, Logging, StateFolder};
+use volumed_node::RestoreError;
 
 use super::answer::{client, print, print_as};
 use super::error::CommandError;
 use super::table;
-use crate::cli::{ClusterCommand, InitArgs, JoinArgs};
-use crate::cluster::{FoundingError, found, join};
+use crate::cli::{ClusterCommand, InitArgs, JoinArgs, RecoverArgs};
+use crate::cluster::{FoundingError, Recovered, RecoveringError, found, join, recover};
 use crate::config::Settings;
 
 /// `volumed cluster …`
@@ -19,6 +21,7 @@ pub async fn cluster(command: ClusterCommand) -> Result<ExitCode, CommandError> 
     match command {
         ClusterCommand::Init(arguments) => Box::pin(make(&arguments)).await,
         ClusterCommand::Join(arguments) => Box::pin(enter(&arguments)).await,
+        ClusterCommand::Recover(arguments) => Box::pin(go_on_alone(&arguments)).await,
         ClusterCommand::Token { hours, call } => {
             let wanted = CreateJoinToken {
                 seconds: Some(hours * 3600),
@@ -98,6 +101,38 @@ async fn enter(arguments: &JoinArgs) -> Result<ExitCode, CommandError> {
             "{} is node {} of cluster {}: start volumed",
             own.name, own.number, own.cluster
         )
+    })
+}
+
+async fn go_on_alone(arguments: &RecoverArgs) -> Result<ExitCode, CommandError> {
+    if !arguments.yes {
+        return Err(CommandError::NotSaidToBeLost);
+    }
+    let settings = Settings::load(&arguments.settings, arguments.config.as_deref())?;
+    let _log = quiet_log(&settings)?;
+    let _folder =
+        StateFolder::open(&settings.data, "volumed").map_err(CommandError::ClusterRunning)?;
+    let recovered = recover(&settings, arguments.accept_loss).await;
+    if let Err(RecoveringError::Disks(RestoreError::Loss(loss))) = &recovered {
+        for line in table::loss(loss) {
+            writeln!(io::stderr(), "{line}")?;
+        }
+    }
+    let Recovered {
+        own,
+        others,
+        loss,
+        kept,
+    } = recovered?;
+    print_as(arguments.json, &Answer::of(&own, None), || {
+        let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+        let (name, others, kept) = (&own.name, others.join(", "), kept.display());
+        let mut lines = vec![format!(
+            "{name} keeps the metadata store alone: start volumed. Of the other nodes ({others}), remove those that are \
+             lost: volumed node remove NAME. etcd's data of before is kept as {kept}"
+        )];
+        lines.extend(table::loss(&loss));
+        lines.join("\n")
     })
 }
 

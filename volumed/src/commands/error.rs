@@ -9,7 +9,7 @@ use volumed_daemon::{ConfigError, LoggingError, StateFolderError};
 use volumed_meta::CopyError;
 use volumed_node::RestoreError;
 
-use crate::cluster::{FoundingError, JoiningError};
+use crate::cluster::{FoundingError, JoiningError, RecoveringError};
 use crate::kernel::KernelError;
 
 /// Why a command was not done.
@@ -59,6 +59,15 @@ pub enum CommandError {
     /// No cluster was made.
     #[error(transparent)]
     Founding(#[from] FoundingError),
+    /// The store is what it was.
+    #[error(transparent)]
+    Recovering(#[from] RecoveringError),
+    /// The others may not be lost.
+    #[error(
+        "this has the metadata store go on with what this node has of it, and no other node's copy may be started again: if all \
+         others that kept it are lost, add --yes"
+    )]
+    NotSaidToBeLost,
     /// The node did not join.
     #[error(transparent)]
     Joining(#[from] JoiningError),

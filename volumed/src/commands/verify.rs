@@ -14,12 +14,11 @@ use crate::cli::VerifyArgs;
 /// Has replicas compared and waits for it; fails if some differ, or could not be compared.
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, CommandError> {
     let daemon = client(&args.call);
-    let names = match args.name {
-        Some(name) => vec![name],
-        None => {
-            let volumes = daemon.list_volumes().await?;
-            volumes.into_iter().map(|volume| volume.name).collect()
-        }
+    let names = if let Some(name) = args.name {
+        vec![name]
+    } else {
+        let volumes = daemon.list_volumes().await?;
+        volumes.into_iter().map(|volume| volume.name).collect()
     };
     if args.cancel {
         for name in &names {

@@ -14,3 +14,5 @@ mod partitions;
 mod restarts;
 mod site;
 mod soak;
+mod space;
+mod strangers;

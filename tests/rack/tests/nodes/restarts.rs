@@ -77,3 +77,29 @@ fn boto3(client: &Client, name: &str, bucket: &str) -> Child {
         .stderr(Stdio::piped());
     command.spawn().expect("Python can be started")
 }
+
+#[test]
+fn a_node_that_is_drained_gives_its_buckets_away_without_an_error() {
+    let site = site();
+    let (client, bucket) = (site.client(), Arc::new(site.bucket("drained")));
+    bucket.put(&client, "before", 500_000).expect("put");
+    let load = Load::start("beside", &client, &bucket);
+    let owner = site.owner(&bucket);
+    let (name, other) = (site.rack.node(owner).name(), site.others(owner)[0]);
+    let drain = ["node", "drain", &name];
+    site.rack.ask(other, &drain).expect("an order");
+    until("another node serves the bucket", || {
+        client.get(&bucket.path("before"))?;
+        Ok(site.owner(&bucket) != owner)
+    });
+    // Each of three nodes has a replica of everything: there is no other place for this one's.
+    until("it waits for room", || {
+        let nodes = site.rack.ask(other, &["node", "list"])?;
+        let drained = &nodes[usize::from(owner.0) - 1]["drain"];
+        Ok(drained["state"] == "waiting_for_room")
+    });
+    let cancel = ["node", "drain", &name, "--cancel"];
+    site.rack.ask(other, &cancel).expect("an order");
+    load.stop();
+    bucket.check(&client);
+}

@@ -123,6 +123,19 @@ impl Site {
         });
     }
 
+    /// Has every replica of a bucket's volume compared with the others, byte by byte.
+    ///
+    /// # Panics
+    /// When some differ, or there are too few.
+    pub fn verify(&self, bucket: &Bucket) {
+        self.until_in_sync(bucket);
+        let words = ["volume", "verify", &bucket.volume, "--deep"];
+        let found = self.rack.ask(NodeIndex(1), &words);
+        let found = &found.expect("replicas are equal")[&bucket.volume];
+        assert_ne!(found["compared"], 0, "{found}");
+        assert_eq!(found["alone"], 0, "{found}");
+    }
+
     /// All nodes but one.
     pub fn others(&self, index: NodeIndex) -> Vec<NodeIndex> {
         self.rack

@@ -13,6 +13,8 @@ pub enum Beginning {
     Alone,
     /// One that has members already; each with its name and the URL where it speaks to the others, this one too.
     Beside(Vec<(String, String)>),
+    /// It has data, and goes on with that alone: the other members are lost.
+    WithoutOthers,
 }
 
 /// Bytes that etcd's data may take before it refuses writes. A petabyte of volumes costs it 0.2 GB; beyond 2 GiB its
@@ -38,6 +40,9 @@ pub fn arguments(cluster: &Cluster, data: &Path, beginning: &Beginning) -> Vec<S
     ];
     arguments.extend(FOR_SMALL_COMPUTERS.iter().map(|&text| text.to_owned()));
     arguments.extend(start(own, beginning));
+    if *beginning == Beginning::WithoutOthers {
+        arguments.push("--force-new-cluster".to_owned());
+    }
     arguments.extend(tls(&cluster.etcd_files()));
     arguments
 }
@@ -64,6 +69,7 @@ fn start(own: &Own, beginning: &Beginning) -> [String; 2] {
     let this = vec![(own.node.to_string(), url(own.place.etcd_peer()))];
     let (members, state) = match beginning {
         Beginning::Alone => (&this, "new"),
+        Beginning::WithoutOthers => (&this, "existing"),
         Beginning::Beside(members) => (members, "existing"),
     };
     let members = members.iter();

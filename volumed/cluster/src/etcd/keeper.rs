@@ -84,7 +84,30 @@ impl Keeper {
         state: &Path,
         etcd: Option<PathBuf>,
     ) -> Result<Self, MemberError> {
-        let mut keeper = Self {
+        let mut keeper = Self::idle(cluster, state, etcd);
+        if has_data(&data_folder(state)) {
+            keeper.start(&Beginning::Alone)?;
+        }
+        Ok(keeper)
+    }
+
+    /// The same of a node whose member is to be the only one from now on, with the data that it has; `None` if it has
+    /// none. The other members must not run any more.
+    pub fn recover(
+        cluster: Arc<Cluster>,
+        state: &Path,
+        etcd: Option<PathBuf>,
+    ) -> Result<Option<Self>, MemberError> {
+        if !has_data(&data_folder(state)) {
+            return Ok(None);
+        }
+        let mut keeper = Self::idle(cluster, state, etcd);
+        keeper.start(&Beginning::WithoutOthers)?;
+        Ok(Some(keeper))
+    }
+
+    fn idle(cluster: Arc<Cluster>, state: &Path, etcd: Option<PathBuf>) -> Self {
+        Self {
             members: EtcdMembers::new(cluster.clone()),
             removed: cluster.identity().trust.removed(),
             cluster,
@@ -92,11 +115,7 @@ impl Keeper {
             etcd,
             member: None,
             restart: Restart::No,
-        };
-        if has_data(&data_folder(state)) {
-            keeper.start(&Beginning::Alone)?;
         }
-        Ok(keeper)
     }
 
     /// On the first node of a cluster that is being made. What an earlier attempt left is removed.

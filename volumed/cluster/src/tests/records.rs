@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use volumed_meta::Change;
 
 use crate::folder::{Members, Own};
-use crate::node::VERSION;
+use crate::node::{NodeDrain, VERSION};
 use crate::tests::Founder;
 use crate::{
     ClusterId, Issued, Node, NodeId, NodeName, NodeNumber, Place, Ports, Registry as _,
@@ -42,10 +42,11 @@ fn certificates() -> impl Strategy<Value = Vec<Issued>> {
 prop_compose! {
     fn nodes()(
         id: u128, number: u16, name in names(), place in places(), joined: u64, signs: bool,
-        certificates in certificates(),
+        certificates in certificates(), drain: Option<(u64, u64)>,
     ) -> Node {
         Node {
             version: VERSION, id: NodeId(id), number: NodeNumber(number), name, place, joined, signs, certificates,
+            drain: drain.map(|(begun, held)| NodeDrain { begun, held }),
         }
     }
 }

@@ -8,11 +8,15 @@ use std::ops::Range;
 
 use crate::digest::{self, Digest};
 use crate::message::{Ask, ExtentFile, OpId};
-use crate::{BLOCKS_PER_REGION, DiskNumber, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex};
+use crate::{
+    BLOCK_SIZE, BLOCKS_PER_REGION, DiskNumber, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
+};
 
 use super::piece::{Piece, Work};
 use super::round::{Answers, Then};
 use super::{Head, HeadEffect};
+
+const BLOCK: u32 = BLOCK_SIZE as u32;
 
 /// What replicas are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +86,7 @@ impl Head {
         let Some(piece) = self.pieces.get(&op) else {
             return;
         };
-        let (extent, offset) = (piece.extent, piece.blocks().0 * crate::BLOCK_SIZE as u32);
+        let (extent, offset) = (piece.extent, piece.blocks().0 * BLOCK);
         let Some(placed) = self.extents.get(extent) else {
             return self.end_comparison(op, Comparison::Differences(Vec::new()), effects);
         };
@@ -123,18 +127,12 @@ impl Head {
         };
         let said = answers.done.iter();
         let said: BTreeMap<_, _> = said.map(|(disk, said)| (*disk, unpack(said))).collect();
-        let placed = self.extents.get(extent);
-        let nearest: Vec<_> = placed
-            .into_iter()
-            .flat_map(|it| self.extents.in_sync(it))
-            .collect();
-        let nearest: Vec<_> = nearest
-            .into_iter()
-            .filter(|it| said.contains_key(it))
-            .collect();
+        let placed = self.extents.get(extent).into_iter();
+        let nearest = placed.flat_map(|placed| self.extents.in_sync(placed));
+        let nearest: Vec<_> = nearest.filter(|disk| said.contains_key(disk)).collect();
         let whole = said.values().all(|it| it.len() == BLOCKS_PER_REGION);
         let found = if answers.refused.is_empty() && whole {
-            let first = offset / crate::BLOCK_SIZE as u32;
+            let first = offset / BLOCK;
             Comparison::Differences(differences(&said, &nearest, first))
         } else {
             Comparison::Unknown

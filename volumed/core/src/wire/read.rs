@@ -87,22 +87,8 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
         Kind::Receive => Ask::Receive { file: file(body)? },
         Kind::Fetch => fetch(body)?,
         Kind::Store => store(body)?,
-        Kind::Digest => {
-            let (file, offset, length) = blocks_of_region(body)?;
-            Ask::Digest {
-                file,
-                offset,
-                length,
-            }
-        }
-        Kind::Sums => {
-            let (file, offset, length) = blocks_of_region(body)?;
-            Ask::Sums {
-                file,
-                offset,
-                length,
-            }
-        }
+        Kind::Digest => digest(body)?,
+        Kind::Sums => sums(body)?,
         Kind::Replace => replace(body)?,
         Kind::Create => {
             let [missing] = flags(body, [MISSING])?;
@@ -189,6 +175,24 @@ fn zero(body: &mut Bytes) -> Result<Ask, WireError> {
 fn whole_blocks(offset: u32, length: u32) -> Result<(), WireError> {
     let block = BLOCK_SIZE as u32;
     valid(offset.is_multiple_of(block) && length.is_multiple_of(block))
+}
+
+fn digest(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_region(body)?;
+    Ok(Ask::Digest {
+        file,
+        offset,
+        length,
+    })
+}
+
+fn sums(body: &mut Bytes) -> Result<Ask, WireError> {
+    let (file, offset, length) = blocks_of_region(body)?;
+    Ok(Ask::Sums {
+        file,
+        offset,
+        length,
+    })
 }
 
 /// As many blocks as a region has, at most.

@@ -232,6 +232,7 @@ impl Rig {
             | HeadEffect::Exclude(_)
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)
+            | HeadEffect::Compared(..)
             | HeadEffect::Lost(_) => panic!("there is one replica here"),
         }
     }

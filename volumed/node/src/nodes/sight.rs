@@ -207,6 +207,7 @@ mod tests {
             used: 0,
             free: 50,
             draining: false,
+            waits: false,
         };
         Presence {
             version: 1,

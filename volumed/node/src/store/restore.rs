@@ -93,7 +93,7 @@ pub enum RestoreError {
     )]
     UnknownDisk(PathBuf),
     /// The copy is older than what disks or store tell.
-    #[error("the copy is older than the disks: add --accept-loss to do without what it lacks")]
+    #[error("the store is older than the disks: add --accept-loss to do without what it lacks")]
     Loss(Loss),
     /// The store cannot be replaced.
     #[error(transparent)]
@@ -177,9 +177,53 @@ async fn prepare(
     accept_loss: bool,
 ) -> Result<Loss, RestoreError> {
     let store = volumed_meta::open(copy).await?;
-    let state = StoreState::read(&*store).await?;
-    refuse_newer(&*store).await?;
-    let disks = with_added(&*store, disks, None).await?;
+    let mut compared = compare(&*store, disks).await?;
+    compared.survey.loss.revisions = revisions_of(location, &*store).await;
+    compared.go_on(&*store, accept_loss).await
+}
+
+/// Compares a store that may lack what others of its cluster were told last with the disks of this node, and has it
+/// go on after all that they tell of. With a loss, only if it is accepted.
+pub async fn go_on_with(
+    store: &dyn MetaStore,
+    disks: Vec<DiskSettings>,
+    accept_loss: bool,
+) -> Result<Loss, RestoreError> {
+    let mut compared = compare(store, disks).await?;
+    // Other nodes look at theirs.
+    compared.survey.loss.absent = 0;
+    compared.go_on(store, accept_loss).await
+}
+
+/// A store beside the disks.
+struct Compared {
+    state: StoreState,
+    survey: Survey,
+    recorded: BTreeMap<VolumeId, Recorded>,
+}
+
+impl Compared {
+    async fn go_on(self, store: &dyn MetaStore, accept_loss: bool) -> Result<Loss, RestoreError> {
+        let Self {
+            state,
+            survey,
+            recorded,
+        } = self;
+        if !accept_loss && !survey.loss.is_nothing() {
+            return Err(RestoreError::Loss(survey.loss));
+        }
+        go_on_after(store, &state, &survey, &recorded).await?;
+        Ok(survey.loss)
+    }
+}
+
+async fn compare(
+    store: &dyn MetaStore,
+    disks: Vec<DiskSettings>,
+) -> Result<Compared, RestoreError> {
+    let state = StoreState::read(store).await?;
+    refuse_newer(store).await?;
+    let disks = with_added(store, disks, None).await?;
     // A directory that is no disk yet, say since nothing is mounted on it, tells nothing.
     let disks = disks
         .into_iter()
@@ -214,27 +258,24 @@ async fn prepare(
             None => return Err(RestoreError::UnknownDisk(disk.path().to_owned())),
         }
     }
-    let known = read_all(&*store, b"disks/")
-        .await
-        .map_err(StartError::from)?;
+    let known = read_all(store, b"disks/").await.map_err(StartError::from)?;
     let mut pool = 0;
     for entry in &known {
         let record: DiskRecord = decode(entry).map_err(StartError::from)?;
         pool += usize::from(!record.removed);
     }
     let absent = pool.saturating_sub(numbered.len()) as u64;
-    let recorded = read_volumes(&*store).await?;
+    let recorded = read_volumes(store).await?;
     let (mut survey, recorded) =
         blocking(move || Ok((survey(&numbered, &recorded)?, recorded))).await?;
     survey.generation = generation;
     survey.loss.absent = absent;
     survey.loss.generations = survey.generation.saturating_sub(state.generation());
-    survey.loss.revisions = revisions_of(location, &*store).await;
-    if !accept_loss && !survey.loss.is_nothing() {
-        return Err(RestoreError::Loss(survey.loss));
-    }
-    go_on_after(&*store, &state, &survey, &recorded).await?;
-    Ok(survey.loss)
+    Ok(Compared {
+        state,
+        survey,
+        recorded,
+    })
 }
 
 async fn refuse_newer(store: &dyn MetaStore) -> Result<(), StartError> {

@@ -1,7 +1,8 @@
 //! What can be wrong with a cluster.
 
-use volumed_client::admin::{Finding, NodeInfo};
+use volumed_client::admin::{DrainInfo, DrainState, Finding, NodeInfo};
 use volumed_cluster::{CERTIFICATE_LIFE, KEEPERS, Membership, NodeCertificate, Part};
+use volumed_core::size::display;
 
 /// Certificates renew themselves when a third of their life is left; one with a sixth of it has not been for weeks.
 const LATE: u64 = CERTIFICATE_LIFE / 6;
@@ -10,11 +11,24 @@ const CLOCKS: u64 = 60;
 
 /// Nodes that are down, or that this one has no link with.
 pub fn of_nodes(nodes: &[NodeInfo]) -> Vec<Finding> {
-    nodes
-        .iter()
-        .filter(|node| !node.here)
-        .filter_map(of_node)
-        .collect()
+    let others = nodes.iter().filter(|node| !node.here).filter_map(of_node);
+    others.chain(nodes.iter().filter_map(of_drain)).collect()
+}
+
+/// A drain that cannot go on.
+fn of_drain(node: &NodeInfo) -> Option<Finding> {
+    let waits = |drain: &DrainInfo| drain.state == DrainState::WaitingForRoom;
+    let left = node.drain.filter(waits)?.left;
+    let name = &node.name;
+    Some(Finding::warning(
+        "node_drain_waits",
+        format!(
+            "The node {name} is drained, but the other nodes have no room for the {} on it, or fewer disks than a volume \
+             has replicas.",
+            display(left)
+        ),
+        format!("Add a disk or a node, or volumed node drain {name} --cancel."),
+    ))
 }
 
 fn of_node(node: &NodeInfo) -> Option<Finding> {
@@ -158,8 +172,22 @@ mod tests {
             used: 0,
             free: 0,
             served: 0,
+            drain: None,
         };
         assert_eq!(fault(of_node(&node)), None);
+        let drained = |state| NodeInfo {
+            drain: Some(DrainInfo {
+                state,
+                begun: 1,
+                moved: 0,
+                left: 4096,
+                seconds_left: None,
+            }),
+            ..node.clone()
+        };
+        assert_eq!(fault(of_drain(&drained(DrainState::Moving))), None);
+        let waits = fault(of_drain(&drained(DrainState::WaitingForRoom)));
+        assert_eq!(waits.as_deref(), Some("node_drain_waits"));
         let unreachable = NodeInfo {
             unreachable: Some("it does not answer".to_owned()),
             ..node.clone()
