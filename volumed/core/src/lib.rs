@@ -8,7 +8,9 @@ mod lost;
 pub mod map;
 pub mod marks;
 pub mod message;
+pub mod missed;
 pub mod placement;
+mod region_set;
 pub mod replica;
 mod request;
 pub mod rules;
@@ -16,10 +18,12 @@ pub mod size;
 pub mod space;
 pub mod sums;
 pub mod unflushed;
+pub mod unfound;
 mod units;
 pub mod wire;
 
 pub use lost::LostBlocks;
+pub use region_set::RegionSet;
 pub use request::{IoError, Reply, Request};
 pub use units::{
     Alloc, BLOCK_SIZE, BLOCKS_PER_EXTENT, BLOCKS_PER_REGION, BlockIndex, ByteCount, DiskId,

@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseResult;
 use volumed_core::format::{
-    DirtyLogRecord, DiskState, FormatError, LOG_SLOT_SIZE, PlacementPage, PromiseRecord,
-    SlotRecord, SumsHeader, decode_sums, encode_sums, newest,
+    DirtyLogRecord, DiskState, FormatError, LOG_SLOT_SIZE, MISSED_SLOT_SIZE, MissedLogRecord,
+    PlacementPage, PromiseRecord, SlotRecord, SumsHeader, decode_sums, encode_sums, newest,
 };
+use volumed_core::missed::Missed;
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{
     Alloc, BLOCKS_PER_EXTENT, DiskId, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex,
@@ -58,6 +59,24 @@ proptest! {
     fn promises(sequence: u64, volume: u64, epoch: u64, flip in flip()) {
         let record = PromiseRecord { sequence, volume: VolumeId(volume), epoch: Epoch(epoch) };
         check(&record, &record.encode(), flip, PromiseRecord::decode)?;
+    }
+
+    #[test]
+    fn missed_logs(
+        numbers: [u64; 3],
+        disk: u16,
+        since: u64,
+        regions in regions(),
+        flip in flip(),
+    ) {
+        let [sequence, volume, epoch] = numbers;
+        let regions = regions.into_iter().collect();
+        let missed = Missed { since: Alloc(since), regions };
+        let missed = [(DiskNumber(disk), missed)].into();
+        let (volume, epoch) = (VolumeId(volume), Epoch(epoch));
+        let record = MissedLogRecord { sequence, volume, epoch, missed };
+        check(&record, &record.encode(), flip, MissedLogRecord::decode)?;
+        prop_assert!((record.encode().len() as u64) < MISSED_SLOT_SIZE);
     }
 
     #[test]

@@ -23,6 +23,16 @@ pub(super) fn register(registry: &mut Registry, work: &DiskWork, activity: &Acti
         "Reads that were refused, since bytes did not match their checksum",
         work.corrupt.clone(),
     );
+    registry.register(
+        "resync_compared_bytes",
+        "Bytes that were compared to make replicas equal",
+        work.compared.clone(),
+    );
+    registry.register(
+        "resync_copied_bytes",
+        "Bytes that were copied here to make replicas equal",
+        work.copied.clone(),
+    );
     let open = Family::<DiskLabels, Measured>::default();
     for (disk, count) in &activity.open_extents {
         let disk = disk.to_string();

@@ -14,6 +14,7 @@
 
 mod dirty_log;
 mod disk_state;
+mod missed_log;
 mod placement_page;
 mod promise;
 mod slots;
@@ -22,6 +23,7 @@ mod sums_file;
 pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE};
 pub(crate) use dirty_log::{pack_runs, unpack_runs};
 pub use disk_state::{DISK_STATE_SLOT_SIZE, DiskState};
+pub use missed_log::{MISSED_SLOT_SIZE, MissedLogRecord};
 pub use placement_page::{EXTENTS_PER_PAGE, PageError, PlacementPage};
 pub use promise::{PROMISE_SLOT_SIZE, PromiseRecord};
 pub use slots::{SlotRecord, Slots, newest};

@@ -78,6 +78,10 @@ kinds! {
     Create = 22,
     /// [`Ask::Sums`]: file, offset u32, length u32.
     Sums = 23,
+    /// [`Ask::Missed`]: nothing.
+    Missed = 24,
+    /// [`Ask::KeepMissed`]: what was missed, as [packed](crate::missed).
+    KeepMissed = 25,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
@@ -112,6 +116,8 @@ impl Kind {
             Ask::Replace { .. } => Self::Replace,
             Ask::Create { .. } => Self::Create,
             Ask::Sums { .. } => Self::Sums,
+            Ask::Missed => Self::Missed,
+            Ask::KeepMissed { .. } => Self::KeepMissed,
         }
     }
 

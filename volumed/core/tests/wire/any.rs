@@ -1,9 +1,10 @@
 //! Frames of every kind, drawn.
 
 use bytes::Bytes;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use volumed_core::message::{Answer, Ask, ExtentFile, MOST_DATA, Message, OpId, ReplicaError};
+use volumed_core::missed::Missed;
 use volumed_core::wire::Frame;
 use volumed_core::{
     Alloc, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
@@ -22,6 +23,14 @@ fn file() -> impl Strategy<Value = ExtentFile> {
 fn part(most: u32) -> impl Strategy<Value = (u32, u32)> {
     let whole = EXTENT_SIZE as u32;
     (0..whole).prop_flat_map(move |offset| (Just(offset), 1..=most.min(whole - offset)))
+}
+
+fn missed() -> impl Strategy<Value = Missed> {
+    let regions = btree_set((0..1_u64 << 38).prop_map(RegionIndex), 0..20);
+    (any::<u64>(), regions).prop_map(|(since, regions)| Missed {
+        since: Alloc(since),
+        regions: regions.into_iter().collect(),
+    })
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -90,6 +99,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         file().prop_map(|file| Ask::Receive { file }),
         (btree_set(file(), 0..20), any::<bool>())
             .prop_map(|(files, missing)| Ask::Create { files, missing }),
+        Just(Ask::Missed),
+        btree_map(any::<u16>().prop_map(DiskNumber), missed(), 0..4)
+            .prop_map(|missed| Ask::KeepMissed { missed }),
         copied(),
     ]
 }

@@ -12,6 +12,7 @@ use volumed_core::chunk::CHUNK_SIZE;
 use volumed_core::message::{
     Answer, Ask, ExtentFile, MOST_DATA, MOST_LISTED, Message, OpId, ReplicaError,
 };
+use volumed_core::missed::{Missed, MissedByDisk};
 use volumed_core::wire::{Frame, HEADER_SIZE, Header, Kind, MAX_BODY, WireError};
 use volumed_core::{
     Alloc, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
@@ -97,6 +98,13 @@ fn copying(kind: Kind, file: ExtentFile) -> Ask {
     }
 }
 
+/// What one disk missed.
+fn missed(regions: BTreeSet<RegionIndex>) -> MissedByDisk {
+    let regions = regions.into_iter().collect();
+    let since = Alloc(0x1122_3344);
+    MissedByDisk::from([(DiskNumber(4), Missed { since, regions })])
+}
+
 /// One frame of each kind, whose bytes are frozen.
 fn sample(kind: Kind) -> Frame {
     let file = ExtentFile {
@@ -159,6 +167,10 @@ fn sample(kind: Kind) -> Frame {
         Kind::Create => Ask::Create {
             files: [file].into(),
             missing: true,
+        },
+        Kind::Missed => Ask::Missed,
+        Kind::KeepMissed => Ask::KeepMissed {
+            missed: missed(regions),
         },
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use volumed_core::VolumeId;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskFault, DiskOp, DiskResult};
+use volumed_core::{BLOCK_SIZE, VolumeId};
 use volumed_disk::Disk;
 
 /// What the disks did since the daemon was started.
@@ -18,6 +18,10 @@ pub struct DiskWork {
     pub log_writes: Counter,
     /// Reads and merges that a wrong checksum refused (V10).
     pub corrupt: Counter,
+    /// Bytes of blocks that were compared with other replicas', holes among them.
+    pub compared: Counter,
+    /// Bytes that were written here since another replica had them.
+    pub copied: Counter,
 }
 
 impl Default for DiskWork {
@@ -27,6 +31,8 @@ impl Default for DiskWork {
             sync_seconds: Histogram::new(exponential_buckets(64e-6, 4.0, 10)),
             log_writes: Counter::default(),
             corrupt: Counter::default(),
+            compared: Counter::default(),
+            copied: Counter::default(),
         }
     }
 }
@@ -72,6 +78,13 @@ impl DiskWork {
             }
             DiskOp::WriteLog(_) => {
                 self.log_writes.inc();
+            }
+            DiskOp::Digest { sums, .. } => {
+                self.compared.inc_by(sums.len() as u64 * BLOCK_SIZE);
+            }
+            DiskOp::Replace { chunk, .. } => {
+                let runs = chunk.runs().into_iter();
+                self.copied.inc_by(runs.map(|run| run.1.len() as u64).sum());
             }
             _ => {}
         }
