@@ -6,5 +6,6 @@ mod replace;
 mod router;
 mod secrets;
 mod site;
+mod ssh;
 mod status;
 mod update;
