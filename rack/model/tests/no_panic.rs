@@ -34,6 +34,14 @@ fn damaged() -> impl Strategy<Value = String> {
     })
 }
 
+/// A tunnel through a network of that many bits.
+fn tunnel(prefix: u8) -> String {
+    let key = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
+    format!(
+        "tunnel = {{ endpoint = \"203.0.113.7:51820\", public_key = \"{key}\", network = \"10.9.0.0/{prefix}\" }}"
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -58,6 +66,7 @@ proptest! {
             .replace("10.77.0.0/24", &format!("{bits}.77.0.0/{prefix}"))
             .replace("slot = 3", &format!("slot = {slot}"))
             .replace("ports = 8", &format!("ports = {ports}"))
+            .replace("https_port = 443", &format!("https_port = 443\n{}", tunnel(prefix)))
             .replace("budget_watts = 120", &format!("budget_watts = {watts}"));
         read(&text);
     }

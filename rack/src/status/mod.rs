@@ -3,6 +3,7 @@
 mod picture;
 mod state;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -68,7 +69,8 @@ fn shown(rack: &Rack, state: &RackState) -> String {
     let mut text = table::columns(&header, &[0, 3, 4, 5, 6], state.nodes.iter().map(row));
     for node in &state.nodes {
         if let Some(reason) = node.health.reason() {
-            text.push_str(&format!("\n{} is {}: {reason}", node.name, node.health));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{} is {}: {reason}", node.name, node.health);
         }
     }
     format!("{text}\n{}", summary(rack, state))

@@ -58,8 +58,8 @@ pub enum StepError {
     /// It came back, and something is missing.
     #[error("it came back, but the rack is not whole after {0:?}: {1}")]
     Broken(Duration, String),
-    /// It is whole, and takes no buckets.
-    #[error("it is updated, but its server takes no buckets yet: {0}")]
+    /// It came back, and takes no buckets.
+    #[error("it came back, but its server does not take buckets again: {0}")]
     Undrain(AskError),
     /// It cannot be asked.
     #[error(transparent)]
@@ -117,8 +117,8 @@ impl Rollout<'_> {
         say(node, "gives its buckets to the others")?;
         machine.drain(false).map_err(StepError::Drain)?;
         self.restart(machine)?;
+        self.return_to_service(machine)?;
         self.until_whole(node)?;
-        machine.drain(true).map_err(StepError::Undrain)?;
         say(node, &format!("is back with version {}", self.version))
     }
 
@@ -149,6 +149,22 @@ impl Rollout<'_> {
             found: status.version,
             wanted: self.version.to_owned(),
         })
+    }
+
+    /// Lets its server take buckets again, without which it is never ready. Right after a start the store may not answer.
+    fn return_to_service(&self, machine: Machine<'_>) -> Result<(), StepError> {
+        let mut refusal = None;
+        let taken_back = self.until(|| match machine.drain(true) {
+            Ok(()) => Some(()),
+            Err(error) => {
+                refusal = Some(error);
+                None
+            }
+        });
+        match (taken_back, refusal) {
+            (None, Some(error)) => Err(StepError::Undrain(error)),
+            _ => Ok(()),
+        }
     }
 
     fn until_whole(&self, node: &Node) -> Result<(), StepError> {

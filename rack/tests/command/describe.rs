@@ -123,3 +123,18 @@ fn every_command_has_a_page_and_completions() {
     assert_has(&page, &[".TH rack-secrets-rotate 1"]);
     assert_has(&site.rack(&["completions", "bash"]).with(0), &["replace"]);
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../README.md");
+    let site = Site::whole();
+    let shown = site.rack(&["show"]).with(0);
+    let first_slots: Vec<&str> = shown.lines().take(6).collect();
+    assert_has(readme, &first_slots);
+    let slips = site
+        .read("rack.toml")
+        .replace("budget_watts = 120", "budget_watts = 40")
+        .replace("dc:a6:32:01:02:02", "dc:a6:32:01:02:01");
+    site.write("rack.toml", &slips);
+    assert_has(readme, &[&site.rack(&["show"]).with(2)]);
+}

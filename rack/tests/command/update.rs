@@ -40,6 +40,19 @@ fn nodes_are_updated_one_after_the_other() {
 }
 
 #[test]
+fn what_the_web_has_the_nodes_fetch_themselves() {
+    let site = with_update();
+    site.write("state/manifest", &site.read("new/update.toml"));
+    let url = "https://example.org/2/update.toml";
+    assert_has(
+        &site.rack(&["update", url, "--patience", "0"]).with(0),
+        &["All 3 nodes run version 2"],
+    );
+    assert_eq!(site.read("state/node-3/source"), format!("{url}\n"));
+    assert!(!site.path("state/node-3/root.img").exists());
+}
+
+#[test]
 fn what_is_updated_is_passed_over() {
     let site = with_update();
     site.set("node-1", "version", "2");
@@ -62,8 +75,13 @@ fn a_node_that_falls_back_stops_the_update() {
         ],
     );
     assert!(!site.read("state/log").contains("node-3"));
-    // Once it is cured, the same command goes on with it.
+    // Until its server takes buckets, the rack is not whole; then the same command goes on with it.
     std::fs::remove_file(site.path("state/node-2/bad")).unwrap();
+    assert_has(
+        &site.rack(&UPDATE).with(1),
+        &["not whole", "node-2: It gives its buckets away."],
+    );
+    std::fs::remove_file(site.path("state/node-2/drained")).unwrap();
     assert_has(
         &site.rack(&UPDATE).with(0),
         &["node-1: has version 2 already", "All 3 nodes run version 2"],

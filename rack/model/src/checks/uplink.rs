@@ -44,7 +44,7 @@ fn tunnel(checked: &Checked<'_>) -> Option<Conflict> {
     let network = checked.rack.public.tunnel.as_ref()?.network;
     let nodes = checked.rack.network.nodes;
     let place = Place::of("public").key("tunnel").key("network");
-    if network.hosts().count() < 2 {
+    if network.hosts().take(2).count() < 2 {
         let sentence =
             format!("{network} has no room for two ends; write a /30, like \"10.9.0.0/30\"");
         return Some(Conflict::new(place, sentence));
