@@ -5,5 +5,6 @@ mod describe;
 mod replace;
 mod secrets;
 mod site;
+mod ssh;
 mod status;
 mod update;

@@ -85,6 +85,16 @@ impl Site {
 
     /// The same, with a standard input.
     pub fn rack_with(&self, words: &[&str], input: Stdio) -> Ended {
+        run(self.command(words).stdin(input))
+    }
+
+    /// The same, with other variables.
+    pub fn rack_in(&self, words: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(words);
+        run(command.envs(variables.iter().copied()).stdin(Stdio::null()))
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let on = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/node/on");
         let mut command = Command::new(env!("CARGO_BIN_EXE_rack"));
         command
@@ -93,15 +103,18 @@ impl Site {
             .env("RACK_REACH", format!("exec:{} {{name}}", on.display()))
             .env("STATE", self.path("state"))
             .env_remove("RACK_FILE")
-            .env_remove("RACK_IDENTITY")
-            .stdin(input);
-        let output = command.output().expect("rack can be run");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
-        Ended {
-            code: output.status.code().expect("no signal ends it"),
-            output: text(output.stdout),
-            errors: text(output.stderr),
-        }
+            .env_remove("RACK_IDENTITY");
+        command
+    }
+}
+
+fn run(command: &mut Command) -> Ended {
+    let output = command.output().expect("rack can be run");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    Ended {
+        code: output.status.code().expect("no signal ends it"),
+        output: text(output.stdout),
+        errors: text(output.stderr),
     }
 }
 
