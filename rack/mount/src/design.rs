@@ -120,7 +120,6 @@ pub const NAMED: &[(&str, f64)] = &[
     ("rail_gap", RAIL_GAP),
     ("plate", PLATE),
     ("face", FACE),
-    ("face_gap", FACE_GAP),
     ("overlap", OVERLAP),
     ("standoff", STANDOFF),
     ("standoff_diameter", STANDOFF_DIAMETER),

@@ -94,12 +94,14 @@ fn vents(load: &Load, board: &Rectangle, bay_height: f64) -> Vec<Rectangle> {
     if top - bottom < VENT {
         return Vec::new();
     }
-    let count = (board.size[0] / (2.0 * VENT)) as usize;
-    let slot = |index: usize| Rectangle {
-        at: [board.at[0] + VENT / 2.0 + 2.0 * VENT * index as f64, bottom],
+    let slot = |x: f64| Rectangle {
+        at: [x, bottom],
         size: [VENT, top - bottom],
     };
-    (0..count).map(slot).collect()
+    let first = board.at[0] + VENT / 2.0;
+    let places = (0_u8..).map(|index| first + 2.0 * VENT * f64::from(index));
+    let last = board.end()[0] - VENT;
+    places.take_while(|x| *x <= last).map(slot).collect()
 }
 
 /// All of a case's front but its edges.

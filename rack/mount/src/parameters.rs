@@ -134,8 +134,8 @@ fn points(points: &[[f64; 2]]) -> String {
 }
 
 fn rows(rows: impl Iterator<Item = String>) -> String {
-    let rows: String = rows.map(|row| format!("  {row},\n")).collect();
-    format!("[\n{rows}]")
+    let rows: Vec<String> = rows.map(|row| format!("  {row},\n")).collect();
+    format!("[\n{}]", rows.concat())
 }
 
 fn list(items: &[String]) -> String {

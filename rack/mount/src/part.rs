@@ -168,7 +168,8 @@ fn blank(layout: &Layout) -> Option<Part> {
 
 fn label(layout: &Layout, name: &str) -> Result<Part, PartError> {
     let length = layout.label_length();
-    let most = (length / (LEGIBLE * TEXT_ADVANCE)) as usize;
+    let fits = |count: &u8| f64::from(*count) * LEGIBLE * TEXT_ADVANCE <= length;
+    let most = (1..=u8::MAX).take_while(fits).count();
     if name.len() > most {
         return Err(PartError::NameTooLong {
             name: name.to_owned(),

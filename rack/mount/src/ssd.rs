@@ -15,7 +15,8 @@ pub const THREAD: f64 = 3.0;
 
 /// The holes in its bottom, seen from above, from its corner; the connector is at the far end.
 pub fn holes() -> [[f64; 2]; 4] {
-    let [left, right] = [(WIDTH - HOLES_ACROSS) / 2.0, (WIDTH + HOLES_ACROSS) / 2.0];
+    let left = (WIDTH - HOLES_ACROSS) / 2.0;
+    let right = left + HOLES_ACROSS;
     let [far, near] = HOLES_ALONG.map(|along| LENGTH - along);
     [[left, near], [right, near], [left, far], [right, far]]
 }

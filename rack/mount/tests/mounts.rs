@@ -16,7 +16,7 @@ fn assert_fits(layout: &Layout) {
     for clearance in clearances(layout) {
         assert!(clearance.is_kept(), "{clearance}");
     }
-    parts(layout).unwrap();
+    parts(layout).unwrap_or_else(|it| panic!("{it}"));
 }
 
 #[test]

@@ -27,9 +27,9 @@ struct Made {
 impl Made {
     fn new(folder: &Path, layout: &Layout, fineness: u32) -> Self {
         let scad = OpenScad::new(folder, layout)
-            .unwrap()
+            .expect("the folder takes files")
             .with_fineness(fineness);
-        let parts = parts(layout).unwrap();
+        let parts = parts(layout).unwrap_or_else(|it| panic!("{it}"));
         let meshes = parts
             .iter()
             .map(|part| scad.render(part).unwrap_or_else(|it| panic!("{it}")));
@@ -142,8 +142,8 @@ fn cases_in_one_unit() {
 
 /// A mount as fine as people print it: every pair of neighbours, and what other programs say of each part.
 fn cross_check(text: &RackText) {
-    let folder = tempfile::tempdir().unwrap();
-    let layout = Layout::new(&text.rack()).unwrap();
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let layout = Layout::new(&text.rack()).unwrap_or_else(|it| panic!("{it}"));
     let made = Made::new(folder.path(), &layout, FINE);
     made.assert_panel(&layout);
     for (part, mesh) in made.parts.iter().zip(&made.meshes) {
@@ -227,7 +227,7 @@ print(mesh.volume)
 fn assert_trimesh(file: &Path, volume: f64) {
     let python = std::env::var("MOUNT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let text = output(Command::new(python).args(["-c", TRIMESH]).arg(file));
-    let theirs: f64 = text.trim().parse().unwrap();
+    let theirs: f64 = text.trim().parse().expect("it printed a volume");
     assert!(
         (theirs - volume).abs() < volume * 1e-4,
         "{theirs} and {volume}"

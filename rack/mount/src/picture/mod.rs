@@ -38,15 +38,6 @@ pub fn exploded(layout: &Layout, parts: &[Part], meshes: &[Mesh], width: usize) 
     )
 }
 
-/// The mount put together.
-pub fn assembled(layout: &Layout, parts: &[Part], meshes: &[Mesh], width: usize) -> Image {
-    draw(
-        &bodies(layout, parts, meshes, Apart::TOUCHING),
-        &View::new(28.0, 24.0),
-        width,
-    )
-}
-
 fn bodies(layout: &Layout, parts: &[Part], meshes: &[Mesh], apart: Apart) -> Vec<Body> {
     let of_part = placed(layout, parts, apart).into_iter().flat_map(|it| {
         let at = move |(mesh, colour): (Mesh, Colour)| Body {

@@ -1,5 +1,8 @@
 //! Draws bodies: the nearest surface of every pixel, shaded, with lines where surfaces meet.
 
+// Pixels and colours are counted from 0: what is less saturates there.
+#![allow(clippy::cast_sign_loss)]
+
 use super::View;
 use crate::mesh::{Mesh, Point, Triangle, cross, dot, minus};
 

@@ -57,12 +57,16 @@ impl RackText {
 
     /// With a node.
     pub fn named(mut self, slot: u8, name: &str, model: &str, disk: &str) -> Self {
-        let fed = NodeModel::find(model).unwrap().poe_part.is_some();
-        let power = if fed { "poe" } else { "supply" };
-        self.nodes += &format!(
+        let model_of = NodeModel::find(model).unwrap_or_else(|it| panic!("{it}"));
+        let power = match model_of.poe_part {
+            Some(_) => "poe",
+            None => "supply",
+        };
+        let node = format!(
             "[[node]]\nname = \"{name}\"\nslot = {slot}\nmodel = \"{model}\"\npower = \"{power}\"\n\
              disks = [{{ model = \"{disk}\", capacity = \"1TB\" }}]\n"
         );
+        self.nodes.push_str(&node);
         self
     }
 
