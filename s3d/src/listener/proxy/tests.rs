@@ -101,7 +101,7 @@ fn a_connection_without_a_header_is_refused() {
 #[test]
 fn headers_that_never_end_are_refused() {
     let line = format!("PROXY TCP4 {}", "1".repeat(500));
-    let bytes = [&SIGNATURE[..], &[0x21, 0x11, 0xff, 0xff], &[0; 70_000]].concat();
+    let bytes = [&SIGNATURE[..], &[0x21, 0x11, 0xff, 0xff], &[0; 5_000]].concat();
     for header in [line.as_bytes(), &bytes] {
         let (refused, left) = read(header);
         assert!(matches!(refused, Err(HeaderError::TooLong)), "{refused:?}");
