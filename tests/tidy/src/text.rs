@@ -28,7 +28,7 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 13] = [
+const NOT_TESTS: [(&str, &str); 12] = [
     (
         "volumed/meta/src/conformance/mod.rs",
         "its writer is the process that the test kills",
@@ -56,10 +56,6 @@ const NOT_TESTS: [(&str, &str); 13] = [
     (
         "tests/rack/tests/nodes/soak.rs",
         "`make rack-soak` runs it: it takes as long as it is told",
-    ),
-    (
-        "tests/rack/tests/nodes/strangers.rs",
-        "`make rack-soak` runs it: nobody is let in for minutes after a node was removed",
     ),
     (
         "tests/e2e/tests/crash/power.rs",
