@@ -28,7 +28,7 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 16] = [
+const NOT_TESTS: [(&str, &str); 15] = [
     (
         "openwrt/tests/router/acme.rs",
         "`make router` runs it: it takes an authority, SSH servers and both daemons",
@@ -68,10 +68,6 @@ const NOT_TESTS: [(&str, &str); 16] = [
     (
         "tests/rack/tests/nodes/soak.rs",
         "`make rack-soak` runs it: it takes as long as it is told",
-    ),
-    (
-        "tests/rack/tests/nodes/strangers.rs",
-        "`make rack-soak` runs it: nobody is let in for minutes after a node was removed",
     ),
     (
         "tests/e2e/tests/crash/power.rs",
