@@ -60,6 +60,7 @@ fn replica() -> Replica {
             epoch: Epoch(1),
         }),
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents: vec![(file(0), 0), (file(1), 0)],
     };
     Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a replica")

@@ -48,6 +48,9 @@ fn is_about_replicas(broken: Broken) -> bool {
                 | Rule::RecordStale
                 | Rule::LastInSync
                 | Rule::ResyncDurable
+                | Rule::NoteMissed
+                | Rule::MissedBefore
+                | Rule::LostFiles
                 | Rule::AgreeFirst
                 | Rule::AgreeAfter
                 | Rule::FollowersBehind
@@ -63,7 +66,9 @@ fn is_about_rebuilding(broken: Broken) -> bool {
     matches!(
         broken,
         Broken::Lie(Lie::PlacesUnnoted)
-            | Broken::Rule(Rule::CopyLeft | Rule::RemovedFirst | Rule::NothingHeld)
+            | Broken::Rule(
+                Rule::CopyLeft | Rule::RemovedFirst | Rule::NothingHeld | Rule::ShareMissed
+            )
     )
 }
 
@@ -108,7 +113,8 @@ fn unnoticed(all: impl Iterator<Item = Broken>) -> Vec<String> {
 
 /// Rules that are noticed late, or of which it is not known since the worlds changed how soon they are: by hand, each with
 /// `HAYRACK_BROKEN`.
-const BY_HAND: [Rule; 12] = [
+const BY_HAND: [Rule; 13] = [
+    Rule::ShareMissed,
     Rule::AgreeAfter,
     Rule::ResyncDurable,
     Rule::RecordStale,

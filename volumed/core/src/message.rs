@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::missed::MissedByDisk;
 use crate::{Alloc, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId};
 
 /// The most bytes that a write, or the answer to a read, carries: what is longer is asked for in
@@ -53,7 +54,8 @@ pub enum Ask {
     Promise,
     /// Hold what the store places on the disk of the extents from `from` to before `until`, or to the
     /// last one, and nothing else of them: what a fenced head placed or freed and did not come to
-    /// tell is made up for. Follows the promise, before anything else.
+    /// tell is made up for. Follows the promise, before anything else. The answer says whose files were
+    /// [not found](crate::unfound).
     Reconcile {
         /// The first extent.
         from: ExtentIndex,
@@ -199,6 +201,15 @@ pub enum Ask {
         /// The regions.
         regions: BTreeSet<RegionIndex>,
     },
+    /// Tell what other disks [missed](crate::missed), by the missed log, which counts under this head from now
+    /// on.
+    Missed,
+    /// Keep just this, durably, and from now on every region that is unmarked beside it: what other disks
+    /// [missed](crate::missed).
+    KeepMissed {
+        /// Within the [bound](crate::missed::bound).
+        missed: MissedByDisk,
+    },
     /// The files of a newly placed extent are there, and empty; or what was received is all there.
     Adopt {
         /// The extent.
@@ -293,7 +304,8 @@ pub struct Answer {
     /// Blocks that the head was granted there and that take no space yet.
     pub granted: u64,
     /// The bytes of a read, the [runs](crate::map::runs) of a map, the [chunk](crate::chunk) of a
-    /// fetch, [digests](crate::digest), the [marks](crate::marks) of a replica that promised, the number
+    /// fetch, [digests](crate::digest), the [marks](crate::marks) of a replica that promised, what others
+    /// [missed](crate::missed), extents that were [not found](crate::unfound), the number
     /// of holes as u32, the indices of empty extents as u64 each; empty for everything else.
     pub result: Result<Bytes, ReplicaError>,
 }

@@ -29,6 +29,14 @@ pub enum Rule {
     LastInSync,
     /// V3: what was resynced is durable before its disk counts as in sync.
     ResyncDurable,
+    /// V4: a replica notes what others miss before it is unmarked.
+    NoteMissed,
+    /// V4: a disk that falls behind misses what was marked then, too.
+    MissedBefore,
+    /// V4: who comes in sync, or gets an extent, knows what others missed of it.
+    ShareMissed,
+    /// V4: a stale disk that lost a file is resynced as a whole.
+    LostFiles,
     /// V6: replicas are made equal where they were dirty before anybody is served.
     AgreeFirst,
     /// V6: they are made equal where a change failed.
@@ -119,7 +127,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 60] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -133,6 +141,10 @@ impl Rule {
         Self::RecordStale,
         Self::LastInSync,
         Self::ResyncDurable,
+        Self::NoteMissed,
+        Self::MissedBefore,
+        Self::ShareMissed,
+        Self::LostFiles,
         Self::AgreeFirst,
         Self::AgreeAfter,
         Self::FollowersBehind,

@@ -37,6 +37,7 @@ fn head(extents: u64, dirty: u64) -> Head {
             .collect(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     });
     let mut effects = tell(&mut head, HeadEvent::Start);

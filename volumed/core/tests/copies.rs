@@ -53,6 +53,7 @@ impl Rig {
                 .collect(),
             lost: BTreeMap::new(),
             stale: stale.iter().copied().collect(),
+            fell_behind: BTreeMap::new(),
             incarnations: BTreeMap::new(),
         });
         let wanted = Vec::new();
@@ -109,7 +110,7 @@ fn done(message: &Message) -> HeadEvent {
 }
 
 fn excludes(disk: DiskNumber) -> impl Fn(&HeadEffect) -> bool {
-    move |effect| matches!(effect, HeadEffect::Exclude(it) if *it == disk)
+    move |effect| matches!(effect, HeadEffect::Exclude(it, _) if *it == disk)
 }
 
 #[test]
@@ -162,6 +163,7 @@ fn a_disk_that_joins_has_removed_what_it_is_not_to_hold() {
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents: vec![(FILE, 0)],
     };
     let mut replica = Replica::recover(VOLUME, C, Arc::default(), found).expect("a replica");

@@ -37,6 +37,7 @@ fn replica() -> Replica {
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents: vec![(file(0), 0), (file(1), 0)],
     };
     Replica::recover(VolumeId(1), DiskNumber(0), Arc::default(), found).expect("a fresh disk")
@@ -143,6 +144,7 @@ fn asked_first(disk: u16) -> Ask {
         extents: BTreeMap::from([(ExtentIndex(0), placement)]),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     });
     let mut events = vec![HeadEvent::Start];
@@ -237,6 +239,7 @@ fn marks_that_one_of_several_replicas_refuses_are_taken_away_from_the_others() {
         extents: [placed(0), placed(1)].into(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     });
     // What follows looks like a sequential writer's, so marks are made ahead in the next extent.
@@ -297,6 +300,7 @@ fn called_empty(found: Vec<(ExtentFile, u32)>) -> Bytes {
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents: found,
     };
     let replica = Replica::recover(VolumeId(1), DiskNumber(0), Arc::default(), found);
@@ -332,6 +336,7 @@ fn a_region_that_cannot_be_summed_anew_holds_up_no_other() {
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Newest(record),
+        missed: Slots::Fresh,
         extents: vec![(file(0), 0)],
     };
     let replica = Replica::recover(VolumeId(1), DiskNumber(0), Arc::default(), found);

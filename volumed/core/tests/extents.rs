@@ -11,6 +11,7 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::replica::{DiskAnswer, DiskOp, Recovered, Replica, ReplicaEffect, ReplicaEvent};
 use volumed_core::{
     Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, Request, VolumeId,
+    unfound,
 };
 
 const DISKS: [DiskNumber; 3] = [DiskNumber(0), DiskNumber(1), DiskNumber(2)];
@@ -35,6 +36,7 @@ fn head(extents: u64, stale: BTreeSet<DiskNumber>) -> Head {
             .collect(),
         lost: BTreeMap::new(),
         stale,
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     })
 }
@@ -186,6 +188,7 @@ fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays()
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents: vec![(file(0), 1), (file(5), 2), (file(2000), 4)],
     };
     let (volume, disk, epoch) = (VolumeId(1), DISKS[0], Epoch(1));
@@ -222,7 +225,10 @@ fn what_the_store_does_not_place_in_the_range_goes_and_what_is_beyond_it_stays()
     else {
         panic!("{effects:?}")
     };
-    assert_eq!((*removed, &answer.result), (file(5), &Ok(Bytes::new())));
+    assert_eq!(*removed, file(5));
+    // It says whose files it did not find.
+    let unfound = unfound::pack([ExtentIndex(7)].into_iter());
+    assert_eq!(answer.result, Ok(unfound));
     assert_eq!(replica.allocated(), 5);
     let held = [0, 5, 7, 2000].map(|extent| replica.readable(ExtentIndex(extent)));
     let expected = [Some(file(0)), None, Some(file(7)), Some(file(2000))];

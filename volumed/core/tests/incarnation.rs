@@ -34,6 +34,7 @@ fn recovered(
         incarnation,
         promise: Slots::Fresh,
         log: Slots::Fresh,
+        missed: Slots::Fresh,
         extents,
     };
     Replica::recover(VOLUME, disk, Arc::default(), found).expect("a replica")
@@ -54,6 +55,7 @@ fn head() -> Head {
         extents: [(FILE.extent, placement)].into(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     })
 }

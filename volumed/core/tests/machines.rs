@@ -40,10 +40,11 @@ fn head(placed: u64) -> Head {
         settings: HeadSettings::for_replicas(1),
         disks: BTreeSet::from([DISK]),
         extents: (0..placed)
-            .map(|extent| (ExtentIndex(extent), placement()))
+            .map(|it| (ExtentIndex(it), placement()))
             .collect(),
         lost: BTreeMap::new(),
         stale: BTreeSet::new(),
+        fell_behind: BTreeMap::new(),
         incarnations: BTreeMap::new(),
     });
     let mut sent = tell(&mut head, HeadEvent::Start);
@@ -80,20 +81,12 @@ fn answer(
     let mut effects = Vec::new();
     for effect in sent {
         if let HeadEffect::Send(message) = effect {
-            let &Message {
-                volume,
-                disk,
-                incarnation,
-                epoch,
-                op,
-                ..
-            } = message;
             let answer = Answer {
-                volume,
-                disk,
-                incarnation,
-                epoch,
-                op,
+                volume: message.volume,
+                disk: message.disk,
+                incarnation: message.incarnation,
+                epoch: message.epoch,
+                op: message.op,
                 allocated: 0,
                 granted: 1 << 30,
                 result: result.clone(),
@@ -239,15 +232,20 @@ const FILE: ExtentFile = ExtentFile {
     alloc: Alloc(1),
 };
 
+fn found(log: Slots<DirtyLogRecord>, extents: Vec<(ExtentFile, u32)>) -> Recovered {
+    Recovered {
+        incarnation: Incarnation(0),
+        promise: Slots::Fresh,
+        log,
+        missed: Slots::Fresh,
+        extents,
+    }
+}
+
 fn replica(blocks: u64) -> (Replica, Arc<DiskSpace>) {
     let space = Arc::new(DiskSpace::default());
     space.set_limit(ByteCount(blocks * 4096));
-    let found = Recovered {
-        incarnation: Incarnation(0),
-        promise: Slots::Fresh,
-        log: Slots::Fresh,
-        extents: vec![(FILE, 0)],
-    };
+    let found = found(Slots::Fresh, vec![(FILE, 0)]);
     let replica = Replica::recover(VOLUME, DISK, Arc::clone(&space), found).expect("a fresh disk");
     (replica, space)
 }
@@ -430,12 +428,7 @@ fn a_new_extent_is_not_suspect_by_what_the_log_says_of_an_older_one() {
         volume: VOLUME,
         regions: Some(regions.clone()),
     };
-    let found = Recovered {
-        incarnation: Incarnation(0),
-        promise: Slots::Fresh,
-        log: Slots::Newest(record),
-        extents: Vec::new(),
-    };
+    let found = found(Slots::Newest(record), Vec::new());
     let mut replica = Replica::recover(VOLUME, DISK, Arc::default(), found).expect("a disk");
     let (op, _) = the_op(&promise(&mut replica, 2));
     done(&mut replica, op, Ok(DiskAnswer::Done));

@@ -73,6 +73,7 @@ impl World {
             incarnation: Incarnation(0),
             promise: Slots::Fresh,
             log: Slots::Fresh,
+            missed: Slots::Fresh,
             extents: vec![(FILE, BLOCKS.len() as u32)],
         };
         let replica = Replica::recover(VolumeId(1), DiskNumber(0), space, found);

@@ -256,6 +256,7 @@ fn an_extent_is_not_called_empty_while_a_region_of_it_is_suspect() {
         incarnation: Incarnation(0),
         promise: Slots::Fresh,
         log: Slots::Newest(record),
+        missed: Slots::Fresh,
         extents: vec![(file, 0)],
     };
     let mut replica = Replica::recover(volume, disk, Arc::default(), found).expect("a replica");

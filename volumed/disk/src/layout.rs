@@ -6,6 +6,7 @@
 //! <disk>/volumes/<volume>/<extent>.<alloc>.data      64 MiB, sparse
 //! <disk>/volumes/<volume>/<extent>.<alloc>.sums      a header page and 16 pages of CRC32C
 //! <disk>/volumes/<volume>/dirty                      the dirty log
+//! <disk>/volumes/<volume>/missed                     what other disks missed
 //! <disk>/volumes/<volume>/promise                    the promised epoch
 //! ```
 
@@ -58,6 +59,10 @@ impl Layout {
         self.volume(volume).join("dirty")
     }
 
+    pub fn missed_log(&self, volume: VolumeId) -> PathBuf {
+        self.volume(volume).join("missed")
+    }
+
     pub fn promise(&self, volume: VolumeId) -> PathBuf {
         self.volume(volume).join("promise")
     }
@@ -92,6 +97,7 @@ mod tests {
             "12.data",
             "12.34",
             "dirty",
+            "missed",
             "12.34.data.bak",
         ] {
             assert_eq!(parse_extent(odd), None, "{odd}");

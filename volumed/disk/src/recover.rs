@@ -9,8 +9,8 @@ use std::path::Path;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use volumed_core::format::{
-    DirtyLogRecord, LOG_SLOT_SIZE, PROMISE_SLOT_SIZE, PromiseRecord, SUMS_FILE_SIZE, Slots,
-    decode_sums,
+    DirtyLogRecord, LOG_SLOT_SIZE, MISSED_SLOT_SIZE, MissedLogRecord, PROMISE_SLOT_SIZE,
+    PromiseRecord, SUMS_FILE_SIZE, Slots, decode_sums,
 };
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::Recovered;
@@ -72,6 +72,8 @@ impl Disk {
         let promise = own(promise, |record: &PromiseRecord| record.volume == volume);
         let log = slots::read(&self.layout.dirty_log(volume), LOG_SLOT_SIZE)?;
         let log = own(log, |record: &DirtyLogRecord| record.volume == volume);
+        let missed = slots::read(&self.layout.missed_log(volume), MISSED_SLOT_SIZE)?;
+        let missed = own(missed, |record: &MissedLogRecord| record.volume == volume);
         let files: Vec<ExtentFile> = extents.into_iter().collect();
         let log = match log {
             Slots::Fresh if self.any_holds(volume, &files)? => {
@@ -103,6 +105,7 @@ impl Disk {
             incarnation: self.incarnation(),
             promise,
             log,
+            missed,
             extents,
         })
     }

@@ -1,11 +1,12 @@
 //! The disk operations of the core.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use volumed_buffers::Buffer;
-use volumed_core::format::{LOG_SLOT_SIZE, PROMISE_SLOT_SIZE};
+use volumed_core::format::{LOG_SLOT_SIZE, MISSED_SLOT_SIZE, PROMISE_SLOT_SIZE, SlotRecord};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskResult};
 use volumed_core::sums::{HOLE, merge, sum, sums, verify};
@@ -111,27 +112,36 @@ impl Disk {
             DiskOp::Settle { files, pages } => self.settle(volume, files, pages),
             DiskOp::WriteLog(record) => {
                 let path = self.layout.dirty_log(volume);
-                let written = self
-                    .make_folder(volume)
-                    .and_then(|()| slots::write(&self.names, &path, LOG_SLOT_SIZE, record));
-                written
-                    .map(|()| DiskAnswer::Done)
-                    .map_err(|error| self.durable_fault(&error))
+                self.write_slot(volume, &path, LOG_SLOT_SIZE, record)
+            }
+            DiskOp::WriteMissed(record) => {
+                let path = self.layout.missed_log(volume);
+                self.write_slot(volume, &path, MISSED_SLOT_SIZE, record)
             }
             DiskOp::WritePromise(record) => {
                 let path = self.layout.promise(volume);
-                let written = self
-                    .make_folder(volume)
-                    .and_then(|()| slots::write(&self.names, &path, PROMISE_SLOT_SIZE, record));
-                written
-                    .map(|()| DiskAnswer::Done)
-                    .map_err(|error| self.durable_fault(&error))
+                self.write_slot(volume, &path, PROMISE_SLOT_SIZE, record)
             }
             DiskOp::Remove { file } => {
                 self.discard(volume, Some(*file));
                 Ok(DiskAnswer::Done)
             }
         }
+    }
+
+    fn write_slot<R: SlotRecord>(
+        &self,
+        volume: VolumeId,
+        path: &Path,
+        slot_size: u64,
+        record: &R,
+    ) -> DiskResult {
+        let written = self
+            .make_folder(volume)
+            .and_then(|()| slots::write(&self.names, path, slot_size, record));
+        written
+            .map(|()| DiskAnswer::Done)
+            .map_err(|error| self.durable_fault(&error))
     }
 
     /// Gives the disk something to do before a flush asks for it: syncs the extent into which `op` wrote

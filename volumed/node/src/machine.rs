@@ -206,6 +206,7 @@ impl Machine {
                 extents: placements.placed,
                 lost: placements.lost,
                 stale: placements.stale,
+                fell_behind: placements.fell_behind,
                 incarnations,
             }));
             state.started = Some(tell);
@@ -414,9 +415,9 @@ impl State {
                 HeadEffect::Mend(op, extent, blocks) => {
                     deeds.push_back(Deed::Mend(op, extent, blocks));
                 }
-                HeadEffect::Exclude(disk) => {
+                HeadEffect::Exclude(disk, lacks) => {
                     self.placing += 1;
-                    deeds.push_back(Deed::Record(epoch, InSync::Not(disk)));
+                    deeds.push_back(Deed::Record(epoch, InSync::Not(disk, lacks)));
                 }
                 HeadEffect::Include(disk) => {
                     self.placing += 1;

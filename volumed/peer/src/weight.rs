@@ -3,7 +3,7 @@ use volumed_core::digest::DIGEST_SIZE;
 use volumed_core::message::{Ask, Message};
 use volumed_core::wire::HEADER_SIZE;
 
-/// What the answer to a map or a promise may hold, in bytes: runs of a whole extent, or marks.
+/// What the answer to a map, a promise or one about missed regions may hold, in bytes.
 const MAP: u64 = 128 << 10;
 
 /// What an answer without data is taken for, with what a table has of it, in bytes.
@@ -13,7 +13,7 @@ const SHORT: u64 = 128;
 pub(crate) fn weight(message: &Message) -> u64 {
     let answer = match &message.ask {
         Ask::Read { length, .. } | Ask::Fetch { length, .. } => u64::from(*length),
-        Ask::Map { .. } | Ask::Promise => MAP,
+        Ask::Map { .. } | Ask::Promise | Ask::Missed => MAP,
         Ask::Digest { length, .. } => u64::from(*length) / BLOCK_SIZE * DIGEST_SIZE as u64,
         _ => SHORT,
     };
@@ -25,6 +25,10 @@ fn body(ask: &Ask) -> u64 {
     let items = match ask {
         Ask::Write { data, .. } => return data.len() as u64,
         Ask::Store { chunk, .. } | Ask::Replace { chunk, .. } => return chunk.len() as u64,
+        Ask::KeepMissed { missed } => {
+            let extents = missed.values().map(|it| it.regions.extent_count());
+            extents.sum()
+        }
         Ask::Create { files, .. } => 2 * files.len(),
         Ask::Reconcile { held, .. } => 2 * held.len(),
         Ask::Sync { extents } => extents.len(),

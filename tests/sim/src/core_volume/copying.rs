@@ -189,6 +189,7 @@ impl Rig {
             extents: self.placed.extents.clone(),
             lost: self.lost.clone(),
             stale: BTreeSet::new(),
+            fell_behind: BTreeMap::new(),
             incarnations: BTreeMap::new(),
         };
         self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
@@ -352,7 +353,7 @@ impl Rig {
                 self.storing.extend(noting.map(Storing::Copy));
             }
             HeadEffect::Started(outcome) => self.started = Some(outcome),
-            HeadEffect::Exclude(_)
+            HeadEffect::Exclude(..)
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)
             | HeadEffect::Lost(_) => {

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use volumed_core::chunk::Chunk;
 use volumed_core::digest;
-use volumed_core::format::{DirtyLogRecord, PromiseRecord, SlotRecord, Slots, newest};
+use volumed_core::format::{
+    DirtyLogRecord, MissedLogRecord, PromiseRecord, SlotRecord, Slots, newest,
+};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskAnswer, DiskFault, DiskOp, DiskResult, Recovered, RegionSums};
 use volumed_core::{Epoch, ExtentIndex, Incarnation, REGIONS_PER_EXTENT, RegionIndex};
@@ -21,6 +23,7 @@ use super::{Broken, Lie};
 pub(super) struct SimDisk {
     extents: BTreeMap<ExtentFile, Extent>,
     log: [Vec<u8>; 2],
+    missed: [Vec<u8>; 2],
     promise: [Vec<u8>; 2],
     incarnation: Incarnation,
     /// V8: it does nothing any more until the daemon is started anew.
@@ -113,6 +116,10 @@ impl SimDisk {
                 if !self.broken.is(Lie::MarksSkipped) {
                     self.log[(record.sequence % 2) as usize] = record.encode();
                 }
+                Ok(DiskAnswer::Done)
+            }
+            DiskOp::WriteMissed(record) => {
+                self.missed[(record.sequence % 2) as usize] = record.encode();
                 Ok(DiskAnswer::Done)
             }
             DiskOp::WritePromise(record) => {
@@ -232,6 +239,7 @@ impl SimDisk {
             incarnation: self.incarnation,
             promise: read_slots::<PromiseRecord>(&self.promise),
             log: read_slots::<DirtyLogRecord>(&self.log),
+            missed: read_slots::<MissedLogRecord>(&self.missed),
             extents,
         }
     }

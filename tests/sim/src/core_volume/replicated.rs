@@ -18,8 +18,8 @@ use volumed_core::head::{
 };
 use volumed_core::rules::Rules;
 use volumed_core::{
-    BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError,
-    Request, VolumeId,
+    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation,
+    IoError, Request, VolumeId,
 };
 
 use super::Broken;
@@ -54,6 +54,8 @@ struct Rig {
     home: DiskNumber,
     moves: Moves,
     stale: BTreeSet<DiskNumber>,
+    /// When those of them fell behind that lack no more than what changed since.
+    fell_behind: BTreeMap<DiskNumber, Alloc>,
     /// The incarnation of each disk when it was in sync last, by the store.
     known: BTreeMap<DiskNumber, Incarnation>,
     /// The same as it is.
@@ -166,6 +168,7 @@ impl Rig {
             home: DiskNumber(0),
             moves: Moves::default(),
             stale: BTreeSet::new(),
+            fell_behind: BTreeMap::new(),
             known: BTreeMap::new(),
             relied: BTreeMap::new(),
             revision: 1,
@@ -227,6 +230,7 @@ impl Rig {
             extents: self.placed.extents.clone(),
             lost: BTreeMap::new(),
             stale: self.stale.clone(),
+            fell_behind: self.fell_behind.clone(),
             incarnations: self.known.clone(),
         };
         self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));
@@ -339,11 +343,12 @@ impl Rig {
             HeadEffect::Reply(id, reply) => self.replied(id, reply)?,
             HeadEffect::Place(extents) => self.storing.push(Storing::Place(extents)),
             HeadEffect::Unplace(files) => self.storing.push(Storing::Remove(files)),
-            HeadEffect::Exclude(disk) => {
-                if !self.troubled && self.weather.is_fine() {
+            HeadEffect::Exclude(disk, lacks) => {
+                let anew = self.stale.contains(&disk);
+                if !anew && !self.troubled && self.weather.is_fine() {
                     return Err(format!("V4: {disk} is called stale, and nothing is wrong"));
                 }
-                self.storing.push(Storing::Exclude(disk));
+                self.storing.push(Storing::Exclude(disk, lacks));
             }
             HeadEffect::Include(disk) => self.storing.push(Storing::Include(disk)),
             HeadEffect::Resync(disk, ResyncProgress::Behind(_)) => {

@@ -121,7 +121,10 @@ impl Weather {
                 | DiskOp::Store { .. }
                 | DiskOp::Replace { .. }
         );
-        let logs = matches!(op, DiskOp::WriteLog(_) | DiskOp::WritePromise(_));
+        let logs = matches!(
+            op,
+            DiskOp::WriteLog(_) | DiskOp::WriteMissed(_) | DiskOp::WritePromise(_)
+        );
         let stores = matches!(op, DiskOp::StoreSums { .. } | DiskOp::Settle { .. });
         let resums = matches!(op, DiskOp::Resum { .. });
         if !reads && happens(self.failed_sync) {

@@ -211,6 +211,7 @@ impl World {
             extents: self.placed.clone(),
             lost: BTreeMap::new(),
             stale: BTreeSet::new(),
+            fell_behind: BTreeMap::new(),
             incarnations: BTreeMap::new(),
         };
         self.head = Some(Head::keeping(Rules::without(self.broken.rule()), start));

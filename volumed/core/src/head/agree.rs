@@ -22,7 +22,7 @@ use crate::{
 
 use super::piece::{Piece, Stage, Work, to_client};
 use super::round::{Answers, Then};
-use super::{Head, HeadEffect};
+use super::{Head, HeadEffect, Lacks};
 
 use runs::{Run, runs};
 
@@ -66,6 +66,11 @@ impl Agreements {
     /// Whether something of the regions may differ from replica to replica, and is not being made equal.
     pub fn is_unsure(&self, mut regions: impl Iterator<Item = RegionIndex>) -> bool {
         !self.unsure.is_empty() && regions.any(|region| self.unsure.contains(&region))
+    }
+
+    /// All such regions.
+    pub fn unsure(&self) -> impl Iterator<Item = RegionIndex> {
+        self.unsure.iter().copied()
     }
 
     /// The extent is freed.
@@ -385,7 +390,7 @@ impl Head {
             |error: ReplicaError| matches!(error, ReplicaError::Exhausted | ReplicaError::Corrupt);
         for (&disk, &error) in refused {
             if !fenced && !passing(error) {
-                self.exclude(disk, effects);
+                self.exclude(disk, Lacks::after(error), effects);
             }
         }
         if fenced {

@@ -20,7 +20,7 @@ use super::extents::regions_of;
 use super::order::Blocks;
 use super::piece::{Piece, Work};
 use super::round::Then;
-use super::{Head, HeadEffect, PlaceFailure};
+use super::{Head, HeadEffect, Lacks, PlaceFailure};
 
 /// What a piece of a copy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,20 +306,45 @@ impl Head {
             return;
         };
         match (result, self.copies.under_way.get(&extent)) {
+            // V4: what changed of the extent it does not know by itself.
+            (Ok(()), Some(copy)) => {
+                let asks = self.missed_to_keep(copy.to).into_iter().collect();
+                self.begin_round(Then::CopyKnows(op), asks, effects);
+            }
+            (result, _) => self.not_switched(op, extent, result, effects),
+        }
+    }
+
+    /// The copy's disk knows what stale ones missed.
+    pub(super) fn copy_knows(
+        &mut self,
+        op: OpId,
+        result: Result<(), ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        let Some(extent) = self.pieces.get(&op).map(|piece| piece.extent) else {
+            return;
+        };
+        match (result, self.copies.under_way.get(&extent)) {
             (Ok(()), Some(copy)) => {
                 effects.push(HeadEffect::Switch(copy.file, copy.to));
                 self.copies.switching.insert(extent, op);
             }
-            (result, _) => {
-                self.extents.switching.remove(&extent);
-                self.copy_failed(
-                    extent,
-                    result.err().unwrap_or(ReplicaError::NoExtent),
-                    effects,
-                );
-                self.complete(op, Ok(None), effects);
-            }
+            (result, _) => self.not_switched(op, extent, result, effects),
         }
+    }
+
+    fn not_switched(
+        &mut self,
+        op: OpId,
+        extent: ExtentIndex,
+        result: Result<(), ReplicaError>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        self.extents.switching.remove(&extent);
+        let error = result.err().unwrap_or(ReplicaError::NoExtent);
+        self.copy_failed(extent, error, effects);
+        self.complete(op, Ok(None), effects);
     }
 
     pub(super) fn stored(
@@ -413,7 +438,7 @@ impl Head {
     /// V4: a replica whose disk left while the store named it is not here, or another one.
     fn miss(&mut self, copy: &Copy, effects: &mut Vec<HeadEffect>) {
         let same = self.disks.contains(&copy.to) && self.incarnation(copy.to) == copy.incarnation;
-        if !same && !self.exclude(copy.to, effects) {
+        if !same && !self.exclude(copy.to, Lacks::Anything, effects) {
             self.left.insert(copy.to, copy.incarnation);
         }
     }

@@ -91,6 +91,11 @@ impl Dirty {
         self.marks.keys().copied()
     }
 
+    /// Those that are being marked.
+    pub fn on_their_way(&self) -> impl Iterator<Item = RegionIndex> {
+        self.on_their_way.iter().copied()
+    }
+
     /// Whether the region is marked, or is being marked.
     pub fn knows(&self, region: RegionIndex) -> bool {
         self.marks.contains_key(&region) || self.on_their_way.contains(&region)
@@ -238,6 +243,7 @@ impl Head {
         }
         if !wanted.is_empty() {
             self.dirty.marking = true;
+            self.absences.miss(&wanted);
             self.dirty.on_their_way.clone_from(&wanted);
             let asks = self.by_disk(&wanted, |regions| Ask::Mark { regions });
             self.begin_round(Then::Mark(wanted), asks, effects);

@@ -83,6 +83,11 @@ impl Extents {
         self.stale.contains(&disk)
     }
 
+    /// Whether the store is to say so, for the first time or anew.
+    pub fn is_excluding(&self, disk: DiskNumber) -> bool {
+        self.excluding.contains(&disk)
+    }
+
     /// Whether the disk may lack something, whether or not the store says so.
     pub fn is_out(&self, disk: DiskNumber) -> bool {
         self.stale.contains(&disk) || self.excluding.contains(&disk)
@@ -390,6 +395,7 @@ impl Head {
         self.extents.lost.remove(&extent);
         self.dirty.forget(regions_of(extent));
         self.members.forget(extent);
+        self.absences.forget(extent);
         self.agreements.forget(extent);
         self.flushes.forget(extent);
         let ask = Ask::Remove {

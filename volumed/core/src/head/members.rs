@@ -14,22 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::message::{Ask, MOST_LISTED, OpId, ReplicaError};
+use crate::message::{OpId, ReplicaError};
 use crate::rules::Rule;
-use crate::{DiskNumber, ExtentIndex, REGIONS_PER_EXTENT, RegionIndex};
+use crate::{Alloc, DiskNumber, ExtentIndex, RegionIndex, RegionSet};
 
 use super::piece::Work;
+use super::resync::{Resync, ResyncProgress};
 use super::round::{Answers, Then};
-use super::{Head, HeadEffect};
-
-/// How the resync of a disk goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResyncProgress {
-    /// So many regions may still differ; [`HeadEvent::ResyncOn`](super::HeadEvent::ResyncOn) goes on.
-    Behind(u64),
-    /// It came to nothing: the disk is to [join](super::HeadEvent::Join) again.
-    Failed,
-}
+use super::{Head, HeadEffect, Lacks, PlaceFailure};
 
 #[derive(Debug)]
 enum Member {
@@ -43,19 +35,6 @@ enum Member {
         /// It failed meanwhile.
         failed: bool,
     },
-}
-
-/// A disk on its way to be in sync.
-#[derive(Debug)]
-pub(super) struct Resync {
-    /// Regions that may differ, as a bit each of an extent.
-    behind: BTreeMap<ExtentIndex, u16>,
-    /// Those that its log names; all if it could not list them.
-    marked: Option<BTreeSet<RegionIndex>>,
-    /// Extents of which something may not be durable there.
-    unsynced: BTreeSet<ExtentIndex>,
-    /// Whether a step of it is under way.
-    stepping: bool,
 }
 
 /// A round that ends once everybody who did not take part is recorded stale.
@@ -94,19 +73,17 @@ impl Members {
     pub fn followers(
         &mut self,
         extent: ExtentIndex,
-        regions: impl Iterator<Item = RegionIndex> + Clone,
+        regions: &(impl Iterator<Item = RegionIndex> + Clone),
     ) -> BTreeSet<DiskNumber> {
-        let bits = regions.fold(0, |bits, region| bits | bit_of(region));
         let follows = |(&disk, member): (&DiskNumber, &mut Member)| match member {
             Member::Excluding { .. } => None,
             Member::Including { failed } => (!*failed).then_some(disk),
             Member::Resyncing(resync) => {
-                let behind = resync.behind.get_mut(&extent);
-                let Some(behind) = behind.filter(|behind| **behind & bits != 0) else {
+                if !regions.clone().any(|it| resync.behind.contains(it)) {
                     resync.unsynced.insert(extent);
                     return Some(disk);
-                };
-                *behind |= bits;
+                }
+                resync.falls_behind(regions.clone());
                 None
             }
         };
@@ -117,14 +94,12 @@ impl Members {
     /// be in sync, with which there is nothing to compare any more.
     pub fn fall_behind(
         &mut self,
-        extent: ExtentIndex,
-        regions: impl Iterator<Item = RegionIndex>,
+        regions: &(impl Iterator<Item = RegionIndex> + Clone),
     ) -> Vec<DiskNumber> {
-        let bits = regions.fold(0, |bits, region| bits | bit_of(region));
         let mut including = Vec::new();
         for (&disk, member) in &mut self.states {
             match member {
-                Member::Resyncing(resync) => *resync.behind.entry(extent).or_default() |= bits,
+                Member::Resyncing(resync) => resync.falls_behind(regions.clone()),
                 Member::Including { .. } => including.push(disk),
                 Member::Excluding { .. } => {}
             }
@@ -135,7 +110,7 @@ impl Members {
     /// The same, of what does not change a region.
     pub fn follows(&self, disk: DiskNumber, region: RegionIndex) -> bool {
         match self.states.get(&disk) {
-            Some(Member::Resyncing(resync)) => !resync.is_behind(region),
+            Some(Member::Resyncing(resync)) => !resync.behind.contains(region),
             Some(Member::Including { failed }) => !failed,
             _ => false,
         }
@@ -148,7 +123,22 @@ impl Members {
         states.map(|(disk, _)| *disk)
     }
 
-    fn resync(&mut self, disk: DiskNumber) -> Option<&mut Resync> {
+    pub fn resyncing(&mut self, disk: DiskNumber, resync: Resync) {
+        self.states.insert(disk, Member::Resyncing(resync));
+    }
+
+    /// The store is asked to record it in sync.
+    pub fn including(&mut self, disk: DiskNumber) {
+        self.states
+            .insert(disk, Member::Including { failed: false });
+    }
+
+    /// It is stale, and nothing is done about it.
+    pub fn stop(&mut self, disk: DiskNumber) {
+        self.states.remove(&disk);
+    }
+
+    pub fn resync(&mut self, disk: DiskNumber) -> Option<&mut Resync> {
         match self.states.get_mut(&disk) {
             Some(Member::Resyncing(resync)) => Some(resync),
             _ => None,
@@ -169,37 +159,11 @@ impl Members {
     pub fn forget(&mut self, extent: ExtentIndex) {
         for member in self.states.values_mut() {
             if let Member::Resyncing(resync) = member {
-                resync.behind.remove(&extent);
+                resync.behind.remove_extent(extent);
                 resync.unsynced.remove(&extent);
             }
         }
     }
-}
-
-impl Resync {
-    fn is_behind(&self, region: RegionIndex) -> bool {
-        let behind = self.behind.get(&region.extent());
-        behind.is_some_and(|bits| bits & bit_of(region) != 0)
-    }
-
-    fn regions_behind(&self) -> u64 {
-        let bits = self
-            .behind
-            .values()
-            .map(|bits| u64::from(bits.count_ones()));
-        bits.sum()
-    }
-
-    fn next(&self) -> Option<RegionIndex> {
-        let (extent, bits) = self.behind.first_key_value()?;
-        let within = u64::from(bits.trailing_zeros());
-        Some(RegionIndex(extent.0 * REGIONS_PER_EXTENT + within))
-    }
-}
-
-fn bit_of(region: RegionIndex) -> u16 {
-    const { assert!(REGIONS_PER_EXTENT == 16) }
-    1 << (region.0 % REGIONS_PER_EXTENT)
 }
 
 impl ReplicaError {
@@ -242,7 +206,7 @@ impl Head {
         };
         for (disk, error) in refused {
             let passing = error.changed_nothing() && (in_background || !some_did);
-            if passing || !self.exclude(disk, effects) {
+            if passing || !self.exclude(disk, Lacks::after(error), effects) {
                 result = Err(error);
             }
         }
@@ -255,7 +219,7 @@ impl Head {
             if let Member::Excluding { asked } = member
                 && !std::mem::replace(asked, true)
             {
-                effects.push(HeadEffect::Exclude(disk));
+                effects.push(HeadEffect::Exclude(disk, self.absences.lacks(disk)));
             }
         }
     }
@@ -277,7 +241,12 @@ impl Head {
 
     /// Has a disk that failed recorded stale, unless some extent has no other replica in sync; whether
     /// it is stale, or is about to be. From now on nothing is sent to it.
-    pub(super) fn exclude(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) -> bool {
+    pub(super) fn exclude(
+        &mut self,
+        disk: DiskNumber,
+        lacks: Lacks,
+        effects: &mut Vec<HeadEffect>,
+    ) -> bool {
         match self.members.states.get_mut(&disk) {
             Some(Member::Excluding { .. }) => return true,
             Some(Member::Resyncing(_)) => {
@@ -303,32 +272,51 @@ impl Head {
         if !self.extents.can_do_without(disk) && self.rules.kept(Rule::LastInSync) {
             return false;
         }
-        let excluding = Member::Excluding { asked: true };
-        self.members.states.insert(disk, excluding);
-        self.extents.exclude(disk);
-        effects.push(HeadEffect::Exclude(disk));
+        self.falls_behind(disk, lacks);
+        self.record_stale(disk, effects);
         self.let_go(disk, effects);
         true
     }
 
+    fn record_stale(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        let excluding = Member::Excluding { asked: true };
+        self.members.states.insert(disk, excluding);
+        self.extents.exclude(disk);
+        effects.push(HeadEffect::Exclude(disk, self.absences.lacks(disk)));
+    }
+
+    /// A stale disk, which is to join, lacks more than what it missed: the store says so before its files are made
+    /// anew.
+    pub(super) fn lacks_anything(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+        self.absences.end(disk);
+        self.record_stale(disk, effects);
+    }
+
     /// Nothing is sent to the disk, and nothing that it says counts, until it joins again.
-    fn let_go(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
+    pub(super) fn let_go(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
         self.disks.remove(&disk);
         self.cut_off(disk, effects);
     }
 
     /// The store recorded the disk stale, or could not be reached.
-    pub(super) fn excluded(&mut self, disk: DiskNumber, well: bool, effects: &mut Vec<HeadEffect>) {
+    pub(super) fn excluded(
+        &mut self,
+        disk: DiskNumber,
+        result: Result<Option<Alloc>, PlaceFailure>,
+        effects: &mut Vec<HeadEffect>,
+    ) {
         let Some(Member::Excluding { asked }) = self.members.states.get_mut(&disk) else {
             return;
         };
-        if well {
+        if let Ok(since) = result {
             self.members.states.remove(&disk);
             self.extents.excluded(disk);
+            self.absences.noted(disk, since);
+            self.have_missed_kept(effects);
         } else {
             *asked = false;
         }
-        self.release_parked(!well, effects);
+        self.release_parked(result.is_err(), effects);
     }
 
     /// Rounds end once nothing is to be recorded, or, with `fail`, at once.
@@ -346,97 +334,6 @@ impl Head {
         }
     }
 
-    /// A stale disk promised the epoch, and knows what the store places on it.
-    pub(super) fn begin_resync(
-        &mut self,
-        disk: DiskNumber,
-        marked: Option<BTreeSet<RegionIndex>>,
-        effects: &mut Vec<HeadEffect>,
-    ) {
-        let resync = Resync {
-            behind: self
-                .extents
-                .full_on(disk)
-                .map(|it| (it, u16::MAX))
-                .collect(),
-            marked,
-            unsynced: BTreeSet::new(),
-            stepping: false,
-        };
-        self.members.states.insert(disk, Member::Resyncing(resync));
-        self.step_ended(disk, effects);
-    }
-
-    /// Goes on with the resync of a disk: the next region, or what comes behind the last one.
-    pub(super) fn resync_on(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        let Some(resync) = self.members.resync(disk).filter(|it| !it.stepping) else {
-            return;
-        };
-        resync.stepping = true;
-        if let Some(region) = resync.next() {
-            return self.enter_agreement(region, Some(disk));
-        }
-        // V3: what was flushed before must be durable there, too.
-        let rest = match resync.unsynced.iter().nth(MOST_LISTED).copied() {
-            Some(next) => resync.unsynced.split_off(&next),
-            None => BTreeSet::new(),
-        };
-        let extents = std::mem::replace(&mut resync.unsynced, rest);
-        if !extents.is_empty() && self.rules.kept(Rule::ResyncDurable) {
-            let asks = vec![(disk, Ask::Sync { extents })];
-            self.begin_round(Then::Resynced(disk), asks, effects);
-            return;
-        }
-        self.members
-            .states
-            .insert(disk, Member::Including { failed: false });
-        effects.push(HeadEffect::Include(disk));
-    }
-
-    /// A disk that is being resynced has the region as the others do.
-    pub(super) fn caught_up(&mut self, disk: DiskNumber, region: RegionIndex) {
-        let Some(resync) = self.members.resync(disk) else {
-            return;
-        };
-        let extent = region.extent();
-        resync.unsynced.insert(extent);
-        if let Some(bits) = resync.behind.get_mut(&extent) {
-            *bits &= !bit_of(region);
-            if *bits == 0 {
-                resync.behind.remove(&extent);
-            }
-        }
-    }
-
-    /// A step of a resync has ended, whether it made the region equal or not.
-    pub(super) fn step_ended(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        if let Some(resync) = self.members.resync(disk) {
-            resync.stepping = false;
-            let left = resync.regions_behind();
-            effects.push(HeadEffect::Resync(disk, ResyncProgress::Behind(left)));
-        }
-    }
-
-    pub(super) fn resynced(
-        &mut self,
-        disk: DiskNumber,
-        result: Result<(), ReplicaError>,
-        effects: &mut Vec<HeadEffect>,
-    ) {
-        match result {
-            Ok(()) => self.step_ended(disk, effects),
-            Err(_) => self.stop_resync(disk, effects),
-        }
-    }
-
-    pub(super) fn stop_resync(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        if self.members.is_resyncing(disk) {
-            self.members.states.remove(&disk);
-            effects.push(HeadEffect::Resync(disk, ResyncProgress::Failed));
-            self.let_go(disk, effects);
-        }
-    }
-
     /// The store recorded the disk in sync, or could not be reached.
     pub(super) fn included(&mut self, disk: DiskNumber, well: bool, effects: &mut Vec<HeadEffect>) {
         let Some(&Member::Including { failed }) = self.members.states.get(&disk) else {
@@ -444,12 +341,13 @@ impl Head {
         };
         self.members.states.remove(&disk);
         match (well, failed) {
-            (true, false) => self.extents.include(disk),
+            (true, false) => {
+                self.extents.include(disk);
+                self.absences.end(disk);
+                self.have_missed_kept(effects);
+            }
             (true, true) => {
-                self.members
-                    .states
-                    .insert(disk, Member::Excluding { asked: true });
-                effects.push(HeadEffect::Exclude(disk));
+                self.record_stale(disk, effects);
             }
             (false, true) => {
                 self.extents.excluded(disk);
@@ -457,12 +355,7 @@ impl Head {
                 self.release_parked(false, effects);
             }
             (false, false) => {
-                let resync = Resync {
-                    behind: BTreeMap::new(),
-                    marked: Some(BTreeSet::new()),
-                    unsynced: BTreeSet::new(),
-                    stepping: false,
-                };
+                let resync = Resync::new(RegionSet::default(), Some(BTreeSet::new()));
                 self.members.states.insert(disk, Member::Resyncing(resync));
                 self.step_ended(disk, effects);
             }
@@ -480,7 +373,7 @@ impl Head {
         let gone =
             |it: ReplicaError| matches!(it, ReplicaError::Unreachable | ReplicaError::Restarted);
         for (&disk, _) in refused.iter().filter(|it| gone(*it.1)) {
-            self.exclude(disk, effects);
+            self.exclude(disk, Lacks::Changes, effects);
         }
         let Then::Piece(op) = then else { return };
         let bad = |it: ReplicaError| matches!(it, ReplicaError::Corrupt | ReplicaError::Disk);

@@ -1,6 +1,7 @@
 //! The head of one volume: splits requests, orders them, places extents, keeps the dirty log ahead
 //! of the writes, and answers when every in-sync replica has (V3).
 
+mod absences;
 mod agree;
 mod copy;
 mod dirty;
@@ -12,6 +13,7 @@ mod map;
 mod members;
 mod order;
 mod piece;
+mod resync;
 mod round;
 mod space;
 mod split;
@@ -26,10 +28,12 @@ use crate::message::{Answer, ExtentFile, Message, OpId};
 use crate::placement::Placement;
 use crate::rules::Rules;
 use crate::{
-    ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks, RegionIndex,
-    Reply, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, LostBlocks,
+    RegionIndex, Reply, Request, VolumeId,
 };
 
+use absences::Absences;
+pub use absences::Lacks;
 use agree::Agreements;
 use copy::Copies;
 pub use copy::CopyProgress;
@@ -38,9 +42,9 @@ use empty::Empty;
 use extents::Extents;
 use flush::Flushes;
 use members::Members;
-pub use members::ResyncProgress;
 use order::Lanes;
 use piece::Piece;
+pub use resync::ResyncProgress;
 use round::Round;
 use space::Space;
 use start::Beginning;
@@ -93,6 +97,8 @@ pub struct HeadStart {
     pub lost: BTreeMap<ExtentIndex, LostBlocks>,
     /// Disks that the store says may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
+    /// When each of them fell behind that lacks no more than what changed since, by the store.
+    pub fell_behind: BTreeMap<DiskNumber, Alloc>,
     /// The incarnation of each disk that was in sync when the head before ended, as far as the store
     /// knows (V7).
     pub incarnations: BTreeMap<DiskNumber, Incarnation>,
@@ -122,9 +128,9 @@ pub enum HeadEvent {
     /// [join](Self::Join). What it was asked it did or not. One that holds something of the volume is
     /// recorded stale, unless it is the last in sync.
     Leave(DiskNumber),
-    /// How [`HeadEffect::Exclude`] ended; an error says that the store could not be reached, or names a
-    /// later head.
-    Excluded(DiskNumber, Result<(), PlaceFailure>),
+    /// How [`HeadEffect::Exclude`] ended, and when the disk fell behind, if that was to be noted; an error says that
+    /// the store could not be reached, or names a later head.
+    Excluded(DiskNumber, Result<Option<Alloc>, PlaceFailure>),
     /// How [`HeadEffect::Include`] ended.
     Included(DiskNumber, Result<(), PlaceFailure>),
     /// Go on with the resync of a disk.
@@ -182,8 +188,9 @@ pub enum HeadEffect {
     /// well. [`HeadEvent::Mended`] with the same number follows; nobody was answered before.
     Mend(OpId, ExtentIndex, Range<u32>),
     /// Record durably that the disk may lack what was acknowledged (V4), unless a later head has the
-    /// volume; [`HeadEvent::Excluded`] follows.
-    Exclude(DiskNumber),
+    /// volume; [`HeadEvent::Excluded`] follows. When it fell behind is noted by the alloc of an extent that would be
+    /// placed now; not so of one that may lack anything.
+    Exclude(DiskNumber, Lacks),
     /// Record durably that the disk, under the incarnation that the head knows, holds all that was
     /// acknowledged; [`HeadEvent::Included`] follows. After an [exclusion](Self::Exclude) before it.
     Include(DiskNumber),
@@ -235,6 +242,7 @@ pub struct Head {
     extents: Extents,
     copies: Copies,
     members: Members,
+    absences: Absences,
     agreements: Agreements,
     beginning: Beginning,
     dirty: Dirty,
@@ -279,6 +287,7 @@ impl Head {
             extents,
             copies: Copies::new(rules),
             members: Members::default(),
+            absences: Absences::new(start.fell_behind),
             agreements: Agreements::default(),
             beginning,
             flushes: Flushes::new(rules, &dirty),
@@ -408,7 +417,7 @@ impl Head {
             HeadEvent::Mended(op, result) => self.mended(op, result, effects),
             HeadEvent::Join(disk) => self.join(disk, effects),
             HeadEvent::Leave(disk) => self.leave(disk, effects),
-            HeadEvent::Excluded(disk, result) => self.excluded(disk, result.is_ok(), effects),
+            HeadEvent::Excluded(disk, result) => self.excluded(disk, result, effects),
             HeadEvent::Included(disk, result) => self.included(disk, result.is_ok(), effects),
             HeadEvent::ResyncOn(disk) => self.resync_on(disk, effects),
             HeadEvent::Repair(region) => self.repair(region),

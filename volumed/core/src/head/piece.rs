@@ -12,7 +12,7 @@ use crate::{Alloc, BLOCK_SIZE, DiskNumber, EXTENT_SIZE, ExtentIndex, IoError, Re
 use super::copy::Step;
 use super::order::Blocks;
 use super::round::Then;
-use super::{Head, HeadEffect, Pending, RequestId, map};
+use super::{Head, HeadEffect, Lacks, Pending, RequestId, map};
 
 /// Offsets are in bytes from the start of the extent.
 #[derive(Debug, Clone)]
@@ -247,7 +247,7 @@ impl Head {
             self.ask_one(Then::Piece(op), asks, effects);
             return;
         }
-        let followers = self.members.followers(extent, piece.regions());
+        let followers = self.members.followers(extent, &piece.regions());
         disks.extend(followers.iter().filter(|disk| placement.is_full_on(**disk)));
         let asks = asks(extent, placement.alloc, disks, &piece.work);
         let copy = self.copies.ask(extent, &piece.work);
@@ -282,9 +282,8 @@ impl Head {
         let Some(piece) = piece.filter(|_| self.rules.kept(Rule::FollowersBehind)) else {
             return;
         };
-        let (extent, regions) = (piece.extent, piece.regions());
-        for disk in self.members.fall_behind(extent, regions) {
-            self.exclude(disk, effects);
+        for disk in self.members.fall_behind(&piece.regions()) {
+            self.exclude(disk, Lacks::Changes, effects);
         }
     }
 

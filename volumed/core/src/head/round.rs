@@ -24,6 +24,12 @@ pub(super) enum Then {
     Reconcile(Option<ExtentIndex>),
     /// The same of a disk that joins.
     ReconcileJoining(DiskNumber, Option<ExtentIndex>),
+    /// What stale disks missed before the head began.
+    Missed,
+    /// Replicas keep what the head knows of that.
+    KeptMissed,
+    /// So does one that is to count as in sync.
+    Knows(DiskNumber),
     /// The regions that are dirty when the head begins are marked on every replica.
     Marked,
     Piece(OpId),
@@ -41,6 +47,8 @@ pub(super) enum Then {
     Stored(OpId, u32),
     /// The copy has the marks of its regions.
     CopyMarked(OpId),
+    /// Its disk knows what stale ones missed.
+    CopyKnows(OpId),
     /// What was copied elsewhere is removed.
     Left(ExtentIndex),
     Sync,
@@ -333,6 +341,7 @@ impl Head {
         }
         match then {
             Then::Promise => self.promised(answers, effects),
+            Then::Missed => self.missed_said(&answers, effects),
             Then::Digest(piece) => self.digested(piece, answers, effects),
             Then::Replaced(piece) => self.replaced(piece, &answers, effects),
             then if then.is_of_all() && others.is_none() => {
@@ -376,8 +385,15 @@ impl Head {
             Then::Piece(piece) => self.piece_answered(piece, result, effects),
             Then::Grant => self.space.granted(result.map(|_| ())),
             Then::Holes(piece) => self.space.counted(piece, result),
-            // What a failed disk has no use for, nobody needs. The other two are heard of whole.
-            Then::GaveBack(_) | Then::Promise | Then::Digest(_) => {}
+            // What a failed disk has no use for, nobody needs, and what it does not keep is resynced as a whole.
+            // The others are heard of whole.
+            Then::GaveBack(_)
+            | Then::Promise
+            | Then::Digest(_)
+            | Then::Missed
+            | Then::KeptMissed => {}
+            Then::Knows(disk) => self.knows_missed(disk, result.is_ok(), effects),
+            Then::CopyKnows(op) => self.copy_knows(op, result.map(|_| ()), effects),
             Then::Empty(disk) => self.found_empty(disk, result.ok()),
             Then::Adopt(extent, placement) => {
                 self.adopted(extent, placement, result.is_ok(), effects);

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use crate::marks;
 use crate::message::{Ask, ExtentFile, MOST_LISTED, ReplicaError};
 use crate::rules::Rule;
+use crate::unfound;
 use crate::{DiskNumber, ExtentIndex, Incarnation, IoError, RegionIndex};
 
 use super::dirty::Dirty;
 use super::flush::Flushes;
 use super::piece::to_client;
 use super::round::{Answers, Then};
-use super::{Head, HeadEffect};
+use super::{Head, HeadEffect, Lacks};
 
 /// What a head knows of its beginning until it has begun.
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ impl Head {
         // One that is not here and can be done without is recorded stale; of what no other one holds,
         // reads fail.
         for disk in self.extents.holders() {
-            if !self.disks.contains(&disk) && !self.exclude(disk, effects) {
+            if !self.disks.contains(&disk) && !self.exclude(disk, Lacks::Changes, effects) {
                 self.left
                     .insert(disk, self.beginning.known.get(&disk).copied());
             }
@@ -71,7 +72,8 @@ impl Head {
     pub(super) fn promised(&mut self, answers: Answers, effects: &mut Vec<HeadEffect>) {
         let Answers { done, refused } = answers;
         for (disk, error) in refused {
-            if error == ReplicaError::Fenced || !self.exclude(disk, effects) {
+            let fenced = error == ReplicaError::Fenced;
+            if fenced || !self.exclude(disk, Lacks::after(error), effects) {
                 return self.started(Err(error), effects);
             }
         }
@@ -99,7 +101,7 @@ impl Head {
         };
         let behind: Vec<_> = restarted.iter().filter(others_have_all).copied().collect();
         for disk in behind {
-            self.exclude(disk, effects);
+            self.exclude(disk, Lacks::Changes, effects);
         }
     }
 
@@ -117,7 +119,7 @@ impl Head {
                 let (asks, next) = self.reconcile_asks(from, &self.disks);
                 self.begin_round(Then::Reconcile(next), asks, effects);
             }
-            (None, Ok(_)) => self.share_marks(effects),
+            (None, Ok(_)) => self.ask_missed(effects),
         }
     }
 
@@ -140,9 +142,10 @@ impl Head {
     }
 
     /// What is dirty on one replica is dirty on all of them.
-    fn share_marks(&mut self, effects: &mut Vec<HeadEffect>) {
+    pub(super) fn share_marks(&mut self, effects: &mut Vec<HeadEffect>) {
         let marked = std::mem::take(&mut self.beginning.marked);
         let dirty = self.extents.dirty(&marked);
+        self.absences.miss(&dirty);
         self.flushes = Flushes::new(self.rules, &dirty);
         self.dirty = Dirty::new(self.rules, self.dirty.settings(), dirty.clone());
         let mut missing: BTreeMap<DiskNumber, BTreeSet<RegionIndex>> = BTreeMap::new();
@@ -190,11 +193,14 @@ impl Head {
         self.started = result.is_ok();
         let outcome: Result<(), IoError> = result.map(|_| ()).map_err(to_client);
         effects.push(HeadEffect::Started(outcome));
+        if self.absences.any() {
+            self.have_missed_kept(effects);
+        }
     }
 
     /// Has the replica of one more disk promise the epoch.
     pub(super) fn join(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
-        let recording = self.extents.is_out(disk) && !self.extents.is_stale(disk);
+        let recording = self.extents.is_excluding(disk);
         if !recording && !self.disks.contains(&disk) && self.joining.insert(disk) {
             self.begin_round(Then::Join(disk), vec![(disk, Ask::Promise)], effects);
         }
@@ -216,7 +222,7 @@ impl Head {
                 self.incarnations.extend(incarnation.map(|it| (disk, it)));
                 self.beginning.marked.insert(disk, marks::unpack(&said));
                 let first = Some(ExtentIndex(0));
-                self.joined(disk, first, &Ok(Bytes::new()), effects);
+                self.joined(disk, first, &Ok(unfound::pack(std::iter::empty())), effects);
             }
             Err(_) => self.not_joined(disk),
         }
@@ -247,8 +253,12 @@ impl Head {
         result: &Result<Bytes, ReplicaError>,
         effects: &mut Vec<HeadEffect>,
     ) {
-        if result.is_err() {
+        let Ok(said) = result else {
             return self.not_joined(disk);
+        };
+        if self.lost_files(disk, said) {
+            self.not_joined(disk);
+            return self.lacks_anything(disk, effects);
         }
         if let Some(from) = next {
             let (asks, next) = self.reconcile_asks(from, &BTreeSet::from([disk]));
@@ -261,13 +271,15 @@ impl Head {
         self.disks.insert(disk);
         if self.extents.is_stale(disk) {
             self.begin_resync(disk, marked, effects);
+        } else if self.absences.any() {
+            self.have_missed_kept(effects);
         }
     }
 
     /// The replica of a disk is gone: what it was asked has no answer.
     pub(super) fn leave(&mut self, disk: DiskNumber, effects: &mut Vec<HeadEffect>) {
         let holds = self.extents.full_on(disk).next().is_some();
-        if !holds || !self.exclude(disk, effects) {
+        if !holds || !self.exclude(disk, Lacks::Changes, effects) {
             self.cut_off(disk, effects);
         }
         self.disks.remove(&disk);

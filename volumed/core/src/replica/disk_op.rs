@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::RegionIndex;
 use crate::chunk::Chunk;
-use crate::format::{DirtyLogRecord, PromiseRecord};
+use crate::format::{DirtyLogRecord, MissedLogRecord, PromiseRecord};
 use crate::message::{ExtentFile, ReplicaError};
 use crate::sums::SumsPage;
 
@@ -154,6 +154,8 @@ pub enum DiskOp {
     },
     /// Write the dirty log durably into its slot.
     WriteLog(DirtyLogRecord),
+    /// Write the missed log durably into its slot.
+    WriteMissed(MissedLogRecord),
     /// Write the promise durably into its slot.
     WritePromise(PromiseRecord),
     /// Unlink the extent's files.

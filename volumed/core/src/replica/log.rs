@@ -18,6 +18,8 @@ pub(super) struct DirtyLog {
     sequence: u64,
     writing: bool,
     waiting: Vec<Message>,
+    /// Those whose turn comes once the missed log is written.
+    pub(super) behind_missed: Vec<Message>,
     /// Regions that the last settle left out, since they could not be summed anew. One may be by the
     /// time that it is to be unmarked, but its sums are not durable.
     unsettled: BTreeSet<RegionIndex>,
@@ -41,6 +43,7 @@ impl DirtyLog {
             sequence,
             writing: false,
             waiting: Vec::new(),
+            behind_missed: Vec::new(),
             unsettled: BTreeSet::new(),
         }
     }
@@ -70,7 +73,7 @@ impl DirtyLog {
         for region in regions_of(extent) {
             self.marked.remove(&region);
         }
-        for message in &mut self.waiting {
+        for message in self.waiting.iter_mut().chain(&mut self.behind_missed) {
             if let Ask::Mark { regions } = &mut message.ask {
                 regions.retain(|region| region.extent() != extent);
             }
@@ -94,9 +97,35 @@ impl Replica {
     /// Writes everything that waits as one.
     fn write_log(&mut self, effects: &mut Vec<ReplicaEffect>) {
         let mut messages = std::mem::take(&mut self.log.waiting);
-        // V1: a newer head counts on the marks as they were when it was promised.
+        self.drop_fenced(&mut messages, effects);
+        self.log.writing = true;
+        self.write_missed(messages, effects);
+    }
+
+    /// V1: a newer head counts on the marks as they were when it was promised.
+    fn drop_fenced(&self, messages: &mut Vec<Message>, effects: &mut Vec<ReplicaEffect>) {
         for fenced in messages.extract_if(.., |message| message.epoch < self.promised) {
             self.finish(&fenced, Ok(Bytes::new()), effects);
+        }
+    }
+
+    /// Nothing is being written any more.
+    pub(super) fn log_idle(&mut self, effects: &mut Vec<ReplicaEffect>) {
+        self.log.writing = false;
+        if !self.log.waiting.is_empty() {
+            self.write_log(effects);
+        }
+    }
+
+    /// Writes the dirty log, if there is something to change in it.
+    pub(super) fn write_marks(
+        &mut self,
+        mut messages: Vec<Message>,
+        effects: &mut Vec<ReplicaEffect>,
+    ) {
+        self.drop_fenced(&mut messages, effects);
+        if messages.is_empty() {
+            return self.log_idle(effects);
         }
         let mut added = BTreeSet::new();
         for message in &messages {
@@ -118,7 +147,6 @@ impl Replica {
                 _ => {}
             }
         }
-        self.log.writing = true;
         self.log.sequence += if self.rules.kept(Rule::SlotsInTurn) {
             1
         } else {
@@ -140,7 +168,6 @@ impl Replica {
         result: &DiskResult,
         effects: &mut Vec<ReplicaEffect>,
     ) {
-        self.log.writing = false;
         if let Err(fault) = *result {
             // V1: the head that waits for its promise took the new marks for durable.
             if let Some(promise) = self.promising.take() {
@@ -158,9 +185,7 @@ impl Replica {
                 .map_err(|f| DiskFault::to_replica(*f));
             self.finish(&message, outcome, effects);
         }
-        if !self.log.waiting.is_empty() {
-            self.write_log(effects);
-        }
+        self.log_idle(effects);
     }
 
     /// Starts summing anew every suspect region among `regions`; whether there is something to

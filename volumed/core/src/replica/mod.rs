@@ -5,6 +5,7 @@ mod copy;
 mod damage;
 mod disk_op;
 mod log;
+mod missed;
 mod promise;
 mod regions;
 mod scrub;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::format::{DirtyLogRecord, PromiseRecord, Slots};
+use crate::format::{DirtyLogRecord, MissedLogRecord, PromiseRecord, Slots};
 use crate::message::{Answer, Ask, ExtentFile, Message, ReplicaError};
 use crate::rules::{Rule, Rules};
 use crate::space::DiskSpace;
@@ -26,6 +27,7 @@ use crate::{BLOCK_SIZE, DiskNumber, Epoch, ExtentIndex, Incarnation, RegionIndex
 pub use damage::Damage;
 pub use disk_op::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskOpId, DiskResult, RegionSums};
 use log::DirtyLog;
+use missed::MissedLog;
 use regions::{Regions, Touch};
 use scrub::Scrubbing;
 use space::Held;
@@ -39,6 +41,8 @@ pub struct Recovered {
     pub promise: Slots<PromiseRecord>,
     /// The dirty log.
     pub log: Slots<DirtyLogRecord>,
+    /// The missed log.
+    pub missed: Slots<MissedLogRecord>,
     /// The extents whose placement names this disk, and the blocks each holds by its sums.
     pub extents: Vec<(ExtentFile, u32)>,
 }
@@ -86,6 +90,7 @@ enum Doing {
         /// Regions that were not marked before.
         added: BTreeSet<RegionIndex>,
     },
+    Missed,
     Load {
         file: ExtentFile,
         region: RegionIndex,
@@ -135,6 +140,9 @@ pub struct Replica {
     promised: Epoch,
     promise_sequence: u64,
     log: DirtyLog,
+    missed: MissedLog,
+    /// Extents that were not found and are to be held: their files were made since, or are not there.
+    unfound: BTreeSet<ExtentFile>,
     regions: Regions,
     /// Messages that wait for a region's sums.
     waiting: Vec<Message>,
@@ -194,6 +202,8 @@ impl Replica {
             promised,
             promise_sequence,
             log,
+            missed: MissedLog::recover(rules, found.missed),
+            unfound: BTreeSet::new(),
             regions,
             waiting: Vec::new(),
             short: Vec::new(),
@@ -253,21 +263,6 @@ impl Replica {
         self.regions.suspects()
     }
 
-    /// Nobody uses the volume: gives back the memory of what can be loaded again.
-    pub fn rest(&mut self) {
-        self.regions.rest();
-    }
-
-    /// Grants memory for the checksums of so many regions, 4 KiB each, beside those in use. What must be
-    /// stored before it can be forgotten goes when the next ones are loaded.
-    pub fn keep_sums(&mut self, regions: usize) {
-        self.regions.keep(regions);
-        if self.regions.has_surplus() {
-            self.regions.evict(&self.wanted());
-            self.regions.evicted();
-        }
-    }
-
     /// Takes one event.
     pub fn handle(&mut self, event: ReplicaEvent, effects: &mut Vec<ReplicaEffect>) {
         match event {
@@ -318,7 +313,9 @@ impl Replica {
                 let files = self.files(extents.iter().copied());
                 self.plain(message, DiskOp::Sync { files }, effects);
             }
-            Ask::Mark { .. } | Ask::Unmark { .. } => self.change_log(message, effects),
+            Ask::Mark { .. } | Ask::Unmark { .. } | Ask::Missed | Ask::KeepMissed { .. } => {
+                self.change_log(message, effects);
+            }
             // What is on its way to the sums of a copy before it, of the same name, would go into this one's.
             Ask::Receive { file } if self.is_storing(*file) => self.waiting.push(message),
             Ask::Receive { file } => {
@@ -401,6 +398,7 @@ impl Replica {
             Doing::StoreSums { stored } => self.sums_stored(&stored, result.is_ok(), effects),
             Doing::Unlink => self.unlinked(effects),
             Doing::Verify => self.verified(result, effects),
+            Doing::Missed => self.missed_written(&result, effects),
             Doing::Log { messages, added } => self.logged(messages, &added, &result, effects),
             Doing::Load { file, region } => {
                 if self.holds(file) {

@@ -6,11 +6,15 @@ use crate::ExtentIndex;
 use crate::format::PromiseRecord;
 use crate::message::{Ask, ExtentFile, Message};
 use crate::rules::Rule;
+use crate::unfound;
 
 use super::{Bytes, DiskOp, Doing, Replica, ReplicaEffect};
 
 impl Replica {
     pub(super) fn promise(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
+        if message.epoch != self.promised {
+            self.missed.head_ended(self.promised);
+        }
         // From here on the older epoch is refused, whether or not the write comes to its end.
         self.promised = message.epoch;
         // What an older head began must not change anything once the new one reads.
@@ -65,6 +69,9 @@ impl Replica {
         for &file in placed {
             // One that was received may be a replica by now, which nobody came to say.
             if !self.holds(file) || self.held.is_incoming(file.extent) {
+                if !self.holds(file) {
+                    self.unfound.insert(file);
+                }
                 self.adopt(file, effects);
                 // Its files may be what could not be found, or read, when the disk was looked at: what
                 // they held must not go with an empty extent.
@@ -75,7 +82,16 @@ impl Replica {
         if self.is_unlinking() && self.rules.kept(Rule::RemovedFirst) {
             return self.reconciled.push(message);
         }
-        self.answer(&message, Ok(Bytes::new()), effects);
+        self.answer(&message, Ok(self.unfound_among(&message.ask)), effects);
+    }
+
+    /// Those of a reconciliation whose files were not found.
+    fn unfound_among(&self, ask: &Ask) -> Bytes {
+        let Ask::Reconcile { held, .. } = ask else {
+            return Bytes::new();
+        };
+        let unfound = held.iter().filter(|file| self.unfound.contains(file));
+        unfound::pack(unfound.map(|file| file.extent))
     }
 
     fn is_unlinking(&self) -> bool {
@@ -88,7 +104,7 @@ impl Replica {
             return;
         }
         for message in std::mem::take(&mut self.reconciled) {
-            self.answer(&message, Ok(Bytes::new()), effects);
+            self.answer(&message, Ok(self.unfound_among(&message.ask)), effects);
         }
     }
 
@@ -107,6 +123,8 @@ impl Replica {
 
     pub(super) fn forget(&mut self, file: ExtentFile, effects: &mut Vec<ReplicaEffect>) {
         self.held.remove(file.extent);
+        self.unfound.remove(&file);
+        self.missed.forget(file.extent);
         if self.rules.kept(Rule::Forget) {
             self.regions.forget(file.extent);
         }

@@ -12,6 +12,21 @@ use super::disk_op::RegionSums;
 use super::{Bytes, DiskFault, DiskOp, DiskResult, Doing, Replica, ReplicaEffect};
 
 impl Replica {
+    /// Nobody uses the volume: gives back the memory of what can be loaded again.
+    pub fn rest(&mut self) {
+        self.regions.rest();
+    }
+
+    /// Grants memory for the checksums of so many regions, 4 KiB each, beside those in use. What must be
+    /// stored before it can be forgotten goes when the next ones are loaded.
+    pub fn keep_sums(&mut self, regions: usize) {
+        self.regions.keep(regions);
+        if self.regions.has_surplus() {
+            self.regions.evict(&self.wanted());
+            self.regions.evicted();
+        }
+    }
+
     /// Makes regions durable with their sums, so that they can be unmarked (V5).
     pub(super) fn settle(&mut self, message: Message, effects: &mut Vec<ReplicaEffect>) {
         let Ask::Settle { regions } = &message.ask else {

@@ -76,6 +76,10 @@ kinds! {
     Replace = 21,
     /// [`Ask::Create`]: flags u8 (1 missing), list of files.
     Create = 22,
+    /// [`Ask::Missed`]: nothing.
+    Missed = 23,
+    /// [`Ask::KeepMissed`]: what was missed, as [packed](crate::missed).
+    KeepMissed = 24,
     /// An answer: what was asked for is done; blocks that take space u64, blocks that are granted
     /// u64, then the result's bytes.
     Done = 128,
@@ -109,6 +113,8 @@ impl Kind {
             Ask::Digest { .. } => Self::Digest,
             Ask::Replace { .. } => Self::Replace,
             Ask::Create { .. } => Self::Create,
+            Ask::Missed => Self::Missed,
+            Ask::KeepMissed { .. } => Self::KeepMissed,
         }
     }
 

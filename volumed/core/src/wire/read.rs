@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use crate::chunk::CHUNK_SIZE;
 use crate::message::{Ask, ExtentFile, MOST_DATA, MOST_LISTED, ReplicaError};
+use crate::missed;
 use crate::{
     Alloc, BLOCK_SIZE, EXTENT_SIZE, ExtentIndex, MAX_VOLUME_SIZE, REGION_SIZE, RegionIndex,
 };
@@ -94,6 +95,8 @@ pub(super) fn content(kind: Kind, mut body: Bytes) -> Result<Content, WireError>
             let files = list(body, file)?;
             Ask::Create { files, missing }
         }
+        Kind::Missed => Ask::Missed,
+        Kind::KeepMissed => keep_missed(body)?,
         Kind::Done | Kind::Refused => return result(kind, body),
     };
     end(body)?;
@@ -157,6 +160,12 @@ fn digest(body: &mut Bytes) -> Result<Ask, WireError> {
         offset,
         length,
     })
+}
+
+fn keep_missed(body: &mut Bytes) -> Result<Ask, WireError> {
+    let missed = missed::unpack(&std::mem::take(body));
+    let missed = missed.map_err(|_| WireError::Damaged)?;
+    Ok(Ask::KeepMissed { missed })
 }
 
 fn replace(body: &mut Bytes) -> Result<Ask, WireError> {

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes};
 
 use crate::message::{Answer, Ask, ExtentFile, Message};
+use crate::missed;
 
 use super::kind::refusal_number;
 use super::{Encoded, Frame, HEADER_SIZE, Header, MAX_BODY};
@@ -42,7 +43,7 @@ impl Frame {
 /// Answers the data that follows.
 fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
     match ask {
-        Ask::Promise | Ask::Empty => {}
+        Ask::Promise | Ask::Empty | Ask::Missed => {}
         &Ask::Grant { least, most } => {
             body.put_u64_le(least);
             body.put_u64_le(most);
@@ -95,6 +96,7 @@ fn write_ask(ask: &Ask, body: &mut Vec<u8>) -> Bytes {
         &Ask::Adopt { file } | &Ask::Remove { file } | &Ask::Receive { file } => {
             put_file(file, body);
         }
+        Ask::KeepMissed { missed } => body.extend(missed::pack(missed)),
         Ask::Create { files, missing } => {
             body.put_u8(flags([(*missing, MISSING)]));
             for &file in files {

@@ -84,6 +84,7 @@ impl Rig {
                 incarnation: Incarnation(0),
                 promise: Slots::Fresh,
                 log: Slots::Fresh,
+                missed: Slots::Fresh,
                 extents: Vec::new(),
             };
             let replica = Replica::recover(VolumeId(volume), DISK, Arc::clone(&space), found);
@@ -97,6 +98,7 @@ impl Rig {
                 extents: lost.iter().map(|&it| (it, lost_then.clone())).collect(),
                 lost: lost.iter().map(|&it| (it, LostBlocks::all())).collect(),
                 stale: BTreeSet::new(),
+                fell_behind: BTreeMap::new(),
                 incarnations: BTreeMap::new(),
             });
             Tenant {
@@ -229,7 +231,7 @@ impl Rig {
             }
             HeadEffect::Copy(..)
             | HeadEffect::Switch(..)
-            | HeadEffect::Exclude(_)
+            | HeadEffect::Exclude(..)
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)
             | HeadEffect::Lost(_) => panic!("there is one replica here"),

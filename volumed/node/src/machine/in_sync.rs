@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use volumed_core::head::{Head, HeadEvent, PlaceFailure};
-use volumed_core::{ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SIZE};
+use volumed_core::head::{Head, HeadEvent, Lacks, PlaceFailure};
+use volumed_core::{Alloc, ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SIZE};
 use volumed_meta::{Change, Compare, Outcome};
 
 use crate::error::PlacementsError;
@@ -20,8 +20,8 @@ use crate::view::StaleView;
 /// What is to be recorded of a disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum InSync {
-    /// It may lack what is acknowledged from here on.
-    Not(DiskNumber),
+    /// It may lack what is acknowledged from here on, and maybe more.
+    Not(DiskNumber, Lacks),
     /// It holds everything, under this incarnation.
     Again(DiskNumber, Option<Incarnation>),
     /// It serves under this incarnation, and holds nothing yet.
@@ -91,7 +91,7 @@ impl Machine {
             }
         };
         let change = InSync::Serves(disk, incarnation);
-        let noted = matches!(try_record(self, epoch, change).await, Ok(true));
+        let noted = matches!(try_record(self, epoch, change).await, Ok(Recorded::Now(_)));
         if noted {
             self.noted([(disk, incarnation)].into_iter());
         }
@@ -153,11 +153,11 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
     let volume = machine.volume;
     let recorded = until_told(volume, || try_record(&machine, epoch, change)).await;
     let result = match recorded {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(PlaceFailure::Failed),
+        Ok(Recorded::Now(since)) => Ok(since),
+        Ok(Recorded::Overtaken) | Err(_) => Err(PlaceFailure::Failed),
     };
     let event = match change {
-        InSync::Not(disk) => {
+        InSync::Not(disk, _) => {
             tracing::warn!(%volume, %disk, "the disk is stale: it will be resynced once it is well");
             Some(HeadEvent::Excluded(disk, result))
         }
@@ -165,7 +165,7 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
             tracing::info!(%volume, %disk, "the disk is in sync");
             machine.state.lock().resyncs.remove(&disk);
             machine.noted(incarnation.map(|it| (disk, it)).into_iter());
-            Some(HeadEvent::Included(disk, result))
+            Some(HeadEvent::Included(disk, result.map(|_| ())))
         }
         InSync::Serves(..) => None,
     };
@@ -173,12 +173,19 @@ pub(super) async fn record(machine: Arc<Machine>, epoch: Epoch, change: InSync) 
     machine.placing_ended(event.filter(|_| same).into_iter().collect());
 }
 
-/// Whether the epoch was still the newest.
+/// Whether the store has it.
+enum Recorded {
+    /// Yes; and when the disk fell behind, if that is in it.
+    Now(Option<Alloc>),
+    /// The epoch is not the newest any more.
+    Overtaken,
+}
+
 async fn try_record(
     machine: &Machine,
     epoch: Epoch,
     change: InSync,
-) -> Result<bool, PlacementsError> {
+) -> Result<Recorded, PlacementsError> {
     let (store, volume) = (&*machine.node.store, machine.volume);
     let key = volume_key(volume);
     loop {
@@ -187,14 +194,18 @@ async fn try_record(
         };
         let mut record: VolumeRecord = decode(&entry)?;
         if Epoch(record.epoch) != epoch {
-            return Ok(false);
+            return Ok(Recorded::Overtaken);
         }
-        let mut changes = Vec::new();
+        let (mut changes, mut since) = (Vec::new(), None);
         match change {
-            InSync::Not(disk) => {
+            InSync::Not(disk, lacks) => {
+                if lacks == Lacks::Changes {
+                    since = Some(machine.node.now().await?);
+                }
                 let stale = StaleRecord {
                     version: VERSION,
                     epoch: record.epoch,
+                    since: since.map(|since| since.0),
                 };
                 changes.push(Change::Put(stale_key(volume, disk), encode(&stale)));
             }
@@ -210,7 +221,7 @@ async fn try_record(
         }
         let same = Compare::Unchanged(key.clone(), entry.modified);
         if let Outcome::Committed(_) = store.transact(vec![same], changes).await? {
-            return Ok(true);
+            return Ok(Recorded::Now(since));
         }
     }
 }
@@ -229,7 +240,11 @@ async fn make_missing(machine: &Arc<Machine>, number: DiskNumber) -> bool {
     let Ok(placed) = placements::load(&*node.store, volume).await else {
         return false;
     };
-    let files = placed.on(number);
+    let mut files = placed.on(number);
+    // What it lacks of those that it had then must not be taken for empty.
+    if let Some(since) = placed.fell_behind.get(&number) {
+        files.retain(|file| file.alloc > *since);
+    }
     if let Some(on) = node.disks.all().get(&number).cloned() {
         return create_missing(volume, &on, files).await.is_ok();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use volumed_core::format::{EXTENTS_PER_PAGE, PlacementPage};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
-use volumed_core::{DiskNumber, ExtentIndex, LostBlocks, VolumeId};
+use volumed_core::{Alloc, DiskNumber, ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
 use crate::error::{PlacementsError, RecordError};
@@ -40,6 +40,8 @@ pub(crate) struct Placements {
     pub lost: Lost,
     /// Disks that may lack what was acknowledged (V4).
     pub stale: BTreeSet<DiskNumber>,
+    /// When those of them fell behind that lack no more than what changed since.
+    pub fell_behind: BTreeMap<DiskNumber, Alloc>,
 }
 
 impl Placements {
@@ -104,10 +106,12 @@ pub(crate) async fn load(
     }
     all.lost = lost::load(store, volume).await?;
     for entry in read_all(store, &stale_prefix(volume)).await? {
-        let _: StaleRecord = decode(&entry)?;
+        let stale: StaleRecord = decode(&entry)?;
         let number = last_part(&entry.key).parse();
-        let number = number.map_err(|error| unreadable(&entry.key, error))?;
-        all.stale.insert(DiskNumber(number));
+        let number = DiskNumber(number.map_err(|error| unreadable(&entry.key, error))?);
+        all.stale.insert(number);
+        let since = stale.since.map(|since| (number, Alloc(since)));
+        all.fell_behind.extend(since);
     }
     Ok(all)
 }

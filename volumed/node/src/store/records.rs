@@ -150,6 +150,9 @@ pub(crate) struct StaleRecord {
     pub version: u32,
     /// Under which it fell behind.
     pub epoch: u64,
+    /// The alloc that an extent would have got then, if the disk lacks no more than what changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
 }
 
 /// How far a disk is scrubbed. Times are in seconds since 1970.

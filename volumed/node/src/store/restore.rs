@@ -19,8 +19,8 @@ use crate::store::format::FORMAT;
 use crate::store::import::{ImportStoreError, import_store, refuse_unless_empty};
 use crate::store::recorded::{Recorded, read_volumes};
 use crate::store::records::{
-    DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, VOLUME_COUNTER, VolumeRecord, decode,
-    disk_key, encode, parse, read_all, volume_key,
+    DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, StaleRecord, VERSION, VOLUME_COUNTER,
+    VolumeRecord, decode, disk_key, encode, parse, read_all, stale_key, volume_key,
 };
 use crate::store::state::StoreState;
 use crate::view::DiskSettings;
@@ -357,6 +357,15 @@ async fn go_on_after(
                 ..known.record.clone()
             };
             put(store, volume_key(*volume), encode(&record)).await?;
+        }
+        // V4: what was noted since the copy was made is of another time.
+        for &disk in known.placements.fell_behind.keys() {
+            let stale = StaleRecord {
+                version: VERSION,
+                epoch: known.record.epoch,
+                since: None,
+            };
+            put(store, stale_key(*volume, disk), encode(&stale)).await?;
         }
     }
     Ok(())

@@ -133,6 +133,7 @@ impl Shared {
             incarnation: disk.incarnation(),
             promise: Slots::Fresh,
             log: Slots::Fresh,
+            missed: Slots::Fresh,
             extents: Vec::new(),
         };
         let disks = self.node.disks.all();

@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom as _;
 use volumed_core::format::SlotRecord;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{DiskFault, DiskOp, DiskResult, RegionSums};
@@ -56,6 +57,10 @@ impl SimDisk {
         match op {
             DiskOp::WriteLog(record) if !self.broken.is(Lie::MarksSkipped) => {
                 let slot = &mut self.log[(record.sequence % 2) as usize];
+                tear_slot(slot, &record.encode(), rng);
+            }
+            DiskOp::WriteMissed(record) => {
+                let slot = &mut self.missed[(record.sequence % 2) as usize];
                 tear_slot(slot, &record.encode(), rng);
             }
             DiskOp::WritePromise(record) => {
@@ -147,6 +152,12 @@ impl SimDisk {
         if self.log.iter().any(|slot| !slot.is_empty()) {
             self.log = [vec![7; 600], vec![7; 600]];
         }
+    }
+
+    /// The files of an extent are gone.
+    pub fn lose_a_file(&mut self, rng: &mut SmallRng) {
+        let file = self.extents.keys().copied().choose(rng);
+        file.map(|file| self.extents.remove(&file));
     }
 
     /// A block of a clean region rots; answers which.

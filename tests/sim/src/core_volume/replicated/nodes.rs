@@ -14,6 +14,7 @@ use volumed_core::{ByteCount, DiskNumber, ExtentIndex};
 
 use super::super::Broken;
 use super::super::disk::{SimDisk, changes_files};
+use super::super::extent::region_of;
 use super::{Checked, Queue, Rig, VOLUME, Way};
 
 pub(super) struct Node {
@@ -83,7 +84,6 @@ impl Node {
     fn start(&mut self, number: DiskNumber, placed: &BTreeSet<ExtentFile>, broken: Broken) {
         self.disk.restart();
         self.disk.collect(placed);
-        self.create_missing(placed);
         self.space.give_back(u64::MAX);
         self.space.release(u64::MAX);
         let rules = Rules::without(broken.rule());
@@ -219,6 +219,13 @@ impl Rig {
                 }
             }
         }
+        let may_lose = self.stale.contains(&number) && !self.is_including(number);
+        let Some(node) = self.nodes.get_mut(&number) else {
+            return;
+        };
+        if may_lose && self.rng.random_bool(0.1) {
+            node.disk.lose_a_file(&mut self.rng);
+        }
         if self.weather.bad_log > 0.0 && self.rng.random_bool(self.weather.bad_log) {
             node.disk.damage_log();
         }
@@ -300,7 +307,9 @@ impl Rig {
         for number in self.numbers() {
             let has = self.head.as_ref().is_some_and(|head| head.serves(number));
             if !has && !self.unnoticed.contains(&number) && self.nodes[&number].is_well() {
-                let files = self.placed.files(number, false);
+                let mut files = self.placed.files(number, false);
+                let since = self.fell_behind.get(&number);
+                files.retain(|file| since.is_none_or(|since| file.alloc > *since));
                 self.node(number)?.create_missing(&files);
                 self.tell(HeadEvent::Join(number))?;
             }
@@ -316,6 +325,32 @@ impl Rig {
         };
         let disk = &mut node.disk;
         (0..20).filter_map(|_| disk.rot(&mut self.rng)).collect()
+    }
+
+    /// V4: a disk that is to be called in sync differs from no other in a region that nobody has marked.
+    pub(super) fn check_included(&self, disk: DiskNumber) -> Checked {
+        for file in self.placed.files(disk, true) {
+            let placed = &self.placed.extents[&file.extent];
+            let with = placed.in_sync(&self.stale).chain([disk]);
+            let logs: Option<Vec<_>> = with.map(|it| self.nodes[&it].disk.logged()).collect();
+            let Some(logs) = logs else { continue };
+            let clean = |(extent, block): &(ExtentIndex, u32)| {
+                let region = region_of(*extent, *block);
+                logs.iter().all(|log| !log.contains(&region))
+            };
+            let held = |disk: DiskNumber| {
+                let mut held = self.nodes[&disk].disk.contents(&BTreeSet::from([file]));
+                held.retain(|at, bytes| clean(at) && bytes.iter().any(|byte| *byte != 0));
+                held
+            };
+            let included = held(disk);
+            if let Some(other) = placed.in_sync(&self.stale).find(|it| held(*it) != included) {
+                return Err(format!(
+                    "V4: {disk} is to be in sync, and differs from {other}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// V3: all is quiet, and every replica in sync holds the same.

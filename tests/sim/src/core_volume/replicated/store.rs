@@ -2,7 +2,7 @@
 //! the order in which the head asked.
 
 use rand::RngExt;
-use volumed_core::head::HeadEvent;
+use volumed_core::head::{HeadEvent, Lacks};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex};
@@ -14,7 +14,7 @@ use super::{Checked, Rig};
 pub(super) enum Storing {
     Place(Vec<ExtentIndex>),
     Remove(Vec<ExtentFile>),
-    Exclude(DiskNumber),
+    Exclude(DiskNumber, Lacks),
     Include(DiskNumber),
     Copy(Noting),
 }
@@ -26,6 +26,9 @@ impl Rig {
             return self.join_nodes();
         }
         let fails = self.weather.store > 0.0 && self.rng.random_bool(self.weather.store);
+        if let Storing::Include(disk) = storing {
+            self.check_included(disk)?;
+        }
         // It is done all the same, now and then.
         if !fails || self.rng.random_bool(0.5) {
             self.apply(&storing);
@@ -47,7 +50,10 @@ impl Rig {
                 let extents = files.iter().map(|file| file.extent).collect();
                 self.tell(HeadEvent::Unplaced(extents, Ok(())))
             }
-            Storing::Exclude(disk) => self.tell(HeadEvent::Excluded(disk, Ok(()))),
+            Storing::Exclude(disk, _) => {
+                let since = self.fell_behind.get(&disk).copied();
+                self.tell(HeadEvent::Excluded(disk, Ok(since)))
+            }
             Storing::Include(disk) => {
                 self.included += 1;
                 self.tell(HeadEvent::Included(disk, Ok(())))
@@ -72,16 +78,27 @@ impl Rig {
                 }
             }
             Storing::Remove(files) => files.iter().for_each(|file| self.placed.remove(*file)),
-            Storing::Exclude(disk) => {
-                self.stale.insert(*disk);
+            &Storing::Exclude(disk, lacks) => {
+                self.stale.insert(disk);
+                self.fell_behind.remove(&disk);
+                if lacks == Lacks::Changes {
+                    self.fell_behind.insert(disk, Alloc(self.revision - 1));
+                }
             }
             Storing::Include(disk) => {
                 let incarnation = self.head.as_ref().and_then(|head| head.incarnation(*disk));
                 self.stale.remove(disk);
+                self.fell_behind.remove(disk);
                 self.rely_on(incarnation.map(|it| (*disk, it)).into_iter().collect());
             }
             &Storing::Copy(noting) => self.note_copy(noting),
         }
+    }
+
+    /// Whether a disk is about to be called in sync.
+    pub(super) fn is_including(&self, disk: DiskNumber) -> bool {
+        let includes = |it: &Storing| matches!(it, Storing::Include(it) if *it == disk);
+        self.storing.iter().any(includes)
     }
 
     fn place(&mut self, extent: ExtentIndex, alloc: Alloc) {

@@ -150,7 +150,7 @@ impl World {
                 HeadEffect::Unplace(files) => self.placing.push(Placing::Removal(files)),
                 HeadEffect::Started(outcome) => self.started = Some(outcome),
                 HeadEffect::Settled(outcome) => self.settled = Some(outcome),
-                ref other @ (HeadEffect::Exclude(_)
+                ref other @ (HeadEffect::Exclude(..)
                 | HeadEffect::Include(_)
                 | HeadEffect::Resync(..)
                 | HeadEffect::Lost(_)) => {

@@ -1,15 +1,18 @@
 //! Frames are read as they were written, within their bounds, and anything may be received.
 
+mod any;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use bytes::Bytes;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use volumed_core::chunk::CHUNK_SIZE;
 use volumed_core::message::{
     Answer, Ask, ExtentFile, MOST_DATA, MOST_LISTED, Message, OpId, ReplicaError,
 };
+use volumed_core::missed::{Missed, MissedByDisk};
 use volumed_core::wire::{Frame, HEADER_SIZE, Header, Kind, MAX_BODY, WireError};
 use volumed_core::{
     Alloc, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, RegionIndex, VolumeId,
@@ -90,6 +93,13 @@ fn copying(kind: Kind, file: ExtentFile) -> Ask {
     }
 }
 
+/// What one disk missed.
+fn missed(regions: BTreeSet<RegionIndex>) -> MissedByDisk {
+    let regions = regions.into_iter().collect();
+    let since = Alloc(0x1122_3344);
+    MissedByDisk::from([(DiskNumber(4), Missed { since, regions })])
+}
+
 /// One frame of each kind, whose bytes are frozen.
 fn sample(kind: Kind) -> Frame {
     let file = ExtentFile {
@@ -153,6 +163,10 @@ fn sample(kind: Kind) -> Frame {
             files: [file].into(),
             missing: true,
         },
+        Kind::Missed => Ask::Missed,
+        Kind::KeepMissed => Ask::KeepMissed {
+            missed: missed(regions),
+        },
         Kind::Done => return answer(Ok(Bytes::from_static(b"data"))),
         Kind::Refused => return answer(Err(ReplicaError::Disk)),
     })
@@ -161,7 +175,7 @@ fn sample(kind: Kind) -> Frame {
 /// A line for each kind: its name, and a frame in hex.
 #[test]
 fn frames_are_read_and_written_as_version_1_was() {
-    let frozen = include_str!("fixtures/wire-1.txt");
+    let frozen = include_str!("../fixtures/wire-1.txt");
     let mut now = String::new();
     for &kind in Kind::ALL {
         let frame = sample(kind);
@@ -315,160 +329,9 @@ fn a_message_that_cannot_be_is_refused() {
     assert_eq!(decode(&flags), Err(WireError::Damaged));
 }
 
-fn file() -> impl Strategy<Value = ExtentFile> {
-    (0..1_u64 << 34, any::<u64>()).prop_map(|(extent, alloc)| ExtentFile {
-        extent: ExtentIndex(extent),
-        alloc: Alloc(alloc),
-    })
-}
-
-/// A part of an extent, no longer than `most`.
-fn part(most: u32) -> impl Strategy<Value = (u32, u32)> {
-    let whole = EXTENT_SIZE as u32;
-    (0..whole).prop_flat_map(move |offset| (Just(offset), 1..=most.min(whole - offset)))
-}
-
-fn ask() -> impl Strategy<Value = Ask> {
-    let regions = || btree_set((0..1_u64 << 38).prop_map(RegionIndex), 0..20);
-    let extent = || (0..1_u64 << 34).prop_map(ExtentIndex);
-    prop_oneof![
-        Just(Ask::Promise),
-        (
-            extent(),
-            proptest::option::of(extent()),
-            btree_set(file(), 0..20)
-        )
-            .prop_map(|(from, until, held)| Ask::Reconcile { from, until, held }),
-        (file(), part(MOST_DATA)).prop_map(|(file, (offset, length))| Ask::Read {
-            file,
-            offset,
-            length
-        }),
-        (file(), part(EXTENT_SIZE as u32)).prop_map(|(file, (offset, length))| Ask::Map {
-            file,
-            offset,
-            length
-        }),
-        (file(), part(EXTENT_SIZE as u32)).prop_map(|(file, (offset, length))| Ask::Holes {
-            file,
-            offset,
-            length
-        }),
-        any::<[u64; 2]>().prop_map(|[least, most]| Ask::Grant { least, most }),
-        any::<u64>().prop_map(|blocks| Ask::GiveBack { blocks }),
-        Just(Ask::Empty),
-        (
-            file(),
-            0..(EXTENT_SIZE - 100) as u32,
-            vec(any::<u8>(), 1..100),
-            any::<[bool; 2]>()
-        )
-            .prop_map(|(file, offset, data, [durable, clear])| {
-                let data = data.into();
-                Ask::Write {
-                    file,
-                    offset,
-                    data,
-                    durable,
-                    clear,
-                }
-            }),
-        (file(), 0..16_000_u32, 1..384_u32, any::<[bool; 2]>()).prop_map(
-            |(file, first, count, [durable, keep])| {
-                let (offset, length) = (first * 4096, count * 4096);
-                Ask::Zero {
-                    file,
-                    offset,
-                    length,
-                    durable,
-                    keep,
-                }
-            }
-        ),
-        btree_set(extent(), 0..20).prop_map(|extents| Ask::Sync { extents }),
-        regions().prop_map(|regions| Ask::Mark { regions }),
-        regions().prop_map(|regions| Ask::Settle { regions }),
-        regions().prop_map(|regions| Ask::Unmark { regions }),
-        file().prop_map(|file| Ask::Adopt { file }),
-        file().prop_map(|file| Ask::Remove { file }),
-        file().prop_map(|file| Ask::Receive { file }),
-        (btree_set(file(), 0..20), any::<bool>())
-            .prop_map(|(files, missing)| Ask::Create { files, missing }),
-        copied(),
-    ]
-}
-
-fn copied() -> impl Strategy<Value = Ask> {
-    prop_oneof![
-        (file(), 0..16_000_u32, 1..=128_u32, vec(any::<u8>(), 0..100)).prop_map(
-            |(file, first, count, chunk)| Ask::Store {
-                file,
-                offset: first * 4096,
-                length: count * 4096,
-                chunk: chunk.into(),
-            }
-        ),
-        (file(), 0..16_000_u32, 1..=128_u32, vec(any::<u8>(), 0..100)).prop_map(
-            |(file, first, count, chunk)| Ask::Replace {
-                file,
-                offset: first * 4096,
-                length: count * 4096,
-                chunk: chunk.into(),
-            }
-        ),
-        (file(), 0..15_000_u32, 1..=1024_u32).prop_map(|(file, first, count)| Ask::Digest {
-            file,
-            offset: first * 4096,
-            length: count * 4096,
-        }),
-        (file(), 0..16_000_u32, 1..=128_u32).prop_map(|(file, first, count)| Ask::Fetch {
-            file,
-            offset: first * 4096,
-            length: count * 4096,
-        }),
-    ]
-}
-
-fn result() -> impl Strategy<Value = Result<Bytes, ReplicaError>> {
-    let refusal = proptest::sample::select(&REFUSALS[..]);
-    prop_oneof![
-        vec(any::<u8>(), 0..100).prop_map(|data| Ok(data.into())),
-        refusal.prop_map(Err),
-    ]
-}
-
-fn frame() -> impl Strategy<Value = Frame> {
-    let content = prop_oneof![ask().prop_map(Ok), result().prop_map(Err)];
-    (any::<[u64; 6]>(), any::<u16>(), content).prop_map(|(numbers, disk, content)| {
-        let [volume, incarnation, epoch, op, allocated, granted] = numbers;
-        let (volume, disk) = (VolumeId(volume), DiskNumber(disk));
-        let (incarnation, epoch, op) = (Incarnation(incarnation), Epoch(epoch), OpId(op));
-        match content {
-            Ok(ask) => Frame::Message(Message {
-                volume,
-                disk,
-                incarnation,
-                epoch,
-                op,
-                ask,
-            }),
-            Err(result) => Frame::Answer(Answer {
-                volume,
-                disk,
-                incarnation,
-                epoch,
-                op,
-                allocated,
-                granted,
-                result,
-            }),
-        }
-    })
-}
-
 proptest! {
     #[test]
-    fn frames_are_read_as_they_were_written(frame in frame()) {
+    fn frames_are_read_as_they_were_written(frame in any::frame()) {
         let bytes = bytes(&frame);
         let read = decode(&bytes);
         prop_assert_eq!(read.as_ref(), Ok(&frame));
