@@ -27,6 +27,7 @@ mod leftovers;
 mod rebuild;
 mod removed;
 mod replicas;
+mod resync;
 mod scrub;
 mod space;
 mod token;

@@ -123,6 +123,11 @@ impl Running {
         open(&self.volumes, &export).await.unwrap()
     }
 
+    /// Where others reach it.
+    pub(super) fn port(&self) -> u16 {
+        self.node.place.ports.links
+    }
+
     pub(super) async fn stale(&self) -> usize {
         self.volumes.show(&name("v")).await.unwrap().stale.len()
     }
