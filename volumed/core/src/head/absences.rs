@@ -188,13 +188,11 @@ impl Head {
         let mut missed = RegionSet::default();
         for extent in self.extents.full_on(disk) {
             let placed = self.extents.get(extent)?;
-            let known = |holder| Some(&said.get(&holder)?.get(&disk)?.regions);
-            let of_now = |holder: &DiskNumber| {
-                let log = said.get(holder).and_then(|it| it.get(&disk));
-                log.is_some_and(|log| log.since == since)
+            let account = |holder| {
+                let log = said.get(&holder)?.get(&disk)?;
+                (log.since == since).then(|| log.regions.bits_of(extent))
             };
-            let accounts = self.extents.in_sync(placed).filter(of_now);
-            let bits = accounts.filter_map(known).map(|it| it.bits_of(extent));
+            let bits = self.extents.in_sync(placed).filter_map(account);
             missed.insert_bits(
                 extent,
                 bits.reduce(|all, bits| all | bits).unwrap_or(u16::MAX),
