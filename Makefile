@@ -8,11 +8,16 @@
 # make check   the fast part of the tests: format, lints, unit and property tests
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
+# make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
+# make image   the image that nodes start from, in target/image; ARCH=amd64, NODE=name for one node alone,
+#              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
+#
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
 # make crash     kill -9 under load, ROUNDS times (50)
 # make rack-soak what the tests do to three nodes, ROUNDS times (10); needs root
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
+# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
@@ -22,7 +27,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run deb image image-test rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -48,6 +53,26 @@ build-packages:
 
 test-packages: build-packages
 	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables openssh-client python3-boto3 python3-libnbd qemu-utils
+
+IMAGE := $(TARGET)/image
+ARCH := amd64
+image-packages: build-packages
+	@.ci/install-packages binutils dosfstools e2fsprogs fdisk mmdebstrap mtools squashfs-tools
+
+# The programs of a release, and what builds images.
+image-programs: image-packages
+	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image
+
+deb: image-programs
+	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	    os-image/packages/make $(TARGET)/release $(IMAGE)/debs
+
+image: image-programs
+	os-image/build/image $(ARCH) $(or $(PROGRAMS),$(TARGET)/release) $(IMAGE)
+
+image-test: image-programs
+	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils
+	os-image/tests/boot $(TARGET)/release $(IMAGE)/test
 
 lint: test-packages
 	cargo fmt --all --check

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use hayrack_node::{Machine, update};
@@ -37,8 +38,11 @@ enum Command {
     /// Go back to the other slot, and start it
     Rollback,
     /// Confirm a slot on trial once the daemons are ready, or go back: run at every start
-    #[command(hide = true)]
-    Trial,
+    Trial {
+        /// How long the daemons have: disks that are checked and other nodes that start at the same time take a part
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        patience: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,7 +76,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Confirm => update::confirm(&machine)?,
         Command::Rollback => update::rollback(&machine)?,
-        Command::Trial => update::trial(&machine, |sentence| println!("{sentence}"))?,
+        Command::Trial { patience } => {
+            let patience = Duration::from_secs(patience);
+            update::trial(&machine, patience, |sentence| println!("{sentence}"))?;
+        }
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ pub fn apply(
     with_partition(machine, &name, "ro", |root| firmware.install(slot, root))?;
 
     record.set_content(slot, Content::Whole(manifest.version.clone()));
-    record.outcome = Outcome::Trial(manifest.version.clone());
+    record.outcome = Outcome::Written(manifest.version.clone());
     record.save(machine)?;
     Ok(manifest.version)
 }
@@ -116,11 +116,12 @@ pub fn apply(
 pub fn try_written(machine: &Machine) -> Result<(), ApplyError> {
     let firmware = firmware::of(machine);
     let slot = free_slot(machine, firmware.as_ref())?;
-    let record = Record::load(machine)?;
-    let is_written = matches!(record.outcome, Outcome::Trial(_));
-    if !is_written || !matches!(record.content(slot), Content::Whole(_)) {
+    let mut record = Record::load(machine)?;
+    let Content::Whole(version) = record.content(slot).clone() else {
         return Err(ApplyError::NothingToTry(slot));
-    }
+    };
+    record.outcome = Outcome::Trial(version);
+    record.save(machine)?;
     Ok(firmware.try_once(slot)?)
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the other slot is recorded as incomplete | the running slot |
 //! | the root is written, synced, read back; kernel and initrd beside it | the running slot, the other incomplete |
-//! | the other slot is recorded as whole and on trial | the running slot |
+//! | the other slot is recorded as whole, then as on trial | the running slot |
 //! | it is started once | the running slot, which finds that the trial failed |
 //! | the daemons are ready in time: it becomes the default | either slot, both whole |
 

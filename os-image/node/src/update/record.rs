@@ -40,7 +40,9 @@ pub enum Outcome {
     /// There was none.
     #[default]
     None,
-    /// It is written, and starts once, or was started and is not confirmed yet.
+    /// It is written, and was not started.
+    Written(String),
+    /// It was to be started once, and is not confirmed yet.
     Trial(String),
     /// It came up.
     Confirmed(String),

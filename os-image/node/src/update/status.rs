@@ -72,8 +72,17 @@ impl std::fmt::Display for Status {
         }
         match &self.last_update {
             Outcome::None => write!(out, "There was no update"),
+            Outcome::Written(version) => {
+                write!(
+                    out,
+                    "The update to {version} is written; hayrack-update try starts it"
+                )
+            }
             Outcome::Trial(version) => {
-                write!(out, "The update to {version} is written and not confirmed")
+                write!(
+                    out,
+                    "The update to {version} is started once, and not confirmed"
+                )
             }
             Outcome::Confirmed(version) => write!(out, "The update to {version} came up"),
             Outcome::RolledBack(version) => write!(

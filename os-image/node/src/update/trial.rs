@@ -10,9 +10,6 @@ use crate::slot::Slot;
 use super::health::is_healthy;
 use super::record::{Content, Outcome, Record, RecordError};
 
-/// How long the daemons have to become ready. A disk that has to be checked, and etcd's other members that are started
-/// anew at the same time, take a part of it.
-const PATIENCE: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Why the slots are as they were.
@@ -53,9 +50,13 @@ fn evaluate(record: &Record, running: Slot, default: Slot) -> Start {
     }
 }
 
-/// At every start: confirms a slot that is on trial once the daemons are ready, or goes back. A record of a trial that
-/// failed before is made, too.
-pub fn trial(machine: &Machine, report: impl Fn(&str)) -> Result<(), SwitchError> {
+/// At every start: confirms a slot that is on trial once the daemons are ready, or goes back if they are not within
+/// `patience`. A record of a trial that failed before is made, too.
+pub fn trial(
+    machine: &Machine,
+    patience: Duration,
+    report: impl Fn(&str),
+) -> Result<(), SwitchError> {
     let (running, firmware) = (slot(machine)?, firmware::of(machine));
     let record = Record::load(machine)?;
     match evaluate(&record, running, firmware.default()?) {
@@ -66,7 +67,7 @@ pub fn trial(machine: &Machine, report: impl Fn(&str)) -> Result<(), SwitchError
             ));
             settle(machine, record, Outcome::RolledBack(version))
         }
-        Start::Trial if becomes_healthy() => {
+        Start::Trial if becomes_healthy(patience) => {
             confirm(machine)?;
             report(&format!(
                 "slot {running} came up: it is started from now on"
@@ -75,8 +76,8 @@ pub fn trial(machine: &Machine, report: impl Fn(&str)) -> Result<(), SwitchError
         }
         Start::Trial => {
             report(&format!(
-                "the daemons were not ready within {} minutes: going back to slot {}",
-                PATIENCE.as_secs() / 60,
+                "the daemons were not ready within {} s: going back to slot {}",
+                patience.as_secs(),
                 running.other()
             ));
             Ok(firmware::restart()?)
@@ -84,8 +85,8 @@ pub fn trial(machine: &Machine, report: impl Fn(&str)) -> Result<(), SwitchError
     }
 }
 
-fn becomes_healthy() -> bool {
-    let end = Instant::now() + PATIENCE;
+fn becomes_healthy(patience: Duration) -> bool {
+    let end = Instant::now() + patience;
     while Instant::now() < end {
         if is_healthy() {
             return true;

@@ -1,0 +1,9 @@
+//! Node images: what they carry of the rack, how they are signed, and what is in them.
+
+mod sbom;
+mod settings;
+mod update;
+
+pub use sbom::{SbomError, sbom};
+pub use settings::{SettingsError, Wanted, Wipe, settings};
+pub use update::{UpdateError, manifest, update_key};
