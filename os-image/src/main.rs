@@ -26,7 +26,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         node: Option<String>,
         /// A disk that may be formatted although it holds something; may be repeated
-        #[arg(long, value_name = "NODE:DISK", value_parser = parse_wipe)]
+        #[arg(long, value_name = "NODE:DISK")]
         wipe: Vec<Wipe>,
         /// The key that updates are signed with; drawn if there is none
         #[arg(long, value_name = "FILE")]
@@ -102,15 +102,5 @@ fn run(command: Command) -> anyhow::Result<String> {
             version,
             created,
         } => sbom(&name, &version, &std::fs::read_to_string(status)?, created)?,
-    })
-}
-
-fn parse_wipe(text: &str) -> Result<Wipe, String> {
-    let parts = text.split_once(':');
-    let (node, disk) =
-        parts.ok_or_else(|| format!("{text:?} names no disk: write it like node-1:sda"))?;
-    Ok(Wipe {
-        node: node.to_owned(),
-        disk: disk.to_owned(),
     })
 }

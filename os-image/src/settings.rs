@@ -1,5 +1,7 @@
 //! What an image carries of its rack, from `rack.toml`.
 
+use std::str::FromStr;
+
 use hayrack_node::update::PublicKey;
 use hayrack_node::{Mac, Network, Node, Settings};
 use rack_model::{NoMac, Rack};
@@ -22,6 +24,20 @@ pub struct Wipe {
     pub node: String,
     /// Its id, or what the kernel calls it.
     pub disk: String,
+}
+
+impl FromStr for Wipe {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':');
+        let (node, disk) =
+            parts.ok_or_else(|| format!("{text:?} names no disk; write it like node-1:sda"))?;
+        Ok(Self {
+            node: node.to_owned(),
+            disk: disk.to_owned(),
+        })
+    }
 }
 
 /// Why there are no settings.

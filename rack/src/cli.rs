@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::call::Call;
+use crate::flash::FlashArgs;
+use crate::image::ImageArgs;
 use crate::init::InitArgs;
 use crate::reach::ReachBy;
 use crate::replace::ReplaceArgs;
@@ -57,6 +59,10 @@ pub enum Command {
     Update(UpdateArgs),
     /// Have another machine take the place of a node
     Replace(ReplaceArgs),
+    /// Build the image that nodes start from, and the update of the same root
+    Image(Box<ImageArgs>),
+    /// Write an image to a card or disk of this machine
+    Flash(FlashArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

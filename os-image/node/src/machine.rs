@@ -27,7 +27,7 @@ impl Machine {
 
     /// The state partition, which outlives updates.
     pub fn state(&self) -> PathBuf {
-        self.path("/run/hayrack/state")
+        self.path("/run/hayrack-node/state")
     }
 
     /// What this crate keeps on the state partition.
@@ -37,7 +37,7 @@ impl Machine {
 
     /// What is found anew at every start.
     pub fn run(&self, name: &str) -> PathBuf {
-        self.path("/run/hayrack").join(name)
+        self.path("/run/hayrack-node").join(name)
     }
 }
 

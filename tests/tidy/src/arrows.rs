@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 31] = [
+const ALLOWED: [(&str, &[&str]); 33] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -14,6 +14,8 @@ const ALLOWED: [(&str, &[&str]); 31] = [
         &["volumed-client", "volumed-core", "volumed-daemon"],
     ),
     ("rack-model", &["volumed-core"]),
+    ("os-image", &[]),
+    ("hayrack-node", &[]),
     (
         "volumed",
         &[
