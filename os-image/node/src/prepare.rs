@@ -96,15 +96,10 @@ fn reachable(machine: &Machine, settings: &Settings, node: &Node) -> Result<(), 
     )?;
     let network = machine.path("/run/systemd/network/10-rack.network");
     write(&network, &render::network(settings, node))?;
-    // At first it is not up yet, and takes the rules when it starts.
-    run(
-        "systemctl",
-        [
-            "try-reload-or-restart",
-            "--no-block",
-            "hayrack-firewall.service",
-        ],
-    )?;
+    // At first neither runs yet, and takes what it finds when it starts.
+    for unit in ["hayrack-firewall.service", "systemd-networkd.service"] {
+        run("systemctl", ["try-restart", "--no-block", unit])?;
+    }
     Ok(())
 }
 
