@@ -34,6 +34,8 @@ class Machine:
         """Switches it on. Its console goes to a file for each start."""
         self.starts += 1
         self.console = os.path.join(self.folder, f"console-{self.starts}.log")
+        # qemu makes it anew, but not at once.
+        open(self.console, "w").close()
         forwards = "".join(
             f",hostfwd=tcp:127.0.0.1:{local}-{self.address}:{port}" for port, local in self.ports.items()
         )
