@@ -9,7 +9,7 @@
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
 # make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
-# make image   the image that nodes start from, in target/image; ARCH=amd64, NODE=name for one node alone,
+# make image   the image that nodes start from, in target/image; NODE=name for one node alone,
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
 #
 # By hand, since they take long:
@@ -27,7 +27,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run deb image image-test rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages test-packages
+.PHONY: run deb image image-test rack rack-soak mount test check lint bench bench-mounts bench-volumes fuzz crash power-cut test-clients s3-tests build-packages image-packages image-programs test-packages
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -52,7 +52,7 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages etcd-server g++ git iproute2 libnbd-bin nbdkit nftables openssh-client python3-boto3 python3-libnbd qemu-utils
+	@.ci/install-packages curl e2fsprogs etcd-server g++ git iproute2 libnbd-bin nbdkit nftables openssh-client python3-boto3 python3-libnbd qemu-utils
 
 IMAGE := $(TARGET)/image
 ARCH := amd64
