@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use os_image::{Build, BuildError, Wipe};
+use rack_model::Rack;
 use rack_model::models::Arch;
 
 use crate::call::{Call, OpenError};
@@ -59,20 +60,7 @@ pub enum ImageError {
 /// Builds it and prints where it is.
 pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
     let rack = call.rack()?;
-    let mut archs = rack.nodes.iter().map(|node| match node.model.arch {
-        Arch::Arm64 => "arm64",
-        Arch::Amd64 => "amd64",
-    });
-    let arch = match &args.arch {
-        Some(arch) => arch.clone(),
-        None => {
-            let first = archs.next().ok_or(ImageError::Arch)?;
-            if archs.any(|other| other != first) {
-                return Err(ImageError::Arch);
-            }
-            first.to_owned()
-        }
-    };
+    let arch = args.arch.clone().map_or_else(|| only_arch(&rack), Ok)?;
     let image = Build {
         scripts: args.scripts.clone(),
         arch,
@@ -88,4 +76,34 @@ pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
     .run()?;
     println!("{}", image.display());
     Ok(())
+}
+
+/// What Debian calls the machines of the rack, if all are of one kind.
+fn only_arch(rack: &Rack) -> Result<String, ImageError> {
+    let mut archs = rack.nodes.iter().map(|node| node.model.arch);
+    let first = archs.next().ok_or(ImageError::Arch)?;
+    if archs.any(|other| other != first) {
+        return Err(ImageError::Arch);
+    }
+    let name = match first {
+        Arch::Arm64 => "arm64",
+        Arch::Amd64 => "amd64",
+    };
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rack_of_several_kinds_is_asked_for_which() {
+        let text = include_str!("../rack.toml");
+        let rack = Rack::parse("rack.toml", text).unwrap();
+        assert_eq!(only_arch(&rack).unwrap(), "arm64");
+        let mixed = text.replacen("pi5-8gb", "odroid-h4-16gb", 1);
+        let mixed = Rack::parse("rack.toml", &mixed);
+        let mixed = mixed.map(|rack| only_arch(&rack));
+        assert!(matches!(mixed, Ok(Err(ImageError::Arch))), "{mixed:?}");
+    }
 }
