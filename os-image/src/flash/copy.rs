@@ -120,7 +120,7 @@ mod tests {
         fs::write(&device, vec![9; CHUNK * 2]).unwrap();
         let seen = RefCell::new(Vec::new());
         copy(&image, &device, |pass, done| {
-            seen.borrow_mut().push((pass, done))
+            seen.borrow_mut().push((pass, done));
         })
         .unwrap();
         let held = fs::read(&device).unwrap();
