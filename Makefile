@@ -9,6 +9,10 @@
 # make bench-rack   measure three nodes on this machine; PEER as for `make bench`; needs root
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
+# make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
+# make image   the image that nodes start from, in target/image; NODE=name for one node alone,
+#              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
+#
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
 # make crash     kill -9 under load, ROUNDS times (50)
@@ -16,6 +20,7 @@
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
 # make test-mount  every kind of mount, made as fine as for printing, every pair of neighbours, and what admesh and
 #                  trimesh say of each part
+# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
@@ -26,7 +31,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -51,8 +56,29 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages bind9-dnsutils dnsmasq-base etcd-server fonts-dejavu-core g++ git haproxy iproute2 libnbd-bin nbdkit \
-	    nftables openscad openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go wireguard-tools
+	@.ci/install-packages bind9-dnsutils curl dnsmasq-base e2fsprogs etcd-server fonts-dejavu-core g++ git haproxy iproute2 \
+	    libnbd-bin nbdkit nftables openscad openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go \
+	    wireguard-tools
+
+IMAGE := $(TARGET)/image
+ARCH := amd64
+image-packages: build-packages
+	@.ci/install-packages binutils dosfstools e2fsprogs fdisk mmdebstrap mtools squashfs-tools
+
+# The programs of a release, and what builds images.
+image-programs: image-packages
+	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image
+
+deb: image-programs
+	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	    os-image/packages/make $(TARGET)/release $(IMAGE)/debs
+
+image: image-programs
+	os-image/build/image $(ARCH) $(or $(PROGRAMS),$(TARGET)/release) $(IMAGE)
+
+image-test: image-programs
+	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils
+	os-image/tests/boot $(TARGET)/release $(IMAGE)/test
 
 lint: test-packages
 	cargo fmt --all --check

@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::call::Call;
+use crate::flash::FlashArgs;
+use crate::image::ImageArgs;
 use crate::init::InitArgs;
 use crate::mount::MountArgs;
 use crate::reach::ReachBy;
@@ -63,6 +65,10 @@ pub enum Command {
     Replace(ReplaceArgs),
     /// Write the router's configuration, and that of a rented machine in front of it, to a folder
     Router(RouterArgs),
+    /// Build the image that nodes start from, and the update of the same root
+    Image(Box<ImageArgs>),
+    /// Write an image to a card or disk of this machine
+    Flash(FlashArgs),
     /// Keep the rack's secrets: set, get, list, rotate
     Secrets(SecretsArgs),
     /// Print completions for a shell

@@ -3,6 +3,8 @@
 mod call;
 mod check;
 mod cli;
+mod flash;
+mod image;
 mod init;
 mod machine;
 mod mount;
@@ -60,6 +62,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(u8::from(!all_up)));
         }
         Command::Update(args) => update::run(call, &cli.reach, args)?,
+        Command::Image(args) => image::run(call, args)?,
+        Command::Flash(args) => flash::run(call, args)?,
         Command::Replace(args) => replace::run(call, &cli.reach, args)?,
         Command::Completions { shell } => {
             let script = volumed_daemon::completions(Cli::command(), *shell);

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 32] = [
+const ALLOWED: [(&str, &[&str]); 34] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -15,6 +15,8 @@ const ALLOWED: [(&str, &[&str]); 32] = [
     ),
     ("rack-model", &["volumed-core"]),
     ("rack-mount", &[]),
+    ("os-image", &[]),
+    ("hayrack-node", &[]),
     (
         "volumed",
         &[

@@ -1,0 +1,7 @@
+//! Writes an image to a card or disk of this machine.
+
+mod copy;
+mod device;
+
+pub use copy::{CopyError, Pass, copy};
+pub use device::{Device, DeviceError};

@@ -1,0 +1,144 @@
+//! What nodes take as an update: a root, and a manifest that is signed with the rack's update key.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use hayrack_node::update::{Manifest, ManifestError, PrivateKey, Signature};
+use sha2::{Digest as _, Sha256};
+
+/// Why there is no update.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// A file cannot be used.
+    #[error("cannot use {}: {source}", .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The key is none.
+    #[error("{} holds no update key: {source}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ManifestError,
+    },
+    /// The root has no name.
+    #[error("{} is no file of a root", .0.display())]
+    NoRoot(PathBuf),
+}
+
+/// The update key in a file, which only its owner may read. A rack has one for all its images; if there is no file yet, it
+/// is drawn and written.
+pub fn update_key(path: &Path) -> Result<PrivateKey, UpdateError> {
+    let failed = |source| file_error(path, source);
+    match fs::read_to_string(path) {
+        Ok(text) => PrivateKey::read(&text).map_err(|source| UpdateError::Key {
+            path: path.to_owned(),
+            source,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = PrivateKey::draw().map_err(|source| UpdateError::Key {
+                path: path.to_owned(),
+                source,
+            })?;
+            let file = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path);
+            file.and_then(|mut file| writeln!(file, "{}", key.text()))
+                .map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The signed manifest of a root.
+pub fn manifest(
+    root: &Path,
+    version: &str,
+    arch: &str,
+    key: &PrivateKey,
+) -> Result<Manifest, UpdateError> {
+    let name = root.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| UpdateError::NoRoot(root.to_owned()))?;
+    let (bytes, sha256) = sum(root).map_err(|source| file_error(root, source))?;
+    let manifest = Manifest {
+        version: version.to_owned(),
+        arch: arch.to_owned(),
+        root: name.to_owned(),
+        bytes,
+        sha256,
+        signature: Signature::missing(),
+    };
+    Ok(manifest.sign(key))
+}
+
+fn file_error(path: &Path, source: io::Error) -> UpdateError {
+    UpdateError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn sum(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut chunk)?;
+        if count == 0 {
+            return Ok((bytes, hex::encode(digest.finalize())));
+        }
+        digest.update(&chunk[..count]);
+        bytes += count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_drawn_once_and_kept_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let first = update_key(&path).unwrap().public();
+        assert_eq!(update_key(&path).unwrap().public(), first);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(&path, "no key").unwrap();
+        let error = update_key(&path).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_node_takes_the_manifest_of_its_racks_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = update_key(&folder.path().join("key")).unwrap();
+        let root = folder.path().join("root.squashfs");
+        fs::write(&root, "abc").unwrap();
+        let own = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
+        let manifest = manifest(&root, "0.2.0", own, &key).unwrap();
+        assert_eq!(
+            (manifest.bytes, manifest.root.as_str()),
+            (3, "root.squashfs")
+        );
+        assert!(manifest.sha256.starts_with("ba7816bf"));
+        let text = toml::to_string(&manifest).unwrap();
+        assert_eq!(Manifest::read(&text, &key.public()).unwrap(), manifest);
+    }
+}
