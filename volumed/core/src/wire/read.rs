@@ -158,12 +158,6 @@ fn keep_missed(body: &mut Bytes) -> Result<Ask, WireError> {
     Ok(Ask::KeepMissed { missed })
 }
 
-fn keep_missed(body: &mut Bytes) -> Result<Ask, WireError> {
-    let missed = missed::unpack(&std::mem::take(body));
-    let missed = missed.map_err(|_| WireError::Damaged)?;
-    Ok(Ask::KeepMissed { missed })
-}
-
 fn replace(body: &mut Bytes) -> Result<Ask, WireError> {
     let (file, offset, length) = blocks_of_chunk(body)?;
     Ok(Ask::Replace {
