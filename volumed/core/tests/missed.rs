@@ -459,6 +459,17 @@ fn a_disk_knows_what_others_missed_before_it_is_called_in_sync() {
 }
 
 #[test]
+fn one_that_has_everything_is_called_in_sync_while_clients_write() {
+    let mut rig = Rig::new(&[B], missed_by_b(&[]));
+    assert_eq!(rig.behind(), Some(0));
+    for _ in 0..10 {
+        rig.write(9);
+        rig.tell(HeadEvent::ResyncOn(B));
+    }
+    assert!(rig.wants(&HeadEffect::Include(B)));
+}
+
+#[test]
 fn a_disk_knows_what_others_missed_before_it_gets_their_extent() {
     let mut rig = Rig::new(&[B], missed_by_b(&[4]));
     rig.sent.clear();

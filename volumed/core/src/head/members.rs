@@ -68,11 +68,10 @@ impl Members {
     }
 
     /// Disks that are not in sync by the store but have what the head does in these regions: what
-    /// changes one goes to them, too. What changes a region that some disk lacks as well as one that it
-    /// has makes it lack both.
+    /// changes one goes to them, too, and so does what syncs it (V3). What changes a region that some disk
+    /// lacks as well as one that it has makes it lack both.
     pub fn followers(
         &mut self,
-        extent: ExtentIndex,
         regions: &(impl Iterator<Item = RegionIndex> + Clone),
     ) -> BTreeSet<DiskNumber> {
         let follows = |(&disk, member): (&DiskNumber, &mut Member)| match member {
@@ -80,7 +79,6 @@ impl Members {
             Member::Including { failed } => (!*failed).then_some(disk),
             Member::Resyncing(resync) => {
                 if !regions.clone().any(|it| resync.behind.contains(it)) {
-                    resync.unsynced.insert(extent);
                     return Some(disk);
                 }
                 resync.falls_behind(regions.clone());

@@ -270,7 +270,7 @@ impl Head {
             self.ask_one(Then::Piece(op), asks, effects);
             return;
         }
-        let followers = self.members.followers(extent, &piece.regions());
+        let followers = self.members.followers(&piece.regions());
         disks.extend(followers.iter().filter(|disk| placement.is_full_on(**disk)));
         let asks = asks(extent, placement.alloc, disks, &piece.work);
         let copy = self.copies.ask(extent, &piece.work);
