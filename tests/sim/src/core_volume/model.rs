@@ -16,9 +16,12 @@ enum State {
     Answered(u64),
     /// Answered and durable.
     Durable,
-    /// Failed: it may have happened or not.
-    Failed,
+    /// Failed at this time: it may have happened or not.
+    Failed(u64),
 }
+
+/// When a write failed that no flush surely covers: it was not answered.
+const NEVER_COVERED: u64 = u64::MAX;
 
 #[derive(Debug, Clone)]
 struct Write {
@@ -33,6 +36,9 @@ struct Sector {
     before: BTreeSet<Stamp>,
     /// In the order in which they were submitted, which is the order in which they happen (V3).
     writes: Vec<Write>,
+    /// Writes that failed and that a read did not show, with when they failed. Replicas were made equal then, which a
+    /// flush makes durable: before, the loss of power may bring them back.
+    undone: Vec<(Stamp, u64)>,
 }
 
 impl Default for Sector {
@@ -40,6 +46,7 @@ impl Default for Sector {
         Self {
             before: BTreeSet::from([0]),
             writes: Vec::new(),
+            undone: Vec::new(),
         }
     }
 }
@@ -57,7 +64,7 @@ impl Sector {
         for write in self.writes.iter().rev().filter(earlier) {
             may_be(write.stamp, &failing);
             match write.state {
-                State::Failed => {}
+                State::Failed(_) => {}
                 State::Open => {
                     failing.insert(write.request);
                 }
@@ -90,9 +97,14 @@ impl Sector {
     /// A read has shown which of the writes happened that nobody was told of.
     fn settle_on(&mut self, stamp: Stamp) {
         let shown = self.writes.iter().rposition(|write| write.stamp == stamp);
-        self.writes.truncate(shown.map_or(0, |at| at + 1));
+        let hidden = self.writes.drain(shown.map_or(0, |at| at + 1)..);
+        self.undone
+            .extend(hidden.filter_map(|write| match write.state {
+                State::Failed(time) => Some((write.stamp, time)),
+                _ => None,
+            }));
         if let Some(write) = self.writes.last_mut() {
-            if write.state == State::Failed {
+            if matches!(write.state, State::Failed(_)) {
                 write.state = State::Answered(0);
             }
         } else {
@@ -107,6 +119,8 @@ impl Sector {
             self.before = BTreeSet::from([self.writes[at].stamp]);
             self.writes.drain(..=at);
         }
+        let undone = self.undone.drain(..).map(|(stamp, _)| stamp);
+        self.before.extend(undone);
         self.before
             .extend(self.writes.drain(..).map(|write| write.stamp));
     }
@@ -201,7 +215,7 @@ impl Model {
                 .filter(|write| write.request == request)
             {
                 write.state = match (well, durable) {
-                    (false, _) => State::Failed,
+                    (false, _) => State::Failed(time),
                     (true, true) => State::Durable,
                     (true, false) => State::Answered(time),
                 };
@@ -221,6 +235,7 @@ impl Model {
     /// A flush that was submitted at `since` was answered.
     pub fn flushed(&mut self, since: u64) {
         for sector in self.sectors.values_mut() {
+            sector.undone.retain(|(_, failed)| *failed >= since);
             for write in &mut sector.writes {
                 if matches!(write.state, State::Answered(time) if time < since) {
                     write.state = State::Durable;
@@ -290,7 +305,7 @@ impl Model {
             }
             for write in &mut sector.writes {
                 if write.state != State::Durable {
-                    write.state = State::Failed;
+                    write.state = State::Failed(NEVER_COVERED);
                 }
             }
         }
@@ -302,7 +317,7 @@ impl Model {
         for sector in self.sectors.values_mut() {
             for write in &mut sector.writes {
                 if write.state == State::Open {
-                    write.state = State::Failed;
+                    write.state = State::Failed(NEVER_COVERED);
                 }
             }
         }

@@ -111,8 +111,7 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<Fa
     live(seed, spread, lives, broken)
 }
 
-/// The same with three or four nodes, of which each extent is on one to three, while it gets more replicas
-/// or others.
+/// The same with three or four nodes, while extents, each on one to three of them, get more replicas or others.
 pub fn rebuild(seed: u64, lives: u32, broken: Broken) -> Result<Fared, String> {
     let nodes = 3 + (seed / 2 % 2) as u16;
     let spread = Spread {
