@@ -57,6 +57,17 @@ async fn pages_and_filters() {
 }
 
 #[tokio::test]
+async fn the_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("audit");
+    let _log = AuditLog::open(&folder).unwrap();
+    let mode = fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
 async fn a_torn_line_costs_only_itself() {
     let folder = tempfile::tempdir().unwrap();
     AuditLog::open(folder.path())
