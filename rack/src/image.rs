@@ -101,7 +101,9 @@ mod tests {
         let text = include_str!("../rack.toml");
         let rack = Rack::parse("rack.toml", text).unwrap();
         assert_eq!(only_arch(&rack).unwrap(), "arm64");
-        let mixed = text.replacen("model = \"pi5-8gb\"", "model = \"odroid-h4-16gb\"", 1);
+        // No port of the switch feeds the other one.
+        let mixed = text.replace("power = \"poe\"", "power = \"supply\"");
+        let mixed = mixed.replacen("model = \"pi5-8gb\"", "model = \"odroid-h4-16gb\"", 1);
         let mixed = Rack::parse("rack.toml", &mixed);
         let mixed = mixed.map(|rack| only_arch(&rack));
         assert!(matches!(mixed, Ok(Err(ImageError::Arch))), "{mixed:?}");
