@@ -11,7 +11,7 @@ use s3d_bucket::Devices;
 use volumed_client::{BlockDevice, DeviceError, Durability, Session};
 use volumed_cluster::NodeNumber;
 
-use super::volumes::{Attachment, VolumeError, Volumes};
+use super::volumes::{Attachment, Hold, VolumeError, Volumes};
 
 const PAGE: u64 = 4096;
 
@@ -110,7 +110,7 @@ impl FakeVolumes {
                 index: device,
             },
             epoch: volume.epoch,
-            lost: Arc::new(move || lost.load(Ordering::SeqCst)),
+            hold: Arc::new(Held { lost }),
         })
     }
 
@@ -246,6 +246,21 @@ impl Volumes for FakeNode {
     async fn free(&self) -> Result<u64, VolumeError> {
         self.check()?;
         self.volumes.free().await
+    }
+}
+
+struct Held {
+    lost: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Hold for Held {
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    async fn stands(&self) -> bool {
+        !self.is_lost()
     }
 }
 

@@ -49,10 +49,10 @@ pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};
 pub use rename_prefix::RenamePrefixError;
 pub use replicas::{Replicas, ReplicasError};
-pub use served::Server;
+pub use served::{Began, Server};
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumed_cluster::NodeNumber;
-pub use volumes::{Attachment, NodeVolumes, PATIENCE, VolumeError, Volumes};
+pub use volumes::{Attachment, Hold, NodeVolumes, PATIENCE, VolumeError, Volumes};
 
 /// Records that are kept in memory, some 300 bytes each.
 const CACHED_RECORDS: usize = 10_000;

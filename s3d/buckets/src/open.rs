@@ -173,7 +173,7 @@ impl Buckets {
         let Attachment {
             devices,
             epoch,
-            lost,
+            hold,
         } = self.attach(&record.volume).await?;
         let index_cache = self.open.index_cache(self.settings.index_memory);
         let options = Options {
@@ -191,7 +191,7 @@ impl Buckets {
             record.id,
             bucket,
             volume,
-            lost,
+            hold,
             index_cache,
         ))
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 use s3d_bucket::{Bucket, BucketId};
 
+use super::volumes::Hold;
+
 /// Least and most memory for the index of one bucket, in bytes.
 const CACHE: (usize, usize) = (1 << 20, 40 << 20);
 
@@ -16,8 +18,8 @@ pub struct OpenBucket {
     pub id: BucketId,
     pub bucket: Arc<Bucket>,
     pub volume: String,
-    /// Whether its connection is gone.
-    pub lost: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// How long its volume is this process's own.
+    pub hold: Arc<dyn Hold>,
     /// Bytes of memory for its index.
     pub index_cache: usize,
     /// Milliseconds from the set's start to the last time it was asked for.
@@ -29,21 +31,21 @@ impl OpenBucket {
         id: BucketId,
         bucket: Bucket,
         volume: String,
-        lost: Arc<dyn Fn() -> bool + Send + Sync>,
+        hold: Arc<dyn Hold>,
         index_cache: usize,
     ) -> Self {
         Self {
             id,
             bucket: Arc::new(bucket),
             volume,
-            lost,
+            hold,
             index_cache,
             used: AtomicU64::new(0),
         }
     }
 
     fn is_usable(&self) -> bool {
-        self.bucket.closed().is_none() && !(self.lost)()
+        self.bucket.closed().is_none() && !self.hold.is_lost()
     }
 
     /// Whether nobody but the set holds it. Who holds it can come by it only through the set.
@@ -56,6 +58,8 @@ impl OpenBucket {
 pub struct OpenSet {
     start: Instant,
     buckets: RwLock<HashMap<String, OpenBucket>>,
+    /// How many were taken out that somebody may have read since they were lost.
+    losses: AtomicU64,
 }
 
 impl OpenSet {
@@ -63,6 +67,7 @@ impl OpenSet {
         Self {
             start: Instant::now(),
             buckets: RwLock::default(),
+            losses: AtomicU64::new(0),
         }
     }
 
@@ -85,7 +90,24 @@ impl OpenSet {
 
     /// Takes a bucket out, however it is used.
     pub fn take(&self, name: &str) -> Option<OpenBucket> {
-        self.buckets.write().remove(name)
+        let mut buckets = self.buckets.write();
+        let open = buckets.remove(name)?;
+        if !open.is_idle() || !open.is_usable() {
+            self.losses.fetch_add(1, Ordering::AcqRel);
+        }
+        Some(open)
+    }
+
+    /// How many were lost so far.
+    pub fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
+    }
+
+    /// How long the bucket's volume is this process's own, if it is open.
+    pub fn hold(&self, name: &str, id: BucketId) -> Option<Arc<dyn Hold>> {
+        let buckets = self.buckets.read();
+        let open = buckets.get(name).filter(|open| open.id == id)?;
+        Some(open.hold.clone())
     }
 
     /// Takes a bucket out, if nobody uses it.

@@ -23,7 +23,31 @@ pub enum Server {
     Nobody,
 }
 
+/// When a request began, as far as what it reads depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Began {
+    losses: u64,
+}
+
 impl Buckets {
+    /// To be called before a request reads anything of a bucket.
+    pub fn begin(&self) -> Began {
+        Began {
+            losses: self.open.losses(),
+        }
+    }
+
+    /// V1: whether what a request read of a bucket counts, since nobody else can have had its volume meanwhile. An
+    /// index is in this process's memory: it does not notice by itself that the volume was taken over.
+    pub async fn counts(&self, bucket: &BucketRecord, began: Began) -> bool {
+        if let Some(hold) = self.open.hold(bucket.name.as_str(), bucket.id)
+            && !hold.stands().await
+        {
+            return false;
+        }
+        self.open.losses() == began.losses
+    }
+
     /// Whether the bucket is open here. In a cluster every request comes by here.
     pub fn is_open(&self, bucket: &BucketRecord) -> bool {
         self.open.get(bucket.name.as_str(), bucket.id).is_some()

@@ -29,9 +29,19 @@ pub struct Attachment {
     pub devices: Devices,
     /// The epoch of this attachment (V1).
     pub epoch: u64,
-    /// Whether the volume is gone for good: the daemon was away for too long ([`PATIENCE`]), or
+    /// How long it lasts.
+    pub hold: Arc<dyn Hold>,
+}
+
+/// How long an attachment lasts.
+#[async_trait]
+pub trait Hold: Send + Sync {
+    /// Whether the volume is known to be gone for good: the daemon was away for too long ([`PATIENCE`]), or
     /// somebody else attached it.
-    pub lost: Arc<dyn Fn() -> bool + Send + Sync>,
+    fn is_lost(&self) -> bool;
+
+    /// Whether nobody else can have had the volume until this call (V1). Waits for a daemon that is away.
+    async fn stands(&self) -> bool;
 }
 
 /// Why a volume could not be had.
@@ -161,7 +171,7 @@ impl NodeVolumes {
         Ok(Attachment {
             devices,
             epoch: attached.epoch,
-            lost: Arc::new(move || data.is_lost() || index.is_lost()),
+            hold: Arc::new(Connected { data, index }),
         })
     }
 
@@ -190,6 +200,23 @@ impl NodeVolumes {
         let reconnect = Reconnect::new(ownership.clone(), attached, route);
         let device = ReconnectingDevice::new(first, Arc::new(reconnect), self.patience);
         Ok(Arc::new(device))
+    }
+}
+
+/// The connections of one attachment, which all end with it.
+struct Connected {
+    data: Arc<ReconnectingDevice>,
+    index: Arc<ReconnectingDevice>,
+}
+
+#[async_trait]
+impl Hold for Connected {
+    fn is_lost(&self) -> bool {
+        self.data.is_lost() || self.index.is_lost()
+    }
+
+    async fn stands(&self) -> bool {
+        self.data.is_owned().await
     }
 }
 

@@ -65,16 +65,20 @@ impl Gate {
             return self.answer_here(parts, body).await;
         };
         match self.rack.0.owners.owner(&bucket).await {
-            Owner::Here => self.answer_as_owner(parts, body).await,
+            Owner::Here => self.answer_as_owner(&bucket, parts, body).await,
             Owner::Elsewhere(node) => self.pass(&bucket, node, parts, body).await,
         }
     }
 
-    /// V1: what was read counts only if no other node can have had the bucket meanwhile.
-    async fn answer_as_owner(&self, parts: Parts, body: Body) -> Response<Body> {
-        let method = parts.method.clone();
+    async fn answer_as_owner(
+        &self,
+        bucket: &BucketRecord,
+        parts: Parts,
+        body: Body,
+    ) -> Response<Body> {
+        let (method, began) = (parts.method.clone(), self.rack.0.buckets.begin());
         let answer = self.answer_here(parts, body).await;
-        if self.rack.0.lease.stands() {
+        if self.rack.counts(bucket, began).await {
             answer
         } else {
             busy(self.service, &method)
@@ -103,7 +107,7 @@ impl Gate {
                 Owner::Here => {
                     Label::take(&mut parts.headers);
                     return self
-                        .answer_as_owner(parts, passing.replay.attempt(None))
+                        .answer_as_owner(bucket, parts, passing.replay.attempt(None))
                         .await;
                 }
                 Owner::Elsewhere(node) => node,

@@ -2,12 +2,14 @@
 //!
 //! A bucket's index is in this process's memory, so nothing of an answer need pass by volumed. So volumed says for how
 //! long the node's lease stands, which counts from before it was asked; an answer that was made while it stood is
-//! right, whoever takes the bucket over later.
+//! right, whoever takes the bucket over later. A volume that volumed gave up before, or under an earlier lease, has no
+//! connection any more, which is looked at behind the lease.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use s3d_buckets::{Began, BucketRecord};
 use tokio::time::{sleep, timeout};
 
 use crate::rack::Rack;
@@ -53,6 +55,12 @@ impl Lease {
 }
 
 impl Rack {
+    /// V1: whether what a request read of a bucket counts, since no other node can have had it meanwhile. The lease
+    /// first: where volumed has taken a new one, it has ended the connections of the one before.
+    pub(crate) async fn counts(&self, bucket: &BucketRecord, began: Began) -> bool {
+        self.0.lease.stands() && self.0.buckets.counts(bucket, began).await
+    }
+
     /// Asks this node's volumed for ever for how many milliseconds the node may serve; it answers none where there is
     /// no cluster. Nothing is answered before it said so.
     pub async fn keep_lease<E, A>(&self, ask: impl Fn() -> A)

@@ -165,8 +165,9 @@ impl HopServer {
         let Some(label) = Label::take(&mut parts.headers) else {
             return status(StatusCode::BAD_REQUEST);
         };
-        if let Some(bucket) = self.rack.bucket(label.service, &parts).await
-            && !self.rack.keeps(&bucket).await
+        let bucket = self.rack.bucket(label.service, &parts).await;
+        if let Some(bucket) = &bucket
+            && !self.rack.keeps(bucket).await
         {
             return moved(&body);
         }
@@ -179,10 +180,11 @@ impl HopServer {
             Service::Api => self.services.api,
             Service::Node => self.services.node,
         };
-        let method = parts.method.clone();
+        let (method, began) = (parts.method.clone(), self.rack.0.buckets.begin());
         let answer = service.oneshot(Request::from_parts(parts, body)).await;
-        // V1: what was read counts only if no other node can have had the bucket meanwhile.
-        if !self.rack.0.lease.stands() {
+        if let Some(bucket) = &bucket
+            && !self.rack.counts(bucket, began).await
+        {
             return busy(label.service, &method);
         }
         answer.unwrap_or_else(|never| match never {})

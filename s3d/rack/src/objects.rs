@@ -64,11 +64,12 @@ impl Rack {
         if !self.0.owners.keeps(&record).await {
             return Ok(moved(&Body::empty()));
         }
+        let began = self.0.buckets.begin();
         let open = self.0.buckets.open(&record).await;
         let open = open.map_err(|_| unavailable)?;
         let key = Key::new(asked.key.as_str()).map_err(|_| StatusCode::BAD_REQUEST)?;
         let found = open.find(&key).await.map_err(|_| unavailable)?;
-        if !self.0.lease.stands() {
+        if !self.counts(&record, began).await {
             return Err(unavailable);
         }
         let found = found.ok_or(StatusCode::NOT_FOUND)?;

@@ -56,6 +56,12 @@ pub trait BlockDevice: Send + Sync + 'static {
         durability: Durability,
     ) -> Result<(), DeviceError>;
 
+    /// Whether the connection stands. It ends before another owner of the volume begins (V1), so what
+    /// a caller read before this call, and kept, was right until then if it does.
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     /// The session that answers what is called from now on. Whoever wants something made durable
     /// takes it before the first write or trim of it. A device that ends with its connection has
     /// one only.

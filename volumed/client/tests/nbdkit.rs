@@ -197,7 +197,7 @@ async fn a_broken_connection_fails_every_call_at_once() {
         waiting.await.unwrap().unwrap_err(),
         DeviceError::Disconnected
     );
-    assert!(device.is_disconnected());
+    assert!(!device.is_connected());
     assert_eq!(
         device.flush(device.session()).await.unwrap_err(),
         DeviceError::Disconnected

@@ -34,7 +34,7 @@ const MOST_REQUESTS: u64 = 1024;
 const HANDSHAKE_TIME: Duration = Duration::from_mins(1);
 
 /// How long the last replies wait for a client to take them.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why a connection ended otherwise than by the client's leave.
 #[derive(Debug, thiserror::Error)]
@@ -104,9 +104,10 @@ pub(super) async fn serve<E: Exports>(
         };
         let outcome = transmission.run(&export, &stream, pin!(ended)).await;
         transmission.until_answered().await;
-        // A new owner must not wait for a client that does not read (V2).
-        drop(export);
         transmission.until_taken().await;
+        // Before another owner can begin: a client that looks at its connection sees the end of it (V1).
+        stream.shut_down();
+        drop(export);
         outcome
     };
     tokio::select! {
@@ -279,7 +280,7 @@ impl Transmission {
         }
     }
 
-    /// Gives the client some time to take its last replies.
+    /// Gives the client some time to take its last replies. A new owner waits for that (V2), so it is short.
     async fn until_taken(&self) {
         let taken = async {
             while self.outbox.released() < self.spent {

@@ -352,6 +352,21 @@ async fn a_revoked_connection_reads_no_more_and_lets_go_when_all_is_answered() {
     running.stop().await;
 }
 
+/// V1: a client that does nothing but look must not count on what it read before.
+#[tokio::test]
+async fn a_connection_has_ended_when_its_export_is_dropped() {
+    let running = start(Mode::Inline);
+    let device = running.connect().await;
+    assert!(device.is_connected());
+    running.memory.revoked.notify_one();
+    // Without a turn of the client's own tasks in between.
+    while *running.memory.exports_dropped.lock().unwrap() == 0 {
+        std::thread::yield_now();
+    }
+    assert!(!device.is_connected());
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn stopping_waits_for_what_is_in_flight() {
     let running = start(Mode::Held);

@@ -88,7 +88,7 @@ impl Volumes {
     /// it is in no cluster.
     pub fn lease(&self) -> Option<Duration> {
         let others = self.shared.node.others.as_ref()?;
-        Some(others.lease.left())
+        Some(others.counted())
     }
 
     /// Every node of the cluster, by number; none without one.

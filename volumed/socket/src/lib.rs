@@ -11,6 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -81,6 +83,17 @@ impl Outgoing {
     /// When the socket is not connected any more.
     pub fn shut_down(&self) -> io::Result<()> {
         self.0.shutdown(std::net::Shutdown::Both)
+    }
+
+    /// Whether the peer has ended the connection, or it broke, whatever of it was not read yet.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let look = || {
+            // HUP and ERR are reported unasked.
+            let mut connection = [PollFd::new(&*self.0, PollFlags::RDHUP)];
+            poll(&mut connection, Some(&Timespec::default()))
+        };
+        retry_on_intr(look) != Ok(0)
     }
 
     /// Waits until the socket takes something.

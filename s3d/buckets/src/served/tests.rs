@@ -151,6 +151,30 @@ async fn a_bucket_of_an_s3d_that_is_gone_is_taken_over() {
     assert!(!nodes.first.buckets.is_open(&bucket));
 }
 
+/// V1: an index in memory answers as before, but no answer of it counts.
+#[tokio::test]
+async fn what_is_read_of_a_bucket_that_was_taken_over_does_not_count() {
+    let nodes = Nodes::new().await;
+    let (first, second) = (&nodes.first.buckets, &nodes.second.buckets);
+    let bucket = nodes.bucket("one").await;
+    put(first, &bucket, "a").await;
+    let began = first.begin();
+    let held = first.open(&bucket).await.unwrap();
+    assert!(first.counts(&bucket, began).await);
+    nodes.living.0.lock().remove(&NodeNumber(1));
+    put(second, &bucket, "b").await;
+    assert!(
+        held.find(&Key::new("b").unwrap()).await.unwrap().is_none(),
+        "it is read in memory"
+    );
+    assert!(!first.counts(&bucket, began).await);
+    // Nor once the bucket is open here again.
+    nodes.living.0.lock().clear();
+    put(first, &bucket, "c").await;
+    assert!(!first.counts(&bucket, began).await);
+    assert!(first.counts(&bucket, first.begin()).await);
+}
+
 #[tokio::test]
 async fn a_bucket_of_a_volume_daemon_that_is_gone_is_taken_over() {
     let nodes = Nodes::new().await;

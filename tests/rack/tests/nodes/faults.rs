@@ -29,6 +29,8 @@ pub enum Fault {
     Hung,
     /// So does volumed alone.
     VolumedHung,
+    /// So does s3d alone.
+    S3dHung,
     /// It is cut off from everybody, clients too.
     CutOff,
     /// It is cut off from the other nodes.
@@ -42,13 +44,14 @@ pub enum Fault {
 }
 
 /// Those that need no network of the nodes' own.
-const EVERYWHERE: [Fault; 7] = [
+const EVERYWHERE: [Fault; 8] = [
     Fault::Killed,
     Fault::Died(Daemon::Volumed),
     Fault::Died(Daemon::S3d),
     Fault::AllKilled,
     Fault::Hung,
     Fault::VolumedHung,
+    Fault::S3dHung,
     Fault::Restarted,
 ];
 const CUTS: [Fault; 4] = [
@@ -95,6 +98,7 @@ impl Fault {
             }
             Self::Hung => site.rack.pause(node),
             Self::VolumedHung => site.rack.node(node).pause(Daemon::Volumed),
+            Self::S3dHung => site.rack.node(node).pause(Daemon::S3d),
             Self::CutOff => cut(site, node, Cut::All),
             Self::CutOffFromNodes => {
                 for other in others {

@@ -49,6 +49,27 @@ fn a_volume_daemon_that_hung_acknowledges_nothing_for_the_new_owner() {
     through("half-hung", Fault::VolumedHung, |_, _| Vec::new());
 }
 
+/// Its volumed lives, so the node's lease stands throughout, and what it is asked is in its memory.
+#[test]
+fn an_s3d_that_hung_serves_nothing_stale() {
+    let mut site = site();
+    let (client, bucket) = (site.client(), site.bucket("s3d-hung"));
+    bucket.put(&client, "before", 1_000).expect("put");
+    let owner = site.owner(&bucket);
+    let (own, path) = (client.of_nodes(&[owner]), bucket.path("meanwhile"));
+    // Until it has nothing to do by itself.
+    thread::sleep(LONG);
+    assert!(own.get(&path).expect("an answer").is_none());
+    Fault::S3dHung.begin(&mut site, owner);
+    thread::sleep(LONG);
+    let others = client.of_nodes(&site.others(owner));
+    bucket.put(&others, "meanwhile", 1_000).expect("put");
+    site.rack.heal(owner).expect("it is healed");
+    let read = own.get(&path).expect("an answer");
+    assert!(read.is_some(), "what was acknowledged is missing");
+    bucket.check(&own);
+}
+
 #[test]
 fn an_owner_without_the_store_harms_nothing() {
     through("no-store", Fault::CutOffFromStore, Site::others);

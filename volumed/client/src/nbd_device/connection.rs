@@ -65,6 +65,11 @@ impl Connection {
         lock(&self.in_flight).is_broken()
     }
 
+    /// Whether it goes on, as the socket says now.
+    pub fn stands(&self) -> bool {
+        !self.is_broken() && !self.stream.has_ended()
+    }
+
     fn send(&self, header: [u8; volumed_nbd::client::REQUEST_LENGTH], pieces: &[Bytes]) {
         {
             let mut queue = lock(&self.queue);

@@ -67,11 +67,6 @@ impl NbdDevice {
         self
     }
 
-    /// Whether the connection is gone, and with it the device.
-    pub fn is_disconnected(&self) -> bool {
-        self.connection.is_broken()
-    }
-
     fn check(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
         match offset.checked_add(length) {
             Some(end) if end <= self.size => Ok(()),
@@ -103,6 +98,10 @@ impl NbdDevice {
 impl BlockDevice for NbdDevice {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connection.stands()
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, DeviceError> {
@@ -137,14 +136,14 @@ impl BlockDevice for NbdDevice {
         self.check(offset, length as u64).ok()?;
         let bytes = extents.read(offset, length).await?;
         // The daemon may have died, and then revokes nothing.
-        (!self.is_disconnected()).then_some(bytes)
+        (!self.connection.is_broken()).then_some(bytes)
     }
 
     fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
         let extents = self.extents.as_ref()?;
         self.check(offset, length as u64).ok()?;
         let bytes = extents.read_cached(offset, length)?;
-        (!self.is_disconnected()).then_some(bytes)
+        (!self.connection.is_broken()).then_some(bytes)
     }
 
     fn read_unchecked_blocking(&self, offset: u64, bytes: &mut [u8]) -> bool {
@@ -153,7 +152,7 @@ impl BlockDevice for NbdDevice {
         };
         self.check(offset, bytes.len() as u64).is_ok()
             && extents.read_blocking(offset, bytes)
-            && !self.is_disconnected()
+            && !self.connection.is_broken()
     }
 
     async fn write(

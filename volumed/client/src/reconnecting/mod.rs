@@ -61,6 +61,18 @@ impl ReconnectingDevice {
         matches!(*self.state.borrow(), State::Lost)
     }
 
+    /// Whether nobody else can have owned the device until this call: its connection stands, or the same owner
+    /// could make another one. Waits for that as calls do.
+    pub async fn is_owned(&self) -> bool {
+        while let Ok(connection) = self.connection().await {
+            if connection.device.is_connected() {
+                return true;
+            }
+            self.replace(connection.session);
+        }
+        false
+    }
+
     async fn connection(&self) -> Result<Connection, DeviceError> {
         if let State::Connected(connection) = &*self.state.borrow() {
             return Ok(connection.clone());
@@ -164,6 +176,11 @@ impl BlockDevice for ReconnectingDevice {
                 return settled;
             }
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connection_of_now()
+            .is_some_and(|it| it.device.is_connected())
     }
 
     /// While a connection is being made, that one's: every call waits for it.

@@ -60,6 +60,10 @@ impl BlockDevice for Link {
         1 << 40
     }
 
+    fn is_connected(&self) -> bool {
+        self.check().is_ok()
+    }
+
     async fn read(&self, offset: u64, _: usize) -> Result<Bytes, DeviceError> {
         self.check()?;
         let held = self.server.bytes.lock().get(&offset).cloned();
@@ -164,6 +168,22 @@ async fn a_volume_that_somebody_else_took_is_lost_at_once() {
     let began = tokio::time::Instant::now();
     assert_eq!(device.trim(0, 1).await, Err(DeviceError::Disconnected));
     assert_eq!(began.elapsed(), Duration::ZERO);
+    assert!(device.is_lost());
+}
+
+/// V1: nobody has to call anything for a device to find out that it was taken.
+#[tokio::test(start_paused = true)]
+async fn a_device_knows_whether_it_is_owned() {
+    let server = Arc::<Server>::default();
+    let device = server.device();
+    assert!(device.is_owned().await);
+    server.break_connections();
+    assert!(!device.is_connected());
+    assert!(device.is_owned().await, "the same owner connects again");
+    assert!(device.is_connected());
+    server.taken.store(true, Ordering::SeqCst);
+    server.break_connections();
+    assert!(!device.is_owned().await);
     assert!(device.is_lost());
 }
 

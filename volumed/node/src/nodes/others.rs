@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::oneshot;
@@ -29,6 +30,8 @@ pub(crate) struct Others {
     /// Files that are being made, by the operation that asked for them.
     creating: Mutex<HashMap<OpId, oneshot::Sender<Answer>>>,
     next_op: AtomicU64,
+    /// Held for each head that ends because the lease has, as long as its connections stand.
+    ending: Arc<()>,
 }
 
 impl Others {
@@ -41,7 +44,22 @@ impl Others {
             sight: RwLock::new(sight),
             creating: Mutex::default(),
             next_op: AtomicU64::new(OWN),
+            ending: Arc::new(()),
         }
+    }
+
+    /// To be held while a head ends because the lease has.
+    pub fn ending(&self) -> Arc<()> {
+        Arc::clone(&self.ending)
+    }
+
+    /// For how long clients of this node may count on what they read: under a new lease not before they can see which
+    /// of their connections ended with the one before (V1).
+    pub fn counted(&self) -> Duration {
+        if Arc::strong_count(&self.ending) > 1 {
+            return Duration::ZERO;
+        }
+        self.lease.left()
     }
 
     /// Begins links; `heads` hears of them.

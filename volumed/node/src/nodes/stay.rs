@@ -97,8 +97,10 @@ impl Shared {
             tracing::warn!(volume = %volume.name, "the node's lease has ended: it does not serve the volume any more");
             let epoch = volume.machine.head_epoch();
             volume.machine.abandon();
+            let ending = self.node.others.as_ref().map(|others| others.ending());
             self.node.runtime.spawn(async move {
                 volume.abandon().await;
+                drop(ending);
                 if let Some(epoch) = epoch {
                     volume.leave(epoch).await;
                 }
