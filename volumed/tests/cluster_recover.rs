@@ -68,6 +68,11 @@ async fn the_last_member_of_etcd_goes_on_and_others_come_back_to_it() {
     assert!(said.contains("node-42, node-43"), "{said}");
 
     first.start().await;
+    // The store still has what the lost nodes said of themselves, for as long as a lease.
+    until("it goes on without the lost nodes", async || {
+        first.admin().attach("v", "tester").await.is_ok()
+    })
+    .await;
     let volume = attach(&first, "v").await;
     assert!(volume.read(0, LENGTH).await.unwrap() == pattern(1, LENGTH));
     volume
