@@ -23,11 +23,11 @@ pub struct Settings {
 /// How long what may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// A side that sent nothing for so long says that it is there. 2 s: three such words fit
+    /// A side that sent nothing for so long says that it is there. 1 s: three such words fit
     /// into the silence, so that the loss of packets which TCP makes up for ends no link.
     pub ping: Duration,
-    /// A link on which nothing came for so long is down. 6 s, as long as a lease: a bucket whose node
-    /// died is to answer again within 10 s.
+    /// A link on which nothing came for so long is down. 4 s, as long as a lease: a bucket whose node
+    /// died is to answer again within 5 s.
     pub silence: Duration,
     /// Connecting, TLS and the hellos may take so long together. Longer than two packets that TCP has to
     /// send again (1 s, then 2 s).
@@ -41,8 +41,8 @@ pub struct Times {
 impl Default for Times {
     fn default() -> Self {
         Self {
-            ping: Duration::from_secs(2),
-            silence: Duration::from_secs(6),
+            ping: Duration::from_secs(1),
+            silence: Duration::from_secs(4),
             hello: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(3),

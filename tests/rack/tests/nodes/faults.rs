@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom as _;
 use crate::site::Site;
 
 /// A node's lease, and half as much again.
-pub const LONG: Duration = Duration::from_secs(9);
+pub const LONG: Duration = Duration::from_secs(6);
 /// etcd's.
 const STORE: [u16; 2] = [2379, 2380];
 

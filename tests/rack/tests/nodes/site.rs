@@ -113,8 +113,8 @@ impl Site {
     pub fn until_in_sync(&self, bucket: &Bucket) {
         let client = self.client();
         until("no stale replica", || {
-            // So that some node serves it: what is read may be in memory.
-            client.put(&bucket.path("served"), b"yes".to_vec())?;
+            // So that some node serves it.
+            client.get(&bucket.path("absent"))?;
             let volume = self.volume(bucket)?;
             let stale = volume["stale"].as_array().context("`stale` is a list")?;
             ensure!(volume["node"].is_number(), "nobody serves it");

@@ -11,13 +11,13 @@ use volumed_meta::{LeaseId, MetaStore, StoreError};
 
 /// How long the store keeps a lease that is not renewed, in seconds. A bucket whose node died is to answer again
 /// within 10 s.
-const LENGTH: u64 = 6;
+const LENGTH: u64 = 4;
 
 /// How long a head counts on it: this node's clock may run a tenth slower than the store's.
 const COUNTED: Duration = Duration::from_millis(LENGTH * 900);
 
 /// How often it is renewed: two attempts may fail before it ends.
-pub(super) const RENEWAL: Duration = Duration::from_secs(2);
+pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Until when this node's heads may serve.
 pub(crate) struct Lease {

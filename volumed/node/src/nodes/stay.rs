@@ -16,7 +16,7 @@ use crate::volumes::Shared;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often a node says what has changed little.
-const REFRESH: u32 = 15;
+const REFRESH: u32 = 30;
 
 /// Renews the lease until the volumes are gone or stop.
 pub(crate) async fn stay(shared: Weak<Shared>, others: Arc<Others>) {
