@@ -24,6 +24,7 @@
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
+# make rack-whole   the whole rack behind its router: nodes killed, replaced and updated under load; needs root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -31,7 +32,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs
+.PHONY: run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -56,9 +57,9 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages bind9-dnsutils curl dnsmasq-base e2fsprogs etcd-server fonts-dejavu-core g++ git haproxy iproute2 \
-	    libnbd-bin nbdkit nftables openscad openssh-client openssl python3-boto3 python3-libnbd qemu-utils udhcpc wireguard-go \
-	    wireguard-tools
+	@.ci/install-packages bind9-dnsutils curl dehydrated dnsmasq-base e2fsprogs etcd-server fonts-dejavu-core g++ git haproxy \
+	    iproute2 libnbd-bin nbdkit nftables openscad openssh-client openssh-server openssl pebble python3-boto3 python3-libnbd \
+	    qemu-utils udhcpc wireguard-go wireguard-tools
 
 IMAGE := $(TARGET)/image
 ARCH := amd64
@@ -84,8 +85,9 @@ lint: test-packages
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# The whole rack takes a client that `make test` installs.
 check: lint
-	cargo test --workspace --locked --no-fail-fast --exclude hayrack-e2e
+	cargo test --workspace --locked --no-fail-fast --exclude hayrack-e2e -- --skip whole_rack
 
 # All tests of the workspace in one build, the daemons too: another choice of packages would be another choice of features.
 test: lint
@@ -135,12 +137,17 @@ rack-soak: test-packages
 	HAYRACK_RACK_ROUNDS=$(or $(ROUNDS),10) cargo test --locked -p hayrack-rack --test nodes -- --ignored --nocapture
 
 router: test-packages
-	@.ci/install-packages curl dehydrated openssh-server pebble python3-venv
+	@.ci/install-packages python3-venv
 	[ -e $(TARGET)/netjsonconfig/installed ] || { python3 -m venv $(TARGET)/netjsonconfig && \
 	    $(TARGET)/netjsonconfig/bin/pip install --quiet netjsonconfig && touch $(TARGET)/netjsonconfig/installed; }
 	cargo build --locked -p volumed -p s3d
 	HAYRACK_NETJSONCONFIG=$(abspath $(TARGET))/netjsonconfig/bin/python3 \
-	    cargo test --locked -p openwrt --test router -- --ignored
+	    cargo test --locked -p openwrt --test router -- --ignored --skip whole_rack
+
+rack-whole: test-packages
+	tests/e2e/install-clients
+	cargo build --locked -p volumed -p s3d -p rack -p hayrack-rack
+	cargo test --locked -p openwrt --test router -- whole_rack --ignored --nocapture
 
 power-cut: build-packages
 	cargo build --release --locked -p volumed -p s3d

@@ -1,17 +1,20 @@
-//! How a certificate comes from the router, which gets it, to the nodes, which use it: the router gives it to each
-//! over SSH, with a key that opens this one program there and nothing else.
+//! How certificates come from the router, which gets them, to the nodes, which use them: the router gives them to each
+//! over SSH, with a key that opens this one program there and nothing else. And how namespaces come to have one.
 
 use rack_model::Rack;
+use rack_model::public::Acme;
 
+use crate::acme;
 use crate::file::{File, Mode};
-use crate::hosts::{certified, nodes_end_tls};
+use crate::hosts::{API_PORT, certified, nodes_end_tls};
 use crate::secrets::{Missing, SecretName, Secrets};
 
-/// The program of the nodes that takes a certificate: `accept-certificate FILE GROUP COMMAND…`. It has to be
+/// The program of the nodes that takes certificates: `accept-certificate FILE GROUP COMMAND…`. It has to be
 /// `/usr/lib/hayrack/accept-certificate`.
 pub const ACCEPT_CERTIFICATE: &str = include_str!("scripts/accept-certificate");
 
 const PUSH_CERTIFICATE: &str = include_str!("scripts/push-certificate");
+const CERTIFY_NAMESPACES: &str = include_str!("scripts/certify-namespaces");
 
 /// What OpenWrt's ACME client runs once it has a certificate.
 const HOTPLUG: &str = "\
@@ -22,6 +25,11 @@ esac
 ";
 
 const PUSH: &str = "/usr/lib/hayrack/push-certificate";
+const CERTIFY: &str = "/usr/lib/hayrack/certify-namespaces";
+
+/// What HAProxy reads when it ends TLS: the files of certificates, a line each. The first is for clients whose name
+/// none is for.
+pub const LIST: &str = "/etc/hayrack/certificates";
 
 /// The line of root's `authorized_keys` on a node, for the public half of the secret `certificate-key`.
 pub fn authorized_key(public_key: &str) -> String {
@@ -33,35 +41,46 @@ pub fn authorized_key(public_key: &str) -> String {
 }
 
 /// Certificate and key in one file, as OpenWrt's packages leave it for HAProxy.
-pub fn combined_path(rack: &Rack) -> String {
+fn combined_path(rack: &Rack) -> String {
     format!("/etc/ssl/acme/{}.combined.crt", certified(rack)[0])
 }
 
-/// What follows when there is a new certificate.
-pub fn files(rack: &Rack, secrets: &Secrets) -> Result<Vec<File>, Missing> {
-    if !nodes_end_tls(rack) {
-        // HAProxy could not start before the first one; its own package has it read later ones.
-        return Ok(vec![hotplug("/etc/init.d/haproxy restart")]);
-    }
-    let key = secrets.text(SecretName::CertificateKey)?.trim();
-    if !key.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
-        return Err(Missing::Malformed(SecretName::CertificateKey));
-    }
-    Ok(vec![
-        hotplug(PUSH),
-        File::new(PUSH.trim_start_matches('/'), Mode::Program, push(rack)),
+/// Those of namespaces, as a pattern of the shell's: the first name of each has one label more.
+fn other_paths(rack: &Rack) -> String {
+    format!("/etc/ssl/acme/*.{}.combined.crt", rack.s3_host())
+}
+
+/// What HAProxy begins with; it could not start before this certificate is there.
+pub fn list(rack: &Rack) -> File {
+    let text = format!("{}\n", combined_path(rack));
+    File::new(LIST.trim_start_matches('/'), Mode::Public, text)
+}
+
+/// What orders certificates, and what follows when there is a new one.
+pub fn files(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Vec<File>, Missing> {
+    // OpenWrt's ACME client adds its own line.
+    let mut jobs = format!("* * * * * {CERTIFY}\n");
+    let mut files = vec![
+        program(CERTIFY, certify(rack)),
         File::new(
-            "etc/hayrack/certificate.key",
+            "etc/hayrack/namespaces.acme",
             Mode::Secret,
-            format!("{key}\n"),
+            acme::certificate("@SECTION@", acme, secrets)?.to_string(),
         ),
-        // For nodes that were off, or are new. OpenWrt's ACME client adds its own line.
-        File::new(
-            "etc/crontabs/root",
-            Mode::Secret,
-            format!("30 4 * * * {PUSH}\n"),
-        ),
-    ])
+    ];
+    if nodes_end_tls(rack) {
+        // For nodes that were off, or are new.
+        jobs += &format!("30 4 * * * {PUSH}\n");
+        files.extend([hotplug(PUSH), program(PUSH, push(rack)), key(secrets)?]);
+    } else {
+        files.push(hotplug(&format!(
+            "ls {} {} >{LIST} 2>/dev/null; /etc/init.d/haproxy restart",
+            combined_path(rack),
+            other_paths(rack)
+        )));
+    }
+    files.push(File::new("etc/crontabs/root", Mode::Secret, jobs));
+    Ok(files)
 }
 
 fn hotplug(command: &str) -> File {
@@ -69,13 +88,40 @@ fn hotplug(command: &str) -> File {
     File::new("etc/hotplug.d/acme/60-hayrack", Mode::Public, text)
 }
 
+fn program(path: &str, text: String) -> File {
+    File::new(path.trim_start_matches('/'), Mode::Program, text)
+}
+
+/// What opens the nodes.
+fn key(secrets: &Secrets) -> Result<File, Missing> {
+    let key = secrets.text(SecretName::CertificateKey)?.trim();
+    if !key.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
+        return Err(Missing::Malformed(SecretName::CertificateKey));
+    }
+    let path = "etc/hayrack/certificate.key";
+    Ok(File::new(path, Mode::Secret, format!("{key}\n")))
+}
+
+fn nodes(rack: &Rack) -> String {
+    let nodes = rack.nodes.iter().map(|node| node.address.to_string());
+    nodes.collect::<Vec<_>>().join(" ")
+}
+
 fn push(rack: &Rack) -> String {
-    let nodes: Vec<_> = rack
-        .nodes
-        .iter()
-        .map(|node| node.address.to_string())
-        .collect();
     PUSH_CERTIFICATE
         .replace("@COMBINED@", &combined_path(rack))
-        .replace("@NODES@", &nodes.join(" "))
+        .replace("@OTHERS@", &other_paths(rack))
+        .replace("@NODES@", &nodes(rack))
+}
+
+fn certify(rack: &Rack) -> String {
+    let scheme = if nodes_end_tls(rack) { "https" } else { "http" };
+    let pattern = format!(".{}", rack.s3_host()).replace('.', "\\.");
+    CERTIFY_NAMESPACES
+        .replace("@NODES@", &nodes(rack))
+        .replace("@API@", &rack.api_host())
+        .replace("@PORT@", &API_PORT.to_string())
+        .replace("@SCHEME@", scheme)
+        .replace("@PATTERN@", &pattern)
+        .replace("@OWN@", &certified(rack)[0])
 }

@@ -3,7 +3,7 @@
 
 use rack_model::Rack;
 
-use crate::certificate::combined_path;
+use crate::certificate::LIST;
 use crate::file::{File, Mode};
 use crate::hosts::{API_PORT, nodes_end_tls, s3_port};
 
@@ -42,8 +42,7 @@ fn frontend(rack: &Rack) -> String {
     let (bind, name) = if nodes_end_tls(rack) {
         (String::new(), "req.ssl_sni")
     } else {
-        let certificate = combined_path(rack);
-        let bind = format!(" ssl crt {certificate} alpn http/1.1 ssl-min-ver TLSv1.2");
+        let bind = format!(" ssl crt-list {LIST} alpn http/1.1 ssl-min-ver TLSv1.2");
         (bind, "ssl_fc_sni")
     };
     format!(

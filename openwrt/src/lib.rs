@@ -62,7 +62,10 @@ pub fn render(rack: &Rack, secrets: &Secrets) -> Result<Rendered, RenderError> {
     ];
     if let Some(acme) = &rack.acme {
         router.push(File::uci("acme", &acme::config(rack, acme, secrets)?));
-        router.extend(certificate::files(rack, secrets)?);
+        router.extend(certificate::files(rack, acme, secrets)?);
+    }
+    if !hosts::nodes_end_tls(rack) {
+        router.push(certificate::list(rack));
     }
     Ok(Rendered {
         router,

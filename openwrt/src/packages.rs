@@ -31,7 +31,7 @@ pub fn build(rack: &Rack) -> Build {
 fn packages(rack: &Rack) -> Vec<&'static str> {
     let mut packages = vec!["haproxy"];
     if rack.acme.is_some() {
-        packages.extend(["acme-acmesh", "acme-acmesh-dnsapi"]);
+        packages.extend(["acme-acmesh", "acme-acmesh-dnsapi", "curl"]);
         if nodes_end_tls(rack) {
             // Dropbear's client does not read keys of OpenSSH.
             packages.push("openssh-client");

@@ -127,6 +127,7 @@ fn packages_are_those_that_the_files_need() {
         "haproxy",
         "acme-acmesh",
         "acme-acmesh-dnsapi",
+        "curl",
         "openssh-client",
         "wireguard-tools",
     ] {
@@ -183,4 +184,53 @@ fn a_rack_without_acme_needs_no_secret_of_it() {
         .collect();
     assert!(!paths.iter().any(|path| path.contains("acme")), "{paths:?}");
     assert!(rendered.rented.is_empty());
+}
+
+#[test]
+fn namespaces_are_asked_for_as_nodes_serve_them() {
+    let certify = |replacements: &[(&str, &str)]| {
+        let rendered = render_all(replacements);
+        text(&rendered.router, "usr/lib/hayrack/certify-namespaces").to_owned()
+    };
+    let (nodes, router) = (certify(&[]), certify(&[AT_ROUTER]));
+    for program in [&nodes, &router] {
+        for part in [
+            "10.77.0.13",
+            "api=s3-api.example.org",
+            r"\.s3\.example\.org$",
+        ] {
+            assert!(program.contains(part), "{part}\n{program}");
+        }
+        assert!(
+            !program.contains("@NODES@") && !program.contains("@OWN@"),
+            "{program}"
+        );
+    }
+    assert!(nodes.contains("scheme=https"), "{nodes}");
+    assert!(router.contains("scheme=http\n"), "{router}");
+}
+
+#[test]
+fn haproxy_has_a_list_of_certificates_that_a_new_one_is_put_into() {
+    let rendered = render_all(&[AT_ROUTER]);
+    let list = text(&rendered.router, "etc/hayrack/certificates");
+    assert_eq!(list, "/etc/ssl/acme/s3.example.org.combined.crt\n");
+    let haproxy = text(&rendered.router, "etc/haproxy.cfg");
+    assert!(
+        haproxy.contains("ssl crt-list /etc/hayrack/certificates"),
+        "{haproxy}"
+    );
+    let hook = text(&rendered.router, "etc/hotplug.d/acme/60-hayrack");
+    for part in [
+        "s3.example.org.combined.crt",
+        "*.s3.example.org.combined.crt",
+        "haproxy restart",
+    ] {
+        assert!(hook.contains(part), "{hook}");
+    }
+    let jobs = text(&rendered.router, "etc/crontabs/root");
+    assert!(
+        jobs.contains("certify-namespaces") && !jobs.contains("push-certificate"),
+        "{jobs}"
+    );
 }

@@ -351,6 +351,7 @@ fn routers(
         buckets: buckets.clone(),
         endpoint,
         audit,
+        routers: settings.proxy_from.networks().to_vec(),
     };
     let api = s3d_api::router(state);
     let start = random::id() as u64;

@@ -6,9 +6,9 @@ use crate::machines::can_be_made;
 use crate::site::{NO_TUNNEL, NODES, Site, UPLINK, WORLD, until};
 
 impl Site {
-    /// What s3d says to somebody in the world who trusts the authority alone.
-    fn ask_trusting(&self, host: &str) -> anyhow::Result<String> {
-        let (resolve, url) = (format!("{host}:443:{UPLINK}"), format!("https://{host}/"));
+    /// What s3d says to a machine that trusts the authority alone, and has an address for the host.
+    pub fn ask_trusting(&self, from: &str, host: &str, address: &str) -> anyhow::Result<String> {
+        let (resolve, url) = (format!("{host}:443:{address}"), format!("https://{host}/"));
         let root = self.text_path("root.pem");
         let ask = [
             "curl",
@@ -19,7 +19,7 @@ impl Site {
             &resolve,
             &url,
         ];
-        self.machines.run("world", &ask)
+        self.machines.run(from, &ask)
     }
 
     /// The serial number of the certificate that is served; empty if none is.
@@ -60,7 +60,7 @@ fn certified() -> anyhow::Result<Site> {
     }
     site.issue()?;
     for node in NODES {
-        let pem = fs::read_to_string(site.path(&format!("{node}.pem")))?;
+        let pem = fs::read_to_string(site.path(&format!("{node}/tls.pem")))?;
         assert!(
             pem.contains("BEGIN CERTIFICATE") && pem.contains("PRIVATE KEY"),
             "{node}"
@@ -80,13 +80,13 @@ fn a_certificate_comes_by_dns_01_and_reaches_s3d_without_a_restart() {
     }
     let site = certified().unwrap();
     let served = until("s3d is served to the world", || {
-        site.ask_trusting("s3.example.org").is_ok()
+        site.ask_trusting("world", "s3.example.org", UPLINK).is_ok()
     });
     served.unwrap_or_else(|error| panic!("{error}\n{}", site.machines.log()));
     for host in ["photos.s3.example.org", "s3-api.example.org"] {
-        site.ask_trusting(host).unwrap();
+        site.ask_trusting("world", host, UPLINK).unwrap();
     }
-    let two_labels = site.ask_trusting("a.b.s3.example.org");
+    let two_labels = site.ask_trusting("world", "a.b.s3.example.org", UPLINK);
     assert!(two_labels.is_err(), "an asterisk stands for one label");
     let log = site.machines.log();
     assert!(log.contains(&format!("client={WORLD}")), "{log}");
@@ -104,9 +104,11 @@ fn a_certificate_comes_by_dns_01_and_reaches_s3d_without_a_restart() {
     })
     .unwrap();
     assert_eq!(site.reloads("node-1"), 2);
-    site.ask_trusting("s3.example.org").unwrap();
+    site.ask_trusting("world", "s3.example.org", UPLINK)
+        .unwrap();
 
     let refused = format!("{:#}", site.log_in().unwrap_err());
     assert!(refused.contains("no certificate came"), "{refused}");
-    site.ask_trusting("s3.example.org").unwrap();
+    site.ask_trusting("world", "s3.example.org", UPLINK)
+        .unwrap();
 }

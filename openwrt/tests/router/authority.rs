@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::Context as _;
 use hayrack_rack::network::output;
 
 use crate::site::{Site, WORLD, file, until};
-use crate::uci::parse;
+use crate::uci::{Section, parse};
 
 impl Site {
     /// Starts the authority, and the DNS server that it asks.
@@ -57,11 +58,57 @@ impl Site {
         Ok(path)
     }
 
-    /// Has the router's ACME client get a certificate as its settings say; what follows is the hook's work.
+    /// Has the router's ACME client get the rack's own certificate, once more if it has one; what follows is the hook's
+    /// work.
     pub fn issue(&self) -> anyhow::Result<()> {
+        let settings = self.acme_settings()?;
+        self.order(&settings[0], &settings[1])
+    }
+
+    /// Has it get every certificate that its settings name and that it does not have.
+    pub fn renew(&self) -> anyhow::Result<()> {
+        let settings = self.acme_settings()?;
+        for certificate in &settings[1..] {
+            let first = certificate.list("domains").next();
+            let first = first.context("a certificate without a name")?;
+            if !self.path(&format!("{first}.combined.crt")).exists() {
+                self.order(&settings[0], certificate)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does once what cron does every minute, and what comes of it.
+    pub fn pass_a_minute(&self) -> anyhow::Result<()> {
+        let text = file(&self.rendered.router, "etc/hayrack/namespaces.acme")?;
+        fs::write(self.path("namespaces.acme"), text)?;
+        let orders = self.path("orders");
+        self.write_program(
+            "renew-acme",
+            &format!("#!/bin/sh\ntouch {}\n", orders.display()),
+        )?;
+        let program = self.router_program("certify-namespaces")?;
+        let mut certify = self.machines.command("router", program);
+        certify.env("CURL_CA_BUNDLE", self.path("root.pem"));
+        output(&mut certify, "")?;
+        if orders.exists() {
+            fs::remove_file(orders)?;
+            self.renew()?;
+        }
+        Ok(())
+    }
+
+    /// The settings as they are now: the account, then the certificates.
+    fn acme_settings(&self) -> anyhow::Result<Vec<Section>> {
+        let settings = self.path("acme");
+        if !settings.exists() {
+            fs::write(&settings, file(&self.rendered.router, "etc/config/acme")?)?;
+        }
+        parse(&fs::read_to_string(settings)?)
+    }
+
+    fn order(&self, account: &Section, certificate: &Section) -> anyhow::Result<()> {
         self.write_hook()?;
-        let sections = parse(file(&self.rendered.router, "etc/config/acme")?)?;
-        let (account, certificate) = (&sections[0], &sections[1]);
         let domains: Vec<_> = certificate.list("domains").collect();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/router/acme/issue");
         let mut issue = self.machines.command("router", script);
@@ -84,14 +131,21 @@ impl Site {
 
     /// The rendered hook, and what it runs, with the paths of this test.
     fn write_hook(&self) -> anyhow::Result<()> {
-        let own = self.machines.folder().display().to_string();
-        let push = file(&self.rendered.router, "usr/lib/hayrack/push-certificate")?;
-        let push = push
-            .replace("/etc/ssl/acme", &own)
-            .replace("/etc/hayrack", &own);
-        let program = self.write_program("push-certificate", &push)?;
+        let program = self.router_program("push-certificate")?;
         let hook = file(&self.rendered.router, "etc/hotplug.d/acme/60-hayrack")?;
         let hook = hook.replace("/usr/lib/hayrack/push-certificate", &program);
         Ok(fs::write(self.path("60-hayrack"), hook)?)
+    }
+
+    /// A program of the router's, with the paths of this test; and where it is.
+    fn router_program(&self, name: &str) -> anyhow::Result<String> {
+        let own = self.machines.folder().display().to_string();
+        let text = file(&self.rendered.router, &format!("usr/lib/hayrack/{name}"))?;
+        let text = text
+            .replace("/etc/config/acme", &format!("{own}/acme"))
+            .replace("/etc/init.d/acme", &format!("{own}/renew-acme"))
+            .replace("/etc/ssl/acme", &own)
+            .replace("/etc/hayrack", &own);
+        self.write_program(name, &text)
     }
 }

@@ -55,6 +55,11 @@ impl Machines {
         Ok(machines)
     }
 
+    /// What they are found by.
+    pub fn name(&self) -> RackName {
+        self.name
+    }
+
     /// A folder that goes with them.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -123,6 +128,11 @@ impl Machines {
         let id = process.id();
         self.processes.push(process);
         Ok(id)
+    }
+
+    /// Ends what was started under that process id.
+    pub fn stop(&mut self, id: u32) {
+        self.processes.retain(|process| process.id() != id);
     }
 
     fn log_path(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Nodes that take certificates: SSH servers whose one key opens one program, and a real s3d.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use crate::site::{Site, file, until};
 impl Site {
     /// Starts a node's SSH server, set as a node image sets it.
     pub fn start_ssh(&mut self, node: &str) -> anyhow::Result<()> {
+        fs::create_dir_all(self.path(node))?;
         let host_key = self.text_path(&format!("{node}.host"));
         let mut make = Command::new("ssh-keygen");
         make.args(["-q", "-t", "ed25519", "-N", "", "-f", &host_key]);
@@ -42,30 +44,34 @@ impl Site {
         let reload = self.write_program(&format!("{node}.reload"), &self.reload(node))?;
         Ok(openwrt::authorized_key(&public)
             .replace("/usr/lib/hayrack/accept-certificate", &accept)
-            .replace(
-                "/etc/hayrack/tls.pem",
-                &self.text_path(&format!("{node}.pem")),
-            )
+            .replace("/etc/hayrack", &self.text_path(node))
             .replace(" hayrack ", " root ")
             .replace("systemctl reload-or-restart s3d.service", &reload))
     }
 
     /// Stands for systemd: signals s3d, if it runs, and counts.
     fn reload(&self, node: &str) -> String {
-        let pid = self.text_path(&format!("{node}.pid"));
-        format!("#!/bin/sh\necho >>{pid}.count\n[ ! -e {pid} ] || kill -HUP $(cat {pid})\n")
+        let (namespace, count) = (self.machines.namespace(node), self.reload_count(node));
+        format!(
+            "#!/bin/sh\necho >>{}\nfor id in $(ip netns pids {namespace}); do\n    \
+             [ \"$(cat /proc/$id/comm)\" != s3d ] || kill -HUP $id\ndone\n",
+            count.display()
+        )
+    }
+
+    fn reload_count(&self, node: &str) -> PathBuf {
+        self.path(&format!("{node}.reloads"))
     }
 
     /// How often a node was told of a certificate.
     pub fn reloads(&self, node: &str) -> usize {
-        let count = fs::read(self.path(&format!("{node}.pid.count")));
+        let count = fs::read(self.reload_count(node));
         count.map_or(0, |lines| lines.len())
     }
 
     /// Starts volumed and s3d on a node, as the router wants s3d to be set.
     pub fn start_s3d(&mut self, node: &str) -> anyhow::Result<()> {
-        let program = std::env::current_exe()?;
-        let binaries = Binaries::beside(program.parent().context("a program in a folder")?);
+        let binaries = binaries()?;
         let (disk, data) = (self.text_path("disk0"), self.text_path("volumed"));
         fs::create_dir(&disk)?;
         let config = self.text_path("volumed.toml");
@@ -78,8 +84,8 @@ impl Site {
             .start("volumed", volumed.args(["serve", "--config", &config]))?;
         until("volumed", || self.path("volumed/admin.sock").exists())?;
 
-        let pem = self.text_path(&format!("{node}.pem"));
-        let settings = openwrt::s3d_settings(&self.rack).replace("/etc/hayrack/tls.pem", &pem);
+        let settings = openwrt::s3d_settings(&self.rack);
+        let settings = settings.replace("/etc/hayrack", &self.text_path(node));
         let own = format!(
             "data = \"{}\"\nvolumed = \"{data}/admin.sock\"\nstore = \"{data}/meta.db\"\n\
              log_level = \"info,s3d::requests=debug\"\n",
@@ -88,12 +94,15 @@ impl Site {
         let config = self.text_path("s3d.toml");
         fs::write(&config, settings + &own)?;
         let mut s3d = self.machines.command(node, binaries.path("s3d")?);
-        let id = self
-            .machines
+        self.machines
             .start("s3d", s3d.args(["serve", "--config", &config]))?;
-        Ok(fs::write(
-            self.path(&format!("{node}.pid")),
-            id.to_string(),
-        )?)
+        Ok(())
     }
+}
+
+/// The programs that were built beside this test.
+pub fn binaries() -> anyhow::Result<Binaries> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().context("a program in a folder")?;
+    Ok(Binaries::beside(folder))
 }

@@ -24,8 +24,8 @@ pub const UPLINK: &str = "198.51.100.2";
 /// The rented machine's.
 pub const RENTED: &str = "198.51.100.7";
 
-/// Takes the tunnel out of `rack.toml`. One test alone has it: interfaces of wireguard-go need names of their own on
-/// the whole machine.
+/// Takes the tunnel out of `rack.toml`. Tests with one run one after the other: interfaces of wireguard-go need names of
+/// their own on the whole machine.
 pub const NO_TUNNEL: (&str, &str) = ("tunnel = {", "# tunnel = {");
 
 /// Nobody waits for it unless a test fails.
@@ -38,6 +38,10 @@ pub struct Site {
     pub rendered: Rendered,
     /// The rented machine's private key.
     rented_key: String,
+    /// The process that leases addresses.
+    dnsmasq: u32,
+    /// Locked as long as there is a tunnel.
+    _tunnel: Option<fs::File>,
 }
 
 impl Site {
@@ -55,11 +59,19 @@ impl Site {
         }
         let rack = Rack::parse("rack.toml", &text)?;
         let rendered = openwrt::render(&rack, &secrets()?)?;
+        Self::of(rack, rendered, rented_key)
+    }
+
+    /// The same, of any rack of three nodes with the addresses of the tests'.
+    pub fn of(rack: Rack, rendered: Rendered, rented_key: String) -> anyhow::Result<Self> {
+        let has_tunnel = rack.public.tunnel.is_some();
         let mut site = Self {
+            _tunnel: has_tunnel.then(lock_tunnel).transpose()?,
             machines: Machines::new()?,
             rack,
             rendered,
             rented_key,
+            dnsmasq: 0,
         };
         site.plug_in()?;
         site.start_router()?;
@@ -71,8 +83,9 @@ impl Site {
         for machine in ["router", "world", "rented", "guest"].iter().chain(&NODES) {
             machines.add(machine)?;
         }
-        machines.plug("router", "lan0", Plug::Inside, None)?;
-        machines.plug("router", "wan0", Plug::Outside, None)?;
+        let (lan, wan) = (&self.rack.router.lan, &self.rack.router.wan.device);
+        machines.plug("router", lan.as_str(), Plug::Inside, None)?;
+        machines.plug("router", wan.as_str(), Plug::Outside, None)?;
         machines.plug("world", "eth0", Plug::Outside, None)?;
         machines.ip("world", &format!("addr add {WORLD}/24 dev eth0"))?;
         machines.plug("rented", "eth0", Plug::Outside, None)?;
@@ -87,7 +100,7 @@ impl Site {
 
     /// What OpenWrt does when it starts.
     fn start_router(&mut self) -> anyhow::Result<()> {
-        let (network, dhcp) = (self.config("network")?, self.config("dhcp")?);
+        let network = self.config("network")?;
         let devices = devices::translate(&network)?;
         if let Some((name, config)) = &devices.tunnel {
             self.start_tunnel("router", name, config)?;
@@ -100,6 +113,13 @@ impl Site {
             .run_with("router", &["nft", "-f", "-"], &rules)?;
         let forwards = ["sysctl", "-qw", "net.ipv4.ip_forward=1"];
         self.machines.run("router", &forwards)?;
+        self.start_names()
+    }
+
+    /// Has the router lease addresses and answer for names, as its files now say.
+    pub fn start_names(&mut self) -> anyhow::Result<()> {
+        self.machines.stop(self.dnsmasq);
+        let (network, dhcp) = (self.config("network")?, self.config("dhcp")?);
         let folder = self.machines.folder().to_owned();
         let config = names::translate(&dhcp, &network, &folder)?;
         fs::write(folder.join("dnsmasq.conf"), config)?;
@@ -108,7 +128,7 @@ impl Site {
             .arg("--keep-in-foreground")
             .arg("-C")
             .arg(folder.join("dnsmasq.conf"));
-        self.machines.start("dnsmasq", &mut dnsmasq)?;
+        self.dnsmasq = self.machines.start("dnsmasq", &mut dnsmasq)?;
         Ok(())
     }
 
@@ -165,7 +185,11 @@ impl Site {
     pub fn start_haproxy(&mut self) -> anyhow::Result<()> {
         let folder = self.machines.folder().display().to_string();
         let config = file(&self.rendered.router, "etc/haproxy.cfg")?;
-        let config = config.replace("/etc/ssl/acme", &folder);
+        let config = config.replace("/etc/hayrack", &folder);
+        if let Ok(list) = file(&self.rendered.router, "etc/hayrack/certificates") {
+            let list = list.replace("/etc/ssl/acme", &folder);
+            fs::write(self.path("certificates"), list)?;
+        }
         let path = self.machines.folder().join("haproxy.cfg");
         fs::write(&path, config)?;
         let mut haproxy = self.machines.command("router", "haproxy");
@@ -176,16 +200,19 @@ impl Site {
 
     /// Has every machine inside ask for an address.
     pub fn lease_addresses(&self) -> anyhow::Result<()> {
+        let mut machines = NODES.iter().chain(&["guest"]);
+        machines.try_for_each(|machine| self.lease_address(machine))
+    }
+
+    /// Has a machine ask for an address.
+    pub fn lease_address(&self, machine: &str) -> anyhow::Result<()> {
         let leased = "#!/bin/sh\n[ \"$1\" = bound ] || exit 0\nip addr add $ip/$mask dev $interface\n\
                       ip route add default via $router\n";
         let script = self.write_program("leased", leased)?;
-        for machine in NODES.iter().chain(&["guest"]) {
-            let ask = [
-                "udhcpc", "-i", "eth0", "-n", "-q", "-t", "4", "-T", "1", "-s", &script,
-            ];
-            self.machines.run(machine, &ask)?;
-        }
-        Ok(())
+        let ask = [
+            "udhcpc", "-i", "eth0", "-n", "-q", "-t", "4", "-T", "1", "-s", &script,
+        ];
+        self.machines.run(machine, &ask).map(drop)
     }
 
     /// The address that a machine inside was given.
@@ -308,7 +335,14 @@ fn python(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn wireguard_pair() -> anyhow::Result<(String, String)> {
+fn lock_tunnel() -> anyhow::Result<fs::File> {
+    let lock = fs::File::create(std::env::temp_dir().join("hayrack-tunnel.lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// A private and a public key of WireGuard's.
+pub fn wireguard_pair() -> anyhow::Result<(String, String)> {
     let private = output(Command::new("wg").arg("genkey"), "")?;
     let public = output(Command::new("wg").arg("pubkey"), &private)?;
     Ok((private, public.trim().to_owned()))

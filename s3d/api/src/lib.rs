@@ -3,6 +3,7 @@
 mod audit;
 mod buckets;
 mod caller;
+mod certificate_names;
 mod changes;
 mod error;
 mod fields;
@@ -24,6 +25,7 @@ use axum::Router;
 use axum::http::header;
 use axum::middleware;
 use axum::routing::get;
+use ipnet::IpNet;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +48,8 @@ pub struct ApiState {
     pub endpoint: Endpoint,
     /// Who did what.
     pub audit: AuditLog,
+    /// The routers in front of the nodes, which have certificates made.
+    pub routers: Vec<IpNet>,
 }
 
 /// Where buckets are reached.
@@ -106,6 +110,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(invitations::withdraw))
         .routes(routes!(namespaces::list, namespaces::create))
         .routes(routes!(namespaces::limits, namespaces::set_limits))
+        .routes(routes!(certificate_names::list))
         .routes(routes!(members::list))
         .routes(routes!(members::change, members::remove))
         .routes(routes!(

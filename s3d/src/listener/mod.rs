@@ -1,5 +1,6 @@
 //! A TCP listener that serves HTTP/1.1, with TLS or without.
 
+mod certificates;
 mod connections;
 mod proxy;
 mod tls;

@@ -69,6 +69,11 @@ impl Proxies {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
+
+    /// Where they are.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
 }
 
 impl Origin {

@@ -167,6 +167,38 @@ async fn a_new_certificate_is_used_from_the_next_connection_on() {
     }
 }
 
+#[tokio::test]
+async fn each_name_gets_its_own_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = ["localhost", "*.home.s3.example.org"]
+        .map(|name| tls::tests::self_signed_for(folder.path(), name, name));
+    let all = folder.path().join("all.pem");
+    let parts = made
+        .iter()
+        .flat_map(|files| [&files.tls_certificate, &files.tls_key]);
+    let text: String = parts
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    std::fs::write(&all, text).unwrap();
+    let files = TlsFiles {
+        tls_certificate: all.clone(),
+        tls_key: all,
+    };
+    let serving = Serving {
+        tls: Some(Tls::load(&files).unwrap()),
+        ..serving(9)
+    };
+    let (address, _stop, _served) = start(&serving).await;
+    for (name, trusted) in ["localhost", "photos.home.s3.example.org"]
+        .iter()
+        .zip(&made)
+    {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let stream = agree_with(name, stream, trusted).await.unwrap();
+        assert!(exchange(stream, REQUEST).await.ends_with("done"), "{name}");
+    }
+}
+
 /// What a proxy says of a client at 192.0.2.7.
 const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 127.0.0.1 50000 443\r\n";
 
@@ -266,6 +298,15 @@ async fn agree(
     stream: TcpStream,
     trusted: &TlsFiles,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    agree_with("localhost", stream, trusted).await
+}
+
+/// The same, with a server of another name.
+async fn agree_with(
+    name: &'static str,
+    stream: TcpStream,
+    trusted: &TlsFiles,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let own = rustls::pki_types::CertificateDer::from_pem_file(&trusted.tls_certificate);
     roots.add(own.unwrap()).unwrap();
@@ -276,6 +317,6 @@ async fn agree(
         .with_root_certificates(roots)
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(name).unwrap();
     connector.connect(name, stream).await
 }

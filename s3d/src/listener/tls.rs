@@ -1,23 +1,25 @@
-//! TLS from certificate files, which can be read again while connections are served.
+//! TLS from certificate files, which can be read again while connections are served. There may be several certificates in
+//! them: each client is shown the one for the name that it asks for.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use tokio_rustls::TlsAcceptor;
-use volumed_daemon::{PemError, read_certificates, read_private_key};
+use volumed_daemon::{PemError, read_certificates, read_private_keys};
+
+use super::certificates::{Certificates, CertificatesError};
 
 /// Where certificate and key are; the names are those of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsFiles {
-    /// The certificate chain (PEM), the server's own first.
+    /// Certificate chains (PEM), in each the server's own first.
     pub tls_certificate: PathBuf,
-    /// Its private key (PEM).
+    /// Their private keys (PEM); it may be the same file.
     pub tls_key: PathBuf,
 }
 
@@ -27,23 +29,20 @@ pub enum TlsError {
     /// A file cannot be read, or is not what it must be.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// It cannot be said when the certificate expires.
-    #[error("{} holds a certificate that cannot be read", .0.display())]
-    Unclear(PathBuf),
-    /// The key is another certificate's, or of a kind that is not supported.
+    /// Certificates and keys do not belong together, or one of them cannot be understood.
     #[error(
-        "the key {} does not fit the certificate {}: {source}",
+        "the keys of {} and the certificates of {} cannot be used: {source}",
         .files.tls_key.display(), .files.tls_certificate.display()
     )]
     Unfit {
         /// Both.
         files: TlsFiles,
         /// Why.
-        source: rustls::Error,
+        source: CertificatesError,
     },
 }
 
-/// The certificate in force.
+/// The certificates in force.
 #[derive(Debug, Clone)]
 pub struct Tls(Arc<RwLock<Loaded>>);
 
@@ -59,14 +58,14 @@ impl Tls {
         Ok(Self(Arc::new(RwLock::new(Loaded::read(files)?))))
     }
 
-    /// Reads the files again, for connections from now on. After an error the former certificate stays.
+    /// Reads the files again, for connections from now on. After an error the former certificates stay.
     pub fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
         let loaded = Loaded::read(files)?;
         *self.0.write() = loaded;
         Ok(())
     }
 
-    /// When the certificate expires.
+    /// When the first of the certificates expires.
     pub fn expires(&self) -> SystemTime {
         self.0.read().expires
     }
@@ -78,32 +77,26 @@ impl Tls {
 
 impl Loaded {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        let chain = read_certificates(&files.tls_certificate)?;
-        let unclear = || TlsError::Unclear(files.tls_certificate.clone());
-        let expires = chain.first().and_then(expiry).ok_or_else(unclear)?;
-        let key = read_private_key(&files.tls_key)?;
+        let chains = read_certificates(&files.tls_certificate)?;
+        let keys = read_private_keys(&files.tls_key)?;
         let unfit = |source| TlsError::Unfit {
             files: files.clone(),
             source,
         };
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let certificates = Certificates::pair(chains, keys, &provider).map_err(unfit)?;
+        let expires = certificates.expire();
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(unfit)?
+            .map_err(|error| unfit(error.into()))?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(unfit)?;
+            .with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             config: Arc::new(config),
             expires,
         })
     }
-}
-
-fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let seconds = certificate.validity().not_after.timestamp();
-    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -114,7 +107,12 @@ pub(super) mod tests {
 
     /// A certificate for localhost and its key, in files of `folder`.
     pub fn self_signed(folder: &Path, name: &str) -> TlsFiles {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        self_signed_for(folder, name, "localhost")
+    }
+
+    /// The same for another name.
+    pub fn self_signed_for(folder: &Path, name: &str, host: &str) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
         let files = TlsFiles {
             tls_certificate: folder.join(format!("{name}.crt")),
             tls_key: folder.join(format!("{name}.key")),
@@ -139,7 +137,7 @@ pub(super) mod tests {
             Tls::load(&files).unwrap_err().to_string()
         };
         let mixed = sentence(&first.tls_certificate, &second.tls_key);
-        assert!(mixed.contains("does not fit the certificate"), "{mixed}");
+        assert!(mixed.contains("no key fits"), "{mixed}");
         let swapped = sentence(&first.tls_key, &first.tls_key);
         assert!(swapped.contains("holds no certificate"), "{swapped}");
         let swapped = sentence(&first.tls_certificate, &first.tls_certificate);

@@ -1,23 +1,10 @@
 // The reference client: the newest AWS SDK, the per-bucket endpoint, path style.
-// Settings come from the environment: ENDPOINT, REGION, BUCKET, ACCESS_KEY, SECRET_KEY.
-import http from "node:http";
-import { S3Client, PutObjectCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
-import { NodeHttpHandler } from "@smithy/node-http-handler";
+// Settings come from the environment: BUCKET, and those of client.mjs.
+import { PutObjectCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { client } from "./client.mjs";
 
-const { ENDPOINT, REGION, BUCKET, ACCESS_KEY, SECRET_KEY } = process.env;
-
-// *.localhost resolves on few systems.
-const lookup = (_host, options, done) =>
-  options.all ? done(null, [{ address: "127.0.0.1", family: 4 }]) : done(null, "127.0.0.1", 4);
-
-const s3 = new S3Client({
-  region: REGION,
-  endpoint: ENDPOINT,
-  forcePathStyle: true,
-  credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
-  maxAttempts: 1,
-  requestHandler: new NodeHttpHandler({ httpAgent: new http.Agent({ lookup }) }),
-});
+const { BUCKET } = process.env;
+const s3 = client({ maxAttempts: 1 });
 
 await s3.send(
   new PutObjectCommand({

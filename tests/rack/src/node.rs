@@ -1,5 +1,6 @@
 //! A node: its folders, its settings, its two daemons.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -71,12 +72,15 @@ pub struct Node {
     rack: RackName,
     folder: PathBuf,
     binaries: Binaries,
+    /// Of s3d, as far as they are not the usual ones: where it listens, and what it does there.
+    listening: Option<String>,
     volumed: Option<Process>,
     s3d: Option<Process>,
 }
 
 impl Node {
-    /// A node whose state is in `folder`, or will be.
+    /// A node whose state is in `folder`, or will be. `listening` are the lines of s3d's settings that say where it
+    /// listens, unless that is as usual; `/etc/hayrack` in them is the folder.
     ///
     /// # Errors
     /// When its folders or settings cannot be written.
@@ -86,6 +90,7 @@ impl Node {
         address: IpAddr,
         folder: PathBuf,
         binaries: Binaries,
+        listening: Option<&str>,
     ) -> anyhow::Result<Self> {
         let node = Self {
             index,
@@ -93,6 +98,7 @@ impl Node {
             rack,
             folder,
             binaries,
+            listening: listening.map(str::to_owned),
             volumed: None,
             s3d: None,
         };
@@ -109,13 +115,18 @@ impl Node {
         self.set_capacity(None)?;
         let paths = [self.volumed_data(), self.admin_socket()];
         let [cluster, socket] = paths.each_ref().map(|path| path.display());
-        let (s3, api) = (self.s3(), self.api());
-        let s3d = format!(
-            "cluster = \"{cluster}\"\nvolumed = \"{socket}\"\n\
-             s3_listen = \"{s3}\"\napi_listen = \"{api}\"\nreplicas = {REPLICAS}\n"
-        );
-        fs::write(self.settings(Daemon::S3d), s3d)?;
+        let own =
+            format!("cluster = \"{cluster}\"\nvolumed = \"{socket}\"\nreplicas = {REPLICAS}\n");
+        fs::write(self.settings(Daemon::S3d), own + &self.listening())?;
         Ok(())
+    }
+
+    fn listening(&self) -> String {
+        let (s3, api) = (self.s3(), self.api());
+        match &self.listening {
+            Some(given) => given.replace("/etc/hayrack", &self.folder.display().to_string()),
+            None => format!("s3_listen = \"{s3}\"\napi_listen = \"{api}\"\n"),
+        }
     }
 
     /// Has its disk hold no more than so many bytes, or what is usual, from the next start of volumed on.
@@ -331,12 +342,25 @@ impl Node {
     ///
     /// # Errors
     /// When one does not answer.
-    pub fn serves(&self) -> anyhow::Result<bool> {
+    pub fn serves(&self, network: &Network) -> anyhow::Result<bool> {
         UnixStream::connect(self.admin_socket()).context("volumed does not listen")?;
+        if self.listening.is_some() {
+            return self.is_ready_behind_tls(network);
+        }
         let host = self.api().to_string();
         let request = Request::new("GET", "/readyz").header("host", host);
         let ready = exchange_within(self.api(), &request, SILENCE);
         Ok(ready.context("s3d does not answer")?.status == 200)
+    }
+
+    /// As the node itself sees it: it may be out of reach for this machine. Whose certificate it has is not what is
+    /// asked here.
+    fn is_ready_behind_tls(&self, network: &Network) -> anyhow::Result<bool> {
+        let mut ask = network.command(self.index, OsStr::new("curl"));
+        ask.args(["-sSk", "-o", "/dev/null", "-w", "%{http_code}"]);
+        ask.args(["--max-time", &SILENCE.as_secs().to_string()]);
+        let ready = output(ask.arg(format!("https://{}/readyz", self.api())), "");
+        Ok(ready.context("s3d does not answer")? == "200")
     }
 
     /// Waits until `holds` is true of the node, whose daemons have to run meanwhile.

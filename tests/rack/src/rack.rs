@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::binaries::Binaries;
 use crate::name::RackName;
-use crate::network::{Cut, Network, NodeIndex};
+use crate::network::{Cut, Machine, Network, NodeIndex};
 use crate::node::{Daemon, Node};
 use crate::sweep::{Sweeper, sweep_left_behind};
 
@@ -40,6 +40,24 @@ impl Rack {
         Self::make_swept(RackName::next(), folder, binaries, count, None)
     }
 
+    /// A rack of the machines that somebody else made under its name; `listening` is as at [`Node::make`].
+    ///
+    /// # Errors
+    /// When the folders cannot be made.
+    pub fn of_machines(
+        name: RackName,
+        folder: &Path,
+        binaries: &Binaries,
+        machines: Vec<Machine>,
+        listening: &str,
+    ) -> anyhow::Result<Self> {
+        let sweeper = Sweeper::start(&binaries.path(PROGRAM)?, name, None)?;
+        let count = u8::try_from(machines.len()).context("these are too many machines")?;
+        let network = Network::Machines(machines);
+        let nodes = nodes(name, folder, binaries, &network, count, Some(listening))?;
+        Ok(Self::of(nodes, network, sweeper))
+    }
+
     /// As [`make`](Self::make), in a folder that is removed with everything else.
     ///
     /// # Errors
@@ -60,19 +78,17 @@ impl Rack {
         sweep_left_behind()?;
         let sweeper = Sweeper::start(&binaries.path(PROGRAM)?, name, remove)?;
         let network = make_network(name, folder, count)?;
-        let node = |number| {
-            let index = NodeIndex(number);
-            let folder = folder.join(format!("node-{number}"));
-            let address = network.address(index);
-            Node::make(name, index, address, folder, binaries.clone())
-        };
-        let nodes = (1..=count).map(node).collect::<anyhow::Result<_>>()?;
-        Ok(Self {
+        let nodes = nodes(name, folder, binaries, &network, count, None)?;
+        Ok(Self::of(nodes, network, sweeper))
+    }
+
+    fn of(nodes: Vec<Node>, network: Network, sweeper: Sweeper) -> Self {
+        Self {
+            cuts: vec![Vec::new(); nodes.len()],
             nodes,
-            cuts: vec![Vec::new(); usize::from(count)],
             network,
             _sweeper: sweeper,
-        })
+        }
     }
 
     /// The nodes' numbers.
@@ -147,10 +163,19 @@ impl Rack {
     /// # Errors
     /// When no node runs, or the node is refused.
     pub fn join(&mut self, index: NodeIndex) -> anyhow::Result<()> {
-        if !self.is_member(index) {
-            let token = self.token()?;
-            self.member_command(index, &["cluster", "join", "--token", &token])?;
+        if self.is_member(index) {
+            return self.start(index);
         }
+        let token = self.token()?;
+        self.join_by(index, &token)
+    }
+
+    /// Has a node whose folders are empty join by this token, and starts it.
+    ///
+    /// # Errors
+    /// When the node is refused.
+    pub fn join_by(&mut self, index: NodeIndex, token: &str) -> anyhow::Result<()> {
+        self.member_command(index, &["cluster", "join", "--token", token])?;
         self.start(index)
     }
 
@@ -219,7 +244,16 @@ impl Rack {
     /// # Errors
     /// When they do not come to.
     pub fn until_serving(&mut self, index: NodeIndex) -> anyhow::Result<()> {
-        self.nodes[position(index)].until("daemons that serve", Node::serves)
+        let network = &self.network;
+        self.nodes[position(index)].until("daemons that serve", |node| node.serves(network))
+    }
+
+    /// Whether both daemons of a node answer that they are ready.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub fn serves(&self, index: NodeIndex) -> anyhow::Result<bool> {
+        self.node(index).serves(&self.network)
     }
 
     /// Kills both daemons of a node, as the loss of its power would.
@@ -309,6 +343,24 @@ impl Rack {
     }
 }
 
+fn nodes(
+    name: RackName,
+    folder: &Path,
+    binaries: &Binaries,
+    network: &Network,
+    count: u8,
+    listening: Option<&str>,
+) -> anyhow::Result<Vec<Node>> {
+    let node = |number| {
+        let index = NodeIndex(number);
+        let folder = folder.join(format!("node-{number}"));
+        let address = network.address(index);
+        let binaries = binaries.clone();
+        Node::make(name, index, address, folder, binaries, listening)
+    };
+    (1..=count).map(node).collect()
+}
+
 /// A cluster knows its nodes by their addresses: they are those of the last time.
 fn make_network(name: RackName, folder: &Path, count: u8) -> anyhow::Result<Network> {
     let kept = folder.join("subnet");
@@ -317,7 +369,9 @@ fn make_network(name: RackName, folder: &Path, count: u8) -> anyhow::Result<Netw
     let wanted = wanted.with_context(|| format!("{} holds no number", kept.display()))?;
     let network = Network::make(name, count, wanted)?;
     fs::create_dir_all(folder)?;
-    fs::write(&kept, format!("{}\n", network.subnet()))?;
+    if let Some(subnet) = network.subnet() {
+        fs::write(&kept, format!("{subnet}\n"))?;
+    }
     Ok(network)
 }
 

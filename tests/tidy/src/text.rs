@@ -28,10 +28,14 @@ const UNFINISHED: [&str; 3] = [
 ];
 
 /// What looks like tests which are not run.
-const NOT_TESTS: [(&str, &str); 15] = [
+const NOT_TESTS: [(&str, &str); 16] = [
     (
         "openwrt/tests/router/acme.rs",
         "`make router` runs it: it takes an authority, SSH servers and both daemons",
+    ),
+    (
+        "openwrt/tests/router/whole_rack/long.rs",
+        "`make rack-whole` runs it: it takes minutes",
     ),
     (
         "openwrt/tests/router/uci_reading.rs",

@@ -23,7 +23,7 @@ pub use memory::{
     share_arenas,
 };
 pub use metrics::{METRICS_CONTENT_TYPE, Measured, metrics_page, register_process};
-pub use pem::{PemError, read_certificates, read_private_key};
+pub use pem::{PemError, read_certificates, read_private_key, read_private_keys};
 pub use service_manager::ServiceManager;
 pub use signals::{Signal, Signals};
 pub use state_folder::{StateFolder, StateFolderError, check_writable};

@@ -43,6 +43,17 @@ pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError>
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| malformed(path, "private key"))
 }
 
+/// The private keys of a file, in their order; at least one.
+pub fn read_private_keys(path: &Path) -> Result<Vec<PrivateKeyDer<'static>>, PemError> {
+    let keys = PrivateKeyDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, pem::Error>>()
+        .unwrap_or_default();
+    if keys.is_empty() {
+        return Err(malformed(path, "private key"));
+    }
+    Ok(keys)
+}
+
 fn malformed(path: &Path, what: &'static str) -> PemError {
     PemError::Malformed {
         path: path.to_owned(),

@@ -144,6 +144,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "NotAnOperator", message)
     }
 
+    pub fn not_a_router() -> Self {
+        let message =
+            "This is for the routers in front of the nodes, which the setting proxy_from names.";
+        Self::new(StatusCode::FORBIDDEN, "NotARouter", message)
+    }
+
     pub fn no_such_call() -> Self {
         let message = "There is no such call; /openapi.json lists them.";
         Self::new(StatusCode::NOT_FOUND, "NoSuchCall", message)

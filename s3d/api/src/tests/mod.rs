@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::SeqCst;
 
 use axum::body::Body;
@@ -17,9 +17,13 @@ use volumed_meta::SqliteStore;
 use super::*;
 
 mod calls;
+mod certificate_names;
 mod members;
 mod prefixes;
 mod rules;
+
+/// Calls come from elsewhere.
+const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
 struct Api {
     router: Router,
@@ -93,6 +97,7 @@ impl Api {
             buckets: buckets.clone(),
             endpoint,
             audit: AuditLog::open(&folder.path().join("audit")).unwrap(),
+            routers: vec![ROUTER.into()],
         });
         Self {
             router,
@@ -104,16 +109,12 @@ impl Api {
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: impl Into<Body>) -> Answer {
-        let peer: SocketAddr = "127.0.0.1:5".parse().unwrap();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .extension(ConnectInfo(peer));
+        let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.body(body.into()).unwrap();
-        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.exchange(request, [127, 0, 0, 1].into()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
@@ -121,6 +122,13 @@ impl Api {
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// What a request from an address is answered.
+    async fn exchange(&self, mut request: Request<Body>, peer: IpAddr) -> Response<Body> {
+        let peer = ConnectInfo(SocketAddr::from((peer, 5)));
+        request.extensions_mut().insert(peer);
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> Answer {

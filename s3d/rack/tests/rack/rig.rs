@@ -340,6 +340,7 @@ fn services(
             port: 80,
         },
         audit: AuditLog::open(audit).unwrap(),
+        routers: Vec::new(),
     });
     let front = Front::new(
         accounts.clone(),

@@ -17,9 +17,11 @@ enum Rule {
     Own,
     /// Only for those of the namespace.
     Members,
+    /// Only for the routers in front of the rack.
+    Router,
 }
 
-use Rule::{Members, Own, Public};
+use Rule::{Members, Own, Public, Router};
 
 /// Every route. Paths are about the rack's first bucket and its namespace's key.
 const ROUTES: &[(&str, &str, Rule)] = &[
@@ -76,6 +78,7 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/invitations", Members),
     ("delete", "/api/v1/invitations/{id}", Members),
     ("get", "/api/v1/audit", Members),
+    ("get", "/api/v1/certificate-names", Router),
     ("get", "/healthz", Public),
     ("get", "/openapi.json", Public),
 ];
@@ -140,15 +143,19 @@ fn strangers_get_nothing_from_the_rest_api() {
                 token: token.map(str::to_owned),
             };
             let (status, answer) = call(&nobody, &names);
-            assert_eq!(
-                status == 401,
-                *rule != Public || path.ends_with("login"),
-                "{what} as {token:?}: {status}"
-            );
+            let unknown = match rule {
+                Public => path.ends_with("login"),
+                Router => false,
+                Own | Members => true,
+            };
+            assert_eq!(status == 401, unknown, "{what} as {token:?}: {status}");
             assert_silent(&what, &names, &answer);
         }
         let (status, answer) = call(&other.api, &names);
         assert_silent(&what, &names, &answer);
+        if *rule == Router {
+            assert_eq!(status, 403, "{what}: {answer}");
+        }
         if *rule == Members {
             // A namespace's name is everyone's to take, and says that it is taken.
             if *path == "/api/v1/namespaces" {

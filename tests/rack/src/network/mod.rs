@@ -2,10 +2,11 @@
 //!
 //! With root's rights each node is a network namespace with an address of its own, joined to the others by a bridge in
 //! a namespace that nobody else uses, and this machine has an address there, too. Without them the nodes are addresses of
-//! loopback, and cannot be cut off.
+//! loopback, and cannot be cut off. Nodes may also be machines that somebody else made and joined, behind a router.
 
 mod commands;
 mod cut;
+mod machine;
 mod namespaces;
 
 use std::ffi::OsStr;
@@ -19,6 +20,7 @@ use namespaces::Namespaces;
 
 pub use commands::output;
 pub use cut::Cut;
+pub use machine::Machine;
 pub use namespaces::{namespaces, remove_namespace};
 
 /// A node's number: 1, 2, 3 …
@@ -35,6 +37,8 @@ pub enum Network {
         /// Other racks have others.
         subnet: u8,
     },
+    /// Machines that somebody else made, in the order of the nodes.
+    Machines(Vec<Machine>),
 }
 
 impl Network {
@@ -51,11 +55,12 @@ impl Network {
         Ok(Self::Loopback { subnet })
     }
 
-    /// What tells the addresses of this rack's nodes from those of others.
-    pub fn subnet(&self) -> u8 {
+    /// What tells the addresses of this rack's nodes from those of others; none where somebody else gave them.
+    pub fn subnet(&self) -> Option<u8> {
         match self {
-            Self::Namespaces(namespaces) => namespaces.subnet(),
-            Self::Loopback { subnet } => *subnet,
+            Self::Namespaces(namespaces) => Some(namespaces.subnet()),
+            Self::Loopback { subnet } => Some(*subnet),
+            Self::Machines(_) => None,
         }
     }
 
@@ -64,6 +69,7 @@ impl Network {
         match self {
             Self::Namespaces(namespaces) => namespaces.address(node).into(),
             Self::Loopback { subnet } => Ipv4Addr::new(127, 99, *subnet, node.0).into(),
+            Self::Machines(machines) => machines[position(node)].address.into(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Network {
         match self {
             Self::Namespaces(namespaces) => namespaces.command(node, program),
             Self::Loopback { .. } => Command::new(program),
+            Self::Machines(machines) => machines[position(node)].command(program),
         }
     }
 
@@ -87,9 +94,13 @@ impl Network {
     pub fn cut(&self, node: NodeIndex, cuts: &[Cut]) -> anyhow::Result<()> {
         match self {
             Self::Namespaces(namespaces) => namespaces.cut(node, cuts),
-            Self::Loopback { .. } => {
+            Self::Loopback { .. } | Self::Machines(_) => {
                 bail!("Nodes can be cut off only where each is a network namespace: run it as root")
             }
         }
     }
+}
+
+fn position(node: NodeIndex) -> usize {
+    usize::from(node.0) - 1
 }

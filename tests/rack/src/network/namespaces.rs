@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 use super::NodeIndex;
 use super::commands::output;
 use super::cut::{Cut, table};
+use super::machine::Machine;
 use crate::name::RackName;
 
 /// This machine's part of the address in every rack's network.
@@ -100,10 +101,8 @@ impl Namespaces {
 
     /// A command in a node's namespace.
     pub fn command(&self, node: NodeIndex, program: &OsStr) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.of(node)]);
-        command.arg(program);
-        command
+        let (namespace, address) = (self.of(node), self.address(node));
+        Machine { namespace, address }.command(program)
     }
 
     /// Drops at a node what `cuts` name, and nothing else.

@@ -170,7 +170,7 @@ fn status(rack: &mut Rack) -> String {
             states[1]
         );
         let may_serve = states == [State::Runs; 2] && cuts.is_empty();
-        if may_serve && !node.serves().unwrap_or(false) {
+        if may_serve && !rack.serves(index).unwrap_or(false) {
             text.push_str(", does not serve yet");
         }
         for cut in cuts {

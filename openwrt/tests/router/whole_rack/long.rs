@@ -1,0 +1,111 @@
+//! What an operator does to a rack while customers use it: another machine in the place of a node that died, and a new
+//! version on all of them.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use hayrack_rack::network::NodeIndex;
+
+use super::Whole;
+use super::short::SOME;
+use crate::machines::can_be_made;
+use crate::site::until;
+
+const REPLACED: NodeIndex = NodeIndex(3);
+const OLD_MAC: &str = "dc:a6:32:01:02:03";
+const NEW_MAC: &str = "dc:a6:32:01:02:04";
+const WHOLE: &str = "attic: 3 of 3 nodes up, all volumes in sync";
+
+impl Whole {
+    /// Puts another machine in the place of one that died while objects come.
+    fn replace_a_node(&mut self) -> anyhow::Result<()> {
+        let mut load = self.customer.keep_writing(&self.site)?;
+        load.until_more(SOME)?;
+        self.cut_power(REPLACED)?;
+        let begun = Instant::now();
+        self.operator.edit(OLD_MAC, NEW_MAC)?;
+        // The others have to notice that it is gone.
+        until("the node is removed", || {
+            self.operator.rack(&["replace", "node-3"]).is_ok()
+        })?;
+        self.site.rack = self.operator.described()?;
+        self.site.rendered = self.operator.router()?;
+        self.site.start_names()?;
+        self.put_new_machine(REPLACED, NEW_MAC)?;
+        self.introduce(REPLACED)?;
+        let token = self.operator.rack(&["secrets", "get", "join-node-3"])?;
+        self.rack.join_by(REPLACED, token.trim())?;
+        let joined = begun.elapsed();
+        self.until_whole()?;
+        let in_sync = begun.elapsed();
+        load.until_more(SOME)?;
+        let count = load.stop()?;
+        println!(
+            "a node replaced: serves after {:.1} s, all volumes in sync after {:.1} s; {count} objects meanwhile",
+            joined.as_secs_f32(),
+            in_sync.as_secs_f32()
+        );
+        self.check_replicas()
+    }
+
+    /// Brings all nodes to another version while objects come.
+    fn update_all(&mut self) -> anyhow::Result<()> {
+        let manifest = self.make_update()?;
+        let mut load = self.customer.keep_writing(&self.site)?;
+        load.until_more(SOME)?;
+        let begun = Instant::now();
+        let said = self.run_rack(&["update", &manifest, "--patience", "120"])?;
+        let took = begun.elapsed();
+        ensure!(said.contains("All 3 nodes run version 2"), "{said}");
+        load.until_more(SOME)?;
+        let count = load.stop()?;
+        println!(
+            "all nodes updated in {:.1} s; {count} objects meanwhile",
+            took.as_secs_f32()
+        );
+        Ok(())
+    }
+
+    fn until_whole(&self) -> anyhow::Result<()> {
+        until("the rack is whole", || {
+            let said = self.operator.rack(&["status"]);
+            said.is_ok_and(|said| said.contains(WHOLE))
+        })
+    }
+
+    /// Has every replica compared with the others, byte by byte; none may be alone.
+    fn check_replicas(&self) -> anyhow::Result<()> {
+        let volume = &self.customer.volume;
+        let verify = ["volume", "verify", volume, "--deep"];
+        let found = self.rack.ask(NodeIndex(1), &verify)?;
+        let found = found.get(volume).context("the volume is not compared")?;
+        ensure!(found["compared"] != 0 && found["alone"] == 0, "{found}");
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "`make rack-whole` runs it: it takes minutes"]
+fn nodes_die_are_replaced_and_updated_and_no_customer_notices() {
+    if !can_be_made() {
+        return;
+    }
+    let mut whole = Whole::start().unwrap();
+    println!(
+        "from `rack init` to the first object: {:.1} s",
+        whole.took.as_secs_f32()
+    );
+    whole.connect_operator().unwrap();
+    let mut steps = || -> anyhow::Result<()> {
+        whole.lose_a_node()?;
+        whole.rack.start_all()?;
+        whole.until_whole()?;
+        whole.replace_a_node()?;
+        whole.update_all()?;
+        let nodes = ["10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13"];
+        whole.site.check_tcp(&nodes)?;
+        whole.site.check_udp()
+    };
+    let done = steps();
+    done.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+}
