@@ -6,7 +6,6 @@ mod login;
 mod manual;
 mod mount;
 mod prompt;
-mod size;
 mod status;
 
 use std::ffi::OsString;

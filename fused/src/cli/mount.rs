@@ -65,7 +65,7 @@ pub struct MountCommand {
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
     /// Most bytes to keep there, such as 500M or 10G
-    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = super::size::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = volumed_size::parse)]
     pub cache_size: u64,
     /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9102, below /metrics
     #[arg(long, value_name = "ADDRESS")]

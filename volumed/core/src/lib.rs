@@ -14,7 +14,6 @@ mod region_set;
 pub mod replica;
 mod request;
 pub mod rules;
-pub mod size;
 pub mod space;
 pub mod sums;
 pub mod unflushed;
@@ -30,3 +29,4 @@ pub use units::{
     DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, MAX_VOLUME_SIZE, NotAnId,
     REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex, StoreGeneration, StoreId, VolumeId,
 };
+pub use volumed_size as size;

@@ -1,4 +1,4 @@
-//! Sizes as people write them.
+//! Sizes as people write them, in settings, commands and answers.
 
 const UNITS: [(&str, u64); 7] = [
     ("EiB", 1 << 60),
