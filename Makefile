@@ -62,20 +62,21 @@ test-packages: build-packages
 	    qemu-utils udhcpc wireguard-go wireguard-tools
 
 IMAGE := $(TARGET)/image
-ARCH := amd64
 image-packages: build-packages
 	@.ci/install-packages binutils dosfstools e2fsprogs fdisk mmdebstrap mtools squashfs-tools
 
 # The programs of a release, and what builds images.
 image-programs: image-packages
-	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image
+	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image -p rack
 
 deb: image-programs
 	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	    os-image/packages/make $(TARGET)/release $(IMAGE)/debs
 
 image: image-programs
-	os-image/build/image $(ARCH) $(or $(PROGRAMS),$(TARGET)/release) $(IMAGE)
+	$(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(or $(PROGRAMS),$(TARGET)/release) \
+	    --out $(IMAGE) $(if $(ARCH),--arch $(ARCH)) $(if $(NODE),--node $(NODE)) $(if $(FOUND),--found $(FOUND)) \
+	    $(addprefix --wipe ,$(WIPE))
 
 image-test: image-programs
 	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils

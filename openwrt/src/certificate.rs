@@ -8,6 +8,7 @@ use crate::acme;
 use crate::file::{File, Mode};
 use crate::hosts::{API_PORT, certified, nodes_end_tls};
 use crate::secrets::{Missing, SecretName, Secrets};
+use crate::ssh_key::public_half;
 
 /// The program of the nodes that takes certificates: `accept-certificate FILE GROUP COMMAND…`. It has to be
 /// `/usr/lib/hayrack/accept-certificate`.
@@ -38,6 +39,21 @@ pub fn authorized_key(public_key: &str) -> String {
          systemctl reload-or-restart s3d.service\" {}\n",
         public_key.trim()
     )
+}
+
+/// Whether the router brings the nodes their certificates, for which it needs the secret `certificate-key`.
+pub fn brings_certificates(rack: &Rack) -> bool {
+    rack.acme.is_some() && nodes_end_tls(rack)
+}
+
+/// The line of root's `authorized_keys` that every node has; none if the router brings no certificates.
+pub fn certificate_line(rack: &Rack, secrets: &Secrets) -> Result<Option<String>, Missing> {
+    if !brings_certificates(rack) {
+        return Ok(None);
+    }
+    let key = secrets.text(SecretName::CertificateKey)?;
+    let public = public_half(key).ok_or(Missing::Malformed(SecretName::CertificateKey))?;
+    Ok(Some(authorized_key(&public)))
 }
 
 /// Certificate and key in one file, as OpenWrt's packages leave it for HAProxy.
@@ -124,4 +140,35 @@ fn certify(rack: &Rack) -> String {
         .replace("@SCHEME@", scheme)
         .replace("@PATTERN@", &pattern)
         .replace("@OWN@", &certified(rack)[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{rack, secrets};
+    use crate::ssh_key::tests::pair;
+
+    #[test]
+    fn nodes_let_the_routers_key_do_one_thing() {
+        let (private, public) = pair("");
+        let with_key = secrets().with(SecretName::CertificateKey, private);
+        let line = certificate_line(&rack(&[]), &with_key).unwrap().unwrap();
+        let (options, key) = line.split_once(" s3d.service\" ").unwrap();
+        assert!(options.starts_with("restrict,command=\"/usr/lib/hayrack/accept-certificate "));
+        assert!(public.starts_with(key.trim()), "{key}");
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_named_with_what_makes_one() {
+        let error = certificate_line(&rack(&[]), &secrets()).unwrap_err();
+        assert_eq!(error, Missing::Malformed(SecretName::CertificateKey));
+        let error = certificate_line(&rack(&[]), &Secrets::default()).unwrap_err();
+        assert!(error.to_string().contains("ssh-keygen"), "{error}");
+    }
+
+    #[test]
+    fn without_certificates_from_the_router_no_key_is_needed() {
+        let own_tls = rack(&[("tls = \"nodes\"", "tls = \"router\"")]);
+        assert_eq!(certificate_line(&own_tls, &Secrets::default()), Ok(None));
+    }
 }

@@ -15,13 +15,14 @@ mod nodes;
 mod packages;
 mod rented;
 mod secrets;
+mod ssh_key;
 mod system;
 mod uci;
 mod wireguard;
 
 use rack_model::Rack;
 
-pub use certificate::{ACCEPT_CERTIFICATE, authorized_key};
+pub use certificate::{ACCEPT_CERTIFICATE, authorized_key, brings_certificates, certificate_line};
 pub use file::{File, Mode};
 pub use nodes::s3d_settings;
 pub use packages::{Build, build};

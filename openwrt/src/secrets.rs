@@ -24,7 +24,7 @@ pub struct Secrets(BTreeMap<SecretName, String>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// It is not there.
-    #[error("the router needs the secret {}: {}", .0.as_str(), .0.cure())]
+    #[error("the rack needs the secret {}: {}", .0.as_str(), .0.cure())]
     Absent(SecretName),
     /// It is something else.
     #[error("the secret {} is not what it must be: {}", .0.as_str(), .0.cure())]
@@ -60,7 +60,7 @@ impl SecretName {
             }
             Self::CertificateKey => {
                 "ssh-keygen -q -t ed25519 -N '' -C certificate -f key && \
-                 rack secrets set certificate-key < key && rm key; key.pub is for the nodes"
+                 rack secrets set certificate-key < key && rm key key.pub"
             }
             Self::PppoePassword => "rack secrets set pppoe-password",
         }

@@ -1,34 +1,37 @@
 //! Runs the script that builds an image, `build/image` of this folder.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::settings::Wipe;
+use hayrack_node::Settings;
+use rack_model::models::Arch;
+use tempfile::TempDir;
+
+use crate::admissions::Admissions;
+
+/// The parts that come from the rack, as the script gets them.
+const SETTINGS: &str = "settings.toml";
+const ADMISSIONS: &str = "admissions";
 
 /// What is built, and from what.
 #[derive(Debug, Clone)]
 pub struct Build {
     /// The folder `os-image` of a checkout.
     pub scripts: PathBuf,
-    /// For which machines, as Debian calls them: amd64 or arm64.
-    pub arch: String,
+    /// For which machines.
+    pub arch: Arch,
     /// The folder with the programs of these machines, and `node-image`.
     pub programs: PathBuf,
     /// Where image, update and bill of materials go.
     pub out: PathBuf,
-    /// The rack's file.
-    pub rack: PathBuf,
-    /// The one node that it is for; without it, it is for all of them.
-    pub node: Option<String>,
-    /// The node that makes the rack's cluster: only in the first image of a rack.
-    pub found: Option<String>,
-    /// A folder with a file for each node that joins, which holds its token.
-    pub admissions: Option<PathBuf>,
-    /// Disks that may be formatted although they hold something.
-    pub wipe: Vec<Wipe>,
-    /// The file of the key that signs updates; drawn if absent.
-    pub update_key: Option<PathBuf>,
+    /// What the image carries of its rack.
+    pub settings: Settings,
+    /// How its nodes come in.
+    pub admissions: Admissions,
+    /// The file of the key that signs updates.
+    pub update_key: PathBuf,
 }
 
 /// Why there is no image.
@@ -42,6 +45,12 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// The rack's settings cannot be written as TOML.
+    #[error("the image's settings cannot be written: {0}")]
+    Settings(#[from] toml::ser::Error),
+    /// The parts that come from the rack cannot be kept.
+    #[error("cannot write a temporary folder: {0}")]
+    Write(io::Error),
     /// It failed.
     #[error("the image was not built ({0}); the reason is above")]
     Failed(String),
@@ -51,8 +60,9 @@ impl Build {
     /// Builds it, and returns the image's path. What the tools say goes to standard error.
     pub fn run(&self) -> Result<PathBuf, BuildError> {
         let path = self.scripts.join("build/image");
+        let parts = self.write_parts()?;
         let output = self
-            .command(&path)
+            .command(&path, parts.path())
             .output()
             .map_err(|source| BuildError::Start { path, source })?;
         if !output.status.success() {
@@ -62,57 +72,62 @@ impl Build {
         Ok(text.lines().last().unwrap_or_default().into())
     }
 
-    fn command(&self, script: &Path) -> Command {
+    fn command(&self, script: &Path, parts: &Path) -> Command {
         let mut command = Command::new(script);
         command
-            .args([Path::new(&self.arch), &self.programs, &self.out])
-            .env("RACK", &self.rack)
+            .arg(self.arch.as_str())
+            .args([&self.programs, &self.out])
+            .env("SETTINGS", parts.join(SETTINGS))
+            .env("ADMISSIONS", parts.join(ADMISSIONS))
+            .env("UPDATE_KEY", &self.update_key)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
-        let disks: Vec<String> = self
-            .wipe
-            .iter()
-            .map(|wipe| format!("{}:{}", wipe.node, wipe.disk))
-            .collect();
-        command.env("WIPE", disks.join(" "));
-        let paths = [
-            ("NODE", self.node.as_ref().map(PathBuf::from)),
-            ("FOUND", self.found.as_ref().map(PathBuf::from)),
-            ("ADMISSIONS", self.admissions.clone()),
-            ("UPDATE_KEY", self.update_key.clone()),
-        ];
-        for (name, value) in paths {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
         command
+    }
+
+    /// Writes the parts that come from the rack into a folder, which others cannot read: tokens are among them.
+    fn write_parts(&self) -> Result<TempDir, BuildError> {
+        let settings = toml::to_string(&self.settings)?;
+        let write = || {
+            let folder = tempfile::tempdir()?;
+            fs::write(folder.path().join(SETTINGS), settings)?;
+            let admissions = folder.path().join(ADMISSIONS);
+            fs::create_dir(&admissions)?;
+            for (node, admission) in &self.admissions {
+                fs::write(admissions.join(node), admission)?;
+            }
+            Ok(folder)
+        };
+        write().map_err(BuildError::Write)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use rack_model::Rack;
+
     use super::*;
+    use crate::settings::{Wanted, settings};
 
     fn build(scripts: &Path) -> Build {
+        let rack = include_str!("../../rack/rack.toml");
+        let wanted = Wanted {
+            arch: Arch::Arm64,
+            node: None,
+            wipe: Vec::new(),
+            update_key: None,
+            certificate_line: None,
+        };
         Build {
             scripts: scripts.to_owned(),
-            arch: "amd64".to_owned(),
+            arch: Arch::Arm64,
             programs: "/programs".into(),
             out: "/out".into(),
-            rack: "/rack.toml".into(),
-            node: None,
-            found: Some("node-1".to_owned()),
-            admissions: None,
-            wipe: vec![Wipe {
-                node: "node-2".to_owned(),
-                disk: "sda".to_owned(),
-            }],
-            update_key: None,
+            settings: settings(&Rack::parse("rack.toml", rack).unwrap(), &wanted).unwrap(),
+            admissions: [("node-1".to_owned(), "found".to_owned())].into(),
+            update_key: "/update.key".into(),
         }
     }
 
@@ -128,10 +143,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         script(
             folder.path(),
-            "#!/bin/sh\necho begun\necho \"$* $RACK ${NODE-none} $FOUND $WIPE\"\n",
+            "#!/bin/sh\necho begun\necho \"$* $UPDATE_KEY $(cat $ADMISSIONS/node-1) $(head -n 1 $SETTINGS)\"\n",
         );
         let image = build(folder.path()).run().unwrap();
-        let wanted = "amd64 /programs /out /rack.toml none node-1 node-2:sda";
+        let wanted = "arm64 /programs /out /update.key found rack = \"attic\"";
         assert_eq!(image, PathBuf::from(wanted));
     }
 

@@ -1,13 +1,12 @@
-//! `node-image`: the parts of an image that are made from `rack.toml`, for the script that builds it.
+//! `node-image`: what goes beside an image, for the script that builds it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use os_image::{Wanted, Wipe, manifest, sbom, settings, update_key};
-use rack_model::Rack;
+use os_image::{manifest, sbom, update_key};
 
-/// Makes the parts of a node image that come from the rack.
+/// Makes what goes beside a node image.
 #[derive(Debug, Parser)]
 #[command(name = "node-image", version)]
 struct Cli {
@@ -17,21 +16,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print what an image carries of its rack
-    Settings {
-        /// The rack
-        #[arg(long, value_name = "FILE")]
-        rack: PathBuf,
-        /// The one node that the image is for
-        #[arg(long, value_name = "NAME")]
-        node: Option<String>,
-        /// A disk that may be formatted although it holds something; may be repeated
-        #[arg(long, value_name = "NODE:DISK")]
-        wipe: Vec<Wipe>,
-        /// The key that updates are signed with; drawn if there is none
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
     /// Print the signed manifest of a root
     Manifest {
         /// The root
@@ -77,19 +61,6 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<String> {
     Ok(match command {
-        Command::Settings {
-            rack,
-            node,
-            wipe,
-            key,
-        } => {
-            let wanted = Wanted {
-                node,
-                wipe,
-                update_key: Some(update_key(&key)?.public()),
-            };
-            toml::to_string(&settings(&Rack::load(&rack)?, &wanted)?)?
-        }
         Command::Manifest {
             root,
             version,

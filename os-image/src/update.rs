@@ -46,17 +46,19 @@ pub fn update_key(path: &Path) -> Result<PrivateKey, UpdateError> {
                 path: path.to_owned(),
                 source,
             })?;
-            let file = File::options()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path);
-            file.and_then(|mut file| writeln!(file, "{}", key.text()))
-                .map_err(failed)?;
+            write_new(path, &key).map_err(failed)?;
             Ok(key)
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+fn write_new(path: &Path, key: &PrivateKey) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let mut file = File::options();
+    let mut file = file.write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", key.text())?;
+    file.sync_all()
 }
 
 /// The signed manifest of a root.
@@ -111,7 +113,7 @@ mod tests {
     #[test]
     fn a_key_is_drawn_once_and_kept_from_others() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
+        let path = folder.path().join("made/key");
         let first = update_key(&path).unwrap().public();
         assert_eq!(update_key(&path).unwrap().public(), first);
         let mode = fs::metadata(&path).unwrap().permissions().mode();

@@ -1,5 +1,7 @@
-"""A node in a virtual machine: UEFI, no KVM needed. Its network has the router's address as way out, which is this
-machine; ports of the node are reached at ports of loopback."""
+"""A node in a virtual machine: UEFI, no KVM needed.
+
+Nodes share a network, the nodes' network of a rack; the first also has a way out of it: this machine, at `HOST`. Ports
+of nodes are reached at ports of loopback."""
 
 import os
 import re
@@ -12,23 +14,53 @@ import time
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 SSD_BYTES = 32 << 30
+# Not the router, whose connections begin with the client's address.
+HOST = "10.77.0.2"
+PORTS = (22, 443, 9001)
+
+
+class Network:
+    """What the nodes with these addresses are connected by."""
+
+    def __init__(self, addresses):
+        self.addresses = addresses
+        self.ports = {(address, port): free_port() for address in addresses for port in PORTS}
+        self.switch = f"socket,mcast=230.77.0.1:{free_port()},localaddr=127.0.0.1"
+
+    def arguments(self, address):
+        if address != self.addresses[0]:
+            return ["-netdev", f"{self.switch},id=port"]
+        forwards = "".join(
+            f",hostfwd=tcp:127.0.0.1:{local}-{address}:{port}" for (address, port), local in self.ports.items()
+        )
+        return (
+            ["-netdev", f"user,id=way,net=10.77.0.0/24,host={HOST},dns=10.77.0.3{forwards}"]
+            + ["-netdev", f"{self.switch},id=others"]
+            + ["-netdev", "hubport,id=to-way,hubid=0,netdev=way", "-netdev", "hubport,id=to-others,hubid=0,netdev=others"]
+            + ["-netdev", "hubport,id=port,hubid=0"]
+        )
 
 
 class Machine:
-    """A node with the disk `image` and an SSD. What it writes stays in `folder`, over kill and start."""
+    """A node with the disk `image` and an SSD. What it writes stays in `folder`, over kill and start; what is there
+    already is taken as it is."""
 
-    def __init__(self, folder, image, mac, address, key):
-        self.folder, self.mac, self.address, self.key = folder, mac, address, key
-        os.makedirs(folder, exist_ok=True)
+    def __init__(self, folder, image, network, mac, address, key):
+        self.folder, self.network, self.mac, self.address, self.key = folder, network, mac, address, key
         self.disk = os.path.join(folder, "disk.img")
-        subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
         self.ssd = os.path.join(folder, "ssd.img")
-        with open(self.ssd, "wb") as file:
-            file.truncate(SSD_BYTES)
         self.variables = os.path.join(folder, "variables.fd")
-        shutil.copy(VARIABLES, self.variables)
-        self.ports = {port: free_port() for port in (22, 9000, 9001)}
         self.starts, self.process = 0, None
+        if not os.path.exists(folder):
+            os.makedirs(folder)
+            subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
+            shutil.copy(VARIABLES, self.variables)
+            with open(self.ssd, "wb") as file:
+                file.truncate(SSD_BYTES)
+
+    def port(self, port):
+        """Where a port of its is on this machine."""
+        return self.network.ports[self.address, port]
 
     def start(self):
         """Switches it on. Its console goes to a file for each start."""
@@ -36,9 +68,6 @@ class Machine:
         self.console = os.path.join(self.folder, f"console-{self.starts}.log")
         # qemu makes it anew, but not at once.
         open(self.console, "w").close()
-        forwards = "".join(
-            f",hostfwd=tcp:127.0.0.1:{local}-{self.address}:{port}" for port, local in self.ports.items()
-        )
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048"]
             + ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}"]
@@ -47,8 +76,8 @@ class Machine:
             + ["-device", "virtio-blk-pci,drive=system,bootindex=0"]
             + ["-drive", f"file={self.ssd},format=raw,if=none,id=ssd"]
             + ["-device", "virtio-blk-pci,drive=ssd,serial=SSD-0001"]
-            + ["-netdev", f"user,id=net,net=10.77.0.0/24,host=10.77.0.1{forwards}"]
-            + ["-device", f"virtio-net-pci,netdev=net,mac={self.mac}", "-device", "i6300esb"]
+            + self.network.arguments(self.address)
+            + ["-device", f"virtio-net-pci,netdev=port,mac={self.mac}", "-device", "i6300esb"]
             + ["-display", "none", "-monitor", "none", "-serial", f"file:{self.console}"],
             stdin=subprocess.DEVNULL,
         )
@@ -80,13 +109,18 @@ class Machine:
             time.sleep(0.5)
         raise AssertionError(f"no {pattern!r} within {seconds} s; the console's end:\n{self.text()[-3000:]}")
 
+    def ssh_words(self, key=None):
+        """What a command follows that is run on the node, by an operator or with another key."""
+        return (
+            ["ssh", "-i", key or self.key, "-p", str(self.port(22)), "-o", "StrictHostKeyChecking=no"]
+            + ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
+            + ["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=60", "root@127.0.0.1"]
+        )
+
     def ssh(self, command, seconds=120, check=True):
         """Runs a command on the node as an operator."""
         done = subprocess.run(
-            ["ssh", "-i", self.key, "-p", str(self.ports[22]), "-o", "StrictHostKeyChecking=no"]
-            + ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
-            + ["-o", "ConnectTimeout=60", "root@127.0.0.1", command],
-            capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
+            [*self.ssh_words(), command], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL
         )
         if check and done.returncode:
             raise AssertionError(f"{command}: exit code {done.returncode}: {done.stderr}{done.stdout}")

@@ -61,6 +61,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Bring all nodes to one version, one after the other
     Update(UpdateArgs),
+    /// Let the nodes that wait into the cluster
+    Admit,
     /// Have another machine take the place of a node
     Replace(ReplaceArgs),
     /// Write the router's configuration, and that of a rented machine in front of it, to a folder

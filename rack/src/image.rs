@@ -1,16 +1,29 @@
 //! `rack image`: builds the image that nodes start from, and the update of the same root.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use os_image::{Build, BuildError, Wipe};
+use openwrt::{Missing, SecretName, Secrets};
+use os_image::{
+    AdmissionsError, Build, BuildError, SettingsError, UpdateError, Wanted, Wipe, admissions,
+    image_nodes, settings, update_key,
+};
 use rack_model::Rack;
 use rack_model::models::Arch;
+use rack_model::names::NameError;
 
 use crate::call::{Call, OpenError};
+use crate::secrets::{IdentityArgs, ReadError, Reader, UnsealError, Vault};
+
+const AFTER: &str = "\
+One image is for all nodes of the rack: each finds itself by its MAC. The one that --found names makes the cluster; the
+others wait for `rack admit`, or join by themselves if a token is kept for them, as the secret join-NODE. Secrets are
+read with --identity.";
 
 /// What image.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER)]
 pub struct ImageArgs {
     /// Folder with the daemons' programs for these machines
     #[arg(long, value_name = "DIR", default_value = "target/release")]
@@ -20,16 +33,13 @@ pub struct ImageArgs {
     out: PathBuf,
     /// For the machines of this kind, if the rack has several: amd64 or arm64
     #[arg(long)]
-    arch: Option<String>,
+    arch: Option<Arch>,
     /// For this node alone [default: all of the rack]
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// Have this node make the rack's cluster; only in the first image of a rack
     #[arg(long, value_name = "NODE")]
     found: Option<String>,
-    /// Folder with a file for each node that joins, which holds what `volumed cluster token` printed
-    #[arg(long, value_name = "DIR")]
-    admissions: Option<PathBuf>,
     /// A disk that may be formatted although it holds something; may be repeated
     #[arg(long, value_name = "NODE:DISK")]
     wipe: Vec<Wipe>,
@@ -39,6 +49,8 @@ pub struct ImageArgs {
     /// The folder os-image of a checkout of Hayrack
     #[arg(long, value_name = "DIR", default_value = "os-image")]
     scripts: PathBuf,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 /// Why there is no image.
@@ -52,6 +64,27 @@ pub enum ImageError {
         "the rack has machines of several kinds; --arch says for which the image is: amd64 or arm64"
     )]
     Arch,
+    /// A secret has a name that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It is unknown which secrets are kept.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The secret with which the router brings certificates is missing.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The key that signs updates cannot be used.
+    #[error(transparent)]
+    UpdateKey(#[from] UpdateError),
+    /// The image would not fit the rack.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Its nodes would not come in.
+    #[error(transparent)]
+    Admissions(#[from] AdmissionsError),
     /// It was not built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -60,36 +93,68 @@ pub enum ImageError {
 /// Builds it and prints where it is.
 pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
     let rack = call.rack()?;
-    let arch = args.arch.clone().map_or_else(|| only_arch(&rack), Ok)?;
+    let reader = Reader::new(Vault::beside(&call.path()?), &args.identity)?;
+    let mut wanted = Wanted {
+        arch: args.arch.map_or_else(|| only_arch(&rack), Ok)?,
+        node: args.node.clone(),
+        wipe: args.wipe.clone(),
+        update_key: None,
+        certificate_line: None,
+    };
+    let nodes: Vec<&str> = image_nodes(&rack, &wanted)?
+        .iter()
+        .map(|node| node.name.as_str())
+        .collect();
+    let admissions = admissions(&nodes, args.found.as_deref(), &tokens(&nodes, &reader)?)?;
+    wanted.certificate_line = certificate_line(&rack, &reader)?;
+    let key = args.update_key.clone();
+    let key = key.unwrap_or_else(|| args.out.join("update.key"));
+    wanted.update_key = Some(update_key(&key)?.public());
     let image = Build {
         scripts: args.scripts.clone(),
-        arch,
+        arch: wanted.arch,
         programs: args.programs.clone(),
         out: args.out.clone(),
-        rack: call.path()?,
-        node: args.node.clone(),
-        found: args.found.clone(),
-        admissions: args.admissions.clone(),
-        wipe: args.wipe.clone(),
-        update_key: args.update_key.clone(),
+        settings: settings(&rack, &wanted)?,
+        admissions,
+        update_key: key,
     }
     .run()?;
     println!("{}", image.display());
     Ok(())
 }
 
-/// What Debian calls the machines of the rack, if all are of one kind.
-fn only_arch(rack: &Rack) -> Result<String, ImageError> {
+/// What the machines of the rack run, if all are of one kind.
+fn only_arch(rack: &Rack) -> Result<Arch, ImageError> {
     let mut archs = rack.nodes.iter().map(|node| node.model.arch);
     let first = archs.next().ok_or(ImageError::Arch)?;
     if archs.any(|other| other != first) {
         return Err(ImageError::Arch);
     }
-    let name = match first {
-        Arch::Arm64 => "arm64",
-        Arch::Amd64 => "amd64",
-    };
-    Ok(name.to_owned())
+    Ok(first)
+}
+
+/// The tokens that are kept for these nodes.
+fn tokens(nodes: &[&str], reader: &Reader<'_>) -> Result<BTreeMap<String, String>, ImageError> {
+    let mut tokens = BTreeMap::new();
+    for node in nodes {
+        if let Some(token) = reader.get(&format!("join-{node}").parse()?)? {
+            tokens.insert((*node).to_owned(), token);
+        }
+    }
+    Ok(tokens)
+}
+
+/// The line by which the router brings certificates, if it does.
+fn certificate_line(rack: &Rack, reader: &Reader<'_>) -> Result<Option<String>, ImageError> {
+    let mut secrets = Secrets::default();
+    if openwrt::brings_certificates(rack) {
+        let name = SecretName::CertificateKey;
+        if let Some(key) = reader.get(&name.as_str().parse()?)? {
+            secrets = secrets.with(name, key);
+        }
+    }
+    Ok(openwrt::certificate_line(rack, &secrets)?)
 }
 
 #[cfg(test)]
@@ -100,7 +165,7 @@ mod tests {
     fn a_rack_of_several_kinds_is_asked_for_which() {
         let text = include_str!("../rack.toml");
         let rack = Rack::parse("rack.toml", text).unwrap();
-        assert_eq!(only_arch(&rack).unwrap(), "arm64");
+        assert_eq!(only_arch(&rack).unwrap(), Arch::Arm64);
         // No port of the switch feeds the other one.
         let mixed = text.replace("power = \"poe\"", "power = \"supply\"");
         let mixed = mixed.replacen("model = \"pi5-8gb\"", "model = \"odroid-h4-16gb\"", 1);

@@ -233,6 +233,12 @@ impl<'a> Machine<'a> {
         ])
     }
 
+    /// Gives it the token with which it joins the cluster: all of the file.
+    pub fn admit(&self, token: File) -> Result<(), AskError> {
+        let words = ["hayrack-firstboot", "admit"];
+        self.text_with(&words, Some(token)).map(|_| ())
+    }
+
     /// Has its server give its buckets to the others, and waits for that; or lets it take buckets again.
     pub fn drain(&self, cancel: bool) -> Result<(), AskError> {
         let mut words = vec!["s3d", "drain", "--config", S3D_SETTINGS];

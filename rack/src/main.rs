@@ -1,5 +1,6 @@
 //! `rack`, the operator's command: a rack described once, looked after as a whole.
 
+mod admit;
 mod call;
 mod check;
 mod cli;
@@ -7,6 +8,7 @@ mod flash;
 mod image;
 mod init;
 mod machine;
+mod member;
 mod mount;
 mod parts;
 mod print;
@@ -64,6 +66,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Update(args) => update::run(call, &cli.reach, args)?,
         Command::Image(args) => image::run(call, args)?,
         Command::Flash(args) => flash::run(call, args)?,
+        Command::Admit => admit::run(call, &cli.reach)?,
         Command::Replace(args) => replace::run(call, &cli.reach, args)?,
         Command::Completions { shell } => {
             let script = volumed_daemon::completions(Cli::command(), *shell);

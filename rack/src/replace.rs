@@ -4,15 +4,15 @@
 use std::io;
 
 use clap::Args;
+use rack_model::NoMac;
 use rack_model::names::Label;
-use rack_model::{NoMac, Node, Rack};
 use volumed_client::admin::NodeInfo;
 
 use crate::call::{Call, OpenError};
 use crate::machine::{AskError, Machine};
-use crate::print;
-use crate::reach::{self, Reach, ReachBy};
+use crate::reach::{self, ReachBy};
 use crate::secrets::{SealError, Vault};
+use crate::{member, print};
 
 /// A week, the longest that a token may live: the new machine may have to be bought.
 const TOKEN_HOURS: u8 = 168;
@@ -84,7 +84,12 @@ pub fn run(call: &Call, by: &ReachBy, args: &ReplaceArgs) -> Result<(), ReplaceE
         .ok_or_else(|| ReplaceError::Unknown(name.clone()))?;
     let mac = node.known_mac()?;
     let reach = reach::open(by, &file);
-    let (other, members) = other(&rack, node, &*reach)?;
+    let others = rack.nodes.iter().filter(|other| other.name != node.name);
+    let (other, members) =
+        member::first(others, &*reach).map_err(|why| ReplaceError::NobodyElse {
+            node: name.clone(),
+            why,
+        })?;
     remove(other, &members, args)?;
     reach::forget(&file, name.as_str())
         .map_err(|error| ReplaceError::KnownHosts(name.clone(), error))?;
@@ -101,26 +106,6 @@ pub fn run(call: &Call, by: &ReachBy, args: &ReplaceArgs) -> Result<(), ReplaceE
          It joins by itself; `rack status` shows when it is up.",
         node.slot
     ))?)
-}
-
-/// Another node that answers, with the members that it sees.
-fn other<'a>(
-    rack: &'a Rack,
-    node: &Node,
-    reach: &'a dyn Reach,
-) -> Result<(Machine<'a>, Vec<NodeInfo>), ReplaceError> {
-    let mut why = "there is none in rack.toml".to_owned();
-    for other in rack.nodes.iter().filter(|other| other.name != node.name) {
-        let machine = Machine::new(other, reach);
-        match machine.nodes() {
-            Ok(members) => return Ok((machine, members)),
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(ReplaceError::NobodyElse {
-        node: node.name.clone(),
-        why,
-    })
 }
 
 fn remove(

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::call::{Call, OpenError};
 use crate::print;
-use crate::secrets::{IdentityArgs, IdentityError, UnsealError, Vault};
+use crate::secrets::{IdentityArgs, ReadError, Reader, UnsealError, Vault};
 
 /// Nobody but the owner: keys are among the files.
 const FOLDER_MODE: u32 = 0o700;
@@ -37,12 +37,12 @@ pub enum RouterError {
     /// A secret has a name that is none.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A secret cannot be read.
+    /// It is unknown which secrets are kept.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
-    /// Nobody is there who could read secrets.
+    /// A secret cannot be read.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Read(#[from] ReadError),
     /// The rack, or a secret, lacks something.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -73,7 +73,7 @@ struct Written {
 /// `rack router`
 pub fn run(call: &Call, args: &RouterArgs) -> Result<(), RouterError> {
     let (path, rack) = (call.path()?, call.rack()?);
-    let secrets = secrets(&Vault::beside(&path), &args.identity)?;
+    let secrets = secrets(&Reader::new(Vault::beside(&path), &args.identity)?)?;
     let rendered = openwrt::render(&rack, &secrets)?;
     let folder = &args.output;
     check_empty(folder)?;
@@ -91,19 +91,13 @@ pub fn run(call: &Call, args: &RouterArgs) -> Result<(), RouterError> {
 }
 
 /// Those that are kept; which are needed is the router's to say.
-fn secrets(vault: &Vault, identity: &IdentityArgs) -> Result<Secrets, RouterError> {
-    let (kept, mut secrets, mut identities) = (vault.names()?, Secrets::default(), None);
+fn secrets(reader: &Reader<'_>) -> Result<Secrets, RouterError> {
+    let mut secrets = Secrets::default();
     for name in SecretName::ALL {
         let label: Label = name.as_str().parse()?;
-        if !kept.contains(&label) {
-            continue;
+        if let Some(value) = reader.get(&label)? {
+            secrets = secrets.with(name, value);
         }
-        let identities = match &mut identities {
-            Some(identities) => identities,
-            none => none.insert(identity.read()?),
-        };
-        let bytes = vault.get(&label, identities)?;
-        secrets = secrets.with(name, String::from_utf8_lossy(&bytes));
     }
     Ok(secrets)
 }

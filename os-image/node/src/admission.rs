@@ -51,27 +51,18 @@ pub enum AdmissionError {
     Settings(#[from] SettingsError),
     /// The image carries none for this node.
     #[error(
-        "{node} is in no cluster, and there is no admission for it: put what `volumed cluster token` prints on another \
-         node into {}", .file.display()
+        "{0} is in no cluster, and waits to be let in: `rack admit` does that once another node is up"
     )]
-    None {
-        /// The node's name.
-        node: String,
-        /// Where it would be.
-        file: PathBuf,
-    },
+    None(String),
     /// Another node has a cluster.
     #[error(
-        "{node} was to be the first node, but {other} answers as a node of a cluster: put what `volumed cluster token` \
-         prints there into {} of this node", .file.display()
+        "{node} was to be the first node, but {other} answers as a node of a cluster: `rack admit` lets this one in, too"
     )]
     Founded {
         /// The node's name.
         node: String,
         /// Who answers.
         other: String,
-        /// Where the token belongs.
-        file: PathBuf,
     },
     /// The daemons' user is missing.
     #[error("there is no user {USER}: install hayrack-volumed")]
@@ -119,6 +110,43 @@ pub fn join(machine: &Machine) -> Result<Joined, AdmissionError> {
     Ok(joined)
 }
 
+/// Why a token was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// It is unknown which node this is.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The node needs none.
+    #[error("{0} is in its cluster already")]
+    IsIn(String),
+    /// It is none.
+    #[error("what came is no token: `volumed cluster token` on another node prints one word")]
+    NoToken,
+    /// It cannot be kept.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Keeps a token, in place of what this node had, as the admission with which it joins.
+pub fn admit(machine: &Machine, token: &str) -> Result<(), AdmitError> {
+    let (_, node) = own(machine)?;
+    if is_in(machine) {
+        return Err(AdmitError::IsIn(node.name));
+    }
+    let token = token.trim();
+    if token.is_empty() || token == FOUND || token.contains(char::is_whitespace) {
+        return Err(AdmitError::NoToken);
+    }
+    let path = Admission::file(machine, &node.name);
+    durable::replace_private(&path, token.as_bytes())
+        .map_err(|source| AdmitError::Write { path, source })
+}
+
 fn is_in(machine: &Machine) -> bool {
     machine
         .path("/var/lib/hayrack/volumed/cluster/node.json")
@@ -126,12 +154,8 @@ fn is_in(machine: &Machine) -> bool {
 }
 
 fn enter(machine: &Machine, settings: &Settings, node: &Node) -> Result<Joined, AdmissionError> {
-    let file = Admission::file(machine, &node.name);
     match Admission::of(machine, &node.name) {
-        None => Err(AdmissionError::None {
-            node: node.name.clone(),
-            file,
-        }),
+        None => Err(AdmissionError::None(node.name.clone())),
         Some(Admission::Join(token)) => {
             volumed(node, &["join", "--token", &token])?;
             Ok(Joined::Now)
@@ -142,7 +166,6 @@ fn enter(machine: &Machine, settings: &Settings, node: &Node) -> Result<Joined, 
                 return Err(AdmissionError::Founded {
                     node: node.name.clone(),
                     other,
-                    file,
                 });
             }
             volumed(node, &["init"])?;
@@ -183,8 +206,8 @@ fn volumed(node: &Node, command: &[&str]) -> Result<(), AdmissionError> {
 mod tests {
     use super::*;
 
-    const SETTINGS: &str = "rack = \"attic\"\ndomain = \"example.org\"\nnetwork = \"10.77.0.0/24\"\n\
-        router = \"10.77.0.1\"\n\
+    const SETTINGS: &str = "rack = \"attic\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
+        [s3d]\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:443\"\napi_listen = \"0.0.0.0:9001\"\n\
         [[node]]\nname = \"node-1\"\nmac = \"02:00:00:00:00:01\"\naddress = \"10.77.0.11\"\n";
 
     fn machine(folder: &std::path::Path) -> Machine {
@@ -217,8 +240,30 @@ mod tests {
     fn a_node_without_admission_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let error = join(&machine(folder.path())).unwrap_err().to_string();
-        assert!(error.contains("volumed cluster token"), "{error}");
-        assert!(error.contains("admissions/node-1"), "{error}");
+        assert!(
+            error.contains("node-1") && error.contains("rack admit"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_token_that_comes_later_is_an_admission_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = machine(folder.path());
+        let file = Admission::file(&machine, "node-1");
+        for text in ["", "found\n", "two words"] {
+            assert!(matches!(admit(&machine, text), Err(AdmitError::NoToken)));
+        }
+        assert!(!file.exists());
+        durable::replace(&file, b"found\n").unwrap();
+        admit(&machine, "ae6u\n").unwrap();
+        let admission = Admission::of(&machine, "node-1");
+        assert_eq!(admission, Some(Admission::Join("ae6u".to_owned())));
+        let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&file).unwrap());
+        assert_eq!(mode & 0o777, 0o600);
+        let node = machine.path("/var/lib/hayrack/volumed/cluster/node.json");
+        durable::replace(&node, b"{}").unwrap();
+        assert!(matches!(admit(&machine, "ae6u"), Err(AdmitError::IsIn(_))));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! is, takes its disks, joins the cluster; later it takes updates, and leaves those that do not come up.
 
 mod admission;
+mod certificate;
 mod disks;
 mod durable;
 mod firmware;
@@ -10,20 +11,18 @@ mod ports;
 mod prepare;
 mod program;
 mod render;
+mod s3d;
 mod settings;
 mod slot;
 pub mod update;
 
-pub use admission::{Admission, AdmissionError, FOUND, Joined, join};
+pub use admission::{Admission, AdmissionError, AdmitError, FOUND, Joined, admit, join};
+pub use certificate::CertificateError;
 pub use disks::TakeError;
 pub use firmware::FirmwareError;
 pub use machine::Machine;
 pub use prepare::{PrepareError, prepare};
 pub use program::ProgramError;
+pub use s3d::S3d;
 pub use settings::{Mac, Network, Node, Settings, SettingsError};
 pub use slot::Slot;
-
-/// s3d's certificate, put there by an operator or by ACME.
-pub const TLS_CERTIFICATE: &str = "/etc/hayrack/tls/fullchain.pem";
-/// Its private key.
-pub const TLS_KEY: &str = "/etc/hayrack/tls/key.pem";

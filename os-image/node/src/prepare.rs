@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
+use crate::certificate::{CertificateError, make_first};
 use crate::disks::{Mounted, TakeError, take};
 use crate::durable;
 use crate::machine::Machine;
 use crate::program::{ProgramError, run};
 use crate::settings::{Node, Settings, SettingsError};
-use crate::{TLS_CERTIFICATE, TLS_KEY, ports, render};
+use crate::{ports, render};
 
 /// Whom the daemons run as.
 pub const USER: &str = "hayrack";
@@ -34,6 +35,12 @@ pub enum PrepareError {
     /// The firewall did not take its rules again.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// s3d's settings cannot be written as TOML.
+    #[error("the rack's settings of s3d cannot be written: {0}; build the image anew")]
+    S3d(#[from] toml::ser::Error),
+    /// s3d has no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// It has no disks.
     #[error(transparent)]
     Disks(#[from] TakeError),
@@ -70,13 +77,14 @@ pub fn prepare(machine: &Machine, report: impl Fn(&str)) -> Result<(), PrepareEr
         &machine.path("/etc/hayrack/volumed.toml"),
         &render::volumed(&disks),
     )?;
-    let tls = [TLS_CERTIFICATE, TLS_KEY]
-        .iter()
-        .all(|file| machine.path(file).exists());
     write(
         &machine.path("/etc/hayrack/s3d.toml"),
-        &render::s3d(&settings, &node, tls),
-    )
+        &render::s3d(&settings, &node)?,
+    )?;
+    if make_first(machine, &settings.s3d, USER)? {
+        report("s3d has a certificate of this node's own until the rack's comes");
+    }
+    Ok(())
 }
 
 /// Name, network, firewall, and who may log in.
@@ -89,7 +97,10 @@ fn reachable(machine: &Machine, settings: &Settings, node: &Node) -> Result<(), 
     })?;
     write(&machine.path("/etc/hosts"), &render::hosts(settings))?;
     write(&machine.run("resolv.conf"), &render::resolver(settings))?;
-    write(&machine.run("operators"), &render::operators(settings))?;
+    write(
+        &machine.run("authorized_keys"),
+        &render::authorized_keys(settings),
+    )?;
     write(
         &machine.run("firewall.d/rack.nft"),
         &render::firewall(settings),

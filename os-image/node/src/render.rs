@@ -30,15 +30,19 @@ pub fn hosts(settings: &Settings) -> String {
     text
 }
 
-/// What the firewall's rules name as the rack's network.
+/// What the firewall's rules name as the rack's network, and as the ports that it comes to.
 pub fn firewall(settings: &Settings) -> String {
-    format!("add element inet hayrack rack {{ {} }}\n", settings.network)
+    let [s3, api] = settings.s3d.ports();
+    format!(
+        "add element inet hayrack rack {{ {} }}\nadd element inet hayrack public {{ {s3}, {api} }}\n",
+        settings.network
+    )
 }
 
-/// `authorized_keys` of those who may log in.
-pub fn operators(settings: &Settings) -> String {
+/// `authorized_keys` of root.
+pub fn authorized_keys(settings: &Settings) -> String {
     settings
-        .operators
+        .authorized_keys
         .iter()
         .fold(String::new(), |mut text, key| {
             let _ = writeln!(text, "{key}");
@@ -61,22 +65,13 @@ pub fn volumed(disks: &[Mounted]) -> String {
     format!("{HEAD}disks = [\n{}]\n", disks.concat())
 }
 
-/// s3d's settings; `tls` says whether there is a certificate.
-pub fn s3d(settings: &Settings, node: &Node, tls: bool) -> String {
-    let files = if tls {
-        format!(
-            "tls_certificate = {:?}\ntls_key = {:?}\n",
-            super::TLS_CERTIFICATE,
-            super::TLS_KEY
-        )
-    } else {
-        String::new()
-    };
-    format!(
-        "{HEAD}domain = {:?}\ns3_listen = \"0.0.0.0:9000\"\napi_listen = \"0.0.0.0:9001\"\n\
-         forward_listen = \"{}:10813\"\nreplicas = \"auto\"\n{files}",
-        settings.domain, node.address
-    )
+/// s3d's settings: the rack's, and what is this node's own.
+pub fn s3d(settings: &Settings, node: &Node) -> Result<String, toml::ser::Error> {
+    let of_rack = toml::to_string(&settings.s3d)?;
+    let address = node.address;
+    Ok(format!(
+        "{HEAD}{of_rack}forward_listen = \"{address}:10813\"\nreplicas = \"auto\"\n"
+    ))
 }
 
 const HEAD: &str = "\
@@ -91,8 +86,10 @@ mod tests {
     use super::*;
 
     fn rack() -> Settings {
-        let text = "rack = \"attic\"\ndomain = \"example.org\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
-            operators = [\"ssh-ed25519 A a\", \"ssh-ed25519 B b\"]\n\
+        let text = "rack = \"attic\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
+            authorized_keys = [\"ssh-ed25519 A a\", \"ssh-ed25519 B b\"]\n\
+            [s3d]\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:8443\"\napi_listen = \"0.0.0.0:9001\"\n\
+            proxy_from = [\"10.77.0.1/32\"]\n\
             [[node]]\nname = \"node-1\"\nmac = \"02:00:00:00:00:01\"\naddress = \"10.77.0.11\"\n";
         toml::from_str(text).unwrap()
     }
@@ -105,8 +102,11 @@ mod tests {
         assert!(text.contains("Address=10.77.0.11/24\n"), "{text}");
         assert!(text.contains("Gateway=10.77.0.1\n"), "{text}");
         assert!(hosts(&rack).ends_with("10.77.0.11 node-1\n"));
-        assert_eq!(operators(&rack), "ssh-ed25519 A a\nssh-ed25519 B b\n");
-        assert!(firewall(&rack).contains("{ 10.77.0.0/24 }"));
+        assert_eq!(authorized_keys(&rack), "ssh-ed25519 A a\nssh-ed25519 B b\n");
+        assert_eq!(
+            firewall(&rack),
+            "add element inet hayrack rack { 10.77.0.0/24 }\nadd element inet hayrack public { 8443, 9001 }\n"
+        );
     }
 
     #[test]
@@ -119,10 +119,9 @@ mod tests {
         let paths: Vec<_> = table["disks"].as_array().unwrap().iter().collect();
         assert_eq!(paths[1]["path"].as_str(), Some("/srv/ssd3/pool"));
         let rack = rack();
-        let table: toml::Table = s3d(&rack, &rack.nodes[0], false).parse().unwrap();
-        assert_eq!(table["domain"].as_str(), Some("example.org"));
-        assert!(!table.contains_key("tls_key"));
-        let table: toml::Table = s3d(&rack, &rack.nodes[0], true).parse().unwrap();
-        assert_eq!(table["tls_key"].as_str(), Some(crate::TLS_KEY));
+        let table: toml::Table = s3d(&rack, &rack.nodes[0]).unwrap().parse().unwrap();
+        assert_eq!(table["s3_listen"].as_str(), Some("0.0.0.0:8443"));
+        assert_eq!(table["proxy_from"][0].as_str(), Some("10.77.0.1/32"));
+        assert_eq!(table["forward_listen"].as_str(), Some("10.77.0.11:10813"));
     }
 }

@@ -9,16 +9,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::s3d::S3d;
 use crate::update::PublicKey;
 
 /// A rack, as its nodes know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The rack's name.
     pub rack: String,
-    /// What its hosts end in.
-    pub domain: String,
     /// The network of the nodes.
     pub network: Network,
     /// The router's address in it: the way out, and name server.
@@ -26,9 +25,11 @@ pub struct Settings {
     /// Whose updates are taken; without it none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_key: Option<PublicKey>,
-    /// The SSH keys of those who may log in, as in `authorized_keys`.
+    /// Lines of `authorized_keys`: the operators' keys, and the one with which the router brings certificates.
     #[serde(default)]
-    pub operators: Vec<String>,
+    pub authorized_keys: Vec<String>,
+    /// s3d's settings.
+    pub s3d: S3d,
     /// The nodes.
     #[serde(rename = "node")]
     pub nodes: Vec<Node>,
@@ -195,10 +196,16 @@ mod tests {
 
     const TEXT: &str = r#"
 rack = "attic"
-domain = "example.org"
 network = "10.77.0.0/24"
 router = "10.77.0.1"
-operators = ["ssh-ed25519 AAAA ops"]
+authorized_keys = ["ssh-ed25519 AAAA ops"]
+
+[s3d]
+domain = "example.org"
+s3_listen = "0.0.0.0:443"
+api_listen = "0.0.0.0:9001"
+proxy_from = ["10.77.0.1/32"]
+tls_certificate = "/etc/hayrack/tls.pem"
 
 [[node]]
 name = "node-1"
@@ -246,6 +253,7 @@ wipe = ["sda"]
             ("10.77.0.0/24", "10.77.0.0/33"),
             ("dc:a6:32:01:02:03", "dc:a6:32:01:02"),
             ("router", "ruoter"),
+            ("0.0.0.0:9001", "0.0.0.0:nine"),
         ] {
             let error = load(&TEXT.replacen(right, wrong, 1))
                 .unwrap_err()

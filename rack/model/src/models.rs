@@ -1,6 +1,8 @@
 //! The machines that Hayrack knows, from `models.toml`: measures, power, what their images need.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -57,6 +59,33 @@ pub enum Arch {
     Arm64,
     /// 64-bit x86.
     Amd64,
+}
+
+impl Arch {
+    /// Debian's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::Amd64 => "amd64",
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Arch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Arm64, Self::Amd64]
+            .into_iter()
+            .find(|arch| arch.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no kind of machine; write arm64 or amd64"))
+    }
 }
 
 /// How a machine starts.

@@ -1,6 +1,7 @@
 //! `rack secrets`: what the rack needs and nobody else may know, one file of age for each, for its operators.
 
 mod identities;
+mod reader;
 mod recipients;
 mod vault;
 
@@ -13,6 +14,7 @@ use rack_model::names::Label;
 use crate::call::{Call, OpenError};
 use crate::{print, terminal};
 pub use identities::{Identities, IdentityError};
+pub use reader::{ReadError, Reader};
 pub use vault::{SealError, UnsealError, Vault};
 
 const AFTER: &str = "\

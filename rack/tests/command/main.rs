@@ -1,7 +1,9 @@
 //! `rack` as it is called, with nodes that are folders and scripts.
 
+mod admit;
 mod check;
 mod describe;
+mod image;
 mod replace;
 mod router;
 mod secrets;

@@ -1,0 +1,65 @@
+//! Reads those secrets that are kept, out of some that a command may need.
+
+use std::cell::OnceCell;
+
+use rack_model::names::Label;
+
+use super::{Identities, IdentityArgs, IdentityError, UnsealError, Vault};
+
+/// Why a secret that is kept is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Nobody is there who could read it.
+    #[error("{name} is kept as a secret: {source}")]
+    Identity {
+        /// Its name.
+        name: Label,
+        /// What is wrong.
+        source: IdentityError,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+}
+
+/// Reads secrets. Who reads is asked only if one is kept: a rack without secrets needs no identity.
+pub struct Reader<'a> {
+    vault: Vault,
+    kept: Vec<Label>,
+    identity: &'a IdentityArgs,
+    identities: OnceCell<Identities>,
+}
+
+impl<'a> Reader<'a> {
+    /// Of these secrets, with this identity.
+    pub fn new(vault: Vault, identity: &'a IdentityArgs) -> Result<Self, UnsealError> {
+        let kept = vault.names()?;
+        Ok(Self {
+            vault,
+            kept,
+            identity,
+            identities: OnceCell::new(),
+        })
+    }
+
+    /// A secret as text, if it is kept.
+    pub fn get(&self, name: &Label) -> Result<Option<String>, ReadError> {
+        if !self.kept.contains(name) {
+            return Ok(None);
+        }
+        let bytes = self.vault.get(name, self.identities(name)?)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn identities(&self, name: &Label) -> Result<&Identities, ReadError> {
+        if let Some(identities) = self.identities.get() {
+            return Ok(identities);
+        }
+        let read = self.identity.read();
+        let read = read.map_err(|source| ReadError::Identity {
+            name: name.clone(),
+            source,
+        })?;
+        Ok(self.identities.get_or_init(|| read))
+    }
+}
