@@ -85,11 +85,15 @@ fn only_arch(rack: &Rack) -> Result<String, ImageError> {
     if archs.any(|other| other != first) {
         return Err(ImageError::Arch);
     }
-    let name = match first {
+    Ok(arch_name(first).to_owned())
+}
+
+/// What Debian calls such machines.
+pub fn arch_name(arch: Arch) -> &'static str {
+    match arch {
         Arch::Arm64 => "arm64",
         Arch::Amd64 => "amd64",
-    };
-    Ok(name.to_owned())
+    }
 }
 
 #[cfg(test)]
