@@ -76,6 +76,7 @@ pub fn settings(rack: &Rack, wanted: &Wanted) -> Result<Settings, SettingsError>
             prefix: rack.network.nodes.prefix_len(),
         },
         router: rack.network.router,
+        forge: rack.forge.as_ref().map(|forge| forge.node.to_string()),
         update_key: wanted.update_key,
         operators: rack
             .operators
@@ -136,6 +137,17 @@ mod tests {
         );
         assert_eq!(own.mac.to_string(), of_rack.mac.unwrap().to_string());
         assert_eq!(settings.network.to_string(), rack.network.nodes.to_string());
+    }
+
+    #[test]
+    fn a_forge_is_on_its_node() {
+        let forge = format!("{RACK}\n[forge]\nnode = \"node-2\"\n");
+        let of = |text: &str| settings(&rack(text), &Wanted::default()).unwrap();
+        assert_eq!(of(&forge).forge.as_deref(), Some("node-2"));
+        // `build/image` looks for this line.
+        let text = toml::to_string(&of(&forge)).unwrap();
+        assert!(text.lines().any(|line| line == "forge = \"node-2\""), "{text}");
+        assert!(!toml::to_string(&of(RACK)).unwrap().contains("forge"));
     }
 
     #[test]
