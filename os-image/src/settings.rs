@@ -146,7 +146,10 @@ mod tests {
         assert_eq!(of(&forge).forge.as_deref(), Some("node-2"));
         // `build/image` looks for this line.
         let text = toml::to_string(&of(&forge)).unwrap();
-        assert!(text.lines().any(|line| line == "forge = \"node-2\""), "{text}");
+        assert!(
+            text.lines().any(|line| line == "forge = \"node-2\""),
+            "{text}"
+        );
         assert!(!toml::to_string(&of(RACK)).unwrap().contains("forge"));
     }
 
