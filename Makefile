@@ -12,6 +12,9 @@
 # make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
 # make image   the image that nodes start from, in target/image; NODE=name for one node alone,
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
+# make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
+#              programs that are built already
+# make deploy ARCH=arm64   update the rack to the image that was built, node by node
 #
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
@@ -20,6 +23,9 @@
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
 # make test-mount  every kind of mount, made as fine as for printing, every pair of neighbours, and what admesh and
 #                  trimesh say of each part
+# make pipeline  check .gitlab-ci.yml with GitLab's schema, and list its jobs; needs npm
+# make image-test-arm64   boot the image of a Raspberry Pi in a virtual machine
+# make forge-test   the forge with its data on a volume; needs root
 # make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
@@ -32,7 +38,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs
+.PHONY: run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -57,8 +63,8 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages bind9-dnsutils curl dehydrated dnsmasq-base e2fsprogs etcd-server fonts-dejavu-core g++ git haproxy \
-	    iproute2 libnbd-bin nbdkit nftables openscad openssh-client openssh-server openssl pebble python3-boto3 python3-libnbd \
+	@.ci/install-packages bind9-dnsutils curl dehydrated dnsmasq-base dosfstools e2fsprogs etcd-server fdisk fonts-dejavu-core g++ git haproxy \
+	    iproute2 libnbd-bin mtools nbdkit nftables openscad openssh-client openssh-server openssl pebble python3-boto3 python3-libnbd \
 	    qemu-utils udhcpc wireguard-go wireguard-tools
 
 IMAGE := $(TARGET)/image
@@ -69,14 +75,49 @@ image-packages: build-packages
 image-programs: image-packages
 	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image -p rack
 
-deb: image-programs
-	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-	    os-image/packages/make $(TARGET)/release $(IMAGE)/debs
+# The same for Raspberry Pis. What has to be run of them while packages and images are built, an emulator runs.
+arm64-programs: image-packages
+	@.ci/install-packages arch-test gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+	command -v rustup >/dev/null && rustup target add aarch64-unknown-linux-gnu
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc cargo build --release --locked \
+	    --target aarch64-unknown-linux-gnu -p volumed -p s3d -p fused -p hayrack-node
+	cargo build --release --locked -p os-image -p rack
 
-image: image-programs
-	$(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(or $(PROGRAMS),$(TARGET)/release) \
+amd64_PROGRAMS := $(TARGET)/release
+arm64_PROGRAMS := $(TARGET)/aarch64-unknown-linux-gnu/release
+NODE_PROGRAMS := $(or $(PROGRAMS),$($(or $(ARCH),amd64)_PROGRAMS))
+programs-of-nodes := $(if $(PROGRAMS),image-packages,$(if $(filter arm64,$(ARCH)),arm64-programs,image-programs))
+
+deb: $(programs-of-nodes)
+	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	    os-image/packages/make $(NODE_PROGRAMS) $(IMAGE)/debs $(or $(ARCH),amd64)
+
+image: $(programs-of-nodes)
+	IMAGE_TOOL=$(or $(IMAGE_TOOL),$(TARGET)/release/node-image) \
+	    $(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(NODE_PROGRAMS) \
 	    --out $(IMAGE) $(if $(ARCH),--arch $(ARCH)) $(if $(NODE),--node $(NODE)) $(if $(FOUND),--found $(FOUND)) \
 	    $(addprefix --wipe ,$(WIPE))
+
+deploy: build-packages
+	cargo build --release --locked -p rack
+	$(TARGET)/release/rack update --file $(or $(RACK),rack/rack.toml) \
+	    "$$(ls -t $(IMAGE)/hayrack_*_$(or $(ARCH),amd64).update.toml | head -n 1)"
+
+# gitlab-ci-local carries the schema, and needs a newer Node.js than Debian has.
+pipeline:
+	npm install --silent --no-save --prefix $(TARGET)/pipeline gitlab-ci-local@4.75.1 node@22
+	PATH=$(abspath $(TARGET))/pipeline/node_modules/node/bin:$$PATH \
+	    $(TARGET)/pipeline/node_modules/.bin/gitlab-ci-local --state-dir $(TARGET)/pipeline/state --list-all
+
+image-test-arm64:
+	@.ci/install-packages mtools qemu-system-arm
+	$(MAKE) image ARCH=arm64 FOUND=node-1
+	os-image/tests/boot-arm64 "$$(ls -t $(IMAGE)/hayrack_*_arm64.img | head -n 1)" $(IMAGE)/boot-arm64
+
+forge-test: build-packages
+	@.ci/install-packages cgit e2fsprogs git gitolite3 iproute2 libnbd-bin lighttpd openssh-server
+	cargo build --locked -p volumed
+	os-image/tests/forge $(TARGET)/debug
 
 image-test: image-programs
 	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils

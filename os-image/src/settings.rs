@@ -120,6 +120,7 @@ pub fn settings(rack: &Rack, wanted: &Wanted) -> Result<Settings, SettingsError>
             prefix: rack.network.nodes.prefix_len(),
         },
         router: rack.network.router,
+        forge: rack.forge.as_ref().map(|forge| forge.node.to_string()),
         update_key: wanted.update_key,
         authorized_keys: operators.chain(wanted.certificate_line.clone()).collect(),
         s3d: toml::from_str(&openwrt::s3d_settings(rack)).map_err(Box::new)?,
@@ -211,6 +212,20 @@ mod tests {
             assert_eq!(s3d.hosts()[0], rack.s3_host());
             assert_eq!(s3d.hosts()[2], rack.api_host());
         }
+    }
+
+    #[test]
+    fn a_forge_is_on_its_node() {
+        let forge = format!("{RACK}\n[forge]\nnode = \"node-2\"\n");
+        let of = |text: &str| settings(&rack(text), &wanted()).unwrap();
+        assert_eq!(of(&forge).forge.as_deref(), Some("node-2"));
+        // `build/image` looks for this line.
+        let text = toml::to_string(&of(&forge)).unwrap();
+        assert!(
+            text.lines().any(|line| line == "forge = \"node-2\""),
+            "{text}"
+        );
+        assert!(!toml::to_string(&of(RACK)).unwrap().contains("forge"));
     }
 
     #[test]

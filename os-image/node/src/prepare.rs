@@ -105,6 +105,10 @@ fn reachable(machine: &Machine, settings: &Settings, node: &Node) -> Result<(), 
         &machine.run("firewall.d/rack.nft"),
         &render::firewall(settings),
     )?;
+    if settings.forge.as_ref() == Some(&node.name) {
+        // The forge's units wait for this file.
+        write(&machine.run("forge"), "")?;
+    }
     let network = machine.path("/run/systemd/network/10-rack.network");
     write(&network, &render::network(settings, node))?;
     // At first neither runs yet, and takes what it finds when it starts.

@@ -22,6 +22,9 @@ pub struct Settings {
     pub network: Network,
     /// The router's address in it: the way out, and name server.
     pub router: Ipv4Addr,
+    /// The node that the rack's forge is a guest of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forge: Option<String>,
     /// Whose updates are taken; without it none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_key: Option<PublicKey>,

@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod arrows;
+pub mod pipeline;
 pub mod sizes;
 pub mod strays;
 pub mod text;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hayrack_tidy::sizes::Exception;
-use hayrack_tidy::{Tree, architecture, arrows, sizes, strays, text};
+use hayrack_tidy::{Tree, architecture, arrows, pipeline, sizes, strays, text};
 
 /// What may be longer than the rule says, each with its reason.
 const LONG: [Exception; 0] = [];
@@ -42,4 +42,9 @@ fn nothing_is_where_it_does_not_belong() {
 #[test]
 fn each_architecture_names_its_rules() {
     assert_none(&architecture::offences(&tree()));
+}
+
+#[test]
+fn the_pipeline_runs_what_there_is() {
+    assert_none(&pipeline::offences(&tree()));
 }
