@@ -109,10 +109,12 @@ pipeline:
 	PATH=$(abspath $(TARGET))/pipeline/node_modules/node/bin:$$PATH \
 	    $(TARGET)/pipeline/node_modules/.bin/gitlab-ci-local --state-dir $(TARGET)/pipeline/state --list-all
 
+ARM64_IMAGE = $(abspath $(shell ls -t $(IMAGE)/hayrack_*_arm64.img | head -n 1))
 image-test-arm64:
 	@.ci/install-packages mtools qemu-system-arm
 	$(MAKE) image ARCH=arm64 FOUND=node-1
-	os-image/tests/boot-arm64 "$$(ls -t $(IMAGE)/hayrack_*_arm64.img | head -n 1)" $(IMAGE)/boot-arm64
+	HAYRACK_PI_IMAGE=$(ARM64_IMAGE) cargo test --locked -p os-image --test pi -- --ignored
+	os-image/tests/boot-arm64 $(ARM64_IMAGE) $(IMAGE)/boot-arm64
 
 forge-test: build-packages
 	@.ci/install-packages cgit e2fsprogs git gitolite3 iproute2 libnbd-bin lighttpd openssh-server

@@ -115,7 +115,7 @@ fn what_a_pi_would_not_start_from_is_found() {
 
 /// `HAYRACK_PI_IMAGE` is an image that `make image ARCH=arm64` built.
 #[test]
-#[ignore = "needs a whole image"]
+#[ignore = "`make image-test-arm64` runs it: it needs a whole image"]
 fn a_pi_starts_from_a_whole_image() {
     let image = std::env::var_os("HAYRACK_PI_IMAGE").expect("HAYRACK_PI_IMAGE names an image");
     assert_eq!(rules::faults(&Disk::open(Path::new(&image))), [""; 0]);

@@ -42,6 +42,10 @@ const NOT_TESTS: [(&str, &str); 16] = [
         "`make router` runs it: netjsonconfig has to be installed",
     ),
     (
+        "os-image/tests/pi/main.rs",
+        "`make image-test-arm64` runs it: it needs a whole image",
+    ),
+    (
         "volumed/meta/src/conformance/mod.rs",
         "its writer is the process that the test kills",
     ),

@@ -27,7 +27,7 @@ type Note = (Arc<PoolDisk>, HeldRecord);
 
 impl Machine {
     /// Notes it.
-    pub async fn note(&self) {
+    pub async fn note_held(&self) {
         let notes = self.notes();
         let noted = tokio::task::spawn_blocking(move || notes.iter().for_each(write));
         // Nothing relies on it.
