@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 34] = [
+const ALLOWED: [(&str, &[&str]); 35] = [
     ("fused", &["fused-fs", "fused-s3"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -75,6 +75,7 @@ const ALLOWED: [(&str, &[&str]); 34] = [
             "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
+            "s3d-console",
             "s3d-front",
             "s3d-names",
             "s3d-rack",
@@ -98,6 +99,7 @@ const ALLOWED: [(&str, &[&str]); 34] = [
             "s3d-buckets",
             "s3d-names",
             "s3d-records",
+            "volumed-client",
         ],
     ),
     ("s3d-audit", &["s3d-accounts"]),
@@ -126,6 +128,7 @@ const ALLOWED: [(&str, &[&str]); 34] = [
             "s3d-records",
         ],
     ),
+    ("s3d-console", &[]),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
     (

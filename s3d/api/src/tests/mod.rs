@@ -17,9 +17,11 @@ use volumed_meta::SqliteStore;
 use super::*;
 
 mod calls;
+mod document;
 mod members;
 mod prefixes;
 mod rules;
+mod sessions;
 
 struct Api {
     router: Router,
@@ -93,6 +95,8 @@ impl Api {
             buckets: buckets.clone(),
             endpoint,
             audit: AuditLog::open(&folder.path().join("audit")).unwrap(),
+            volumed: AdminClient::new(folder.path().join("nobody.sock")),
+            signing_keys: SigningKeys::default(),
         });
         Self {
             router,
@@ -104,15 +108,16 @@ impl Api {
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: impl Into<Body>) -> Answer {
-        let peer: SocketAddr = "127.0.0.1:5".parse().unwrap();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .extension(ConnectInfo(peer));
+        let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(body.into()).unwrap();
+        self.answer(request.body(body.into()).unwrap()).await
+    }
+
+    async fn answer(&self, mut request: Request<Body>) -> Answer {
+        let peer: SocketAddr = "127.0.0.1:5".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
         let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -121,6 +126,23 @@ impl Api {
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// Sends what a browser does: cookies and an origin instead of a token.
+    async fn browse(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let mut request = request.header("host", "rack.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.answer(request.body(body.to_string().into()).unwrap())
+            .await
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
