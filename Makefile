@@ -5,6 +5,7 @@
 # make bench   measure it; PEER=/path/to/minio measures MinIO beside it and writes RESULTS.md
 # make bench-mounts PEERS=DIR   measure the mount beside s3fs, rclone, geesefs, juicefs and mount-s3, as far as
 #              they are in DIR or in PATH, and write RESULTS.md; needs root
+# make console   build the web console, which a later build of s3d embeds; needs Node.js 18 or newer
 # make check   the fast part of the tests: format, lints, unit and property tests
 # make bench-rack   measure three nodes on this machine; PEER as for `make bench`; needs root
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
@@ -18,6 +19,8 @@
 #
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
+# make test-console   the web console: types, lint, unit tests, and each flow in Chromium against both daemons
+# make screenshots   take the pictures of s3d/console/README.md anew
 # make crash     kill -9 under load, ROUNDS times (50)
 # make rack-soak what the tests do to three nodes, ROUNDS times (10); needs root
 # make power-cut cut the power of a machine under load, ROUNDS times (5), and kill volumed under its block devices
@@ -38,18 +41,43 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64
+.PHONY: console console-tests test-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64
 
 # The program takes the place of the shell, so that signals reach it.
-run: build-packages
+run: build-packages console
 	cargo build --release --locked -p volumed -p s3d -p fused
 	@exec $(TARGET)/release/s3d quickstart
 
 # As `run`: the program takes the place of the shell.
-rack: build-packages
+rack: build-packages console
 	@.ci/install-packages etcd-server iproute2 nftables
 	cargo build --release --locked -p volumed -p s3d -p hayrack-rack
 	@exec $(TARGET)/release/hayrack-rack run $(if $(FRESH),--fresh)
+
+CONSOLE := s3d/console
+CONSOLE_SOURCES := $(shell find $(CONSOLE)/src $(CONSOLE)/public $(CONSOLE)/build -type f) \
+    $(addprefix $(CONSOLE)/,index.html openapi.json package.json tsconfig.json vite.config.ts)
+console: $(CONSOLE)/dist/app/index.html
+$(CONSOLE)/dist/app/index.html: $(CONSOLE)/node_modules/.package-lock.json $(CONSOLE_SOURCES)
+	cd $(CONSOLE) && npm run --silent build
+# A Node.js from elsewhere brings its own npm, which Debian's would replace.
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json
+	@command -v npm >/dev/null || .ci/install-packages npm
+	cd $(CONSOLE) && npm ci --no-audit --no-fund
+	@touch $@
+
+# Against the daemons that were built last.
+console-tests: console
+	cd $(CONSOLE) && npm run --silent check && npm run --silent unit && HAYRACK_BIN_DIR=$(abspath $(TARGET))/debug npm run --silent browser
+
+test-console: test-packages console
+	tests/e2e/install-clients
+	cargo build --locked -p volumed -p s3d
+	$(MAKE) --no-print-directory console-tests
+
+screenshots: test-packages console
+	cargo build --locked -p volumed -p s3d
+	cd $(CONSOLE) && HAYRACK_BIN_DIR=$(abspath $(TARGET))/debug npm run --silent screenshots
 
 # Where quickstart keeps its data, and the keys to it.
 DATA := $(or $(HAYRACK_DATA),data)
@@ -63,7 +91,7 @@ build-packages:
 	@.ci/install-packages gcc libc6-dev libprotobuf-dev protobuf-compiler
 
 test-packages: build-packages
-	@.ci/install-packages bind9-dnsutils curl dehydrated dnsmasq-base dosfstools e2fsprogs etcd-server fdisk fonts-dejavu-core g++ git haproxy \
+	@.ci/install-packages bind9-dnsutils chromium-headless-shell curl dehydrated dnsmasq-base dosfstools e2fsprogs etcd-server fdisk fonts-dejavu-core g++ git haproxy \
 	    iproute2 libnbd-bin mtools nbdkit nftables openscad openssh-client openssh-server openssl pebble python3-boto3 python3-libnbd \
 	    qemu-utils udhcpc wireguard-go wireguard-tools
 
@@ -72,11 +100,11 @@ image-packages: build-packages
 	@.ci/install-packages binutils dosfstools e2fsprogs fdisk mmdebstrap mtools squashfs-tools
 
 # The programs of a release, and what builds images.
-image-programs: image-packages
+image-programs: image-packages console
 	cargo build --release --locked -p volumed -p s3d -p fused -p hayrack-node -p os-image -p rack
 
 # The same for Raspberry Pis. What has to be run of them while packages and images are built, an emulator runs.
-arm64-programs: image-packages
+arm64-programs: image-packages console
 	@.ci/install-packages arch-test gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 	command -v rustup >/dev/null && rustup target add aarch64-unknown-linux-gnu
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc cargo build --release --locked \
@@ -109,7 +137,7 @@ pipeline:
 	PATH=$(abspath $(TARGET))/pipeline/node_modules/node/bin:$$PATH \
 	    $(TARGET)/pipeline/node_modules/.bin/gitlab-ci-local --state-dir $(TARGET)/pipeline/state --list-all
 
-ARM64_IMAGE = $(abspath $(shell ls -t $(IMAGE)/hayrack_*_arm64.img | head -n 1))
+ARM64_IMAGE = "$$(ls -t $(abspath $(IMAGE))/hayrack_*_arm64.img | head -n 1)"
 image-test-arm64:
 	@.ci/install-packages mtools qemu-system-arm
 	$(MAKE) image ARCH=arm64 FOUND=node-1
@@ -134,11 +162,12 @@ check: lint
 	cargo test --workspace --locked --no-fail-fast --exclude hayrack-e2e -- --skip whole_rack
 
 # All tests of the workspace in one build, the daemons too: another choice of packages would be another choice of features.
-test: lint
+test: console lint
 	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
 	cargo deny --locked check bans licenses sources
 	tests/e2e/install-clients
 	cargo test --workspace --locked --no-fail-fast -- --test-threads=2
+	$(MAKE) --no-print-directory console-tests
 	tests/fuzz/run 15
 
 bench: build-packages

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::{Accounts, SealError, SecretFileError, random};
-use s3d_api::{ApiState, Endpoint};
+use s3d_api::{ApiState, Endpoint, SigningKeys};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
@@ -332,7 +332,7 @@ fn apply(
     applied
 }
 
-/// What the two listeners serve: S3, and the REST API.
+/// What the two listeners serve: S3, and the REST API with the console.
 fn routers(
     settings: &Settings,
     port: u16,
@@ -346,14 +346,17 @@ fn routers(
         domain,
         port: settings.public_https_port.unwrap_or(port),
     };
+    let console = s3d_console::router(&endpoint.origin());
     let state = ApiState {
         accounts: accounts.clone(),
         buckets: buckets.clone(),
         endpoint,
         audit,
         routers: settings.proxy_from.networks().to_vec(),
+        volumed: AdminClient::new(&settings.volumed),
+        signing_keys: SigningKeys::default(),
     };
-    let api = s3d_api::router(state);
+    let api = s3d_api::router(state).merge(console);
     let start = random::id() as u64;
     let front = Front::new(
         accounts,

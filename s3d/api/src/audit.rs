@@ -28,6 +28,9 @@ use super::fields::{Fields, Input, Query};
 /// Events of one page, unless fewer are asked for.
 const PAGE: u64 = 100;
 
+/// Calls that change nothing, unless they turn out to be about something.
+const USUALLY_CHANGE_NOTHING: [&str; 1] = ["presign"];
+
 /// What a call turns out to be about, noted on its way.
 #[derive(Debug, Clone, Default)]
 pub struct Trail(Arc<Mutex<Noted>>);
@@ -124,6 +127,10 @@ pub async fn record(
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let noted = trail.0.lock().clone();
+    let changes_nothing = USUALLY_CHANGE_NOTHING.contains(&action.as_str());
+    if changes_nothing && noted.resource.is_none() && response.status().is_success() {
+        return response;
+    }
     let event = Event {
         time: clock::now().0,
         request: request_id(&response),

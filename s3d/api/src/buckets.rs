@@ -118,6 +118,25 @@ pub struct BucketsView {
     buckets: Vec<BucketView>,
 }
 
+impl BucketsView {
+    /// The buckets of the caller's namespaces, or of the one of them that `only` names.
+    pub async fn read(
+        state: &ApiState,
+        caller: &Caller,
+        only: Option<&NamespaceName>,
+    ) -> Result<Self, ApiError> {
+        let mut buckets = Vec::new();
+        for namespace in caller.namespaces_of(state, only).await? {
+            let records = state.buckets.list(&namespace).await?;
+            let views = records
+                .iter()
+                .map(|record| BucketView::new(record, &state.endpoint));
+            buckets.extend(views);
+        }
+        Ok(Self { buckets })
+    }
+}
+
 /// The buckets of your namespaces
 #[utoipa::path(
     get, path = "/api/v1/buckets", operation_id = "listBuckets",
@@ -129,18 +148,8 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<OfNamespace>,
 ) -> Result<Json<BucketsView>, ApiError> {
-    let mut buckets = Vec::new();
-    for namespace in caller
-        .namespaces_of(&state, query.namespace.as_ref())
-        .await?
-    {
-        let records = state.buckets.list(&namespace).await?;
-        let views = records
-            .iter()
-            .map(|record| BucketView::new(record, &state.endpoint));
-        buckets.extend(views);
-    }
-    Ok(Json(BucketsView { buckets }))
+    let view = BucketsView::read(&state, &caller, query.namespace.as_ref()).await?;
+    Ok(Json(view))
 }
 
 /// What a bucket holds.

@@ -13,6 +13,7 @@ use s3d_names::NamespaceName;
 use super::ApiState;
 use super::audit::Trail;
 use super::error::ApiError;
+use super::session;
 
 /// The user who is signed in.
 #[derive(Debug)]
@@ -27,20 +28,26 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let header = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let (scheme, token) = header
-            .and_then(|value| value.split_once(' '))
-            .ok_or_else(ApiError::token_missing)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(ApiError::token_missing());
-        }
-        let user = state.accounts.authenticate(token.trim()).await?;
+        let token = match bearer(parts)? {
+            Some(token) => token,
+            None => session::token(parts)?.ok_or_else(ApiError::token_missing)?,
+        };
+        let user = state.accounts.authenticate(token).await?;
         let trail = Trail::of(parts);
         trail.user(&user.id);
         Ok(Self { user, trail })
+    }
+}
+
+/// The token in the Authorization header, if there is one.
+fn bearer(parts: &Parts) -> Result<Option<&str>, ApiError> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let value = value.to_str().ok().and_then(|value| value.split_once(' '));
+    match value {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(ApiError::token_missing()),
     }
 }
 

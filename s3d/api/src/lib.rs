@@ -1,6 +1,7 @@
 //! The REST API: users, namespaces, buckets and keys, JSON over HTTP.
 
 mod audit;
+mod bucket_events;
 mod buckets;
 mod caller;
 mod certificate_names;
@@ -14,6 +15,9 @@ mod members;
 mod namespaces;
 mod path;
 mod prefixes;
+mod presigned;
+mod rack;
+mod session;
 mod users;
 
 #[cfg(test)]
@@ -27,7 +31,7 @@ use axum::middleware;
 use axum::routing::get;
 use ipnet::IpNet;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,6 +40,9 @@ use error::{ApiError, Refusal};
 use s3d_accounts::Accounts;
 use s3d_audit::AuditLog;
 use s3d_buckets::Buckets;
+use volumed_client::admin::AdminClient;
+
+pub use presigned::SigningKeys;
 
 /// What the API serves.
 #[derive(Debug, Clone)]
@@ -50,6 +57,10 @@ pub struct ApiState {
     pub audit: AuditLog,
     /// The routers in front of the nodes, which have certificates made.
     pub routers: Vec<IpNet>,
+    /// The volume daemon of this node.
+    pub volumed: AdminClient,
+    /// What signs S3 requests for those who are signed in.
+    pub signing_keys: SigningKeys,
 }
 
 /// Where buckets are reached.
@@ -64,18 +75,26 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The one URL under which every bucket is reached, in path style: `http://s3.example.org:9000`.
+    pub fn origin(&self) -> String {
+        self.under("s3")
+    }
+
     /// The URL to give to an S3 client, to be used with path-style requests.
     fn of(&self, bucket: &str, namespace: &str) -> String {
+        if bucket.contains('.') {
+            // Dots would be more labels of the host name: such a bucket is a path only.
+            return self.origin();
+        }
+        self.under(&format!("{bucket}.{namespace}.s3"))
+    }
+
+    fn under(&self, labels: &str) -> String {
         let port = match (self.scheme, self.port) {
             ("http", 80) | ("https", 443) => String::new(),
             (_, port) => format!(":{port}"),
         };
-        let (scheme, domain) = (self.scheme, &self.domain);
-        if bucket.contains('.') {
-            // Dots would be more labels of the host name: such a bucket is a path only.
-            return format!("{scheme}://s3.{domain}{port}");
-        }
-        format!("{scheme}://{bucket}.{namespace}.s3.{domain}{port}")
+        format!("{}://{labels}.{}{port}", self.scheme, self.domain)
     }
 }
 
@@ -89,7 +108,7 @@ impl Endpoint {
                        /buckets is the same as /api/v1/buckets."
     ),
     components(schemas(Refusal)),
-    security(("bearer" = [])),
+    security(("bearer" = []), ("session" = [])),
 )]
 struct Document;
 
@@ -99,9 +118,12 @@ fn documented() -> OpenApiRouter<ApiState> {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("bearer", bearer);
+    let session = ApiKey::Cookie(ApiKeyValue::new(session::COOKIE));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     OpenApiRouter::with_openapi(document)
         .routes(routes!(users::sign_up))
         .routes(routes!(users::login))
+        .routes(routes!(session::open, session::close))
         .routes(routes!(users::show))
         .routes(routes!(users::change_password))
         .routes(routes!(users::list, users::add))
@@ -121,12 +143,15 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(buckets::list, buckets::create))
         .routes(routes!(buckets::show, buckets::change, buckets::delete))
         .routes(routes!(buckets::availability))
+        .routes(routes!(bucket_events::follow))
+        .routes(routes!(presigned::presign))
         .routes(routes!(changes::follow))
         .routes(routes!(prefixes::rename))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::delete))
         .routes(routes!(keys::rotate))
         .routes(routes!(audit::list))
+        .routes(routes!(rack::show))
         .routes(routes!(health::healthz))
 }
 

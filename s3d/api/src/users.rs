@@ -97,8 +97,8 @@ pub async fn sign_up(
 /// What somebody signs in with.
 #[derive(Debug, ToSchema)]
 pub struct Login {
-    email: String,
-    password: String,
+    pub email: String,
+    pub password: String,
 }
 
 impl Input for Login {

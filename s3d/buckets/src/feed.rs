@@ -59,6 +59,15 @@ impl Buckets {
         self.feeds_end.0.send_replace(true);
     }
 
+    /// Until [`Buckets::end_feeds`] is called.
+    pub fn until_feeds_end(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut end = self.feeds_end.0.subscribe();
+        async move {
+            // That the sender is gone means the same.
+            let _ = end.wait_for(|ended| *ended).await;
+        }
+    }
+
     pub(super) fn allow_feeds(&self) {
         self.feeds_end.0.send_replace(false);
     }

@@ -71,8 +71,16 @@ impl CrossOrigin {
         })
     }
 
+    /// The headers that allow it, by a bucket's rules. What they do not allow a presigned URL may do all the
+    /// same: who has one could do it without a browser, and it speaks for nobody who happens to look at the page.
+    pub fn allowed(&self, rules: &[CorsRule], presigned: bool) -> Option<HeaderMap> {
+        let any = || self.allowed_by_rule(&any_page());
+        self.allowed_by(rules)
+            .or_else(|| presigned.then(any).flatten())
+    }
+
     /// The headers that allow it, by the first rule that does.
-    pub fn allowed_by(&self, rules: &[CorsRule]) -> Option<HeaderMap> {
+    fn allowed_by(&self, rules: &[CorsRule]) -> Option<HeaderMap> {
         rules.iter().find_map(|rule| self.allowed_by_rule(rule))
     }
 
@@ -117,6 +125,19 @@ impl CrossOrigin {
         }
         headers.insert(VARY, VARIES);
         Some(headers)
+    }
+}
+
+/// Lets every page do everything, and see what a transfer needs.
+fn any_page() -> CorsRule {
+    let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    CorsRule {
+        allowed_origins: all(&["*"]),
+        allowed_methods: all(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
+        allowed_headers: all(&["*"]),
+        expose_headers: all(&["ETag", "x-amz-request-id"]),
+        max_age_seconds: Some(600),
+        ..CorsRule::default()
     }
 }
 

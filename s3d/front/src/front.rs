@@ -214,7 +214,7 @@ impl Front {
         let name = bucket_name(&parts.uri, addressing)?;
         // A bucket that is not found is the request's own trouble.
         let bucket = self.0.buckets.find(name).await.ok()??;
-        asked.allowed_by(&bucket.settings.cors)
+        asked.allowed(&bucket.settings.cors, is_presigned(parts))
     }
 
     /// What a page of another origin may do, before it does it.
@@ -227,11 +227,14 @@ impl Front {
         let name = bucket_name(&parts.uri, addressing).ok_or(CorsError::NotEnabled)?;
         let found = self.0.buckets.find(name).await.map_err(error::record)?;
         let rules = &found.ok_or(Refusal::NoSuchBucket)?.settings.cors;
-        if rules.is_empty() {
+        let presigned = is_presigned(parts);
+        if rules.is_empty() && !presigned {
             return Err(CorsError::NotEnabled.into());
         }
         let mut answer = Response::new(s3s::Body::empty());
-        let allowed = asked.allowed_by(rules).ok_or(CorsError::NotAllowed)?;
+        let allowed = asked
+            .allowed(rules, presigned)
+            .ok_or(CorsError::NotAllowed)?;
         *answer.headers_mut() = allowed;
         Ok(answer)
     }
@@ -325,6 +328,12 @@ impl Front {
         let for_s3s = document.for_s3s();
         Ok((Content::Document(document), for_s3s))
     }
+}
+
+/// Whether a request says that it is presigned; whether the signature is right is seen later.
+fn is_presigned(parts: &Parts) -> bool {
+    let query = Query::parse(parts.uri.query());
+    query.has("X-Amz-Signature")
 }
 
 /// What the body of a request is.

@@ -17,6 +17,7 @@ pub fn welcome(settings: &Settings, env: &EnvFile) -> anyhow::Result<()> {
     write!(
         out,
         r#"
+  console        {api}/console/
   S3 endpoint    {endpoint}
   REST API       {api}
   access key     {access_key}

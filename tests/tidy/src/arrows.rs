@@ -76,6 +76,7 @@ const ALLOWED: [(&str, &[&str]); 35] = [
             "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
+            "s3d-console",
             "s3d-front",
             "s3d-names",
             "s3d-rack",
@@ -99,6 +100,7 @@ const ALLOWED: [(&str, &[&str]); 35] = [
             "s3d-buckets",
             "s3d-names",
             "s3d-records",
+            "volumed-client",
         ],
     ),
     ("s3d-audit", &["s3d-accounts"]),
@@ -127,6 +129,7 @@ const ALLOWED: [(&str, &[&str]); 35] = [
             "s3d-records",
         ],
     ),
+    ("s3d-console", &[]),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
     (

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use s3d_accounts::{
-    AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError, InvitationError,
-    LoginError, SealError, SignUpError, TokenError,
+    AccountsError, AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError,
+    InvitationError, LoginError, SealError, SignUpError, TokenError,
 };
 use s3d_audit::AuditError;
 use s3d_bucket::{ChangeError, ChangesError};
@@ -14,6 +14,7 @@ use s3d_buckets::{
     OpenBucketError, RenamePrefixError,
 };
 use s3d_records::RecordError;
+use volumed_client::admin::AdminError;
 
 use super::ApiError;
 
@@ -29,9 +30,25 @@ impl From<RecordError> for ApiError {
     }
 }
 
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        tracing::warn!(%error, "the volume daemon does not answer an operator");
+        Self::unavailable("The volume daemon does not answer; try again in a moment.")
+    }
+}
+
 impl From<AuditError> for ApiError {
     fn from(error: AuditError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<AccountsError> for ApiError {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::Records(error) => error.into(),
+            AccountsError::Unsealable(_) => Self::internal(&error),
+        }
     }
 }
 

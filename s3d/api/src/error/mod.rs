@@ -95,6 +95,17 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "TokenMissing", message)
     }
 
+    pub fn other_origin() -> Self {
+        let message = "A session changes things only for pages of this server: the Origin and Host headers \
+                       must agree. Programs send a token instead.";
+        Self::new(StatusCode::FORBIDDEN, "OtherOrigin", message)
+    }
+
+    pub fn unsignable(cause: &dyn Display) -> Self {
+        let message = format!("This request cannot be signed: {cause}.");
+        Self::new(StatusCode::BAD_REQUEST, "Unsignable", message)
+    }
+
     pub fn no_such_bucket() -> Self {
         let message = "You have no bucket of this name.";
         Self::new(StatusCode::NOT_FOUND, "NoSuchBucket", message)

@@ -18,9 +18,11 @@ use super::*;
 
 mod calls;
 mod certificate_names;
+mod document;
 mod members;
 mod prefixes;
 mod rules;
+mod sessions;
 
 /// Calls come from elsewhere.
 const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -98,6 +100,8 @@ impl Api {
             endpoint,
             audit: AuditLog::open(&folder.path().join("audit")).unwrap(),
             routers: vec![ROUTER.into()],
+            volumed: AdminClient::new(folder.path().join("nobody.sock")),
+            signing_keys: SigningKeys::default(),
         });
         Self {
             router,
@@ -113,7 +117,10 @@ impl Api {
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(body.into()).unwrap();
+        self.answer(request.body(body.into()).unwrap()).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
         let response = self.exchange(request, [127, 0, 0, 1].into()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -129,6 +136,23 @@ impl Api {
         let peer = ConnectInfo(SocketAddr::from((peer, 5)));
         request.extensions_mut().insert(peer);
         self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Sends what a browser does: cookies and an origin instead of a token.
+    async fn browse(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let mut request = request.header("host", "rack.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.answer(request.body(body.to_string().into()).unwrap())
+            .await
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> Answer {

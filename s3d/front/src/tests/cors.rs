@@ -1,5 +1,7 @@
 //! Pages of other origins.
 
+use std::time::Duration;
+
 use super::rack::{Answer, Ask, Rack};
 
 const RULES: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>http://*.page</AllowedOrigin>\
@@ -49,6 +51,48 @@ async fn a_page_may_do_what_the_bucket_lets_it() {
     ] {
         assert_eq!(allowed.headers[name], value);
     }
+}
+
+#[tokio::test]
+async fn a_presigned_url_serves_any_page() {
+    let rack = Rack::new().await;
+    let put = Ask::new("PUT", "/bucket/k").presigned(&rack.key, Duration::from_mins(1));
+    let target = put.uri().to_string();
+    let headers = [
+        ("origin", "http://any.page"),
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let mut options = Ask::new("OPTIONS", target.as_str());
+    for (name, value) in headers {
+        options = options.header(name, value);
+    }
+    let allowed = rack.send(options.plain()).await.succeeds();
+    assert_eq!(allowed.headers["access-control-allow-origin"], "*");
+    assert_eq!(
+        allowed.headers["access-control-allow-headers"],
+        "content-type"
+    );
+    assert!(
+        !allowed
+            .headers
+            .contains_key("access-control-allow-credentials")
+    );
+    // A bucket's own rules come first.
+    rack.ask(Ask::new("PUT", "/bucket?cors").body(RULES))
+        .await
+        .succeeds();
+    let mut options = Ask::new("OPTIONS", target.as_str());
+    for (name, value) in headers.map(|(name, value)| (name, value.replace("any", "my"))) {
+        if name != "access-control-request-headers" {
+            options = options.header(name, value);
+        }
+    }
+    let allowed = rack.send(options.plain()).await.succeeds();
+    assert_eq!(
+        allowed.headers["access-control-allow-origin"],
+        "http://my.page"
+    );
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ use Rule::{Members, Own, Public, Router};
 const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/auth/sign-up", Public),
     ("post", "/api/v1/auth/login", Public),
+    ("post", "/api/v1/session", Public),
+    ("delete", "/api/v1/session", Public),
     ("get", "/api/v1/user", Own),
     ("get", "/api/v1/namespaces", Own),
     ("post", "/api/v1/namespaces", Members),
@@ -45,6 +47,8 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/keys/{id}/rotate", Members),
     ("get", "/api/v1/buckets/{name}/changes", Members),
     ("post", "/api/v1/buckets/{name}/rename-prefix", Members),
+    ("post", "/api/v1/buckets/{name}/presigned-urls", Members),
+    ("get", "/api/v1/bucket-events", Own),
     ("get", "/api/v1/bucket-names/{name}", Own),
     ("get", "/api/v1/namespaces/{namespace}/limits", Members),
     ("put", "/api/v1/namespaces/{namespace}/limits", Members),
@@ -79,12 +83,16 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("delete", "/api/v1/invitations/{id}", Members),
     ("get", "/api/v1/audit", Members),
     ("get", "/api/v1/certificate-names", Router),
+    ("get", "/api/v1/rack", Members),
     ("get", "/healthz", Public),
     ("get", "/openapi.json", Public),
 ];
 
 /// Routes that stand for others, and the description itself.
 const UNDESCRIBED: &[&str] = &["/buckets", "/buckets/{name}", "/openapi.json"];
+
+/// It goes on for a minute; what it says is what `/api/v1/buckets` answers.
+const STREAMS: &[&str] = &["/api/v1/bucket-events"];
 
 /// What the owner has, and the same of nobody.
 struct Names {
@@ -151,6 +159,9 @@ fn strangers_get_nothing_from_the_rest_api() {
             assert_eq!(status == 401, unknown, "{what} as {token:?}: {status}");
             assert_silent(&what, &names, &answer);
         }
+        if STREAMS.contains(path) {
+            continue;
+        }
         let (status, answer) = call(&other.api, &names);
         assert_silent(&what, &names, &answer);
         if *rule == Router {
@@ -205,6 +216,7 @@ fn call(api: &Api, method: &str, path: &str, names: &Names) -> (u16, Value) {
     let body = match path.rsplit('/').next() {
         Some("buckets") => json!({ "name": "wanted-bucket", "namespace": names.namespace }),
         Some("rotate") => json!({}),
+        Some("presigned-urls") => json!({ "requests": [{ "method": "GET", "key": "k" }] }),
         Some("rename-prefix") => json!({ "from": "a/", "to": "b/" }),
         Some("limits") => json!({ "buckets": 1 }),
         Some("{name}") => json!({ "quotaBytes": 1 }),

@@ -1,0 +1,95 @@
+// The places of the console. Each room is loaded when somebody enters it.
+import { createRouter, createWebHistory } from "vue-router";
+import { useSession } from "./account/session";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    /** The text that is the page's title. */
+    title: string;
+    /** For those who are not logged in. */
+    open?: boolean;
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory("/console/"),
+  routes: [
+    { path: "/", redirect: "/buckets" },
+    {
+      path: "/log-in",
+      component: () => import("./account/LogInPage.vue"),
+      meta: { title: "logIn.title", open: true },
+    },
+    {
+      path: "/sign-up",
+      component: () => import("./account/SignUpPage.vue"),
+      meta: { title: "signUp.title", open: true },
+    },
+    {
+      path: "/buckets",
+      component: () => import("./buckets/BucketsPage.vue"),
+      meta: { title: "buckets.title" },
+    },
+    {
+      path: "/new-bucket",
+      component: () => import("./buckets/NewBucketPage.vue"),
+      meta: { title: "newBucket.title" },
+    },
+    {
+      path: "/buckets/:bucket",
+      component: () => import("./buckets/BucketPage.vue"),
+      props: true,
+      meta: { title: "bucket.title" },
+      children: [
+        {
+          path: "",
+          component: () => import("./objects/ObjectsPage.vue"),
+          props: true,
+          meta: { title: "objects.title" },
+        },
+        {
+          path: "connect",
+          component: () => import("./buckets/ConnectPage.vue"),
+          props: true,
+          meta: { title: "connect.title" },
+        },
+        {
+          path: "settings",
+          component: () => import("./buckets/SettingsPage.vue"),
+          props: true,
+          meta: { title: "settings.title" },
+        },
+        {
+          path: "delete",
+          component: () => import("./buckets/DeletePage.vue"),
+          props: true,
+          meta: { title: "deleteBucket.title" },
+        },
+      ],
+    },
+    {
+      path: "/keys",
+      component: () => import("./keys/KeysPage.vue"),
+      meta: { title: "keys.title" },
+    },
+    {
+      path: "/rack",
+      component: () => import("./rack/RackPage.vue"),
+      meta: { title: "rack.title" },
+    },
+    {
+      path: "/:rest(.*)*",
+      component: () => import("./account/NowherePage.vue"),
+      meta: { title: "nowhere.title", open: true },
+    },
+  ],
+});
+
+router.beforeEach(async (to) => {
+  const session = useSession();
+  await session.find();
+  if (!to.meta.open && session.state === "none") {
+    return { path: "/log-in", query: { next: to.fullPath } };
+  }
+  return true;
+});

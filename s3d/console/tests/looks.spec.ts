@@ -1,0 +1,51 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import { at, expect, Person, test } from "./people";
+
+/** Every page, and a text that is there once it is loaded. */
+const pages = (bucket: string): [string, string][] => [
+  ["/buckets", bucket],
+  ["/new-bucket", "unique in the whole rack"],
+  [`/buckets/${bucket}`, "folder/"],
+  [`/buckets/${bucket}/connect`, "Snippets"],
+  [`/buckets/${bucket}/settings`, "Only keys of this namespace"],
+  [`/buckets/${bucket}/delete`, "There is no way back"],
+  ["/keys", "Last used"],
+  ["/rack", "Audit log"],
+  ["/nowhere", "This address leads to no page"],
+];
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`axe finds nothing on any page, ${scheme} and at 320 px and wide`, async ({ page, request }) => {
+    const operator = await Person.operator(request);
+    const bucket = await operator.bucket();
+    await operator.put(bucket, ["file.txt", "folder/file.txt"]);
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+    const check = async (place: string, text: string) => {
+      await page.goto(at(place));
+      await expect(page.getByText(text).first()).toBeVisible();
+      for (const width of [320, 1920]) {
+        await page.setViewportSize({ width, height: 800 });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(wide, `${place} is too wide at ${width} px`).toBeLessThanOrEqual(0);
+      }
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join("\n")}`);
+      expect(found, place).toEqual([]);
+    };
+    await check("/log-in", "Forgotten the password?");
+    await check("/sign-up", "10 characters or more");
+    await operator.enter(page);
+    for (const [place, text] of pages(bucket)) await check(place, text);
+    await operator.call("DELETE", `/buckets/${bucket}?force=true`);
+  });
+}
+
+test("who wants no motion sees none", async ({ page }) => {
+  const duration = () =>
+    page.getByRole("button", { name: "Log in" }).evaluate((it) => getComputedStyle(it).transitionDuration);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  await page.goto(at("/log-in"));
+  expect(await duration()).toBe("0.12s");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  expect(await duration()).toBe("0s");
+});

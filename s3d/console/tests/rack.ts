@@ -1,0 +1,60 @@
+// Starts Hayrack as `make run` does, for all tests together, and stops it behind them.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const START_LIMIT_MS = 60_000;
+
+/** The folder of the daemons under test. */
+const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
+
+export default async function start() {
+  const data = mkdtempSync(join(tmpdir(), "hayrack-console-"));
+  const [s3, api] = [await freeAddress(), await freeAddress()];
+  const environment = { ...process.env, HAYRACK_DATA: data, HAYRACK_S3_LISTEN: s3, HAYRACK_API_LISTEN: api };
+  const child = spawn(join(programs, "s3d"), ["quickstart"], {
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  await ready(child);
+  for (const line of readFileSync(join(data, "env"), "utf8").split("\n")) {
+    const [, name, value] = /^(?:export )?([A-Z_0-9]+)='?(.*?)'?$/.exec(line) ?? [];
+    // What the tests run gets only what a snippet sets.
+    if (name?.startsWith("HAYRACK_")) process.env[name] = value;
+  }
+  process.env.HAYRACK_S3 = s3;
+  return async () => {
+    const ended = new Promise((done) => child.once("exit", done));
+    child.kill("SIGTERM");
+    await ended;
+    rmSync(data, { recursive: true });
+  };
+}
+
+/** Until it has printed its last line. */
+function ready(child: ChildProcess): Promise<void> {
+  return new Promise((done, fail) => {
+    let printed = "";
+    const timer = setTimeout(() => fail(new Error(`Hayrack did not start:\n${printed}`)), START_LIMIT_MS);
+    child.once("error", (error) => fail(new Error(`${error.message}: build volumed and s3d first`)));
+    child.once("exit", () => fail(new Error(`Hayrack ended:\n${printed}`)));
+    const read = (text: Buffer) => {
+      printed += String(text);
+      if (!printed.includes("Hayrack is ready")) return;
+      clearTimeout(timer);
+      done();
+    };
+    child.stdout?.on("data", read);
+    child.stderr?.on("data", read);
+  });
+}
+
+async function freeAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return `127.0.0.1:${port}`;
+}

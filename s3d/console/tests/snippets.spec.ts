@@ -1,0 +1,43 @@
+// The snippets, pasted.
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { at, exchange, expect, test } from "./people";
+
+const run = promisify(execFile);
+
+/** The newest SDK wants a newer Node.js than Debian's; the end-to-end tests install both. */
+const tests = resolve("../../tests/e2e/js");
+const pinned = resolve("../../target/e2e-clients/node/node_modules/.bin/node");
+const node = existsSync(pinned) ? pinned : process.execPath;
+
+const PASTED: Record<string, (text: string, folder: string) => Promise<unknown>> = {
+  JavaScript: (text) => run(node, ["--input-type=module", "--eval", text], { cwd: tests }),
+  Python: (text, cwd) => run("/usr/bin/python3", ["-c", text], { cwd }),
+  "aws-cli": (text, cwd) => run("bash", ["-ec", text], { cwd }),
+  rclone: (text, cwd) => run("bash", ["-ec", text], { cwd }),
+  curl: (text, cwd) => run("bash", ["-ec", text], { cwd }),
+};
+
+test("every snippet stores an object as it is pasted", async ({ page, ada }) => {
+  const bucket = await ada.bucket();
+  await ada.enter(page);
+  await page.goto(at(`/buckets/${bucket}/connect`));
+  await page.getByRole("button", { name: "Make a key to this bucket" }).click();
+  await expect(page.getByText("The secret is shown once")).toBeVisible();
+  const usage = async () => (await ada.call("GET", `/buckets/${bucket}`)).usage.objects;
+  for (const [name, paste] of Object.entries(PASTED)) {
+    await page.getByRole("button", { name, exact: true }).click();
+    const text = (await page.locator("section[aria-labelledby=snippets] pre").textContent()) as string;
+    const folder = mkdtempSync(join(tmpdir(), "hayrack-pasted-"));
+    await paste(text, folder);
+    rmSync(folder, { recursive: true });
+    expect(await usage(), name).toBe(1);
+    const requests = [{ method: "DELETE", key: "hello.txt" }];
+    const { urls } = await ada.call("POST", `/buckets/${bucket}/presigned-urls`, { requests });
+    expect((await exchange("DELETE", urls[0])).status, name).toBe(204);
+    expect(await usage(), name).toBe(0);
+  }
+});
