@@ -8,9 +8,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseResult;
 use volumed_core::format::{
-    DirtyLogRecord, DiskState, FormatError, LOG_SLOT_SIZE, MISSED_SLOT_SIZE, MissedLogRecord,
-    PlacementPage, PromiseRecord, SlotRecord, SumsHeader, decode_sums, encode_sums, newest,
+    DirtyLogRecord, DiskState, FormatError, HeldRecord, LOG_SLOT_SIZE, MISSED_SLOT_SIZE,
+    MissedLogRecord, PlacementPage, PromiseRecord, SlotRecord, SumsHeader, decode_sums,
+    encode_sums, newest,
 };
+use volumed_core::message::ExtentFile;
 use volumed_core::missed::Missed;
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{
@@ -88,6 +90,19 @@ proptest! {
     ) {
         let record = DirtyLogRecord { sequence, volume: VolumeId(volume), regions };
         check(&record, &record.encode(), flip, DirtyLogRecord::decode)?;
+    }
+
+    #[test]
+    fn notes_of_what_is_held(
+        sequence: u64,
+        volume: u64,
+        extents in btree_map((any::<u64>(), any::<u64>()), any::<u32>(), 0..40),
+        flip in flip(),
+    ) {
+        let file = |(extent, alloc)| ExtentFile { extent: ExtentIndex(extent), alloc: Alloc(alloc) };
+        let extents = extents.into_iter().map(|(name, blocks)| (file(name), blocks)).collect();
+        let record = HeldRecord { volume: VolumeId(volume), sequence, extents };
+        check(&record, &record.encode(), flip, HeldRecord::decode)?;
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) fn read(
     volume: VolumeId,
     file: ExtentFile,
 ) -> Result<Option<u32>, HeaderError> {
+    #[cfg(test)]
+    tests::READS.with(|reads| reads.set(reads.get() + 1));
     let page = read_up_to(sums, 0, BLOCK_SIZE as usize)?;
     let header = match SumsHeader::decode(&page) {
         Ok(header) => header,
@@ -58,4 +60,14 @@ pub(crate) fn read(
         });
     }
     Ok(Some(header.allocated))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Headers that this thread read.
+        pub static READS: Cell<u32> = const { Cell::new(0) };
+    }
 }

@@ -8,6 +8,7 @@
 //! <disk>/volumes/<volume>/dirty                      the dirty log
 //! <disk>/volumes/<volume>/missed                     what other disks missed
 //! <disk>/volumes/<volume>/promise                    the promised epoch
+//! <disk>/volumes/<volume>/held                       what each extent holds, for the next start
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,10 @@ impl Layout {
 
     pub fn promise(&self, volume: VolumeId) -> PathBuf {
         self.volume(volume).join("promise")
+    }
+
+    pub fn held(&self, volume: VolumeId) -> PathBuf {
+        self.volume(volume).join("held")
     }
 }
 

@@ -15,6 +15,7 @@ mod holes;
 mod identity;
 mod layout;
 mod names;
+mod note;
 mod open;
 mod open_files;
 mod permit;

@@ -19,6 +19,7 @@ use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, REGIONS_PER_EXTENT, RegionInde
 
 use crate::header::{self, HeaderError};
 use crate::holes::count_written;
+use crate::note::Noted;
 use crate::open::open_to_read;
 use crate::slots::{self, read_up_to};
 use crate::{Disk, DiskError, layout};
@@ -88,13 +89,14 @@ impl Disk {
             }
             log => log,
         };
+        let noted = self.noted(volume, &log)?;
         let share = files.len().div_ceil(READERS).max(WORTH_A_THREAD);
         let (here, elsewhere) = files.split_at(share.min(files.len()));
         let extents = std::thread::scope(|scope| {
-            let log = &log;
-            let count = |share| scope.spawn(move || self.count_all(volume, share, log));
+            let (log, noted) = (&log, &noted);
+            let count = |share| scope.spawn(move || self.count_all(volume, share, log, noted));
             let threads: Vec<_> = elsewhere.chunks(share).map(count).collect();
-            let mut extents = self.count_all(volume, here, log)?;
+            let mut extents = self.count_all(volume, here, log, noted)?;
             for thread in threads {
                 let counted = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
                 extents.extend(counted?);
@@ -127,11 +129,15 @@ impl Disk {
         volume: VolumeId,
         files: &[ExtentFile],
         log: &Slots<DirtyLogRecord>,
+        noted: &Noted,
     ) -> Result<Vec<(ExtentFile, u32)>, DiskError> {
         let mut held = Vec::new();
         for &file in files {
             if dirty_regions(log, file).next().is_some() {
                 self.files.found_unclean(volume, file);
+            } else if let Some(&allocated) = noted.get(&file) {
+                held.push((file, allocated));
+                continue;
             }
             match self.count(volume, file, log) {
                 Ok(allocated) => held.push((file, allocated)),
@@ -268,7 +274,7 @@ fn dirty_regions(
     })
 }
 
-fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, DiskError> {
     let entries = std::fs::read_dir(folder).map_err(DiskError::io(folder))?;
     entries
         .map(|entry| {

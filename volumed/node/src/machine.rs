@@ -10,6 +10,7 @@ mod hosted;
 mod in_sync;
 mod keeping;
 mod mending;
+mod noting;
 mod perform;
 pub(crate) mod placer;
 mod reading;
@@ -46,6 +47,7 @@ use copying::Followed;
 pub(super) use copying::Move;
 use hosted::Hosted;
 use in_sync::InSync;
+use noting::Notes;
 use perform::Deed;
 
 /// What all volumes of the node share.
@@ -123,6 +125,7 @@ struct State {
     /// Disks whose incarnation the volume's record has (V7), of a volume with several replicas.
     noted: BTreeMap<DiskNumber, Incarnation>,
     hosted: Hosted,
+    notes: Notes,
     others: Option<Arc<Others>>,
 }
 
@@ -167,6 +170,7 @@ impl Machine {
             rejoining: BTreeSet::new(),
             noted: BTreeMap::new(),
             hosted: Hosted::default(),
+            notes: Notes::default(),
             others: node.others.clone(),
         };
         let (state, progress) = (Mutex::new(state), Notify::new());
@@ -337,6 +341,7 @@ impl Machine {
         self.submit_waiting();
         self.head_event(HeadEvent::Tick);
         self.rest_if_unused();
+        self.note_held_now_and_then();
     }
 
     /// Tells the head how a placement or a removal ended.

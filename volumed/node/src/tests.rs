@@ -24,6 +24,7 @@ mod growth;
 mod hosting;
 mod leases;
 mod leftovers;
+mod noting;
 mod rebuild;
 mod removed;
 mod replicas;

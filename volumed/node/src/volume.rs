@@ -343,6 +343,7 @@ impl Volume {
         let settled = self.machine.settle().await;
         let epoch = self.machine.head_epoch();
         self.machine.end_head(true).await;
+        self.machine.note_held().await;
         self.machine.rest();
         if let Some(epoch) = epoch {
             self.leave(epoch).await;

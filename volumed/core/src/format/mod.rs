@@ -14,6 +14,7 @@
 
 mod dirty_log;
 mod disk_state;
+mod held;
 mod missed_log;
 mod placement_page;
 mod promise;
@@ -23,6 +24,7 @@ mod sums_file;
 pub use dirty_log::{DirtyLogRecord, LOG_SLOT_SIZE};
 pub(crate) use dirty_log::{pack_runs, unpack_runs};
 pub use disk_state::{DISK_STATE_SLOT_SIZE, DiskState};
+pub use held::HeldRecord;
 pub use missed_log::{MISSED_SLOT_SIZE, MissedLogRecord};
 pub use placement_page::{EXTENTS_PER_PAGE, PageError, PlacementPage};
 pub use promise::{PROMISE_SLOT_SIZE, PromiseRecord};

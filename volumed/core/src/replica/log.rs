@@ -52,6 +52,22 @@ impl DirtyLog {
         &self.marked
     }
 
+    /// Whether a region of the extent is marked.
+    pub fn marks(&self, extent: ExtentIndex) -> bool {
+        let first = RegionIndex(extent.0 * REGIONS_PER_EXTENT);
+        let next = RegionIndex(first.0 + REGIONS_PER_EXTENT);
+        self.marked.range(first..next).next().is_some()
+    }
+
+    /// Of the record that was written last, or is being written.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// A settle of these regions begins: what an earlier one left out counts no more.
     pub fn settles(&mut self, regions: &BTreeSet<RegionIndex>) {
         self.unsettled.retain(|region| !regions.contains(region));

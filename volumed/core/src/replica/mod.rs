@@ -6,6 +6,7 @@ mod damage;
 mod disk_op;
 mod log;
 mod missed;
+mod note;
 mod promise;
 mod regions;
 mod scrub;

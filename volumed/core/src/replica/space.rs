@@ -67,6 +67,14 @@ impl Held {
         self.extents.range(first..).map(|(_, held)| held.file)
     }
 
+    /// The blocks of each extent that counts, as far as they are known.
+    pub fn counts(&self) -> impl Iterator<Item = (ExtentFile, u32)> {
+        let known =
+            |held: &&HeldExtent| held.allocated > 0 || self.empty.contains(&held.file.extent);
+        let count = self.extents.values().filter(|held| !held.incoming);
+        count.filter(known).map(|held| (held.file, held.allocated))
+    }
+
     /// The first extent from `first` on that holds something.
     pub fn not_empty(&self, first: ExtentIndex) -> Option<ExtentFile> {
         let mut extents = self.extents.range(first..).map(|(_, held)| held);
