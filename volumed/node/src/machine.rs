@@ -341,7 +341,7 @@ impl Machine {
         self.submit_waiting();
         self.head_event(HeadEvent::Tick);
         self.rest_if_unused();
-        self.note_now_and_then();
+        self.note_held_now_and_then();
     }
 
     /// Tells the head how a placement or a removal ended.

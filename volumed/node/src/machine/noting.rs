@@ -26,7 +26,7 @@ pub(super) struct Notes {
 type Note = (Arc<PoolDisk>, HeldRecord);
 
 impl Machine {
-    /// Notes it.
+    /// Notes what is held, where that was not done yet.
     pub async fn note_held(&self) {
         let notes = self.notes();
         let noted = tokio::task::spawn_blocking(move || notes.iter().for_each(write));
@@ -35,7 +35,7 @@ impl Machine {
     }
 
     /// A tick went by.
-    pub(super) fn note_now_and_then(&self) {
+    pub(super) fn note_held_now_and_then(&self) {
         {
             let mut state = self.state.lock();
             state.notes.ticks += 1;
@@ -50,7 +50,7 @@ impl Machine {
         }
     }
 
-    /// What is to be noted, where it was not yet.
+    /// What is to be noted.
     fn notes(&self) -> Vec<Note> {
         let mut state = self.state.lock();
         let mut notes = Vec::new();
