@@ -75,7 +75,7 @@ pub fn list(rack: &Rack) -> File {
 /// What orders certificates, and what follows when there is a new one.
 pub fn files(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Vec<File>, Missing> {
     // OpenWrt's ACME client adds its own line.
-    let mut jobs = format!("* * * * * {CERTIFY}\n");
+    let mut jobs = vec![format!("* * * * * {CERTIFY}\n")];
     let mut files = vec![
         program(CERTIFY, certify(rack)),
         File::new(
@@ -86,7 +86,7 @@ pub fn files(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Vec<File>, M
     ];
     if nodes_end_tls(rack) {
         // For nodes that were off, or are new.
-        jobs += &format!("30 4 * * * {PUSH}\n");
+        jobs.push(format!("30 4 * * * {PUSH}\n"));
         files.extend([hotplug(PUSH), program(PUSH, push(rack)), key(secrets)?]);
     } else {
         files.push(hotplug(&format!(
@@ -95,6 +95,7 @@ pub fn files(rack: &Rack, acme: &Acme, secrets: &Secrets) -> Result<Vec<File>, M
             other_paths(rack)
         )));
     }
+    let jobs = jobs.concat();
     files.push(File::new("etc/crontabs/root", Mode::Secret, jobs));
     Ok(files)
 }

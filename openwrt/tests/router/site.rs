@@ -29,7 +29,7 @@ pub const RENTED: &str = "198.51.100.7";
 pub const NO_TUNNEL: (&str, &str) = ("tunnel = {", "# tunnel = {");
 
 /// Nobody waits for it unless a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The machines, and what they were made from.
 pub struct Site {

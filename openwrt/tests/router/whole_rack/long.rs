@@ -102,7 +102,7 @@ fn nodes_die_are_replaced_and_updated_and_no_customer_notices() {
         whole.until_whole()?;
         whole.replace_a_node()?;
         whole.update_all()?;
-        let nodes = ["10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13"];
+        let nodes = ["10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13"].map(str::to_owned);
         whole.site.check_tcp(&nodes)?;
         whole.site.check_udp()
     };

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::Whole;
 use crate::receivers::binaries;
-use crate::site::NODES;
+use crate::site::{NODES, until};
 
 /// The version that every node begins with, and the one that `rack update` brings.
 const VERSIONS: [&str; 2] = ["1", "2"];
@@ -129,6 +129,9 @@ impl Whole {
         let machines = &self.site.machines;
         machines.run("router", &["ssh-keygen", "-R", &address, "-f", &known])?;
         let push = self.site.text_path("push-certificate");
-        machines.run("router", &[&push]).map(drop)
+        // The router may know the old machine's MAC for some seconds.
+        until("the new machine has the certificates", || {
+            machines.run("router", &[&push]).is_ok()
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! From nothing to a customer's objects, and the loss of a node while they come.
 
+use hayrack_rack::network::NodeIndex;
+
 use super::Whole;
 use crate::machines::can_be_made;
 
@@ -7,8 +9,9 @@ use crate::machines::can_be_made;
 pub const SOME: usize = 20;
 
 impl Whole {
-    /// Kills the node that serves the customer's bucket while objects come: no request fails, nothing is missing.
-    pub fn lose_a_node(&mut self) -> anyhow::Result<()> {
+    /// Kills the node that serves the customer's bucket while objects come: no request fails, nothing is missing. Answers
+    /// which node that was.
+    pub fn lose_a_node(&mut self) -> anyhow::Result<NodeIndex> {
         let mut load = self.customer.keep_writing(&self.site)?;
         load.until_more(SOME)?;
         let owner = self.owner()?;
@@ -19,7 +22,7 @@ impl Whole {
             "{count} objects, none of which is missing, while node {} died",
             owner.0
         );
-        Ok(())
+        Ok(owner)
     }
 }
 
@@ -34,7 +37,11 @@ fn a_rack_serves_the_world_while_a_node_dies() {
         whole.took.as_secs_f32()
     );
     let lost = whole.lose_a_node();
-    lost.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
-    whole.site.check_tcp(&["10.77.0.11"]).unwrap();
+    let lost = lost.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+    let others = whole.rack.indices().filter(|index| *index != lost);
+    let others: Vec<_> = others
+        .map(|index| whole.rack.node(index).address.to_string())
+        .collect();
+    whole.site.check_tcp(&others[..1]).unwrap();
     whole.site.check_udp().unwrap();
 }
