@@ -12,6 +12,7 @@
 # make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
 # make image   the image that nodes start from, in target/image; NODE=name for one node alone,
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
+# make update  build it anew, with Debian's security updates of today, and bring all nodes of RACK to it
 #
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
@@ -31,7 +32,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs
+.PHONY: run rack rack-soak mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs update
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages
@@ -76,6 +77,10 @@ image: image-programs
 	$(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(or $(PROGRAMS),$(TARGET)/release) \
 	    --out $(IMAGE) $(if $(ARCH),--arch $(ARCH)) $(if $(NODE),--node $(NODE)) $(if $(FOUND),--found $(FOUND)) \
 	    $(addprefix --wipe ,$(WIPE))
+
+# With Debian's security updates of today.
+update: image
+	$(TARGET)/release/rack update --file $(or $(RACK),rack/rack.toml) $$(ls -t $(IMAGE)/*.update.toml | head -n 1)
 
 image-test: image-programs
 	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils
