@@ -16,6 +16,7 @@
 # make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
 #              programs that are built already
 # make deploy ARCH=arm64   update the rack to the image that was built, node by node
+# make update  build it anew, with Debian's security updates of today, and bring all nodes of RACK to it
 #
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
@@ -41,7 +42,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: console console-tests test-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64
+.PHONY: console console-tests test-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
 
 # The program takes the place of the shell, so that signals reach it.
 run: build-packages console
@@ -125,6 +126,10 @@ image: $(programs-of-nodes)
 	    $(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(NODE_PROGRAMS) \
 	    --out $(IMAGE) $(if $(ARCH),--arch $(ARCH)) $(if $(NODE),--node $(NODE)) $(if $(FOUND),--found $(FOUND)) \
 	    $(addprefix --wipe ,$(WIPE))
+
+# With Debian's security updates of today.
+update: image
+	@$(MAKE) --no-print-directory deploy
 
 deploy: build-packages
 	cargo build --release --locked -p rack

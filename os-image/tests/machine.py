@@ -20,23 +20,26 @@ PORTS = (22, 443, 9001)
 
 
 class Network:
-    """What the nodes with these addresses are connected by."""
+    """What one or two nodes with these addresses are connected by."""
 
     def __init__(self, addresses):
         self.addresses = addresses
         self.ports = {(address, port): free_port() for address in addresses for port in PORTS}
-        self.switch = f"socket,mcast=230.77.0.1:{free_port()},localaddr=127.0.0.1"
+        self.ends = [free_port(), free_port()]
 
     def arguments(self, address):
-        if address != self.addresses[0]:
-            return ["-netdev", f"{self.switch},id=port"]
+        first = address == self.addresses[0]
+        near, far = self.ends if first else reversed(self.ends)
+        end = lambda side, port: f"{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}"
+        other = f"dgram,{end('local', near)},{end('remote', far)}"
+        if not first:
+            return ["-netdev", f"{other},id=port"]
         forwards = "".join(
             f",hostfwd=tcp:127.0.0.1:{local}-{address}:{port}" for (address, port), local in self.ports.items()
         )
         return (
-            ["-netdev", f"user,id=way,net=10.77.0.0/24,host={HOST},dns=10.77.0.3{forwards}"]
-            + ["-netdev", f"{self.switch},id=others"]
-            + ["-netdev", "hubport,id=to-way,hubid=0,netdev=way", "-netdev", "hubport,id=to-others,hubid=0,netdev=others"]
+            ["-netdev", f"user,id=way,net=10.77.0.0/24,host={HOST},dns=10.77.0.3{forwards}", "-netdev", f"{other},id=other"]
+            + ["-netdev", "hubport,id=to-way,hubid=0,netdev=way", "-netdev", "hubport,id=to-other,hubid=0,netdev=other"]
             + ["-netdev", "hubport,id=port,hubid=0"]
         )
 
@@ -114,7 +117,7 @@ class Machine:
         return (
             ["ssh", "-i", key or self.key, "-p", str(self.port(22)), "-o", "StrictHostKeyChecking=no"]
             + ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
-            + ["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=60", "root@127.0.0.1"]
+            + ["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1"]
         )
 
     def ssh(self, command, seconds=120, check=True):

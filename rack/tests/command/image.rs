@@ -8,7 +8,8 @@ use crate::secrets::{enter, set};
 use crate::site::{Ended, Site, assert_has};
 
 /// Keeps what it is given, as `seen/`.
-const SCRIPT: &str = "#!/bin/sh\nmkdir seen\ncp -r \"$SETTINGS\" \"$ADMISSIONS\" seen\necho \"$3/$1.img\"\n";
+const SCRIPT: &str =
+    "#!/bin/sh\nmkdir seen\ncp -r \"$SETTINGS\" \"$ADMISSIONS\" seen\necho \"$3/$1.img\"\n";
 
 /// A rack with a script that builds images, and an operator who can read secrets.
 fn site() -> Site {
@@ -105,5 +106,8 @@ fn nodes_let_the_routers_key_in_if_it_brings_certificates() {
     let public = site.read("key.pub");
     let settings: toml::Table = site.read("seen/settings.toml").parse().expect("it is TOML");
     let line = settings["authorized_keys"][1].as_str().expect("a line");
-    assert_has(line, &["restrict,command=", public.trim_end_matches(" c\n")]);
+    assert_has(
+        line,
+        &["restrict,command=", public.trim_end_matches(" c\n")],
+    );
 }
