@@ -1,6 +1,8 @@
 //! The disk of a Raspberry Pi, evaluated by the rules of its firmware: those of raspi-firmware, Debian's package of it, and of the
 //! boards' own boot loaders. No board is needed for that; what only a board can show is in the README.
 
+#![allow(clippy::unwrap_used)]
+
 mod disk;
 mod rules;
 

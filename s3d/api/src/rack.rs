@@ -15,6 +15,7 @@ use super::error::ApiError;
 /// Room on disks, in bytes.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "their names say the unit")]
 pub struct RoomView {
     /// What can be held, less the reserve.
     capacity_bytes: u64,

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::middleware::{self, Next};
 use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
-use s3d_api::{ApiState, Endpoint};
+use s3d_api::{ApiState, Endpoint, SigningKeys};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
 use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use volumed_client::admin::AdminClient;
 use volumed_cluster::{
     CERTIFICATE_LIFE, Cluster, Place, Ports, Registry as _, Signer, StoreRegistry, TOKEN_LIFE,
     invite, join,
@@ -341,6 +342,8 @@ fn services(
         },
         audit: AuditLog::open(audit).unwrap(),
         routers: Vec::new(),
+        volumed: AdminClient::new("nobody.sock"),
+        signing_keys: SigningKeys::default(),
     });
     let front = Front::new(
         accounts.clone(),
