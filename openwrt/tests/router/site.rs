@@ -116,6 +116,18 @@ impl Site {
         self.start_names()
     }
 
+    /// Takes an address back from the machine that it is leased to, as README.md says. Until [`Self::start_names`] nobody
+    /// is given any.
+    pub fn forget_lease(&mut self, address: &str) -> anyhow::Result<()> {
+        self.machines.stop(self.dnsmasq);
+        let leases = fs::read_to_string(self.path("leases"))?;
+        let kept = leases
+            .lines()
+            .filter(|line| !line.contains(&format!(" {address} ")));
+        let kept: String = kept.map(|line| format!("{line}\n")).collect();
+        Ok(fs::write(self.path("leases"), kept)?)
+    }
+
     /// Has the router lease addresses and answer for names, as its files now say.
     pub fn start_names(&mut self) -> anyhow::Result<()> {
         self.machines.stop(self.dnsmasq);

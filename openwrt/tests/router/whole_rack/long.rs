@@ -30,6 +30,8 @@ impl Whole {
         })?;
         self.site.rack = self.operator.described()?;
         self.site.rendered = self.operator.router()?;
+        let address = self.rack.node(REPLACED).address.to_string();
+        self.site.forget_lease(&address)?;
         self.site.start_names()?;
         self.put_new_machine(REPLACED, NEW_MAC)?;
         self.introduce(REPLACED)?;
