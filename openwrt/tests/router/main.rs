@@ -1,6 +1,8 @@
 //! The rendered files, run: each is parsed back and handed to the daemon that OpenWrt would hand it to, on machines that
 //! are network namespaces. It needs root.
 
+#![allow(clippy::unwrap_used)]
+
 mod accepting;
 mod acme;
 mod authority;
