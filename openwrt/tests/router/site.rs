@@ -124,7 +124,7 @@ impl Site {
         let kept = leases
             .lines()
             .filter(|line| !line.contains(&format!(" {address} ")));
-        let kept: String = kept.map(|line| format!("{line}\n")).collect();
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
         Ok(fs::write(self.path("leases"), kept)?)
     }
 
