@@ -12,8 +12,8 @@ struct Node(TempDir);
 
 impl Node {
     fn new() -> Self {
-        let node = Self(tempfile::tempdir().unwrap());
-        fs::write(node.path("accept"), openwrt::ACCEPT_CERTIFICATE).unwrap();
+        let node = Self(tempfile::tempdir().expect("a folder"));
+        fs::write(node.path("accept"), openwrt::ACCEPT_CERTIFICATE).expect("a program");
         node
     }
 
@@ -29,9 +29,9 @@ impl Node {
         );
         let mut shell = Command::new("sh");
         shell.args(["-c", &make]).current_dir(self.0.path());
-        output(&mut shell, "").unwrap();
-        let [certificate, key] =
-            ["certificate", "key"].map(|name| fs::read_to_string(self.path(name)).unwrap());
+        output(&mut shell, "").expect("openssl makes it");
+        let [certificate, key] = ["certificate", "key"]
+            .map(|name| fs::read_to_string(self.path(name)).expect("it is made"));
         (certificate, key)
     }
 
@@ -55,7 +55,7 @@ impl Node {
     #[track_caller]
     fn refuses(&self, certificates: &str, why: &str) {
         let before = self.has();
-        let refused = format!("{:#}", self.take(certificates).unwrap_err());
+        let refused = format!("{:#}", self.take(certificates).expect_err(why));
         assert!(refused.contains(why), "{refused}");
         assert_eq!(self.has(), before);
     }

@@ -30,11 +30,11 @@ impl Router {
         let secrets = Secrets::default()
             .with(SecretName::AcmeDns, "CF_Token=it's a token\n")
             .with(SecretName::CertificateKey, KEY);
-        let rack = Rack::parse("rack.toml", &text).unwrap();
-        let files = openwrt::render(&rack, &secrets).unwrap().router;
-        let router = Self(tempfile::tempdir().unwrap());
+        let rack = Rack::parse("rack.toml", &text).expect("the tests' rack");
+        let files = openwrt::render(&rack, &secrets).expect("its files").router;
+        let router = Self(tempfile::tempdir().expect("a folder"));
         let own = router.0.path().display().to_string();
-        let text = |path| file(&files, path).unwrap();
+        let text = |path| file(&files, path).expect("a rendered file");
         let program = text("usr/lib/hayrack/certify-namespaces")
             .replace("/etc/config/acme", &format!("{own}/acme"))
             .replace("/etc/init.d/acme", &format!("{own}/renew"))
@@ -58,12 +58,13 @@ impl Router {
     }
 
     fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
+        fs::write(self.path(name), text).expect("a file can be written");
     }
 
     fn write_program(&self, name: &str, text: &str) {
         self.write(name, text);
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755))
+            .expect("a program can be");
     }
 
     /// Has the ACME client get the certificate whose first name that is.
@@ -81,9 +82,9 @@ impl Router {
 
     /// The orders, with their names.
     fn orders(&self) -> Vec<Section> {
-        let settings = fs::read_to_string(self.path("acme")).unwrap();
+        let settings = fs::read_to_string(self.path("acme")).expect("there are settings");
         // The account, and the router's own certificate.
-        parse(&settings).unwrap().split_off(2)
+        parse(&settings).expect("they can be read").split_off(2)
     }
 
     fn ordered(&self) -> Vec<Vec<String>> {
@@ -99,10 +100,17 @@ impl Router {
     /// Makes the last order older by so many seconds.
     fn age(&self, seconds: u64) {
         let orders = self.orders();
-        let name = orders.last().and_then(|order| order.name.clone()).unwrap();
-        let time: u64 = name.strip_prefix("namespaces_").unwrap().parse().unwrap();
+        let name = orders
+            .last()
+            .and_then(|order| order.name.clone())
+            .expect("there is an order");
+        let time: u64 = name
+            .strip_prefix("namespaces_")
+            .expect("its time is in its name")
+            .parse()
+            .expect("a number");
         let older = format!("namespaces_{}", time - seconds);
-        let settings = fs::read_to_string(self.path("acme")).unwrap();
+        let settings = fs::read_to_string(self.path("acme")).expect("there are settings");
         self.write("acme", &settings.replace(&name, &older));
     }
 }

@@ -124,8 +124,8 @@ impl Site {
         let kept = leases
             .lines()
             .filter(|line| !line.contains(&format!(" {address} ")));
-        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
-        Ok(fs::write(self.path("leases"), kept)?)
+        let kept = kept.collect::<Vec<_>>().join("\n");
+        Ok(fs::write(self.path("leases"), kept + "\n")?)
     }
 
     /// Has the router lease addresses and answer for names, as its files now say.
