@@ -25,13 +25,18 @@ pub struct Disk {
 impl Disk {
     pub fn open(path: &Path) -> Self {
         let table = output(Command::new("sfdisk").arg("--json").arg(path)).expect("it has a table");
-        let table: Value = serde_json::from_slice(&table).unwrap();
-        let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
+        let table: Value = serde_json::from_slice(&table).expect("sfdisk prints JSON");
+        let partitions = table["partitiontable"]["partitions"]
+            .as_array()
+            .expect("a table has partitions");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let partitions = partitions.iter().map(|partition| Partition {
             name: text(&partition["name"]),
             kind: text(&partition["type"]),
-            start: partition["start"].as_u64().unwrap() * 512,
+            start: partition["start"]
+                .as_u64()
+                .expect("a partition has a start")
+                * 512,
         });
         Self {
             path: path.to_owned(),
@@ -42,7 +47,7 @@ impl Disk {
     /// The names of the files at the top of a FAT partition; none if it is no FAT.
     pub fn files(&self, partition: &str) -> Vec<String> {
         let listed = self.mtools("mdir", partition, &["-b", "::"]);
-        let listed = String::from_utf8(listed.unwrap_or_default()).unwrap();
+        let listed = String::from_utf8(listed.unwrap_or_default()).expect("names are text");
         listed
             .lines()
             .map(|line| line.trim_start_matches("::/").to_owned())

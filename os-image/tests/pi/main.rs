@@ -20,8 +20,9 @@ fn kernel() -> Vec<u8> {
 }
 
 fn write(path: PathBuf, bytes: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
+    let folder = path.parent().expect("it is in a folder");
+    fs::create_dir_all(folder).expect("a folder can be made");
+    fs::write(path, bytes).expect("a file can be written");
 }
 
 /// A root, as far as a disk is made from it: what the packages of kernel and firmware put there.
@@ -55,7 +56,7 @@ fn run(script: &str, arguments: &[&Path]) {
     command
         .args(arguments)
         .env("SOURCE_DATE_EPOCH", "1790000000");
-    let output = command.output().unwrap();
+    let output = command.output().expect("the script can be run");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {errors}", script.display());
 }
@@ -66,8 +67,8 @@ fn made(folder: &Path, change: impl FnOnce(&Path)) -> Disk {
     run("pi-firmware", &[&root]);
     change(&root.join("boot/firmware"));
     let (settings, admissions) = (folder.join("settings.toml"), folder.join("admissions"));
-    fs::write(&settings, "").unwrap();
-    fs::create_dir(&admissions).unwrap();
+    fs::write(&settings, "").expect("a file can be written");
+    fs::create_dir(&admissions).expect("a folder can be made");
     let image = folder.join("node.img");
     run(
         "disk",
