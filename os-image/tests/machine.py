@@ -1,47 +1,15 @@
-"""A node in a virtual machine: UEFI, no KVM needed.
-
-Nodes share a network, the nodes' network of a rack; the first also has a way out of it: this machine, at `HOST`. Ports
-of nodes are reached at ports of loopback."""
+"""A node in a virtual machine: UEFI, no KVM needed."""
 
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 SSD_BYTES = 32 << 30
-# Not the router, whose connections begin with the client's address.
-HOST = "10.77.0.2"
-PORTS = (22, 443, 9001)
-
-
-class Network:
-    """What one or two nodes with these addresses are connected by."""
-
-    def __init__(self, addresses):
-        self.addresses = addresses
-        self.ports = {(address, port): free_port() for address in addresses for port in PORTS}
-        self.ends = [free_port(), free_port()]
-
-    def arguments(self, address):
-        first = address == self.addresses[0]
-        near, far = self.ends if first else reversed(self.ends)
-        end = lambda side, port: f"{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}"
-        other = f"dgram,{end('local', near)},{end('remote', far)}"
-        if not first:
-            return ["-netdev", f"{other},id=port"]
-        forwards = "".join(
-            f",hostfwd=tcp:127.0.0.1:{local}-{address}:{port}" for (address, port), local in self.ports.items()
-        )
-        return (
-            ["-netdev", f"user,id=way,net=10.77.0.0/24,host={HOST},dns=10.77.0.3{forwards}", "-netdev", f"{other},id=other"]
-            + ["-netdev", "hubport,id=to-way,hubid=0,netdev=way", "-netdev", "hubport,id=to-other,hubid=0,netdev=other"]
-            + ["-netdev", "hubport,id=port,hubid=0"]
-        )
 
 
 class Machine:
@@ -79,7 +47,7 @@ class Machine:
             + ["-device", "virtio-blk-pci,drive=system,bootindex=0"]
             + ["-drive", f"file={self.ssd},format=raw,if=none,id=ssd"]
             + ["-device", "virtio-blk-pci,drive=ssd,serial=SSD-0001"]
-            + self.network.arguments(self.address)
+            + ["-netdev", f"{self.network.plug(self.address)},id=port"]
             + ["-device", f"virtio-net-pci,netdev=port,mac={self.mac}", "-device", "i6300esb"]
             + ["-display", "none", "-monitor", "none", "-serial", f"file:{self.console}"],
             stdin=subprocess.DEVNULL,
@@ -139,9 +107,3 @@ class Machine:
                 if time.monotonic() > end:
                     raise AssertionError(f"{command} did not succeed within {seconds} s: {error}") from error
                 time.sleep(2)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
