@@ -2,6 +2,8 @@
 //! interrupted is simply given again.
 
 use std::io;
+use std::thread::sleep;
+use std::time::Duration;
 
 use clap::Args;
 use rack_model::NoMac;
@@ -31,6 +33,10 @@ pub struct ReplaceArgs {
     /// Remove it although it is up, or its disks hold what no other disk has, and lose that
     #[arg(long)]
     accept_loss: bool,
+    /// For how many seconds to wait before the token is made: the cluster forgets those that it makes within 90 s of a
+    /// removal, since the removed node may have made them
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    settle: u64,
 }
 
 /// Why a node was not replaced.
@@ -93,6 +99,8 @@ pub fn run(call: &Call, by: &ReachBy, args: &ReplaceArgs) -> Result<(), ReplaceE
     remove(other, &members, args)?;
     reach::forget(&file, name.as_str())
         .map_err(|error| ReplaceError::KnownHosts(name.clone(), error))?;
+    print::text(&format!("the token is made in {} s", args.settle))?;
+    sleep(Duration::from_secs(args.settle));
     let token = other
         .join_token(TOKEN_HOURS)
         .map_err(|error| ReplaceError::NoToken(name.clone(), error))?;

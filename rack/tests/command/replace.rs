@@ -10,7 +10,7 @@ fn a_node_makes_place_for_another() {
         "known_hosts",
         "node-1 ssh-ed25519 A\nnode-2 ssh-ed25519 B\n",
     );
-    let said = site.rack(&["replace", "node-2"]).with(0);
+    let said = site.rack(&["replace", "node-2", "--settle", "0"]).with(0);
     assert_has(
         &said,
         &[
@@ -24,7 +24,7 @@ fn a_node_makes_place_for_another() {
     let first = site.read("secrets/join-node-2.age");
     assert!(first.starts_with("-----BEGIN AGE"), "{first}");
     // Given again, it goes on with what is left to do.
-    let again = site.rack(&["replace", "node-2"]).with(0);
+    let again = site.rack(&["replace", "node-2", "--settle", "0"]).with(0);
     assert_has(&again, &["node-2 is in the cluster no more"]);
     assert_ne!(site.read("secrets/join-node-2.age"), first);
 }
@@ -33,7 +33,7 @@ fn a_node_makes_place_for_another() {
 fn what_would_be_lost_is_kept_until_that_is_accepted() {
     let site = Site::whole();
     site.write("state/holds", "");
-    let refusal = site.rack(&["replace", "node-3"]).with(1);
+    let refusal = site.rack(&["replace", "node-3", "--settle", "0"]).with(1);
     assert_has(
         &refusal,
         &[
@@ -43,7 +43,8 @@ fn what_would_be_lost_is_kept_until_that_is_accepted() {
     );
     assert!(site.read("state/nodes.json").contains("node-3"));
     assert!(!site.path("secrets").exists());
-    site.rack(&["replace", "node-3", "--accept-loss"]).with(0);
+    site.rack(&["replace", "node-3", "--accept-loss", "--settle", "0"])
+        .with(0);
     assert!(!site.read("state/nodes.json").contains("node-3"));
 }
 
@@ -59,14 +60,14 @@ fn what_cannot_be_replaced_is_said_first() {
         .replace("mac = \"dc:a6:32:01:02:02\"", "");
     site.write("rack.toml", &text);
     assert_has(
-        &site.rack(&["replace", "node-2"]).with(1),
+        &site.rack(&["replace", "node-2", "--settle", "0"]).with(1),
         &["node-2 has no MAC yet"],
     );
     for node in ["node-1", "node-2"] {
         site.set(node, "away", "");
     }
     assert_has(
-        &site.rack(&["replace", "node-3"]).with(1),
+        &site.rack(&["replace", "node-3", "--settle", "0"]).with(1),
         &["no other node answers"],
     );
     assert!(site.read("state/nodes.json").contains("node-3"));

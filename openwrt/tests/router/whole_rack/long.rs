@@ -86,28 +86,39 @@ impl Whole {
     }
 }
 
-#[test]
-#[ignore = "`make rack-whole` runs it: it takes minutes"]
-fn nodes_die_are_replaced_and_updated_and_no_customer_notices() {
-    if !can_be_made() {
-        return;
-    }
-    let mut whole = Whole::start().unwrap();
+/// A rack that serves, and whose operator reaches its nodes.
+fn whole() -> Whole {
+    let mut whole = Whole::start().unwrap_or_else(|error| panic!("{error:#}"));
     println!(
         "from `rack init` to the first object: {:.1} s",
         whole.took.as_secs_f32()
     );
-    whole.connect_operator().unwrap();
-    let mut steps = || -> anyhow::Result<()> {
-        whole.lose_a_node()?;
-        whole.rack.start_all()?;
-        whole.until_whole()?;
-        whole.replace_a_node()?;
-        whole.update_all()?;
-        let nodes = ["10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13"].map(str::to_owned);
-        whole.site.check_tcp(&nodes)?;
-        whole.site.check_udp()
-    };
-    let done = steps();
-    done.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+    let connected = whole.connect_operator();
+    connected.unwrap_or_else(|error| panic!("{error:#}"));
+    whole
+}
+
+#[test]
+#[ignore = "`make rack-whole` runs it: it takes minutes"]
+fn a_node_is_replaced_and_no_customer_notices() {
+    if !can_be_made() {
+        return;
+    }
+    let mut whole = whole();
+    let replaced = whole.replace_a_node();
+    replaced.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+}
+
+#[test]
+#[ignore = "`make rack-whole` runs it: it takes minutes"]
+fn all_nodes_are_updated_and_no_customer_notices() {
+    if !can_be_made() {
+        return;
+    }
+    let mut whole = whole();
+    let updated = whole.update_all();
+    updated.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+    let nodes = ["10.77.0.1", "10.77.0.11", "10.77.0.12", "10.77.0.13"].map(str::to_owned);
+    whole.site.check_tcp(&nodes).unwrap();
+    whole.site.check_udp().unwrap();
 }
