@@ -1,12 +1,16 @@
 //! `/api/v1/buckets/{name}/changes`: what happens in a bucket, as it happens.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequestParts as _, State};
+use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use s3d_accounts::Role;
+use s3d_buckets::BucketRecord;
 use s3d_buckets::feed::FeedRequest;
 
 use super::ApiState;
@@ -43,22 +47,42 @@ impl Input for FollowChanges {
 )]
 pub async fn follow(
     State(state): State<ApiState>,
-    caller: Caller,
     Name(name): Name,
-    headers: HeaderMap,
     Query(query): Query<FollowChanges>,
+    parts: Parts,
 ) -> Result<Response, ApiError> {
-    let record = caller.bucket_of(&state, &name, Role::Viewer).await?;
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let record = followed(&state, &name, parts.clone()).await?;
+    let seen = parts
+        .headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok());
     let request = FeedRequest {
         after: seen.and_then(|id| id.parse().ok()).or(query.after),
         prefix: query.prefix.unwrap_or_default(),
     };
     let bucket = state.buckets.open(&record).await?;
     let events = state.buckets.follow(bucket, request).await?;
+    let follower = Arc::new((state, name, parts));
+    let events = events.take_while(move |_| {
+        let follower = follower.clone();
+        async move {
+            let (state, name, parts) = &*follower;
+            followed(state, name, parts.clone()).await.is_ok()
+        }
+    });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((headers, Body::from_stream(events)).into_response())
+}
+
+/// The bucket, if who sent these may follow it now: sessions end, and members leave.
+async fn followed(
+    state: &ApiState,
+    name: &str,
+    mut parts: Parts,
+) -> Result<Arc<BucketRecord>, ApiError> {
+    let caller = Caller::from_request_parts(&mut parts, state).await?;
+    caller.bucket_of(state, name, Role::Viewer).await
 }

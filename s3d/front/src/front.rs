@@ -282,7 +282,13 @@ impl Front {
             .await?;
         let query = Query::parse(parts.uri.query());
         let request = changes::request(&query, &parts.headers)?;
-        changes::follow(&self.0.buckets, &bucket, request).await
+        let follower = changes::Follower {
+            accounts: self.0.accounts.clone(),
+            access,
+            parts: parts.clone(),
+            context: context.clone(),
+        };
+        changes::follow(&self.0.buckets, &bucket, request, follower).await
     }
 
     async fn operate(

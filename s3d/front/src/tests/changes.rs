@@ -1,24 +1,36 @@
 //! The change feed over S3.
 
+use axum::body::Body;
 use http_body_util::BodyExt as _;
+use s3d_accounts::Key;
 use tower::ServiceExt as _;
 
 use super::rack::{Ask, Rack};
 
-/// The events that a feed has at once.
-async fn events(rack: &Rack, target: &str) -> String {
+/// The feed of a target, for who has the key.
+async fn follow(rack: &Rack, target: &str, key: &Key) -> Body {
     let answer = rack
         .front
         .clone()
-        .oneshot(Ask::new("GET", target).signed(&rack.key));
+        .oneshot(Ask::new("GET", target).signed(key));
     let answer = answer.await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
-    let mut body = answer.into_body();
+    answer.into_body()
+}
+
+/// The next piece of a feed.
+async fn next(feed: &mut Body) -> Option<String> {
+    let frame = feed.frame().await?.unwrap();
+    Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
+}
+
+/// The events that a feed has at once.
+async fn events(rack: &Rack, target: &str) -> String {
+    let mut feed = follow(rack, target, &rack.key).await;
     let mut text = String::new();
     while !text.contains("event: delete") {
-        let frame = body.frame().await.unwrap().unwrap();
-        text += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
+        text += &next(&mut feed).await.unwrap();
     }
     text
 }
@@ -51,4 +63,18 @@ async fn a_feed_is_refused_to_others_and_after_nonsense() {
     rack.get("/bucket?changes&after=x")
         .await
         .refuses(400, "InvalidArgument");
+}
+
+#[tokio::test]
+async fn a_feed_ends_when_its_key_is_revoked() {
+    let rack = Rack::new().await;
+    let mut feed = follow(&rack, "/bucket?changes", &rack.narrow).await;
+    assert!(next(&mut feed).await.is_some());
+    rack.put("/bucket/seen", b"x").await.succeeds();
+    assert!(next(&mut feed).await.unwrap().contains("seen"));
+    let namespace = &rack.narrow.grant.namespace;
+    let deleted = rack.accounts.delete_key(namespace, &rack.narrow.id).await;
+    assert!(deleted.unwrap());
+    rack.put("/bucket/unseen", b"x").await.succeeds();
+    assert_eq!(next(&mut feed).await, None);
 }

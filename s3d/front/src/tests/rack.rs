@@ -31,6 +31,7 @@ pub const HOST: &str = "s3.example.org";
 /// Two tenants: `ours` with the buckets `bucket` and `other`, `theirs` with `foreign`.
 pub struct Rack {
     pub front: Front,
+    pub accounts: Arc<Accounts>,
     pub volumes: Arc<FakeVolumes>,
     /// Of the namespace `ours`.
     pub key: Key,
@@ -121,7 +122,8 @@ impl Rack {
                 .unwrap(),
             reading: accounts.create_key(reading, None).await.unwrap(),
             foreign: accounts.create_namespace_key(&theirs).await.unwrap(),
-            front: Front::new(accounts, buckets, "example.org", region, api, 7),
+            front: Front::new(accounts.clone(), buckets, "example.org", region, api, 7),
+            accounts,
             volumes,
             _folder: folder,
         }
