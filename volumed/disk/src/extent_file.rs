@@ -10,7 +10,7 @@ use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use volumed_core::format::{SUMS_FILE_SIZE, SumsHeader, decode_sums, encode_sums, sums_offset};
 use volumed_core::message::ExtentFile;
-use volumed_core::sums::{SumsPage, sums};
+use volumed_core::sums::SumsPage;
 use volumed_core::{BLOCK_SIZE, BLOCKS_PER_REGION, EXTENT_SIZE, RegionIndex, VolumeId};
 
 use crate::header::{self, HeaderError};
@@ -97,21 +97,20 @@ impl OpenExtent {
         self.data.read_exact_at(bytes, offset.into())
     }
 
-    /// Writes blocks, and answers their sums.
-    pub fn write(&self, offset: u32, blocks: &[u8], durable: bool) -> std::io::Result<Vec<u32>> {
+    pub fn write(&self, offset: u32, bytes: &[u8], durable: bool) -> std::io::Result<()> {
         if durable {
-            let written = write_durably(&self.data, blocks, offset.into());
+            let written = write_durably(&self.data, bytes, offset.into());
             if written.is_err() {
                 // V8: a part may be in the page cache alone.
                 self.data_syncs.need();
             }
-            return written.map(|()| sums(blocks));
+            return written;
         }
         let written = self
             .data_syncs
-            .change(|| write(&self.data, blocks, offset.into()));
+            .change(|| write(&self.data, bytes, offset.into()));
         self.waiting
-            .fetch_add(blocks.len() as u64, Ordering::Relaxed);
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         written
     }
 
@@ -133,9 +132,7 @@ impl OpenExtent {
         match zeroed {
             Ok(()) => Ok(()),
             // tmpfs knows no such thing.
-            Err(Errno::OPNOTSUPP) => self
-                .write(offset, &vec![0; length as usize], false)
-                .map(drop),
+            Err(Errno::OPNOTSUPP) => self.write(offset, &vec![0; length as usize], false),
             Err(error) => Err(error.into()),
         }
     }

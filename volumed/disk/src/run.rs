@@ -9,24 +9,17 @@ use volumed_buffers::Buffer;
 use volumed_core::format::{LOG_SLOT_SIZE, MISSED_SLOT_SIZE, PROMISE_SLOT_SIZE, SlotRecord};
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::{BadBlock, DiskAnswer, DiskFault, DiskOp, DiskResult};
-use volumed_core::sums::{HOLE, Mismatch, merge, sum, verify};
+use volumed_core::sums::{HOLE, merge, sum, sums, verify};
 use volumed_core::{BLOCK_SIZE, VolumeId};
 
 use crate::extent_file::OpenExtent;
 use crate::{Disk, slots};
 
-/// Bytes of a block.
-const BLOCK: usize = BLOCK_SIZE as usize;
-
 /// Threads that one flush syncs its files on.
 const SYNCS_AT_ONCE: usize = 4;
 
-/// The most bytes that the caller's thread copies into the page cache, or from it.
-const COPIED_NOW: usize = 128 << 10;
-
-/// What a long read takes from memory at once, in bytes: it is compared with its sums while the processor's
-/// own cache has it.
-const READ_AT_ONCE: usize = 128 << 10;
+/// The longest write that the caller's thread copies into the page cache.
+const WRITTEN_NOW: usize = 128 << 10;
 
 /// Whether to wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,8 +37,7 @@ impl Disk {
         }
         match op {
             // Copying that much is work enough for a thread of its own.
-            DiskOp::Write { data, .. } if data.len() > COPIED_NOW => None,
-            DiskOp::Read { expected, .. } if expected.len() * BLOCK > COPIED_NOW => None,
+            DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write { file, .. }
             | DiskOp::LoadSums { file, .. }
@@ -241,14 +233,14 @@ impl Disk {
                 }
                 let skip = (offset - start) as usize;
                 let blocks = merge(data, skip, head.as_deref(), tail.as_deref());
-                let written = extent.write(start, &blocks, *durable).map_err(|error| {
+                extent.write(start, &blocks, *durable).map_err(|error| {
                     if *durable {
                         self.durable_fault(&error)
                     } else {
                         self.write_fault(&error)
                     }
                 })?;
-                Ok(Some(DiskAnswer::Sums(written)))
+                Ok(Some(DiskAnswer::Sums(sums(&blocks))))
             }
             _ => Ok(None),
         }
@@ -261,51 +253,25 @@ impl Disk {
         expected: &[u32],
         wait: Wait,
     ) -> Result<Option<Buffer>, DiskFault> {
-        let mut blocks = self.buffers.take(expected.len() * BLOCK);
-        let mut done = 0;
-        while done < blocks.len() {
-            let (at, rest) = (offset + done as u32, &mut blocks[done..]);
-            let mut length = rest.len().min(READ_AT_ONCE);
-            if !self.read_cached(extent, at, &mut rest[..length])? {
-                if wait == Wait::Never {
-                    return Ok(None);
-                }
-                // The disk brings sooner what it is asked for at once.
-                let read = extent.read(at, rest);
-                read.map_err(|error| self.fault(&error))?;
-                length = rest.len();
-            }
-            let expected = &expected[done / BLOCK..][..length / BLOCK];
-            self.check(at, &rest[..length], expected)?;
-            done += length;
+        let mut blocks = self.buffers.take(expected.len() * BLOCK_SIZE as usize);
+        let read = match wait {
+            Wait::Never => extent.read_now(offset, &mut blocks),
+            Wait::AsLongAsItTakes => extent.read(offset, &mut blocks).map(|()| true),
+        };
+        if !read.map_err(|error| self.fault(&error))? {
+            return Ok(None);
         }
-        Ok(Some(blocks))
-    }
-
-    /// Reads what memory has; false if the disk has to be waited for.
-    fn read_cached(
-        &self,
-        extent: &OpenExtent,
-        offset: u32,
-        blocks: &mut [u8],
-    ) -> Result<bool, DiskFault> {
-        let read = if self.in_memory {
-            extent.read(offset, blocks).map(|()| true)
-        } else {
-            extent.read_now(offset, blocks)
-        };
-        read.map_err(|error| self.fault(&error))
-    }
-
-    /// Compares blocks from `offset` on with their sums (V10).
-    fn check(&self, offset: u32, blocks: &[u8], expected: &[u32]) -> Result<(), DiskFault> {
-        let Err(Mismatch(at)) = verify(blocks, expected) else {
-            return Ok(());
-        };
-        let block = offset / BLOCK_SIZE as u32 + at as u32;
-        tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
-        let found = sum(&blocks[at * BLOCK..][..BLOCK]);
-        Err(DiskFault::Corrupt(BadBlock { block, found }))
+        match verify(&blocks, expected) {
+            Ok(()) => Ok(Some(blocks)),
+            Err(mismatch) => {
+                let block = offset / BLOCK_SIZE as u32 + mismatch.0 as u32;
+                tracing::error!(disk = %self.id(), block, "a block does not match its checksum");
+                let there =
+                    mismatch.0 * BLOCK_SIZE as usize..(mismatch.0 + 1) * BLOCK_SIZE as usize;
+                let found = sum(&blocks[there]);
+                Err(DiskFault::Corrupt(BadBlock { block, found }))
+            }
+        }
     }
 
     fn zero(

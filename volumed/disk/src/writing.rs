@@ -4,31 +4,20 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, IoSlice};
 
 use rustix::io::{Errno, ReadWriteFlags};
-use volumed_core::BLOCK_SIZE;
-use volumed_core::sums::sums;
 
 use crate::open::copied_nothing;
-
-const BLOCK: usize = BLOCK_SIZE as usize;
 
 /// What one call writes into the page cache, in bytes. The kernel takes as large a folio as a call
 /// fills, and ext4 walks all of a folio's blocks whenever one of them is written later: random writes into
 /// folios of 1 MiB took three times as long as into these, long ones gain little by more.
 const PIECE: u64 = 256 << 10;
 
-/// Writes blocks into the page cache, and answers their sums: each piece is summed just before it is
-/// copied, and so comes into the processor's own cache once for both.
-pub(crate) fn write(file: &File, blocks: &[u8], offset: u64) -> std::io::Result<Vec<u32>> {
-    let mut summed = Vec::with_capacity(blocks.len().div_ceil(BLOCK));
-    write_by(blocks, offset, |left, at| {
-        let piece = left.len().min((PIECE - at % PIECE) as usize);
-        let from = summed.len() * BLOCK;
-        let to = (at - offset) as usize + piece;
-        // Nothing is left of a piece that was written in part only.
-        summed.extend(blocks.get(from..to).map(sums).unwrap_or_default());
-        rustix::io::pwrite(file, &left[..piece], at)
-    })?;
-    Ok(summed)
+/// Writes into the page cache.
+pub(crate) fn write(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+    write_by(bytes, offset, |bytes, at| {
+        let piece = (PIECE - at % PIECE) as usize;
+        rustix::io::pwrite(file, &bytes[..piece.min(bytes.len())], at)
+    })
 }
 
 /// Writes and syncs only these bytes, which costs less than a sync of the file.

@@ -48,7 +48,7 @@ async fn only_a_start_after_a_clean_stop_believes_what_was_noted() {
     drop(export);
     kill(volumes).await;
 
-    // What was written since is dirty, and counted.
+    // The extent that was written to is dirty, and what it holds is not known exactly.
     let volumes = start(&folder).await;
-    assert_eq!(used(&volumes).await, 3 * (EXTENTS - 1) + 2);
+    assert!(used(&volumes).await >= 3 * (EXTENTS - 1) + 2);
 }
