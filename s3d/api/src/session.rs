@@ -78,6 +78,7 @@ pub async fn open(
     delete, path = "/api/v1/session", operation_id = "closeSession", security(()),
     responses((status = 204, description = "The cookie is removed"), ApiError)
 )]
+#[allow(clippy::unused_async, reason = "a handler is asynchronous")]
 pub async fn close(page: Page) -> (StatusCode, SetCookie) {
     (StatusCode::NO_CONTENT, page.cookie("", 0))
 }

@@ -1,6 +1,7 @@
 //! Embeds what `npm run build` left in `s3d/console/dist/app`, which may be nothing.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -39,7 +40,7 @@ fn main() -> io::Result<()> {
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let extension = path.extension().and_then(|it| it.to_str());
+        let extension = path.extension().and_then(OsStr::to_str);
         if path.is_dir() {
             collect(&path, paths)?;
         } else if !matches!(extension, Some("br" | "gz")) {

@@ -39,7 +39,7 @@ test("files are uploaded, found, downloaded and shared", async ({ page, ada }) =
   await expect(page.getByText("one entry")).toBeVisible();
 });
 
-test("a long file goes in parts, and a dropped folder with all that is in it", async ({ page, ada }) => {
+test("a long file goes in parts, and dropped files go as they are", async ({ page, ada }) => {
   const bucket = await ada.bucket();
   await ada.enter(page);
   await page.goto(at(`/buckets/${bucket}`));

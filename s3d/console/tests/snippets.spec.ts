@@ -13,12 +13,16 @@ const tests = resolve("../../tests/e2e/js");
 const pinned = resolve("../../target/e2e-clients/node/node_modules/.bin/node");
 const node = existsSync(pinned) ? pinned : process.execPath;
 
+/** What the machine sets for its own AWS clients is no part of a snippet. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")));
+const shell = (text: string, cwd: string) => run("bash", ["-ec", text], { cwd, env });
+
 const PASTED: Record<string, (text: string, folder: string) => Promise<unknown>> = {
-  JavaScript: (text) => run(node, ["--input-type=module", "--eval", text], { cwd: tests }),
-  Python: (text, cwd) => run("/usr/bin/python3", ["-c", text], { cwd }),
-  "aws-cli": (text, cwd) => run("bash", ["-ec", text], { cwd }),
-  rclone: (text, cwd) => run("bash", ["-ec", text], { cwd }),
-  curl: (text, cwd) => run("bash", ["-ec", text], { cwd }),
+  JavaScript: (text) => run(node, ["--input-type=module", "--eval", text], { cwd: tests, env }),
+  Python: (text, cwd) => run("/usr/bin/python3", ["-c", text], { cwd, env }),
+  "aws-cli": shell,
+  rclone: shell,
+  curl: shell,
 };
 
 test("every snippet stores an object as it is pasted", async ({ page, ada }) => {

@@ -56,11 +56,11 @@ async fn a_place_is_the_page_and_a_missing_file_is_missing() {
 
 #[test]
 fn encodings_are_taken_as_they_are_named() {
-    let accepts = |value: &'static str, encoding| {
+    let taken = |value: &'static str, encoding| {
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]);
         accepts(&headers, encoding)
     };
-    assert!(accepts("gzip, deflate, br;q=0.5", "br"));
-    assert!(!accepts("gzip, br;q=0", "br"));
-    assert!(!accepts("", "gzip"));
+    assert!(taken("gzip, deflate, br;q=0.5", "br"));
+    assert!(!taken("gzip, br;q=0", "br"));
+    assert!(!taken("", "gzip"));
 }

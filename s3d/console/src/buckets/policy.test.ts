@@ -16,6 +16,7 @@ test.each([
   ["another bucket", publicPolicy("c")],
   ["a denial", withStatement({ Effect: "Deny" })],
   ["another action", withStatement({ Action: ["s3:GetObject", "s3:PutObject"] })],
+  ["nobody", withStatement({ Principal: [] })],
   ["somebody in particular", withStatement({ Principal: { AWS: "ada" } })],
   ["a condition", withStatement({ Condition: { Bool: { "aws:SecureTransport": "true" } } })],
   ["two statements", JSON.stringify({ Statement: [{}, {}] })],

@@ -29,7 +29,10 @@ export function publicityOf(policy: string | undefined, bucket: string): Publici
   const statements = [document.Statement ?? []].flat();
   const [only] = statements;
   if (statements.length !== 1 || !only) return "other";
-  const is = (value: unknown, wanted: string) => [value].flat().every((it) => it === wanted);
+  const is = (value: unknown, wanted: string) => {
+    const values = [value].flat();
+    return values.length > 0 && values.every((it) => it === wanted);
+  };
   const everybody = is(only.Principal, "*") || is((only.Principal as { AWS?: unknown })?.AWS, "*");
   const plain =
     Object.keys(only).every((it) => ["Sid", "Effect", "Principal", "Action", "Resource"].includes(it)) &&

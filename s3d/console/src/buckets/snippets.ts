@@ -82,7 +82,8 @@ rclone ls hayrack:${it.bucket}`;
 
 const curl = (it: Connection) => `echo hello > hello.txt
 curl --fail --aws-sigv4 "aws:amz:${REGION}:s3" --user '${it.accessKeyId}:${it.secretAccessKey}' \\
-  --upload-file hello.txt ${it.endpoint}/${it.bucket}/hello.txt`;
+  --header "x-amz-content-sha256: UNSIGNED-PAYLOAD" --upload-file hello.txt \\
+  ${it.endpoint}/${it.bucket}/hello.txt`;
 
 const mount = (it: Connection) => `${environment(it)}
 mkdir -p ~/${it.bucket}

@@ -14,9 +14,14 @@ export function filesOfInput(input: HTMLInputElement): Found[] {
 /** The files that were dropped. */
 export async function filesOfDrop(transfer: DataTransfer): Promise<Found[]> {
   // The list is gone once this function waits: it is read whole before.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry());
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  const taken = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
   const found: Found[] = [];
-  for (const entry of entries) if (entry) await collect(entry, "", found);
+  for (const { entry, file } of taken) {
+    // What comes from no disk has no entry.
+    if (entry) await collect(entry, "", found);
+    else if (file) found.push({ path: file.name, file });
+  }
   return found;
 }
 
