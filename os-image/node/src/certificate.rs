@@ -12,6 +12,7 @@ use crate::s3d::S3d;
 const ACCEPT: &str = "/usr/lib/hayrack/accept-certificate";
 /// Long, since nobody renews it: a node serves with it for as long as the router brings none.
 const DAYS: &str = "3650";
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub fn make_first(machine: &Machine, s3d: &S3d, group: &str) -> Result<bool, Cer
     Ok(true)
 }
 
-/// Key and certificate, as PEM.
+/// Certificate and key, as PEM.
 fn self_signed(s3d: &S3d) -> Result<String, ProgramError> {
     let [s3, ..] = s3d.hosts();
     let names: Vec<String> = s3d.hosts().map(|host| format!("DNS:{host}")).into();
@@ -51,10 +52,13 @@ fn self_signed(s3d: &S3d) -> Result<String, ProgramError> {
         "-nodes", "-days", DAYS, "-subj", &subject, "-addext", &names,
     ];
     let to = ["-keyout", "-", "-out", "-"];
-    run(
+    let made = run(
         "openssl",
         ["req", "-x509"].iter().chain(&key).chain(&what).chain(&to),
-    )
+    )?;
+    // openssl begins with the key.
+    let (key, certificate) = made.split_at(made.find(BEGIN).unwrap_or(0));
+    Ok([certificate, key].concat())
 }
 
 fn accept(machine: &Machine, path: &Path, group: &str, pem: &str) -> Result<(), CertificateError> {
