@@ -17,6 +17,9 @@ pub enum ReadError {
         /// What is wrong.
         source: IdentityError,
     },
+    /// It is no text.
+    #[error("the secret {0} is no text: set it again with rack secrets set {0}")]
+    NoText(Label),
     /// It cannot be read.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
@@ -48,7 +51,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let bytes = self.vault.get(name, self.identities(name)?)?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        // Bytes put in their place would be another secret.
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|_| ReadError::NoText(name.clone()))
     }
 
     fn identities(&self, name: &Label) -> Result<&Identities, ReadError> {

@@ -52,6 +52,14 @@ fn a_token_that_is_kept_is_in_the_image_of_its_node() {
 }
 
 #[test]
+fn a_secret_that_is_no_text_is_not_put_into_an_image() {
+    let site = site();
+    set(&site, "join-node-2", b"ae\xff6u");
+    let said = image(&site, &["--identity", "ann"]).with(1);
+    assert_has(&said, &["join-node-2 is no text", "rack secrets set"]);
+}
+
+#[test]
 fn a_token_is_for_one_node() {
     let site = site();
     set(&site, "join-node-2", "ae6u\n");
@@ -101,7 +109,7 @@ fn nodes_let_the_routers_key_in_if_it_brings_certificates() {
         .stdin(Stdio::null())
         .status();
     assert!(make.expect("ssh-keygen can be run").success());
-    set(&site, "certificate-key", &site.read("key"));
+    set(&site, "certificate-key", site.read("key"));
     image(&site, &["--identity", "ann"]).with(0);
     let public = site.read("key.pub");
     let settings: toml::Table = site.read("seen/settings.toml").parse().expect("it is TOML");

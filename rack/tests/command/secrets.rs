@@ -23,8 +23,8 @@ pub fn enter(site: &Site, file: &str) {
     site.write("rack.toml", &(lines.join("\n") + "\n"));
 }
 
-pub fn set(site: &Site, name: &str, secret: &str) {
-    site.write("typed", secret);
+pub fn set(site: &Site, name: &str, secret: impl AsRef<[u8]>) {
+    fs::write(site.path("typed"), secret).expect("a file can be written");
     let input = File::open(site.path("typed")).expect("it was just written");
     site.rack_with(&["secrets", "set", name], input.into())
         .with(0);
