@@ -1,6 +1,5 @@
 //! What every part of an open bucket holds.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -14,6 +13,7 @@ use crate::object::Timestamp;
 use crate::offload::Offload;
 use crate::space::allocator::Space;
 use crate::space::pins::Pins;
+use crate::space::reserve::Reserve;
 use crate::totals::Totals;
 
 /// Tells the time.
@@ -31,7 +31,7 @@ pub struct Shared {
     pub runs: Arc<Semaphore>,
     pub transfers: TransferMemory,
     pub closed: OnceLock<ClosedError>,
-    pub reserve_held: AtomicBool,
+    pub reserve: Reserve,
     /// What the bucket holds and may hold.
     pub totals: Mutex<Totals>,
     pub quota: Mutex<Option<u64>>,
@@ -42,14 +42,6 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn reserve_held(&self) -> bool {
-        self.reserve_held.load(Ordering::Acquire)
-    }
-
-    pub fn set_reserve_held(&self, held: bool) {
-        self.reserve_held.store(held, Ordering::Release);
-    }
-
     pub fn totals(&self) -> Totals {
         *self.totals.lock()
     }

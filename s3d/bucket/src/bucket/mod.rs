@@ -2,6 +2,7 @@
 
 mod changes;
 mod checking;
+mod freeing;
 mod objects;
 mod open;
 mod prefix;

@@ -183,7 +183,11 @@ impl Bucket {
 
     /// Deletes an object; answers whether there was one.
     pub async fn delete(&self, key: Key, condition: Condition) -> Result<bool, ChangeError> {
-        match self.submit(Change::Delete { key, condition }).await? {
+        let delete = || Change::Delete {
+            key: key.clone(),
+            condition: condition.clone(),
+        };
+        match self.free(delete).await? {
             Done::Deleted { existed } => Ok(existed),
             _ => unreachable!("a delete answers whether there was one"),
         }

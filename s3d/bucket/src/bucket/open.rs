@@ -1,6 +1,5 @@
 //! Making a bucket, and opening it.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -24,6 +23,7 @@ use crate::object::Timestamp;
 use crate::shared::Shared;
 use crate::space::allocator::Space;
 use crate::space::pins::Pins;
+use crate::space::reserve::{Reserve, release_left};
 use crate::space::{compactor, sweep, trimmer};
 use crate::totals::Totals;
 
@@ -68,7 +68,7 @@ impl Bucket {
         } = options.clone();
         let superblock = staged.clone();
         offload
-            .run(move || Store::create(device, superblock, &start, index_cache, offload))
+            .run(move || Store::create(device, superblock, &start, index_cache))
             .await
             .map_err(|error| OpenError::Index(error.0))?;
         // The index is whole; both slots now make the bucket.
@@ -83,6 +83,7 @@ impl Bucket {
         superblock
             .change(|fields| fields.epoch = options.epoch)
             .await?;
+        release_left(&*devices.data).await?;
         let Options {
             index_cache,
             offload,
@@ -125,7 +126,7 @@ impl Bucket {
             runs: Arc::new(Semaphore::new(IN_FLIGHT_TOGETHER)),
             transfers,
             closed: OnceLock::new(),
-            reserve_held: AtomicBool::new(false),
+            reserve: Reserve::default(),
             totals: Mutex::new(totals),
             quota: Mutex::new(quota),
             slice,

@@ -108,7 +108,11 @@ impl Bucket {
 
     /// Forgets an upload and its parts.
     pub async fn abort_upload(&self, key: Key, upload: UploadId) -> Result<(), ChangeError> {
-        self.submit(Change::Abort { key, upload }).await?;
+        let abort = || Change::Abort {
+            key: key.clone(),
+            upload: upload.clone(),
+        };
+        self.free(abort).await?;
         Ok(())
     }
 

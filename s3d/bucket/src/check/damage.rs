@@ -4,7 +4,7 @@ use super::report::{CheckReport, Problem};
 use super::{Opened, close_index, open, read_log, references};
 use crate::bucket::Devices;
 use crate::errors::OpenError;
-use crate::format::layout::{DATA_ZONE, INDEX_ZONE, MAX_SPAN, RESERVE};
+use crate::format::layout::{DATA_ZONE, FOLD_RESERVE, FOLD_RESERVE_FOR_ROWS, INDEX_ZONE, MAX_SPAN};
 use crate::format::rows::{Table, span_key};
 use crate::format::superblock::BucketId;
 use crate::index::IndexError;
@@ -61,9 +61,10 @@ pub async fn damage(
 /// What the bucket keeps at an address below its data.
 fn structure(address: u64) -> Option<&'static str> {
     match address {
-        _ if address < RESERVE.start => Some("the superblock"),
+        _ if address < FOLD_RESERVE.start => Some("the superblock"),
         _ if address < INDEX_ZONE => Some("the reserve, which holds nothing,"),
-        _ if address < DATA_ZONE => Some("the index"),
+        _ if address < FOLD_RESERVE_FOR_ROWS.start => Some("the index"),
+        _ if address < DATA_ZONE => Some("the reserve, which holds nothing,"),
         _ => None,
     }
 }

@@ -19,11 +19,12 @@ use crate::commit::messages::{Message, Waiting};
 use crate::commit::pipeline::{Batch, Pending, Pipeline, Standing};
 use crate::commit::plan::{CommitContext, CommitPlan, plan};
 use crate::errors::{ChangeError, ClosedError};
+use crate::index::memtable::row_bytes;
 use crate::log::MAX_GROUPS;
 use crate::log::writer::Log;
 use crate::object::Timestamp;
 use crate::shared::{Clock, Shared};
-use crate::space::reserve::{hold_reserve, release_reserve};
+use crate::space::reserve::{hold_for_fold, hold_for_log, release_for_log, release_for_many_rows};
 
 pub struct Committer {
     shared: Arc<Shared>,
@@ -119,13 +120,19 @@ impl Committer {
         let due = self.fold.due();
         tokio::select! {
             biased;
-            ended = self.fold.ended() => ended?,
+            ended = self.fold.ended() => {
+                ended?;
+                self.release_if_idle().await?;
+            },
             (oldest, written) = self.pipeline.next() => self.landed(oldest, written).await?,
             message = messages.recv(), if !self.waiting.is_full() => match message {
                 Some(message) => self.waiting.take_in(message, messages),
                 None => self.waiting.take_in(Message::Close(oneshot::channel().0), messages),
             },
-            () = until(due) => self.fold.begin_due(self.visible.log.position)?,
+            () = until(due) => {
+                self.fold.begin_due(self.visible.log.position).await?;
+                self.release_if_idle().await?;
+            },
         }
         Ok(Step::On)
     }
@@ -218,7 +225,10 @@ impl Committer {
             return Ok(());
         }
         if !std::mem::replace(&mut self.reserve_sought, true) {
-            hold_reserve(&self.shared).await?;
+            hold_for_log(&self.shared).await?;
+        }
+        if !self.hold_for_fold(&plan).await? {
+            return self.refuse(batch).await;
         }
         let group = std::mem::take(&mut plan.group);
         match self
@@ -236,6 +246,48 @@ impl Committer {
         }
     }
 
+    /// Whether the rows of the plan, and those before it, will find room in the index.
+    async fn hold_for_fold(&mut self, plan: &CommitPlan) -> Result<bool, ClosedError> {
+        let coming = self.pipeline.row_bytes() + row_bytes(&plan.records);
+        if hold_for_fold(&self.shared, coming).await? {
+            return Ok(true);
+        }
+        // What is folded needs none.
+        let position = self.visible.log.position;
+        self.fold.run_to_completion(position).await?;
+        Ok(hold_for_fold(&self.shared, coming).await?)
+    }
+
+    /// Others may have what a fold of many rows was held for, once there are none.
+    async fn release_if_idle(&mut self) -> Result<(), DeviceError> {
+        if self.pipeline.is_empty() && self.shared.index.unfolded_bytes() == 0 {
+            release_for_many_rows(&self.shared).await?;
+        }
+        Ok(())
+    }
+
+    /// What would not find room in the index is not written, not even if it frees some.
+    async fn refuse(&mut self, batch: Batch) -> Result<(), ClosedError> {
+        self.finish_pipeline().await?;
+        self.log.rewind(self.visible.log);
+        self.refuse_full(batch).await
+    }
+
+    async fn finish_pipeline(&mut self) -> Result<(), ClosedError> {
+        while !self.pipeline.is_empty() {
+            let (oldest, written) = self.pipeline.next().await;
+            self.landed(oldest, written).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can be done before space comes back: behind this fold, though it may have no rows, that of the
+    /// log does.
+    async fn refuse_full(&mut self, batch: Batch) -> Result<(), ClosedError> {
+        batch.refuse(&ChangeError::NoSpace);
+        self.fold.begin(self.visible.log.position).await
+    }
+
     /// A group got no place in the log. Nothing may be planned on it: what came next would follow
     /// the groups before it without a gap, and a replay would reach it.
     async fn found_no_place(
@@ -246,10 +298,7 @@ impl Committer {
         if error != DeviceError::NoSpace {
             return Err(self.close_indeterminate(error));
         }
-        while !self.pipeline.is_empty() {
-            let (oldest, written) = self.pipeline.next().await;
-            self.landed(oldest, written).await?;
-        }
+        self.finish_pipeline().await?;
         self.log.rewind(self.visible.log);
         self.commit_deletes_only(batch).await
     }
@@ -345,10 +394,9 @@ impl Committer {
             return Ok(());
         }
         // Not before: nothing but what frees space may cost the reserve.
-        if !release_reserve(&self.shared).await? {
+        if !release_for_log(&self.shared).await? {
             self.log.rewind(self.visible.log);
-            batch.refuse(&ChangeError::NoSpace);
-            return Ok(());
+            return self.refuse_full(batch).await;
         }
         let group = std::mem::take(&mut plan.group);
         let written = match self.log.place(group, plan.now, true).await {
@@ -368,7 +416,7 @@ impl Committer {
         let pending = self.pending(batch, plan);
         self.publish(pending);
         // Space comes back only behind a fold: no reason to wait for its time.
-        self.fold.begin(self.visible.log.position)
+        self.fold.begin(self.visible.log.position).await
     }
 
     /// Makes a durable group visible, and answers.

@@ -13,6 +13,7 @@ use crate::index::{FoldError, IndexError};
 use crate::log::position::Position;
 use crate::offload::Offload;
 use crate::shared::Shared;
+use crate::space::reserve::release_for_fold;
 
 /// The memtable is folded when it holds this many mutations …
 const MUTATIONS: usize = 48_000;
@@ -90,7 +91,7 @@ impl Fold {
     }
 
     /// Begins what is due, a fold before a move. `position`: the log's.
-    pub fn begin_due(&mut self, position: Position) -> Result<(), ClosedError> {
+    pub async fn begin_due(&mut self, position: Position) -> Result<(), ClosedError> {
         let now = Instant::now();
         if self.move_due.is_some_and(|due| due <= now)
             && self.refused.is_none()
@@ -99,11 +100,11 @@ impl Fold {
             self.begin_move();
             return Ok(());
         }
-        self.begin(position)
+        self.begin(position).await
     }
 
     /// Begins a fold of every row so far, unless something runs.
-    pub fn begin(&mut self, position: Position) -> Result<(), ClosedError> {
+    pub async fn begin(&mut self, position: Position) -> Result<(), ClosedError> {
         if self.running.is_some() {
             self.hurry.store(true, Ordering::Release);
             return Ok(());
@@ -119,7 +120,10 @@ impl Fold {
         };
         let (index, rows) = (self.shared.index.clone(), frozen.clone());
         match self.shared.offload {
-            Offload::Inline => self.fold_ended(frozen, position, index.fold(&rows, &position)),
+            Offload::Inline => {
+                let folded = index.fold(&rows, &position);
+                self.fold_ended(frozen, position, folded).await
+            }
             Offload::Threads => {
                 let (ended, end) = oneshot::channel();
                 tokio::task::spawn_blocking(move || ended.send(index.fold(&rows, &position)));
@@ -135,10 +139,10 @@ impl Fold {
         if mutations < MUTATIONS && bytes < BYTES {
             return Ok(());
         }
-        self.begin(position)?;
+        self.begin(position).await?;
         if bytes > MAX_MEMTABLE && self.running.is_some() {
             self.ended().await?;
-            self.begin(position)?;
+            self.begin(position).await?;
         }
         Ok(())
     }
@@ -147,12 +151,15 @@ impl Fold {
     pub async fn run_to_completion(&mut self, position: Position) -> Result<(), ClosedError> {
         self.hurry.store(true, Ordering::Release);
         self.quiesce().await?;
-        if self.refused.is_some() {
-            self.begin(position)?;
-            self.quiesce().await?;
+        // Once more if the reserve was given up for it.
+        for _ in 0..2 {
+            if self.refused.is_some() {
+                self.begin(position).await?;
+                self.quiesce().await?;
+            }
         }
         if self.refused.is_none() && self.shared.index.unfolded().mutations > 0 {
-            self.begin(position)?;
+            self.begin(position).await?;
             self.quiesce().await?;
         }
         Ok(())
@@ -174,7 +181,7 @@ impl Fold {
                 let (frozen, position) = (frozen.clone(), *position);
                 let folded = end.await.map_err(unsaid);
                 self.running = None;
-                self.fold_ended(frozen, position, folded?)
+                self.fold_ended(frozen, position, folded?).await
             }
             Some(Running::Move(end)) => {
                 let moved = end.await.map_err(unsaid);
@@ -185,7 +192,7 @@ impl Fold {
         }
     }
 
-    fn fold_ended(
+    async fn fold_ended(
         &mut self,
         frozen: Arc<Memtable>,
         position: Position,
@@ -194,7 +201,9 @@ impl Fold {
         match folded {
             Ok(()) => {}
             Err(FoldError::NoSpace) => {
-                self.refused = Some((frozen, position, Instant::now() + FULL));
+                let released = release_for_fold(&self.shared).await?;
+                let pause = if released { Duration::ZERO } else { FULL };
+                self.refused = Some((frozen, position, Instant::now() + pause));
                 return Ok(());
             }
             Err(FoldError::Failed(error)) => return Err(error.into()),

@@ -12,6 +12,7 @@ use volumed_client::DeviceError;
 use crate::commit::change::{Change, Outcome};
 use crate::errors::ChangeError;
 use crate::format::rows::Mutation;
+use crate::index::memtable::row_bytes;
 use crate::log::writer::LogEnd;
 use crate::object::Timestamp;
 use crate::totals::Totals;
@@ -117,6 +118,11 @@ impl Pipeline {
     /// What all of them change, the oldest first: the rows to plan on before they are visible.
     pub fn records(&self) -> Vec<Records> {
         self.pending.iter().map(|it| it.records.clone()).collect()
+    }
+
+    /// Bytes of rows that all of them will bring to memory.
+    pub fn row_bytes(&self) -> usize {
+        self.pending.iter().map(|it| row_bytes(&it.records)).sum()
     }
 
     /// Takes one more. Its write begins when [`Pipeline::next`] is polled.

@@ -3,9 +3,10 @@
 //! | from | what |
 //! |---|---|
 //! | 0 | superblock, two slots of one block |
-//! | 512 KiB | the reserve: blocks held so that deletes still work when the pool is full |
+//! | 256 KiB | the reserve, for folds and for the log: blocks held so that deletes still work when the pool is full |
 //! | 1 MiB | index zone, first half: a redb database, or nothing |
 //! | 512 TiB | index zone, second half: likewise; one of the two holds the index |
+//! | 1 PiB - 32 MiB | the reserve for folds of many rows |
 //! | 1 PiB | data zone: log segments and body runs, only ever appended |
 
 /// The volume's block: what one checksum of the volume covers.
@@ -14,8 +15,14 @@ pub const BLOCK: u64 = 4096;
 /// The two slots of the superblock, written in turn.
 pub const SUPERBLOCK_SLOTS: [u64; 2] = [0, BLOCK];
 
-/// The reserve of a bucket.
-pub const RESERVE: std::ops::Range<u64> = INDEX_ZONE / 2..INDEX_ZONE;
+/// The reserve for the log.
+pub const LOG_RESERVE: std::ops::Range<u64> = INDEX_ZONE - (256 << 10)..INDEX_ZONE;
+
+/// The reserve for folds, held from its start …
+pub const FOLD_RESERVE: std::ops::Range<u64> = 256 << 10..LOG_RESERVE.start;
+
+/// … and what follows it when there are many rows. No index comes near it.
+pub const FOLD_RESERVE_FOR_ROWS: std::ops::Range<u64> = DATA_ZONE - (32 << 20)..DATA_ZONE;
 
 /// Start of the index zone.
 pub const INDEX_ZONE: u64 = 1 << 20;

@@ -63,11 +63,19 @@ impl Inner {
                 None => Lookup::Removed,
             };
             self.size.mutations += 1;
-            self.size.bytes +=
-                mutation.key.len() + mutation.value.as_ref().map_or(0, Bytes::len) + ROW_OVERHEAD;
+            self.size.bytes += bytes(mutation);
             self.tables[mutation.table as usize].insert(mutation.key.clone(), value);
         }
     }
+}
+
+/// What records will take in a memtable, as [`Size::bytes`].
+pub fn row_bytes(records: &[Vec<Mutation>]) -> usize {
+    records.iter().flatten().map(bytes).sum()
+}
+
+fn bytes(mutation: &Mutation) -> usize {
+    mutation.key.len() + mutation.value.as_ref().map_or(0, Bytes::len) + ROW_OVERHEAD
 }
 
 impl Memtable {
@@ -151,7 +159,12 @@ impl Memtable {
     }
 
     /// Up to `limit` rows behind `after`, in order.
-    fn slice(&self, table: Table, after: Option<&Bytes>, limit: usize) -> Vec<(Bytes, Lookup)> {
+    pub(super) fn slice(
+        &self,
+        table: Table,
+        after: Option<&Bytes>,
+        limit: usize,
+    ) -> Vec<(Bytes, Lookup)> {
         let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&key[..]));
         self.inner.read().tables[table as usize]
             .range::<[u8], _>((from, Bound::Unbounded))

@@ -5,6 +5,7 @@
 
 pub mod cursor;
 pub mod feed;
+mod folding;
 pub mod listing;
 pub mod memtable;
 pub mod reader;
@@ -40,7 +41,7 @@ pub struct IndexError(pub String);
 /// Why rows are not in redb.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
-    /// The pool is full; redb is as it was, and the rows are in memory still.
+    /// The pool is full; redb is as it was but for rows that a replay repeats, and all are in memory still.
     #[error("the pool has no space left")]
     NoSpace,
     /// The index failed.
@@ -196,6 +197,13 @@ impl Index {
     /// What the active memtable holds.
     pub fn unfolded(&self) -> Size {
         self.tables.read().active.size()
+    }
+
+    /// Bytes of rows in memory that redb does not hold.
+    pub fn unfolded_bytes(&self) -> usize {
+        let tables = self.tables.read();
+        let frozen = tables.frozen.as_ref().map_or(0, |it| it.size().bytes);
+        tables.active.size().bytes + frozen
     }
 
     /// What memory knows of a row: `None` means that redb must be asked.

@@ -19,13 +19,11 @@ use crate::format::layout::INDEX_HALVES;
 use crate::format::redirect::Redirect;
 use crate::format::rows::{Row, Table};
 use crate::format::superblock::{Fields, Superblock};
+use crate::index::IndexError;
 use crate::index::cursor::StoredRows;
-use crate::index::memtable::{Lookup, Memtable};
 use crate::index::zone::{IndexZone, Interruption};
-use crate::index::{FoldError, IndexError};
 use crate::log::position::Position;
 use crate::offload::Offload;
-use crate::rules::{Rule, kept};
 
 /// A table as redb knows it.
 pub const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -46,10 +44,11 @@ pub fn rows_of(
 }
 
 /// One row: how far the log is in redb.
-const APPLIED: TableDefinition<'static, (), &'static [u8]> = TableDefinition::new("applied");
+pub(super) const APPLIED: TableDefinition<'static, (), &'static [u8]> =
+    TableDefinition::new("applied");
 
 /// One row: bytes of keys and values of all tables together.
-const STORED: TableDefinition<'static, (), u64> = TableDefinition::new("stored");
+pub(super) const STORED: TableDefinition<'static, (), u64> = TableDefinition::new("stored");
 
 /// Rows copied without a pause.
 const SLICE: u64 = 256;
@@ -66,7 +65,7 @@ const SPARSE: u64 = 4;
 /// A database on a half of the zone.
 pub struct Opened {
     database: Database,
-    interruption: Arc<OnceLock<Interruption>>,
+    pub(super) interruption: Arc<OnceLock<Interruption>>,
     failure: Arc<OnceLock<DeviceError>>,
     half: usize,
 }
@@ -79,7 +78,7 @@ pub struct Store {
     device: Arc<dyn BlockDevice>,
     superblock: Arc<Superblock>,
     cache: usize,
-    offload: Offload,
+    pub(super) offload: Offload,
     /// Empty while the database is opened again: readers wait for the lock meanwhile.
     current: RwLock<Option<Arc<Opened>>>,
 }
@@ -91,12 +90,11 @@ impl Store {
         superblock: Arc<Superblock>,
         start: &Position,
         cache: usize,
-        offload: Offload,
     ) -> Result<(), IndexError> {
         let half = superblock.fields().index_half;
         let zone = IndexZone::new(device, superblock, half, 0);
         let opened = Opened::new(zone, half, cache)?;
-        opened.fold(&[], start, offload)?;
+        opened.begin(start)?;
         Ok(())
     }
 
@@ -187,7 +185,7 @@ impl Store {
         IndexZone::new(self.device.clone(), self.superblock.clone(), half, length)
     }
 
-    fn current(&self) -> Result<Arc<Opened>, IndexError> {
+    pub(super) fn current(&self) -> Result<Arc<Opened>, IndexError> {
         let current = self.current.read().clone();
         current.ok_or_else(|| IndexError("the index could not be opened again".into()))
     }
@@ -217,37 +215,7 @@ impl Store {
         self.current()?.redirect()
     }
 
-    /// Adds a memtable's rows, with where the log goes on behind them, as one durable transaction.
-    ///
-    /// When the connection to the volume daemon broke in the middle (B5), the database is opened
-    /// again as the last fold left it, and the fold begun anew.
-    pub fn fold(&self, frozen: &Arc<Memtable>, position: &Position) -> Result<(), FoldError> {
-        loop {
-            let opened = self.current()?;
-            let Err(error) = opened.fold(&[frozen], position, self.offload) else {
-                return Ok(());
-            };
-            let interruption = opened.interruption.get().copied();
-            drop(opened);
-            match interruption {
-                Some(Interruption::Reconnected) if !kept(Rule::FoldAgain) => {
-                    self.reopen()?;
-                    return Ok(());
-                }
-                Some(Interruption::Reconnected) => {
-                    tracing::info!("the index is opened again: its connection broke in a fold");
-                    self.reopen()?;
-                }
-                Some(Interruption::NoSpace) => {
-                    self.reopen()?;
-                    return Err(FoldError::NoSpace);
-                }
-                None => return Err(IndexError::from(error).into()),
-            }
-        }
-    }
-
-    fn reopen(&self) -> Result<(), IndexError> {
+    pub(super) fn reopen(&self) -> Result<(), IndexError> {
         let mut current = self.current.write();
         if let Some(old) = current.take() {
             drop(self.wait_for_readers(old));
@@ -359,6 +327,19 @@ impl Opened {
         )
     }
 
+    /// Makes every table, and notes where the log begins.
+    fn begin(&self, start: &Position) -> Result<(), redb::Error> {
+        let transaction = self.begin_write()?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table))?;
+        }
+        transaction.open_table(STORED)?.insert((), 0)?;
+        let position = start.encode();
+        transaction.open_table(APPLIED)?.insert((), &position[..])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
     fn applied(&self) -> Result<Position, IndexError> {
         let read = || -> Result<_, redb::Error> {
             let table = self.database.begin_read()?.open_table(APPLIED)?;
@@ -388,49 +369,12 @@ impl Opened {
         Ok(table.get(())?.map_or(0, |bytes| bytes.value()))
     }
 
-    fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         // Without it, opening after a crash would read the whole index.
         transaction.set_quick_repair(true);
         Ok(transaction)
-    }
-
-    fn fold(
-        &self,
-        folded: &[&Arc<Memtable>],
-        position: &Position,
-        offload: Offload,
-    ) -> Result<(), redb::Error> {
-        let transaction = self.begin_write()?;
-        let (mut added, mut removed) = (0, 0);
-        for table in Table::ALL {
-            let mut rows = transaction.open_table(definition(table))?;
-            for memtable in folded {
-                memtable.for_each(table, offload, |key, known| {
-                    let old = match known {
-                        Lookup::Value(value) => {
-                            added += (key.len() + value.len()) as u64;
-                            rows.insert(&key[..], &value[..])?
-                        }
-                        Lookup::Removed => rows.remove(&key[..])?,
-                    };
-                    removed += old.map_or(0, |old| (key.len() + old.value().len()) as u64);
-                    Ok::<(), redb::Error>(())
-                })?;
-            }
-        }
-        {
-            let mut stored = transaction.open_table(STORED)?;
-            let before = stored.get(())?.map_or(0, |bytes| bytes.value());
-            stored.insert((), (before + added).saturating_sub(removed))?;
-        }
-        if kept(Rule::CheckpointPosition) || folded.is_empty() {
-            let mut applied = transaction.open_table(APPLIED)?;
-            applied.insert((), &position.encode()[..])?;
-        }
-        transaction.commit()?;
-        Ok(())
     }
 
     /// Takes over every row of `old`; false when it was given up for haste.

@@ -24,7 +24,7 @@ pub async fn release(
         shared.pins.wait_for_earlier().await;
         loop {
             match step(messages, doomed.clone()).await {
-                Some(Done::Released { more: true }) if shared.reserve_held() => {}
+                Some(Done::Released { more: true }) if shared.reserve.is_held() => {}
                 // Refused or not, it goes on once rows were folded.
                 Some(Done::Released { more: true }) | None => return Ok(()),
                 Some(_) => break,

@@ -28,7 +28,7 @@ use crate::rules::{Rule, kept};
 use crate::shared::Shared;
 use crate::space::by_offset::SpansByOffset;
 use crate::space::release::release;
-use crate::space::reserve::hold_reserve_if_needed;
+use crate::space::reserve::hold_for_log_if_needed;
 
 /// Freed spans handled at once.
 const BATCH: usize = 2_000;
@@ -55,7 +55,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
             trim_abandoned(&shared).await?;
             release(&shared, &messages).await?;
             let more = round(&shared, &messages).await?;
-            hold_reserve_if_needed(&shared).await?;
+            hold_for_log_if_needed(&shared).await?;
             Ok::<_, ClosedError>(more)
         };
         match done.await {
@@ -77,7 +77,7 @@ pub async fn run(shared: Arc<Shared>, messages: mpsc::WeakSender<Message>) {
 async fn wait_for_lull(shared: &Shared) {
     let end = Instant::now() + PATIENCE;
     let mut last = *shared.last_record.borrow();
-    while shared.reserve_held() && shared.closed.get().is_none() && Instant::now() < end {
+    while shared.reserve.is_held() && shared.closed.get().is_none() && Instant::now() < end {
         tokio::time::sleep(LULL).await;
         let newest = *shared.last_record.borrow();
         if newest == last {

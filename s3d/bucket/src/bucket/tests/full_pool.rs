@@ -54,7 +54,7 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     };
     let bucket = Bucket::create(devices, BucketId(1), options).await.unwrap();
     put(&bucket, "a", 3_000_000).await;
-    assert!(bucket.shared.reserve_held());
+    assert!(bucket.shared.reserve.is_held());
     let flushes = device.flushes.as_ref().unwrap();
     let held = flushes.acquire().await.unwrap();
     // The memtable is large enough then: a fold begins, and waits for its flush.
@@ -77,4 +77,58 @@ async fn what_is_deleted_during_a_fold_comes_back_without_another_change() {
     drop(held);
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(*device.trimmed.lock() - before >= 3_000_000);
+}
+
+/// Objects of `length` bytes fill a pool of so many blocks, all of them are deleted, and one finds room again.
+async fn fill_and_empty(blocks: usize, length: usize) {
+    let device = Arc::new(Sparse {
+        capacity: Some(blocks),
+        ..Sparse::default()
+    });
+    let bucket = bucket(&device).await;
+    let mut count = 0;
+    while try_put(&bucket, &count.to_string(), length).await.is_ok() {
+        count += 1;
+    }
+    assert!(count > 0, "{blocks} blocks");
+    for name in 0..count {
+        let deleted = bucket.delete(key(&name.to_string()), Condition::default());
+        assert_eq!(
+            deleted.await,
+            Ok(true),
+            "{name} of {count}, {blocks} blocks"
+        );
+    }
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let put = try_put(&bucket, "again", length).await;
+    assert_eq!(
+        put,
+        Ok(()),
+        "{} of {blocks} blocks are taken",
+        device.used()
+    );
+}
+
+async fn try_put(bucket: &Bucket, name: &str, length: usize) -> Result<(), ChangeError> {
+    let mut writer = bucket.writer(Some(length as u64));
+    writer.write(pattern(length)).await?;
+    let body: Body = writer.finish().await?;
+    let (attributes, condition) = (Attributes::default(), Condition::default());
+    bucket.put(key(name), attributes, body, condition).await?;
+    Ok(())
+}
+
+/// However much room the last object left.
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_large_objects_filled_takes_some_again_once_they_are_deleted() {
+    for blocks in (2_000..2_600).step_by(7) {
+        fill_and_empty(blocks, 1_000_000).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_small_objects_filled_takes_some_again_once_they_are_deleted() {
+    for blocks in [2_000, 4_000, 8_000, 12_000] {
+        fill_and_empty(blocks, 1_000).await;
+    }
 }

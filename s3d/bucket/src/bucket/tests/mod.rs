@@ -23,7 +23,7 @@ use volumed_client::{DeviceError, Durability, Session};
 use super::*;
 use crate::attributes::Attributes;
 use crate::condition::Condition;
-use crate::format::layout::{BLOCK, DATA_ZONE, RESERVE, SUPERBLOCK_SLOTS};
+use crate::format::layout::{BLOCK, DATA_ZONE, LOG_RESERVE, SUPERBLOCK_SLOTS};
 use crate::format::superblock::BucketId;
 use crate::index::reader::Reader;
 use crate::object::{Key, Object};
@@ -36,6 +36,8 @@ pub struct Sparse {
     pub trimmed: Mutex<u64>,
     /// Writes of data are refused until the reserve is given up.
     pub full: AtomicBool,
+    /// How many blocks it holds at most, if that is bounded.
+    pub capacity: Option<usize>,
     /// Writes of the superblock find no room.
     pub full_superblock: AtomicBool,
     /// The next durable write waits for a permit, those behind it do not.
@@ -70,6 +72,11 @@ impl Sparse {
     /// Loses the block that was written to the greatest address.
     pub fn lose_last_block(&self) {
         self.blocks.lock().pop_last().expect("a block was written");
+    }
+
+    /// Blocks that take space.
+    pub fn used(&self) -> usize {
+        self.blocks.lock().len()
     }
 
     fn stored(&self, offset: u64, length: usize) -> Bytes {
@@ -138,6 +145,14 @@ impl BlockDevice for Sparse {
         }
         let bytes = pieces.concat();
         let mut blocks = self.blocks.lock();
+        let reached = offset / BLOCK..(offset + bytes.len() as u64).div_ceil(BLOCK);
+        let holes = reached.clone().count() - blocks.range(reached).count();
+        if self
+            .capacity
+            .is_some_and(|most| blocks.len() + holes > most)
+        {
+            return Err(DeviceError::NoSpace);
+        }
         let mut done = 0;
         while done < bytes.len() {
             let at = offset + done as u64;
@@ -171,7 +186,7 @@ impl BlockDevice for Sparse {
     }
 
     async fn trim(&self, offset: u64, length: u64) -> Result<(), DeviceError> {
-        if RESERVE.contains(&offset) {
+        if LOG_RESERVE.contains(&offset) {
             self.full.store(false, Ordering::Relaxed);
         }
         *self.trimmed.lock() += length;
