@@ -228,7 +228,7 @@ impl Committer {
             hold_for_log(&self.shared).await?;
         }
         if !self.hold_for_fold(&plan).await? {
-            return self.refuse(batch).await;
+            return self.found_no_place(batch, DeviceError::NoSpace).await;
         }
         let group = std::mem::take(&mut plan.group);
         match self
@@ -266,13 +266,6 @@ impl Committer {
         Ok(())
     }
 
-    /// What would not find room in the index is not written, not even if it frees some.
-    async fn refuse(&mut self, batch: Batch) -> Result<(), ClosedError> {
-        self.finish_pipeline().await?;
-        self.log.rewind(self.visible.log);
-        self.refuse_full(batch).await
-    }
-
     async fn finish_pipeline(&mut self) -> Result<(), ClosedError> {
         while !self.pipeline.is_empty() {
             let (oldest, written) = self.pipeline.next().await;
@@ -288,8 +281,8 @@ impl Committer {
         self.fold.begin(self.visible.log.position).await
     }
 
-    /// A group got no place in the log. Nothing may be planned on it: what came next would follow
-    /// the groups before it without a gap, and a replay would reach it.
+    /// A group got no place in the log, or its rows none in the index. Nothing may be planned on it: what
+    /// came next would follow the groups before it without a gap, and a replay would reach it.
     async fn found_no_place(
         &mut self,
         batch: Batch,
@@ -371,7 +364,8 @@ impl Committer {
         self.commit_deletes_only(oldest.batch).await
     }
 
-    /// What needs space is refused, what only frees some is written at the cost of the reserve.
+    /// What needs space is refused, what only frees some is written at the cost of the reserve for the log, if
+    /// what is left of that is enough for the fold, too.
     async fn commit_deletes_only(&mut self, batch: Batch) -> Result<(), ClosedError> {
         if !batch.changes.iter().any(Change::frees) {
             batch.refuse(&ChangeError::NoSpace);
@@ -397,6 +391,11 @@ impl Committer {
         if !release_for_log(&self.shared).await? {
             self.log.rewind(self.visible.log);
             return self.refuse_full(batch).await;
+        }
+        if !self.hold_for_fold(&plan).await? {
+            self.log.rewind(self.visible.log);
+            self.again_in_halves(batch, &ChangeError::NoSpace);
+            return Ok(());
         }
         let group = std::mem::take(&mut plan.group);
         let written = match self.log.place(group, plan.now, true).await {
