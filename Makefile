@@ -15,7 +15,7 @@
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
 # make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
 #              programs that are built already
-# make deploy ARCH=arm64   update the rack to the image that was built, node by node
+# make deploy ARCH=arm64   update the rack to the image that was built, node by node; ARCH="amd64 arm64" for machines of both kinds
 # make update  build it anew, with Debian's security updates of today, and bring all nodes of RACK to it
 #
 # By hand, since they take long:
@@ -136,7 +136,7 @@ update: image
 deploy: build-packages
 	cargo build --release --locked -p rack
 	$(TARGET)/release/rack update --file $(or $(RACK),rack/rack.toml) \
-	    "$$(ls -t $(IMAGE)/hayrack_*_$(or $(ARCH),amd64).update.toml | head -n 1)"
+	    $(foreach arch,$(or $(ARCH),amd64),"$$(ls -t $(IMAGE)/hayrack_*_$(arch).update.toml | head -n 1)")
 
 # gitlab-ci-local carries the schema, and needs a newer Node.js than Debian has.
 pipeline:

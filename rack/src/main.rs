@@ -14,6 +14,7 @@ mod parts;
 mod print;
 mod reach;
 mod replace;
+mod rollout;
 mod router;
 mod secrets;
 mod show;
