@@ -145,7 +145,7 @@ pipeline:
 	    $(TARGET)/pipeline/node_modules/.bin/gitlab-ci-local --state-dir $(TARGET)/pipeline/state --list-all
 
 image-test-arm64:
-	$(MAKE) image ARCH=arm64
+	$(MAKE) image ARCH=arm64 FOUND=node-1
 	HAYRACK_PI_IMAGE="$$(ls -t $(abspath $(IMAGE))/hayrack_*_arm64.img | head -n 1)" \
 	    cargo test --locked -p os-image --test pi -- --ignored
 

@@ -7,7 +7,7 @@ use clap::Args;
 use openwrt::{Missing, SecretName, Secrets};
 use os_image::{
     AdmissionsError, Build, BuildError, SettingsError, UpdateError, Wanted, Wipe, admissions,
-    image_nodes, settings, update_key,
+    draw_update_key, image_nodes, settings, update_key,
 };
 use rack_model::Rack;
 use rack_model::models::Arch;
@@ -43,8 +43,9 @@ pub struct ImageArgs {
     /// A disk that may be formatted although it holds something; may be repeated
     #[arg(long, value_name = "NODE:DISK")]
     wipe: Vec<Wipe>,
-    /// File of the key that signs updates; drawn if absent [default: update.key in the folder for images]
-    #[arg(long, value_name = "FILE")]
+    /// File of the key that signs updates, drawn with the first image (--found) if absent [default: update.key in the
+    /// folder for images]
+    #[arg(long, value_name = "FILE", env = "UPDATE_KEY")]
     update_key: Option<PathBuf>,
     /// The folder os-image of a checkout of Hayrack
     #[arg(long, value_name = "DIR", default_value = "os-image")]
@@ -109,7 +110,13 @@ pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
     wanted.certificate_line = certificate_line(&rack, &reader)?;
     let key = args.update_key.clone();
     let key = key.unwrap_or_else(|| args.out.join("update.key"));
-    wanted.update_key = Some(update_key(&key)?.public());
+    // Nodes take updates of the key that their first image has: another one drawn later would lock everybody out.
+    let read = if args.found.is_some() {
+        draw_update_key(&key)
+    } else {
+        update_key(&key)
+    };
+    wanted.update_key = Some(read?.public());
     let image = Build {
         scripts: args.scripts.clone(),
         arch: wanted.arch,
