@@ -7,6 +7,8 @@ mod sbom;
 mod settings;
 mod update;
 
+pub use hayrack_node::Settings;
+
 pub use admissions::{Admissions, AdmissionsError, admissions};
 pub use build::{Build, BuildError};
 pub use sbom::{SbomError, sbom};

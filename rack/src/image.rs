@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use openwrt::{Missing, SecretName, Secrets};
 use os_image::{
     AdmissionsError, Build, BuildError, SettingsError, UpdateError, Wanted, Wipe, admissions,
     draw_update_key, image_nodes, settings, update_key,
@@ -14,6 +13,7 @@ use rack_model::models::Arch;
 use rack_model::names::NameError;
 
 use crate::call::{Call, OpenError};
+use crate::certificate::{self, LineError};
 use crate::secrets::{IdentityArgs, ReadError, Reader, UnsealError, Vault};
 
 const AFTER: &str = "\
@@ -74,9 +74,9 @@ pub enum ImageError {
     /// A secret cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The secret with which the router brings certificates is missing.
+    /// It is unknown how the router brings certificates.
     #[error(transparent)]
-    Missing(#[from] Missing),
+    Line(#[from] LineError),
     /// The key that signs updates cannot be used.
     #[error(transparent)]
     UpdateKey(#[from] UpdateError),
@@ -107,7 +107,7 @@ pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
         .map(|node| node.name.as_str())
         .collect();
     let admissions = admissions(&nodes, args.found.as_deref(), &tokens(&nodes, &reader)?)?;
-    wanted.certificate_line = certificate_line(&rack, &reader)?;
+    wanted.certificate_line = certificate::line(&rack, &reader)?;
     let key = args.update_key.clone();
     let key = key.unwrap_or_else(|| args.out.join("update.key"));
     // Nodes take updates of the key that their first image has: another one drawn later would lock everybody out.
@@ -150,18 +150,6 @@ fn tokens(nodes: &[&str], reader: &Reader<'_>) -> Result<BTreeMap<String, String
         }
     }
     Ok(tokens)
-}
-
-/// The line by which the router brings certificates, if it does.
-fn certificate_line(rack: &Rack, reader: &Reader<'_>) -> Result<Option<String>, ImageError> {
-    let mut secrets = Secrets::default();
-    if openwrt::brings_certificates(rack) {
-        let name = SecretName::CertificateKey;
-        if let Some(key) = reader.get(&name.as_str().parse()?)? {
-            secrets = secrets.with(name, key);
-        }
-    }
-    Ok(openwrt::certificate_line(rack, &secrets)?)
 }
 
 #[cfg(test)]
