@@ -34,7 +34,7 @@
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
-# make rack-whole   the whole rack behind its router: nodes killed, replaced and updated under load; needs root
+# make rack-whole   the whole rack behind its router: nodes killed, replaced, given a changed rack.toml and updated under load; needs root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
