@@ -23,6 +23,8 @@ use difference::Difference;
 pub use settings::{CertificateLine, renewed};
 use settings::{RenewError, Renewed};
 
+/// What a node has then.
+const SETTINGS: &str = "the settings of rack.toml";
 const AFTER: &str = "\
 A node keeps a copy of what rack.toml says of it: names, addresses and MACs of all nodes, who may log in, and the settings
 of its S3 server. After a change of rack.toml this command shows what differs, and has each node that differs start with
@@ -117,9 +119,6 @@ fn shown(rack: &Rack, changed: &[Changed<'_>], is_dry: bool) -> String {
     };
     format!("{}{end}", nodes.collect::<String>())
 }
-
-/// What a node has then.
-const SETTINGS: &str = "the settings of rack.toml";
 
 impl Plan {
     fn of(rack: &Rack, reach: &dyn Reach, line: &CertificateLine<'_>) -> Result<Self, RenewError> {

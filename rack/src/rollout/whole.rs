@@ -12,12 +12,15 @@ pub fn missing(rack: &Rack, reach: &dyn Reach) -> Option<String> {
     }))
 }
 
-/// What is missing for the rack to be whole without a node that itself may be down or serve nothing; none if it is. Such a
-/// node can be started anew: nothing is taken out that served.
+/// What is missing for the rack to be whole without a node that itself may serve no requests; none if it is. Such a node can
+/// be started anew: nothing is taken out that served, and no volume that it has needs it.
 pub fn missing_beside(rack: &Rack, reach: &dyn Reach, node: &Node) -> Option<String> {
     first(on_all(rack, reach, |machine| {
-        let is_beside = machine.node.name != node.name;
-        is_beside.then(|| said(machine, of_node(rack, machine, Some(node))))?
+        if machine.node.name == node.name {
+            // Whether volumed runs there or not.
+            return said(machine, Ok(out_of_sync(machine).unwrap_or_default()));
+        }
+        said(machine, of_node(rack, machine, Some(node)))
     }))
 }
 
@@ -52,6 +55,11 @@ fn of_node(
     if let Some(node) = wanted.find(|node| !is_up(node.name.as_str())) {
         return Ok(Some(format!("it does not see {} up", node.name)));
     }
+    out_of_sync(machine)
+}
+
+/// A volume that is not in sync, as far as the node serves it.
+fn out_of_sync(machine: Machine<'_>) -> Result<Option<String>, AskError> {
     let volumes = machine.volumes()?;
     let stale = volumes.iter().find(|volume| !volume.stale.is_empty());
     Ok(stale.map(|volume| format!("the volume {} is not in sync", volume.name)))
