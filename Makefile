@@ -15,7 +15,7 @@
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
 # make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
 #              programs that are built already
-# make deploy ARCH=arm64   update the rack to the image that was built, node by node
+# make deploy ARCH=arm64   update the rack to the image that was built, node by node; ARCH="amd64 arm64" for machines of both kinds
 # make update  build it anew, with Debian's security updates of today, and bring all nodes of RACK to it
 #
 # By hand, since they take long:
@@ -34,7 +34,7 @@
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
-# make rack-whole   the whole rack behind its router: nodes killed, replaced and updated under load; needs root
+# make rack-whole   the whole rack behind its router: nodes killed, replaced, given a changed rack.toml and updated under load; needs root
 # make s3-tests S3_TESTS=DIR   ceph's s3-tests, from a checkout in DIR; WRITE=1 writes the result into s3d/CONFORMANCE.md
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -136,7 +136,7 @@ update: image
 deploy: build-packages
 	cargo build --release --locked -p rack
 	$(TARGET)/release/rack update --file $(or $(RACK),rack/rack.toml) \
-	    "$$(ls -t $(IMAGE)/hayrack_*_$(or $(ARCH),amd64).update.toml | head -n 1)"
+	    $(foreach arch,$(or $(ARCH),amd64),"$$(ls -t $(IMAGE)/hayrack_*_$(arch).update.toml | head -n 1)")
 
 # gitlab-ci-local carries the schema, and needs a newer Node.js than Debian has.
 pipeline:
@@ -145,7 +145,7 @@ pipeline:
 	    $(TARGET)/pipeline/node_modules/.bin/gitlab-ci-local --state-dir $(TARGET)/pipeline/state --list-all
 
 image-test-arm64:
-	$(MAKE) image ARCH=arm64
+	$(MAKE) image ARCH=arm64 FOUND=node-1
 	HAYRACK_PI_IMAGE="$$(ls -t $(abspath $(IMAGE))/hayrack_*_arm64.img | head -n 1)" \
 	    cargo test --locked -p os-image --test pi -- --ignored
 

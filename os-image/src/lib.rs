@@ -7,8 +7,10 @@ mod sbom;
 mod settings;
 mod update;
 
+pub use hayrack_node::Settings;
+
 pub use admissions::{Admissions, AdmissionsError, admissions};
 pub use build::{Build, BuildError};
 pub use sbom::{SbomError, sbom};
 pub use settings::{SettingsError, Wanted, Wipe, image_nodes, settings};
-pub use update::{UpdateError, manifest, update_key};
+pub use update::{UpdateError, draw_update_key, manifest, update_key};

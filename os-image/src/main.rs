@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use os_image::{manifest, sbom, update_key};
+use os_image::{draw_update_key, manifest, sbom};
 
 /// Makes what goes beside a node image.
 #[derive(Debug, Parser)]
@@ -66,7 +66,7 @@ fn run(command: Command) -> anyhow::Result<String> {
             version,
             arch,
             key,
-        } => toml::to_string(&manifest(&root, &version, &arch, &update_key(&key)?)?)?,
+        } => toml::to_string(&manifest(&root, &version, &arch, &draw_update_key(&key)?)?)?,
         Command::Sbom {
             status,
             name,

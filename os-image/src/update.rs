@@ -27,30 +27,41 @@ pub enum UpdateError {
         /// Why not.
         source: ManifestError,
     },
+    /// There is no key.
+    #[error(
+        "there is no update key in {}: nodes take only updates that are signed with the key of their first image. Name \
+         its file (--update-key or UPDATE_KEY); for the first image of a rack, --found NODE draws one", .0.display()
+    )]
+    NoKey(PathBuf),
     /// The root has no name.
     #[error("{} is no file of a root", .0.display())]
     NoRoot(PathBuf),
 }
 
-/// The update key in a file, which only its owner may read. A rack has one for all its images; if there is no file yet, it
-/// is drawn and written.
+/// The update key in a file, of which a rack has one for all its images.
 pub fn update_key(path: &Path) -> Result<PrivateKey, UpdateError> {
-    let failed = |source| file_error(path, source);
-    match fs::read_to_string(path) {
-        Ok(text) => PrivateKey::read(&text).map_err(|source| UpdateError::Key {
-            path: path.to_owned(),
-            source,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = PrivateKey::draw().map_err(|source| UpdateError::Key {
-                path: path.to_owned(),
-                source,
-            })?;
-            write_new(path, &key).map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
+    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => UpdateError::NoKey(path.to_owned()),
+        _ => file_error(path, source),
+    })?;
+    PrivateKey::read(&text).map_err(|source| UpdateError::Key {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The same; if there is no file yet, a key is drawn and written, which only its owner may read.
+pub fn draw_update_key(path: &Path) -> Result<PrivateKey, UpdateError> {
+    match update_key(path) {
+        Err(UpdateError::NoKey(_)) => {}
+        read => return read,
     }
+    let key = PrivateKey::draw().map_err(|source| UpdateError::Key {
+        path: path.to_owned(),
+        source,
+    })?;
+    write_new(path, &key).map_err(|source| file_error(path, source))?;
+    Ok(key)
 }
 
 fn write_new(path: &Path, key: &PrivateKey) -> io::Result<()> {
@@ -114,19 +125,32 @@ mod tests {
     fn a_key_is_drawn_once_and_kept_from_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made/key");
-        let first = update_key(&path).unwrap().public();
+        let first = draw_update_key(&path).unwrap().public();
+        assert_eq!(draw_update_key(&path).unwrap().public(), first);
         assert_eq!(update_key(&path).unwrap().public(), first);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::write(&path, "no key").unwrap();
+        for used in [update_key, draw_update_key] {
+            let error = used(&path).unwrap_err().to_string();
+            assert!(error.contains(path.to_str().unwrap()), "{error}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "no key");
+    }
+
+    #[test]
+    fn no_key_is_drawn_unless_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
         let error = update_key(&path).unwrap_err().to_string();
-        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert!(error.contains("--found NODE draws one"), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]
     fn a_node_takes_the_manifest_of_its_racks_key() {
         let folder = tempfile::tempdir().unwrap();
-        let key = update_key(&folder.path().join("key")).unwrap();
+        let key = draw_update_key(&folder.path().join("key")).unwrap();
         let root = folder.path().join("root.squashfs");
         fs::write(&root, "abc").unwrap();
         let own = if cfg!(target_arch = "aarch64") {

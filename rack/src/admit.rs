@@ -1,8 +1,7 @@
 //! `rack admit`: lets the nodes of rack.toml that wait into the cluster. Given again, it goes on with those that are
 //! not in yet.
 
-use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
+use std::io;
 
 use rack_model::Rack;
 use rack_model::names::Label;
@@ -88,15 +87,7 @@ fn give(member: Machine<'_>, machine: Machine<'_>) -> Result<(), GiveError> {
     // Before there is a token that somebody could find.
     machine.boot_id()?;
     let token = member.join_token(TOKEN_HOURS)?.token;
-    Ok(machine.admit(nameless(&token)?)?)
-}
-
-/// A file without a name, to be read from its start.
-fn nameless(text: &str) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    file.write_all(text.as_bytes())?;
-    file.rewind()?;
-    Ok(file)
+    Ok(machine.admit(reach::input(&token)?)?)
 }
 
 fn were(failed: &[(Label, GiveError)]) -> String {

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::apply::ApplyArgs;
 use crate::call::Call;
 use crate::flash::FlashArgs;
 use crate::image::ImageArgs;
@@ -56,11 +57,14 @@ pub enum Command {
     /// Make the parts of the printed mount, as STL, and list them
     Mount(MountArgs),
     /// Compare what is there with rack.toml, and say what is wrong and what to type
+    #[command(visible_alias = "doctor")]
     Check,
     /// Show how every node is, and how full its disks are
     Status(StatusArgs),
     /// Bring all nodes to one version, one after the other
     Update(UpdateArgs),
+    /// Bring a change of rack.toml to all nodes, one after the other
+    Apply(ApplyArgs),
     /// Let the nodes that wait into the cluster
     Admit,
     /// Have another machine take the place of a node

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use openwrt::{Missing, SecretName, Secrets};
 use os_image::{
     AdmissionsError, Build, BuildError, SettingsError, UpdateError, Wanted, Wipe, admissions,
-    image_nodes, settings, update_key,
+    draw_update_key, image_nodes, settings, update_key,
 };
 use rack_model::Rack;
 use rack_model::models::Arch;
 use rack_model::names::NameError;
 
 use crate::call::{Call, OpenError};
+use crate::certificate::{self, LineError};
 use crate::secrets::{IdentityArgs, ReadError, Reader, UnsealError, Vault};
 
 const AFTER: &str = "\
@@ -43,8 +43,9 @@ pub struct ImageArgs {
     /// A disk that may be formatted although it holds something; may be repeated
     #[arg(long, value_name = "NODE:DISK")]
     wipe: Vec<Wipe>,
-    /// File of the key that signs updates; drawn if absent [default: update.key in the folder for images]
-    #[arg(long, value_name = "FILE")]
+    /// File of the key that signs updates, drawn with the first image (--found) if absent [default: update.key in the
+    /// folder for images]
+    #[arg(long, value_name = "FILE", env = "UPDATE_KEY")]
     update_key: Option<PathBuf>,
     /// The folder os-image of a checkout of Hayrack
     #[arg(long, value_name = "DIR", default_value = "os-image")]
@@ -73,9 +74,9 @@ pub enum ImageError {
     /// A secret cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The secret with which the router brings certificates is missing.
+    /// It is unknown how the router brings certificates.
     #[error(transparent)]
-    Missing(#[from] Missing),
+    Line(#[from] LineError),
     /// The key that signs updates cannot be used.
     #[error(transparent)]
     UpdateKey(#[from] UpdateError),
@@ -106,10 +107,16 @@ pub fn run(call: &Call, args: &ImageArgs) -> Result<(), ImageError> {
         .map(|node| node.name.as_str())
         .collect();
     let admissions = admissions(&nodes, args.found.as_deref(), &tokens(&nodes, &reader)?)?;
-    wanted.certificate_line = certificate_line(&rack, &reader)?;
+    wanted.certificate_line = certificate::line(&rack, &reader)?;
     let key = args.update_key.clone();
     let key = key.unwrap_or_else(|| args.out.join("update.key"));
-    wanted.update_key = Some(update_key(&key)?.public());
+    // Nodes take updates of the key that their first image has: another one drawn later would lock everybody out.
+    let read = if args.found.is_some() {
+        draw_update_key(&key)
+    } else {
+        update_key(&key)
+    };
+    wanted.update_key = Some(read?.public());
     let image = Build {
         scripts: args.scripts.clone(),
         arch: wanted.arch,
@@ -143,18 +150,6 @@ fn tokens(nodes: &[&str], reader: &Reader<'_>) -> Result<BTreeMap<String, String
         }
     }
     Ok(tokens)
-}
-
-/// The line by which the router brings certificates, if it does.
-fn certificate_line(rack: &Rack, reader: &Reader<'_>) -> Result<Option<String>, ImageError> {
-    let mut secrets = Secrets::default();
-    if openwrt::brings_certificates(rack) {
-        let name = SecretName::CertificateKey;
-        if let Some(key) = reader.get(&name.as_str().parse()?)? {
-            secrets = secrets.with(name, key);
-        }
-    }
-    Ok(openwrt::certificate_line(rack, &secrets)?)
 }
 
 #[cfg(test)]

@@ -239,6 +239,22 @@ impl<'a> Machine<'a> {
         self.text_with(&words, Some(token)).map(|_| ())
     }
 
+    /// The settings with which it starts, as TOML.
+    pub fn settings(&self) -> Result<String, AskError> {
+        self.text(&["hayrack-firstboot", "settings"])
+    }
+
+    /// Has it start with other settings from then on: all of the file.
+    pub fn configure(&self, settings: File) -> Result<(), AskError> {
+        let words = ["hayrack-firstboot", "configure"];
+        self.text_with(&words, Some(settings)).map(drop)
+    }
+
+    /// Starts it anew.
+    pub fn reboot(&self) -> Result<(), AskError> {
+        self.text(&["systemctl", "reboot"]).map(drop)
+    }
+
     /// Has its server give its buckets to the others, and waits for that; or lets it take buckets again.
     pub fn drain(&self, cancel: bool) -> Result<(), AskError> {
         let mut words = vec!["s3d", "drain", "--config", S3D_SETTINGS];

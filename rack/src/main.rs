@@ -1,7 +1,9 @@
 //! `rack`, the operator's command: a rack described once, looked after as a whole.
 
 mod admit;
+mod apply;
 mod call;
+mod certificate;
 mod check;
 mod cli;
 mod flash;
@@ -14,6 +16,7 @@ mod parts;
 mod print;
 mod reach;
 mod replace;
+mod rollout;
 mod router;
 mod secrets;
 mod show;
@@ -64,6 +67,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(u8::from(!all_up)));
         }
         Command::Update(args) => update::run(call, &cli.reach, args)?,
+        Command::Apply(args) => apply::run(call, &cli.reach, args)?,
         Command::Image(args) => image::run(call, args)?,
         Command::Flash(args) => flash::run(call, args)?,
         Command::Admit => admit::run(call, &cli.reach)?,

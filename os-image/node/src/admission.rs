@@ -147,7 +147,8 @@ pub fn admit(machine: &Machine, token: &str) -> Result<(), AdmitError> {
         .map_err(|source| AdmitError::Write { path, source })
 }
 
-fn is_in(machine: &Machine) -> bool {
+/// Whether the node is in a cluster.
+pub fn is_in(machine: &Machine) -> bool {
     machine
         .path("/var/lib/hayrack/volumed/cluster/node.json")
         .exists()

@@ -3,6 +3,7 @@
 
 mod admission;
 mod certificate;
+mod configure;
 mod disks;
 mod durable;
 mod firmware;
@@ -18,11 +19,12 @@ pub mod update;
 
 pub use admission::{Admission, AdmissionError, AdmitError, FOUND, Joined, admit, join};
 pub use certificate::CertificateError;
+pub use configure::{ConfigureError, configure};
 pub use disks::TakeError;
 pub use firmware::FirmwareError;
 pub use machine::Machine;
 pub use prepare::{PrepareError, prepare};
 pub use program::ProgramError;
 pub use s3d::S3d;
-pub use settings::{Mac, Network, Node, Settings, SettingsError};
+pub use settings::{Mac, Network, Node, Settings, SettingsError, file as settings_file};
 pub use slot::Slot;

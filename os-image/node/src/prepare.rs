@@ -12,7 +12,7 @@ use crate::disks::{Mounted, TakeError, take};
 use crate::durable;
 use crate::machine::Machine;
 use crate::program::{ProgramError, run};
-use crate::settings::{Node, Settings, SettingsError};
+use crate::settings::{self, Node, Settings, SettingsError};
 use crate::{ports, render};
 
 /// Whom the daemons run as.
@@ -51,7 +51,7 @@ pub enum PrepareError {
 
 /// Which node this machine is, by the settings that its image carries.
 pub fn own(machine: &Machine) -> Result<(Settings, Node), SettingsError> {
-    let settings = Settings::load(&machine.node_state("settings.toml"))?;
+    let settings = Settings::load(&settings::file(machine))?;
     let node = settings.node_with(&ports::macs(machine))?.clone();
     Ok((settings, node))
 }

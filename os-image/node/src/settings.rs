@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Machine;
 use crate::s3d::S3d;
 use crate::update::PublicKey;
 
@@ -98,6 +99,11 @@ pub enum SettingsError {
         /// The ports of this machine.
         found: Vec<Mac>,
     },
+}
+
+/// Where a machine keeps them.
+pub fn file(machine: &Machine) -> PathBuf {
+    machine.node_state("settings.toml")
 }
 
 impl Settings {

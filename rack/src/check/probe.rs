@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rack_model::Rack;
 use volumed_client::admin::{ClusterInfo, DiskInfo, DiskState, Finding, NodeInfo};
 
+use crate::apply::{CertificateLine, renewed};
 use crate::machine::{AskError, Machine};
 
 /// What one node said.
@@ -27,6 +28,8 @@ pub struct Answers {
     pub disks: Option<usize>,
     /// The nodes of the cluster, as it sees them; none when its volumed does not say.
     pub cluster: Option<(ClusterInfo, Vec<NodeInfo>)>,
+    /// Whether it would start with other settings than rack.toml makes; none when it does not say.
+    pub has_old_settings: Option<bool>,
     /// Whether its name server, the router, knows the rack's names.
     pub names: Vec<(String, bool)>,
 }
@@ -65,9 +68,15 @@ impl Answers {
             findings: machine.findings(),
             disks: machine.disks().ok().map(|disks| online(&disks)),
             cluster: cluster.ok(),
+            has_old_settings: has_old_settings(rack, machine),
             names: names(rack, machine),
         })
     }
+}
+
+fn has_old_settings(rack: &Rack, machine: Machine<'_>) -> Option<bool> {
+    let renewed = renewed(rack, machine, &CertificateLine::Kept).ok()?;
+    Some(!renewed.difference.is_empty())
 }
 
 /// Of names that could not be asked for nothing is known.

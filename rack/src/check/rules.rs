@@ -166,6 +166,7 @@ fn of_node(rack: &Rack, node: &str, said: &Answers) -> Vec<Found> {
         }
     }
     all.extend(disks(rack, node, said));
+    all.extend(old_settings(said));
     all.extend(
         said.cluster
             .as_ref()
@@ -178,6 +179,14 @@ fn of_node(rack: &Rack, node: &str, said: &Answers) -> Vec<Found> {
             .map(|(name, _)| unknown_name(name)),
     );
     all.into_iter().map(|finding| on(node, finding)).collect()
+}
+
+fn old_settings(said: &Answers) -> Option<Finding> {
+    said.has_old_settings?.then(|| {
+        let sentence = "It has other settings than rack.toml makes.";
+        let cure = "rack apply --dry-run shows what differs; rack apply brings the new ones.";
+        Finding::warning("settings_differ", sentence, cure)
+    })
 }
 
 fn unknown_name(name: &str) -> Finding {

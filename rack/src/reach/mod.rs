@@ -4,7 +4,7 @@ mod exec;
 mod ssh;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -96,6 +96,14 @@ pub fn open(by: &ReachBy, rack: &Path) -> Box<dyn Reach> {
         ReachBy::Ssh(user) => Box::new(ssh::Ssh::new(user, rack)),
         ReachBy::Exec(template) => Box::new(template.clone()),
     }
+}
+
+/// A text as the standard input of a command: a file without a name, to be read from its start.
+pub fn input(text: &str) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// What `ssh` and `ip netns exec` end with when they reach nobody.

@@ -1,35 +1,36 @@
 //! `rack update`: brings all nodes to one version, one after the other, and stops at the first that does not come back
 //! whole. Given again, it goes on where it stopped.
 
-mod rollout;
+mod fitting;
 mod source;
-mod whole;
 
 use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use rack_model::Rack;
+use rack_model::Node;
 
 use crate::call::{Call, OpenError};
-use crate::machine::Machine;
+use crate::machine::{AskError, Machine};
 use crate::print;
-use crate::reach::{self, Reach, ReachBy};
-use rollout::{Rollout, StepError};
+use crate::reach::{self, ReachBy};
+use crate::rollout::{CameBack, Change, Rollout, Stopped};
+use fitting::{Fitting, FittingError};
 use source::{Source, SourceError};
 
 const AFTER: &str = "\
 Each node in turn: the update is written into its other slot, its server gives its buckets to the others, it is started
 anew, and must come back with the new version, as a member that is up, ready, and with every volume in sync. A node
 that has the version already is passed over. The update's manifest is an update.toml, as `rack image` makes it, with
-the root beside it.";
+the root beside it. A rack with machines of two kinds takes the manifests of both.";
 
 /// What to update to.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub struct UpdateArgs {
-    /// The update's manifest: a file here, or an http or https address that the nodes reach
-    source: Source,
+    /// The update's manifest: a file here, or an http or https address that the nodes reach; one for each kind of machine
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<Source>,
     /// For how many seconds a node may be on its way back
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     patience: u64,
@@ -41,66 +42,76 @@ pub enum UpdateError {
     /// There is no rack.
     #[error("{0}")]
     Open(#[from] OpenError),
-    /// There is no update.
+    /// The updates do not fit the rack.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Fitting(#[from] FittingError),
     /// A node did not come through.
-    #[error(
-        "stopped at {node}: {source}\nUpdated: {}. Not yet: {}.\n{}",
-        list(.updated), list(.left), .source.state(.node)
-    )]
-    Stopped {
-        /// The node.
-        node: String,
-        /// Where, and why.
-        source: Box<StepError>,
-        /// The nodes with the new version.
-        updated: Vec<String>,
-        /// Those that were not touched.
-        left: Vec<String>,
-    },
+    #[error(transparent)]
+    Stopped(#[from] Box<Stopped>),
     /// It cannot be printed.
     #[error("cannot print how far it is: {0}")]
     Print(#[from] io::Error),
-}
-
-fn list(nodes: &[String]) -> String {
-    if nodes.is_empty() {
-        "none".to_owned()
-    } else {
-        nodes.join(", ")
-    }
 }
 
 /// `rack update`
 pub fn run(call: &Call, by: &ReachBy, args: &UpdateArgs) -> Result<(), UpdateError> {
     let rack = call.rack()?;
     let reach = reach::open(by, &call.path()?);
-    update(&rack, &*reach, args)
+    let fitting = Fitting::of(&rack, &*reach, &args.sources)?;
+    let rollout = Rollout {
+        rack: &rack,
+        reach: &*reach,
+        change: &fitting,
+        patience: Duration::from_secs(args.patience),
+        is_quiet: false,
+    };
+    rollout.run()?;
+    let count = rack.nodes.len();
+    Ok(print::text(&format!("All {count} nodes run {fitting}"))?)
 }
 
-fn update(rack: &Rack, reach: &dyn Reach, args: &UpdateArgs) -> Result<(), UpdateError> {
-    let first = Machine::new(&rack.nodes[0], reach);
-    let version = args.source.version(first)?;
-    let rollout = Rollout {
-        rack,
-        reach,
-        source: &args.source,
-        version: &version,
-        patience: Duration::from_secs(args.patience),
-    };
-    for (index, node) in rack.nodes.iter().enumerate() {
-        let names =
-            |nodes: &[rack_model::Node]| nodes.iter().map(|node| node.name.to_string()).collect();
-        rollout.update(node).map_err(|error| UpdateError::Stopped {
-            node: node.name.to_string(),
-            source: Box::new(error),
-            updated: names(&rack.nodes[..index]),
-            left: names(&rack.nodes[index + 1..]),
-        })?;
+impl Change for Fitting<'_> {
+    fn name(&self, node: &Node) -> String {
+        format!("version {}", self.update(node).version)
     }
-    Ok(print::text(&format!(
-        "All {} nodes run version {version}",
-        rack.nodes.len()
-    ))?)
+
+    fn is_on(&self, machine: Machine<'_>) -> Result<bool, AskError> {
+        let status = machine.update_status()?;
+        let is_wanted = status.version == self.update(machine.node).version;
+        Ok(is_wanted && status.running == status.default)
+    }
+
+    fn bring(&self, machine: Machine<'_>) -> Result<(), String> {
+        let written = self.write(machine);
+        written.map_err(|error| error.to_string())
+    }
+
+    fn start(&self, machine: Machine<'_>) -> Result<(), AskError> {
+        machine.text(&["hayrack-update", "try"]).map(drop)
+    }
+
+    fn came_back(&self, machine: Machine<'_>) -> Option<CameBack> {
+        let status = machine.update_status().ok()?;
+        if status.running != status.default {
+            return None;
+        }
+        let is_wanted = status.version == self.update(machine.node).version;
+        Some(if is_wanted {
+            CameBack::Changed
+        } else {
+            CameBack::Unchanged(format!("version {}", status.version))
+        })
+    }
+
+    fn cure(&self) -> &'static str {
+        "A node that does not start goes back to its old slot by itself within minutes."
+    }
+}
+
+impl Fitting<'_> {
+    fn write(&self, machine: Machine<'_>) -> Result<(), SourceError> {
+        let source = self.update(machine.node).source.bring(machine)?;
+        machine.text(&["hayrack-update", "apply", &source, "--no-restart"])?;
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rack_model::models::Arch;
 use serde::Deserialize;
 
 use crate::machine::{AskError, Machine};
@@ -46,9 +47,13 @@ pub enum SourceError {
 
 /// What is read here of a manifest; the nodes check all of it.
 #[derive(Deserialize)]
-struct Manifest {
-    version: String,
-    root: String,
+pub struct Manifest {
+    /// Which version it is.
+    pub version: String,
+    /// For which machines.
+    pub arch: Arch,
+    /// The root's file, beside the manifest.
+    pub root: String,
 }
 
 impl FromStr for Source {
@@ -65,10 +70,10 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// Which version it is; an address is read by `machine`, which has to reach it anyway.
-    pub fn version(&self, machine: Machine<'_>) -> Result<String, SourceError> {
+    /// What it says; an address is read by `machine`, which has to reach it anyway.
+    pub fn manifest(&self, machine: Machine<'_>) -> Result<Manifest, SourceError> {
         match self {
-            Self::File(path) => Ok(read(path)?.version),
+            Self::File(path) => read(path),
             Self::Url(url) => {
                 let words = [
                     "curl",
@@ -81,8 +86,7 @@ impl Source {
                     "--",
                     url,
                 ];
-                let text = machine.text(&words)?;
-                Ok(parse(url, &text)?.version)
+                parse(url, &machine.text(&words)?)
             }
         }
     }

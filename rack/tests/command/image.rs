@@ -11,8 +11,16 @@ use crate::site::{Ended, Site, assert_has};
 const SCRIPT: &str =
     "#!/bin/sh\nmkdir seen\ncp -r \"$SETTINGS\" \"$ADMISSIONS\" seen\necho \"$3/$1.img\"\n";
 
-/// A rack with a script that builds images, and an operator who can read secrets.
-fn site() -> Site {
+/// A rack whose first image is built, with an operator who can read secrets.
+pub fn site() -> Site {
+    let site = new_site();
+    image(&site, &["--found", "node-1"]).with(0);
+    fs::remove_dir_all(site.path("seen")).expect("an image was built");
+    site
+}
+
+/// The same without any image.
+pub fn new_site() -> Site {
     let site = Site::whole();
     site.write("os-image/build/image", SCRIPT);
     let script = site.path("os-image/build/image");
@@ -21,13 +29,14 @@ fn site() -> Site {
     site
 }
 
-fn image(site: &Site, words: &[&str]) -> Ended {
+/// Builds an image, which is then in `seen/`.
+pub fn image(site: &Site, words: &[&str]) -> Ended {
     site.rack(&[&["image", "--out", "out"], words].concat())
 }
 
 #[test]
 fn the_first_image_needs_no_secrets() {
-    let site = site();
+    let site = new_site();
     let said = image(&site, &["--found", "node-1"]).with(0);
     assert_eq!(said, "out/arm64.img\n");
     assert_eq!(site.read("seen/admissions/node-1"), "found");
@@ -36,6 +45,29 @@ fn the_first_image_needs_no_secrets() {
         &["s3_listen = \"0.0.0.0:443\"", "name = \"node-3\""],
     );
     assert!(site.path("out/update.key").exists());
+}
+
+#[test]
+fn a_later_image_is_signed_with_the_key_of_the_first() {
+    let site = new_site();
+    let refusal = image(&site, &[]).with(1);
+    assert_has(
+        &refusal,
+        &[
+            "there is no update key in out/update.key",
+            "UPDATE_KEY",
+            "--found NODE draws one",
+        ],
+    );
+    assert!(!site.path("out").exists() && !site.path("seen").exists());
+    image(&site, &["--found", "node-1"]).with(0);
+    let of_first = site.read("seen/settings.toml");
+    fs::remove_dir_all(site.path("seen")).expect("an image was built");
+    fs::rename(site.path("out/update.key"), site.path("kept.key")).expect("it was drawn");
+    let words = ["image", "--out", "out"];
+    site.rack_in(&words, &[("UPDATE_KEY", "kept.key")]).with(0);
+    assert_eq!(site.read("seen/settings.toml"), of_first);
+    assert!(!site.path("out/update.key").exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `rack` as it is called, with nodes that are folders and scripts.
 
 mod admit;
+mod apply;
 mod check;
 mod describe;
 mod image;

@@ -103,7 +103,8 @@ impl Site {
             .env("RACK_REACH", format!("exec:{} {{name}}", on.display()))
             .env("STATE", self.path("state"))
             .env_remove("RACK_FILE")
-            .env_remove("RACK_IDENTITY");
+            .env_remove("RACK_IDENTITY")
+            .env_remove("UPDATE_KEY");
         command
     }
 }

@@ -9,7 +9,7 @@ use hayrack_rack::network::NodeIndex;
 use super::Whole;
 use super::short::SOME;
 use crate::machines::can_be_made;
-use crate::site::until;
+use crate::site::{NODES, until};
 
 const REPLACED: NodeIndex = NodeIndex(3);
 const OLD_MAC: &str = "dc:a6:32:01:02:03";
@@ -68,10 +68,41 @@ impl Whole {
         Ok(())
     }
 
+    /// Lets another operator in on all nodes while objects come.
+    fn apply_a_change(&mut self) -> anyhow::Result<()> {
+        self.bring_settings()?;
+        let key = self.operator.add_operator("runner")?;
+        let mut load = self.customer.keep_writing(&self.site)?;
+        load.until_more(SOME)?;
+        let begun = Instant::now();
+        let said = self.run_rack(&["apply", "--patience", "120"])?;
+        let took = begun.elapsed();
+        ensure!(
+            said.contains("All 3 nodes have the settings of rack.toml"),
+            "{said}"
+        );
+        load.until_more(SOME)?;
+        let count = load.stop()?;
+        println!(
+            "a change of rack.toml on all nodes in {:.1} s; {count} objects meanwhile",
+            took.as_secs_f32()
+        );
+        for node in NODES {
+            let settings = self.settings_of(node)?;
+            ensure!(settings.contains(&key), "{node}: {settings}");
+        }
+        Ok(())
+    }
+
     fn until_whole(&self) -> anyhow::Result<()> {
-        until("the rack is whole", || {
-            let said = self.operator.rack(&["status"]);
-            said.is_ok_and(|said| said.contains(WHOLE))
+        let status = || self.operator.rack(&["status"]);
+        let whole = until("the rack is whole", || {
+            status().is_ok_and(|said| said.contains(WHOLE))
+        });
+        whole.with_context(|| {
+            let said = status().unwrap_or_else(|error| format!("{error:#}"));
+            let volume = ["volume", "show", &self.customer.volume];
+            format!("{said}\n{:?}", self.rack.ask(NodeIndex(1), &volume))
         })
     }
 
@@ -107,6 +138,17 @@ fn a_node_is_replaced_and_no_customer_notices() {
     let mut whole = whole();
     let replaced = whole.replace_a_node();
     replaced.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+}
+
+#[test]
+#[ignore = "`make rack-whole` runs it: it takes minutes"]
+fn a_change_of_rack_toml_is_applied_and_no_customer_notices() {
+    if !can_be_made() {
+        return;
+    }
+    let mut whole = whole();
+    let applied = whole.apply_a_change();
+    applied.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The nodes as the operator's `rack` finds them, and a machine that takes the place of another.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
@@ -46,13 +47,39 @@ impl Whole {
         Ok(())
     }
 
+    /// Gives each node the settings that an image would bring.
+    pub fn bring_settings(&self) -> anyhow::Result<()> {
+        let build = self.operator.path("os-image/build");
+        fs::create_dir_all(&build)?;
+        let (script, kept) = (build.join("image"), build.join("settings.toml"));
+        let text = "#!/bin/sh\ncp \"$SETTINGS\" \"$(dirname \"$0\")/settings.toml\"\necho image\n";
+        fs::write(&script, text)?;
+        fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+        self.operator
+            .rack(&["image", "--found", NODES[0], "--out", "images"])?;
+        for node in NODES {
+            let own = self.operator.path("state").join(node);
+            fs::copy(&kept, own.join("settings.toml"))?;
+        }
+        Ok(())
+    }
+
+    /// The settings with which a node starts.
+    pub fn settings_of(&self, node: &str) -> anyhow::Result<String> {
+        let own = self.operator.path("state").join(node);
+        Ok(fs::read_to_string(own.join("settings.toml"))?)
+    }
+
     /// An update to another version, and where its manifest is.
     pub fn make_update(&self) -> anyhow::Result<String> {
         let folder = self.operator.path("new");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("root.img"), "root")?;
         let manifest = folder.join("update.toml");
-        let text = format!("version = \"{}\"\nroot = \"root.img\"\n", VERSIONS[1]);
+        let text = format!(
+            "version = \"{}\"\narch = \"arm64\"\nroot = \"root.img\"\n",
+            VERSIONS[1]
+        );
         fs::write(&manifest, text)?;
         fs::write(self.operator.path("state").join("wanted"), VERSIONS[1])?;
         Ok(manifest.display().to_string())
@@ -85,7 +112,8 @@ impl Whole {
             return Ok(());
         }
         self.rack.stop(index)?;
-        self.rack.start(index)?;
+        // A server that gave its buckets away is not ready before it may take them again, which is for `rack` to do.
+        self.rack.spawn(index)?;
         Ok(fs::remove_file(wanted)?)
     }
 

@@ -85,6 +85,16 @@ impl Operator {
         Ok(fs::write(path, text.replace(from, to))?)
     }
 
+    /// Writes another operator into `rack.toml`, and answers their public key.
+    pub fn add_operator(&self, name: &str) -> anyhow::Result<String> {
+        make_key(&self.path(name))?;
+        let key = fs::read_to_string(self.path(&format!("{name}.pub")))?;
+        let (before, key) = ("[[operator]]", key.trim());
+        let added = format!("{before}\nname = \"{name}\"\nssh = \"{key}\"\n\n{before}");
+        self.edit(before, &added)?;
+        Ok(key.to_owned())
+    }
+
     /// What `rack.toml` says.
     pub fn described(&self) -> anyhow::Result<Rack> {
         Ok(Rack::load(&self.path("rack.toml"))?)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use volumed_core::head::{Head, HeadEvent, Lacks, PlaceFailure};
-use volumed_core::{Alloc, ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SIZE};
+use volumed_core::{
+    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, REGION_SIZE,
+};
 use volumed_meta::{Change, Compare, Outcome};
 
 use crate::error::PlacementsError;
@@ -116,7 +118,12 @@ impl Machine {
                 .get(&disk)
                 .map(|regions| ByteCount(regions * REGION_SIZE)),
         };
-        head.stale().map(of_disk).collect()
+        // What a node had that was removed, others hold in the end: a disk that holds nothing lacks nothing.
+        let holds = |disk: &DiskNumber| {
+            let mut placed = head.placed_from(ExtentIndex(0));
+            placed.any(|(_, placed)| placed.is_on(*disk))
+        };
+        head.stale().filter(holds).map(of_disk).collect()
     }
 
     /// Disks of the pool on which nothing can be done for the volume now: stale ones, and those of nodes that

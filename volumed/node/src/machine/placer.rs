@@ -113,7 +113,8 @@ async fn choose_disks(
 }
 
 /// The disks of an extent. With fewer that have room than there are replicas, those that the head does
-/// without get it, too: their files are made, and filled, when they come back.
+/// without get it, too: their files are made, and filled, when they come back. Where a node was removed, the pool
+/// may have fewer disks than there are replicas: all get it, and another one once it is there (`disks/rebuild.rs`).
 fn chosen(
     machine: &Machine,
     extent: ExtentIndex,
@@ -130,7 +131,8 @@ fn chosen(
     let away = machine.absent().into_iter();
     let away: Vec<_> = away.filter(|disk| !chosen.contains(disk)).collect();
     chosen.extend(away.into_iter().take(usize::from(replicas - here)));
-    (chosen.len() == usize::from(replicas)).then_some(chosen)
+    let wanted = usize::from(replicas).min(machine.node.disks_of_pool());
+    (chosen.len() == wanted).then_some(chosen)
 }
 
 /// Makes files on a disk, of this node or another.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use volumed_core::placement::{Placement, Role};
 
-use super::cluster::{start_nodes, until};
+use super::cluster::{introduce, start_node, start_nodes, until};
 use super::*;
 
 /// Writes patterns of 64 KiB all over some extents until it is told to stop; answers what each place holds.
@@ -126,4 +126,38 @@ async fn what_a_node_had_that_stays_away_is_copied_elsewhere() {
     holds(&attached, &held).await;
     drop(attached);
     nodes.remove(0).stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_placed_by_too_few_nodes_gets_its_replicas_when_another_joins() {
+    let folder = TempDir::new().unwrap();
+    let mut nodes = start_nodes(&folder, 3).await;
+    nodes[0].create(3).await;
+    let export = nodes[0].attach("one").await;
+    write(&export, 0, &vec![1; 65_536], true).await.unwrap();
+    nodes.remove(2).die().await;
+    while nodes[0].stale().await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // It is removed from the cluster.
+    introduce(&nodes);
+    write(&export, 16 * PLACE, &vec![2; 65_536], true)
+        .await
+        .unwrap();
+    nodes.push(start_node(&folder, 4, 0).await);
+    introduce(&nodes);
+    for node in &nodes {
+        node.volumes
+            .rebuild_in_background(ByteCount(1 << 30), Duration::from_hours(1));
+    }
+    until(|| extents_on(&folder, 4) == extents_on(&folder, 1)).await;
+    // Nothing is kept for the one that was removed.
+    while nodes[0].stale().await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    holds(&export, &[1]).await;
+    drop(export);
+    for node in nodes {
+        node.stop().await;
+    }
 }

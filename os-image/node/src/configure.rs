@@ -1,0 +1,141 @@
+//! Changed settings of the rack, which `rack apply` brings to a node that is in it. A node takes them up at its next start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::admission::is_in;
+use crate::durable;
+use crate::machine::Machine;
+use crate::ports;
+use crate::prepare::own;
+use crate::settings::{Settings, SettingsError, file};
+
+/// Why settings were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// There are none that could change, or this machine is not in those that came.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What came are none.
+    #[error("what came are no settings of a rack: {0}")]
+    Parse(#[from] Box<toml::de::Error>),
+    /// They are another rack's.
+    #[error("this is a node of the rack {own}, and the settings are those of {other}")]
+    OtherRack {
+        /// Its rack.
+        own: String,
+        /// Whose they are.
+        other: String,
+    },
+    /// A cluster knows its nodes by their names and addresses.
+    #[error(
+        "{own} is in the cluster by that name and address, and cannot become {other}: change rack.toml back, or have \
+         `rack replace` make it a new node"
+    )]
+    Moved {
+        /// What it is, as in "node-1 at 10.77.0.11".
+        own: String,
+        /// What it was to be.
+        other: String,
+    },
+    /// They cannot be kept.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Keeps other settings, with which the node starts from then on. Nothing that runs changes.
+pub fn configure(machine: &Machine, text: &str) -> Result<(), ConfigureError> {
+    let (current, node) = own(machine)?;
+    let wanted: Settings = toml::from_str(text).map_err(Box::new)?;
+    if wanted.rack != current.rack {
+        return Err(ConfigureError::OtherRack {
+            own: current.rack,
+            other: wanted.rack,
+        });
+    }
+    let becomes = wanted.node_with(&ports::macs(machine))?;
+    if is_in(machine) && (&becomes.name, becomes.address) != (&node.name, node.address) {
+        return Err(ConfigureError::Moved {
+            own: format!("{} at {}", node.name, node.address),
+            other: format!("{} at {}", becomes.name, becomes.address),
+        });
+    }
+    let path = file(machine);
+    durable::replace(&path, text.as_bytes())
+        .map_err(|source| ConfigureError::Write { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const SETTINGS: &str = "rack = \"attic\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
+        [s3d]\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:443\"\napi_listen = \"0.0.0.0:9001\"\n\
+        [[node]]\nname = \"node-1\"\nmac = \"02:00:00:00:00:01\"\naddress = \"10.77.0.11\"\n";
+
+    fn machine(folder: &std::path::Path) -> Machine {
+        let machine = Machine::at(folder);
+        durable::replace(&file(&machine), SETTINGS.as_bytes()).unwrap();
+        let port = machine.path("/sys/class/net/eth0");
+        fs::create_dir_all(port.join("device")).unwrap();
+        fs::write(port.join("address"), "02:00:00:00:00:01\n").unwrap();
+        machine
+    }
+
+    fn refusal(machine: &Machine, from: &str, to: &str) -> String {
+        let wanted = SETTINGS.replace(from, to);
+        let error = configure(machine, &wanted).unwrap_err().to_string();
+        assert_eq!(fs::read_to_string(file(machine)).unwrap(), SETTINGS);
+        error
+    }
+
+    #[test]
+    fn other_settings_are_kept_for_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = machine(folder.path());
+        let wanted = SETTINGS.replace(":443", ":8443");
+        configure(&machine, &wanted).unwrap();
+        let (settings, _) = own(&machine).unwrap();
+        assert_eq!(settings.s3d.ports(), [8443, 9001]);
+    }
+
+    #[test]
+    fn settings_that_would_make_it_no_node_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = machine(folder.path());
+        let error = refusal(&machine, "attic", "cellar");
+        assert!(
+            error.contains("attic") && error.contains("cellar"),
+            "{error}"
+        );
+        let error = refusal(&machine, "02:00:00:00:00:01", "02:00:00:00:00:09");
+        assert!(
+            error.contains("has the MAC of this machine (02:00:00:00:00:01)"),
+            "{error}"
+        );
+        let error = refusal(&machine, "0.0.0.0:443", "everywhere");
+        assert!(error.contains("line 6"), "{error}");
+    }
+
+    #[test]
+    fn a_member_of_a_cluster_stays_who_and_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = machine(folder.path());
+        let joined = machine.path("/var/lib/hayrack/volumed/cluster/node.json");
+        durable::replace(&joined, b"{}").unwrap();
+        let error = refusal(&machine, "10.77.0.11", "10.77.0.21");
+        assert!(
+            error.contains("node-1 at 10.77.0.11") && error.contains("node-1 at 10.77.0.21"),
+            "{error}"
+        );
+        fs::remove_file(joined).unwrap();
+        configure(&machine, &SETTINGS.replace("10.77.0.11", "10.77.0.21")).unwrap();
+    }
+}
