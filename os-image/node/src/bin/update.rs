@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hayrack-update: {error:#}");
+            eprintln!("hayrack-update: {error}");
             ExitCode::FAILURE
         }
     }
