@@ -17,17 +17,25 @@ export async function sign(
   return urls;
 }
 
+/** What goes with a request beside its URL. */
+export interface Sent {
+  body?: string;
+  /** The media type of the body, or of the object that the request makes. */
+  type?: string;
+}
+
 /** Signs and sends a request. */
-export async function send(bucket: string, request: S3Request, body?: string): Promise<Response> {
+export async function send(bucket: string, request: S3Request, sent: Sent = {}): Promise<Response> {
   const [url] = await sign(bucket, [request]);
-  return fetchSigned(url as string, request.method, body);
+  return fetchSigned(url as string, request.method, sent);
 }
 
 /** Sends a request that is signed. */
-export async function fetchSigned(url: string, method: string, body?: string): Promise<Response> {
+export async function fetchSigned(url: string, method: string, { body, type }: Sent = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { method, body, credentials: "omit", cache: "no-store" });
+    const headers: HeadersInit = type ? { "Content-Type": type } : {};
+    response = await fetch(url, { method, body, headers, credentials: "omit", cache: "no-store" });
   } catch {
     throw unreachable(url);
   }
