@@ -8,7 +8,7 @@ use s3d_accounts::{
     InvitationError, LoginError, SealError, SignUpError, TokenError,
 };
 use s3d_audit::AuditError;
-use s3d_bucket::{ChangeError, ChangesError};
+use s3d_bucket::{ChangeError, ChangesError, ReadError};
 use s3d_buckets::{
     ConfigureError, CreateBucketError, CreateBucketKeyError, CreateWithKeyError, DeleteBucketError,
     OpenBucketError, RenamePrefixError,
@@ -17,6 +17,7 @@ use s3d_records::RecordError;
 use volumed_client::admin::AdminError;
 
 use super::ApiError;
+use crate::archive::ArchiveError;
 
 impl From<RecordError> for ApiError {
     fn from(error: RecordError) -> Self {
@@ -267,6 +268,26 @@ impl From<ChangeError> for ApiError {
                 )
             }
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Choice(_) => Self::new(StatusCode::BAD_REQUEST, "InvalidForm", error),
+            ArchiveError::NoSuchKey(_) => Self::new(StatusCode::NOT_FOUND, "NoSuchKey", error),
+            ArchiveError::Empty => Self::new(StatusCode::NOT_FOUND, "NoSuchPrefix", error),
+            ArchiveError::Denied(_) | ArchiveError::Foreign(_) => {
+                Self::new(StatusCode::FORBIDDEN, "AccessDenied", error)
+            }
+            ArchiveError::TooMany => Self::new(StatusCode::BAD_REQUEST, "ArchiveTooLarge", error),
+            ArchiveError::Busy => Self::busy(error),
+            ArchiveError::Read(ReadError::Damaged { .. }) => Self::internal(&error),
+            ArchiveError::Read(ReadError::Closed(cause)) => {
+                tracing::warn!(%cause, "an archive was not begun");
+                Self::unavailable("The bucket is not available now; try again in a moment.")
+            }
         }
     }
 }
