@@ -50,7 +50,8 @@ export async function discard(bucket: string, key: string, uploadId: string): Pr
 }
 
 async function begin({ bucket, key, file }: Target, course: Course): Promise<string> {
-  const began = await send(bucket, { method: "POST", key, query: { uploads: "" } }, { type: file.type });
+  const headers: Record<string, string> = file.type ? { "Content-Type": file.type } : {};
+  const began = await send(bucket, { method: "POST", key, query: { uploads: "" } }, { headers });
   const uploadId = textOf(await documentOf(began), "UploadId");
   course.began(uploadId);
   return uploadId;

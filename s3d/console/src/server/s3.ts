@@ -20,9 +20,11 @@ export async function sign(
 /** What goes with a request beside its URL. */
 export interface Sent {
   body?: string;
-  /** The media type of the body, or of the object that the request makes. */
-  type?: string;
+  headers?: Record<string, string>;
 }
+
+/** The request makes an object, and replaces none. */
+export const REPLACING_NONE: Sent = { headers: { "If-None-Match": "*" } };
 
 /** Signs and sends a request. */
 export async function send(bucket: string, request: S3Request, sent: Sent = {}): Promise<Response> {
@@ -31,11 +33,10 @@ export async function send(bucket: string, request: S3Request, sent: Sent = {}):
 }
 
 /** Sends a request that is signed. */
-export async function fetchSigned(url: string, method: string, { body, type }: Sent = {}): Promise<Response> {
+export async function fetchSigned(url: string, method: string, sent: Sent = {}): Promise<Response> {
   let response: Response;
   try {
-    const headers: HeadersInit = type ? { "Content-Type": type } : {};
-    response = await fetch(url, { method, body, headers, credentials: "omit", cache: "no-store" });
+    response = await fetch(url, { method, ...sent, credentials: "omit", cache: "no-store" });
   } catch {
     throw unreachable(url);
   }
