@@ -48,6 +48,12 @@ export const router = createRouter({
           meta: { title: "objects.title" },
         },
         {
+          path: "object",
+          component: () => import("./objects/ObjectPage.vue"),
+          props: true,
+          meta: { title: "object.title" },
+        },
+        {
           path: "connect",
           component: () => import("./buckets/ConnectPage.vue"),
           props: true,

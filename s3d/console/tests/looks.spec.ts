@@ -6,6 +6,7 @@ const pages = (bucket: string): [string, string][] => [
   ["/buckets", bucket],
   ["/new-bucket", "unique in the whole rack"],
   [`/buckets/${bucket}`, "folder/"],
+  [`/buckets/${bucket}/object?key=file.txt`, "hello"],
   [`/buckets/${bucket}/connect`, "Snippets"],
   [`/buckets/${bucket}/settings`, "Only keys of this namespace"],
   [`/buckets/${bucket}/delete`, "There is no way back"],
