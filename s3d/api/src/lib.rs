@@ -128,6 +128,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(users::sign_up))
         .routes(routes!(users::login))
         .routes(routes!(session::open, session::close))
+        .routes(routes!(session::open_by_code))
         .routes(routes!(users::show))
         .routes(routes!(users::change_password))
         .routes(routes!(users::list, users::add))

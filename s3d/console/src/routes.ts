@@ -26,6 +26,11 @@ export const router = createRouter({
       meta: { title: "signUp.title", open: true },
     },
     {
+      path: "/enter",
+      component: () => import("./account/EnterPage.vue"),
+      meta: { title: "enter.title", open: true },
+    },
+    {
       path: "/buckets",
       component: () => import("./buckets/BucketsPage.vue"),
       meta: { title: "buckets.title" },

@@ -34,6 +34,7 @@ for (const scheme of ["light", "dark"] as const) {
       expect(found, place).toEqual([]);
     };
     await check("/log-in", "Forgotten the password?");
+    await check("/enter#nothing", "This link was used already");
     await check("/sign-up", "10 characters or more");
     await operator.enter(page);
     for (const [place, text] of pages(bucket)) await check(place, text);

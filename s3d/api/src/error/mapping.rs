@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use s3d_accounts::{
     AccountsError, AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError,
-    InvitationError, LoginError, SealError, SignUpError, TokenError,
+    InvitationError, LoginError, SealError, SignInCodeError, SignUpError, TokenError,
 };
 use s3d_audit::AuditError;
 use s3d_bucket::{ChangeError, ChangesError, ReadError};
@@ -76,6 +76,15 @@ impl From<LoginError> for ApiError {
             LoginError::Throttled(after) => Self::throttled(error, after),
             LoginError::Busy => Self::busy(error),
             LoginError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInCodeError> for ApiError {
+    fn from(error: SignInCodeError) -> Self {
+        match error {
+            SignInCodeError::Unknown => Self::new(StatusCode::UNAUTHORIZED, "WrongCode", error),
+            SignInCodeError::Records(error) => error.into(),
         }
     }
 }
