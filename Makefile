@@ -21,6 +21,7 @@
 # By hand, since they take long:
 # make fuzz      fuzz every target for SECONDS each (600)
 # make test-console   the web console: types, lint, unit tests, and each flow in Chromium against both daemons
+# make measure-console   scroll KEYS keys of one folder (100000) in Chromium: frames, and the memory of the tab
 # make screenshots   take the pictures of s3d/console/README.md anew
 # make crash     kill -9 under load, ROUNDS times (50)
 # make rack-soak what the tests do to three nodes, ROUNDS times (10); needs root
@@ -42,7 +43,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: console console-tests test-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
+.PHONY: console console-tests test-console measure-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
 
 # The program takes the place of the shell, so that signals reach it.
 # Without the console, everything else is served.
@@ -77,6 +78,10 @@ test-console: test-packages console
 	tests/e2e/install-clients
 	cargo build --locked -p volumed -p s3d
 	$(MAKE) --no-print-directory console-tests
+
+measure-console: test-packages console
+	cargo build --locked -p volumed -p s3d
+	cd $(CONSOLE) && KEYS=$(or $(KEYS),100000) HAYRACK_BIN_DIR=$(abspath $(TARGET))/debug npm run --silent measure
 
 screenshots: test-packages console
 	cargo build --locked -p volumed -p s3d

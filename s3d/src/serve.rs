@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::{Accounts, SealError, SecretFileError, random};
-use s3d_api::{ApiState, Endpoint, SigningKeys};
+use s3d_api::{ApiState, Archives, Endpoint, SigningKeys};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
@@ -355,6 +355,7 @@ fn routers(
         routers: settings.proxy_from.networks().to_vec(),
         volumed: AdminClient::new(&settings.volumed),
         signing_keys: SigningKeys::default(),
+        archives: Archives::default(),
     };
     let api = s3d_api::router(state).merge(console);
     let start = random::id() as u64;

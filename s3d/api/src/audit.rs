@@ -29,7 +29,7 @@ use super::fields::{Fields, Input, Query};
 const PAGE: u64 = 100;
 
 /// Calls that change nothing, unless they turn out to be about something.
-const USUALLY_CHANGE_NOTHING: [&str; 1] = ["presign"];
+const USUALLY_CHANGE_NOTHING: [&str; 2] = ["presign", "downloadArchive"];
 
 /// What a call turns out to be about, noted on its way.
 #[derive(Debug, Clone, Default)]

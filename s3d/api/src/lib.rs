@@ -1,5 +1,6 @@
 //! The REST API: users, namespaces, buckets and keys, JSON over HTTP.
 
+mod archive;
 mod audit;
 mod bucket_events;
 mod buckets;
@@ -42,6 +43,7 @@ use s3d_audit::AuditLog;
 use s3d_buckets::Buckets;
 use volumed_client::admin::AdminClient;
 
+pub use archive::Archives;
 pub use presigned::SigningKeys;
 
 /// What the API serves.
@@ -61,6 +63,8 @@ pub struct ApiState {
     pub volumed: AdminClient,
     /// What signs S3 requests for those who are signed in.
     pub signing_keys: SigningKeys,
+    /// Who has archives sent.
+    pub archives: Archives,
 }
 
 /// Where buckets are reached.
@@ -124,6 +128,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(users::sign_up))
         .routes(routes!(users::login))
         .routes(routes!(session::open, session::close))
+        .routes(routes!(session::open_by_code))
         .routes(routes!(users::show))
         .routes(routes!(users::change_password))
         .routes(routes!(users::list, users::add))
@@ -145,6 +150,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(buckets::availability))
         .routes(routes!(bucket_events::follow))
         .routes(routes!(presigned::presign))
+        .routes(routes!(archive::download))
         .routes(routes!(changes::follow))
         .routes(routes!(prefixes::rename))
         .routes(routes!(keys::list, keys::create))

@@ -12,7 +12,7 @@ use super::ApiState;
 use super::audit::Trail;
 use super::caller::From;
 use super::error::ApiError;
-use super::fields::Body;
+use super::fields::{Body, Fields, Input};
 use super::users::Login;
 
 /// The name of the cookie.
@@ -69,6 +69,38 @@ pub async fn open(
     let signed_in = state.accounts.login(&body.email, body.password, from).await;
     let (user, token) = signed_in?;
     trail.user(&user.id);
+    let cookie = page.cookie(&token.text, token.expires_in);
+    Ok((StatusCode::NO_CONTENT, cookie))
+}
+
+/// A code that was made for somebody, such as by a first start.
+#[derive(Debug, utoipa::ToSchema)]
+pub struct SignInCode {
+    code: String,
+}
+
+impl Input for SignInCode {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let code = fields.required("code", Ok::<_, std::convert::Infallible>);
+        Some(Self { code: code? })
+    }
+}
+
+/// Sign in with a code that is good for once, for pages of this origin alone; the answer sets the cookie
+#[utoipa::path(
+    post, path = "/api/v1/session/code", operation_id = "openSessionByCode", security(()),
+    request_body = SignInCode,
+    responses((status = 204, description = "The cookie is set"), ApiError)
+)]
+pub async fn open_by_code(
+    State(state): State<ApiState>,
+    page: Page,
+    trail: Trail,
+    Body(body): Body<SignInCode>,
+) -> Result<(StatusCode, SetCookie), ApiError> {
+    let (user, token) = state.accounts.login_by_code(&body.code).await?;
+    trail.user(&user.id);
+    trail.resource(&user.email);
     let cookie = page.cookie(&token.text, token.expires_in);
     Ok((StatusCode::NO_CONTENT, cookie))
 }

@@ -2,6 +2,7 @@
 
 use s3d_accounts::{KeyGrant, Scope};
 use s3d_bucket::{Acl, BucketId, Timestamp};
+use s3d_policy::Requester;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
@@ -56,6 +57,17 @@ impl BucketRecord {
     /// The bucket's id as text, 32 hex digits.
     pub fn id_text(&self) -> String {
         format!("{:032x}", self.id.0)
+    }
+
+    /// Whether its policy denies those who act in its namespace's name an action of S3 on any object whose key
+    /// starts with a prefix, or may do so under some condition.
+    pub fn may_deny_below(&self, action: &str, prefix: &str) -> bool {
+        let who = Requester {
+            namespace: Some(&self.namespace),
+            acts_for_namespace: true,
+        };
+        let policy = self.settings.policy.as_ref();
+        policy.is_some_and(|it| it.may_deny_below(who, action, self.name.as_str(), prefix))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use s3d_bucket::ChangeError;
-use s3d_policy::Requester;
 
 use super::Buckets;
 use super::open::OpenBucketError;
@@ -47,14 +46,7 @@ impl Buckets {
 }
 
 fn may_deny(bucket: &BucketRecord, prefix: &str) -> bool {
-    let who = Requester {
-        namespace: Some(&bucket.namespace),
-        acts_for_namespace: true,
-    };
-    let name = bucket.name.as_str();
-    let denies = |action: &&str| {
-        let policy = bucket.settings.policy.as_ref();
-        policy.is_some_and(|policy| policy.may_deny_below(who, action, name, prefix))
-    };
-    ACTIONS.iter().any(denies)
+    ACTIONS
+        .iter()
+        .any(|action| bucket.may_deny_below(action, prefix))
 }

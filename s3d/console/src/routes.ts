@@ -26,6 +26,11 @@ export const router = createRouter({
       meta: { title: "signUp.title", open: true },
     },
     {
+      path: "/enter",
+      component: () => import("./account/EnterPage.vue"),
+      meta: { title: "enter.title", open: true },
+    },
+    {
       path: "/buckets",
       component: () => import("./buckets/BucketsPage.vue"),
       meta: { title: "buckets.title" },
@@ -46,6 +51,12 @@ export const router = createRouter({
           component: () => import("./objects/ObjectsPage.vue"),
           props: true,
           meta: { title: "objects.title" },
+        },
+        {
+          path: "object",
+          component: () => import("./objects/ObjectPage.vue"),
+          props: true,
+          meta: { title: "object.title" },
         },
         {
           path: "connect",

@@ -70,3 +70,17 @@ test("the console speaks German, too", async ({ page, ada }) => {
   await expect(page.getByRole("link", { name: "Bucket anlegen" })).toBeVisible();
   await expect(page.locator("html")).toHaveAttribute("lang", "de");
 });
+
+test("the link of a first start signs the operator in, once", async ({ page, browser }) => {
+  const link = process.env.HAYRACK_FIRST_USE as string;
+  await page.goto(link);
+  await expect(page.getByRole("heading", { name: "Buckets" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Rack", exact: true })).toBeVisible();
+  expect(page.url()).not.toContain("#");
+
+  const second = await (await browser.newContext({ locale: "en-GB" })).newPage();
+  await second.goto(link);
+  await expect(second.getByRole("alert")).toContainText("This link was used already");
+  await second.getByRole("link", { name: "Log in" }).click();
+  await expect(second.getByRole("heading", { name: "Log in" })).toBeVisible();
+});

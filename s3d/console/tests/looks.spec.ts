@@ -6,6 +6,7 @@ const pages = (bucket: string): [string, string][] => [
   ["/buckets", bucket],
   ["/new-bucket", "unique in the whole rack"],
   [`/buckets/${bucket}`, "folder/"],
+  [`/buckets/${bucket}/object?key=file.txt`, "hello"],
   [`/buckets/${bucket}/connect`, "Snippets"],
   [`/buckets/${bucket}/settings`, "Only keys of this namespace"],
   [`/buckets/${bucket}/delete`, "There is no way back"],
@@ -33,6 +34,7 @@ for (const scheme of ["light", "dark"] as const) {
       expect(found, place).toEqual([]);
     };
     await check("/log-in", "Forgotten the password?");
+    await check("/enter#nothing", "This link was used already");
     await check("/sign-up", "10 characters or more");
     await operator.enter(page);
     for (const [place, text] of pages(bucket)) await check(place, text);

@@ -1,6 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { at, exchange, expect, test } from "./people";
 
@@ -37,53 +35,6 @@ test("files are uploaded, found, downloaded and shared", async ({ page, ada }) =
   await row(page, "holiday/").getByRole("link").click();
   await page.getByLabel("Names that begin with …").fill("em");
   await expect(page.getByText("one entry")).toBeVisible();
-});
-
-test("a long file goes in parts, and dropped files go as they are", async ({ page, ada }) => {
-  const bucket = await ada.bucket();
-  await ada.enter(page);
-  await page.goto(at(`/buckets/${bucket}`));
-  const bytes = Buffer.alloc(17 * 2 ** 20, 7);
-  const file = join(tmpdir(), `hayrack-long-${process.pid}`);
-  writeFileSync(file, bytes);
-  const parts: string[] = [];
-  page.on("request", (it) => it.url().includes("partNumber=") && it.method() === "PUT" && parts.push(it.url()));
-  await page.getByLabel("Upload files", { exact: true }).last().setInputFiles(file);
-  await expect(page.getByText("stored")).toBeVisible();
-  rmSync(file);
-  expect(parts).toHaveLength(3);
-  const usage = async () => (await ada.call("GET", `/buckets/${bucket}`)).usage;
-  expect(await usage()).toEqual({ objects: 1, bytes: bytes.length });
-
-  const transfer = await page.evaluateHandle(() => {
-    const dropped = new DataTransfer();
-    dropped.items.add(new File(["dropped"], "dropped.txt"));
-    return dropped;
-  });
-  await page.locator(".drop").dispatchEvent("drop", { dataTransfer: transfer });
-  await expect(row(page, "dropped.txt")).toContainText("7 B");
-});
-
-test("an upload that is called off leaves nothing", async ({ page, ada }) => {
-  const bucket = await ada.bucket();
-  await ada.enter(page);
-  await page.goto(at(`/buckets/${bucket}`));
-  let held: (() => void) | undefined;
-  const go = new Promise<void>((done) => (held = done));
-  await page.route("**/*partNumber=3*", async (route) => {
-    await go;
-    await route.abort().catch(() => undefined);
-  });
-  const file = join(tmpdir(), `hayrack-called-off-${process.pid}`);
-  writeFileSync(file, Buffer.alloc(17 * 2 ** 20));
-  await page.getByLabel("Upload files", { exact: true }).last().setInputFiles(file);
-  const used = async () => (await ada.call("GET", `/buckets/${bucket}`)).usage.bytes;
-  await expect.poll(used).toBe(16 * 2 ** 20);
-  await page.getByRole("button", { name: "Cancel" }).click();
-  held?.();
-  rmSync(file);
-  await expect(page.getByText("called off")).toBeVisible();
-  await expect.poll(used).toBe(0);
 });
 
 test("a long folder is scrolled to its end, and deleted with a count", async ({ page, ada }) => {

@@ -18,7 +18,8 @@ export default async function start() {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  await ready(child);
+  const printed = await ready(child);
+  process.env.HAYRACK_FIRST_USE = /http\S+\/console\/enter#\w+/.exec(printed)?.[0] ?? "";
   for (const line of readFileSync(join(data, "env"), "utf8").split("\n")) {
     const [, name, value] = /^(?:export )?([A-Z_0-9]+)='?(.*?)'?$/.exec(line) ?? [];
     // What the tests run gets only what a snippet sets.
@@ -33,8 +34,8 @@ export default async function start() {
   };
 }
 
-/** Until it has printed its last line. */
-function ready(child: ChildProcess): Promise<void> {
+/** Until it has printed its last line; answers all of them. */
+function ready(child: ChildProcess): Promise<string> {
   return new Promise((done, fail) => {
     let printed = "";
     const timer = setTimeout(() => fail(new Error(`Hayrack did not start:\n${printed}`)), START_LIMIT_MS);
@@ -44,7 +45,7 @@ function ready(child: ChildProcess): Promise<void> {
       printed += String(text);
       if (!printed.includes("Hayrack is ready")) return;
       clearTimeout(timer);
-      done();
+      done(printed);
     };
     child.stdout?.on("data", read);
     child.stderr?.on("data", read);

@@ -6,19 +6,28 @@ use super::env_file::EnvFile;
 use super::settings::Settings;
 
 /// Says where everything is and what to paste. Its last line is the one that scripts wait for.
-pub fn welcome(settings: &Settings, env: &EnvFile) -> anyhow::Result<()> {
+///
+/// `code`: what signs the operator in once.
+pub fn welcome(settings: &Settings, env: &EnvFile, code: Option<&str>) -> anyhow::Result<()> {
     let endpoint = env.need("AWS_ENDPOINT_URL")?;
     let region = env.need("AWS_REGION")?;
     let bucket = env.need("HAYRACK_BUCKET")?;
     let access_key = env.need("AWS_ACCESS_KEY_ID")?;
     let secret_key = env.need("AWS_SECRET_ACCESS_KEY")?;
     let env_file = settings.env_file();
+    let api = env.need("HAYRACK_API_URL")?;
     let mut out = std::io::stdout().lock();
+    writeln!(out, "\n  console        {api}/console/")?;
+    if let Some(code) = code {
+        writeln!(out, "  first use      {api}/console/enter#{code}")?;
+        writeln!(
+            out,
+            "                 (signs you in, once and within an hour)"
+        )?;
+    }
     write!(
         out,
-        r#"
-  console        {api}/console/
-  S3 endpoint    {endpoint}
+        r#"  S3 endpoint    {endpoint}
   REST API       {api}
   access key     {access_key}
   secret key     {secret_key}
@@ -45,7 +54,6 @@ JavaScript:
 
 Hayrack is ready. Ctrl-C stops it; another one quits at once.
 "#,
-        api = env.need("HAYRACK_API_URL")?,
         namespace = env.need("HAYRACK_NAMESPACE")?,
         email = env.need("HAYRACK_EMAIL")?,
         password = env.need("HAYRACK_PASSWORD")?,

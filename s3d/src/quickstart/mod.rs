@@ -93,7 +93,8 @@ async fn make_ready(
 ) -> anyhow::Result<()> {
     provision::first_use(settings, env).await?;
     supervisor.record_pids(env)?;
-    console::welcome(settings, env)
+    let code = provision::sign_in_code(settings, env).await?;
+    console::welcome(settings, env, code.as_deref())
 }
 
 /// Makes the data folder, and makes sure that nobody else uses it while the file is open.

@@ -63,11 +63,22 @@ async fn sign_in(settings: &Settings, env: &EnvFile) -> anyhow::Result<String> {
 
 /// Whoever runs the daemons runs the rack; as `s3d user operator` does it.
 async fn make_operator(settings: &Settings, env: &EnvFile) -> anyhow::Result<()> {
-    let store = volumed_meta::open(&settings.store()).await?;
-    let accounts = Accounts::open(store, &settings.s3d_state(), AccountSettings::default())?;
+    let accounts = accounts(settings).await?;
     let email = env.need("HAYRACK_EMAIL")?.parse()?;
     accounts.set_operator(&email, true).await?;
     Ok(())
+}
+
+/// A code with which the console signs the operator in once; none if the user is not there any more.
+pub async fn sign_in_code(settings: &Settings, env: &EnvFile) -> anyhow::Result<Option<String>> {
+    let email = env.need("HAYRACK_EMAIL")?.parse()?;
+    Ok(accounts(settings).await?.make_sign_in_code(&email).await?)
+}
+
+async fn accounts(settings: &Settings) -> anyhow::Result<Accounts> {
+    let store = volumed_meta::open(&settings.store()).await?;
+    let folder = settings.s3d_state();
+    Ok(Accounts::open(store, &folder, AccountSettings::default())?)
 }
 
 async fn create_bucket(settings: &Settings, env: &EnvFile, token: &str) -> anyhow::Result<()> {

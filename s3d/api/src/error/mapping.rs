@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use s3d_accounts::{
     AccountsError, AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError,
-    InvitationError, LoginError, SealError, SignUpError, TokenError,
+    InvitationError, LoginError, SealError, SignInCodeError, SignUpError, TokenError,
 };
 use s3d_audit::AuditError;
-use s3d_bucket::{ChangeError, ChangesError};
+use s3d_bucket::{ChangeError, ChangesError, ReadError};
 use s3d_buckets::{
     ConfigureError, CreateBucketError, CreateBucketKeyError, CreateWithKeyError, DeleteBucketError,
     OpenBucketError, RenamePrefixError,
@@ -17,6 +17,7 @@ use s3d_records::RecordError;
 use volumed_client::admin::AdminError;
 
 use super::ApiError;
+use crate::archive::ArchiveError;
 
 impl From<RecordError> for ApiError {
     fn from(error: RecordError) -> Self {
@@ -75,6 +76,15 @@ impl From<LoginError> for ApiError {
             LoginError::Throttled(after) => Self::throttled(error, after),
             LoginError::Busy => Self::busy(error),
             LoginError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInCodeError> for ApiError {
+    fn from(error: SignInCodeError) -> Self {
+        match error {
+            SignInCodeError::Unknown => Self::new(StatusCode::UNAUTHORIZED, "WrongCode", error),
+            SignInCodeError::Records(error) => error.into(),
         }
     }
 }
@@ -267,6 +277,26 @@ impl From<ChangeError> for ApiError {
                 )
             }
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Choice(_) => Self::new(StatusCode::BAD_REQUEST, "InvalidForm", error),
+            ArchiveError::NoSuchKey(_) => Self::new(StatusCode::NOT_FOUND, "NoSuchKey", error),
+            ArchiveError::Empty => Self::new(StatusCode::NOT_FOUND, "NoSuchPrefix", error),
+            ArchiveError::Denied(_) | ArchiveError::Foreign(_) => {
+                Self::new(StatusCode::FORBIDDEN, "AccessDenied", error)
+            }
+            ArchiveError::TooMany => Self::new(StatusCode::BAD_REQUEST, "ArchiveTooLarge", error),
+            ArchiveError::Busy => Self::busy(error),
+            ArchiveError::Read(ReadError::Damaged { .. }) => Self::internal(&error),
+            ArchiveError::Read(ReadError::Closed(cause)) => {
+                tracing::warn!(%cause, "an archive was not begun");
+                Self::unavailable("The bucket is not available now; try again in a moment.")
+            }
         }
     }
 }

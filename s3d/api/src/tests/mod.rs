@@ -16,6 +16,7 @@ use volumed_meta::SqliteStore;
 
 use super::*;
 
+mod archive;
 mod calls;
 mod certificate_names;
 mod document;
@@ -102,6 +103,7 @@ impl Api {
             routers: vec![ROUTER.into()],
             volumed: AdminClient::new(folder.path().join("nobody.sock")),
             signing_keys: SigningKeys::default(),
+            archives: Archives::default(),
         });
         Self {
             router,

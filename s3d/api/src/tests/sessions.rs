@@ -175,3 +175,31 @@ async fn buckets_are_followed_while_they_change() {
     api.buckets.end_feeds();
     assert!(body.frame().await.is_none());
 }
+
+#[tokio::test]
+async fn a_code_signs_its_user_in_once() {
+    let api = Api::new();
+    api.user("ada").await;
+    let email = Email::new("ada@example.com").unwrap();
+    let enter = |code: &str| {
+        let body = json!({"code": code});
+        api.browse("POST", "/api/v1/session/code", &[ORIGIN], body)
+    };
+    let replaced = api.accounts.make_sign_in_code(&email).await.unwrap();
+    let code = api.accounts.make_sign_in_code(&email).await.unwrap();
+    let code = code.unwrap();
+    for wrong in [replaced.as_deref().unwrap(), "", "x", &code[..32]] {
+        enter(wrong).await.refuses(401, "WrongCode");
+    }
+    let elsewhere = [("origin", "http://other.example")];
+    let body = json!({"code": code});
+    let refused = api.browse("POST", "/api/v1/session/code", &elsewhere, body);
+    refused.await.refuses(403, "OtherOrigin");
+    let (first, second) = tokio::join!(enter(&code), enter(&code));
+    let mut statuses = [first.status, second.status];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::NO_CONTENT, StatusCode::UNAUTHORIZED]);
+    let nobody = Email::new("nobody@example.com").unwrap();
+    let code = api.accounts.make_sign_in_code(&nobody).await.unwrap();
+    assert_eq!(code, None);
+}

@@ -47,11 +47,12 @@ pub fn router(s3: &str) -> Router {
         .route("/console/{*path}", get(any))
 }
 
-/// Nothing from elsewhere and nothing inline; only the bytes of objects come from S3.
+/// Nothing from elsewhere and nothing inline; only the bytes of objects come from S3, to be read, or shown as a
+/// picture, a sound, a film or in a frame. A frame of this origin is where a refusal of the REST API to a form goes.
 fn content_policy(s3: &str) -> String {
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' {s3}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' {s3}; media-src {s3}; \
+         frame-src 'self' {s3}; connect-src 'self' {s3}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -68,7 +69,7 @@ fn answer(path: &str, headers: &HeaderMap, policy: &HeaderValue) -> Response {
     headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
+        (REFERRER_POLICY, "same-origin"),
         (OPENER_POLICY, "same-origin"),
         (RESOURCE_POLICY, "same-origin"),
     ] {

@@ -27,7 +27,7 @@ async fn every_answer_keeps_strangers_out() {
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(headers[OPENER_POLICY], "same-origin");
-        assert_eq!(headers[REFERRER_POLICY], "no-referrer");
+        assert_eq!(headers[REFERRER_POLICY], "same-origin");
     }
 }
 

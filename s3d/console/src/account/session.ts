@@ -34,11 +34,17 @@ export const useSession = defineStore("session", () => {
     await read();
   }
 
+  /** With a code that is good for once. */
+  async function logInByCode(code: string) {
+    await answerOf(rest.POST("/api/v1/session/code", { body: { code } }));
+    await read();
+  }
+
   async function logOut() {
     await answerOf(rest.DELETE("/api/v1/session"));
     state.value = "none";
     user.value = undefined;
   }
 
-  return { state, user, find, logIn, logOut };
+  return { state, user, find, logIn, logInByCode, logOut };
 });

@@ -22,7 +22,7 @@ export async function readPublicity(bucket: string): Promise<Publicity> {
 
 export async function setPublic(bucket: string, open: boolean): Promise<void> {
   const query = { policy: "" };
-  if (open) await send(bucket, { method: "PUT", query }, publicPolicy(bucket));
+  if (open) await send(bucket, { method: "PUT", query }, { body: publicPolicy(bucket) });
   else await send(bucket, { method: "DELETE", query });
 }
 
@@ -34,6 +34,6 @@ export async function readCors(bucket: string): Promise<CorsRule[]> {
 /** Sets the one rule; one without origins is no rule. */
 export async function setCors(bucket: string, rule: CorsRule): Promise<void> {
   const query = { cors: "" };
-  if (rule.origins.length > 0) await send(bucket, { method: "PUT", query }, corsDocument(rule));
+  if (rule.origins.length > 0) await send(bucket, { method: "PUT", query }, { body: corsDocument(rule) });
   else await send(bucket, { method: "DELETE", query });
 }

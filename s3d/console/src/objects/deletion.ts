@@ -1,12 +1,6 @@
 // Deleting objects and whole folders.
-import type { S3Request } from "@/server/batches";
-import { fetchSigned, sign } from "@/server/s3";
+import { sendMany } from "@/server/many";
 import { listPage, type Entry } from "./listing";
-
-/** Deletes that are under way at once. */
-const TOGETHER = 6;
-/** Requests that are signed ahead: their URLs must not end before they are used. */
-const AHEAD = 100;
 
 /** Every key that entries stand for: of a folder, all below it. `counted` hears how many there are so far. */
 export async function keysOf(
@@ -31,24 +25,5 @@ export async function keysOf(
 }
 
 /** Deletes these keys; `deleted` hears how many are gone. */
-export async function deleteKeys(
-  bucket: string,
-  keys: readonly string[],
-  deleted: (count: number) => void,
-): Promise<void> {
-  let count = 0;
-  for (let start = 0; start < keys.length; start += AHEAD) {
-    const requests: S3Request[] = keys
-      .slice(start, start + AHEAD)
-      .map((key) => ({ method: "DELETE", key }));
-    const urls = await sign(bucket, requests);
-    const worker = async () => {
-      for (let url = urls.pop(); url; url = urls.pop()) {
-        await fetchSigned(url, "DELETE");
-        count += 1;
-        deleted(count);
-      }
-    };
-    await Promise.all(Array.from({ length: TOGETHER }, worker));
-  }
-}
+export const deleteKeys = (bucket: string, keys: readonly string[], deleted: (count: number) => void) =>
+  sendMany(bucket, keys.map((key) => ({ method: "DELETE", key })), deleted);

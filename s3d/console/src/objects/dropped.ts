@@ -1,9 +1,12 @@
 // The files in what somebody dropped or chose, folders with all that is in them.
+import { filesBehind, handleOf, type FileHandle } from "./handles";
 
 export interface Found {
   /** The path from where it was dropped: `holiday/1.jpg`. */
   path: string;
   file: File;
+  /** The way to it, if the browser gave one. */
+  handle?: FileHandle;
 }
 
 /** The files that were chosen; of a folder, each with its path in it. */
@@ -15,11 +18,17 @@ export function filesOfInput(input: HTMLInputElement): Found[] {
 export async function filesOfDrop(transfer: DataTransfer): Promise<Found[]> {
   // The list is gone once this function waits: it is read whole before.
   const items = [...transfer.items].filter((item) => item.kind === "file");
-  const taken = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+  const taken = items.map((item) => ({
+    handle: handleOf(item),
+    entry: item.webkitGetAsEntry(),
+    file: item.getAsFile(),
+  }));
   const found: Found[] = [];
-  for (const { entry, file } of taken) {
+  for (const { handle, entry, file } of taken) {
+    const way = await handle;
+    if (way) for await (const one of filesBehind(way)) found.push({ ...one, file: await one.handle.getFile() });
+    else if (entry) await collect(entry, "", found);
     // What comes from no disk has no entry.
-    if (entry) await collect(entry, "", found);
     else if (file) found.push({ path: file.name, file });
   }
   return found;

@@ -5,6 +5,9 @@ export function lastPart(name: string): string {
   return /[^/]*\/?$/.exec(name)?.[0] || name;
 }
 
+/** The folder that an object is in: `a/b/` of `a/b/c.txt`, nothing of `c.txt`. */
+export const folderOf = (key: string) => key.slice(0, key.lastIndexOf("/") + 1);
+
 /** The folders on the way to a prefix, each with its whole prefix: of `a/b/` they are `a/` and `a/b/`. */
 export function pathTo(prefix: string): { part: string; prefix: string }[] {
   const parts = prefix.split("/").slice(0, -1);

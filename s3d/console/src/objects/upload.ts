@@ -1,53 +1,102 @@
 // Storing a file: in one request, or in parts if it is long.
-import type { S3Request } from "@/server/batches";
-import { Failure, failureOf, s3RefusalOf } from "@/server/failure";
-import { documentOf, send, sign, textOf, unreachable } from "@/server/s3";
-import { partsOf, WHOLE, type Part } from "./parts";
+import { failureOf } from "@/server/failure";
+import { documentOf, send, textOf } from "@/server/s3";
+import { partsOf, WHOLE } from "./parts";
+import { put } from "./put";
 
 /** Parts that are on their way at once. */
 const TOGETHER = 3;
-/** Pauses before a part is sent again, in milliseconds. */
-const PAUSES = [1_000, 3_000, 9_000];
 
-export interface Progress {
-  /** Called with the bytes that were sent so far. */
+/** What is stored where. */
+export interface Target {
+  bucket: string;
+  key: string;
+  file: File;
+}
+
+/** How a file is on its way. */
+export interface Course {
+  /** The upload in parts that an earlier attempt began. */
+  uploadId: string | undefined;
+  /** Called when an upload in parts is begun: whoever knows its id can go on with it later. */
+  began: (uploadId: string) => void;
+  /** Called with the bytes that S3 has so far. */
   sent: (bytes: number) => void;
   signal: AbortSignal;
 }
 
-/** Stores a file under a key. Nothing is left of it if that fails or is called off. */
-export async function upload(bucket: string, key: string, file: File, progress: Progress): Promise<void> {
+interface StoredPart {
+  number: number;
+  bytes: number;
+  tag: string;
+}
+
+/** Stores a file under a key. If that fails or is stopped, the parts that S3 has stay there. */
+export async function upload(target: Target, course: Course): Promise<void> {
+  const { bucket, key, file } = target;
   if (file.size <= WHOLE) {
-    await put(bucket, { method: "PUT", key }, file, file.type, progress);
+    await put(bucket, { method: "PUT", key }, file, file.type, course);
     return;
   }
-  const began = await send(bucket, { method: "POST", key, query: { uploads: "" } });
+  const stored = course.uploadId ? await partsSoFar(target, course.uploadId) : undefined;
+  const uploadId = stored && course.uploadId ? course.uploadId : await begin(target, course);
+  await putParts(target, uploadId, stored ?? [], course);
+  await complete(target, uploadId);
+}
+
+/** Has S3 forget the parts of an upload that nobody will complete: they would fill the bucket. */
+export async function discard(bucket: string, key: string, uploadId: string): Promise<void> {
+  await send(bucket, { method: "DELETE", key, query: { uploadId } }).catch(() => undefined);
+}
+
+async function begin({ bucket, key, file }: Target, course: Course): Promise<string> {
+  const headers: Record<string, string> = file.type ? { "Content-Type": file.type } : {};
+  const began = await send(bucket, { method: "POST", key, query: { uploads: "" } }, { headers });
   const uploadId = textOf(await documentOf(began), "UploadId");
-  const query = { uploadId };
+  course.began(uploadId);
+  return uploadId;
+}
+
+/** The parts that S3 has; nothing if it does not know the upload any more. */
+async function partsSoFar(target: Target, uploadId: string): Promise<StoredPart[] | undefined> {
   try {
-    await putParts(bucket, key, uploadId, file, progress);
-    await complete(bucket, key, uploadId);
+    return await storedParts(target, uploadId);
   } catch (thrown) {
-    // Parts that nobody completes would fill the bucket.
-    await send(bucket, { method: "DELETE", key, query }).catch(() => undefined);
+    if (failureOf(thrown).code === "NoSuchUpload") return undefined;
     throw thrown;
   }
 }
 
-async function putParts(bucket: string, key: string, uploadId: string, file: File, progress: Progress) {
-  const waiting = partsOf(file.size).reverse();
-  const sent = new Map<number, number>();
-  const stop = new AbortController();
-  const signal = AbortSignal.any([progress.signal, stop.signal]);
-  const report = (part: Part) => (bytes: number) => {
-    sent.set(part.number, bytes);
-    progress.sent([...sent.values()].reduce((sum, it) => sum + it, 0));
+async function storedParts({ bucket, key }: Target, uploadId: string): Promise<StoredPart[]> {
+  const parts: StoredPart[] = [];
+  let marker = "";
+  do {
+    const query = { uploadId, "part-number-marker": marker || "0" };
+    const page = await documentOf(await send(bucket, { method: "GET", key, query }));
+    for (const part of page.getElementsByTagName("Part")) {
+      const [number, bytes] = [Number(textOf(part, "PartNumber")), Number(textOf(part, "Size"))];
+      parts.push({ number, bytes, tag: textOf(part, "ETag") });
+    }
+    marker = textOf(page, "IsTruncated") === "true" ? textOf(page, "NextPartNumberMarker") : "";
+  } while (marker);
+  return parts;
+}
+
+async function putParts({ bucket, key, file }: Target, uploadId: string, stored: StoredPart[], course: Course) {
+  const sent = new Map(stored.map((it) => [it.number, it.bytes]));
+  const report = (number: number, bytes: number) => {
+    sent.set(number, bytes);
+    course.sent([...sent.values()].reduce((sum, it) => sum + it, 0));
   };
+  const waiting = partsOf(file.size).filter((it) => sent.get(it.number) !== it.end - it.start).reverse();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([course.signal, stop.signal]);
   const worker = async () => {
     for (let part = waiting.pop(); part; part = waiting.pop()) {
-      const query = { uploadId, partNumber: String(part.number) };
-      const bytes = file.slice(part.start, part.end);
-      await put(bucket, { method: "PUT", key, query }, bytes, "", { sent: report(part), signal });
+      const { number, start, end } = part;
+      const query = { uploadId, partNumber: String(number) };
+      const sentOfPart = (bytes: number) => report(number, bytes);
+      await put(bucket, { method: "PUT", key, query }, file.slice(start, end), "", { sent: sentOfPart, signal });
     }
   };
   const workers = Array.from({ length: TOGETHER }, worker);
@@ -61,55 +110,10 @@ async function putParts(bucket: string, key: string, uploadId: string, file: Fil
 }
 
 /** Completes an upload of the parts that S3 has. */
-async function complete(bucket: string, key: string, uploadId: string) {
-  const parts: string[] = [];
-  let marker = "";
-  do {
-    const query = { uploadId, "part-number-marker": marker || "0" };
-    const page = await documentOf(await send(bucket, { method: "GET", key, query }));
-    for (const part of page.getElementsByTagName("Part")) {
-      const [number, tag] = [textOf(part, "PartNumber"), textOf(part, "ETag")];
-      parts.push(`<Part><PartNumber>${number}</PartNumber><ETag>${tag}</ETag></Part>`);
-    }
-    marker = textOf(page, "IsTruncated") === "true" ? textOf(page, "NextPartNumberMarker") : "";
-  } while (marker);
+async function complete(target: Target, uploadId: string) {
+  const parts = (await storedParts(target, uploadId)).map(
+    ({ number, tag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${tag}</ETag></Part>`,
+  );
   const body = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
-  await send(bucket, { method: "POST", key, query: { uploadId } }, body);
-}
-
-/** Sends bytes, again after a pause if the server was away or busy. */
-async function put(bucket: string, request: S3Request, bytes: Blob, type: string, progress: Progress) {
-  for (const pause of [...PAUSES, undefined]) {
-    try {
-      const [url] = await sign(bucket, [request]);
-      return await putOnce(url as string, bytes, type, progress);
-    } catch (thrown) {
-      const failure = failureOf(thrown);
-      const passing = failure.code.startsWith("Unreachable") || failure.status === 503;
-      if (!passing || pause === undefined || progress.signal.aborted) throw failure;
-      await new Promise((resolve) => setTimeout(resolve, pause));
-    }
-  }
-}
-
-/** `fetch` says nothing of what was sent so far; this does. */
-function putOnce(url: string, bytes: Blob, type: string, { sent, signal }: Progress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const cancel = () => request.abort();
-    request.upload.onprogress = (event) => sent(event.loaded);
-    request.onload = () => {
-      if (request.status >= 300) return reject(s3RefusalOf(request.status, request.responseText));
-      sent(bytes.size);
-      resolve();
-    };
-    request.onerror = () => reject(unreachable(url));
-    request.onabort = () => reject(new Failure("Cancelled", "The upload was called off."));
-    request.onloadend = () => signal.removeEventListener("abort", cancel);
-    if (signal.aborted) return reject(new Failure("Cancelled", "The upload was called off."));
-    signal.addEventListener("abort", cancel);
-    request.open("PUT", url);
-    if (type) request.setRequestHeader("Content-Type", type);
-    request.send(bytes);
-  });
+  await send(target.bucket, { method: "POST", key: target.key, query: { uploadId } }, { body });
 }

@@ -17,17 +17,26 @@ export async function sign(
   return urls;
 }
 
+/** What goes with a request beside its URL. */
+export interface Sent {
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+/** The request makes an object, and replaces none. */
+export const REPLACING_NONE: Sent = { headers: { "If-None-Match": "*" } };
+
 /** Signs and sends a request. */
-export async function send(bucket: string, request: S3Request, body?: string): Promise<Response> {
+export async function send(bucket: string, request: S3Request, sent: Sent = {}): Promise<Response> {
   const [url] = await sign(bucket, [request]);
-  return fetchSigned(url as string, request.method, body);
+  return fetchSigned(url as string, request.method, sent);
 }
 
 /** Sends a request that is signed. */
-export async function fetchSigned(url: string, method: string, body?: string): Promise<Response> {
+export async function fetchSigned(url: string, method: string, sent: Sent = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { method, body, credentials: "omit", cache: "no-store" });
+    response = await fetch(url, { method, ...sent, credentials: "omit", cache: "no-store" });
   } catch {
     throw unreachable(url);
   }
