@@ -67,7 +67,12 @@ fn is_about_rebuilding(broken: Broken) -> bool {
         broken,
         Broken::Lie(Lie::PlacesUnnoted)
             | Broken::Rule(
-                Rule::CopyLeft | Rule::RemovedFirst | Rule::NothingHeld | Rule::ShareMissed
+                Rule::LastStays
+                    | Rule::LeavingIsNone
+                    | Rule::CopyLeft
+                    | Rule::RemovedFirst
+                    | Rule::NothingHeld
+                    | Rule::ShareMissed
             )
     )
 }

@@ -81,7 +81,7 @@ impl Machine {
     pub async fn note(self: &Arc<Self>, disk: DiskNumber) -> bool {
         let (epoch, incarnation) = {
             let state = self.state.lock();
-            if self.replicas() == 1 {
+            if !state.replicated {
                 return true;
             }
             match (&state.head, state.incarnation(disk)) {
@@ -103,6 +103,12 @@ impl Machine {
         self.state.lock().head.as_ref().map(Head::epoch)
     }
 
+    /// Disks that may lack something, as far as the head knows.
+    pub fn stale(&self) -> BTreeSet<DiskNumber> {
+        let state = self.state.lock();
+        state.head.iter().flat_map(Head::stale).collect()
+    }
+
     /// Disks that lack something of the volume, as far as its head knows, and how much.
     pub fn stale_views(&self) -> Vec<StaleView> {
         let state = self.state.lock();
@@ -116,7 +122,7 @@ impl Machine {
                 .get(&disk)
                 .map(|regions| ByteCount(regions * REGION_SIZE)),
         };
-        head.stale().map(of_disk).collect()
+        head.lacking().into_iter().map(of_disk).collect()
     }
 
     /// Disks of the pool on which nothing can be done for the volume now: stale ones, and those of nodes that
