@@ -64,15 +64,16 @@ async fn write_through(store: &dyn MetaStore, bytes: u64, nodes: u16) {
     };
     let extents = bytes / EXTENT_SIZE;
     for first in (0..extents).step_by(AHEAD as usize) {
-        let alloc = Alloc(store.revision().await.unwrap().0);
+        let alloc = Alloc(store.revision().await.unwrap());
         let place = |extent| {
             let chosen = choose(VOLUME, extent, 3, 1, &disks).unwrap();
             let replicas = chosen.into_iter().map(|disk| (disk, Role::Full)).collect();
             (extent, Placement { alloc, replicas })
         };
         let new: BTreeMap<_, _> = (first..first + AHEAD).map(ExtentIndex).map(place).collect();
-        let added = placements::add(&pages, &new, &BTreeSet::new());
-        added.await.unwrap();
+        placements::add(&pages, &new, &BTreeSet::new())
+            .await
+            .unwrap();
     }
 }
 
