@@ -174,6 +174,17 @@ fn a_replica_goes_once_the_store_says_so_and_not_the_last_in_sync() {
 }
 
 #[test]
+fn one_that_is_away_is_none_for_whose_sake_another_goes() {
+    let mut rig = Rig::new(&[&[A, B], &[B]], &[]);
+    rig.tell(HeadEvent::Leave(B));
+    assert!(!rig.wants(excludes(B)), "it alone has the second extent");
+    rig.tell(HeadEvent::GiveUp(FILE, A));
+    assert!(rig.wants(stays), "B may never come back");
+    rig.tell(HeadEvent::GiveUp(FILE, B));
+    assert!(rig.wants(gives_up(FILE, B)), "A is here and has everything");
+}
+
+#[test]
 fn nobody_is_excluded_for_the_sake_of_a_replica_that_goes() {
     let mut rig = Rig::new(&[&[A, B]], &[]);
     rig.tell(HeadEvent::GiveUp(FILE, B));

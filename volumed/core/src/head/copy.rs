@@ -43,8 +43,8 @@ pub enum CopyProgress {
     Copied(u32),
     /// The copy is the replica now, and what it was made from is removed; or the replica that was to go is gone.
     Done,
-    /// The replica that was to go stays for now: no other one is in sync, something else of the extent changes, or the
-    /// store was not changed.
+    /// The replica that was to go stays for now: no other one is here and in sync, something else of the extent changes,
+    /// or the store was not changed.
     Stays,
     /// There is no copy under way: its record is to be removed, then
     /// [`HeadEvent::DropCopy`](super::HeadEvent::DropCopy) follows.

@@ -27,7 +27,8 @@ impl Head {
         self.enter_step(file.extent, Step::GiveUp(disk, file));
     }
 
-    /// Nothing of the extent is on its way. V4: the last replica in sync stays, and so do all while they may differ.
+    /// Nothing of the extent is on its way. V4: the last replica in sync that is here stays, and so do all while they may
+    /// differ. One that is away and could not be recorded stale, since another extent is on it alone, may never come back.
     pub(super) fn give_up(
         &mut self,
         op: OpId,
@@ -38,7 +39,8 @@ impl Head {
         let extent = file.extent;
         let others_hold = self.extents.get(extent).is_some_and(|placed| {
             let mut in_sync = self.extents.in_sync(placed);
-            in_sync.any(|it| it != disk) || !self.rules.kept(Rule::LastStays)
+            let other = in_sync.any(|it| it != disk && self.disks.contains(&it));
+            other || !self.rules.kept(Rule::LastStays)
         });
         let changing = self.copies.is_changing(extent) || !self.extents.is_full_on(file, disk);
         if changing || !others_hold || self.is_unsure(op) {
