@@ -191,20 +191,19 @@ async fn any_node_has_volumes_verified_while_another_serves_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_volume_that_nobody_can_serve_is_not_waited_for_without_end() {
-    let daemon = Daemon::start();
-    let made = daemon.run(&["volume", "create", "v", "--size", "1GiB"]);
-    assert!(made.status.success());
+    let mut daemon = Daemon::start();
+    assert!(daemon.run(&["volume", "create", "v"]).status.success());
     let volume = NbdDevice::connect(&daemon.nbd_socket(), "v").await.unwrap();
     let data = [pattern(1, BLOCK).into()];
     volume.write(0, &data, Durability::Durable).await.unwrap();
-    // The only disk fails with the next write of the volume's log (V8).
-    let log = daemon.data().join("disk/volumes/v00000001/dirty");
-    std::fs::remove_file(&log).unwrap();
-    std::fs::create_dir(&log).unwrap();
-    let far = 500 * MIB;
-    let failed = volume.write(far, &data, Durability::Durable).await;
-    assert!(failed.is_err(), "{failed:?}");
     drop(volume);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait();
+    // Its only replica is not used, since what it promised cannot be read.
+    let promise = daemon.data().join("disk/volumes/v00000001/promise");
+    let length = std::fs::metadata(&promise).unwrap().len();
+    std::fs::write(&promise, vec![0xff; length as usize]).unwrap();
+    let daemon = daemon.restart_stopped();
     let output = daemon.run(&["volume", "verify", "v", "--patience", "2"]);
     let sentence = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{sentence}");
