@@ -101,7 +101,8 @@ async fn put_back_into_cluster(
     let _log = quiet_log(settings)?;
     let mut progress = Progress::new("checked");
     let told = move |done, all| progress.show(done * PAGE, all * PAGE);
-    let restored = restore_store(settings, &arguments.file, arguments.accept_loss, told).await?;
+    let restoring = restore_store(settings, &arguments.file, arguments.accept_loss, told);
+    let restored = Box::pin(restoring).await?;
     print_as(arguments.json, &Answer::of(&restored), || {
         let store = describe(&restored, &"The cluster's metadata store");
         format!(
