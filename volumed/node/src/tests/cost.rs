@@ -27,7 +27,7 @@ async fn etcd(cluster: &Cluster) -> Arc<dyn MetaStore> {
 }
 
 /// What the member says of its file: bytes in use, and bytes with what it may use again.
-fn size_of(cluster: &Cluster) -> (u64, u64) {
+fn size_of(cluster: &Cluster) -> (f64, f64) {
     let mut call = TcpStream::connect(cluster.endpoint(0)).unwrap();
     let request = "GET /metrics HTTP/1.1\r\nhost: etcd\r\nconnection: close\r\n\r\n";
     call.write_all(request.as_bytes()).unwrap();
@@ -38,7 +38,7 @@ fn size_of(cluster: &Cluster) -> (u64, u64) {
         let figure = lines
             .next()
             .and_then(|line| line.trim().parse::<f64>().ok());
-        figure.unwrap_or_else(|| panic!("{name} in {said}")) as u64
+        figure.unwrap_or_else(|| panic!("{name} in {said}"))
     };
     (
         figure("etcd_mvcc_db_total_size_in_use_in_bytes "),
@@ -138,10 +138,10 @@ async fn what_a_volume_costs_that_nobody_uses() {
     let records = read_all(&*store, b"volume").await.unwrap();
     let bytes: usize = records.iter().map(|it| it.key.len() + it.value.len()).sum();
     println!(
-        "a volume: {} bytes of keys and values, {} in etcd's file with its history, {:.1} KiB of memory (a debug build); \
+        "a volume: {} bytes of keys and values, {:.0} in etcd's file with its history, {:.1} KiB of memory (a debug build); \
          {MANY} were made in {took:?}",
         bytes as u64 / (FEW + MANY),
-        (after - before) / MANY,
+        (after - before) / MANY as f64,
         (now - memory) as f64 / MANY as f64,
     );
     volumes.stop().await;
