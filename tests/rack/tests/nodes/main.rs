@@ -15,4 +15,3 @@ mod restarts;
 mod site;
 mod soak;
 mod space;
-mod strangers;
