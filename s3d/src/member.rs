@@ -10,7 +10,7 @@ use axum::Router;
 use s3d_accounts::Accounts;
 use s3d_accounts::secrets::SecretsError;
 use s3d_buckets::{Alone, Buckets, Neighbours};
-use s3d_rack::{Gate, HopServer, Nodes, PATIENCE, Parts, Rack, Service, Services};
+use s3d_rack::{Gate, HopServer, Nodes, OUT_OF_REACH, PATIENCE, Parts, Rack, Service, Services};
 use s3d_records::RecordError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -147,6 +147,7 @@ impl Member {
             // With the port that the system chose, if it was asked to.
             forward: SocketAddr::new(member.address.ip(), member.listener.address()?.port()),
             patience: PATIENCE,
+            out_of_reach: OUT_OF_REACH,
         })))
     }
 

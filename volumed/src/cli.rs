@@ -267,7 +267,10 @@ const AFTER_RESTORE: &str = "\
 The copies that volumed makes every day are in DISK/meta. The copy is checked, and compared with the
 disks and with the store in place, which is kept under another name; an etcd must have none. If they know of anything that the
 copy lacks, nothing is done without --accept-loss: after it, the next start removes from the disks what
-the copy does not record. Give the settings that `volumed serve` is started with.";
+the copy does not record. Give the settings that `volumed serve` is started with.
+
+In a cluster whose nodes have all lost the store (their folders DATA/etcd), type it on one that kept it: the copy becomes
+the store of all its nodes. Disks of other nodes cannot be compared from there, so it asks for --accept-loss.";
 
 /// How to restore the metadata store.
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod nodes;
 mod own_store;
 mod presences;
 mod recovering;
+mod restoring;
 
 pub use duties::{Duties, DutiesError};
 pub use entered::{EnterError, Entered};
@@ -18,3 +19,4 @@ pub use founding::{FoundingError, found};
 pub use joining::{JoiningError, join};
 pub use nodes::{DrainNodeError, Nodes, RemoveNodeError};
 pub use recovering::{Recovered, RecoveringError, recover};
+pub use restoring::restore_store;

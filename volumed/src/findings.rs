@@ -131,8 +131,8 @@ fn of_stale(volume: &VolumeView) -> Option<Finding> {
             ),
             format!(
                 "Nothing for those that are being resynced: volumed volume show {name} says how far they are. \
-                 For the others, volumed disk list says what is wrong with their disks; volumed disk retry \
-                 DISK takes one back."
+                 For the others, volumed disk list, and in a cluster volumed node list, say what is wrong with their \
+                 disks or nodes. They catch up once they are back; volumed disk retry DISK takes a disk back."
             ),
         )
     })

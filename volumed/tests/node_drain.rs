@@ -61,7 +61,21 @@ async fn named(node: &Node, name: &str) -> NodeInfo {
     nodes.into_iter().find(|it| it.name == name).unwrap()
 }
 
-/// Three nodes, the third of which alone holds `w`, and with others `v`.
+/// Where something is written of the volume that has a replica on each node.
+const SPOTS: [u64; 3] = [0, 70 * MIB, 140 * MIB];
+
+async fn until_replicas(node: &Node, replicas: u8) {
+    until(
+        "the volume has as many replicas as there are nodes",
+        async || {
+            let volume = node.admin().show_volume("auto").await.unwrap();
+            volume.replicas == replicas
+        },
+    )
+    .await;
+}
+
+/// Three nodes, the third of which alone holds `w`, and with others `v`; `auto` has a replica on each.
 async fn rack() -> [Node; 3] {
     let (mut first, mut second, mut third) = (Node::new(31), Node::new(32), Node::new(33));
     succeed(&mut first.init());
@@ -86,6 +100,14 @@ async fn rack() -> [Node; 3] {
     write(&device, 70 * MIB, 2).await;
     drop(device);
     third.admin().detach("w", "tester").await.unwrap();
+    create(&third, "auto", 0).await;
+    until_replicas(&third, 3).await;
+    let device = attach(&third, "auto").await;
+    for at in SPOTS {
+        write(&device, at, at).await;
+    }
+    drop(device);
+    third.admin().detach("auto", "tester").await.unwrap();
     create(&third, "v", 2).await;
     let device = attach(&third, "v").await;
     for at in 0..PLACES {
@@ -116,6 +138,7 @@ async fn a_node_is_emptied_while_a_client_writes_and_leaves_without_loss() {
 
     let stop = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn(keep_writing(attach(&first, "v").await, stop.clone()));
+    let auto = attach(&first, "auto").await;
     // What was ordered while it was down, it does when it is up.
     succeed(&mut second.ask(&["node", "drain", "node-33"]));
     third.start().await;
@@ -124,7 +147,9 @@ async fn a_node_is_emptied_while_a_client_writes_and_leaves_without_loss() {
         disks.iter().all(|disk| disk.drain.is_some())
     })
     .await;
+    until_replicas(&first, 2).await;
     succeed(&mut second.ask(&["node", "drain", "node-33", "--cancel"]));
+    until_replicas(&first, 3).await;
     until("its disk is used", async || {
         let disks = third.admin().disks().await.unwrap();
         disks.iter().all(|disk| disk.drain.is_none())
@@ -133,6 +158,7 @@ async fn a_node_is_emptied_while_a_client_writes_and_leaves_without_loss() {
     assert!(named(&first, "node-33").await.drain.is_none());
 
     succeed(&mut second.ask(&["node", "drain", "node-33", "--wait"]));
+    until_replicas(&first, 2).await;
     let drained = named(&first, "node-33").await;
     assert_eq!(drained.drain.unwrap().state, DrainState::Drained);
     assert_eq!((drained.used, drained.served), (0, 0));
@@ -146,6 +172,11 @@ async fn a_node_is_emptied_while_a_client_writes_and_leaves_without_loss() {
         // The last that was written there, if any was.
         let last = (0..round).rev().find(|it| it % PLACES == at);
         check(&device, at * MIB, last.unwrap_or(at)).await;
+    }
+    drop(auto);
+    let device = attach(&second, "auto").await;
+    for at in SPOTS {
+        check(&device, at, at).await;
     }
     let device = attach(&second, "w").await;
     check(&device, 5 * MIB, 1).await;

@@ -188,3 +188,27 @@ async fn any_node_has_volumes_verified_while_another_serves_them() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_that_nobody_can_serve_is_not_waited_for_without_end() {
+    let mut daemon = Daemon::start();
+    assert!(daemon.run(&["volume", "create", "v"]).status.success());
+    let volume = NbdDevice::connect(&daemon.nbd_socket(), "v").await.unwrap();
+    let data = [pattern(1, BLOCK).into()];
+    volume.write(0, &data, Durability::Durable).await.unwrap();
+    drop(volume);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait();
+    // Its only replica is not used, since what it promised cannot be read.
+    let promise = daemon.data().join("disk/volumes/v00000001/promise");
+    let length = std::fs::metadata(&promise).unwrap().len();
+    std::fs::write(&promise, vec![0xff; length as usize]).unwrap();
+    let daemon = daemon.restart_stopped();
+    let output = daemon.run(&["volume", "verify", "v", "--patience", "2"]);
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{sentence}");
+    assert!(
+        sentence.contains("no node has compared anything of the volume v for 2 s"),
+        "{sentence}"
+    );
+}

@@ -9,9 +9,6 @@ pub trait Neighbours: Send + Sync + 'static {
 
     /// Whether it is another node than this one, and its s3d serves.
     fn serves(&self, node: NodeNumber) -> bool;
-
-    /// How many nodes the cluster has, this one counted, whether they serve or not.
-    fn nodes(&self) -> usize;
 }
 
 /// There are none.
@@ -25,9 +22,5 @@ impl Neighbours for Alone {
 
     fn serves(&self, _: NodeNumber) -> bool {
         false
-    }
-
-    fn nodes(&self) -> usize {
-        1
     }
 }

@@ -167,7 +167,7 @@ impl Buckets {
         how: How,
     ) -> Result<OpenBucket, OpenBucketError> {
         if how == How::Create {
-            let replicas = self.settings.replicas.of(self.neighbours.nodes());
+            let replicas = self.settings.replicas.asked();
             self.volumes.create(&record.volume, replicas).await?;
         }
         let Attachment {

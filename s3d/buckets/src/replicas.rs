@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 /// More do not survive more, as far as anybody asked.
 const MOST: u8 = 3;
 
+/// What a volume is asked for with that is to follow the number of nodes.
+pub(crate) const AS_MANY_AS_NODES: u8 = 0;
+
 /// How many replicas the volume of a new bucket has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Replicas {
-    /// As many as the cluster has nodes, at most 3.
+    /// As many as the cluster has nodes that are not drained, at most 3, also when that changes.
     #[default]
     Auto,
     /// So many: 1 to 3.
@@ -25,10 +28,10 @@ pub enum Replicas {
 pub struct ReplicasError(String);
 
 impl Replicas {
-    /// How many that are in a cluster of so many nodes.
-    pub fn of(self, nodes: usize) -> u8 {
+    /// As a volume is asked for: the volume daemon knows the nodes, and follows them.
+    pub fn asked(self) -> u8 {
         match self {
-            Self::Auto => nodes.clamp(1, MOST.into()) as u8,
+            Self::Auto => AS_MANY_AS_NODES,
             Self::Exactly(count) => count,
         }
     }
@@ -88,12 +91,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_follows_the_nodes_and_a_number_does_not() {
-        let auto: Vec<u8> = [0, 1, 2, 3, 200]
-            .map(|nodes| Replicas::Auto.of(nodes))
-            .into();
-        assert_eq!(auto, [1, 1, 2, 3, 3]);
-        assert_eq!(Replicas::Exactly(2).of(1), 2);
+    fn the_volume_daemon_is_asked_to_follow_the_nodes_or_for_a_number() {
+        assert_eq!(Replicas::Auto.asked(), AS_MANY_AS_NODES);
+        assert_eq!(Replicas::Exactly(2).asked(), 2);
     }
 
     #[test]

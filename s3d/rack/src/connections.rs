@@ -24,6 +24,7 @@ use tokio_rustls::TlsConnector;
 use volumed_cluster::{NodeId, PeerTls};
 
 use crate::presence::Presence;
+use crate::reach::Reach;
 
 /// What both ends of the hop call what they speak (ALPN).
 pub const PROTOCOL: &[u8] = b"hayrack-s3d/1";
@@ -35,7 +36,7 @@ pub const MAX_HEADERS: usize = 520;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the system of the other end may be silent.
-const SILENCE: Duration = Duration::from_secs(12);
+const SILENCE: Duration = Duration::from_secs(6);
 
 /// How long a connection is kept unused: less than the other end keeps it.
 const KEPT: Duration = Duration::from_secs(20);
@@ -48,6 +49,7 @@ pub struct Connections {
     tls: PeerTls,
     configs: Mutex<HashMap<NodeId, Arc<ClientConfig>>>,
     unused: Mutex<HashMap<(ThreadId, NodeId), Vec<Unused>>>,
+    reach: Reach,
 }
 
 struct Unused {
@@ -61,6 +63,9 @@ pub enum HopError {
     /// Nobody accepted a connection: nothing was sent.
     #[error("the node cannot be reached: {0}")]
     Unreachable(#[from] io::Error),
+    /// Nobody has accepted a connection for long, and none was tried now: nothing was sent.
+    #[error("the node lives and has not been reached for long")]
+    OutOfReach,
     /// The node died before there was an answer: whether the request took effect is unknown.
     #[error("the node died before it answered")]
     Gone,
@@ -83,12 +88,13 @@ pub fn notice_silence(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Connections {
-    /// By certificates of this node.
-    pub fn new(tls: PeerTls) -> Arc<Self> {
+    /// By certificates of this node. A node that lives may be out of reach for so long until it is seldom tried.
+    pub fn new(tls: PeerTls, out_of_reach: Duration) -> Arc<Self> {
         Arc::new(Self {
             tls,
             configs: Mutex::default(),
             unused: Mutex::default(),
+            reach: Reach::new(out_of_reach),
         })
     }
 
@@ -100,7 +106,7 @@ impl Connections {
     ) -> Result<Response<Incoming>, HopError> {
         let mut sender = match self.take(to.node) {
             Some(sender) => sender,
-            None => self.connect(to).await?,
+            None => self.connect_if_due(to).await?,
         };
         let answer = sender.send_request(request).await;
         let answer = answer.map_err(|error| {
@@ -158,6 +164,16 @@ impl Connections {
         of_node.drain(..old.max(many));
         let since = Instant::now();
         of_node.push(Unused { sender, since });
+    }
+
+    async fn connect_if_due(&self, to: &Presence) -> Result<SendRequest<Body>, HopError> {
+        let begun = Instant::now();
+        if !self.reach.begins(to, begun) {
+            return Err(HopError::OutOfReach);
+        }
+        let connected = self.connect(to).await;
+        self.reach.ended(to, begun, connected.is_ok());
+        Ok(connected?)
     }
 
     async fn connect(&self, to: &Presence) -> io::Result<SendRequest<Body>> {

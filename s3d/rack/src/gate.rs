@@ -3,7 +3,7 @@
 //! The owner is looked up, the request sent, and its answer handed on. If the owner has changed meanwhile,
 //! or is gone, that begins anew, as long as the body can be sent again and there is patience left. So a
 //! request waits for a bucket that is taken over. An owner that lives and cannot be reached from here
-//! keeps its bucket: the client is asked to come back.
+//! keeps its bucket: the client is asked to come back, at once if that has been so for long.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -76,13 +76,9 @@ impl Gate {
         parts: Parts,
         body: Body,
     ) -> Response<Body> {
-        let (method, began) = (parts.method.clone(), self.rack.0.buckets.begin());
-        let answer = self.answer_here(parts, body).await;
-        if self.rack.counts(bucket, began).await {
-            answer
-        } else {
-            busy(self.service, &method)
-        }
+        let method = parts.method.clone();
+        let answer = self.rack.as_owner(bucket, self.answer_here(parts, body));
+        answer.await.unwrap_or_else(|| busy(self.service, &method))
     }
 
     async fn answer_here(&self, parts: Parts, body: Body) -> Response<Body> {
@@ -144,7 +140,7 @@ enum Sent {
     Answered(Response<Incoming>),
     /// It did not take effect, or may take effect twice, and can be sent again.
     Again,
-    /// It cannot be sent again.
+    /// It cannot be sent again, or to nobody.
     Lost,
 }
 
@@ -192,6 +188,7 @@ impl Passing {
             Err(error) => {
                 tracing::debug!(%error, %node, "a request was not answered by another node");
                 let attempt = match error {
+                    HopError::OutOfReach => Sent::Lost,
                     HopError::Broken(_) | HopError::Gone if !self.repeatable => Sent::Lost,
                     _ => self.again(),
                 };

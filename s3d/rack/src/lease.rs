@@ -4,12 +4,16 @@
 //! long the node's lease stands, which counts from before it was asked; an answer that was made while it stood is
 //! right, whoever takes the bucket over later. A volume that volumed gave up before, or under an earlier lease, has no
 //! connection any more, which is looked at behind the lease.
+//!
+//! While volumed hangs, so does what it was asked, and with it the request. Once the lease has lapsed for good, no
+//! answer would count: then the client is asked to come back, and the bucket is taken over by another node.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use s3d_buckets::{Began, BucketRecord};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::rack::Rack;
@@ -20,6 +24,10 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How long it may take to say so.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a lease may be over until requests wait no more for the next one. With the lease it is longer than a bucket
+/// waits for its volume daemon, which may only be started anew.
+const LAPSED: Duration = Duration::from_secs(2);
+
 /// There is nobody who could take a bucket over.
 const FOR_EVER: u64 = u64::MAX;
 
@@ -27,6 +35,8 @@ pub(crate) struct Lease {
     begun: Instant,
     /// In milliseconds since `begun`.
     until: AtomicU64,
+    /// Whether it has been over for long.
+    lapsed: watch::Sender<bool>,
 }
 
 impl Lease {
@@ -35,6 +45,7 @@ impl Lease {
         Self {
             begun: Instant::now(),
             until: AtomicU64::new(FOR_EVER),
+            lapsed: watch::Sender::new(false),
         }
     }
 
@@ -49,14 +60,46 @@ impl Lease {
         self.until.store(until, Ordering::Release);
     }
 
+    /// Until it has been over for long.
+    async fn until_lapsed(&self) {
+        // The sender lives as long as this.
+        let _ = self.lapsed.subscribe().wait_for(|lapsed| *lapsed).await;
+    }
+
+    /// Looks for ever whether it is over.
+    async fn watch(&self) {
+        loop {
+            let until = self.until.load(Ordering::Acquire);
+            let lapsed = until.saturating_add(LAPSED.as_millis() as u64) <= self.now();
+            let changed = |before: &mut bool| std::mem::replace(before, lapsed) != lapsed;
+            self.lapsed.send_if_modified(changed);
+            sleep(EVERY).await;
+        }
+    }
+
     fn now(&self) -> u64 {
         self.begun.elapsed().as_millis() as u64
     }
 }
 
 impl Rack {
-    /// V1: whether what a request read of a bucket counts, since no other node can have had it meanwhile. The lease
+    /// V1: what the owner of a bucket answers, if that counts: no other node can have had the bucket meanwhile. The lease
     /// first: where volumed has taken a new one, it has ended the connections of the one before.
+    pub(crate) async fn as_owner<A: Future>(
+        &self,
+        bucket: &BucketRecord,
+        answer: A,
+    ) -> Option<A::Output> {
+        let began = self.0.buckets.begin();
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.0.lease.until_lapsed() => return None,
+        };
+        self.counts(bucket, began).await.then_some(answer)
+    }
+
+    /// V1: whether what a request read of a bucket counts.
     pub(crate) async fn counts(&self, bucket: &BucketRecord, began: Began) -> bool {
         self.0.lease.stands() && self.0.buckets.counts(bucket, began).await
     }
@@ -68,8 +111,16 @@ impl Rack {
         E: Display,
         A: Future<Output = Result<Option<u64>, E>>,
     {
+        self.0.lease.set(0, Some(0));
+        tokio::join!(self.ask_for_lease(ask), self.0.lease.watch());
+    }
+
+    async fn ask_for_lease<E, A>(&self, ask: impl Fn() -> A)
+    where
+        E: Display,
+        A: Future<Output = Result<Option<u64>, E>>,
+    {
         let lease = &self.0.lease;
-        lease.set(0, Some(0));
         loop {
             let asked = lease.now();
             match timeout(PATIENCE, ask()).await {

@@ -180,14 +180,16 @@ impl HopServer {
             Service::Api => self.services.api,
             Service::Node => self.services.node,
         };
-        let (method, began) = (parts.method.clone(), self.rack.0.buckets.begin());
-        let answer = service.oneshot(Request::from_parts(parts, body)).await;
-        if let Some(bucket) = &bucket
-            && !self.rack.counts(bucket, began).await
-        {
-            return busy(label.service, &method);
-        }
-        answer.unwrap_or_else(|never| match never {})
+        let method = parts.method.clone();
+        let answer = service.oneshot(Request::from_parts(parts, body));
+        let answer = match &bucket {
+            Some(bucket) => self.rack.as_owner(bucket, answer).await,
+            None => Some(answer.await),
+        };
+        answer.map_or_else(
+            || busy(label.service, &method),
+            |answer| answer.unwrap_or_else(|never| match never {}),
+        )
     }
 }
 

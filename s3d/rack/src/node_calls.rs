@@ -11,6 +11,7 @@ use volumed_cluster::Cluster;
 use crate::connections::Connections;
 use crate::label::{Label, Service};
 use crate::nodes::Nodes;
+use crate::rack::OUT_OF_REACH;
 
 /// The call by which a node is given the cluster's secrets.
 pub const SECRETS: &str = "/secrets";
@@ -33,7 +34,7 @@ pub fn call(uri: Uri) -> Request<Body> {
 
 /// The cluster's secrets, from the first of the other nodes that gives them.
 pub async fn fetch_secrets(cluster: &Cluster, nodes: &Nodes) -> Option<String> {
-    let connections = Connections::new(cluster.tls());
+    let connections = Connections::new(cluster.tls(), OUT_OF_REACH);
     for node in nodes.all() {
         let request = call(Uri::from_static(SECRETS));
         match fetch(&connections, &node, request).await {

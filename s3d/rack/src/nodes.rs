@@ -1,7 +1,6 @@
 //! The other nodes' s3ds, as the store has them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,8 +22,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Nodes {
     own: NodeNumber,
     others: RwLock<BTreeMap<NodeNumber, Other>>,
-    /// How many nodes the cluster has.
-    members: AtomicUsize,
     /// How often one went.
     gone: watch::Sender<u64>,
 }
@@ -46,7 +43,6 @@ impl Nodes {
         let nodes = Arc::new(Self {
             own,
             others: RwLock::default(),
-            members: AtomicUsize::new(1),
             gone: watch::Sender::new(0),
         });
         nodes.read_all(&Records::new(store.clone())).await?;
@@ -93,11 +89,6 @@ impl Nodes {
         }
     }
 
-    /// Says how many nodes the cluster has.
-    pub fn set_members(&self, count: usize) {
-        self.members.store(count, Ordering::Relaxed);
-    }
-
     fn set(&self, presence: Presence) {
         if presence.number == self.own {
             return;
@@ -141,10 +132,6 @@ impl Neighbours for Nodes {
 
     fn serves(&self, node: NodeNumber) -> bool {
         self.others.read().contains_key(&node)
-    }
-
-    fn nodes(&self) -> usize {
-        self.members.load(Ordering::Relaxed)
     }
 }
 

@@ -60,11 +60,16 @@ pub struct Parts<'a> {
     pub forward: SocketAddr,
     /// How long a request waits for a bucket that moves or is taken over.
     pub patience: Duration,
+    /// How long one waits for a node that lives and cannot be reached.
+    pub out_of_reach: Duration,
 }
 
 /// The usual [`Parts::patience`]: longer than it takes until a node counts as gone, and its volumes are
 /// fenced.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The usual [`Parts::out_of_reach`]: a node that is not gone by then lives, and keeps its buckets.
+pub const OUT_OF_REACH: Duration = Duration::from_secs(6);
 
 impl Rack {
     /// Of these parts.
@@ -76,6 +81,7 @@ impl Rack {
             domain,
             forward,
             patience,
+            out_of_reach,
         } = parts;
         let own = cluster.own();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -91,7 +97,7 @@ impl Rack {
         Self(Arc::new(Inner {
             hosts: Hosts::new(domain),
             owners: Owners::new(buckets.clone(), nodes.clone()),
-            connections: Connections::new(cluster.tls()),
+            connections: Connections::new(cluster.tls(), out_of_reach),
             counters: Counters::default(),
             lease: Lease::new(),
             patience,

@@ -43,7 +43,6 @@ impl Rack {
 
     /// A node that is drained is to have no buckets, either.
     fn know_nodes(&self, nodes: &[Node]) {
-        self.0.nodes.set_members(nodes.len());
         let own = self.0.cluster.own().node;
         let own = nodes.iter().find(|node| node.id == own);
         let drained = own.is_some_and(|node| node.drain.is_some());

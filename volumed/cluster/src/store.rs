@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
+use crate::folder::Members;
 use crate::id::{NodeId, NodeNumber};
 use crate::node::{Issued, Node, NodeDrain, RemovedNode, VERSION};
 use crate::proof::TokenKey;
@@ -53,6 +54,32 @@ impl StoreRegistry {
     /// In this store.
     pub fn new(store: Arc<dyn MetaStore>) -> Self {
         Self(store)
+    }
+
+    /// Brings the nodes back as one of them saw them last, in a store that is older than that: who was let in since, and
+    /// who was removed. Nobody else may use the store.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a record is damaged.
+    pub async fn bring_back(&self, seen: &Members) -> Result<(), RegistryError> {
+        let (_, mut last) = self.counter().await?;
+        for node in &seen.nodes {
+            last = last.max(node.number.0);
+            self.0
+                .transact(Vec::new(), vec![put(node_key(node.id), node)])
+                .await?;
+        }
+        for removed in &seen.removed {
+            last = last.max(removed.number.0);
+            let changes = vec![
+                Change::Delete(node_key(removed.id).into_bytes()),
+                put(removed_key(removed.id), removed),
+            ];
+            self.0.transact(Vec::new(), changes).await?;
+        }
+        let counter = Change::Put(COUNTER.to_vec(), last.to_string().into_bytes());
+        self.0.transact(Vec::new(), vec![counter]).await?;
+        Ok(())
     }
 
     async fn read<T: DeserializeOwned>(

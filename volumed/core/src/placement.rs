@@ -39,14 +39,18 @@ impl Placement {
         self.replicas.contains(&(disk, Role::Full))
     }
 
+    /// The disks that hold the extent, in sync or not.
+    pub fn full(&self) -> impl Iterator<Item = DiskNumber> + Clone + '_ {
+        let full = self.replicas.iter().filter(|(_, role)| *role == Role::Full);
+        full.map(|(disk, _)| *disk)
+    }
+
     /// The disks that hold every acknowledged write: full, and not among the volume's `stale` ones.
     pub fn in_sync<'a>(
         &'a self,
         stale: &'a BTreeSet<DiskNumber>,
     ) -> impl Iterator<Item = DiskNumber> + Clone + 'a {
-        let full = self.replicas.iter().filter(|(_, role)| *role == Role::Full);
-        full.map(|(disk, _)| *disk)
-            .filter(|disk| !stale.contains(disk))
+        self.full().filter(|disk| !stale.contains(disk))
     }
 }
 

@@ -27,6 +27,10 @@ pub enum Rule {
     RecordStale,
     /// V4: the last in-sync replica is never recorded stale.
     LastInSync,
+    /// V4: of an extent that gives replicas up, the last one in sync stays.
+    LastStays,
+    /// V4: a replica that is being given up is none on which others are excluded.
+    LeavingIsNone,
     /// V3: what was resynced is durable before its disk counts as in sync.
     ResyncDurable,
     /// V4: a replica notes what others miss before it is unmarked.
@@ -127,7 +131,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 62] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -140,6 +144,8 @@ impl Rule {
         Self::OneRefuses,
         Self::RecordStale,
         Self::LastInSync,
+        Self::LastStays,
+        Self::LeavingIsNone,
         Self::ResyncDurable,
         Self::NoteMissed,
         Self::MissedBefore,

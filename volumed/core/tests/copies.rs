@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use volumed_core::format::Slots;
 use volumed_core::head::{
-    CopyProgress, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment,
+    CopyProgress, Head, HeadEffect, HeadEvent, HeadSettings, HeadStart, Moment, PlaceFailure,
 };
 use volumed_core::message::{Answer, Ask, ExtentFile, Message, OpId, ReplicaError};
 use volumed_core::placement::{Placement, Role};
@@ -143,6 +143,59 @@ fn a_disk_that_will_be_the_last_in_sync_is_not_recorded_stale() {
     rig.copy();
     rig.tell(HeadEvent::Leave(C));
     assert!(rig.wants(excludes(C)), "A or B stays");
+}
+
+fn gives_up(file: ExtentFile, disk: DiskNumber) -> impl Fn(&HeadEffect) -> bool {
+    move |effect| matches!(effect, HeadEffect::GiveUp(of, on) if (*of, *on) == (file, disk))
+}
+
+fn stays(effect: &HeadEffect) -> bool {
+    matches!(effect, HeadEffect::Copy(_, CopyProgress::Stays))
+}
+
+#[test]
+fn a_replica_goes_once_the_store_says_so_and_not_the_last_in_sync() {
+    let mut rig = Rig::new(&[&[A, B, C]], &[C]);
+    rig.tell(HeadEvent::GiveUp(FILE, C));
+    assert!(rig.wants(gives_up(FILE, C)), "what is stale goes, too");
+    rig.tell(HeadEvent::GiveUp(FILE, A));
+    assert!(rig.wants(stays), "one at a time");
+    rig.tell(HeadEvent::Switched(FILE.extent, Ok(placed_on(&[A, B]))));
+    assert!(rig.wants(|it| matches!(it, HeadEffect::Copy(_, CopyProgress::Done))));
+    rig.tell(HeadEvent::GiveUp(FILE, A));
+    assert!(rig.wants(gives_up(FILE, A)));
+    rig.tell(HeadEvent::Switched(FILE.extent, Err(PlaceFailure::Failed)));
+    assert!(rig.wants(stays), "the record is as it was");
+    rig.tell(HeadEvent::Leave(B));
+    rig.tell(HeadEvent::Excluded(B, Ok(None)));
+    rig.wanted.clear();
+    rig.tell(HeadEvent::GiveUp(FILE, A));
+    assert!(rig.wants(stays), "nobody else has everything");
+}
+
+#[test]
+fn one_that_is_away_is_none_for_whose_sake_another_goes() {
+    let mut rig = Rig::new(&[&[A, B], &[B]], &[]);
+    rig.tell(HeadEvent::Leave(B));
+    assert!(!rig.wants(excludes(B)), "it alone has the second extent");
+    rig.tell(HeadEvent::GiveUp(FILE, A));
+    assert!(rig.wants(stays), "B may never come back");
+    rig.tell(HeadEvent::GiveUp(FILE, B));
+    assert!(rig.wants(gives_up(FILE, B)), "A is here and has everything");
+}
+
+#[test]
+fn nobody_is_excluded_for_the_sake_of_a_replica_that_goes() {
+    let mut rig = Rig::new(&[&[A, B]], &[]);
+    rig.tell(HeadEvent::GiveUp(FILE, B));
+    assert!(rig.wants(gives_up(FILE, B)));
+    rig.tell(HeadEvent::Leave(A));
+    assert!(!rig.wants(excludes(A)), "B may have nothing of it by now");
+
+    let mut rig = Rig::new(&[&[A, B]], &[]);
+    rig.tell(HeadEvent::GiveUp(FILE, B));
+    rig.tell(HeadEvent::Leave(B));
+    assert!(rig.wants(excludes(B)), "A has everything");
 }
 
 #[test]

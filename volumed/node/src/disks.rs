@@ -15,6 +15,7 @@ pub(crate) mod pace;
 mod pool;
 mod pool_disk;
 pub(crate) mod rebuild;
+mod surplus;
 pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -434,11 +434,6 @@ pub enum SetReplicasError {
         /// How many disks there are.
         disks: usize,
     },
-    /// Fewer than it has.
-    #[error(
-        "the volume {0} has {1} replicas, and none can be taken from it: create another one and copy it"
-    )]
-    Fewer(VolumeName, u8),
     /// A record is unreadable.
     #[error(transparent)]
     Record(#[from] RecordError),

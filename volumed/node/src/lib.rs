@@ -36,7 +36,7 @@ pub use name::{
 pub use nodes::{NodeView, OwnNode};
 pub use scrub::ScrubSettings;
 pub use store::import::{ImportStoreError, import_store};
-pub use store::restore::{Loss, RestoreError, Restored, go_on_with, restore};
+pub use store::restore::{Loss, RestoreError, Restored, go_on_with, restore, restore_into_cluster};
 pub use verify::{Scope, Verification, VerifiedDifference, VerifyVolumeError};
 pub use view::{
     Attachment, CopyView, DamageView, DamagedRange, DiskCopiesView, DiskSettings, DiskState,

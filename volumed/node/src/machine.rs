@@ -14,7 +14,7 @@ mod noting;
 mod perform;
 pub(crate) mod placer;
 mod reading;
-mod remote;
+pub(crate) mod remote;
 mod replicas;
 mod space;
 
@@ -124,6 +124,8 @@ struct State {
     rejoining: BTreeSet<DiskNumber>,
     /// Disks whose incarnation the volume's record has (V7), of a volume with several replicas.
     noted: BTreeMap<DiskNumber, Incarnation>,
+    /// Whether the volume has several replicas, or had: its record names incarnations from then on.
+    replicated: bool,
     hosted: Hosted,
     notes: Notes,
     others: Option<Arc<Others>>,
@@ -169,6 +171,7 @@ impl Machine {
             resyncs: BTreeMap::new(),
             rejoining: BTreeSet::new(),
             noted: BTreeMap::new(),
+            replicated: replicas > 1,
             hosted: Hosted::default(),
             notes: Notes::default(),
             others: node.others.clone(),
@@ -196,6 +199,7 @@ impl Machine {
     /// Each extent is to have so many from now on.
     pub fn set_replicas(&self, replicas: u8) {
         self.replicas.store(replicas, Ordering::Release);
+        self.state.lock().replicated |= replicas > 1;
     }
 
     /// Makes a head in place of the one before, which must be quiet, and waits until every replica
@@ -213,11 +217,13 @@ impl Machine {
         self.serve_here();
         let deeds = {
             let mut state = self.state.lock();
+            state.replicated |= !incarnations.is_empty();
+            let quota = self.blocks(quota, placements.placed.values());
             state.head = Some(Head::new(HeadStart {
                 volume: self.volume,
                 epoch,
                 size,
-                quota: self.blocks(quota),
+                quota,
                 settings: HeadSettings::for_replicas(self.replicas()),
                 disks: state.needed(&placements),
                 extents: placements.placed,
@@ -457,6 +463,10 @@ impl State {
                 HeadEffect::Switch(file, to) => {
                     self.placing += 1;
                     deeds.push_back(self.switch(file, to));
+                }
+                HeadEffect::GiveUp(file, disk) => {
+                    self.placing += 1;
+                    deeds.push_back(Deed::GiveUp(file, disk));
                 }
                 HeadEffect::Started(outcome) => {
                     deeds.extend(self.started.take().map(|tell| Deed::Tell(tell, outcome)));

@@ -4,6 +4,7 @@ pub(crate) mod copies;
 mod copying;
 pub(crate) mod damage;
 pub(crate) mod disk_record;
+mod elsewhere;
 pub(crate) mod format;
 pub(crate) mod import;
 pub(crate) mod lost;

@@ -17,6 +17,7 @@ use super::{
 
 mod cluster;
 mod copies;
+mod cost;
 mod cut_off;
 mod damage;
 mod disks;

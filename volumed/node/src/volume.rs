@@ -210,7 +210,7 @@ impl Volume {
             _ => AttachError::Io(self.name.clone()),
         })?;
         self.repair_known_damage().await;
-        if record.replicas > 1 {
+        if record.replicas > 1 || !record.in_sync.is_empty() {
             // Nothing was acknowledged yet under other incarnations than these.
             let in_sync = self.machine.in_sync();
             self.change_record(|record| {

@@ -169,9 +169,7 @@ impl From<SetReplicasError> for Refused {
     fn from(error: SetReplicasError) -> Self {
         let code = match &error {
             SetReplicasError::NotFound(_) => ErrorCode::VolumeNotFound,
-            SetReplicasError::Replicas { .. } | SetReplicasError::Fewer(..) => {
-                ErrorCode::InvalidReplicas
-            }
+            SetReplicasError::Replicas { .. } => ErrorCode::InvalidReplicas,
             SetReplicasError::Record(error) => record_code(error),
             SetReplicasError::Store(error) => store_code(error),
         };

@@ -142,12 +142,12 @@ async fn limit(
     Ok(Json(volume_info(run_to_completion(limiting).await?)))
 }
 
-/// Have more copies of every extent; they are made in the background
+/// Have more or fewer copies of every extent; they are made or given up in the background
 #[utoipa::path(
     post, path = "/v1/volumes/{name}/replicas", operation_id = "setReplicas", tag = "volumes",
     params(("name" = String, Path, description = "The volume's name")),
     request_body = SetReplicas,
-    responses((status = 200, description = "It is to have them", body = VolumeInfo), Refused)
+    responses((status = 200, description = "It is to have so many", body = VolumeInfo), Refused)
 )]
 async fn set_replicas(
     State(api): State<Api>,

@@ -58,7 +58,7 @@ pub enum VolumeCommand {
         /// Virtual size, like 10GiB (without a unit: bytes); at most 1EiB, which takes no space until it is written
         #[arg(long, value_parser = size::parse, default_value = "1EiB")]
         size: u64,
-        /// Copies of every extent
+        /// Copies of every extent; auto: as many as there are nodes that are not drained, at most 3
         #[arg(long, value_name = "1|2|3|auto", default_value = "1")]
         replicas: Replicas,
         #[command(flatten)]
@@ -114,11 +114,11 @@ pub enum VolumeCommand {
         #[command(flatten)]
         call: Call,
     },
-    /// Have more copies of every extent of a volume; they are made in the background while clients use it
+    /// Have more or fewer copies of every extent of a volume: made or given up in the background while clients use it
     Replicas {
         /// The volume's name
         name: String,
-        /// No fewer than there are; auto: as many as there are nodes, at most 3
+        /// auto: as many as there are nodes that are not drained, at most 3, also when that changes
         #[arg(value_name = "1|2|3|auto")]
         replicas: Replicas,
         #[command(flatten)]
@@ -249,6 +249,9 @@ pub struct VerifyArgs {
     /// End a verification that is under way
     #[arg(long, conflicts_with_all = ["deep", "repair"])]
     pub cancel: bool,
+    /// Wait no longer once no node has compared anything for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    pub patience: u32,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub call: Call,

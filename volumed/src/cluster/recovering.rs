@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use volumed_cluster::{
-    Cluster, ClusterError, Keeper, MemberError, NodeName, Own, data_folder, now, open_store,
+    Cluster, ClusterError, Keeper, MemberError, NodeName, Own, RegistryError, data_folder, now,
+    open_store,
 };
 use volumed_meta::{Location, OpenError};
 use volumed_node::{Loss, RestoreError, go_on_with};
@@ -76,6 +77,16 @@ pub enum RecoveringError {
     /// The store is no good.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The nodes cannot be brought back.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// What other nodes hold may not be in the copy.
+    #[error(
+        "a copy is put in the place of a store that every node has lost: what was placed since it was made is lost, on disks \
+         of other nodes too, which cannot be compared from here. Take the newest copy (each node has some in DISK/meta), \
+         and add --accept-loss"
+    )]
+    OthersNotCompared,
 }
 
 /// Makes this node's member of etcd the only one, if it knows all that this node's disks tell of, or `accept_loss`. The
@@ -122,9 +133,9 @@ async fn go_on(
 }
 
 /// A copy of etcd's data as it was.
-struct Former {
+pub(super) struct Former {
     data: PathBuf,
-    kept: PathBuf,
+    pub kept: PathBuf,
 }
 
 impl Former {
@@ -140,7 +151,15 @@ impl Former {
         }
     }
 
-    fn put_back(self) -> Result<(), RecoveringError> {
+    /// None where there is no data.
+    pub(super) fn keep_if_any(state: &Path) -> Result<Option<Self>, RecoveringError> {
+        match Self::keep(state) {
+            Err(RecoveringError::NotKept) => Ok(None),
+            kept => kept.map(Some),
+        }
+    }
+
+    pub(super) fn put_back(self) -> Result<(), RecoveringError> {
         let Self { data, kept } = self;
         let removed = fs::remove_dir_all(&data);
         let put = removed.and_then(|()| fs::rename(&kept, &data));
@@ -163,7 +182,9 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Two that go on by themselves, each with what it has, would be two clusters.
-async fn refuse_if_others_run(cluster: &Cluster) -> Result<Vec<NodeName>, RecoveringError> {
+pub(super) async fn refuse_if_others_run(
+    cluster: &Cluster,
+) -> Result<Vec<NodeName>, RecoveringError> {
     let own = cluster.own().node;
     let nodes = cluster.members().nodes;
     let others: Vec<_> = nodes.into_iter().filter(|node| node.id != own).collect();

@@ -137,7 +137,7 @@ async fn go_on_alone(arguments: &RecoverArgs) -> Result<ExitCode, CommandError> 
 }
 
 /// Of etcd and the rest only what is wrong.
-fn quiet_log(settings: &Settings) -> Result<Logging, CommandError> {
+pub(super) fn quiet_log(settings: &Settings) -> Result<Logging, CommandError> {
     let log = LogSettings {
         level: "warn,etcd=error".to_owned(),
         ..settings.log()

@@ -48,11 +48,6 @@ pub enum CommandError {
     /// The same.
     #[error("a node is made one of a cluster while volumed is stopped: {0}")]
     ClusterRunning(StateFolderError),
-    /// Its store is no file.
-    #[error(
-        "this node is in a cluster, whose metadata store is in its etcd: a copy cannot be put in its place"
-    )]
-    RestoreInCluster,
     /// Its folder cannot be read.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -77,6 +72,17 @@ pub enum CommandError {
     /// It was removed while its drain was waited for.
     #[error("the node {0} is in the cluster no more")]
     NodeGone(String),
+    /// Nobody does it.
+    #[error(
+        "no node has compared anything of the volume {name} for {seconds} s: none that holds it can serve it (volumed doctor \
+         says why), or those that do are busy with other volumes. It stays asked for: the same command waits on"
+    )]
+    NotVerified {
+        /// The volume.
+        name: String,
+        /// For so long it was waited for.
+        seconds: u32,
+    },
     /// More than one is meant.
     #[error("the ids of several disks begin with {0:?}: write more of it")]
     SeveralDisks(String),

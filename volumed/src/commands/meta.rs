@@ -8,13 +8,14 @@ use serde::Serialize;
 use volumed_cluster::Cluster;
 use volumed_core::size::display;
 use volumed_daemon::StateFolder;
-use volumed_meta::Location;
 use volumed_node::{Loss, RestoreError, Restored, restore};
 
 use super::answer::{client, print, print_as};
+use super::cluster::quiet_log;
 use super::error::CommandError;
 use super::table;
 use crate::cli::{MetaCommand, RestoreArgs};
+use crate::cluster::restore_store;
 use crate::config::Settings;
 
 /// `volumed meta …`
@@ -63,7 +64,7 @@ async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
     // As long as it is held, no daemon starts.
     let _folder = StateFolder::open(&settings.data, "volumed")?;
     if Cluster::open(&settings.data)?.is_some() {
-        return Err(CommandError::RestoreInCluster);
+        return Box::pin(put_back_into_cluster(&settings, &arguments)).await;
     }
     let mut progress = Progress::new("checked");
     let beside = settings.beside_store("restoring");
@@ -92,6 +93,24 @@ async fn put_back(arguments: RestoreArgs) -> Result<ExitCode, CommandError> {
     }
 }
 
+/// The same on a node of a cluster.
+async fn put_back_into_cluster(
+    settings: &Settings,
+    arguments: &RestoreArgs,
+) -> Result<ExitCode, CommandError> {
+    let _log = quiet_log(settings)?;
+    let mut progress = Progress::new("checked");
+    let told = move |done, all| progress.show(done * PAGE, all * PAGE);
+    let restoring = restore_store(settings, &arguments.file, arguments.accept_loss, told);
+    let restored = Box::pin(restoring).await?;
+    print_as(arguments.json, &Answer::of(&restored), || {
+        let store = describe(&restored, &"The cluster's metadata store");
+        format!(
+            "{store}\nThis node keeps it alone: start volumed here, then on the others, without their folders DATA/etcd"
+        )
+    })
+}
+
 #[derive(Serialize)]
 struct Answer<'r> {
     revision: u64,
@@ -111,7 +130,7 @@ impl<'r> Answer<'r> {
     }
 }
 
-fn describe(restored: &Restored, store: &Location) -> String {
+fn describe(restored: &Restored, store: &dyn std::fmt::Display) -> String {
     let Restored { copied, loss, kept } = restored;
     let (revision, keys) = (copied.revision, copied.keys);
     let mut lines = vec![format!(

@@ -238,7 +238,7 @@ fn replicas(volume: &VolumeInfo) -> String {
         }
     });
     let more = if volume.auto_replicas {
-        ", more when there are more nodes"
+        ", as many as there are nodes that are not drained, at most 3"
     } else {
         ""
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use volumed_client::admin::{AdminClient, DifferingRange, StartVerification, VerificationInfo};
 
@@ -38,7 +39,7 @@ pub async fn verify(args: VerifyArgs) -> Result<ExitCode, CommandError> {
     }
     let mut found = BTreeMap::new();
     for name in names {
-        let ended = ended(&daemon, &name).await?;
+        let ended = ended(&daemon, &name, args.patience).await?;
         found.insert(name, ended);
     }
     let printed = print(&args.call, &found, || text(&found))?;
@@ -46,16 +47,29 @@ pub async fn verify(args: VerifyArgs) -> Result<ExitCode, CommandError> {
     Ok(if well { printed } else { ExitCode::FAILURE })
 }
 
-/// Waits until everything is compared; a terminal shows how far it is.
-async fn ended(daemon: &AdminClient, name: &str) -> Result<VerificationInfo, CommandError> {
+/// Waits until everything is compared, or nothing was for `patience` seconds; a terminal shows how far it is.
+async fn ended(
+    daemon: &AdminClient,
+    name: &str,
+    patience: u32,
+) -> Result<VerificationInfo, CommandError> {
     let mut progress = Progress::begin();
+    let (mut before, mut changed) = (None, Instant::now());
     loop {
         let now = daemon.verification(name).await?;
+        if before.as_ref() != Some(&now) {
+            (before, changed) = (Some(now.clone()), Instant::now());
+        }
         let (compared, extents) = (now.compared, now.extents);
         progress.show(&format!("{name}: {compared} of {extents} extents"))?;
         if now.ended.is_some() {
             progress.end()?;
             return Ok(now);
+        }
+        if changed.elapsed() > Duration::from_secs(patience.into()) {
+            progress.end()?;
+            let (name, seconds) = (name.to_owned(), patience);
+            return Err(CommandError::NotVerified { name, seconds });
         }
         progress.pause().await;
     }

@@ -13,6 +13,7 @@ use volumed_meta::SqliteStore;
 
 use super::*;
 use crate::fake_volumes::{FakeNode, FakeVolumes};
+use crate::replicas::AS_MANY_AS_NODES;
 use crate::{BucketSettings, Neighbours, Settings, Status};
 
 /// The nodes whose s3d lives, as all of them know it.
@@ -31,10 +32,6 @@ impl Neighbours for SeenFrom {
 
     fn serves(&self, node: NodeNumber) -> bool {
         node != self.own && self.living.0.lock().contains(&node)
-    }
-
-    fn nodes(&self) -> usize {
-        2
     }
 }
 
@@ -131,8 +128,8 @@ async fn a_bucket_is_open_on_one_node() {
     assert_eq!(refused, Some(expected));
     assert!(nodes.first.buckets.is_open(&bucket));
     put(&nodes.first.buckets, &bucket, "b").await;
-    // The volume of a new bucket has a replica on each node.
-    assert_eq!(nodes.volumes.replicas(), [2]);
+    // The volume of a new bucket follows the number of nodes.
+    assert_eq!(nodes.volumes.replicas(), [AS_MANY_AS_NODES]);
 }
 
 #[tokio::test]

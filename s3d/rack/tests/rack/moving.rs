@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::ask::{Ask, send};
+use crate::ask::{Answer, Ask, send};
 use crate::rig::Rig;
 
 #[tokio::test]
@@ -57,17 +58,65 @@ async fn a_node_without_its_volume_daemon_has_others_answer() {
     assert_eq!(rig.nodes[1].buckets.open_count(), 1);
 }
 
+const SHORT: Duration = Duration::from_millis(300);
+const FOR_EVER: Duration = Duration::from_hours(1);
+
+/// An answer that does not take for ever.
+async fn soon(answer: impl Future<Output = Answer>) -> Answer {
+    let answer = tokio::time::timeout(Duration::from_mins(1), answer).await;
+    answer.expect("an answer")
+}
+
 #[tokio::test]
 async fn a_node_that_lives_and_cannot_be_reached_keeps_its_buckets() {
-    let rig = Rig::with_patience(2, std::time::Duration::from_millis(300)).await;
+    for patience in [[SHORT, FOR_EVER], [FOR_EVER, SHORT]] {
+        let rig = Rig::with_patience(2, patience).await;
+        rig.bucket(0, "first").await;
+        rig.nodes[0].cut_off();
+        let refused = soon(rig.ask(1, Ask::new("PUT", "/first/a").body("1"))).await;
+        assert_eq!(refused.headers["retry-after"], "1");
+        refused.refuses(503, "SlowDown");
+        rig.ask(0, Ask::new("PUT", "/first/b").body("2"))
+            .await
+            .succeeds();
+    }
+}
+
+#[tokio::test]
+async fn no_request_waits_for_a_volume_daemon_that_hangs() {
+    let rig = Arc::new(Rig::new(2).await);
     rig.bucket(0, "first").await;
-    rig.nodes[0].cut_off();
-    let refused = rig.ask(1, Ask::new("PUT", "/first/a").body("1")).await;
-    assert_eq!(refused.headers["retry-after"], "1");
-    refused.refuses(503, "SlowDown");
-    rig.ask(0, Ask::new("PUT", "/first/b").body("2"))
+    let (owner, hangs) = (&rig.nodes[0], Arc::new(AtomicBool::new(false)));
+    let (rack, hung) = (owner.rack.clone(), hangs.clone());
+    let leases = tokio::spawn(async move {
+        let ask = || async {
+            if hung.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, &str>(Some(1_000))
+        };
+        rack.keep_lease(ask).await;
+    });
+    while rig
+        .ask(0, Ask::new("PUT", "/first/a").body("1"))
         .await
-        .succeeds();
+        .status
+        != 200
+    {}
+    owner.frozen.is.store(true, Ordering::SeqCst);
+    let asked = [0, 1].map(|node| {
+        let asking = rig.clone();
+        let put = Ask::new("PUT", "/first/b").body("2");
+        tokio::spawn(async move { soon(asking.ask(node, put)).await })
+    });
+    while owner.frozen.waiting.load(Ordering::SeqCst) < asked.len() {
+        tokio::task::yield_now().await;
+    }
+    hangs.store(true, Ordering::SeqCst);
+    for answer in asked {
+        answer.await.unwrap().refuses(503, "SlowDown");
+    }
+    leases.abort();
 }
 
 #[tokio::test]

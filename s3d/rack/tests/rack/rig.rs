@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::middleware::{self, Next};
 use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
-use s3d_api::{ApiState, Endpoint, SigningKeys};
+use s3d_api::{ApiState, Archives, Endpoint, SigningKeys};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
 use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
@@ -154,11 +154,11 @@ fn store(folder: &Path) -> Arc<dyn MetaStore> {
 impl Rig {
     /// So many nodes that know each other.
     pub async fn new(count: u16) -> Self {
-        Self::with_patience(count, Duration::from_secs(8)).await
+        Self::with_patience(count, [Duration::from_secs(8); 2]).await
     }
 
-    /// Whose requests wait so long for a bucket.
-    pub async fn with_patience(count: u16, patience: Duration) -> Self {
+    /// Whose requests wait so long for a bucket, and for a node that lives and cannot be reached.
+    pub async fn with_patience(count: u16, patience: [Duration; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let volumes = Arc::new(FakeVolumes::default());
         let mut nodes = Vec::new();
@@ -234,7 +234,7 @@ impl Node {
         folder: &Path,
         cluster: Arc<Cluster>,
         volumes: &Arc<FakeVolumes>,
-        patience: Duration,
+        patience: [Duration; 2],
     ) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -253,7 +253,7 @@ impl Node {
         folder: &Path,
         cluster: Arc<Cluster>,
         volumes: Arc<FakeNode>,
-        patience: Duration,
+        patience: [Duration; 2],
     ) -> Self {
         let store = store(folder);
         let own = cluster.own().number;
@@ -279,7 +279,8 @@ impl Node {
             buckets: buckets.clone(),
             domain: DOMAIN,
             forward: hop.local_addr().unwrap(),
-            patience,
+            patience: patience[0],
+            out_of_reach: patience[1],
         });
         let audit = folder.join(format!("audit-{own}"));
         let services = services(&accounts, &rack, &buckets, &audit);
@@ -344,6 +345,7 @@ fn services(
         routers: Vec::new(),
         volumed: AdminClient::new("nobody.sock"),
         signing_keys: SigningKeys::default(),
+        archives: Archives::default(),
     });
     let front = Front::new(
         accounts.clone(),

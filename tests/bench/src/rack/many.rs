@@ -13,12 +13,18 @@ use crate::process::memory_of;
 /// How long buckets are left alone before memory is read.
 const REST: Duration = Duration::from_mins(1);
 
+/// How often it is said how many buckets there are.
+const SAY_EVERY: usize = 50;
+
 /// Measures with so many buckets.
 pub fn measure(bed: &mut Bed, count: usize) -> anyhow::Result<Vec<Figure>> {
     let (buckets, mut figures) = create(bed, count)?;
+    eprintln!("a node is killed");
     // Each holds an object then.
     figures.extend(failover::measure(bed, &buckets)?);
+    eprintln!("the rack rests for {REST:?}");
     figures.push(memory(bed)?);
+    eprintln!("all nodes are killed");
     figures.extend(power_on(bed, &buckets)?);
     Ok(figures)
 }
@@ -31,6 +37,9 @@ fn create(bed: &Bed, count: usize) -> anyhow::Result<(Vec<Bucket>, Vec<Figure>)>
         let begun = Instant::now();
         buckets.push(bed.create_bucket(node, &format!("many-{number}"))?);
         times.push(begun.elapsed().as_secs_f64() * 1e3);
+        if (number + 1) % SAY_EVERY == 0 {
+            eprintln!("{} of {count} buckets are made", number + 1);
+        }
     }
     let median = percentile(times.clone(), 500);
     let slow = percentile(times, 990);

@@ -1,8 +1,11 @@
 //! Clients that ask until they get their answer, as SDKs do.
 
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use anyhow::bail;
+use futures::future::try_join_all;
 use tokio::time::{sleep, timeout};
 
 use crate::connection::{Connection, Payload, Request};
@@ -13,6 +16,10 @@ const BODY: &[u8] = &[7; 4 << 10];
 /// How long a client waits for an answer.
 const SILENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long one asks in vain until the measure fails.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// How often it is said how many have their answers.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// A client of one bucket, which asks nodes in turn.
 pub struct Probe {
@@ -56,15 +63,22 @@ impl Probe {
         Ok(Self { nodes })
     }
 
-    async fn until(&self, kind: Kind, begun: Instant) -> f64 {
+    async fn until(&self, kind: Kind, begun: Instant) -> anyhow::Result<f64> {
         for node in self.nodes.iter().cycle() {
             let answer = timeout(SILENCE, node.ask(kind)).await;
-            if matches!(answer, Ok(Ok(200))) {
+            let answer = answer.map_err(anyhow::Error::from).flatten();
+            if matches!(answer, Ok(200)) {
                 break;
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!(
+                    "a bucket does not answer at {} for {PATIENCE:?}: {answer:?}",
+                    node.authority
+                );
             }
             sleep(PAUSE).await;
         }
-        begun.elapsed().as_secs_f64()
+        Ok(begun.elapsed().as_secs_f64())
     }
 }
 
@@ -96,26 +110,51 @@ impl Signed {
 }
 
 /// When each bucket answered, counted from `begun`; all of them ask at the same time.
+///
+/// # Errors
+/// When one does not answer for minutes.
 pub fn put_and_get(probes: &[Probe], begun: Instant) -> anyhow::Result<Vec<Answered>> {
-    let each = probes.iter().map(async |probe| {
-        let put = probe.until(Kind::Put, begun).await;
-        let get = probe.until(Kind::Get, begun).await;
-        Answered { put, get }
-    });
-    run(join_all(each))
+    all(probes, &async |probe: &Probe| {
+        let put = probe.until(Kind::Put, begun).await?;
+        let get = probe.until(Kind::Get, begun).await?;
+        Ok(Answered { put, get })
+    })
 }
 
 /// When each bucket answered a GET of what [`put_and_get`] put, counted from `begun`.
+///
+/// # Errors
+/// When one does not answer for minutes.
 pub fn get(probes: &[Probe], begun: Instant) -> anyhow::Result<Vec<f64>> {
-    let each = probes
-        .iter()
-        .map(async |probe| probe.until(Kind::Get, begun).await);
-    run(join_all(each))
+    all(probes, &async |probe: &Probe| {
+        probe.until(Kind::Get, begun).await
+    })
 }
 
-fn run<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+fn all<T>(
+    probes: &[Probe],
+    ask: &impl AsyncFn(&Probe) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    let answered = Cell::new(0);
+    let each = probes.iter().map(async |probe| {
+        let answer = ask(probe).await?;
+        answered.set(answered.get() + 1);
+        Ok(answer)
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(work))
+    runtime.block_on(async {
+        tokio::select! {
+            answers = try_join_all(each) => answers,
+            never = say(&answered, probes.len()) => match never {},
+        }
+    })
+}
+
+async fn say(answered: &Cell<usize>, of: usize) -> Infallible {
+    loop {
+        sleep(SAY_EVERY).await;
+        eprintln!("{} of {of} buckets answered", answered.get());
+    }
 }

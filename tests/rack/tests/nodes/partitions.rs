@@ -45,8 +45,8 @@ fn an_owner_that_hung_serves_nothing_stale() {
 
 #[test]
 fn a_volume_daemon_that_hung_acknowledges_nothing_for_the_new_owner() {
-    // Its s3d lives, and keeps the bucket.
-    through("half-hung", Fault::VolumedHung, |_, _| Vec::new());
+    // Its s3d lives, and answers nobody for good.
+    through("half-hung", Fault::VolumedHung, Site::others);
 }
 
 /// Its volumed lives, so the node's lease stands throughout, and what it is asked is in its memory.

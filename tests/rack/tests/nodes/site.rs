@@ -76,10 +76,20 @@ impl Site {
     pub fn owner(&self, bucket: &Bucket) -> NodeIndex {
         let mut owner = None;
         until("a node that serves the bucket", || {
-            owner = self.volume(bucket)?["node"].as_u64();
+            let number = &self.volume(bucket)?["node"];
+            let mut indices = self.rack.indices();
+            owner = indices.find(|index| self.number(*index).ok().as_ref() == Some(number));
             Ok(owner.is_some())
         });
-        NodeIndex(owner.expect("it was waited for") as u8)
+        owner.expect("it was waited for")
+    }
+
+    /// What the cluster calls a node: one that was removed and came back has another number.
+    fn number(&self, index: NodeIndex) -> anyhow::Result<Value> {
+        let nodes = self.rack.ask(index, &["node", "list"])?;
+        let mut nodes = nodes.as_array().into_iter().flatten();
+        let own = nodes.find(|node| node["here"] == true);
+        Ok(own.context("it lists itself")?["number"].clone())
     }
 
     /// What volumed says of a bucket's volume: that of the node that serves it, else of any.
@@ -94,7 +104,7 @@ impl Site {
             .collect();
         let serving = said
             .iter()
-            .position(|(index, said)| said["node"] == index.0);
+            .position(|(index, said)| self.number(*index).ok().as_ref() == Some(&said["node"]));
         ensure!(!said.is_empty(), "no volumed answers");
         Ok(said.swap_remove(serving.unwrap_or(0)).1)
     }

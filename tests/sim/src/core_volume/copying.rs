@@ -357,6 +357,7 @@ impl Rig {
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)
             | HeadEffect::Compared(..)
+            | HeadEffect::GiveUp(..)
             | HeadEffect::Lost(_) => {
                 return Err("V4: the last in sync".to_owned());
             }

@@ -62,6 +62,10 @@ pub(super) struct Moves {
     paused: BTreeSet<ExtentIndex>,
     /// How many came to their end.
     pub done: usize,
+    /// Extents that give a replica up.
+    giving_up: BTreeSet<ExtentIndex>,
+    /// How many did.
+    pub given_up: usize,
 }
 
 impl Moves {
@@ -89,6 +93,17 @@ impl Moves {
         Noting::Switch(Move { file, from, to })
     }
 
+    /// A replica is to go, in place of which none comes.
+    pub fn give_up(&mut self, file: ExtentFile, disk: DiskNumber) {
+        let of = Move {
+            file,
+            from: disk,
+            to: disk,
+        };
+        self.under_way.insert(file.extent, of);
+        self.giving_up.insert(file.extent);
+    }
+
     /// An earlier head left a copy.
     pub fn left(&mut self, of: Move) -> Noting {
         self.under_way.insert(of.file.extent, of);
@@ -106,10 +121,14 @@ impl Moves {
                 return self.under_way.get(&extent).copied().map(Noting::Drop);
             }
             CopyProgress::Done => {
-                self.done += 1;
+                if self.giving_up.contains(&extent) {
+                    self.given_up += 1;
+                } else {
+                    self.done += 1;
+                }
                 self.end(extent);
             }
-            CopyProgress::Dropped => self.end(extent),
+            CopyProgress::Dropped | CopyProgress::Stays => self.end(extent),
         }
         None
     }
@@ -117,6 +136,7 @@ impl Moves {
     /// It came to nothing before it began.
     pub fn end(&mut self, extent: ExtentIndex) {
         self.under_way.remove(&extent);
+        self.giving_up.remove(&extent);
     }
 
     pub fn paused(&self) -> usize {
@@ -131,6 +151,7 @@ impl Moves {
     /// Nobody follows them any more.
     pub fn forget(&mut self) {
         self.under_way.clear();
+        self.giving_up.clear();
         self.paused.clear();
     }
 }

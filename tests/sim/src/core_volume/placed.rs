@@ -61,6 +61,11 @@ impl Placed {
         });
     }
 
+    /// The extent has no replica on the disk any more.
+    pub fn give_up(&mut self, file: ExtentFile, disk: DiskNumber) {
+        self.edit(file, |on| on.retain(|it| *it != (disk, Role::Full)));
+    }
+
     /// Nobody goes on with the copies that were under way.
     pub fn forget_copies(&mut self) {
         for placed in self.extents.values_mut() {

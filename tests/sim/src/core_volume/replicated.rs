@@ -4,6 +4,8 @@
 //! one in place of another, all the while.
 
 mod clients;
+mod fewer;
+mod heal;
 mod mover;
 mod nodes;
 mod store;
@@ -18,8 +20,7 @@ use volumed_core::head::{
 };
 use volumed_core::rules::Rules;
 use volumed_core::{
-    Alloc, BLOCK_SIZE, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation,
-    IoError, Request, VolumeId,
+    Alloc, ByteCount, DiskNumber, EXTENT_SIZE, Epoch, ExtentIndex, Incarnation, IoError, VolumeId,
 };
 
 use super::Broken;
@@ -98,6 +99,8 @@ pub struct Fared {
     pub included: usize,
     /// How many extents got a replica elsewhere.
     pub copied: usize,
+    /// How many gave one up.
+    pub given_up: usize,
 }
 
 /// Lives `lives` lives of a volume on `nodes` nodes under a seed, each ended by another head, a power cut or
@@ -111,7 +114,7 @@ pub fn replicate(seed: u64, nodes: u16, lives: u32, broken: Broken) -> Result<Fa
     live(seed, spread, lives, broken)
 }
 
-/// The same with three or four nodes, while extents, each on one to three of them, get more replicas or others.
+/// The same with three or four nodes, while extents, each on one to three of them, get more replicas, others or fewer.
 pub fn rebuild(seed: u64, lives: u32, broken: Broken) -> Result<Fared, String> {
     let nodes = 3 + (seed / 2 % 2) as u16;
     let spread = Spread {
@@ -147,6 +150,7 @@ fn live(seed: u64, spread: Spread, lives: u32, broken: Broken) -> Result<Fared, 
     Ok(Fared {
         included: rig.included,
         copied: rig.moves.done,
+        given_up: rig.moves.given_up,
     })
 }
 
@@ -307,6 +311,7 @@ impl Rig {
                 375..385 if self.spread.moves => self.begin_a_move(),
                 385..388 if self.spread.moves => self.hurry()?,
                 388 if self.spread.moves => self.want_more(),
+                391..394 if self.spread.moves => self.give_one_up()?,
                 389..391 if self.spread.moves => self.restart_a_target()?,
                 _ => {
                     self.step()?;
@@ -363,6 +368,7 @@ impl Rig {
                 self.storing
                     .push(Storing::Copy(self.moves.switch(file, to)));
             }
+            HeadEffect::GiveUp(file, disk) => self.storing.push(Storing::GiveUp(file, disk)),
             HeadEffect::Copy(extent, progress) => self.copy_goes(extent, progress)?,
             HeadEffect::Mend(..) => return Err("nothing is lost here".to_owned()),
             HeadEffect::Compared(..) => return Err("nobody compares".to_owned()),
@@ -419,72 +425,6 @@ impl Rig {
         self.moves.forget();
         self.resyncing.clear();
         self.unnoticed.clear();
-    }
-
-    /// Lets everything come to its end.
-    fn drain(&mut self) -> Checked {
-        for _ in 0..2_000_000 {
-            if self.step()? || !self.resyncing.is_empty() || self.moves.paused() > 0 {
-                self.resync_on()?;
-                self.copy_on()?;
-                continue;
-            }
-            return match (self.asked.len(), self.moves.len()) {
-                (0, 0) => Ok(()),
-                (asked, copies) => Err(format!(
-                    "V13: {asked} requests and {copies} copies never end"
-                )),
-            };
-        }
-        Err("V13: it never ends".to_owned())
-    }
-
-    fn settle(&mut self) -> Checked {
-        self.drain()?;
-        self.settled = None;
-        self.tell(HeadEvent::Settle)?;
-        self.drain()?;
-        match self.settled.take() {
-            None if self.may_lack => self.begin_head(),
-            None => Err("V13: the head never settles".to_owned()),
-            Some(Err(error)) if self.weather.is_fine() && !self.troubled => {
-                Err(format!("the head cannot settle: {error}"))
-            }
-            Some(Err(_)) => self.begin_head(),
-            Some(Ok(())) => {
-                self.model.flushed(self.time);
-                self.begin_head()
-            }
-        }
-    }
-
-    /// V13: once nothing goes wrong any more, everything works, and every replica is in sync again.
-    fn heal(&mut self) -> Checked {
-        self.drain()?;
-        self.repair();
-        self.begin_head()?;
-        self.troubled = false;
-        for _ in 0..3 {
-            self.time += 1000;
-            self.join_nodes()?;
-            self.tell(HeadEvent::Tick)?;
-            self.drain()?;
-        }
-        if !self.stale.is_empty() {
-            return Err(format!("V13: {:?} stay stale", self.stale));
-        }
-        self.fill()?;
-        self.read_everything()?;
-        self.compare_replicas()?;
-        self.settle()?;
-        self.compare_replicas()?;
-        for (extent, block) in self.rot_where_it_is_read() {
-            let offset = extent.start() + u64::from(block) * BLOCK_SIZE;
-            let length = BLOCK_SIZE as u32;
-            self.submit(Request::Read { offset, length })?;
-            self.drain()?;
-        }
-        self.compare_replicas()
     }
 }
 

@@ -90,12 +90,12 @@ pub struct LimitVolume {
     pub quota: Option<u64>,
 }
 
-/// Changes how many copies a volume has of every extent; they are made in the background.
+/// Changes how many copies a volume has of every extent; they are made or given up in the background.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetReplicas {
-    /// No fewer than there are; 0 for as many as the cluster has nodes, at most 3, also when there are more later.
+    /// 0 for as many as the cluster has nodes that are not drained, at most 3, also when that changes.
     #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 3))]
     pub replicas: u8,
 }
@@ -121,7 +121,7 @@ pub struct VolumeInfo {
     pub size: u64,
     /// Copies of every extent.
     pub replicas: u8,
-    /// There are to be more when the cluster has more nodes.
+    /// There are as many as the cluster has nodes that are not drained, at most 3.
     #[serde(default)]
     pub auto_replicas: bool,
     /// Bytes that the volume holds in the pool, one replica counted.

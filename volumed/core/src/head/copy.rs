@@ -31,6 +31,8 @@ pub(super) enum Step {
     Switch,
     /// Removes a copy that was given up.
     Drop(DiskNumber, ExtentFile),
+    /// Gives a replica up that is one too many.
+    GiveUp(DiskNumber, ExtentFile),
 }
 
 /// How far a copy has come.
@@ -39,8 +41,11 @@ pub enum CopyProgress {
     /// So many bytes from the extent's start are the same on both disks;
     /// [`HeadEvent::CopyOn`](super::HeadEvent::CopyOn) copies more.
     Copied(u32),
-    /// The copy is the replica now, and what it was made from is removed.
+    /// The copy is the replica now, and what it was made from is removed; or the replica that was to go is gone.
     Done,
+    /// The replica that was to go stays for now: no other one is here and in sync, something else of the extent changes,
+    /// or the store was not changed.
+    Stays,
     /// There is no copy under way: its record is to be removed, then
     /// [`HeadEvent::DropCopy`](super::HeadEvent::DropCopy) follows.
     Failed(ReplicaError),
@@ -66,7 +71,7 @@ pub(super) struct Copies {
     rules: Rules,
     under_way: BTreeMap<ExtentIndex, Copy>,
     /// Those whose records are being changed, and the pieces that wait for it.
-    switching: BTreeMap<ExtentIndex, OpId>,
+    pub switching: BTreeMap<ExtentIndex, OpId>,
     /// Extents that are held twice, until what was copied is removed.
     leaving: BTreeSet<ExtentIndex>,
 }
@@ -79,6 +84,11 @@ impl Copies {
             switching: BTreeMap::new(),
             leaving: BTreeSet::new(),
         }
+    }
+
+    /// Whether the replicas of an extent change.
+    pub fn is_changing(&self, extent: ExtentIndex) -> bool {
+        self.under_way.contains_key(&extent) || self.switching.contains_key(&extent)
     }
 
     /// Whether some extent counts twice, for a moment.
@@ -138,7 +148,7 @@ impl Head {
         let extent = file.extent;
         let placed = self.extents.get(extent);
         let possible = placed.is_some_and(|placed| placed.alloc == file.alloc && !placed.is_on(to));
-        if !possible || !self.has(to) || self.copies.under_way.contains_key(&extent) {
+        if !possible || !self.has(to) || self.copies.is_changing(extent) {
             let failed = CopyProgress::Failed(ReplicaError::NoExtent);
             return effects.push(HeadEffect::Copy(extent, failed));
         }
@@ -195,7 +205,7 @@ impl Head {
         self.enter_step(file.extent, Step::Drop(disk, file));
     }
 
-    fn enter_step(&mut self, extent: ExtentIndex, step: Step) {
+    pub(super) fn enter_step(&mut self, extent: ExtentIndex, step: Step) {
         let op = self.new_op();
         let piece = Piece::new(None, 0, extent, Work::Copy(step));
         let blocks = if self.rules.kept(Rule::CopyAlone) {
@@ -218,6 +228,7 @@ impl Head {
         effects: &mut Vec<HeadEffect>,
     ) {
         let asks = match (step, self.copies.under_way.get(&extent)) {
+            (Step::GiveUp(disk, file), _) => return self.give_up(op, file, disk, effects),
             // It became the replica before it could be dropped.
             (Step::Drop(disk, file), _) if self.extents.is_full_on(file, disk) => {
                 return self.step_answered(op, step, Ok(Bytes::new()), effects);
@@ -274,7 +285,7 @@ impl Head {
                 let mut regions = self.dirty.share(regions_of(extent));
                 regions.retain(|_| self.rules.kept(Rule::CopyMarks));
                 let asks = (!regions.is_empty()).then_some((copy.to, Ask::Mark { regions }));
-                self.extents.switching.insert(extent);
+                self.extents.switching.insert(extent, None);
                 self.begin_round(Then::CopyMarked(op), asks.into_iter().collect(), effects);
             }
             (Step::Chunk(_) | Step::Switch, Err(error), _) => {
@@ -285,12 +296,12 @@ impl Head {
                 effects.push(HeadEffect::Copy(extent, CopyProgress::Dropped));
                 self.complete(op, Ok(None), effects);
             }
-            (_, _, None) => self.complete(op, Ok(None), effects),
+            (Step::GiveUp(..), ..) | (_, _, None) => self.complete(op, Ok(None), effects),
         }
     }
 
     /// Whether replicas may differ in what a piece copies (V6).
-    fn is_unsure(&self, op: OpId) -> bool {
+    pub(super) fn is_unsure(&self, op: OpId) -> bool {
         let unsure = |piece: &Piece| self.agreements.is_unsure(piece.regions());
         self.pieces.get(&op).is_some_and(unsure)
     }
@@ -409,9 +420,13 @@ impl Head {
         let Some(op) = self.copies.switching.remove(&extent) else {
             return;
         };
-        self.extents.switching.remove(&extent);
+        let leaves = self.extents.switching.remove(&extent).flatten();
         let Ok(placement) = result else {
-            self.copy_failed(extent, ReplicaError::Disk, effects);
+            if self.copies.under_way.contains_key(&extent) {
+                self.copy_failed(extent, ReplicaError::Disk, effects);
+            } else {
+                effects.push(HeadEffect::Copy(extent, CopyProgress::Stays));
+            }
             return self.complete(op, Ok(None), effects);
         };
         let copy = self.copies.under_way.remove(&extent);
@@ -420,6 +435,9 @@ impl Head {
         let now = placement.replicas.clone();
         let before = self.extents.replace(extent, placement);
         let before = before.map(|it| it.replicas).unwrap_or_default();
+        if let Some(disk) = leaves {
+            self.members.forget_on(disk, extent);
+        }
         let left = before
             .iter()
             .filter(|(disk, _)| now.iter().all(|(on, _)| on != disk));

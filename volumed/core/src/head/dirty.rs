@@ -261,7 +261,7 @@ impl Head {
             let placed = self.extents.get(next.extent());
             let absent = placed.is_none_or(Placement::is_lost);
             // A copy that becomes a replica just now would not get the mark.
-            let switching = self.extents.switching.contains(&next.extent());
+            let switching = self.extents.switching.contains_key(&next.extent());
             if absent || switching || self.dirty.marks.contains_key(&next) {
                 break;
             }

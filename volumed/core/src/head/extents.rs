@@ -33,8 +33,9 @@ pub(super) struct Extents {
     stale: BTreeSet<DiskNumber>,
     /// Those of which the store is to say so.
     excluding: BTreeSet<DiskNumber>,
-    /// Extents of which a copy becomes a replica: one of those before may be none then.
-    pub switching: BTreeSet<ExtentIndex>,
+    /// Extents whose replicas change just now: a copy becomes one, and one of those before may be none then; or the one
+    /// that is named is given up.
+    pub switching: BTreeMap<ExtentIndex, Option<DiskNumber>>,
     /// Extents whose records are to be removed, and when they were placed.
     to_unplace: BTreeMap<ExtentIndex, Alloc>,
     /// Whether records are being removed.
@@ -57,7 +58,7 @@ impl Extents {
             placing: BTreeSet::new(),
             stale,
             excluding: BTreeSet::new(),
-            switching: BTreeSet::new(),
+            switching: BTreeMap::new(),
             to_unplace: BTreeMap::new(),
             unplacing: false,
             size,
@@ -143,17 +144,19 @@ impl Extents {
     }
 
     /// Whether each extent that the disk holds in sync is so on one that is not among `without`, and stays so
-    /// once the copies are replicas that are about to be.
+    /// once the copies are replicas that are about to be, and those that are given up are none.
     pub fn others_hold(&self, disk: DiskNumber, without: &BTreeSet<DiskNumber>) -> bool {
         self.placed.iter().all(|(extent, placed)| {
-            let switching = self.switching.contains(extent);
+            let switching = self.switching.get(extent);
+            let leaves = switching.copied().flatten();
             let copy = placed.replicas.iter().filter(|it| it.1 == Role::Incoming);
             let copy = copy
                 .map(|it| it.0)
-                .filter(|it| switching && !self.is_out(*it));
-            let holders: Vec<_> = self.in_sync(placed).chain(copy).collect();
+                .filter(|it| switching.is_some() && !self.is_out(*it));
+            let holders = self.in_sync(placed).chain(copy);
+            let holders: Vec<_> = holders.filter(|it| Some(*it) != leaves).collect();
             let others = holders.iter().filter(|it| !without.contains(it)).count();
-            !holders.contains(&disk) || others > usize::from(switching)
+            !holders.contains(&disk) || others > usize::from(switching == Some(&None))
         })
     }
 

@@ -153,6 +153,14 @@ impl Members {
         }
     }
 
+    /// The disk is not to hold the extent any more.
+    pub fn forget_on(&mut self, disk: DiskNumber, extent: ExtentIndex) {
+        if let Some(resync) = self.resync(disk) {
+            resync.behind.remove_extent(extent);
+            resync.unsynced.remove(&extent);
+        }
+    }
+
     /// The extent is freed: nothing of it is to be resynced.
     pub fn forget(&mut self, extent: ExtentIndex) {
         for member in self.states.values_mut() {

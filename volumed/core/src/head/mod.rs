@@ -9,6 +9,7 @@ mod dirty;
 mod empty;
 mod extents;
 mod flush;
+mod give_up;
 mod lost;
 mod map;
 mod members;
@@ -146,10 +147,13 @@ pub enum HeadEvent {
     BeginCopy(ExtentFile, DiskNumber),
     /// Go on with the copy of the extent.
     CopyOn(ExtentIndex),
-    /// How [`HeadEffect::Switch`] ended: the extent's placement as the store has it now.
+    /// How [`HeadEffect::Switch`] or [`HeadEffect::GiveUp`] ended: the extent's placement as the store has it now.
     Switched(ExtentIndex, Result<Placement, PlaceFailure>),
     /// The store does not note a copy any more that failed, or that an earlier head left: remove it.
     DropCopy(ExtentFile, DiskNumber),
+    /// The extent has more replicas than it is to have, and the one on the disk is to go. [`HeadEffect::Copy`] tells how
+    /// it ended.
+    GiveUp(ExtentFile, DiskNumber),
     /// The volume's size was raised to this, durably; a lower one changes nothing.
     Grow(ByteCount),
     /// From now on so many blocks may take space on all disks together.
@@ -211,6 +215,9 @@ pub enum HeadEffect {
     /// Have the store name the copy on the disk in place of what it was made from;
     /// [`HeadEvent::Switched`] follows. Nothing of the extent is on its way until then.
     Switch(ExtentFile, DiskNumber),
+    /// Have the store name the replica on the disk no more; [`HeadEvent::Switched`] follows. Nothing of the extent is on
+    /// its way until then.
+    GiveUp(ExtentFile, DiskNumber),
     /// Everything is durable and clean, or cannot be made so.
     Settled(Result<(), IoError>),
 }
@@ -368,6 +375,15 @@ impl Head {
         self.extents.out()
     }
 
+    /// Those of them that hold something of the volume.
+    pub fn lacking(&self) -> BTreeSet<DiskNumber> {
+        let stale: BTreeSet<_> = self.extents.out().collect();
+        if stale.is_empty() {
+            return stale;
+        }
+        &stale & &self.extents.holders()
+    }
+
     /// Whether the disk was asked to join and has not said yes or no.
     pub fn joins(&self, disk: DiskNumber) -> bool {
         self.joining.contains(&disk)
@@ -432,6 +448,7 @@ impl Head {
             HeadEvent::CopyOn(extent) => self.copy_on(extent, effects),
             HeadEvent::Switched(extent, result) => self.switched(extent, result, effects),
             HeadEvent::DropCopy(file, disk) => self.drop_copy(file, disk),
+            HeadEvent::GiveUp(file, disk) => self.begin_to_give_up(file, disk, effects),
             HeadEvent::Grow(size) => {
                 self.size = self.size.max(size);
                 self.extents.grow(self.size);

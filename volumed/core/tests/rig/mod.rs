@@ -231,6 +231,7 @@ impl Rig {
             }
             HeadEffect::Copy(..)
             | HeadEffect::Switch(..)
+            | HeadEffect::GiveUp(..)
             | HeadEffect::Exclude(..)
             | HeadEffect::Include(_)
             | HeadEffect::Resync(..)

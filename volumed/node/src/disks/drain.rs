@@ -17,6 +17,7 @@ use crate::disks::PoolDisk;
 use crate::disks::drains::Drain;
 use crate::disks::moving::{MoveError, drop_copy, move_extent};
 use crate::disks::pace::{Pace, Wanted};
+use crate::disks::surplus::give_up;
 use crate::error::{AttachError, ChangeDiskError, PlacementsError, StartError};
 use crate::machine::Move;
 use crate::store::disk_record::{change_record, refuse_removed};
@@ -215,9 +216,11 @@ async fn of_volume(shared: &Arc<Shared>, volume: &Arc<Volume>, from: &Arc<PoolDi
             seen = Look::Stuck(DrainState::DiskFailed);
             break;
         }
+        volume.follow_nodes(shared.node.auto_replicas()).await;
         drop_left(&placements, volume, file).await;
         match move_one(shared, volume, file, from).await {
             Ok(()) | Err(MoveError::Overtaken) => {}
+            Err(MoveError::Needed) => seen = Look::Stuck(DrainState::Moving),
             Err(MoveError::NoSpace) => seen = Look::Stuck(DrainState::WaitingForRoom),
             Err(error) => {
                 tracing::warn!(volume = %volume.name, extent = %file.extent, %error, "an extent cannot be moved");
@@ -232,7 +235,7 @@ async fn of_volume(shared: &Arc<Shared>, volume: &Arc<Volume>, from: &Arc<PoolDi
     seen
 }
 
-/// Moves an extent to where there is most room.
+/// Moves an extent to where there is most room, or gives it up here if it has enough replicas elsewhere.
 async fn move_one(
     shared: &Arc<Shared>,
     volume: &Arc<Volume>,
@@ -245,6 +248,17 @@ async fn move_one(
     let Some(placed) = placed.filter(|placed| here(&placed.replicas)) else {
         return Err(MoveError::Overtaken);
     };
+    let wanted = volume.machine.replicas();
+    if placed.full().count() > usize::from(wanted) {
+        let in_sync = placed
+            .in_sync(&volume.machine.stale())
+            .filter(|it| *it != from.number)
+            .count();
+        if in_sync < usize::from(wanted) {
+            return Err(MoveError::Needed);
+        }
+        return give_up(&volume.machine, file, from.number).await;
+    }
     let to = place_beside(volume, &placed, file, Some(from.number)).ok_or(MoveError::NoSpace)?;
     if !volume.machine.joined(to).await {
         return Err(MoveError::Place);

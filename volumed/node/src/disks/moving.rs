@@ -23,6 +23,9 @@ pub(crate) enum MoveError {
     /// The target has no room.
     #[error("no disk has room")]
     NoSpace,
+    /// The replica that was to go is needed still.
+    #[error("no other replica of it is well")]
+    Needed,
     /// A disk failed.
     #[error("{0}")]
     Disk(ReplicaError),
@@ -67,7 +70,9 @@ pub(crate) async fn move_extent(
                 });
             }
             // The next head finds what is left of it.
-            Some(CopyProgress::Dropped) | None => return Err(MoveError::Overtaken),
+            Some(CopyProgress::Dropped | CopyProgress::Stays) | None => {
+                return Err(MoveError::Overtaken);
+            }
         }
     }
 }

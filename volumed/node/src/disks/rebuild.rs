@@ -1,17 +1,19 @@
-//! Extents that have fewer replicas than their volume is to have get new ones, and those on disks that are drained on
-//! other nodes move. Each node sees to the volumes that it serves, and to some of those that nobody does.
+//! Extents that have fewer replicas than their volume is to have get new ones, those that have more give some up, and
+//! those on disks that are drained on other nodes move. Each node sees to the volumes that it serves, and to some of
+//! those that nobody does.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Placement, Role};
+use volumed_core::placement::Placement;
 use volumed_core::{ByteCount, DiskNumber};
 
 use crate::disks::drain::place_beside;
 use crate::disks::moving::{MoveError, move_extent};
 use crate::disks::pace::{Pace, Wanted};
+use crate::disks::surplus::{Standing, give_up};
 use crate::machine::Move;
 use crate::store::placements::{self, Placements};
 use crate::volume::Volume;
@@ -26,6 +28,9 @@ const LOOK_AT_ALL: Duration = Duration::from_mins(5);
 /// How many extents of a volume move before the next volume's turn.
 const TURN: usize = 16;
 
+/// How many give a replica up, which copies nothing.
+const TURN_WITHOUT: usize = 512;
+
 /// Which disks count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Pool {
@@ -33,17 +38,21 @@ struct Pool {
     gone: BTreeSet<DiskNumber>,
     /// They are to be emptied, and no task of this node does it.
     leaving: BTreeSet<DiskNumber>,
-    /// How many nodes there are.
-    nodes: u8,
+    /// Disks of this node that are to be emptied.
+    leaving_here: BTreeSet<DiskNumber>,
+    /// How many replicas a volume has that has no number of its own.
+    auto: u8,
 }
 
-/// A replica that an extent is to have.
+/// What an extent needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needed {
-    /// One more.
+    /// One more replica.
     Another,
-    /// In place of the one on this disk.
+    /// One in place of that on this disk.
     InPlaceOf(DiskNumber),
+    /// The one on this disk is too much.
+    Without(DiskNumber),
 }
 
 impl Volumes {
@@ -86,10 +95,13 @@ impl Shared {
             gone.extend(others.sight().long_away(grace));
             leaving = others.sight().draining();
         }
+        let here = node.disks.all();
+        let here = here.keys().copied();
         Pool {
             gone,
             leaving,
-            nodes: node.auto_replicas(),
+            leaving_here: here.filter(|disk| node.disks.is_draining(*disk)).collect(),
+            auto: node.auto_replicas(),
         }
     }
 }
@@ -104,21 +116,35 @@ async fn of_volume(
     if !volume.machine.has_head() {
         return !all || of_unserved(shared, volume, pool, rate).await;
     }
-    volume.raise_replicas(pool.nodes).await;
+    volume.follow_nodes(pool.auto).await;
     let needed = {
-        let wanted = volume.machine.replicas();
-        let need = |placed: &Placement| pool.need(placed, wanted);
-        volume.machine.needed_replicas(need, TURN)
+        let (wanted, standing) = (volume.machine.replicas(), pool.standing(volume));
+        let need = |placed: &Placement| pool.need(placed, wanted, &standing);
+        volume.machine.needed_replicas(need, TURN_WITHOUT)
     };
-    let mut done = needed.len() < TURN;
+    let mut done = needed.len() < TURN_WITHOUT;
+    let (mut fewer, mut moved) = (false, 0);
     for (file, needed) in needed {
-        match add_replica(shared, volume, (file, needed), rate).await {
+        let met = if let Needed::Without(disk) = needed {
+            fewer = true;
+            give_up(&volume.machine, file, disk).await
+        } else if moved == TURN {
+            done = false;
+            continue;
+        } else {
+            moved += 1;
+            add_replica(shared, volume, (file, needed), rate).await
+        };
+        match met {
             Ok(()) | Err(MoveError::NoSpace) => {}
             Err(error) => {
-                tracing::debug!(volume = %volume.name, extent = %file.extent, %error, "an extent has too few replicas still");
+                tracing::debug!(volume = %volume.name, extent = %file.extent, %error, "an extent does not have its replicas yet");
                 done = false;
             }
         }
+    }
+    if fewer {
+        volume.machine.limit(volume.view().quota);
     }
     done
 }
@@ -133,9 +159,11 @@ async fn of_unserved(
     let Ok(placements) = placements::load(&*shared.node.store, volume.id).await else {
         return false;
     };
-    let wanted = volume.wanted_replicas(pool.nodes);
+    let wanted = volume.wanted_replicas(pool.auto);
+    let mut standing = pool.standing(volume);
+    standing.stale.clone_from(&placements.stale);
     let mut placed = placements.placed.values();
-    let needs = placed.any(|placed| pool.need(placed, wanted).is_some());
+    let needs = placed.any(|placed| pool.need(placed, wanted, &standing).is_some());
     if !needs || !is_first(shared, &placements) {
         return true;
     }
@@ -164,15 +192,22 @@ pub(crate) fn is_first(shared: &Shared, placements: &Placements) -> bool {
 }
 
 impl Pool {
-    /// What an extent lacks.
-    fn need(&self, placed: &Placement, wanted: u8) -> Option<Needed> {
-        let full = placed
-            .replicas
-            .iter()
-            .filter(|(_, role)| *role == Role::Full);
-        let (gone, there): (Vec<_>, Vec<_>) = full
-            .map(|(disk, _)| *disk)
-            .partition(|disk| self.gone.contains(disk));
+    /// How the disks stand for a volume, as far as its head knows.
+    fn standing(&self, volume: &Volume) -> Standing {
+        let candidates = volume.machine.candidates().into_iter();
+        Standing {
+            gone: self.gone.clone(),
+            leaving: &self.leaving | &self.leaving_here,
+            stale: volume.machine.stale(),
+            usable: candidates.map(|it| (it.disk, it)).collect(),
+            own: volume.node().own().map_or(0, |own| own.0.into()),
+        }
+    }
+
+    /// What an extent needs.
+    fn need(&self, placed: &Placement, wanted: u8, standing: &Standing) -> Option<Needed> {
+        let (gone, there): (Vec<_>, Vec<_>) =
+            placed.full().partition(|disk| self.gone.contains(disk));
         let busy = placed.replicas.len() > gone.len() + there.len();
         if there.is_empty() || busy {
             return None;
@@ -180,6 +215,12 @@ impl Pool {
         if there.len() < usize::from(wanted) {
             let gone = gone.first().copied();
             return Some(gone.map_or(Needed::Another, Needed::InPlaceOf));
+        }
+        if let Some(disk) = standing.too_much(placed, wanted) {
+            return Some(Needed::Without(disk));
+        }
+        if there.len() > usize::from(wanted) {
+            return None;
         }
         let leaving = there.iter().find(|disk| self.leaving.contains(disk));
         leaving.copied().map(Needed::InPlaceOf)
@@ -196,8 +237,8 @@ async fn add_replica(
     let placed = placed.map_err(|_| MoveError::Place)?;
     let placed = placed.ok_or(MoveError::Overtaken)?;
     let from = match needed {
-        Needed::Another => None,
         Needed::InPlaceOf(disk) => Some(disk),
+        Needed::Another | Needed::Without(_) => None,
     };
     let to = place_beside(volume, &placed, file, from).ok_or(MoveError::NoSpace)?;
     if !volume.machine.joined(to).await {
@@ -214,31 +255,10 @@ async fn add_replica(
     move_extent(&volume.machine, file, Move { from, to }, pace).await
 }
 
-impl Volume {
-    /// How many replicas each extent is to have.
-    fn wanted_replicas(&self, nodes: u8) -> u8 {
-        let view = self.view();
-        if view.auto_replicas {
-            view.replicas.max(nodes)
-        } else {
-            view.replicas
-        }
-    }
-
-    /// A volume that is to have as many replicas as there are nodes gets more of them.
-    async fn raise_replicas(&self, nodes: u8) {
-        let wanted = self.wanted_replicas(nodes);
-        if wanted > self.machine.replicas()
-            && let Err(error) = self.set_replicas(wanted, true).await
-        {
-            tracing::warn!(volume = %self.name, %error, "the volume cannot have more replicas yet");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use volumed_core::Alloc;
+    use volumed_core::placement::Role;
 
     use super::*;
 
@@ -251,22 +271,30 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_is_added_or_replaced_where_one_lacks() {
+    fn a_replica_is_added_replaced_or_given_up() {
         use Role::{Full, Incoming};
         let disk = DiskNumber;
         let pool = Pool {
             gone: [disk(7), disk(8)].into(),
             leaving: [disk(9)].into(),
-            nodes: 3,
+            leaving_here: BTreeSet::new(),
+            auto: 3,
         };
-        let need = |on: &[(u16, Role)], wanted| pool.need(&placed(on), wanted);
+        let standing = Standing {
+            gone: pool.gone.clone(),
+            leaving: pool.leaving.clone(),
+            ..Standing::default()
+        };
+        let need = |on: &[(u16, Role)], wanted| pool.need(&placed(on), wanted, &standing);
         assert_eq!(need(&[(1, Full), (2, Full)], 2), None);
         assert_eq!(need(&[(1, Full)], 2), Some(Needed::Another));
         assert_eq!(
             need(&[(1, Full), (7, Full)], 2),
             Some(Needed::InPlaceOf(disk(7)))
         );
-        assert_eq!(need(&[(1, Full), (2, Full), (7, Full)], 2), None);
+        let without = |number| Some(Needed::Without(disk(number)));
+        assert_eq!(need(&[(1, Full), (2, Full), (7, Full)], 2), without(7));
+        assert_eq!(need(&[(1, Full), (2, Full), (9, Full)], 2), without(9));
         assert_eq!(
             need(&[(1, Full), (2, Incoming)], 2),
             None,

@@ -60,7 +60,8 @@ impl State {
             // Whoever moves it may have gone.
             let _ = followed.tell.send(progress);
         }
-        if matches!(progress, CopyProgress::Done | CopyProgress::Dropped) {
+        let goes_on = matches!(progress, CopyProgress::Copied(_) | CopyProgress::Failed(_));
+        if !goes_on {
             self.copies.remove(&extent);
         }
     }
@@ -71,6 +72,22 @@ impl State {
         let from = followed.map_or(to, |followed| followed.of.from);
         Deed::Switch(file, Move { from, to })
     }
+}
+
+/// Has the store name a replica of an extent no more, if it names another.
+pub(crate) async fn give_up(machine: Arc<Machine>, file: ExtentFile, disk: DiskNumber) {
+    let (volume, pages) = (machine.volume, machine.pages());
+    let leaves = (disk, Role::Full);
+    let placed = until_told(volume, || {
+        placements::edit(&pages, file, |on| {
+            let others = on.iter().any(|it| it.1 == Role::Full && *it != leaves);
+            on.retain(|it| *it != leaves || !others);
+        })
+    });
+    let gone = |placed: &Placement| !placed.replicas.contains(&leaves);
+    let result = placed.await.map(|placed| placed.filter(gone));
+    let result = result.ok().flatten().ok_or(PlaceFailure::Failed);
+    machine.placing_ended(vec![HeadEvent::Switched(file.extent, result)]);
 }
 
 /// Has the store name the copy in place of what it was made from.

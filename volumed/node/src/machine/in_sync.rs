@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use volumed_core::head::{Head, HeadEvent, Lacks, PlaceFailure};
-use volumed_core::{
-    Alloc, ByteCount, DiskNumber, Epoch, ExtentIndex, Incarnation, IoError, REGION_SIZE,
-};
+use volumed_core::{Alloc, ByteCount, DiskNumber, Epoch, Incarnation, IoError, REGION_SIZE};
 use volumed_meta::{Change, Compare, Outcome};
 
 use crate::error::PlacementsError;
@@ -83,7 +81,7 @@ impl Machine {
     pub async fn note(self: &Arc<Self>, disk: DiskNumber) -> bool {
         let (epoch, incarnation) = {
             let state = self.state.lock();
-            if self.replicas() == 1 {
+            if !state.replicated {
                 return true;
             }
             match (&state.head, state.incarnation(disk)) {
@@ -105,6 +103,12 @@ impl Machine {
         self.state.lock().head.as_ref().map(Head::epoch)
     }
 
+    /// Disks that may lack something, as far as the head knows.
+    pub fn stale(&self) -> BTreeSet<DiskNumber> {
+        let state = self.state.lock();
+        state.head.iter().flat_map(Head::stale).collect()
+    }
+
     /// Disks that lack something of the volume, as far as its head knows, and how much.
     pub fn stale_views(&self) -> Vec<StaleView> {
         let state = self.state.lock();
@@ -118,12 +122,7 @@ impl Machine {
                 .get(&disk)
                 .map(|regions| ByteCount(regions * REGION_SIZE)),
         };
-        // What a node had that was removed, others hold in the end: a disk that holds nothing lacks nothing.
-        let holds = |disk: &DiskNumber| {
-            let mut placed = head.placed_from(ExtentIndex(0));
-            placed.any(|(_, placed)| placed.is_on(*disk))
-        };
-        head.stale().filter(holds).map(of_disk).collect()
+        head.lacking().into_iter().map(of_disk).collect()
     }
 
     /// Disks of the pool on which nothing can be done for the volume now: stale ones, and those of nodes that

@@ -23,6 +23,7 @@ pub(super) enum Deed {
     Place(Vec<ExtentIndex>),
     Unplace(Vec<ExtentFile>),
     Switch(ExtentFile, Move),
+    GiveUp(ExtentFile, DiskNumber),
     KeepDamage(DiskNumber),
     Mend(OpId, ExtentIndex, Range<u32>),
     /// Record who is in sync.
@@ -62,6 +63,11 @@ impl Machine {
                 Deed::Switch(file, of) => {
                     let machine = Arc::clone(self);
                     self.node.runtime.spawn(copying::switch(machine, file, of));
+                }
+                Deed::GiveUp(file, disk) => {
+                    let machine = Arc::clone(self);
+                    let given_up = copying::give_up(machine, file, disk);
+                    self.node.runtime.spawn(given_up);
                 }
                 Deed::KeepDamage(disk) => {
                     let machine = Arc::clone(self);

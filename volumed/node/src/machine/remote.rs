@@ -15,6 +15,11 @@ use crate::volume::create::MOST_REPLICAS;
 
 use super::{Deed, Input, Machine, Node, State};
 
+/// How many replicas of a volume so many nodes keep that has no number of its own.
+pub(crate) fn auto_replicas(nodes: usize) -> u8 {
+    nodes.clamp(1, MOST_REPLICAS.into()) as u8
+}
+
 impl Node {
     /// This node's number, in a cluster.
     pub fn own(&self) -> Option<NodeNumber> {
@@ -44,13 +49,10 @@ impl Node {
         self.disks.all().len() + away
     }
 
-    /// How many replicas the nodes can keep of a volume that has no number of its own.
+    /// How many replicas a volume has that has no number of its own: as many as there are nodes that are not drained.
     pub fn auto_replicas(&self) -> u8 {
-        let nodes = self
-            .others
-            .as_ref()
-            .map_or(1, |others| others.sight().nodes().count() + 1);
-        (nodes as u8).clamp(1, MOST_REPLICAS)
+        let others = self.others.as_ref();
+        auto_replicas(others.map_or(1, |others| others.sight().used_nodes()))
     }
 
     /// Whether heads may serve (V1).

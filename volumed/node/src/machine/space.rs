@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use volumed_core::head::HeadEvent;
-use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber};
+use volumed_core::placement::Placement;
+use volumed_core::{BLOCK_SIZE, ByteCount, DiskNumber, ExtentIndex};
 
 use super::{Machine, Node};
 
@@ -44,15 +45,28 @@ impl Machine {
         Some(ByteCount(held.replica.allocated() * BLOCK_SIZE))
     }
 
-    /// A quota as the head counts it: in blocks on all disks together.
-    pub(super) fn blocks(&self, quota: Option<ByteCount>) -> Option<u64> {
-        let blocks = |quota: ByteCount| quota.0 / BLOCK_SIZE * u64::from(self.replicas());
-        quota.map(blocks)
+    /// A quota as the head counts it: in blocks on all disks together. As long as some extent has more replicas than it
+    /// is to have, all count as if they had: nobody is refused space for what is about to be given up.
+    pub(super) fn blocks<'a>(
+        &self,
+        quota: Option<ByteCount>,
+        placed: impl Iterator<Item = &'a Placement>,
+    ) -> Option<u64> {
+        let quota = quota?;
+        let full = |placed: &Placement| placed.full().count() as u64;
+        let most = placed.map(full).max().unwrap_or(0);
+        Some(quota.0 / BLOCK_SIZE * most.max(self.replicas().into()))
     }
 
-    /// The volume's record says this quota now.
+    /// The volume may hold so much from now on, or by as many replicas as it has now.
     pub fn limit(self: &Arc<Self>, quota: Option<ByteCount>) {
-        self.head_event(HeadEvent::Quota(self.blocks(quota)));
+        let blocks = {
+            let state = self.state.lock();
+            let placed = state.head.iter();
+            let placed = placed.flat_map(|head| head.placed_from(ExtentIndex(0)));
+            self.blocks(quota, placed.map(|it| it.1))
+        };
+        self.head_event(HeadEvent::Quota(blocks));
     }
 
     /// The volume is gone: its space returns.

@@ -10,10 +10,11 @@ use crate::store::placements;
 use crate::volumes::Volumes;
 
 impl Volumes {
-    /// The most replicas that a volume has.
+    /// The most replicas that a volume is to have.
     pub fn most_replicas(&self) -> u8 {
+        let auto = self.shared.node.auto_replicas();
         let volumes = self.shared.all();
-        let replicas = volumes.iter().map(|volume| volume.machine.replicas());
+        let replicas = volumes.iter().map(|volume| volume.wanted_replicas(auto));
         replicas.max().unwrap_or(0)
     }
 

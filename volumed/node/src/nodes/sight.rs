@@ -13,6 +13,8 @@ use super::presence::{Presence, PresentDisk};
 #[derive(Debug)]
 pub(crate) struct Sight {
     own: NodeNumber,
+    /// Whether this node is drained.
+    own_drained: bool,
     nodes: BTreeMap<NodeNumber, Node>,
     present: BTreeMap<NodeNumber, Presence>,
     /// Since when the others are seen to be away.
@@ -40,6 +42,7 @@ impl Sight {
     pub fn new(own: NodeNumber) -> Self {
         Self {
             own,
+            own_drained: false,
             nodes: BTreeMap::new(),
             present: BTreeMap::new(),
             away_since: BTreeMap::new(),
@@ -49,6 +52,8 @@ impl Sight {
 
     /// The cluster has these nodes. Answers who is in it no more, and all the others.
     pub fn know(&mut self, nodes: Vec<Node>) -> (Vec<NodeId>, Vec<Node>) {
+        let own = nodes.iter().find(|node| node.number == self.own);
+        self.own_drained = own.is_some_and(|node| node.drain.is_some());
         let others = nodes.into_iter().filter(|node| node.number != self.own);
         let nodes: BTreeMap<_, _> = others.map(|node| (node.number, node)).collect();
         let before = std::mem::replace(&mut self.nodes, nodes);
@@ -101,6 +106,12 @@ impl Sight {
     /// The nodes that the cluster has beside this one.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// How many nodes the cluster has, this one among them, that are not drained.
+    pub fn used_nodes(&self) -> usize {
+        let used = self.nodes.values().filter(|node| node.drain.is_none());
+        used.count() + usize::from(!self.own_drained)
     }
 
     /// What a node says of itself, if it is up.
@@ -180,7 +191,7 @@ impl Sight {
 
 #[cfg(test)]
 mod tests {
-    use volumed_cluster::{NodeId as Id, Place as Address, Ports};
+    use volumed_cluster::{NodeDrain, NodeId as Id, Place as Address, Ports};
 
     use super::*;
 
@@ -235,6 +246,21 @@ mod tests {
         assert_eq!(sight.long_away(Duration::ZERO), [DiskNumber(20)].into());
         sight.saw(NodeNumber(2), Some(with_disk(20)));
         assert!(sight.long_away(Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn nodes_that_are_drained_are_not_used() {
+        let mut sight = Sight::new(NodeNumber(1));
+        assert_eq!(sight.used_nodes(), 1);
+        let mut nodes: Vec<_> = (1..=3).map(node).collect();
+        sight.know(nodes.clone());
+        assert_eq!(sight.used_nodes(), 3);
+        let (begun, held) = (1, 2);
+        for (drained, used) in [(2, 2), (0, 1)] {
+            nodes[drained].drain = Some(NodeDrain { begun, held });
+            sight.know(nodes.clone());
+            assert_eq!(sight.used_nodes(), used);
+        }
     }
 
     #[test]

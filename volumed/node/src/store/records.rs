@@ -64,7 +64,7 @@ pub(crate) struct VolumeRecord {
     /// Virtual size in bytes.
     pub size: u64,
     pub replicas: u8,
-    /// There are to be more when the cluster has more nodes.
+    /// There are to be as many as the cluster has nodes that are not drained.
     #[serde(default, skip_serializing_if = "is_not")]
     pub auto_replicas: bool,
     /// V1.

@@ -8,13 +8,15 @@ use volumed_core::format::Slots;
 use volumed_core::{DiskNumber, VolumeId};
 use volumed_disk::Disk;
 use volumed_meta::{
-    Change, Compare, Copied, CopyError, Location, MetaStore, OpenError, Outcome, ReplaceError,
+    Change, Compare, Copied, CopyError, EtcdLocation, Location, MetaStore, OpenError, Outcome,
+    ReplaceError,
 };
 
 use crate::disks::added::with_added;
 use crate::disks::open::{blocking, disk_error, open_disks};
 use crate::disks::open_extents::OpenExtents;
 use crate::error::StartError;
+use crate::store::elsewhere::leave_room;
 use crate::store::format::FORMAT;
 use crate::store::import::{ImportStoreError, import_store, refuse_unless_empty};
 use crate::store::recorded::{Recorded, read_volumes};
@@ -128,12 +130,7 @@ pub async fn restore(
     if let Location::Etcd(etcd) = location {
         refuse_unless_empty(etcd).await?;
     }
-    let (source, target) = (from.to_owned(), beside.to_owned());
-    let copied =
-        tokio::task::spawn_blocking(move || volumed_meta::copy_file(&source, &target, progress));
-    let copied = copied
-        .await
-        .map_err(|error| CopyError::Thread(error.into()))??;
+    let copied = copy_beside(from, beside, progress).await?;
     let restored = match prepare(beside, location, disks, accept_loss).await {
         Ok(loss) => {
             put_in_place(location, beside)
@@ -145,6 +142,50 @@ pub async fn restore(
     // Where it has become the store, it is there no more.
     let _ = std::fs::remove_file(beside);
     restored
+}
+
+/// Brings the copy `from` into the etcd of a cluster, which must have no store, on one of its nodes, whose disks are
+/// compared for what is lost. Those of others cannot be; so what the copy counts goes on well beyond what they may
+/// have seen, and what they hold without a record is removed when their nodes start.
+pub async fn restore_into_cluster(
+    from: &Path,
+    into: EtcdLocation,
+    beside: &Path,
+    disks: Vec<DiskSettings>,
+    progress: impl FnMut(u64, u64) + Send + 'static,
+) -> Result<Restored, RestoreError> {
+    refuse_unless_empty(&into).await?;
+    let copied = copy_beside(from, beside, progress).await?;
+    let prepared = async {
+        let store = volumed_meta::open(beside).await?;
+        let loss = go_on_with(&*store, disks, true).await?;
+        leave_room(&*store).await?;
+        Ok::<_, RestoreError>(loss)
+    };
+    let restored = match prepared.await {
+        Ok(loss) => {
+            let imported = import_store(beside, into).await;
+            imported.map(|_| loss).map_err(RestoreError::from)
+        }
+        Err(error) => Err(error),
+    };
+    let _ = std::fs::remove_file(beside);
+    let kept = None;
+    restored.map(|loss| Restored { copied, loss, kept })
+}
+
+async fn copy_beside(
+    from: &Path,
+    beside: &Path,
+    progress: impl FnMut(u64, u64) + Send + 'static,
+) -> Result<Copied, RestoreError> {
+    let (source, target) = (from.to_owned(), beside.to_owned());
+    let copied =
+        tokio::task::spawn_blocking(move || volumed_meta::copy_file(&source, &target, progress));
+    let copied = copied
+        .await
+        .map_err(|error| CopyError::Thread(error.into()))?;
+    Ok(copied?)
 }
 
 /// Answers where what was there is kept.

@@ -92,6 +92,41 @@ async fn a_volume_gets_more_replicas_while_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_gives_replicas_up_while_it_is_written() {
+    let folder = TempDir::new().unwrap();
+    let mut nodes = start_nodes(&folder, 3).await;
+    nodes[0].create(3).await;
+    let export = nodes[0].attach("one").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn(keep_writing(Arc::clone(&export), Arc::clone(&stop)));
+    while extents_on(&folder, 1) < 4 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for node in &nodes {
+        node.volumes
+            .rebuild_in_background(ByteCount(1 << 30), Duration::from_hours(1));
+    }
+    let on = |number| extents_on(&folder, number);
+    let view = nodes[1].volumes.set_replicas(&name("v"), 2).await.unwrap();
+    assert_eq!(view.replicas, 2);
+    until(|| on(1) >= 4 && on(2) + on(3) == on(1)).await;
+    nodes[2].volumes.set_replicas(&name("v"), 1).await.unwrap();
+    until(|| on(1) >= 4 && on(2) + on(3) == 0).await;
+    stop.store(true, Ordering::Release);
+    let held = writing.await.unwrap();
+    holds(&export, &held).await;
+    drop(export);
+    // The node that the head is on has everything.
+    for _ in 0..2 {
+        nodes.remove(1).die().await;
+    }
+    let attached = nodes[0].attach("two").await;
+    holds(&attached, &held).await;
+    drop(attached);
+    nodes.remove(0).stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_node_had_that_stays_away_is_copied_elsewhere() {
     let folder = TempDir::new().unwrap();
     let mut nodes = start_nodes(&folder, 3).await;

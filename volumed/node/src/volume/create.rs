@@ -24,7 +24,7 @@ use crate::volumes::{Shared, Volumes};
 /// How many replicas a volume may have.
 pub(crate) const MOST_REPLICAS: u8 = 3;
 
-/// In place of a number of replicas: as many as the cluster has nodes, at most 3, also when there are more later.
+/// In place of a number of replicas: as many as the cluster has nodes that are not drained, at most 3, also when that changes.
 pub const AUTO_REPLICAS: u8 = 0;
 
 impl Volumes {

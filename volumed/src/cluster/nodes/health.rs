@@ -27,7 +27,10 @@ fn of_drain(node: &NodeInfo) -> Option<Finding> {
              has replicas.",
             display(left)
         ),
-        format!("Add a disk or a node, or volumed node drain {name} --cancel."),
+        format!(
+            "Add a disk or a node; or have volumes follow the number of nodes (volumed volume list says which have a number \
+             of their own, volumed volume replicas NAME auto changes it); or volumed node drain {name} --cancel."
+        ),
     ))
 }
 

@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::seq::{IteratorRandom, SliceRandom};
 use volumed_core::head::{CopyProgress, Head, HeadEvent};
 use volumed_core::message::ExtentFile;
-use volumed_core::placement::{Placement, Role};
+use volumed_core::placement::Placement;
 use volumed_core::{DiskNumber, ExtentIndex, Incarnation};
 
 use super::super::Lie;
@@ -41,7 +41,7 @@ impl Rig {
 
     /// What is acknowledged from now on is on these disks.
     pub(super) fn rely_on(&mut self, now: BTreeMap<DiskNumber, Incarnation>) {
-        if self.spread.replicas > 1 {
+        if self.spread.replicas > 1 || !self.known.is_empty() {
             self.known.extend(&now);
         }
         self.relied.extend(now);
@@ -177,13 +177,9 @@ impl Rig {
 
     /// V13: every extent gets the replicas that it lacks.
     pub(super) fn fill(&mut self) -> Checked {
-        let full = |placed: &Placement| {
-            let full = placed.replicas.iter().filter(|it| it.1 == Role::Full);
-            full.count()
-        };
         for _ in 0..EXTENTS_FILLED {
             let mut placed = self.placed.extents.iter();
-            let lacks = placed.find(|it| full(it.1) < self.spread.replicas);
+            let lacks = placed.find(|it| it.1.full().count() < self.spread.replicas);
             let Some((extent, placed)) = lacks.map(|it| (*it.0, it.1.clone())) else {
                 return Ok(());
             };

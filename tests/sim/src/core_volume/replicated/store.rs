@@ -2,7 +2,7 @@
 //! the order in which the head asked.
 
 use rand::RngExt;
-use volumed_core::head::{HeadEvent, Lacks};
+use volumed_core::head::{HeadEvent, Lacks, PlaceFailure};
 use volumed_core::message::ExtentFile;
 use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex};
@@ -17,6 +17,7 @@ pub(super) enum Storing {
     Exclude(DiskNumber, Lacks),
     Include(DiskNumber),
     Copy(Noting),
+    GiveUp(ExtentFile, DiskNumber),
 }
 
 impl Rig {
@@ -65,6 +66,11 @@ impl Rig {
                 self.moves.end(noting.of().file.extent);
                 Ok(())
             }
+            Storing::GiveUp(file, _) => {
+                let placed = self.placed.extents.get(&file.extent).cloned();
+                let placed = placed.ok_or(PlaceFailure::Failed);
+                self.tell(HeadEvent::Switched(file.extent, placed))
+            }
         }
     }
 
@@ -92,6 +98,7 @@ impl Rig {
                 self.rely_on(incarnation.map(|it| (*disk, it)).into_iter().collect());
             }
             &Storing::Copy(noting) => self.note_copy(noting),
+            &Storing::GiveUp(file, disk) => self.placed.give_up(file, disk),
         }
     }
 

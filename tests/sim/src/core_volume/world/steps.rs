@@ -157,7 +157,10 @@ impl World {
                 | HeadEffect::Lost(_)) => {
                     return Err(format!("V4: the last in sync: {other:?}"));
                 }
-                HeadEffect::Copy(..) | HeadEffect::Switch(..) | HeadEffect::Mend(..) => {
+                HeadEffect::Copy(..)
+                | HeadEffect::Switch(..)
+                | HeadEffect::GiveUp(..)
+                | HeadEffect::Mend(..) => {
                     return Err("nothing is copied or lost here".to_owned());
                 }
             }
