@@ -51,14 +51,31 @@ impl Api {
 
     /// Sends a request; the answer's body is null if it is not JSON.
     pub fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let body = body.map(|body| body.to_string());
+        self.send_as("application/json", method, path, body)
+    }
+
+    /// The same with a form.
+    pub fn send_form(&self, method: &str, path: &str, form: &str) -> (u16, Value) {
+        let media_type = "application/x-www-form-urlencoded";
+        self.send_as(media_type, method, path, Some(form.into()))
+    }
+
+    fn send_as(
+        &self,
+        media_type: &str,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> (u16, Value) {
         let mut request = Request::new(method, path)
             .header("host", self.address.to_string())
-            .header("content-type", "application/json");
+            .header("content-type", media_type);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if let Some(body) = body {
-            request = request.body(body.to_string());
+            request = request.body(body);
         }
         let answer = exchange(self.address, &request)
             .unwrap_or_else(|error| panic!("{method} {path} got no answer: {error:#}"));

@@ -28,6 +28,7 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/auth/sign-up", Public),
     ("post", "/api/v1/auth/login", Public),
     ("post", "/api/v1/session", Public),
+    ("post", "/api/v1/session/code", Public),
     ("delete", "/api/v1/session", Public),
     ("get", "/api/v1/user", Own),
     ("get", "/api/v1/namespaces", Own),
@@ -48,6 +49,7 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("get", "/api/v1/buckets/{name}/changes", Members),
     ("post", "/api/v1/buckets/{name}/rename-prefix", Members),
     ("post", "/api/v1/buckets/{name}/presigned-urls", Members),
+    ("post", "/api/v1/buckets/{name}/archive", Members),
     ("get", "/api/v1/bucket-events", Own),
     ("get", "/api/v1/bucket-names/{name}", Own),
     ("get", "/api/v1/namespaces/{namespace}/limits", Members),
@@ -234,6 +236,9 @@ fn call(api: &Api, method: &str, path: &str, names: &Names) -> (u16, Value) {
         .replace("{namespace}", &names.namespace)
         .replace("{user}", &"0".repeat(32))
         .replace("{id}", &names.key);
+    if path.ends_with("/archive") {
+        return api.send_form("POST", &path, "prefix=a%2F");
+    }
     let body = ["post", "put", "patch"].contains(&method).then_some(body);
     api.send(&method.to_uppercase(), &path, body)
 }
