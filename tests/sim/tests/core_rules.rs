@@ -79,6 +79,7 @@ fn is_about_rebuilding(broken: Broken) -> bool {
                     | Rule::RemovedFirst
                     | Rule::NothingHeld
                     | Rule::ShareMissed
+                    | Rule::AgreeDurably
             )
     )
 }

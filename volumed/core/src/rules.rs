@@ -43,6 +43,8 @@ pub enum Rule {
     LostFiles,
     /// V6: replicas are made equal where they were dirty before anybody is served.
     AgreeFirst,
+    /// V6: what one gave the others is durable there before anybody is served.
+    AgreeDurably,
     /// V6: they are made equal where a change failed.
     AgreeAfter,
     /// V6: those on their way to be in sync are made equal there, too.
@@ -131,7 +133,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 63] = [
         Self::Fence,
         Self::PromiseDurable,
         Self::PromiseWaits,
@@ -152,6 +154,7 @@ impl Rule {
         Self::ShareMissed,
         Self::LostFiles,
         Self::AgreeFirst,
+        Self::AgreeDurably,
         Self::AgreeAfter,
         Self::FollowersBehind,
         Self::RestartedIsNoSource,

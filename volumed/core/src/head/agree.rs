@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use crate::digest;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
+use crate::rules::Rule;
 use crate::{
     BLOCK_SIZE, DiskNumber, ExtentIndex, IoError, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
 };
@@ -48,6 +49,8 @@ struct Agreement {
     tries: u32,
     /// Whether the regions are marked on all that take part.
     marked: bool,
+    /// Whether somebody was given blocks that may not be durable there.
+    replaced: bool,
 }
 
 /// What is being made equal, and what waits for its turn.
@@ -157,6 +160,7 @@ impl Head {
             runs: VecDeque::new(),
             tries: 0,
             marked: false,
+            replaced: false,
         };
         self.agreements.running.insert(op, agreement);
         self.compare_replicas(op, effects);
@@ -178,6 +182,7 @@ impl Head {
             tries: 0,
             // As for the change itself.
             marked: true,
+            replaced: false,
         };
         self.agreements.running.insert(op, agreement);
         self.compare_replicas(op, effects);
@@ -374,8 +379,55 @@ impl Head {
         }
         if let Some(agreement) = self.agreements.running.get_mut(&op) {
             agreement.runs.pop_front();
+            agreement.replaced = true;
         }
         self.go_on_agreeing(op, effects);
+    }
+
+    /// V6: what outlived a loss of power on one replica may be durable there alone. It is on the others, too, before
+    /// anybody reads it: that one may leave, and the others lose power again. What a change that failed left, nobody
+    /// counts on before the next flush, and what is resynced is synced before it counts.
+    fn make_durable(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) -> bool {
+        let Some(agreement) = self.agreements.running.get_mut(&op) else {
+            return false;
+        };
+        let served = agreement.with.is_none() && agreement.outcome.is_ok();
+        if !std::mem::take(&mut agreement.replaced) || !served {
+            return false;
+        }
+        let participants = self
+            .agreements
+            .running
+            .get(&op)
+            .map(|it| self.participants(it));
+        let Some((file, disks)) = participants.flatten() else {
+            return false;
+        };
+        if !self.rules.kept(Rule::AgreeDurably) {
+            return false;
+        }
+        let extents = BTreeSet::from([file.extent]);
+        let sync = |disk| {
+            let extents = extents.clone();
+            (disk, Ask::Sync { extents })
+        };
+        let asks = disks.into_iter().map(sync).collect();
+        self.begin_round(Then::Agreed(op), asks, effects);
+        true
+    }
+
+    /// What was made equal is durable, or not everywhere.
+    pub(super) fn agreed_durably(
+        &mut self,
+        op: OpId,
+        answers: &Answers,
+        effects: &mut Vec<HeadEffect>,
+    ) {
+        if answers.refused.is_empty() {
+            self.agreed(op, effects);
+        } else {
+            self.one_refused(op, &answers.refused, effects);
+        }
     }
 
     /// Some cannot take part: without those that can be done without, it begins anew.
@@ -430,6 +482,9 @@ impl Head {
 
     /// All that take part hold the same.
     fn agreed(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) {
+        if self.make_durable(op, effects) {
+            return;
+        }
         let Some(agreement) = self.agreements.running.get(&op) else {
             return;
         };

@@ -66,6 +66,8 @@ pub(super) enum Then {
     Fetched(OpId),
     /// They have them.
     Replaced(OpId),
+    /// What was made equal is durable.
+    Agreed(OpId),
     /// What was resynced on a disk is durable.
     Resynced(DiskNumber),
 }
@@ -346,6 +348,7 @@ impl Head {
             Then::Missed => self.missed_said(&answers, effects),
             Then::Digest(piece) => self.digested(piece, answers, effects),
             Then::Replaced(piece) => self.replaced(piece, &answers, effects),
+            Then::Agreed(piece) => self.agreed_durably(piece, &answers, effects),
             Then::Compare(piece) => self.compared(piece, &answers, effects),
             then if then.is_of_all() && others.is_none() => {
                 self.evaluate(op, then, answers, effects);
@@ -416,6 +419,7 @@ impl Head {
             Then::Fetched(piece) => self.fetched(piece, result, effects),
             // Nobody who lacks the blocks is left.
             Then::Replaced(piece) => self.replaced(piece, &Answers::default(), effects),
+            Then::Agreed(piece) => self.agreed_durably(piece, &Answers::default(), effects),
             Then::Resynced(disk) => self.resynced(disk, result.map(|_| ()), effects),
         }
     }
