@@ -8,6 +8,7 @@
 //!
 //! It is a piece, or in the second case the end of one, and holds up what comes behind it.
 
+mod durable;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,7 +17,6 @@ use bytes::Bytes;
 
 use crate::digest;
 use crate::message::{Ask, ExtentFile, OpId, ReplicaError};
-use crate::rules::Rule;
 use crate::{
     BLOCK_SIZE, DiskNumber, ExtentIndex, IoError, REGION_SIZE, REGIONS_PER_EXTENT, RegionIndex,
 };
@@ -382,52 +382,6 @@ impl Head {
             agreement.replaced = true;
         }
         self.go_on_agreeing(op, effects);
-    }
-
-    /// V6: what outlived a loss of power on one replica may be durable there alone. It is on the others, too, before
-    /// anybody reads it: that one may leave, and the others lose power again. What a change that failed left, nobody
-    /// counts on before the next flush, and what is resynced is synced before it counts.
-    fn make_durable(&mut self, op: OpId, effects: &mut Vec<HeadEffect>) -> bool {
-        let Some(agreement) = self.agreements.running.get_mut(&op) else {
-            return false;
-        };
-        let served = agreement.with.is_none() && agreement.outcome.is_ok();
-        if !std::mem::take(&mut agreement.replaced) || !served {
-            return false;
-        }
-        let participants = self
-            .agreements
-            .running
-            .get(&op)
-            .map(|it| self.participants(it));
-        let Some((file, disks)) = participants.flatten() else {
-            return false;
-        };
-        if !self.rules.kept(Rule::AgreeDurably) {
-            return false;
-        }
-        let extents = BTreeSet::from([file.extent]);
-        let sync = |disk| {
-            let extents = extents.clone();
-            (disk, Ask::Sync { extents })
-        };
-        let asks = disks.into_iter().map(sync).collect();
-        self.begin_round(Then::Agreed(op), asks, effects);
-        true
-    }
-
-    /// What was made equal is durable, or not everywhere.
-    pub(super) fn agreed_durably(
-        &mut self,
-        op: OpId,
-        answers: &Answers,
-        effects: &mut Vec<HeadEffect>,
-    ) {
-        if answers.refused.is_empty() {
-            self.agreed(op, effects);
-        } else {
-            self.one_refused(op, &answers.refused, effects);
-        }
     }
 
     /// Some cannot take part: without those that can be done without, it begins anew.
