@@ -164,7 +164,7 @@ async fn what_cannot_be_is_refused_with_a_sentence() {
         .output();
     refused(&other.unwrap(), "take `store`");
     let mut restore = first.command(&["meta", "restore", "copy.db"]);
-    refused(&restore.output().unwrap(), "this node is in a cluster");
+    refused(&restore.output().unwrap(), "add --accept-loss");
 
     first.start().await;
     let listed = succeed(&mut first.ask(&["cluster", "show"]));
