@@ -178,7 +178,7 @@ test: console lint
 	tests/e2e/install-clients
 	cargo test --workspace --locked --no-fail-fast -- --test-threads=2
 	$(MAKE) --no-print-directory console-tests
-	tests/fuzz/run 8
+	tests/fuzz/run 5
 
 bench: build-packages
 	cargo build --release --locked -p volumed -p s3d -p hayrack-bench
