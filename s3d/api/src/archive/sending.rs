@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures::stream;
@@ -9,6 +10,7 @@ use s3d_bucket::{Bucket, Key};
 use s3d_buckets::BucketRecord;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::time::timeout;
 
 use super::ArchiveError;
 use super::chosen::{Chosen, check_owner, list, objects};
@@ -21,7 +23,7 @@ pub const DIRECTORY_LIMIT: usize = 32 << 20;
 /// Chunks, of 1 MiB at most, that wait for the client.
 const AHEAD: usize = 2;
 
-/// The body of an answer; `permit` is given back behind its last byte.
+/// The body of an answer; `permit` is given back behind its last byte, or when it is given up.
 pub fn body(
     bucket: Arc<Bucket>,
     record: Arc<BucketRecord>,
@@ -30,7 +32,6 @@ pub fn body(
 ) -> Body {
     let (chunks, mut sent) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        let _permit = permit;
         let sending = Sending {
             bucket,
             record,
@@ -38,20 +39,31 @@ pub fn body(
             chunks: chunks.clone(),
             zip: Zip::default(),
         };
-        if let Err(Stop::Failed(error)) = sending.run().await {
-            tracing::warn!(%error, "an archive ends before its end");
-            // The connection breaks: what the client has must not look whole.
-            let _ = chunks.send(Err(io::Error::other(error))).await;
-        }
+        let sent = sending.run().await;
+        // It may be long until a client that stalls takes the error.
+        drop(permit);
+        let error = match sent {
+            Ok(()) | Err(Stop::Left) => return,
+            Err(Stop::Stalled) => io::Error::from(io::ErrorKind::TimedOut),
+            Err(Stop::Failed(error)) => io::Error::other(error),
+        };
+        tracing::warn!(%error, "an archive ends before its end");
+        // The connection breaks: what the client has must not look whole.
+        let _ = chunks.send(Err(error)).await;
     });
     Body::from_stream(stream::poll_fn(move |context| sent.poll_recv(context)))
 }
+
+/// How long a client may take none of it: others wait for their turn.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why an archive is not sent to its end.
 #[derive(Debug)]
 enum Stop {
     /// The client went away.
     Left,
+    /// It takes no more.
+    Stalled,
     Failed(ArchiveError),
 }
 
@@ -114,7 +126,9 @@ impl Sending {
     }
 
     async fn send(&self, chunk: Bytes) -> Result<(), Stop> {
-        let sent = self.chunks.send(Ok(chunk)).await;
-        sent.map_err(|_| Stop::Left)
+        match timeout(PATIENCE, self.chunks.send(Ok(chunk))).await {
+            Ok(sent) => sent.map_err(|_| Stop::Left),
+            Err(_) => Err(Stop::Stalled),
+        }
     }
 }

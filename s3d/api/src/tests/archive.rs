@@ -1,5 +1,8 @@
 //! Archives: what is in them, and who may have them.
 
+use std::time::Duration;
+
+use axum::body::to_bytes;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use s3d_bucket::{Attributes, Body as Bytes, Condition, Key};
 use s3d_buckets::Settings;
@@ -121,4 +124,20 @@ async fn so_many_archives_are_sent_at_once() {
     while begin(&api, &ada, "prefix=").await.status() != StatusCode::OK {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_keeps_nobody_waiting() {
+    let (api, ada) = with_objects().await;
+    let mut stalled = Vec::new();
+    for _ in 0..4 {
+        stalled.push(begin(&api, &ada, "prefix=").await);
+    }
+    refused(&api, &ada, "prefix=").await.refuses(503, "Busy");
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(begin(&api, &ada, "prefix=").await.status(), StatusCode::OK);
+    // What it has by then does not look whole.
+    let body = stalled.remove(0).into_body();
+    assert!(to_bytes(body, usize::MAX).await.is_err());
 }

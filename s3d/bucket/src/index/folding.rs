@@ -79,7 +79,8 @@ impl Store {
         }
     }
 
-    fn fold_in_slices(&self, frozen: &Memtable) -> Result<(), FoldError> {
+    /// Adds what may go before the position does, a few rows at a time.
+    pub(crate) fn fold_in_slices(&self, frozen: &Memtable) -> Result<(), FoldError> {
         let mut length = SLICE;
         for table in IN_SLICES {
             let mut after = None;

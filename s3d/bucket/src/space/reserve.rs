@@ -1,8 +1,10 @@
 //! The reserve: blocks that are held so that they can be given up when the pool is full. What frees space has
 //! to be recorded in the log and folded into the index before it comes back, and both take some.
 //!
-//! Nothing is recorded before enough is held to fold it, together with all that is in memory already. So
-//! every fold finds room, and what it frees is room for the next: a full pool can always be emptied.
+//! Nothing is recorded before enough is held to fold it, together with all that is in memory already. So a
+//! fold finds room, and what it frees is room for the next: a bucket can be emptied in a pool that is full. Not
+//! covered: what is given up is anybody's, and another bucket may take it before the fold does; the fold is then
+//! tried again every second, and goes on when something comes back from any of them.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -132,3 +132,34 @@ async fn a_pool_that_small_objects_filled_takes_some_again_once_they_are_deleted
         fill_and_empty(blocks, 1_000).await;
     }
 }
+
+/// The power is cut when a fold in slices has come as far as it can before its position is durable.
+#[tokio::test(start_paused = true)]
+async fn a_replay_repeats_what_was_folded_in_slices() {
+    const OBJECTS: usize = 300;
+    let length = |number: usize| 1 + number * 977 % 90_000;
+    let device: Arc<Sparse> = Arc::default();
+    let before = bucket(&device).await;
+    for number in 0..OBJECTS {
+        put(&before, &number.to_string(), length(number)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    for number in (0..OBJECTS).step_by(3) {
+        let deleted = before.delete(key(&number.to_string()), Condition::default());
+        assert_eq!(deleted.await, Ok(true));
+        put(&before, &(number + 1).to_string(), length(number)).await;
+    }
+    let index = &before.shared.index;
+    let slices = index.store().fold_in_slices(&index.freeze());
+    assert_eq!(slices, Ok(()));
+
+    let device = Arc::new(device.snapshot());
+    let after = open_with(&device, Options::new(2)).await;
+    assert_eq!(after.check(true).await.unwrap().problems, []);
+    for number in (0..OBJECTS).step_by(3) {
+        let name = |more: usize| (number + more).to_string();
+        assert!(after.find(&key(&name(0))).await.unwrap().is_none());
+        assert_eq!(read(&after, &name(1)).await, pattern(length(number)));
+        assert_eq!(read(&after, &name(2)).await, pattern(length(number + 2)));
+    }
+}
