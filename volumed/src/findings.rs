@@ -1,11 +1,12 @@
 //! What the daemon itself finds wrong, for `volumed doctor`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use volumed_client::admin::Finding;
-use volumed_core::BLOCK_SIZE;
 use volumed_core::size::display;
+use volumed_core::{BLOCK_SIZE, VolumeId};
 use volumed_daemon::descriptor_limit;
 use volumed_node::{
     DiskCopiesView, DiskState, DiskView, DrainState, ScrubState, ScrubView, VolumeView, Volumes,
@@ -44,12 +45,14 @@ pub async fn findings(volumes: &Volumes) -> Vec<Finding> {
     if let Ok(store) = volumes.store().await {
         found.extend(store.disks.iter().filter_map(of_copies));
     }
+    let lacking = volumes.lacking().await.unwrap_or_default();
     if let Ok(volumes) = volumes.list().await {
         found.extend(volumes.iter().filter_map(of_volume));
         found.extend(volumes.iter().filter_map(of_damage));
         found.extend(volumes.iter().filter_map(of_loss));
         found.extend(volumes.iter().filter_map(of_stale));
         found.extend(volumes.iter().filter_map(of_quota));
+        found.extend(of_lacking(&volumes, &lacking));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
@@ -136,6 +139,21 @@ fn of_stale(volume: &VolumeView) -> Option<Finding> {
             ),
         )
     })
+}
+
+fn of_lacking(volumes: &[VolumeView], lacking: &BTreeMap<VolumeId, u64>) -> Vec<Finding> {
+    let finding = |volume: &VolumeView| {
+        let (name, lacks) = (&volume.name, lacking.get(&volume.id)?);
+        Some(Finding::warning(
+            "volume_lacks_replicas",
+            format!("{lacks} replicas of extents of the volume {name} are yet to be made."),
+            format!(
+                "Nothing while the number falls in volumed volume show {name}. Else there are too few disks with room: add a node, \
+                 or a disk, or have fewer replicas with volumed volume replicas {name} auto."
+            ),
+        ))
+    };
+    volumes.iter().filter_map(finding).collect()
 }
 
 fn of_loss(volume: &VolumeView) -> Option<Finding> {

@@ -277,6 +277,7 @@ mod tests {
             quota: Some(8),
             auto_replicas: false,
             stale: Vec::new(),
+            lacking: None,
             node: None,
         };
         let store = StoreInfo {

@@ -110,6 +110,45 @@ async fn a_disk_fails_under_load_and_is_resynced_and_each_holds_everything() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_are_counted_as_lacking_until_there_is_room_for_them() {
+    let daemon = Daemon::start();
+    let add = |name: &str, capacity: &str| {
+        let path = daemon.folder().join(name);
+        let words = ["disk", "add", path.to_str().unwrap(), "--capacity"];
+        let _: DiskInfo = done(&daemon, &[&words[..], &[capacity]].concat());
+    };
+    add("small", "4KiB");
+    let words = ["volume", "create", "v", "--size", "1GiB", "--replicas", "1"];
+    let _: VolumeInfo = done(&daemon, &words);
+    let volume = device(&daemon).await;
+    for at in [0, 70 * MIB] {
+        write(&volume, at, at).await;
+    }
+    assert_eq!(show(&daemon).lacking, Some(0));
+    let _: VolumeInfo = done(&daemon, &["volume", "replicas", "v", "2"]);
+    // One of each extent, those among them that were taken ahead.
+    let lacking = show(&daemon).lacking.unwrap();
+    assert!(lacking >= 2, "{lacking}");
+    let listed: Vec<VolumeInfo> = done(&daemon, &["volume", "list"]);
+    assert_eq!(listed[0].lacking, Some(lacking));
+    let shown = String::from_utf8(daemon.run(&["volume", "show", "v"]).stdout).unwrap();
+    let sentence = format!("2; {lacking} of extents are yet to be made");
+    assert!(shown.contains(&sentence), "{shown}");
+    let found = async || {
+        let found = daemon.admin().findings().await.unwrap();
+        found.iter().any(|it| it.fault == "volume_lacks_replicas")
+    };
+    assert!(found().await);
+    add("roomy", "1GiB");
+    let deadline = Instant::now() + PATIENCE;
+    while show(&daemon).lacking != Some(0) {
+        assert!(Instant::now() < deadline, "{:?}", show(&daemon));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!found().await);
+}
+
 #[test]
 fn more_replicas_than_disks_are_refused_with_a_sentence() {
     let (daemon, _) = with_two_replicas();

@@ -1,6 +1,8 @@
-//! Whether a rack is whole: every node up, every daemon ready, every volume in sync. Only then may a node be taken out.
+//! Whether a rack is whole: every node up, every daemon ready, every volume in sync, no replica yet to be made. Only then may a
+//! node be taken out.
 
 use rack_model::{Node, Rack};
+use volumed_client::admin::VolumeInfo;
 
 use crate::machine::{AskError, Machine, on_all};
 use crate::reach::Reach;
@@ -58,9 +60,18 @@ fn of_node(
     out_of_sync(machine)
 }
 
-/// A volume that is not in sync, as far as the node serves it.
+/// A volume that can spare no node, as far as this one knows.
 fn out_of_sync(machine: Machine<'_>) -> Result<Option<String>, AskError> {
-    let volumes = machine.volumes()?;
-    let stale = volumes.iter().find(|volume| !volume.stale.is_empty());
-    Ok(stale.map(|volume| format!("the volume {} is not in sync", volume.name)))
+    Ok(machine.volumes()?.iter().find_map(what_lacks))
+}
+
+fn what_lacks(volume: &VolumeInfo) -> Option<String> {
+    let name = &volume.name;
+    if !volume.stale.is_empty() {
+        return Some(format!("the volume {name} is not in sync"));
+    }
+    let lacking = volume.lacking.filter(|count| *count > 0)?;
+    Some(format!(
+        "{lacking} replicas of the volume {name} are yet to be made"
+    ))
 }

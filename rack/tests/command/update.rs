@@ -111,6 +111,23 @@ fn no_node_is_taken_out_of_a_rack_that_is_not_whole() {
 }
 
 #[test]
+fn replicas_that_are_yet_to_be_made_hold_the_update_back() {
+    let site = with_update();
+    let volumes = |lacking: &str| {
+        format!(
+            r#"[{{"id": "v1", "name": "photos", "size": 1, "replicas": 3, "used": 0, "epoch": 1, "owner": null,
+            "stale": [], "lacking": {lacking}}}]"#
+        )
+    };
+    site.write("state/volumes.json", &volumes("4"));
+    let why = "4 replicas of the volume photos are yet to be made";
+    assert_has(&site.rack(&UPDATE).with(1), &["stopped at node-1", why]);
+    assert_eq!(site.read("state/log"), "");
+    site.write("state/volumes.json", &volumes("0"));
+    site.rack(&UPDATE).with(0);
+}
+
+#[test]
 fn a_volume_that_is_not_in_sync_holds_the_update_back() {
     let site = with_update();
     let volumes = r#"[{"id": "v1", "name": "photos", "size": 1, "replicas": 3, "used": 0, "epoch": 1, "owner": null,

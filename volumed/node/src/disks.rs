@@ -5,6 +5,7 @@ mod drain;
 pub(crate) mod drains;
 mod groups;
 mod join;
+mod lacking;
 mod leave;
 pub(crate) mod leftovers;
 mod moving;

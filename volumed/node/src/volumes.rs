@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub scrubs: Scrubs,
     pub drains: Drains,
     pub verifications: Verifications,
+    /// For how long a node may be away before what it holds is made elsewhere, where that is done.
+    pub grace: OnceLock<Duration>,
     /// Held while disks come or go.
     pub disk_turn: tokio::sync::Mutex<()>,
 }
@@ -84,6 +86,7 @@ impl Volumes {
             scrubs: Scrubs::default(),
             drains: Drains::default(),
             verifications: Verifications::default(),
+            grace: OnceLock::new(),
             disk_turn: tokio::sync::Mutex::default(),
         });
         nodes::begin(&shared);

@@ -1,5 +1,7 @@
 //! Volumes: made, shown, grown, limited, attached and deleted.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -9,7 +11,7 @@ use volumed_client::admin::{
     self, AttachRequest, Attached, CreateVolume, DamagedRange, DetachRequest, GrowVolume,
     LimitVolume, SetReplicas, StaleReplica, VolumeDamage, VolumeInfo,
 };
-use volumed_core::ByteCount;
+use volumed_core::{ByteCount, VolumeId};
 use volumed_node::{
     Access, AutoGrow, DamageView, ExportName, OwnerId, ShowVolumeError, StaleView, VolumeName,
     VolumeView,
@@ -37,7 +39,18 @@ pub fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "Done", body = Vec<VolumeInfo>), Refused)
 )]
 async fn list(State(api): State<Api>) -> Result<Json<Vec<VolumeInfo>>, Refused> {
-    Ok(Json(api.volume_infos().await?))
+    let volumes = api.volumes.list().await?;
+    // Volumes are listed while the store does not answer, too.
+    let lacking = api.volumes.lacking().await.ok();
+    let info = |view: VolumeView| {
+        let lacks = |all: &BTreeMap<VolumeId, u64>| all.get(&view.id).copied().unwrap_or(0);
+        let lacking = lacking.as_ref().map(lacks);
+        VolumeInfo {
+            lacking,
+            ..volume_info(view)
+        }
+    };
+    Ok(Json(volumes.into_iter().map(info).collect()))
 }
 
 /// Create a volume; once answered, it survives a power cut
@@ -73,7 +86,13 @@ async fn show(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<VolumeInfo>, Refused> {
-    Ok(Json(volume_info(api.volumes.show(&name.parse()?).await?)))
+    let name = name.parse()?;
+    let view = api.volumes.show(&name).await?;
+    let lacking = api.volumes.lacking_of(&name).await.ok();
+    Ok(Json(VolumeInfo {
+        lacking,
+        ..volume_info(view)
+    }))
 }
 
 /// Delete a volume that is not attached, and give its space back
@@ -238,6 +257,7 @@ fn volume_info(view: VolumeView) -> VolumeInfo {
         lost: view.lost,
         quota: view.quota.map(|quota| quota.0),
         stale: view.stale.iter().map(stale_replica).collect(),
+        lacking: None,
         node: view.node.map(|node| node.0),
     }
 }

@@ -243,7 +243,9 @@ fn replicas(volume: &VolumeInfo) -> String {
         ""
     };
     let number = format!("{}{more}", volume.replicas);
-    let facts = std::iter::once(number).chain(stale);
+    let lacking = volume.lacking.filter(|it| *it > 0);
+    let lacking = lacking.map(|it| format!("{it} of extents are yet to be made"));
+    let facts = std::iter::once(number).chain(lacking).chain(stale);
     facts.collect::<Vec<_>>().join("; ")
 }
 

@@ -15,3 +15,4 @@ mod restarts;
 mod site;
 mod soak;
 mod space;
+mod strangers;

@@ -119,16 +119,17 @@ impl Site {
         whole.expect("another node may be lost");
     }
 
-    /// Waits until every replica of a bucket's volume holds what was acknowledged.
+    /// Waits until a bucket's volume has all its replicas, and each holds what was acknowledged.
     pub fn until_in_sync(&self, bucket: &Bucket) {
         let client = self.client();
-        until("no stale replica", || {
+        until("no replica that is stale or lacks", || {
             // So that some node serves it.
             client.get(&bucket.path("absent"))?;
             let volume = self.volume(bucket)?;
             let stale = volume["stale"].as_array().context("`stale` is a list")?;
             ensure!(volume["node"].is_number(), "nobody serves it");
             ensure!(stale.is_empty(), "{stale:?}");
+            ensure!(volume["lacking"] == 0, "{volume}");
             Ok(true)
         });
     }

@@ -148,6 +148,11 @@ pub struct VolumeInfo {
     /// Disks with a replica that may lack what was acknowledged, while somebody has the volume.
     #[serde(default)]
     pub stale: Vec<StaleReplica>,
+    /// Replicas of extents that are yet to be made, since their disks left, nodes have been away for long, or the volume is to
+    /// have more. Answers to changes do not say it, nor do any while the metadata store does not answer.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub lacking: Option<u64>,
     /// The number of the node that serves the volume now, in a cluster and if one does.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required))]

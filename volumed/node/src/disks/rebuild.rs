@@ -33,7 +33,7 @@ const TURN_WITHOUT: usize = 512;
 
 /// Which disks count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Pool {
+pub(super) struct Pool {
     /// What is on them is as good as gone: they left, or their node has been away for long.
     gone: BTreeSet<DiskNumber>,
     /// They are to be emptied, and no task of this node does it.
@@ -41,7 +41,7 @@ struct Pool {
     /// Disks of this node that are to be emptied.
     leaving_here: BTreeSet<DiskNumber>,
     /// How many replicas a volume has that has no number of its own.
-    auto: u8,
+    pub auto: u8,
 }
 
 /// What an extent needs.
@@ -59,11 +59,12 @@ impl Volumes {
     /// From now on extents get the replicas that they lack, `rate` bytes of each volume in a second at most. Disks
     /// of a node count as gone once it has been away for `grace`.
     pub fn rebuild_in_background(&self, rate: ByteCount, grace: Duration) {
-        tokio::spawn(work(Arc::downgrade(&self.shared), rate, grace));
+        let _ = self.shared.grace.set(grace);
+        tokio::spawn(work(Arc::downgrade(&self.shared), rate));
     }
 }
 
-async fn work(shared: Weak<Shared>, rate: ByteCount, grace: Duration) {
+async fn work(shared: Weak<Shared>, rate: ByteCount) {
     let (mut before, mut looked) = (Pool::default(), None);
     loop {
         tokio::time::sleep(LOOK).await;
@@ -73,7 +74,7 @@ async fn work(shared: Weak<Shared>, rate: ByteCount, grace: Duration) {
         if shared.is_stopping() {
             continue;
         }
-        let pool = shared.pool(grace);
+        let pool = shared.pool();
         let due = looked.is_none_or(|at: Instant| at.elapsed() >= LOOK_AT_ALL);
         let all = due || pool != before;
         let mut done = true;
@@ -87,8 +88,9 @@ async fn work(shared: Weak<Shared>, rate: ByteCount, grace: Duration) {
 }
 
 impl Shared {
-    fn pool(&self, grace: Duration) -> Pool {
+    pub(super) fn pool(&self) -> Pool {
         let node = &self.node;
+        let grace = self.grace.get().copied().unwrap_or(Duration::MAX);
         let mut gone = node.disks.removed();
         let mut leaving = BTreeSet::new();
         if let Some(others) = &node.others {
@@ -204,6 +206,15 @@ impl Pool {
         }
     }
 
+    /// How many replicas an extent lacks of those that it is to have. One that has none left is lost, and gets none.
+    pub(super) fn lacks(&self, placed: &Placement, wanted: u8) -> u64 {
+        let there = placed.full().filter(|disk| !self.gone.contains(disk));
+        match there.count() {
+            0 => 0,
+            there => usize::from(wanted).saturating_sub(there) as u64,
+        }
+    }
+
     /// What an extent needs.
     fn need(&self, placed: &Placement, wanted: u8, standing: &Standing) -> Option<Needed> {
         let (gone, there): (Vec<_>, Vec<_>) =
@@ -268,6 +279,24 @@ mod tests {
             alloc: Alloc(1),
             replicas: replicas.collect(),
         }
+    }
+
+    #[test]
+    fn replicas_that_lack_are_counted() {
+        use Role::{Full, Incoming};
+        let pool = Pool {
+            gone: [DiskNumber(7), DiskNumber(8)].into(),
+            leaving: [DiskNumber(9)].into(),
+            ..Pool::default()
+        };
+        let lacks = |on: &[(u16, Role)], wanted| pool.lacks(&placed(on), wanted);
+        assert_eq!(lacks(&[(1, Full), (2, Full)], 2), 0);
+        assert_eq!(lacks(&[(1, Full), (2, Full)], 1), 0, "one is too much");
+        assert_eq!(lacks(&[(1, Full)], 3), 2);
+        assert_eq!(lacks(&[(1, Full), (2, Incoming)], 2), 1, "it is on its way");
+        assert_eq!(lacks(&[(1, Full), (7, Full), (8, Full)], 3), 2);
+        assert_eq!(lacks(&[(1, Full), (9, Full)], 2), 0, "it is there still");
+        assert_eq!(lacks(&[(7, Full), (8, Full)], 2), 0, "it is lost");
     }
 
     #[test]

@@ -154,6 +154,13 @@ impl Machine {
         placed.filter_map(of_extent).take(most).collect()
     }
 
+    /// The sum of what is counted of each placed extent, if there is a head.
+    pub fn sum_of_placed(&self, count: impl Fn(&Placement) -> u64) -> Option<u64> {
+        let state = self.state.lock();
+        let placed = state.head.as_ref()?.placed_from(ExtentIndex(0));
+        Some(placed.map(|(_, placed)| count(placed)).sum())
+    }
+
     /// Whether extents may be placed on the disk.
     pub fn has_disk(&self, disk: DiskNumber) -> bool {
         let state = self.state.lock();

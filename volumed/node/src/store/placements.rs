@@ -9,11 +9,11 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
-use crate::error::{PlacementsError, RecordError};
+use crate::error::{PlacementsError, RecordError, ShowVolumeError};
 use crate::store::lost::{self, Lost};
 use crate::store::records::{
     StaleRecord, decode, extents_prefix, last_part, lost_key, page_key, read_all, stale_prefix,
-    unreadable, volume_key,
+    unreadable, volume_key, volume_of_page,
 };
 
 /// How long to wait before the store is asked again.
@@ -114,6 +114,21 @@ pub(crate) async fn load(
         all.fell_behind.extend(since);
     }
     Ok(all)
+}
+
+/// Shows every placed extent of the volumes whose pages have keys that begin like this.
+pub(crate) async fn for_each_placement(
+    store: &dyn MetaStore,
+    prefix: &[u8],
+    mut show: impl FnMut(VolumeId, &Placement),
+) -> Result<(), ShowVolumeError> {
+    for entry in read_all(store, prefix).await? {
+        let volume = volume_of_page(&entry.key)?;
+        for placed in decode_page(&entry)?.extents.values() {
+            show(volume, placed);
+        }
+    }
+    Ok(())
 }
 
 /// Notes new extents, page by page; those that were lost take the place of what is noted of them, and all

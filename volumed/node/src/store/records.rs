@@ -41,6 +41,8 @@ pub(crate) const VERSION: u32 = 1;
 /// Of a volume with several replicas, which a program that records nobody stale must not serve.
 pub(crate) const REPLICATED: u32 = 2;
 pub(crate) const VOLUMES: &[u8] = b"volumes/";
+/// Where the keys of all placement pages begin.
+pub(crate) const EXTENTS: &[u8] = b"extents/";
 pub(crate) const VOLUME_COUNTER: &[u8] = b"volume-counter";
 pub(crate) const DISKS: &[u8] = b"disks/";
 pub(crate) const DISK_COUNTER: &[u8] = b"disk-counter";
@@ -279,6 +281,13 @@ pub(crate) fn extents_prefix(volume: VolumeId) -> Vec<u8> {
 
 pub(crate) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
     format!("extents/{volume}/{page:016x}").into_bytes()
+}
+
+/// Whose extents a page places.
+pub(crate) fn volume_of_page(key: &[u8]) -> Result<VolumeId, RecordError> {
+    let (volume, _) = key.split_last_chunk::<17>().unwrap_or((key, &[0; 17]));
+    let volume = last_part(volume).parse::<VolumeId>();
+    volume.map_err(|error| unreadable(key, error))
 }
 
 pub(crate) fn stale_prefix(volume: VolumeId) -> Vec<u8> {

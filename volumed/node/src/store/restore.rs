@@ -22,7 +22,7 @@ use crate::store::import::{ImportStoreError, import_store, refuse_unless_empty};
 use crate::store::recorded::{Recorded, read_volumes};
 use crate::store::records::{
     DiskRecord, STORE_BASE, STORE_FORMAT, STORE_GENERATION, StaleRecord, VERSION, VOLUME_COUNTER,
-    VolumeRecord, decode, disk_key, encode, parse, read_all, stale_key, volume_key,
+    decode, disk_key, encode, parse, read_all, stale_key, volume_key,
 };
 use crate::store::state::StoreState;
 use crate::view::DiskSettings;
@@ -431,13 +431,15 @@ async fn go_on_after(
     }
     for (volume, known) in recorded {
         let promised = survey.promised.get(volume).copied().unwrap_or(0);
+        let mut record = known.record.clone();
+        record.epoch = record.epoch.max(promised);
         // V9: the token of the copy is not that of what was written since.
-        if known.record.epoch < promised || known.record.token.is_some() {
-            let record = VolumeRecord {
-                epoch: known.record.epoch.max(promised),
-                token: None,
-                ..known.record.clone()
-            };
+        record.token = None;
+        if record.replicas > 1 {
+            // V7: a disk of another incarnation may have got all that was written since, and one of the same nothing.
+            record.in_sync.clear();
+        }
+        if record != known.record {
             put(store, volume_key(*volume), encode(&record)).await?;
         }
         // V4: what was noted since the copy was made is of another time.

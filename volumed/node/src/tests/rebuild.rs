@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use volumed_core::placement::{Placement, Role};
 
-use super::cluster::{introduce, start_node, start_nodes, until};
+use super::cluster::{Running, introduce, start_node, start_nodes, until};
 use super::*;
 
 /// Writes patterns of 64 KiB all over some extents until it is told to stop; answers what each place holds.
@@ -33,6 +33,18 @@ async fn holds(export: &Arc<Export>, held: &[u8]) {
         let found = read(export, place as u64 * PLACE, 65_536).await.unwrap();
         assert_eq!(found, vec![byte; 65_536], "place {place}");
     }
+}
+
+/// How many replicas the volume lacks, as each node says: the one that serves it, and those that read the store.
+async fn lacking(nodes: &[Running]) -> Vec<u64> {
+    let mut said = Vec::new();
+    for node in nodes {
+        let of_one = node.volumes.lacking_of(&name("v")).await.unwrap();
+        let of_all: u64 = node.volumes.lacking().await.unwrap().values().sum();
+        assert_eq!(of_one, of_all);
+        said.push(of_one);
+    }
+    said
 }
 
 fn extents_on(folder: &TempDir, number: u16) -> usize {
@@ -174,11 +186,17 @@ async fn what_is_placed_by_too_few_nodes_gets_its_replicas_when_another_joins() 
     while nodes[0].stale().await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert_eq!(lacking(&nodes).await, [0, 0], "it may come back");
     // It is removed from the cluster.
     introduce(&nodes);
     write(&export, 16 * PLACE, &vec![2; 65_536], true)
         .await
         .unwrap();
+    // One of each extent, those among them that were taken ahead.
+    while lacking(&nodes).await != [extents_on(&folder, 1) as u64; 2] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(extents_on(&folder, 1) >= 2);
     nodes.push(start_node(&folder, 4, 0).await);
     introduce(&nodes);
     for node in &nodes {
@@ -188,6 +206,9 @@ async fn what_is_placed_by_too_few_nodes_gets_its_replicas_when_another_joins() 
     until(|| extents_on(&folder, 4) == extents_on(&folder, 1)).await;
     // Nothing is kept for the one that was removed.
     while nodes[0].stale().await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    while lacking(&nodes).await != [0; 3] {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     holds(&export, &[1]).await;

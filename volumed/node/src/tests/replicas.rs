@@ -3,7 +3,9 @@
 use volumed_core::DiskId;
 
 use super::disks::{break_log, mend_log, settings, store};
+use super::token::lose;
 use super::*;
+use crate::store::restore::restore;
 use crate::{CreateVolumeError, StaleView};
 
 const GIB: u64 = 1 << 30;
@@ -157,6 +159,43 @@ async fn a_disk_that_fails_is_done_without_and_resynced_when_it_is_back() {
     assert_eq!(read(&export, 12 * MIB, 9).await.unwrap(), &b"without a"[..]);
     until_in_sync(&volumes).await;
     assert!(data_on(&folder, "a") == data_on(&folder, "b"));
+    drop(export);
+    volumes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_given_up_for_a_disk_that_fell_behind_after_a_copy_of_the_store() {
+    let folder = TempDir::new().unwrap();
+    let volumes = with_two_replicas(&folder).await;
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, b"before", true).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    volumes.back_up(&copy).await.unwrap();
+    drop(export);
+    volumes.stop().await;
+    kill(volumes).await;
+
+    // "b" is not here for a while, and then "a" has another incarnation.
+    let only_a = vec![settings(&folder, "a", GIB)];
+    let volumes = Volumes::start(store(&folder), only_a, OPEN_EXTENTS, None);
+    let volumes = volumes.await.unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, b"behind", true).await.unwrap();
+    drop(export);
+    volumes.stop().await;
+    kill(volumes).await;
+    lose(&folder, "a");
+
+    let both = vec![settings(&folder, "a", GIB), settings(&folder, "b", GIB)];
+    let meta = folder.path().join("meta.db").into();
+    let beside = folder.path().join("beside");
+    restore(&copy, &meta, &beside, both, true, |_, _| {})
+        .await
+        .unwrap();
+    let volumes = start_again(&folder).await;
+    let export = open(&volumes, "v").await.unwrap();
+    assert_eq!(stale(&volumes).await, [], "nobody knows who is");
+    assert!(data_on(&folder, "a").starts_with(b"behind"));
     drop(export);
     volumes.stop().await;
 }

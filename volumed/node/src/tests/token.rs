@@ -39,7 +39,7 @@ async fn again(volumes: &Volumes) -> Attachment {
 }
 
 /// The disk draws another incarnation when it is opened next, as after a reboot.
-fn lose(folder: &TempDir, disk: &str) {
+pub(super) fn lose(folder: &TempDir, disk: &str) {
     std::fs::remove_file(folder.path().join(disk).join("state")).unwrap();
 }
 
