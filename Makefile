@@ -31,7 +31,8 @@
 # make pipeline  check .gitlab-ci.yml with GitLab's schema, and list its jobs; needs npm
 # make image-test-arm64   build the image of a Raspberry Pi, and hold it against what its firmware asks for
 # make forge-test   the forge with its data on a volume; needs root
-# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts
+# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts; STEPS=… for some
+#                   of it, PROGRAMS=DIR takes programs that are built already, `rack` and `node-image` among them
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
@@ -159,9 +160,9 @@ forge-test: build-packages
 	cargo build --locked -p volumed
 	os-image/tests/forge $(TARGET)/debug
 
-image-test: image-programs
+image-test: $(programs-of-nodes)
 	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils
-	os-image/tests/boot $(TARGET)/release $(IMAGE)/test
+	os-image/tests/boot $(NODE_PROGRAMS) $(IMAGE)/test $(STEPS)
 
 lint: test-packages
 	cargo fmt --all --check
