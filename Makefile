@@ -11,6 +11,7 @@
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
 # make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
+# make lint-deb   the same, and what lintian says of them
 # make image   the image that nodes start from, in target/image; NODE=name for one node alone,
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
 # make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
@@ -44,7 +45,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: console console-tests test-console measure-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
+.PHONY: lint-deb console console-tests test-console measure-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
 
 # The program takes the place of the shell, so that signals reach it.
 # Without the console, everything else is served.
@@ -128,6 +129,10 @@ programs-of-nodes := $(if $(PROGRAMS),image-packages,$(if $(filter arm64,$(ARCH)
 deb: $(programs-of-nodes)
 	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	    os-image/packages/make $(NODE_PROGRAMS) $(IMAGE)/debs $(or $(ARCH),amd64)
+
+lint-deb: deb
+	@.ci/install-packages lintian
+	lintian --fail-on error,warning $(IMAGE)/debs/*.deb
 
 image: $(programs-of-nodes)
 	IMAGE_TOOL=$(or $(IMAGE_TOOL),$(TARGET)/release/node-image) \
