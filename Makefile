@@ -11,6 +11,7 @@
 # make bench-volumes   measure a volume beside a file that nbdkit serves, and write RESULTS.md; needs fio
 #
 # make deb     Debian packages of the daemons for this machine's kind, in target/image/debs
+# make lint-deb   the same, and what lintian says of them
 # make image   the image that nodes start from, in target/image; NODE=name for one node alone,
 #              FOUND=name for the first image of a rack (the node that makes the cluster); see os-image/README.md
 # make deb ARCH=arm64, make image ARCH=arm64   the same for Raspberry Pis, built here by a cross compiler; PROGRAMS=DIR takes
@@ -31,7 +32,8 @@
 # make pipeline  check .gitlab-ci.yml with GitLab's schema, and list its jobs; needs npm
 # make image-test-arm64   build the image of a Raspberry Pi, and hold it against what its firmware asks for
 # make forge-test   the forge with its data on a volume; needs root
-# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts
+# make image-test   boot an image in a virtual machine: first start, an object stored, updates, power cuts; STEPS=… for some
+#                   of it, PROGRAMS=DIR takes programs that are built already, `rack` and `node-image` among them
 # make test-clients   the clients that take minutes: SDKs for Go, Java and Rust, mc; on volumes fio, nbd-tester-client,
 #                     file systems and PostgreSQL, which need root
 # make router    a certificate's whole way to s3d by the router's own files, and these read by netjsonconfig; needs root
@@ -43,7 +45,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Where the measured disk is.
 BENCH_DATA ?= .
 
-.PHONY: console console-tests test-console measure-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
+.PHONY: lint-deb console console-tests test-console measure-console screenshots run rack rack-soak rack-whole mount test check lint bench bench-mounts bench-volumes bench-rack fuzz crash power-cut test-clients s3-tests build-packages test-packages router test-mount deb image image-test image-packages image-programs arm64-programs deploy pipeline forge-test image-test-arm64 update
 
 # The program takes the place of the shell, so that signals reach it.
 # Without the console, everything else is served.
@@ -128,6 +130,10 @@ deb: $(programs-of-nodes)
 	@VERSION=$$(os-image/build/version) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	    os-image/packages/make $(NODE_PROGRAMS) $(IMAGE)/debs $(or $(ARCH),amd64)
 
+lint-deb: deb
+	@.ci/install-packages lintian
+	lintian --fail-on error,warning $(IMAGE)/debs/*.deb
+
 image: $(programs-of-nodes)
 	IMAGE_TOOL=$(or $(IMAGE_TOOL),$(TARGET)/release/node-image) \
 	    $(TARGET)/release/rack image --file $(or $(RACK),rack/rack.toml) --programs $(NODE_PROGRAMS) \
@@ -159,9 +165,9 @@ forge-test: build-packages
 	cargo build --locked -p volumed
 	os-image/tests/forge $(TARGET)/debug
 
-image-test: image-programs
+image-test: $(programs-of-nodes)
 	@.ci/install-packages openssh-client ovmf python3-boto3 qemu-system-x86 qemu-utils
-	os-image/tests/boot $(TARGET)/release $(IMAGE)/test
+	os-image/tests/boot $(NODE_PROGRAMS) $(IMAGE)/test $(STEPS)
 
 lint: test-packages
 	cargo fmt --all --check

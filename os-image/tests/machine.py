@@ -88,10 +88,10 @@ class Machine:
             + ["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1"]
         )
 
-    def ssh(self, command, seconds=120, check=True):
+    def ssh(self, command, seconds=120, check=True, key=None):
         """Runs a command on the node as an operator."""
         done = subprocess.run(
-            [*self.ssh_words(), command], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL
+            [*self.ssh_words(key), command], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL
         )
         if check and done.returncode:
             raise AssertionError(f"{command}: exit code {done.returncode}: {done.stderr}{done.stdout}")

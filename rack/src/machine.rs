@@ -72,6 +72,20 @@ pub struct UpdateStatus {
     pub default: String,
 }
 
+/// What became of the settings that came to a node last, as `hayrack-firstboot last-settings` prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastSettings {
+    /// The node starts with them.
+    Kept,
+    /// The next start tries them.
+    Waiting,
+    /// This start tries them.
+    Trial,
+    /// They did not come up, and the node has those of before.
+    RolledBack,
+}
+
 /// Calls `job` with every node of the rack, all at one time; the results are in the order of the slots.
 pub fn on_all<'a, T: Send>(
     rack: &'a Rack,
@@ -244,10 +258,15 @@ impl<'a> Machine<'a> {
         self.text(&["hayrack-firstboot", "settings"])
     }
 
-    /// Has it start with other settings from then on: all of the file.
+    /// Has its next start try other settings: all of the file.
     pub fn configure(&self, settings: File) -> Result<(), AskError> {
         let words = ["hayrack-firstboot", "configure"];
         self.text_with(&words, Some(settings)).map(drop)
+    }
+
+    /// What became of the settings that came last.
+    pub fn last_settings(&self) -> Result<LastSettings, AskError> {
+        self.json(&["hayrack-firstboot", "last-settings"])
     }
 
     /// Starts it anew.

@@ -1,14 +1,12 @@
-//! Changed settings of the rack, which `rack apply` brings to a node that is in it. A node takes them up at its next start.
+//! Changed settings of the rack, which `rack apply` brings to a node that is in it. A node tries them at its next start.
 
 use std::io;
-use std::path::PathBuf;
 
 use crate::admission::is_in;
-use crate::durable;
 use crate::machine::Machine;
-use crate::ports;
 use crate::prepare::own;
-use crate::settings::{Settings, SettingsError, file};
+use crate::settings::{Settings, SettingsError};
+use crate::{ports, settings_trial};
 
 /// Why settings were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +37,11 @@ pub enum ConfigureError {
         other: String,
     },
     /// They cannot be kept.
-    #[error("cannot write {}: {source}", .path.display())]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error("cannot change the files of the node's settings: {0}")]
+    Write(#[from] io::Error),
 }
 
-/// Keeps other settings, with which the node starts from then on. Nothing that runs changes.
+/// Keeps other settings for the next start, which tries them. Nothing that runs changes.
 pub fn configure(machine: &Machine, text: &str) -> Result<(), ConfigureError> {
     let (current, node) = own(machine)?;
     let wanted: Settings = toml::from_str(text).map_err(Box::new)?;
@@ -65,9 +58,7 @@ pub fn configure(machine: &Machine, text: &str) -> Result<(), ConfigureError> {
             other: format!("{} at {}", becomes.name, becomes.address),
         });
     }
-    let path = file(machine);
-    durable::replace(&path, text.as_bytes())
-        .map_err(|source| ConfigureError::Write { path, source })
+    Ok(settings_trial::bring(machine, text)?)
 }
 
 #[cfg(test)]
@@ -75,6 +66,9 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::durable;
+    use crate::settings::file;
+    use crate::settings_trial::{LastSettings, begin, last_settings};
 
     const SETTINGS: &str = "rack = \"attic\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
         [s3d]\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:443\"\napi_listen = \"0.0.0.0:9001\"\n\
@@ -92,18 +86,20 @@ mod tests {
     fn refusal(machine: &Machine, from: &str, to: &str) -> String {
         let wanted = SETTINGS.replace(from, to);
         let error = configure(machine, &wanted).unwrap_err().to_string();
-        assert_eq!(fs::read_to_string(file(machine)).unwrap(), SETTINGS);
+        assert_eq!(last_settings(machine), LastSettings::Kept);
         error
     }
 
     #[test]
-    fn other_settings_are_kept_for_the_next_start() {
+    fn the_next_start_tries_other_settings() {
         let folder = tempfile::tempdir().unwrap();
         let machine = machine(folder.path());
         let wanted = SETTINGS.replace(":443", ":8443");
         configure(&machine, &wanted).unwrap();
-        let (settings, _) = own(&machine).unwrap();
-        assert_eq!(settings.s3d.ports(), [8443, 9001]);
+        let ports = || own(&machine).unwrap().0.s3d.ports();
+        assert_eq!(ports(), [443, 9001]);
+        begin(&machine).unwrap();
+        assert_eq!(ports(), [8443, 9001]);
     }
 
     #[test]

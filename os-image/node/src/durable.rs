@@ -20,18 +20,33 @@ fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
+    let fresh = Path::new(&fresh);
     let mut file = File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(mode)
-        .open(&fresh)?;
+        .open(fresh)?;
     // One that a power cut left may have had another.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    sync_folder(folder)
+    rename(fresh, path)
+}
+
+/// Gives a file another name in its folder, in the place of what has that name.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(folder_of(to))
+}
+
+/// Removes a file; one that is not there is removed already.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(folder_of(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes zeros over a file and removes it; one that is not there is erased already.
@@ -74,5 +89,19 @@ mod tests {
         assert!(!path.exists());
         assert_eq!(fs::read(&other).unwrap(), [0; 3], "its blocks hold nothing");
         erase(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_renamed_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        replace(&one, b"one").unwrap();
+        replace(&other, b"other").unwrap();
+        rename(&one, &other).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"one");
+        assert!(!one.exists());
+        remove(&other).unwrap();
+        remove(&other).unwrap();
+        assert!(!other.exists());
     }
 }

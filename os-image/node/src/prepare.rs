@@ -12,11 +12,13 @@ use crate::disks::{Mounted, TakeError, take};
 use crate::durable;
 use crate::machine::Machine;
 use crate::program::{ProgramError, run};
-use crate::settings::{self, Node, Settings, SettingsError};
-use crate::{ports, render};
+use crate::settings::{Node, Settings, SettingsError};
+use crate::{ports, render, settings_trial};
 
 /// Whom the daemons run as.
 pub const USER: &str = "hayrack";
+/// What keeps settings that are on trial, or goes back.
+const KEEPER: &str = "hayrack-settings.service";
 
 /// Why the machine is no node.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub enum PrepareError {
         /// Why not.
         source: io::Error,
     },
+    /// It is unknown which settings this start has.
+    #[error("cannot change the files of the node's settings: {0}")]
+    Trial(io::Error),
     /// The firewall did not take its rules again.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -49,15 +54,20 @@ pub enum PrepareError {
     NoUser,
 }
 
-/// Which node this machine is, by the settings that its image carries.
+/// Which node this machine is, by the settings that hold in this start.
 pub fn own(machine: &Machine) -> Result<(Settings, Node), SettingsError> {
-    let settings = Settings::load(&settings::file(machine))?;
+    let settings = Settings::load(&settings_trial::in_use(machine))?;
     let node = settings.node_with(&ports::macs(machine))?.clone();
     Ok((settings, node))
 }
 
 /// Makes this machine its node. First what is needed to log in and look, then the disks.
 pub fn prepare(machine: &Machine, report: impl Fn(&str)) -> Result<(), PrepareError> {
+    if settings_trial::begin(machine).map_err(PrepareError::Trial)? {
+        report("this start tries changed settings");
+        // Before anything of them can fail.
+        run("systemctl", ["start", "--no-block", KEEPER])?;
+    }
     let (settings, node) = own(machine)?;
     report(&format!(
         "this is {} of the rack {}",

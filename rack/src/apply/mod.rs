@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::call::{Call, OpenError};
 use crate::certificate::{self, LineError};
-use crate::machine::{AskError, Machine, on_all};
+use crate::machine::{AskError, LastSettings, Machine, on_all};
 use crate::print;
 use crate::reach::{self, Reach, ReachBy};
 use crate::rollout::{CameBack, Change, Rollout, Stopped};
@@ -25,10 +25,12 @@ use settings::{RenewError, Renewed};
 
 /// What a node has then.
 const SETTINGS: &str = "the settings of rack.toml";
+const BEFORE: &str = "the settings that it had before";
 const AFTER: &str = "\
 A node keeps a copy of what rack.toml says of it: names, addresses and MACs of all nodes, who may log in, and the settings
 of its S3 server. After a change of rack.toml this command shows what differs, and has each node that differs start with
-the new settings, in turn and in the same way as `rack update`. The router has a copy, too: `rack router`. Secrets are
+the new settings, in turn and in the same way as `rack update`. A node whose daemons do not come up with them goes back
+to those of before by itself, and nothing more is changed. The router has a copy, too: `rack router`. Secrets are
 read with --identity.";
 
 /// How settings are brought.
@@ -167,11 +169,15 @@ impl Change for Plan {
         machine.reboot()
     }
 
-    fn came_back(&self, _: Machine<'_>) -> Option<CameBack> {
-        Some(CameBack::Changed)
+    fn came_back(&self, machine: Machine<'_>) -> Option<CameBack> {
+        match machine.last_settings().ok()? {
+            LastSettings::Waiting | LastSettings::Trial => None,
+            LastSettings::Kept => Some(CameBack::Changed),
+            LastSettings::RolledBack => Some(CameBack::Unchanged(BEFORE.to_owned())),
+        }
     }
 
     fn cure(&self) -> &'static str {
-        "If it does not start with these settings, correct rack.toml and write its image anew: `rack image`, `rack flash`."
+        "A node that does not start with these settings goes back to those of before by itself within minutes."
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rack_model::Node;
+use tempfile::TempDir;
 
 use super::{Reach, ReachError, Said, run};
 
@@ -26,6 +27,8 @@ const ENVIRONMENT: [&str; 5] = [
 pub struct Ssh {
     user: String,
     known_hosts: PathBuf,
+    /// The sockets of the connections; if there is no folder for them, each command has a connection of its own.
+    connections: Option<TempDir>,
 }
 
 impl Ssh {
@@ -34,11 +37,12 @@ impl Ssh {
         Self {
             user: user.to_owned(),
             known_hosts: rack.with_file_name(KNOWN_HOSTS),
+            connections: tempfile::tempdir().ok(),
         }
     }
 
     fn options(&self, node: &Node) -> Vec<String> {
-        [
+        let plain = [
             "BatchMode=yes".to_owned(),
             "ConnectTimeout=10".to_owned(),
             "ServerAliveInterval=15".to_owned(),
@@ -49,6 +53,21 @@ impl Ssh {
             "LogLevel=ERROR".to_owned(),
             format!("UserKnownHostsFile={}", self.known_hosts.display()),
             format!("HostKeyAlias={}", node.name),
+        ];
+        plain.into_iter().chain(self.shared(node)).collect()
+    }
+
+    /// All commands for a node go over one connection: its firewall lets only some in each minute. It ends by itself once
+    /// nobody uses it.
+    fn shared(&self, node: &Node) -> Vec<String> {
+        let Some(folder) = &self.connections else {
+            return Vec::new();
+        };
+        let socket = folder.path().join(node.name.as_str());
+        [
+            "ControlMaster=auto".to_owned(),
+            "ControlPersist=30".to_owned(),
+            format!("ControlPath={}", socket.display()),
         ]
         .into()
     }

@@ -93,7 +93,6 @@ impl Rollout<'_> {
             machine.drain(false).map_err(StepError::Drain)?;
         }
         self.restart(machine)?;
-        self.return_to_service(machine)?;
         self.until_whole(node)?;
         self.say(node, &format!("is back with {name}"))
     }
@@ -116,29 +115,33 @@ impl Rollout<'_> {
             Ok(()) | Err(AskError::Reach(_)) => {}
             Err(error) => return Err(StepError::Restart(error)),
         }
-        let back = self.until(|| {
+        self.until(|| {
             let has_restarted = machine.boot_id().ok()? != before;
-            has_restarted.then(|| self.change.came_back(machine))?
-        });
-        match back.ok_or(StepError::Gone(self.patience))? {
-            CameBack::Changed => Ok(()),
-            CameBack::Unchanged(found) => Err(StepError::TakenBack { found }),
-        }
+            has_restarted.then_some(())
+        })
+        .ok_or(StepError::Gone(self.patience))?;
+        self.return_to_service(machine)
     }
 
-    /// Lets its server take buckets again, without which it is never ready. Right after a start the store may not answer.
+    /// Lets its server take buckets again: before, it is not ready, and a node keeps only what its daemons are ready with.
+    /// Right after a start the store may not answer.
     fn return_to_service(&self, machine: Machine<'_>) -> Result<(), StepError> {
         let mut refusal = None;
-        let taken_back = self.until(|| match machine.drain(true) {
-            Ok(()) => Some(()),
-            Err(error) => {
-                refusal = Some(error);
-                None
+        let mut takes_buckets = false;
+        let back = self.until(|| {
+            if !takes_buckets {
+                takes_buckets = machine
+                    .drain(true)
+                    .map_err(|error| refusal = Some(error))
+                    .is_ok();
             }
+            takes_buckets.then(|| self.change.came_back(machine))?
         });
-        match (taken_back, refusal) {
-            (None, Some(error)) => Err(StepError::Undrain(error)),
-            _ => Ok(()),
+        match (back, refusal) {
+            (Some(CameBack::Changed), _) => Ok(()),
+            (Some(CameBack::Unchanged(found)), _) => Err(StepError::TakenBack { found }),
+            (None, Some(error)) if !takes_buckets => Err(StepError::Undrain(error)),
+            (None, _) => Err(StepError::Gone(self.patience)),
         }
     }
 

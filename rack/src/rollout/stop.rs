@@ -84,10 +84,13 @@ impl StepError {
                 stopped.cure
             ),
             Self::TakenBack { found } => format!(
-                "{node} has {found}, and its server takes no buckets: `s3d drain --cancel` on it lets it. Look at \
-                 `journalctl -b -1` on it before you give the same command again."
+                "{node} has {found}, and serves. Look at `journalctl -b -1` on it before you give the same command again."
             ),
-            Self::Broken(..) | Self::Undrain(_) => format!(
+            Self::Undrain(_) => format!(
+                "{node} takes no buckets: `s3d drain --cancel` on it lets it. {} Then give the same command again.",
+                stopped.cure
+            ),
+            Self::Broken(..) => format!(
                 "{node} has {has}. `rack check` says what is wrong; `s3d drain --cancel` on it lets it take \
                  buckets. Then give the same command again: it goes on with the next node."
             ),

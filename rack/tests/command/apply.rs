@@ -144,6 +144,42 @@ fn a_node_that_is_not_well_with_a_change_stops_it_and_takes_the_next_one() {
 }
 
 #[test]
+fn a_node_that_goes_back_to_its_settings_stops_a_change() {
+    let site = started();
+    change(&site);
+    site.set("node-2", "bad", "");
+    assert_has(
+        &site.rack(&APPLY).with(1),
+        &[
+            "stopped at node-2: it came back with the settings that it had before",
+            "Done: node-1. Not yet: node-3.",
+            "node-2 has the settings that it had before, and serves.",
+        ],
+    );
+    assert_has(&site.read("state/node-2/settings.toml"), &["0.0.0.0:443"]);
+    assert!(!site.read("state/log").contains("node-3"));
+    // What rack.toml said before is brought to the node that has the change, and no other is touched.
+    let text = site.read("rack.toml").replace("8443", "443");
+    site.write("rack.toml", &text);
+    site.rack(&APPLY).with(0);
+    assert_has(&site.read("state/node-1/settings.toml"), &["0.0.0.0:443"]);
+    assert_eq!(
+        site.read("state/log").matches("node-2 is started").count(),
+        1
+    );
+}
+
+#[test]
+fn settings_that_a_node_did_not_start_with_are_brought_again() {
+    let site = started();
+    change(&site);
+    // It was configured, and then could not be started anew.
+    site.set("node-1", "settings.next", "");
+    site.rack(&APPLY).with(0);
+    assert_has(&site.read("state/node-1/settings.toml"), &["0.0.0.0:8443"]);
+}
+
+#[test]
 fn nothing_is_changed_unless_all_is_known() {
     let site = started();
     change(&site);

@@ -1,5 +1,6 @@
 //! Nodes that are reached by SSH, with a script as the `ssh` program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::site::{Site, assert_has};
@@ -25,9 +26,26 @@ fn a_rack_is_checked_over_ssh() {
             "-o BatchMode=yes",
             "-o StrictHostKeyChecking=accept-new",
             "-o UserKnownHostsFile=known_hosts",
-            "-o HostKeyAlias=node-2 root@10.77.0.12 -- env VOLUMED_ADMIN=",
+            "-o HostKeyAlias=node-2 ",
+            "/node-2 root@10.77.0.12 -- env VOLUMED_ADMIN=",
             "s3d doctor --json --config /etc/hayrack/s3d.toml",
         ],
+    );
+}
+
+#[test]
+fn a_node_has_one_connection_for_all_that_it_is_asked() {
+    let site = Site::whole();
+    rack(&site, "ssh", &["check"], 0);
+    let calls = site.read("state/ssh");
+    let paths: BTreeSet<&str> = calls
+        .split_whitespace()
+        .filter(|word| word.starts_with("ControlPath="))
+        .collect();
+    assert_eq!(paths.len(), 3, "{calls}");
+    assert_eq!(
+        calls.matches("ControlMaster=auto").count(),
+        calls.lines().count()
     );
 }
 

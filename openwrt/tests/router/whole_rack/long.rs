@@ -1,9 +1,10 @@
 //! What an operator does to a rack while customers use it: another machine in the place of a node that died, and a new
 //! version on all of them.
 
+use std::fs;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use hayrack_rack::network::NodeIndex;
 
 use super::Whole;
@@ -94,6 +95,34 @@ impl Whole {
         Ok(())
     }
 
+    /// Brings a change with which one node's daemons do not start.
+    fn apply_a_change_in_vain(&mut self) -> anyhow::Result<()> {
+        self.bring_settings()?;
+        let key = self.operator.add_operator("runner")?;
+        let bad = self.operator.path("state").join(NODES[1]).join("bad");
+        fs::write(bad, "")?;
+        let mut load = self.customer.keep_writing(&self.site)?;
+        load.until_more(SOME)?;
+        let said = match self.run_rack(&["apply", "--patience", "120"]) {
+            Ok(said) => bail!("it was brought: {said}"),
+            Err(refusal) => refusal.to_string(),
+        };
+        load.until_more(SOME)?;
+        load.stop()?;
+        for part in [
+            "stopped at node-2: it came back with the settings that it had before",
+            "Done: node-1. Not yet: node-3.",
+        ] {
+            ensure!(said.contains(part), "{said}");
+        }
+        for (node, has_it) in NODES.into_iter().zip([true, false, false]) {
+            let settings = self.settings_of(node)?;
+            ensure!(settings.contains(&key) == has_it, "{node}: {settings}");
+        }
+        // All three serve: the one that went back, too.
+        self.until_whole()
+    }
+
     fn until_whole(&self) -> anyhow::Result<()> {
         let status = || self.operator.rack(&["status"]);
         let whole = until("the rack is whole", || {
@@ -148,6 +177,17 @@ fn a_change_of_rack_toml_is_applied_and_no_customer_notices() {
     }
     let mut whole = whole();
     let applied = whole.apply_a_change();
+    applied.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
+}
+
+#[test]
+#[ignore = "`make rack-whole` runs it: it takes minutes"]
+fn a_change_that_a_node_goes_back_from_is_stopped_and_no_customer_notices() {
+    if !can_be_made() {
+        return;
+    }
+    let mut whole = whole();
+    let applied = whole.apply_a_change_in_vain();
     applied.unwrap_or_else(|error| panic!("{error:#}\n{}", whole.site.machines.log()));
 }
 

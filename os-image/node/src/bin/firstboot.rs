@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::{self, Read as _, stdin};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use hayrack_node::{Joined, Machine, admit, configure, join, prepare, settings_file};
+use hayrack_node::{
+    Joined, Machine, admit, configure, join, last_settings, prepare, settings_file, try_settings,
+};
 
 /// In bytes; a token has fewer than 300.
 const MAX_TOKEN: u64 = 4096;
@@ -30,22 +33,33 @@ enum Command {
     Admit,
     /// Prints the settings of the rack with which this node starts
     Settings,
-    /// Keeps the settings on standard input, with which the node starts from then on
+    /// Takes the settings on standard input: the next start tries them
     Configure,
+    /// Prints as JSON what became of the settings that came last: kept, waiting, trial or rolled-back
+    LastSettings,
+    /// Keeps settings on trial once the daemons are ready, or goes back: in a start that tries some
+    Trial {
+        /// How long the daemons have: disks that are checked and other nodes that start at the same time take a part
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        patience: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let machine = Machine::default();
+    let show = |sentence: &str| println!("{sentence}");
     let done = match Cli::parse().command {
-        Command::Prepare => {
-            prepare(&machine, |sentence| println!("{sentence}")).map_err(anyhow::Error::from)
-        }
+        Command::Prepare => prepare(&machine, show).map_err(anyhow::Error::from),
         Command::Join => join(&machine)
             .map(|joined| println!("{}", sentence(joined)))
             .map_err(anyhow::Error::from),
         Command::Admit => take_token(&machine),
         Command::Settings => print_settings(&machine).map_err(anyhow::Error::from),
         Command::Configure => take_settings(&machine),
+        Command::LastSettings => print_last_settings(&machine).map_err(anyhow::Error::from),
+        Command::Trial { patience } => {
+            try_settings(&machine, Duration::from_secs(patience), show).map_err(anyhow::Error::from)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,6 +80,11 @@ fn take_settings(machine: &Machine) -> anyhow::Result<()> {
 
 fn print_settings(machine: &Machine) -> io::Result<()> {
     print!("{}", fs::read_to_string(settings_file(machine))?);
+    Ok(())
+}
+
+fn print_last_settings(machine: &Machine) -> serde_json::Result<()> {
+    println!("{}", serde_json::to_string(&last_settings(machine))?);
     Ok(())
 }
 

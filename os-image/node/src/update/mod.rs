@@ -9,7 +9,6 @@
 //! | the daemons are ready in time: it becomes the default | either slot, both whole |
 
 mod apply;
-mod health;
 mod manifest;
 mod record;
 mod source;

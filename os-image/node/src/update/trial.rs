@@ -1,16 +1,13 @@
 //! Whether the slot that runs is kept.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::firmware::{self, FirmwareError};
+use crate::health::becomes_healthy;
 use crate::machine::Machine;
 use crate::slot::Slot;
 
-use super::health::is_healthy;
 use super::record::{Content, Outcome, Record, RecordError};
-
-const PAUSE: Duration = Duration::from_secs(3);
 
 /// Why the slots are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -83,17 +80,6 @@ pub fn trial(
             Ok(firmware::restart()?)
         }
     }
-}
-
-fn becomes_healthy(patience: Duration) -> bool {
-    let end = Instant::now() + patience;
-    while Instant::now() < end {
-        if is_healthy() {
-            return true;
-        }
-        sleep(PAUSE);
-    }
-    false
 }
 
 /// Makes the running slot the one that is started from now on.
