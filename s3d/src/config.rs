@@ -12,7 +12,7 @@ use volumed_cluster::{FolderError, store_location};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 use volumed_meta::Location;
 
-use crate::listener::{NotANetwork, Proxies, TlsFiles, network};
+use crate::listener::{NotANetwork, Proxies, Tls, TlsError, TlsFiles, network};
 
 /// The settings as flags, environment and file give them: everything may be left out.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -234,6 +234,12 @@ impl Settings {
             format: self.log_format,
             level: self.log_level.clone(),
         }
+    }
+
+    /// Reads the files that the settings name, as the start does.
+    pub fn check_files(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map(Tls::load).transpose()?;
+        Ok(())
     }
 
     /// The scheme of the endpoints that clients are told.

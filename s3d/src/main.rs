@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use s3d::config::Settings;
 use s3d::{admin, doctor, drain, maintenance, quickstart, serve, workers};
-use volumed_daemon::{ConfigError, Logging};
+use volumed_daemon::{ConfigError, Logging, fail};
 
 use cli::{Cli, Command, ServeArgs};
 
@@ -31,11 +31,7 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|page| print(&page)),
     };
-    outcome.unwrap_or_else(|error| {
-        // Nobody is left to be told when even that fails.
-        let _ = writeln!(io::stderr(), "s3d: {error:#}");
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| fail("s3d", &error))
 }
 
 fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -44,6 +40,7 @@ fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     volumed_daemon::raise_descriptor_limit();
     let settings = load(args)?;
     if args.config.check_config {
+        settings.check_files()?;
         return print(volumed_daemon::in_force(&settings)?.as_bytes());
     }
     let log = Logging::start(&settings.log(), USUAL_LEVELS)?;

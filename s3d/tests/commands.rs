@@ -46,11 +46,18 @@ fn a_configuration_is_checked_without_a_server() {
     assert!(in_force.contains("sign_up = \"closed\""), "{in_force}");
     assert!(!folder.path().join("data").exists());
 
+    fs::write(&file, "tls_certificate = \"/none\"\ntls_key = \"/none\"\n")
+        .expect("a file can be written");
+    let refused = s3d(&["serve", "--config", path, "--check-config"]);
+    let sentence = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert_eq!(sentence.matches("No such file").count(), 1, "{sentence}");
+
     fs::write(&file, "region = \"us-east-1\"\nsign_upp = \"closed\"\n")
         .expect("a file can be written");
     let refused = s3d(&["serve", "--config", path, "--check-config"]);
     let sentence = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{sentence}");
+    assert_eq!(refused.status.code(), Some(2), "{sentence}");
     assert!(
         sentence.contains("sign_upp") && sentence.contains('2'),
         "{sentence}"

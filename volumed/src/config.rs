@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use volumed_core::{ByteCount, size};
 use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
-use volumed_listener::TlsFiles;
+use volumed_listener::{Tls, TlsError, TlsFiles};
 use volumed_meta::Location;
 use volumed_node::{DiskSettings, ScrubSettings};
 
@@ -263,6 +263,12 @@ impl Settings {
         let mut path = file.unwrap_or_else(|| self.data.join("meta.db"));
         path.add_extension(what);
         path
+    }
+
+    /// Reads the files that the settings name, as the start does.
+    pub fn check_files(&self) -> Result<(), TlsError> {
+        self.nbd_tls.as_ref().map(Tls::load).transpose()?;
+        Ok(())
     }
 
     /// How the log is written.

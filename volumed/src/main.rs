@@ -19,11 +19,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use volumed_daemon::{ConfigError, Logging};
+use volumed_daemon::{Logging, fail};
 
 use cli::{Cli, Command, ServeArgs};
 use commands::CommandError;
 use config::Settings;
+
+const NAME: &str = "volumed";
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -39,13 +41,14 @@ fn main() -> ExitCode {
         Command::Completions { shell } => print_completions(shell),
         Command::Man { command } => print_manual(command.as_deref()),
     };
-    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+    outcome.map_or_else(|error| fail(NAME, &error), |()| ExitCode::SUCCESS)
 }
 
 fn run_daemon(args: &ServeArgs) -> anyhow::Result<()> {
     volumed_daemon::share_arenas();
     let settings = Settings::load(&args.settings, args.config.path.as_deref())?;
     if args.config.check_config {
+        settings.check_files()?;
         let text = volumed_daemon::in_force(&settings)?;
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }
@@ -64,13 +67,13 @@ fn run_command(command: impl Future<Output = Result<ExitCode, CommandError>>) ->
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return fail(NAME, &error.into()),
     };
     match runtime.block_on(command) {
         Ok(code) => code,
         Err(error) => {
             let code = error.exit_code();
-            fail(&error.into());
+            fail(NAME, &error.into());
             code
         }
     }
@@ -84,13 +87,4 @@ fn print_completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 fn print_manual(command: Option<&str>) -> anyhow::Result<()> {
     let page = volumed_daemon::manual_page(Cli::command(), command)?;
     Ok(std::io::stdout().write_all(&page)?)
-}
-
-fn fail(error: &anyhow::Error) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "volumed: {error}");
-    if error.is::<ConfigError>() {
-        ExitCode::from(2)
-    } else {
-        ExitCode::FAILURE
-    }
 }

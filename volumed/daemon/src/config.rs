@@ -18,7 +18,7 @@ pub struct ConfigFile {
     /// Configuration file (TOML); flags and environment variables win over it
     #[arg(long = "config", value_name = "FILE")]
     pub path: Option<PathBuf>,
-    /// Print the settings that would be in force, and exit
+    /// Print the settings that would be in force, once the files that they name were read, and exit
     #[arg(long)]
     pub check_config: bool,
 }

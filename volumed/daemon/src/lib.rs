@@ -3,6 +3,7 @@
 
 mod config;
 mod descriptors;
+mod failure;
 mod finding;
 mod logging;
 mod manual;
@@ -15,6 +16,7 @@ mod state_folder;
 
 pub use config::{ConfigError, ConfigFile, absolute, in_force, load};
 pub use descriptors::{descriptor_limit, open_descriptors, raise_descriptor_limit};
+pub use failure::fail;
 pub use finding::{Finding, Severity, exit_code, report, volumed_findings};
 pub use logging::{LogFormat, LogSettings, Logging, LoggingError};
 pub use manual::{ManualError, completions, manual_page};
