@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { durationText } from "./amounts";
+import { bytesText, durationText } from "./amounts";
 
 test.each([
   [0, "1 minute"],
@@ -9,4 +9,12 @@ test.each([
   [200_000, "2 days"],
 ])("%d seconds are %s", (seconds, text) => {
   expect(durationText(seconds)).toBe(text);
+});
+
+test.each([
+  [0, "0 B"],
+  [1536, "1.5 KiB"],
+  [2 ** 60, "1 EiB"],
+])("%d bytes are %s", (bytes, text) => {
+  expect(bytesText(bytes)).toBe(text);
 });

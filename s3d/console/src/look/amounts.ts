@@ -1,6 +1,6 @@
 // Amounts as people read them.
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
 /** Bytes in the largest unit of which there is at least one: `1.5 MiB`. */
 export function bytesText(bytes: number, language = "en"): string {
