@@ -116,8 +116,9 @@ impl Records {
             let page = self.page::<R>(prefix, after.as_deref(), PAGE).await?;
             after = page.last().map(|(rest, _)| rest.clone());
             let is_last = page.len() < PAGE;
-            page.into_iter()
-                .for_each(|(rest, stored)| see(rest, stored));
+            for (rest, stored) in page {
+                see(rest, stored);
+            }
             if is_last {
                 return Ok(());
             }
