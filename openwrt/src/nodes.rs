@@ -23,6 +23,16 @@ pub fn s3d_settings(rack: &Rack) -> String {
     } else {
         format!("public_https_port = {}\n", rack.public.https_port)
     };
-    let _ = write!(settings, "{tls}");
+    let _ = writeln!(settings, "{tls}slots = [{}]", slots(rack));
     settings
+}
+
+/// The nodes' names by slot of the mount, as TOML; free slots have none.
+fn slots(rack: &Rack) -> String {
+    let names = (1..=rack.mount.units.slots()).map(|slot| {
+        let node = rack.nodes.iter().find(|node| node.slot == slot);
+        let name = node.map(|node| node.name.as_str()).unwrap_or_default();
+        format!("\"{name}\"")
+    });
+    names.collect::<Vec<_>>().join(", ")
 }

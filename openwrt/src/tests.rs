@@ -164,6 +164,8 @@ fn nodes_are_set_to_fit_the_router() {
             settings.contains("proxy_from = [\"10.77.0.1/32\"]"),
             "{settings}"
         );
+        // The console draws the mount: who is where, and what is free.
+        assert!(settings.contains("\nslots = [\"node-"), "{settings}");
     }
 }
 

@@ -97,6 +97,13 @@ pub struct Source {
     /// [default: auto]
     #[arg(long, value_name = "auto|N", env = "S3D_REPLICAS")]
     pub replicas: Option<Replicas>,
+    /// The nodes' names in the order of the mount's slots, for the picture of the rack; an empty one stands for a
+    /// free slot [default: the picture shows the nodes in the order of their numbers]
+    #[arg(long, value_name = "NODE", env = "S3D_SLOTS", value_delimiter = ',')]
+    pub slots: Option<Vec<String>>,
+    /// Seconds between looks at what open buckets hold, for their history [default: 3600]
+    #[arg(long, value_name = "SECONDS", env = "S3D_USAGE_SECONDS")]
+    pub usage_seconds: Option<u64>,
     /// Threads that serve requests [default: one for each processor, at most 4]
     #[arg(long, value_name = "N", env = "S3D_WORKERS")]
     pub workers: Option<usize>,
@@ -154,6 +161,10 @@ pub struct Settings {
     pub open_buckets: usize,
     /// Replicas of the volumes of new buckets.
     pub replicas: Replicas,
+    /// The nodes' names by slot of the mount; empty ones are free.
+    pub slots: Vec<String>,
+    /// Seconds between looks at what open buckets hold.
+    pub usage_seconds: u64,
     /// Threads that serve requests.
     pub workers: usize,
     /// How accounts are run.
@@ -219,6 +230,8 @@ impl Settings {
             idle_seconds: positive(source.idle_seconds, 75, "idle_seconds")?,
             open_buckets: positive(source.open_buckets, limits.buckets, "open_buckets")?,
             replicas: source.replicas.unwrap_or_default(),
+            slots: source.slots.unwrap_or_default(),
+            usage_seconds: positive(source.usage_seconds, 3_600, "usage_seconds")?,
             workers: positive(source.workers, usual_workers(), "workers")?,
             accounts: AccountSettings {
                 sign_up: source.sign_up.unwrap_or_default(),

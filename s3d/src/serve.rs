@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::{Accounts, SealError, SecretFileError, random};
-use s3d_api::{ApiState, Archives, Endpoint, SigningKeys};
+use s3d_api::{ApiState, Archives, Endpoint, SigningKeys, Slots};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
@@ -243,6 +243,7 @@ fn bucket_settings(settings: &Settings) -> BucketSettings {
     BucketSettings {
         max_open: settings.open_buckets,
         replicas: settings.replicas,
+        usage_every: Duration::from_secs(settings.usage_seconds),
         ..BucketSettings::default()
     }
 }
@@ -354,6 +355,7 @@ fn routers(
         audit,
         routers: settings.proxy_from.networks().to_vec(),
         volumed: AdminClient::new(&settings.volumed),
+        slots: Slots::new(settings.slots.clone()),
         signing_keys: SigningKeys::default(),
         archives: Archives::default(),
     };

@@ -202,3 +202,26 @@ fn a_daemon_that_serves_is_alive_and_ready() {
         assert_eq!(call(&daemon, "GET", path, b"").0, 200, "{path}");
     }
 }
+
+#[test]
+fn volumes_come_a_page_at_a_time() {
+    let daemon = Daemon::start();
+    for name in ["c", "a", "b"] {
+        let body = format!("{{\"name\":\"{name}\",\"size\":4096}}");
+        let (status, _) = call(&daemon, "POST", "/v1/volumes", body.as_bytes());
+        assert_eq!(status, 201);
+    }
+    let page = |query: &str| {
+        let (status, page) = json_call(&daemon, "GET", &format!("/v1/volume-pages?{query}"), b"");
+        assert_eq!(status, 200, "{page}");
+        let volumes = page["volumes"].as_array().unwrap().iter();
+        let names: Vec<_> = volumes
+            .map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect();
+        (names.join(" "), page["more"] == true)
+    };
+    assert_eq!(page("limit=2"), ("a b".to_owned(), true));
+    assert_eq!(page("limit=2&after=b"), ("c".to_owned(), false));
+    assert_eq!(page("limit=3"), ("a b c".to_owned(), false));
+    assert_eq!(page("limit=3&degraded=true"), (String::new(), false));
+}

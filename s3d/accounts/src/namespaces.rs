@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use s3d_bucket::Timestamp;
 use s3d_names::{Email, NamespaceName};
-use s3d_records::{RecordError, absent, delete, present, put, unchanged};
+use s3d_records::{RecordError, Stored, absent, delete, present, put, unchanged};
 use serde::{Deserialize, Serialize};
 use volumed_meta::Change;
 
@@ -178,13 +178,16 @@ impl Accounts {
 
     /// Every namespace, by name.
     pub async fn namespaces(&self) -> Result<Vec<(NamespaceName, NamespaceRecord)>, RecordError> {
-        let stored = self.records.list::<NamespaceRecord>(PREFIX).await?;
-        let namespaces = stored.into_iter().map(|(name, stored)| {
-            let parsed = NamespaceName::new(name.clone());
-            let parsed = parsed.map_err(|_| RecordError::Damaged(format!("{PREFIX}{name}")))?;
-            Ok((parsed, stored.record))
-        });
-        namespaces.collect()
+        named(self.records.list(PREFIX).await?)
+    }
+
+    /// At most `limit` namespaces by name: those behind `after`.
+    pub async fn namespaces_behind(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(NamespaceName, NamespaceRecord)>, RecordError> {
+        named(self.records.page(PREFIX, after, limit).await?)
     }
 
     /// Sets what a namespace may use; answers whether there is the namespace.
@@ -211,4 +214,15 @@ impl Accounts {
         }
         Ok(false)
     }
+}
+
+fn named(
+    stored: Vec<(String, Stored<NamespaceRecord>)>,
+) -> Result<Vec<(NamespaceName, NamespaceRecord)>, RecordError> {
+    let namespaces = stored.into_iter().map(|(name, stored)| {
+        let parsed = NamespaceName::new(name.clone());
+        let parsed = parsed.map_err(|_| RecordError::Damaged(format!("{PREFIX}{name}")))?;
+        Ok((parsed, stored.record))
+    });
+    namespaces.collect()
 }

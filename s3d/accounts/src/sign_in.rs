@@ -148,7 +148,8 @@ impl Accounts {
         Ok(changed.then_some(record.session))
     }
 
-    pub(super) async fn user_id(&self, email: &Email) -> Result<Option<UserId>, RecordError> {
+    /// The user of an e-mail address.
+    pub async fn user_id(&self, email: &Email) -> Result<Option<UserId>, RecordError> {
         let stored = self.records.get::<UserId>(&email_key(email)).await?;
         Ok(stored.map(|stored| stored.record))
     }

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use s3d_accounts::{Role, UserId, clock};
 use s3d_audit::{AuditLog, Cursor, Event, Filter, Who};
 use s3d_bucket::Timestamp;
-use s3d_names::NamespaceName;
+use s3d_names::{Email, NamespaceName};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{HttpMethod, OpenApi};
@@ -167,8 +167,19 @@ pub struct EventQuery {
     namespace: Option<NamespaceName>,
     /// By the user of this id.
     user: Option<String>,
+    /// By the user of this e-mail address.
+    #[param(value_type = Option<String>)]
+    email: Option<Email>,
     /// By the key of this id.
     key: Option<String>,
+    /// About what begins so: the name of a bucket, a path.
+    about: Option<String>,
+    /// Not before this time, like `2026-01-31T12:00:00Z`.
+    #[param(value_type = Option<String>)]
+    since: Option<Timestamp>,
+    /// Before this time.
+    #[param(value_type = Option<String>)]
+    until: Option<Timestamp>,
     /// Of this action, such as `createBucket`, or `s3:CreateBucket` over S3.
     action: Option<String>,
     /// What an earlier answer said as `next`.
@@ -181,6 +192,9 @@ pub struct EventQuery {
 impl Input for EventQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let text = Ok::<String, Infallible>;
+        let time = |text: String| {
+            clock::parse(&text).ok_or("Write a time like 2026-01-31T12:00:00Z, from 1970 on.")
+        };
         let limit = fields.number("limit");
         if limit.is_some_and(|limit| !(1..=1_000).contains(&limit)) {
             fields.wrong("limit", "Ask for 1 to 1,000 events.");
@@ -188,6 +202,10 @@ impl Input for EventQuery {
         Some(Self {
             namespace: fields.optional("namespace", NamespaceName::new),
             user: fields.optional("user", text),
+            email: fields.optional("email", |text| Email::new(&text)),
+            about: fields.optional("about", text),
+            since: fields.optional("since", time),
+            until: fields.optional("until", time),
             key: fields.optional("key", text),
             action: fields.optional("action", text),
             before: fields.optional("before", |text| text.parse()),
@@ -232,7 +250,7 @@ impl std::convert::From<Event> for EventView {
 }
 
 /// Events, the newest first.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub struct EventsView {
     events: Vec<EventView>,
     /// What to send as `before` for the next page; null if there is none.
@@ -257,9 +275,19 @@ pub async fn list(
             .ok_or_else(ApiError::not_an_operator)?;
         caller.require(&state, namespace, Role::Owner).await?;
     }
+    let user = match &query.email {
+        None => query.user,
+        Some(email) => match state.accounts.user_id(email).await? {
+            Some(id) => Some(id.to_string()),
+            None => return Ok(Json(EventsView::default())),
+        },
+    };
     let filter = Filter {
         namespace: query.namespace.map(String::from),
-        user: query.user,
+        about: query.about,
+        since: query.since.map(|time| time.0),
+        until: query.until.map(|time| time.0),
+        user,
         key: query.key,
         action: query.action,
         before: query.before,

@@ -19,6 +19,8 @@ mod prefixes;
 mod presigned;
 mod rack;
 mod session;
+mod tenants;
+mod usage;
 mod users;
 
 #[cfg(test)]
@@ -45,6 +47,7 @@ use volumed_client::admin::AdminClient;
 
 pub use archive::Archives;
 pub use presigned::SigningKeys;
+pub use rack::Slots;
 
 /// What the API serves.
 #[derive(Debug, Clone)]
@@ -61,6 +64,8 @@ pub struct ApiState {
     pub routers: Vec<IpNet>,
     /// The volume daemon of this node.
     pub volumed: AdminClient,
+    /// Which node is where in the mount.
+    pub slots: Slots,
     /// What signs S3 requests for those who are signed in.
     pub signing_keys: SigningKeys,
     /// Who has archives sent.
@@ -158,6 +163,18 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::rotate))
         .routes(routes!(audit::list))
         .routes(routes!(rack::show))
+        .routes(routes!(usage::of_pool))
+        .routes(routes!(usage::of_namespace))
+        .routes(routes!(usage::of_bucket))
+        .routes(routes!(tenants::list))
+        .routes(routes!(rack::nodes::remove))
+        .routes(routes!(rack::nodes::drain, rack::nodes::cancel_drain))
+        .routes(routes!(rack::nodes::create_join_token))
+        .routes(routes!(rack::disks::list))
+        .routes(routes!(rack::disks::remove))
+        .routes(routes!(rack::disks::drain, rack::disks::cancel_drain))
+        .routes(routes!(rack::disks::retry))
+        .routes(routes!(rack::volumes::list))
         .routes(routes!(health::healthz))
 }
 

@@ -1,63 +1,30 @@
-//! `/api/v1/rack`: the nodes and disks below the buckets, for operators.
+//! `/api/v1/rack` and what lies below it: nodes, disks and volumes, for operators.
+
+pub mod disks;
+mod drain;
+pub mod nodes;
+mod removal;
+mod room;
+mod slots;
+pub mod volumes;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use volumed_client::admin::{
-    AdminError, DiskInfo, DiskState, ErrorCode, Finding, NodeInfo, PoolInfo, Severity,
-};
+use volumed_client::admin::{AdminError, ErrorCode, Finding, Severity, VolumePage};
 
 use super::ApiState;
 use super::caller::Operator;
 use super::error::ApiError;
+use disks::DiskView;
+use nodes::NodeView;
+use room::RoomView;
 
-/// Room on disks, in bytes.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "their names say the unit")]
-pub struct RoomView {
-    /// What can be held, less the reserve.
-    capacity_bytes: u64,
-    /// What volumes hold.
-    used_bytes: u64,
-    /// What can still be written.
-    free_bytes: u64,
-}
+pub use slots::Slots;
 
-/// A node, as the one that was asked sees it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeView {
-    /// Counted from 1; null if the rack is one node alone, in no cluster.
-    number: Option<u16>,
-    name: String,
-    /// It is the one that was asked.
-    here: bool,
-    /// Its daemon runs and reaches the metadata store.
-    up: bool,
-    /// Why the node that was asked has no link with it, if it has none.
-    unreachable: Option<String>,
-    /// Whether it is being emptied, or is empty.
-    draining: bool,
-    disks: u32,
-    /// Volumes that it serves; null if it is one node alone.
-    served: Option<u32>,
-    room: RoomView,
-}
-
-/// A disk of the node that was asked.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DiskView {
-    id: String,
-    path: String,
-    /// `online`, `failed` or `missing`.
-    state: &'static str,
-    /// Whether it is being emptied, or is empty.
-    draining: bool,
-    room: RoomView,
-}
+/// Findings, and degraded volumes, that one answer looks at: there may be one for each volume.
+const MOST: u16 = 100;
 
 /// Something that is wrong, and what to do about it.
 #[derive(Serialize, ToSchema)]
@@ -69,16 +36,36 @@ pub struct FindingView {
     cure: String,
 }
 
+/// Volumes of which something is missing somewhere.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DegradedView {
+    /// How many of them were looked at, 100 at most.
+    volumes: usize,
+    /// Whether there are more.
+    more: bool,
+    /// What is yet to be compared of those that are being resynced.
+    resync_left_bytes: u64,
+}
+
 /// The rack.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RackView {
+    /// How many slots the mount has; 0 if nobody said.
+    slots: usize,
     nodes: Vec<NodeView>,
+    /// Those of the node that answers.
     disks: Vec<DiskView>,
     /// How many volumes there are: one for each bucket.
     volumes: u32,
+    degraded: DegradedView,
     /// All disks together.
     room: RoomView,
+    /// 100 at most.
     findings: Vec<FindingView>,
+    /// How many there are beyond these.
+    more_findings: usize,
 }
 
 /// The rack's nodes, the disks of the node that answers, and what is wrong; for operators
@@ -89,8 +76,9 @@ pub struct RackView {
 pub async fn show(State(state): State<ApiState>, _: Operator) -> Result<Json<RackView>, ApiError> {
     let volumed = &state.volumed;
     let pool = volumed.pool().await?;
+    let view = |node| NodeView::new(node, &state.slots);
     let nodes = match volumed.nodes().await {
-        Ok(nodes) => nodes.into_iter().map(NodeView::from).collect(),
+        Ok(nodes) => nodes.into_iter().map(view).collect(),
         Err(AdminError::Refused {
             code: ErrorCode::NotInCluster,
             ..
@@ -98,72 +86,31 @@ pub async fn show(State(state): State<ApiState>, _: Operator) -> Result<Json<Rac
         Err(error) => return Err(error.into()),
     };
     let disks = volumed.disks().await?.into_iter();
-    let findings = volumed.findings().await?.into_iter();
+    let degraded = volumed.page_volumes("", MOST, true).await?;
+    let findings = volumed.findings().await?;
     Ok(Json(RackView {
+        slots: state.slots.count(),
         nodes,
         disks: disks.map(DiskView::from).collect(),
         volumes: pool.volumes,
+        degraded: degraded.into(),
         room: RoomView::new(pool.capacity, pool.used, pool.free),
-        findings: findings.map(FindingView::from).collect(),
+        more_findings: findings.len().saturating_sub(MOST.into()),
+        findings: findings
+            .into_iter()
+            .take(MOST.into())
+            .map(FindingView::from)
+            .collect(),
     }))
 }
 
-impl RoomView {
-    fn new(capacity_bytes: u64, used_bytes: u64, free_bytes: u64) -> Self {
+impl From<VolumePage> for DegradedView {
+    fn from(page: VolumePage) -> Self {
+        let left = page.volumes.iter().filter_map(volumes::resync_left);
         Self {
-            capacity_bytes,
-            used_bytes,
-            free_bytes,
-        }
-    }
-}
-
-impl NodeView {
-    /// The node of a rack that is in no cluster.
-    fn alone(pool: &PoolInfo) -> Self {
-        Self {
-            number: None,
-            name: "this node".to_owned(),
-            here: true,
-            up: true,
-            unreachable: None,
-            draining: false,
-            disks: pool.disks,
-            served: None,
-            room: RoomView::new(pool.capacity, pool.used, pool.free),
-        }
-    }
-}
-
-impl From<NodeInfo> for NodeView {
-    fn from(node: NodeInfo) -> Self {
-        Self {
-            number: Some(node.number),
-            name: node.name,
-            here: node.here,
-            up: node.up,
-            unreachable: node.unreachable,
-            draining: node.drain.is_some(),
-            disks: node.disks,
-            served: Some(node.served),
-            room: RoomView::new(node.capacity, node.used, node.free),
-        }
-    }
-}
-
-impl From<DiskInfo> for DiskView {
-    fn from(disk: DiskInfo) -> Self {
-        Self {
-            id: disk.id,
-            path: disk.path.display().to_string(),
-            state: match disk.state {
-                DiskState::Online => "online",
-                DiskState::Failed => "failed",
-                DiskState::Missing => "missing",
-                DiskState::Unknown => "unknown",
-            },
-            draining: disk.drain.is_some(),
-            room: RoomView::new(disk.capacity, disk.used, disk.free),
+            resync_left_bytes: left.sum(),
+            volumes: page.volumes.len(),
+            more: page.more,
         }
     }
 }

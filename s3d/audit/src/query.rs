@@ -48,6 +48,12 @@ pub struct Filter {
     pub key: Option<String>,
     /// Of this action.
     pub action: Option<String>,
+    /// About what begins so.
+    pub about: Option<String>,
+    /// Not before this time, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Before this time, in milliseconds since 1970.
+    pub until: Option<u64>,
     /// Before this event.
     pub before: Option<Cursor>,
     /// At most so many.
@@ -63,6 +69,12 @@ impl Filter {
             && is(&self.user, event.who.user.as_ref())
             && is(&self.key, event.who.key.as_ref())
             && is(&self.action, Some(&event.action))
+            && self
+                .about
+                .as_ref()
+                .is_none_or(|about| event.resource.starts_with(about))
+            && self.since.is_none_or(|since| event.time >= since)
+            && self.until.is_none_or(|until| event.time < until)
     }
 }
 

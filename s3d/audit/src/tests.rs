@@ -54,6 +54,22 @@ async fn pages_and_filters() {
         ..Filter::default()
     };
     assert_eq!(times(&log.query(of_one).await.unwrap()), [9, 3]);
+    let of_a_time = Filter {
+        since: Some(3),
+        until: Some(6),
+        about: Some("/api/v1/buck".into()),
+        limit: 100,
+        ..Filter::default()
+    };
+    assert_eq!(
+        times(&log.query(of_a_time.clone()).await.unwrap()),
+        [5, 4, 3]
+    );
+    let of_nothing = Filter {
+        about: Some("buckets".into()),
+        ..of_a_time
+    };
+    assert_eq!(times(&log.query(of_nothing).await.unwrap()), [0; 0]);
 }
 
 #[tokio::test]

@@ -139,6 +139,7 @@ impl Buckets {
         self.accounts
             .revoke_keys_to(&record.namespace, &scope)
             .await?;
+        self.forget_usage(record).await?;
         let changes = vec![
             delete(bucket_key(name)),
             delete(bucket_of_key(record)),

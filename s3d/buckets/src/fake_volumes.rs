@@ -169,6 +169,11 @@ impl Volumes for FakeVolumes {
         Ok(if full { 0 } else { 1 << 40 })
     }
 
+    async fn held(&self) -> Result<u64, VolumeError> {
+        self.check()?;
+        Ok(1 << 20)
+    }
+
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {
         self.detach_from(None, volume)
     }
@@ -246,6 +251,11 @@ impl Volumes for FakeNode {
     async fn free(&self) -> Result<u64, VolumeError> {
         self.check()?;
         self.volumes.free().await
+    }
+
+    async fn held(&self) -> Result<u64, VolumeError> {
+        self.check()?;
+        self.volumes.held().await
     }
 }
 

@@ -19,6 +19,7 @@ mod served;
 mod settings;
 mod settle;
 mod turns;
+mod usage;
 mod volumes;
 
 #[cfg(any(test, feature = "testing"))]
@@ -36,7 +37,9 @@ use open_set::OpenSet;
 use s3d_accounts::Accounts;
 use s3d_bucket::TransferMemory;
 use s3d_records::{Cache, Records};
+use s3d_usage::Usage;
 use turns::Turns;
+use usage::Closed;
 
 pub use configure::ConfigureError;
 pub use create::{CreateBucketError, CreateWithKeyError};
@@ -49,6 +52,7 @@ pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};
 pub use rename_prefix::RenamePrefixError;
 pub use replicas::{Replicas, ReplicasError};
+pub use s3d_usage::{Level, Point, Sample};
 pub use served::{Began, Server};
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumed_cluster::NodeNumber;
@@ -74,6 +78,8 @@ pub struct BucketSettings {
     pub settle_every: Duration,
     /// How many replicas the volumes of new buckets have.
     pub replicas: Replicas,
+    /// How often it is noted what buckets hold.
+    pub usage_every: Duration,
 }
 
 impl Default for BucketSettings {
@@ -86,6 +92,7 @@ impl Default for BucketSettings {
             transfer_memory: 32 << 20,
             settle_every: Duration::from_secs(2),
             replicas: Replicas::default(),
+            usage_every: Duration::from_hours(1),
         }
     }
 }
@@ -102,6 +109,8 @@ pub struct Buckets {
     transfers: TransferMemory,
     turns: Turns,
     feeds_end: FeedsEnd,
+    usage: Usage,
+    closed: Closed,
 }
 
 impl Buckets {
@@ -126,6 +135,8 @@ impl Buckets {
     ) -> Arc<Self> {
         let buckets = Arc::new(Self {
             known: Cache::following(store.clone(), record::PREFIX, CACHED_RECORDS),
+            usage: Usage::new(Records::new(store.clone())),
+            closed: Closed::default(),
             records: Records::new(store),
             accounts,
             volumes,
@@ -137,6 +148,7 @@ impl Buckets {
             feeds_end: FeedsEnd::default(),
         });
         tokio::spawn(settle::run(Arc::downgrade(&buckets)));
+        tokio::spawn(usage::run(Arc::downgrade(&buckets)));
         tokio::spawn(open::close_unused(Arc::downgrade(&buckets)));
         buckets
     }

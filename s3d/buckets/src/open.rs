@@ -205,6 +205,7 @@ impl Buckets {
                 self.close(&name, open).await;
             }
         }
+        self.note_usage().await;
     }
 
     /// How many buckets are open.
@@ -213,6 +214,9 @@ impl Buckets {
     }
 
     pub(super) async fn close(&self, name: &str, open: OpenBucket) {
+        if open.bucket.closed().is_none() {
+            self.closed.remember(name, open.id, &open.bucket);
+        }
         open.bucket.close().await;
         let volume = open.volume.clone();
         drop(open);

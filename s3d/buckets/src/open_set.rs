@@ -88,6 +88,13 @@ impl OpenSet {
         bucket
     }
 
+    /// The bucket, if it is open and of use; that counts as no use of it.
+    pub fn peek(&self, name: &str) -> Option<(BucketId, Arc<Bucket>)> {
+        let buckets = self.buckets.read();
+        let open = buckets.get(name).filter(|open| open.is_usable())?;
+        Some((open.id, open.bucket.clone()))
+    }
+
     /// Takes a bucket out, however it is used.
     pub fn take(&self, name: &str) -> Option<OpenBucket> {
         let mut buckets = self.buckets.write();

@@ -15,15 +15,15 @@ use futures::{FutureExt as _, StreamExt as _};
 use s3d_accounts::{AccountSettings, Key, NewUser, Password};
 use s3d_names::{Email, NamespaceName};
 
-struct Rack {
+pub(crate) struct Rack {
     folder: TempDir,
     volumes: Arc<FakeVolumes>,
     accounts: Arc<Accounts>,
-    buckets: Arc<Buckets>,
-    home: NamespaceName,
+    pub(crate) buckets: Arc<Buckets>,
+    pub(crate) home: NamespaceName,
 }
 
-fn settings() -> BucketSettings {
+pub(crate) fn settings() -> BucketSettings {
     BucketSettings {
         patience: Duration::from_millis(200),
         settle_every: Duration::from_millis(20),
@@ -32,11 +32,11 @@ fn settings() -> BucketSettings {
 }
 
 impl Rack {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(settings()).await
     }
 
-    async fn with(settings: BucketSettings) -> Self {
+    pub(crate) async fn with(settings: BucketSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let volumes = Arc::new(FakeVolumes::default());
         let (accounts, buckets) = start(&folder, &volumes, settings);
@@ -57,7 +57,7 @@ impl Rack {
     }
 
     /// Another process on the same store and volumes, after this one was killed.
-    fn restart(self) -> Self {
+    pub(crate) fn restart(self) -> Self {
         self.volumes.crash();
         let Self {
             folder,
@@ -75,7 +75,7 @@ impl Rack {
         }
     }
 
-    async fn create(&self, name: &str) -> BucketRecord {
+    pub(crate) async fn create(&self, name: &str) -> BucketRecord {
         let name = BucketName::new(name).unwrap();
         self.buckets
             .create(&self.home, &name, None, Settings::default())
@@ -83,7 +83,7 @@ impl Rack {
             .unwrap()
     }
 
-    async fn put(&self, record: &BucketRecord) {
+    pub(crate) async fn put(&self, record: &BucketRecord) {
         let bucket = self.buckets.open(record).await.unwrap();
         let key = ObjectKey::new("an/object").unwrap();
         let mut writer = bucket.writer(Some(5));

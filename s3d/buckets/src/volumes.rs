@@ -87,6 +87,9 @@ pub trait Volumes: Send + Sync + 'static {
 
     /// Bytes that can still be written to volumes.
     async fn free(&self) -> Result<u64, VolumeError>;
+
+    /// Bytes that volumes hold on all disks.
+    async fn held(&self) -> Result<u64, VolumeError>;
 }
 
 /// From whom a volume is taken, if somebody has it.
@@ -252,6 +255,10 @@ impl Volumes for NodeVolumes {
 
     async fn free(&self) -> Result<u64, VolumeError> {
         Ok(self.admin.pool().await?.free)
+    }
+
+    async fn held(&self) -> Result<u64, VolumeError> {
+        Ok(self.admin.pool().await?.used)
     }
 
     async fn detach(&self, volume: &str) -> Result<(), VolumeError> {

@@ -65,6 +65,12 @@ export const router = createRouter({
           meta: { title: "connect.title" },
         },
         {
+          path: "usage",
+          component: () => import("./buckets/UsagePage.vue"),
+          props: true,
+          meta: { title: "usage.title" },
+        },
+        {
           path: "settings",
           component: () => import("./buckets/SettingsPage.vue"),
           props: true,
@@ -87,6 +93,56 @@ export const router = createRouter({
       path: "/rack",
       component: () => import("./rack/RackPage.vue"),
       meta: { title: "rack.title" },
+      children: [
+        {
+          path: "",
+          component: () => import("./rack/OverviewPage.vue"),
+          meta: { title: "rack.overview" },
+        },
+        {
+          path: "volumes",
+          component: () => import("./rack/VolumesPage.vue"),
+          meta: { title: "volumes.title" },
+        },
+        {
+          path: "add",
+          component: () => import("./rack/AddPage.vue"),
+          meta: { title: "addition.title" },
+        },
+        {
+          path: "usage",
+          component: () => import("./rack/PoolUsagePage.vue"),
+          meta: { title: "usage.title" },
+        },
+        {
+          path: "tenants",
+          component: () => import("./rack/TenantsPage.vue"),
+          meta: { title: "tenants.title" },
+        },
+        {
+          path: "tenants/:namespace",
+          component: () => import("./rack/TenantPage.vue"),
+          props: true,
+          meta: { title: "tenants.title" },
+        },
+        {
+          path: "audit",
+          component: () => import("./rack/AuditPage.vue"),
+          meta: { title: "rack.audit" },
+        },
+        {
+          path: "nodes/:node",
+          component: () => import("./rack/NodePage.vue"),
+          props: true,
+          meta: { title: "rack.nodes" },
+        },
+        {
+          path: "nodes/:node/disks/:disk",
+          component: () => import("./rack/DiskPage.vue"),
+          props: true,
+          meta: { title: "rack.disks" },
+        },
+      ],
     },
     {
       path: "/:rest(.*)*",

@@ -2,7 +2,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { at, expect, Person, test } from "./people";
 
 /** Every page, and a text that is there once it is loaded. */
-const pages = (bucket: string): [string, string][] => [
+const pages = (bucket: string, disk: string, tenant: string): [string, string][] => [
   ["/buckets", bucket],
   ["/new-bucket", "unique in the whole rack"],
   [`/buckets/${bucket}`, "folder/"],
@@ -11,7 +11,16 @@ const pages = (bucket: string): [string, string][] => [
   [`/buckets/${bucket}/settings`, "Only keys of this namespace"],
   [`/buckets/${bucket}/delete`, "There is no way back"],
   ["/keys", "Last used"],
-  ["/rack", "Audit log"],
+  [`/buckets/${bucket}/usage`, "Read the value"],
+  ["/rack", "Those of the node that answers"],
+  ["/rack/volumes", "in sync"],
+  ["/rack/add", "Waiting for the disk"],
+  ["/rack/usage", "Read the value"],
+  ["/rack/tenants", "noted within an hour"],
+  [`/rack/tenants/${tenant}`, "Limits"],
+  ["/rack/audit", "the newest first"],
+  ["/rack/nodes/here", "The rack is this one node"],
+  [`/rack/nodes/here/disks/${disk}`, "Wait until it is empty"],
   ["/nowhere", "This address leads to no page"],
 ];
 
@@ -37,7 +46,9 @@ for (const scheme of ["light", "dark"] as const) {
     await check("/enter#nothing", "This link was used already");
     await check("/sign-up", "10 characters or more");
     await operator.enter(page);
-    for (const [place, text] of pages(bucket)) await check(place, text);
+    const [disk] = (await operator.call("GET", "/nodes/here/disks")).disks;
+    const [tenant] = (await operator.call("GET", "/tenants?limit=1")).tenants;
+    for (const [place, text] of pages(bucket, disk.id, tenant.namespace)) await check(place, text);
     await operator.call("DELETE", `/buckets/${bucket}?force=true`);
   });
 }

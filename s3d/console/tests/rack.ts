@@ -13,7 +13,7 @@ const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
 export default async function start() {
   const data = mkdtempSync(join(tmpdir(), "hayrack-console-"));
   const [s3, api] = [await freeAddress(), await freeAddress()];
-  const environment = { ...process.env, HAYRACK_DATA: data, HAYRACK_S3_LISTEN: s3, HAYRACK_API_LISTEN: api };
+  const environment = { ...process.env, HAYRACK_DATA: data, HAYRACK_S3_LISTEN: s3, HAYRACK_API_LISTEN: api, S3D_USAGE_SECONDS: "1" };
   const child = spawn(join(programs, "s3d"), ["quickstart"], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
@@ -26,6 +26,8 @@ export default async function start() {
     if (name?.startsWith("HAYRACK_")) process.env[name] = value;
   }
   process.env.HAYRACK_S3 = s3;
+  process.env.HAYRACK_TEST_DATA = data;
+  process.env.HAYRACK_TEST_PROGRAMS = programs;
   return async () => {
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGTERM");

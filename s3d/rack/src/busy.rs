@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use crate::label::Service;
 
 const SENTENCE: &str =
-    "the bucket is moving to another node, or its node cannot be reached: repeat the request";
+    "the bucket is moving to another node, or the node cannot be reached: repeat the request";
 
 /// 503 in the form of a service.
 pub fn busy(service: Service, method: &Method) -> Response<Body> {

@@ -1,4 +1,4 @@
-//! In front of a service: what is for a bucket that another node serves goes there, as it came.
+//! In front of a service: what is for a bucket that another node serves, or about another node, goes there, as it came.
 //!
 //! The owner is looked up, the request sent, and its answer handed on. If the owner has changed meanwhile,
 //! or is gone, that begins anew, as long as the body can be sent again and there is patience left. So a
@@ -33,7 +33,7 @@ use crate::owners::Owner;
 use crate::rack::Rack;
 use crate::repeatable::is_repeatable;
 use crate::replay::{Permit, Replay};
-use crate::subject::bucket_of;
+use crate::subject::{bucket_of, node_of};
 
 /// Pauses between looks at who serves a bucket, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
@@ -61,6 +61,9 @@ impl Gate {
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        if let Some(node) = self.rack.other_node(self.service, &parts) {
+            return self.pass_to(node, parts, body).await;
+        }
         let Some(bucket) = self.rack.bucket(self.service, &parts).await else {
             return self.answer_here(parts, body).await;
         };
@@ -85,6 +88,15 @@ impl Gate {
         let request = Request::from_parts(parts, body);
         let answer = self.here.clone().oneshot(request).await;
         answer.unwrap_or_else(|never| match never {})
+    }
+
+    /// Has a request about another node answered there, or not at all.
+    async fn pass_to(&self, node: NodeNumber, mut parts: Parts, body: Body) -> Response<Body> {
+        let passing = Passing::begin(self.service, &mut parts, body);
+        match passing.send(&self.rack, node, &parts).await {
+            Sent::Answered(answer) => passing.finish(answer),
+            Sent::Again | Sent::Lost => passing.give_up(self.service, &parts),
+        }
     }
 
     /// Has a request answered by whoever serves its bucket: `first`, as was heard last.
@@ -122,6 +134,14 @@ impl Gate {
 }
 
 impl Rack {
+    /// The other node that a request is about, if it lives.
+    fn other_node(&self, service: Service, parts: &Parts) -> Option<NodeNumber> {
+        let name = node_of(&self.0.hosts, service, parts)?;
+        let nodes = self.0.nodes.all();
+        let node = nodes.iter().find(|it| it.name.to_string() == name)?;
+        Some(node.number)
+    }
+
     /// The bucket that a request is about, if one can be used.
     pub(crate) async fn bucket(
         &self,

@@ -1,4 +1,4 @@
-//! Which bucket a request is about.
+//! Which bucket or node a request is about.
 
 use std::borrow::Cow;
 
@@ -20,6 +20,19 @@ pub fn bucket_of(hosts: &Hosts, service: Service, parts: &Parts) -> Option<Strin
         Ok(addressing) => bucket_name(&parts.uri, &addressing).and_then(decoded),
         Err(_) => None,
     }
+}
+
+/// The name of the node whose disks a request is about, if it is about any: that node alone knows them.
+pub fn node_of(hosts: &Hosts, service: Service, parts: &Parts) -> Option<String> {
+    let is_call = match service {
+        Service::S3 => matches!(hosts.read(host(parts)), Ok(Addressing::Api)),
+        Service::Api => true,
+        Service::Node => false,
+    };
+    let path = parts.uri.path().strip_prefix("/api/v1/nodes/")?;
+    let (name, rest) = path.split_once('/')?;
+    let of_disks = rest == "disks" || rest.starts_with("disks/");
+    (is_call && of_disks).then(|| decoded(name))?
 }
 
 /// The bucket of a call of the REST API.
@@ -75,5 +88,28 @@ mod tests {
         ] {
             assert_eq!(of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn calls_about_disks_name_their_node() {
+        let of = |service, host, target: &str| {
+            let request = Request::get(target).header("host", host).body(()).unwrap();
+            node_of(&Hosts::new("example.org"), service, &request.into_parts().0)
+        };
+        let api = |target| of(Service::Api, "192.0.2.1:9001", target);
+        let node = Some("node-2".to_owned());
+        assert_eq!(api("/api/v1/nodes/node-2/disks"), node);
+        assert_eq!(api("/api/v1/nodes/node%2d2/disks/d/drain?x"), node);
+        for other in [
+            "/api/v1/nodes/node-2",
+            "/api/v1/nodes/node-2/drain",
+            "/api/v1/nodes//disks",
+            "/api/v1/rack",
+        ] {
+            assert_eq!(api(other), None, "{other}");
+        }
+        let target = "/api/v1/nodes/node-2/disks";
+        assert_eq!(of(Service::S3, "s3-api.example.org", target), node);
+        assert_eq!(of(Service::S3, "s3.example.org", target), None);
     }
 }

@@ -12,6 +12,7 @@
 //! | `s3d/bucket-of/<namespace>/<bucket>` | empty: the buckets of a namespace |
 //! | `s3d/unsettled/<bucket>` | a bucket that is being made or deleted, by the node of this number if there are several |
 //! | `s3d/nodes/<number>` | a node's s3d, for as long as it lives |
+//! | `s3d/usage/…` | what buckets, namespaces and the pool held over time, see `s3d/usage` |
 //! | `s3d/draining/<number>` | empty: a node's s3d that shall give its buckets up |
 //!
 //! Names hold no `/`. Each record says its format, and a newer one is refused.
@@ -98,21 +99,49 @@ impl Records {
         prefix: &str,
     ) -> Result<Vec<(String, Stored<R>)>, RecordError> {
         let mut entries = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
+        let keep = |rest, stored| entries.push((rest, stored));
+        self.each(prefix, keep).await?;
+        Ok(entries)
+    }
+
+    /// Shows every record whose key starts with the prefix, with what follows the prefix. Only a page of them is in
+    /// memory at a time.
+    pub async fn each<R: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        mut see: impl FnMut(String, Stored<R>),
+    ) -> Result<(), RecordError> {
+        let mut after: Option<String> = None;
         loop {
-            let (_, page) = self
-                .store
-                .range(prefix.as_bytes(), after.as_deref(), PAGE)
-                .await?;
-            for entry in &page {
-                let rest = text(&entry.key)[prefix.len()..].to_owned();
-                entries.push((rest, decode(entry)?));
+            let page = self.page::<R>(prefix, after.as_deref(), PAGE).await?;
+            after = page.last().map(|(rest, _)| rest.clone());
+            let is_last = page.len() < PAGE;
+            for (rest, stored) in page {
+                see(rest, stored);
             }
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
-                _ => return Ok(entries),
+            if is_last {
+                return Ok(());
             }
         }
+    }
+
+    /// At most `limit` records whose key starts with the prefix, by what follows the prefix: those behind `after`.
+    pub async fn page<R: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Stored<R>)>, RecordError> {
+        let after = after.map(|rest| format!("{prefix}{rest}").into_bytes());
+        let (_, entries) = self
+            .store
+            .range(prefix.as_bytes(), after.as_deref(), limit)
+            .await?;
+        let entries = entries.iter().map(|entry| {
+            let rest = text(&entry.key)[prefix.len()..].to_owned();
+            Ok((rest, decode(entry)?))
+        });
+        entries.collect()
     }
 
     /// Makes all the changes if every condition holds; answers whether they did.

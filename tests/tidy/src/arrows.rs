@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 36] = [
+const ALLOWED: [(&str, &[&str]); 37] = [
     ("fused", &["fused-fs", "fused-s3", "volumed-size"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -113,6 +113,7 @@ const ALLOWED: [(&str, &[&str]); 36] = [
             "s3d-names",
             "s3d-policy",
             "s3d-records",
+            "s3d-usage",
             "volumed-client",
             "volumed-cluster",
             "volumed-meta",
@@ -144,6 +145,10 @@ const ALLOWED: [(&str, &[&str]); 36] = [
         ],
     ),
     ("s3d-records", &["volumed-meta"]),
+    (
+        "s3d-usage",
+        &["s3d-bucket", "s3d-names", "s3d-records", "volumed-meta"],
+    ),
 ];
 
 /// All that a pure crate may use: nothing here does I/O, reads a clock or draws random numbers.

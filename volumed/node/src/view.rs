@@ -57,6 +57,13 @@ pub struct VolumeView {
     pub node: Option<NodeNumber>,
 }
 
+impl VolumeView {
+    /// Whether something of it is missing somewhere: a replica is stale, or blocks are damaged or lost.
+    pub fn is_degraded(&self) -> bool {
+        !self.stale.is_empty() || self.damaged > 0 || self.lost > 0
+    }
+}
+
 /// A disk whose replica of a volume is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaleView {

@@ -111,6 +111,17 @@ impl Volumes {
             .collect())
     }
 
+    /// At most `limit` volumes by name, those behind `after`, all or only the degraded ones; and whether there
+    /// are more.
+    pub fn page(&self, after: &str, limit: usize, only_degraded: bool) -> (Vec<VolumeView>, bool) {
+        let volumes = self.shared.volumes.read();
+        let behind = volumes.iter().filter(|(name, _)| name.as_str() > after);
+        let views = behind.map(|(_, volume)| volume.view());
+        let mut views = views.filter(|view| !only_degraded || view.is_degraded());
+        let page = views.by_ref().take(limit).collect();
+        (page, views.next().is_some())
+    }
+
     /// One volume.
     pub async fn show(&self, name: &VolumeName) -> Result<VolumeView, ShowVolumeError> {
         let volume = self

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use volumed_client::admin::{
     self, AttachRequest, Attached, CreateVolume, DamagedRange, DetachRequest, GrowVolume,
-    LimitVolume, SetReplicas, StaleReplica, VolumeDamage, VolumeInfo,
+    LimitVolume, SetReplicas, StaleReplica, VolumeDamage, VolumeInfo, VolumePage,
 };
 use volumed_core::{ByteCount, VolumeId};
 use volumed_node::{
@@ -24,6 +25,7 @@ use super::refused::Refused;
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
+        .routes(routes!(page))
         .routes(routes!(show, delete))
         .routes(routes!(damage))
         .routes(routes!(grow))
@@ -51,6 +53,36 @@ async fn list(State(api): State<Api>) -> Result<Json<Vec<VolumeInfo>>, Refused> 
         }
     };
     Ok(Json(volumes.into_iter().map(info).collect()))
+}
+
+/// Which volumes to list.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    after: String,
+    limit: u16,
+    #[serde(default)]
+    degraded: bool,
+}
+
+/// Some volumes by name
+///
+/// Degraded is one of which a replica is stale, or blocks are damaged or lost.
+#[utoipa::path(
+    get, path = "/v1/volume-pages", operation_id = "pageVolumes", tag = "volumes",
+    params(
+        ("after" = Option<String>, Query, description = "Those behind this name"),
+        ("limit" = u16, Query, description = "At most so many"),
+        ("degraded" = Option<bool>, Query, description = "Only those that are degraded"),
+    ),
+    responses((status = 200, description = "Done", body = VolumePage), Refused)
+)]
+async fn page(State(api): State<Api>, Query(asked): Query<Asked>) -> Json<VolumePage> {
+    let (views, more) = api
+        .volumes
+        .page(&asked.after, asked.limit.into(), asked.degraded);
+    let volumes = views.into_iter().map(volume_info).collect();
+    Json(VolumePage { volumes, more })
 }
 
 /// Create a volume; once answered, it survives a power cut

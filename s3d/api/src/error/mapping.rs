@@ -14,7 +14,6 @@ use s3d_buckets::{
     OpenBucketError, RenamePrefixError,
 };
 use s3d_records::RecordError;
-use volumed_client::admin::AdminError;
 
 use super::ApiError;
 use crate::archive::ArchiveError;
@@ -28,13 +27,6 @@ impl From<RecordError> for ApiError {
             }
             RecordError::Damaged(_) | RecordError::Newer { .. } => Self::internal(&error),
         }
-    }
-}
-
-impl From<AdminError> for ApiError {
-    fn from(error: AdminError) -> Self {
-        tracing::warn!(%error, "the volume daemon does not answer an operator");
-        Self::unavailable("The volume daemon does not answer; try again in a moment.")
     }
 }
 

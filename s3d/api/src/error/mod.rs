@@ -1,7 +1,8 @@
 //! Every refusal of the API: its HTTP status, a code for programs, a sentence for people, and a
-//! sentence for each field that is wrong. Here and in `mapping` errors become statuses, nowhere else.
+//! sentence for each field that is wrong. Here, in `mapping` and in `volumed` errors become statuses, nowhere else.
 
 mod mapping;
+mod volumed;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -153,6 +154,16 @@ impl ApiError {
     pub fn not_an_operator() -> Self {
         let message = "This takes an operator of the rack.";
         Self::new(StatusCode::FORBIDDEN, "NotAnOperator", message)
+    }
+
+    pub fn no_such_node(name: &str) -> Self {
+        let message = format!("The rack has no node {name:?}.");
+        Self::new(StatusCode::NOT_FOUND, "NoSuchNode", message)
+    }
+
+    pub fn node_out_of_reach(name: &str) -> Self {
+        let message = format!("The node {name} cannot be reached now; look whether it is up.");
+        Self::unavailable(&message)
     }
 
     pub fn not_a_router() -> Self {

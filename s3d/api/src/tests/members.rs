@@ -176,16 +176,6 @@ async fn keys_are_rotated_and_passwords_changed() {
 }
 
 #[tokio::test]
-async fn the_rack_is_for_operators() {
-    let api = Api::new();
-    let (operator, ada) = (api.operator("op").await, api.user("ada").await);
-    let path = "/api/v1/rack";
-    api.get(path, &ada).await.refuses(403, "NotAnOperator");
-    // There is no volume daemon here.
-    api.get(path, &operator).await.refuses(503, "Unavailable");
-}
-
-#[tokio::test]
 async fn operators_set_limits() {
     let api = Api::new();
     let (operator, ada) = (api.operator("op").await, api.user("ada").await);

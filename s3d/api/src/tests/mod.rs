@@ -21,6 +21,7 @@ mod calls;
 mod certificate_names;
 mod document;
 mod members;
+mod operators;
 mod prefixes;
 mod rules;
 mod sessions;
@@ -102,6 +103,7 @@ impl Api {
             audit: AuditLog::open(&folder.path().join("audit")).unwrap(),
             routers: vec![ROUTER.into()],
             volumed: AdminClient::new(folder.path().join("nobody.sock")),
+            slots: Slots::default(),
             signing_keys: SigningKeys::default(),
             archives: Archives::default(),
         });

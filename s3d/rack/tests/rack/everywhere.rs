@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use s3d_accounts::{KeyGrant, Scope};
 
 use crate::ask::{Ask, send};
@@ -78,4 +80,24 @@ async fn the_rest_api_answers_for_any_bucket() {
     rig.ask(0, Ask::new("GET", "/first/a"))
         .await
         .refuses(404, "NoSuchBucket");
+}
+
+#[tokio::test]
+async fn a_call_about_the_disks_of_a_node_is_answered_there() {
+    let rig = Rig::new(2).await;
+    let bearer = format!("Bearer {}", rig.token().await);
+    let ask = async |target: &str| {
+        let get = Ask::new("GET", target).header("authorization", bearer.clone());
+        // What only operators may, so that nobody's volume daemon is needed.
+        let answer = send(rig.nodes[0].api, get.plain()).await;
+        answer.refuses(403, "NotAnOperator");
+        let mut registry = Registry::default();
+        rig.nodes[0].rack.counters().register(&mut registry);
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        page.contains("forwarded_requests_total{node=\"2\",outcome=\"answered\"} 1")
+    };
+    assert!(!ask("/api/v1/nodes/node-1/disks").await);
+    assert!(!ask("/api/v1/nodes/here/disks").await);
+    assert!(ask("/api/v1/nodes/node-2/disks").await);
 }

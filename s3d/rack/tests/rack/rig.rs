@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::middleware::{self, Next};
 use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
-use s3d_api::{ApiState, Archives, Endpoint, SigningKeys};
+use s3d_api::{ApiState, Archives, Endpoint, SigningKeys, Slots};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
 use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
@@ -344,6 +344,7 @@ fn services(
         audit: AuditLog::open(audit).unwrap(),
         routers: Vec::new(),
         volumed: AdminClient::new("nobody.sock"),
+        slots: Slots::default(),
         signing_keys: SigningKeys::default(),
         archives: Archives::default(),
     });

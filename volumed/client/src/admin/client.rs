@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::{
     AddDisk, ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode,
     Finding, GrowVolume, LeaseInfo, LimitVolume, PoolInfo, ScrubInfo, SetReplicas, StoreInfo,
-    VolumeDamage, VolumeInfo,
+    VolumeDamage, VolumeInfo, VolumePage,
 };
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
@@ -83,6 +83,19 @@ impl AdminClient {
     /// Every volume, by name.
     pub async fn list_volumes(&self) -> Result<Vec<VolumeInfo>, AdminError> {
         self.get("/v1/volumes").await
+    }
+
+    /// At most `limit` volumes by name, those behind `after`; with `degraded` only those of which something is
+    /// missing somewhere.
+    pub async fn page_volumes(
+        &self,
+        after: &str,
+        limit: u16,
+        degraded: bool,
+    ) -> Result<VolumePage, AdminError> {
+        let after = segment(after);
+        let query = format!("after={after}&limit={limit}&degraded={degraded}");
+        self.get(&format!("/v1/volume-pages?{query}")).await
     }
 
     /// One volume.

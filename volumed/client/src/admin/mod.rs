@@ -159,6 +159,16 @@ pub struct VolumeInfo {
     pub node: Option<u16>,
 }
 
+/// Some volumes by name, and whether there are more behind them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VolumePage {
+    /// By name.
+    pub volumes: Vec<VolumeInfo>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
 /// A replica of a volume that may lack what was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -234,6 +234,8 @@ async fn a_node_that_dies_loses_nothing_and_catches_up() {
     // Placed while a node is away.
     write(&export, 100 * MIB, &[3; 4096], true).await.unwrap();
     assert_eq!(nodes[0].stale().await, 1);
+    let (degraded, more) = nodes[0].volumes.page("", 9, true);
+    assert_eq!((degraded.len(), more), (1, false));
     nodes.insert(0, start_node(&folder, 1, port).await);
     introduce(&nodes);
     while nodes[1].stale().await > 0 {
