@@ -1,5 +1,6 @@
 //! Users, their namespaces, and the keys that sign S3 requests.
 
+mod client;
 pub mod clock;
 mod invitations;
 mod key;
@@ -12,6 +13,7 @@ pub mod random;
 mod seal;
 mod secret_file;
 pub mod secrets;
+mod sessions;
 mod sign_in;
 mod sign_in_code;
 mod sign_in_limits;
@@ -35,6 +37,7 @@ use seal::Seal;
 use sign_in_limits::SignInLimits;
 use token::Tokens;
 
+pub use client::Client;
 pub use invitations::{Invitation, InvitationError};
 pub use key::{Access, Key, KeyGrant, KeyInfo, Scope};
 pub use keys::{AccountsError, CreateKeyError};
@@ -45,6 +48,7 @@ pub use namespaces::{
 pub use password::{Password, PasswordError};
 pub use seal::SealError;
 pub use secret_file::SecretFileError;
+pub use sessions::{Session, SessionId};
 pub use sign_in::{AuthenticateError, LoginError};
 pub use sign_in_code::SignInCodeError;
 pub use sign_in_limits::Origin;

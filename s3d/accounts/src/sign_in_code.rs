@@ -10,6 +10,7 @@ use s3d_records::{RecordError, delete, put, unchanged};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::client::Client;
 use super::token::AccessToken;
 use super::user::{User, UserId, UserRecord, user_key};
 use super::{Accounts, clock, random};
@@ -64,7 +65,11 @@ impl Accounts {
     }
 
     /// A token for whoever has a code, which is good for nothing afterwards, and the user whom it names.
-    pub async fn login_by_code(&self, code: &str) -> Result<(User, AccessToken), SignInCodeError> {
+    pub async fn login_by_code(
+        &self,
+        code: &str,
+        client: &Client,
+    ) -> Result<(User, AccessToken), SignInCodeError> {
         let id = code.get(..ID_LENGTH).and_then(UserId::parse);
         let id = id.ok_or(SignInCodeError::Unknown)?;
         let key = code_key(&id);
@@ -79,7 +84,7 @@ impl Accounts {
         }
         let user = self.records.get::<UserRecord>(&user_key(&id)).await?;
         let user = user.ok_or(SignInCodeError::Unknown)?.record;
-        let token = self.tokens.issue(&id, user.session, clock::seconds());
+        let token = self.begin_session(&id, &user, client).await?;
         Ok((user.user(id), token))
     }
 }

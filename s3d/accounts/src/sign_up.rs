@@ -109,7 +109,7 @@ impl Accounts {
             password: self.passwords.hash(new.password).await?,
             created: clock::now(),
             operator,
-            session: 0,
+            password_number: 0,
         };
         if let Some((namespace, _)) = invitation.as_ref().and_then(|it| it.member.clone()) {
             return self

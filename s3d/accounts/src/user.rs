@@ -55,9 +55,9 @@ pub struct UserRecord {
     pub created: Timestamp,
     #[serde(default)]
     pub operator: bool,
-    /// How often the password was changed. Tokens name it, and end with it.
-    #[serde(default)]
-    pub session: u64,
+    /// How often the password was changed. Sessions name it, and end with it.
+    #[serde(default, rename = "session")]
+    pub password_number: u64,
 }
 
 impl UserRecord {

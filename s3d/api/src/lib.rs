@@ -19,6 +19,7 @@ mod prefixes;
 mod presigned;
 mod rack;
 mod session;
+mod sessions;
 mod users;
 
 #[cfg(test)]
@@ -129,9 +130,13 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(users::login))
         .routes(routes!(session::open, session::close))
         .routes(routes!(session::open_by_code))
+        .routes(routes!(session::change_password))
         .routes(routes!(users::show))
         .routes(routes!(users::change_password))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
         .routes(routes!(users::list, users::add))
+        .routes(routes!(sessions::list_of_user, sessions::end_of_user))
         .routes(routes!(invitations::accept))
         .routes(routes!(invitations::list, invitations::invite))
         .routes(routes!(invitations::withdraw))

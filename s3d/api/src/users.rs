@@ -77,7 +77,7 @@ impl SignedUp {
 )]
 pub async fn sign_up(
     State(state): State<ApiState>,
-    From(from): From,
+    From(client): From,
     trail: Trail,
     Body(body): Body<SignUp>,
 ) -> Result<(StatusCode, Json<SignedUp>), ApiError> {
@@ -88,7 +88,10 @@ pub async fn sign_up(
     };
     let invitation = body.invitation.as_deref();
     trail.resource(&new.email);
-    let (user, namespace) = state.accounts.sign_up(new, invitation, from).await?;
+    let (user, namespace) = state
+        .accounts
+        .sign_up(new, invitation, client.address)
+        .await?;
     trail.user(&user.id);
     trail.namespace(&namespace);
     Ok((StatusCode::CREATED, Json(SignedUp::new(user, namespace))))
@@ -119,7 +122,7 @@ pub struct SignedIn {
     access_token: String,
     /// `Bearer`.
     token_type: &'static str,
-    /// Seconds until the token ends; it ends sooner when the password is changed.
+    /// Seconds until the token ends; it ends sooner when its session does.
     expires_in: u64,
 }
 
@@ -141,7 +144,7 @@ impl std::convert::From<AccessToken> for SignedIn {
 )]
 pub async fn login(
     State(state): State<ApiState>,
-    From(from): From,
+    From(client): From,
     trail: Trail,
     Body(body): Body<Login>,
 ) -> Result<Json<SignedIn>, ApiError> {
@@ -150,7 +153,7 @@ pub async fn login(
     }
     let (user, token) = state
         .accounts
-        .login(&body.email, body.password, from)
+        .login(&body.email, body.password, &client)
         .await?;
     trail.user(&user.id);
     Ok(Json(token.into()))
@@ -205,9 +208,9 @@ pub async fn show(
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct ChangePassword {
-    current_password: String,
+    pub current_password: String,
     #[schema(value_type = String, min_length = 10, max_length = 256)]
-    new_password: Password,
+    pub new_password: Password,
 }
 
 impl Input for ChangePassword {
@@ -221,7 +224,7 @@ impl Input for ChangePassword {
     }
 }
 
-/// Change the password; every token ends, and the answer has a new one
+/// Change the password; every session ends, and the answer has a token for a new one
 #[utoipa::path(
     post, path = "/api/v1/user/password", operation_id = "changePassword",
     request_body = ChangePassword,
@@ -230,13 +233,13 @@ impl Input for ChangePassword {
 pub async fn change_password(
     State(state): State<ApiState>,
     caller: Caller,
-    From(from): From,
+    From(client): From,
     Body(body): Body<ChangePassword>,
 ) -> Result<Json<SignedIn>, ApiError> {
     let (current, new) = (body.current_password, body.new_password);
     let token = state
         .accounts
-        .change_password(&caller.user, current, new, from)
+        .change_password(&caller.user, current, new, &client)
         .await?;
     Ok(Json(token.into()))
 }

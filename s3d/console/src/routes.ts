@@ -31,6 +31,11 @@ export const router = createRouter({
       meta: { title: "enter.title", open: true },
     },
     {
+      path: "/account",
+      component: () => import("./account/AccountPage.vue"),
+      meta: { title: "account.title" },
+    },
+    {
       path: "/buckets",
       component: () => import("./buckets/BucketsPage.vue"),
       meta: { title: "buckets.title" },

@@ -11,6 +11,7 @@ const pages = (bucket: string): [string, string][] => [
   [`/buckets/${bucket}/settings`, "Only keys of this namespace"],
   [`/buckets/${bucket}/delete`, "There is no way back"],
   ["/keys", "Last used"],
+  ["/account", "Sessions of other users"],
   ["/rack", "Audit log"],
   ["/nowhere", "This address leads to no page"],
 ];

@@ -135,6 +135,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NoSuchMember", message)
     }
 
+    pub fn no_such_session() -> Self {
+        let message = "There is no such session; it may have ended already.";
+        Self::new(StatusCode::NOT_FOUND, "NoSuchSession", message)
+    }
+
+    pub fn no_such_user() -> Self {
+        let message = "There is no such user.";
+        Self::new(StatusCode::NOT_FOUND, "NoSuchUser", message)
+    }
+
     pub fn no_such_invitation() -> Self {
         let message = "There is no such invitation.";
         Self::new(StatusCode::NOT_FOUND, "NoSuchInvitation", message)

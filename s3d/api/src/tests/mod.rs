@@ -23,6 +23,7 @@ mod document;
 mod members;
 mod prefixes;
 mod rules;
+mod session_list;
 mod sessions;
 
 /// Calls come from elsewhere.
