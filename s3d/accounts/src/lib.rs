@@ -6,8 +6,10 @@ mod invitations;
 mod key;
 mod key_use;
 mod keys;
+mod mail_links;
 mod members;
 mod namespaces;
+mod one_time_code;
 mod password;
 pub mod random;
 mod seal;
@@ -41,6 +43,7 @@ pub use client::Client;
 pub use invitations::{Invitation, InvitationError};
 pub use key::{Access, Key, KeyGrant, KeyInfo, Scope};
 pub use keys::{AccountsError, CreateKeyError};
+pub use mail_links::MailLinkError;
 pub use members::{ChangeMemberError, Member};
 pub use namespaces::{
     CreateNamespaceError, Limits, Membership, NamespaceRecord, Role, namespace_key,
@@ -96,6 +99,8 @@ impl FromStr for SignUpPolicy {
 pub struct AccountSettings {
     /// Who may make an account.
     pub sign_up: SignUpPolicy,
+    /// Whether users must verify their addresses before they make anything.
+    pub verify_email: bool,
 }
 
 /// Users, namespaces and keys.
@@ -133,6 +138,11 @@ impl Accounts {
             limits: SignInLimits::default(),
             records,
         })
+    }
+
+    /// Whether a user has to verify the address before anything else.
+    pub fn must_verify(&self, user: &User) -> bool {
+        self.settings.verify_email && !user.verified
     }
 
     /// Whether the store answers.

@@ -108,6 +108,7 @@ impl Accounts {
             email: new.email.clone(),
             password: self.passwords.hash(new.password).await?,
             created: clock::now(),
+            verified: false,
             operator,
             password_number: 0,
         };

@@ -43,6 +43,8 @@ pub struct User {
     pub email: Email,
     /// When the account was made.
     pub created: Timestamp,
+    /// Whether the user has shown to read what is sent to the address.
+    pub verified: bool,
     /// Whether the user runs the rack: reads the whole audit log, sets limits, makes users.
     pub operator: bool,
 }
@@ -53,6 +55,8 @@ pub struct UserRecord {
     /// In PHC form.
     pub password: String,
     pub created: Timestamp,
+    #[serde(default)]
+    pub verified: bool,
     #[serde(default)]
     pub operator: bool,
     /// How often the password was changed. Sessions name it, and end with it.
@@ -66,6 +70,7 @@ impl UserRecord {
             id,
             email: self.email.clone(),
             created: self.created,
+            verified: self.verified,
             operator: self.operator,
         }
     }

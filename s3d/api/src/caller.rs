@@ -108,7 +108,7 @@ impl Caller {
     ) -> Result<(), ApiError> {
         let role = state.accounts.role(&self.user.id, namespace).await?;
         let role = role.ok_or_else(ApiError::no_such_namespace)?;
-        self.check(namespace, role, least)
+        self.check(state, namespace, role, least)
     }
 
     /// The namespace that a call is about: the one that `wished` names, or the caller's only one.
@@ -159,12 +159,28 @@ impl Caller {
             .role(&self.user.id, &record.namespace)
             .await?;
         let role = role.ok_or_else(ApiError::no_such_bucket)?;
-        self.check(&record.namespace, role, least)?;
+        self.check(state, &record.namespace, role, least)?;
         Ok(record)
     }
 
-    fn check(&self, namespace: &NamespaceName, role: Role, least: Role) -> Result<(), ApiError> {
+    /// Refuses a user who has to verify the address first.
+    pub fn verified(&self, state: &ApiState) -> Result<(), ApiError> {
+        if state.accounts.must_verify(&self.user) {
+            Err(ApiError::email_unverified())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check(
+        &self,
+        state: &ApiState,
+        namespace: &NamespaceName,
+        role: Role,
+        least: Role,
+    ) -> Result<(), ApiError> {
         self.trail.namespace(namespace);
+        self.verified(state)?;
         if role >= least {
             Ok(())
         } else {

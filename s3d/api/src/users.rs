@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use s3d_accounts::{AccessToken, NewUser, Password, User, clock};
+use s3d_mail::Language;
 use s3d_names::{Email, NamespaceName};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::audit::Trail;
 use super::caller::{Caller, From, Operator};
 use super::error::ApiError;
 use super::fields::{Body, Fields, Input};
+use super::mail_links::language;
 use super::namespaces::NamespaceView;
 
 /// What somebody signs up with.
@@ -33,6 +35,9 @@ pub struct SignUp {
     /// The code of an invitation. One to a namespace makes the user a member of that namespace
     /// and creates none.
     invitation: Option<String>,
+    /// What the letter is written in that verifies the address: `en` or `de`.
+    #[schema(value_type = Option<String>, example = "en")]
+    language: Language,
 }
 
 impl Input for SignUp {
@@ -41,11 +46,13 @@ impl Input for SignUp {
         let password = fields.required("password", Password::new);
         let namespace = fields.optional("namespace", NamespaceName::new);
         let invitation = fields.optional("invitation", Ok::<_, Infallible>);
+        let language = language(fields);
         Some(Self {
             email: email?,
             password: password?,
             namespace,
             invitation,
+            language,
         })
     }
 }
@@ -69,7 +76,8 @@ impl SignedUp {
     }
 }
 
-/// Sign up; creates a namespace, or joins the one that an invitation is to
+/// Sign up; creates a namespace, or joins the one that an invitation is to, and sends a link that verifies the
+/// address
 #[utoipa::path(
     post, path = "/api/v1/auth/sign-up", operation_id = "signUp", security(()),
     request_body = SignUp,
@@ -94,6 +102,14 @@ pub async fn sign_up(
         .await?;
     trail.user(&user.id);
     trail.namespace(&namespace);
+    let accounts = state.accounts.clone();
+    let links = &state.links;
+    if links
+        .send_verification(accounts, &user, body.language)
+        .is_err()
+    {
+        tracing::warn!("a new user has to ask for the link that verifies the address");
+    }
     Ok((StatusCode::CREATED, Json(SignedUp::new(user, namespace))))
 }
 
@@ -165,6 +181,8 @@ pub struct UserView {
     id: String,
     email: String,
     created: String,
+    /// Whether the address is verified.
+    verified: bool,
     /// Whether the user runs the rack.
     operator: bool,
 }
@@ -174,6 +192,7 @@ impl std::convert::From<User> for UserView {
         Self {
             id: user.id.to_string(),
             created: clock::text(user.created),
+            verified: user.verified,
             operator: user.operator,
             email: user.email.into(),
         }

@@ -34,7 +34,10 @@ for (const scheme of ["light", "dark"] as const) {
       const found = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join("\n")}`);
       expect(found, place).toEqual([]);
     };
-    await check("/log-in", "Forgotten the password?");
+    await check("/log-in", "Forgot your password?");
+    await check("/forgot", "Send the link");
+    await check("/reset#nothing", "Set the password");
+    await check("/verify#nothing", "This link was used already");
     await check("/enter#nothing", "This link was used already");
     await check("/sign-up", "10 characters or more");
     await operator.enter(page);

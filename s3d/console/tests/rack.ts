@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { startMailServer } from "./mailbox";
 
 const START_LIMIT_MS = 60_000;
 
@@ -13,7 +14,17 @@ const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
 export default async function start() {
   const data = mkdtempSync(join(tmpdir(), "hayrack-console-"));
   const [s3, api] = [await freeAddress(), await freeAddress()];
-  const environment = { ...process.env, HAYRACK_DATA: data, HAYRACK_S3_LISTEN: s3, HAYRACK_API_LISTEN: api };
+  const mail = await startMailServer();
+  const environment = {
+    ...process.env,
+    HAYRACK_DATA: data,
+    HAYRACK_S3_LISTEN: s3,
+    HAYRACK_API_LISTEN: api,
+    S3D_MAIL_SERVER: "127.0.0.1",
+    S3D_MAIL_PORT: String(mail.port),
+    S3D_MAIL_TLS: "none",
+    S3D_MAIL_FROM: "Hayrack <hayrack@example.org>",
+  };
   const child = spawn(join(programs, "s3d"), ["quickstart"], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
@@ -26,10 +37,12 @@ export default async function start() {
     if (name?.startsWith("HAYRACK_")) process.env[name] = value;
   }
   process.env.HAYRACK_S3 = s3;
+  process.env.HAYRACK_MAILBOX = mail.folder;
   return async () => {
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGTERM");
     await ended;
+    mail.stop();
     rmSync(data, { recursive: true });
   };
 }

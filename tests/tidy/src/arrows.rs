@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 36] = [
+const ALLOWED: [(&str, &[&str]); 37] = [
     ("fused", &["fused-fs", "fused-s3", "volumed-size"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -78,6 +78,7 @@ const ALLOWED: [(&str, &[&str]); 36] = [
             "s3d-buckets",
             "s3d-console",
             "s3d-front",
+            "s3d-mail",
             "s3d-names",
             "s3d-rack",
             "s3d-records",
@@ -98,6 +99,7 @@ const ALLOWED: [(&str, &[&str]); 36] = [
             "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
+            "s3d-mail",
             "s3d-names",
             "s3d-records",
             "volumed-client",
@@ -130,6 +132,7 @@ const ALLOWED: [(&str, &[&str]); 36] = [
         ],
     ),
     ("s3d-console", &[]),
+    ("s3d-mail", &["s3d-names"]),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
     (

@@ -107,6 +107,7 @@ async fn closed_sign_up_takes_those_who_were_invited() {
     let folder = tempfile::tempdir().unwrap();
     let settings = AccountSettings {
         sign_up: SignUpPolicy::Closed,
+        ..AccountSettings::default()
     };
     let accounts = Accounts::open(store(&folder), folder.path(), settings).unwrap();
     let closed = accounts

@@ -10,6 +10,7 @@ use super::*;
 mod accounts;
 mod keys;
 mod members;
+mod one_time_code;
 mod secrets;
 mod sessions;
 

@@ -20,6 +20,7 @@ mod archive;
 mod calls;
 mod certificate_names;
 mod document;
+mod mail_links;
 mod members;
 mod prefixes;
 mod rules;
@@ -76,15 +77,14 @@ impl Answer {
 
 impl Api {
     fn new() -> Self {
-        Self::with(SignUpPolicy::Open)
+        Self::with(AccountSettings::default())
     }
 
-    fn with(sign_up: SignUpPolicy) -> Self {
+    fn with(settings: AccountSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
-        let accounts = Arc::new(
-            Accounts::open(store.clone(), folder.path(), AccountSettings { sign_up }).unwrap(),
-        );
+        let accounts = Accounts::open(store.clone(), folder.path(), settings).unwrap();
+        let accounts = Arc::new(accounts);
         let volumes = Arc::new(FakeVolumes::default());
         let settings = BucketSettings {
             patience: std::time::Duration::from_millis(50),
@@ -104,6 +104,7 @@ impl Api {
             routers: vec![ROUTER.into()],
             volumed: AdminClient::new(folder.path().join("nobody.sock")),
             signing_keys: SigningKeys::default(),
+            links: MailLinks::logged("http://rack.example"),
             archives: Archives::default(),
         });
         Self {

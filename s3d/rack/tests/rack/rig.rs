@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::middleware::{self, Next};
 use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
-use s3d_api::{ApiState, Archives, Endpoint, SigningKeys};
+use s3d_api::{ApiState, Archives, Endpoint, MailLinks, SigningKeys};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
 use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
@@ -345,6 +345,7 @@ fn services(
         routers: Vec::new(),
         volumed: AdminClient::new("nobody.sock"),
         signing_keys: SigningKeys::default(),
+        links: MailLinks::logged("http://console.example.com"),
         archives: Archives::default(),
     });
     let front = Front::new(
