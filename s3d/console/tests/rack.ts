@@ -9,7 +9,7 @@ import { startMailServer } from "./mailbox";
 const START_LIMIT_MS = 60_000;
 
 /** The folder of the daemons under test. */
-const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
+export const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
 
 export default async function start() {
   const data = mkdtempSync(join(tmpdir(), "hayrack-console-"));
@@ -65,7 +65,7 @@ function ready(child: ChildProcess): Promise<string> {
   });
 }
 
-async function freeAddress(): Promise<string> {
+export async function freeAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
