@@ -78,7 +78,7 @@ console-tests: console
 
 test-console: test-packages console
 	tests/e2e/install-clients
-	cargo build --locked -p volumed -p s3d
+	cargo build --locked -p volumed -p s3d -p fused
 	$(MAKE) --no-print-directory console-tests
 
 measure-console: test-packages console

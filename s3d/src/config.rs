@@ -1,11 +1,14 @@
 //! The server's settings: flags, then the environment, then the configuration file, then defaults.
 
+mod limits;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use s3d_accounts::{AccountSettings, SignUpPolicy};
 use s3d_buckets::Replicas;
+use s3d_mail::{Encryption, MailParts, MailSettings};
 use s3s::region::Region;
 use serde::{Deserialize, Serialize, Serializer};
 use volumed_cluster::{FolderError, store_location};
@@ -13,6 +16,9 @@ use volumed_daemon::{ConfigError, LogFormat, LogSettings, absolute};
 use volumed_meta::Location;
 
 use crate::listener::{NotANetwork, Proxies, Tls, TlsError, TlsFiles, network};
+use limits::Limits;
+
+pub use limits::open_extents;
 
 /// The settings as flags, environment and file give them: everything may be left out.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -110,6 +116,34 @@ pub struct Source {
     /// Who may make an account: open to all, or closed but for the invited [default: open]
     #[arg(long, value_name = "open|closed", env = "S3D_SIGN_UP")]
     pub sign_up: Option<SignUpPolicy>,
+    /// Users make nothing before they have verified their addresses by the link that is sent there [default: false]
+    #[arg(long, value_name = "true|false", env = "S3D_VERIFY_EMAIL")]
+    pub verify_email: Option<bool>,
+    /// Where people reach the console, which links in mails lead to [default: that of s3-api.<DOMAIN>, at the
+    /// port of S3]
+    #[arg(long, value_name = "URL", env = "S3D_CONSOLE_URL")]
+    pub console_url: Option<String>,
+    /// The mail server that sends links to users [default: none; the links are in the log]
+    #[arg(long, value_name = "NAME", env = "S3D_MAIL_SERVER")]
+    pub mail_server: Option<String>,
+    /// Its port [default: 587 with starttls, 465 with tls, 25 with none]
+    #[arg(long, value_name = "PORT", env = "S3D_MAIL_PORT")]
+    pub mail_port: Option<u16>,
+    /// How the connection with it is encrypted [default: starttls]
+    #[arg(long, value_name = "starttls|tls|none", env = "S3D_MAIL_TLS")]
+    pub mail_tls: Option<Encryption>,
+    /// Certificates (PEM) that must have signed its own [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", env = "S3D_MAIL_TLS_CA")]
+    pub mail_tls_ca: Option<PathBuf>,
+    /// The name to log in there with [default: no login]
+    #[arg(long, value_name = "NAME", env = "S3D_MAIL_USER")]
+    pub mail_user: Option<String>,
+    /// The file whose first line is the password of that name
+    #[arg(long, value_name = "FILE", env = "S3D_MAIL_PASSWORD_FILE")]
+    pub mail_password_file: Option<PathBuf>,
+    /// Whom mails come from, such as Hayrack <hayrack@example.org>
+    #[arg(long, value_name = "ADDRESS", env = "S3D_MAIL_FROM")]
+    pub mail_from: Option<String>,
     /// Form of the log on standard error [default: text]
     #[arg(long, value_name = "FORMAT", env = "S3D_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -170,6 +204,11 @@ pub struct Settings {
     /// How accounts are run.
     #[serde(flatten)]
     pub accounts: AccountSettings,
+    /// Where people reach the console, without a slash at its end.
+    pub console_url: Option<String>,
+    /// The mail server; without one links are in the log.
+    #[serde(flatten)]
+    pub mail: Option<MailSettings>,
     /// The form of the log.
     pub log_format: LogFormat,
     /// The least level that is logged.
@@ -235,7 +274,18 @@ impl Settings {
             workers: positive(source.workers, usual_workers(), "workers")?,
             accounts: AccountSettings {
                 sign_up: source.sign_up.unwrap_or_default(),
+                verify_email: source.verify_email.unwrap_or_default(),
             },
+            console_url: source.console_url.map(checked_url).transpose()?,
+            mail: mail(MailParts {
+                server: source.mail_server,
+                port: source.mail_port,
+                tls: source.mail_tls,
+                tls_ca: source.mail_tls_ca,
+                user: source.mail_user,
+                password_file: source.mail_password_file,
+                from: source.mail_from,
+            })?,
             log_format: source.log_format.unwrap_or_default(),
             log_level: source.log_level.unwrap_or_else(|| "info".to_owned()),
         })
@@ -285,37 +335,6 @@ fn store_of(
     store.try_map_paths(absolute)
 }
 
-/// What the open files that the process may have suffice for.
-struct Limits {
-    connections: usize,
-    buckets: usize,
-    extents: usize,
-}
-
-/// Files of buckets' extents that may be open at once for reading.
-pub fn open_extents() -> usize {
-    Limits::of(volumed_daemon::descriptor_limit()).extents
-}
-
-impl Limits {
-    /// For the store, the log, runtimes and calls of volumed.
-    const RESERVED: u64 = 64;
-    /// Two devices, each with a connection for NBD and one over which the files of extents come.
-    const OF_A_BUCKET: u64 = 4;
-
-    fn of(descriptors: u64) -> Self {
-        let rest = descriptors.saturating_sub(Self::RESERVED).max(8);
-        let connections = (rest / 2).min(16_384);
-        let extents = ((rest - connections) / 4).min(256);
-        let buckets = ((rest - connections - extents) / Self::OF_A_BUCKET).min(64);
-        Self {
-            connections: connections as usize,
-            buckets: buckets as usize,
-            extents: extents as usize,
-        }
-    }
-}
-
 fn positive<T: PartialEq + Default>(
     value: Option<T>,
     default: T,
@@ -349,6 +368,26 @@ fn proxies(networks: &[String]) -> Result<Proxies, ConfigError> {
     let networks = networks.iter().map(|text| network(text));
     let refused = |error: NotANetwork| ConfigError::Refused(format!("proxy_from: {error}"));
     networks.collect::<Result<_, _>>().map_err(refused)
+}
+
+fn mail(mut parts: MailParts) -> Result<Option<MailSettings>, ConfigError> {
+    for path in [&mut parts.tls_ca, &mut parts.password_file] {
+        *path = path.as_deref().map(absolute).transpose()?;
+    }
+    MailSettings::of(parts).map_err(|error| ConfigError::Refused(error.to_string()))
+}
+
+fn checked_url(url: String) -> Result<String, ConfigError> {
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '#', '?'])) {
+        Ok(url)
+    } else {
+        Err(ConfigError::Refused(format!(
+            "console_url is {url:?}: write it like https://console.example.org, without a path"
+        )))
+    }
 }
 
 fn checked_domain(domain: String) -> Result<String, ConfigError> {
@@ -421,11 +460,14 @@ mod tests {
         assert!(refused("tls_key = \"/k\"\n").contains("belong together"));
         let sentence = refused("proxy_from = [\"10.77.0.1\", \"router\"]\n");
         assert!(sentence.starts_with("proxy_from: \"router\" is no network"));
+        assert!(refused("console_url = \"x/y\"\n").starts_with("console_url is \"x/y\""));
+        assert!(refused("\nmail_tls = \"ssl\"\n").contains("line 2"));
+        assert!(refused("mail_server = \"x\"\n").starts_with("mail_from is missing"));
     }
 
     #[test]
     fn what_is_in_force_is_a_file_that_says_the_same() {
-        let text = "sign_up = \"closed\"\ntls_key = \"/k\"\ntls_certificate = \"/c\"\nmetrics_listen = \"127.0.0.1:1\"\nproxy_from = [\"10.77.0.1\", \"fd00::/8\"]\n";
+        let text = "sign_up = \"closed\"\ntls_key = \"/k\"\ntls_certificate = \"/c\"\nmetrics_listen = \"127.0.0.1:1\"\nmail_server = \"mail.example.org\"\nmail_from = \"a@example.org\"\nconsole_url = \"https://x.example.org\"\nproxy_from = [\"10.77.0.1\", \"fd00::/8\"]\n";
         let in_force = |text: &str| {
             let settings = with_file(text, &Source::default()).unwrap();
             volumed_daemon::in_force(&settings).unwrap()
@@ -433,15 +475,7 @@ mod tests {
         let first = in_force(text);
         assert_eq!(first, in_force(&first));
         assert!(first.contains("tls_certificate = \"/c\""), "{first}");
+        assert!(first.contains("mail_port = 587"), "{first}");
         assert!(first.contains("10.77.0.1/32"), "{first}");
-    }
-
-    #[test]
-    fn connections_and_buckets_fit_the_open_files() {
-        for descriptors in [200, 1024, 1 << 20] {
-            let limits = Limits::of(descriptors);
-            let used = 64 + limits.connections + 4 * limits.buckets + limits.extents;
-            assert!(used as u64 <= descriptors);
-        }
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use axum::Router;
 use s3d_accounts::{Accounts, SealError, SecretFileError, random};
-use s3d_api::{ApiState, Archives, Endpoint, SigningKeys, Slots};
+use s3d_api::{ApiState, Archives, Endpoint, MailLinks, SigningKeys, Slots};
 use s3d_audit::{AuditError, AuditLog};
 use s3d_buckets::{BucketSettings, Buckets, NodeVolumes};
 use s3d_front::Front;
+use s3d_mail::{MailSettingsError, Mailer};
 use s3d_rack::{Service, Services};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -58,6 +59,9 @@ pub enum ServeError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The settings of mail cannot be used any more.
+    #[error(transparent)]
+    Mail(#[from] MailSettingsError),
     /// The server cannot be one of its cluster.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -124,7 +128,7 @@ pub async fn serve(
         bucket_settings(settings),
     );
     let port = listeners.s3.address()?.port();
-    let (front, api) = routers(settings, port, accounts, &buckets, audit);
+    let (front, api) = routers(settings, port, accounts, &buckets, audit)?;
     let rack = Member::rack(member.as_ref(), &buckets, &settings.domain)?;
     let metrics = Arc::new(Metrics::among(rack.as_ref()));
     front.observed_by(metrics.clone());
@@ -340,7 +344,7 @@ fn routers(
     accounts: Arc<Accounts>,
     buckets: &Arc<Buckets>,
     audit: AuditLog,
-) -> (Front, Router) {
+) -> Result<(Front, Router), MailSettingsError> {
     let (domain, region) = (settings.domain.clone(), settings.region.clone());
     let endpoint = Endpoint {
         scheme: settings.scheme(),
@@ -348,6 +352,9 @@ fn routers(
         port: settings.public_https_port.unwrap_or(port),
     };
     let console = s3d_console::router(&endpoint.origin());
+    let console_url = settings.console_url.clone();
+    let console_url = console_url.unwrap_or_else(|| endpoint.api());
+    let mailer = Mailer::new(settings.mail.as_ref())?;
     let state = ApiState {
         accounts: accounts.clone(),
         buckets: buckets.clone(),
@@ -357,6 +364,7 @@ fn routers(
         volumed: AdminClient::new(&settings.volumed),
         slots: Slots::new(settings.slots.clone()),
         signing_keys: SigningKeys::default(),
+        links: MailLinks::new(mailer, &console_url),
         archives: Archives::default(),
     };
     let api = s3d_api::router(state).merge(console);
@@ -369,5 +377,5 @@ fn routers(
         api.clone(),
         start,
     );
-    (front, api)
+    Ok((front, api))
 }

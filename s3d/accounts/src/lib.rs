@@ -1,17 +1,21 @@
 //! Users, their namespaces, and the keys that sign S3 requests.
 
+mod client;
 pub mod clock;
 mod invitations;
 mod key;
 mod key_use;
 mod keys;
+mod mail_links;
 mod members;
 mod namespaces;
+mod one_time_code;
 mod password;
 pub mod random;
 mod seal;
 mod secret_file;
 pub mod secrets;
+mod sessions;
 mod sign_in;
 mod sign_in_code;
 mod sign_in_limits;
@@ -35,9 +39,11 @@ use seal::Seal;
 use sign_in_limits::SignInLimits;
 use token::Tokens;
 
+pub use client::Client;
 pub use invitations::{Invitation, InvitationError};
 pub use key::{Access, Key, KeyGrant, KeyInfo, Scope};
 pub use keys::{AccountsError, CreateKeyError};
+pub use mail_links::MailLinkError;
 pub use members::{ChangeMemberError, Member};
 pub use namespaces::{
     CreateNamespaceError, Limits, Membership, NamespaceRecord, Role, namespace_key,
@@ -45,6 +51,7 @@ pub use namespaces::{
 pub use password::{Password, PasswordError};
 pub use seal::SealError;
 pub use secret_file::SecretFileError;
+pub use sessions::{Session, SessionId};
 pub use sign_in::{AuthenticateError, LoginError};
 pub use sign_in_code::SignInCodeError;
 pub use sign_in_limits::Origin;
@@ -92,6 +99,8 @@ impl FromStr for SignUpPolicy {
 pub struct AccountSettings {
     /// Who may make an account.
     pub sign_up: SignUpPolicy,
+    /// Whether users must verify their addresses before they make anything.
+    pub verify_email: bool,
 }
 
 /// Users, namespaces and keys.
@@ -129,6 +138,11 @@ impl Accounts {
             limits: SignInLimits::default(),
             records,
         })
+    }
+
+    /// Whether a user has to verify the address before anything else.
+    pub fn must_verify(&self, user: &User) -> bool {
+        self.settings.verify_email && !user.verified
     }
 
     /// Whether the store answers.

@@ -1,16 +1,16 @@
-//! Sign-in, tokens, and changed passwords.
+//! Sign-in, and changed passwords.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use s3d_names::Email;
 use s3d_records::{RecordError, Stored, put, unchanged};
 
+use super::Accounts;
+use super::client::Client;
 use super::password::{Busy, Password};
 use super::throttle::Throttled;
 use super::token::{AccessToken, TokenError};
 use super::user::{User, UserId, UserRecord, email_key, user_key};
-use super::{Accounts, clock};
 
 /// Why somebody could not sign in.
 #[derive(Debug, thiserror::Error)]
@@ -59,32 +59,31 @@ impl Accounts {
         &self,
         email: &str,
         password: String,
-        from: IpAddr,
+        client: &Client,
     ) -> Result<(User, AccessToken), LoginError> {
         let email = Email::new(email).ok();
-        let (id, stored) = self.verified(email.as_ref(), password, from).await?;
-        let token = self
-            .tokens
-            .issue(&id, stored.record.session, clock::seconds());
+        let (id, stored) = self.verified(email.as_ref(), password, client).await?;
+        let token = self.begin_session(&id, &stored.record, client).await?;
         Ok((stored.record.user(id), token))
     }
 
-    /// Changes the password of a user who knows it; every token of the user ends. Answers a new one.
+    /// Changes the password of a user who knows it; every session of the user ends. Answers a token for a new one.
     pub async fn change_password(
         &self,
         user: &User,
         current: String,
         new: Password,
-        from: IpAddr,
+        client: &Client,
     ) -> Result<AccessToken, LoginError> {
-        let (id, stored) = self.verified(Some(&user.email), current, from).await?;
-        let session = self.store_password(&id, stored, new).await?;
+        let (id, stored) = self.verified(Some(&user.email), current, client).await?;
+        let record = self.store_password(&id, stored, new).await?;
         // Somebody else changed it meanwhile: what the caller knows is not the password any more.
-        let session = session.ok_or(LoginError::Wrong)?;
-        Ok(self.tokens.issue(&id, session, clock::seconds()))
+        let record = record.ok_or(LoginError::Wrong)?;
+        Ok(self.begin_session(&id, &record, client).await?)
     }
 
-    /// Sets the password of a user in the name of an operator; answers whether there is the user.
+    /// Sets the password of a user in the name of an operator, which ends the user's sessions; answers whether
+    /// there is the user.
     pub async fn set_password(&self, email: &Email, new: Password) -> Result<bool, LoginError> {
         while let Some((id, stored)) = self.user_of(email).await? {
             if self
@@ -98,25 +97,14 @@ impl Accounts {
         Ok(false)
     }
 
-    /// The user whom a token names.
-    pub async fn authenticate(&self, token: &str) -> Result<User, AuthenticateError> {
-        let (id, session) = self.tokens.check(token)?;
-        let stored = self.records.get::<UserRecord>(&user_key(&id)).await?;
-        let record = stored.ok_or(TokenError::Invalid)?.record;
-        if record.session != session {
-            return Err(TokenError::Expired.into());
-        }
-        Ok(record.user(id))
-    }
-
     /// The user whose password this is.
     async fn verified(
         &self,
         email: Option<&Email>,
         password: String,
-        from: IpAddr,
+        client: &Client,
     ) -> Result<(UserId, Stored<UserRecord>), LoginError> {
-        let attempt = self.limits.begin(from, email, Instant::now())?;
+        let attempt = self.limits.begin(client.address, email, Instant::now())?;
         let user = match email {
             Some(email) => self.user_of(email).await?,
             None => None,
@@ -130,22 +118,22 @@ impl Accounts {
         Ok(user)
     }
 
-    /// Answers the number of the user's next session; `None` if the record was changed meanwhile.
+    /// Answers the user with the new password; `None` if the record was changed meanwhile.
     async fn store_password(
         &self,
         id: &UserId,
         stored: Stored<UserRecord>,
         new: Password,
-    ) -> Result<Option<u64>, LoginError> {
+    ) -> Result<Option<UserRecord>, LoginError> {
         let record = UserRecord {
             password: self.passwords.hash(new).await?,
-            session: stored.record.session + 1,
+            password_number: stored.record.password_number + 1,
             ..stored.record.clone()
         };
         let conditions = vec![unchanged(user_key(id), &stored)];
         let changes = vec![put(user_key(id), &record)];
         let changed = self.records.commit(conditions, changes).await?;
-        Ok(changed.then_some(record.session))
+        Ok(changed.then_some(record))
     }
 
     /// The user of an e-mail address.

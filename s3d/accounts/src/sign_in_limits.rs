@@ -1,4 +1,4 @@
-//! Limits on sign-ins and sign-ups.
+//! Limits on sign-ins, sign-ups and letters.
 //!
 //! Failed sign-ins are counted three times: for an address and an account together, which stops
 //! guessing one password; for an address, which stops trying one password on many accounts; for an
@@ -53,6 +53,8 @@ pub struct SignInLimits {
     /// From where an account was signed in to.
     familiar: Mutex<Cache<(Origin, String), ()>>,
     sign_ups: Throttle<Origin>,
+    letters_from: Throttle<Origin>,
+    letters_to: Throttle<String>,
 }
 
 impl Default for SignInLimits {
@@ -64,6 +66,8 @@ impl Default for SignInLimits {
             accounts: Throttle::new(50, 15 * MINUTE, REMEMBERED),
             familiar: Mutex::new(Cache::new(REMEMBERED)),
             sign_ups: Throttle::new(20, 10 * MINUTE, REMEMBERED),
+            letters_from: Throttle::new(20, 10 * MINUTE, REMEMBERED),
+            letters_to: Throttle::new(3, 60 * MINUTE, REMEMBERED),
         }
     }
 }
@@ -103,6 +107,12 @@ impl SignInLimits {
     /// Counts a sign-up.
     pub fn sign_up(&self, from: IpAddr, now: Instant) -> Result<(), Throttled> {
         self.sign_ups.take(&from.into(), now)
+    }
+
+    /// Counts a letter to an account, whether or not there is such an account.
+    pub fn letter(&self, from: IpAddr, to: &Email, now: Instant) -> Result<(), Throttled> {
+        self.letters_from.take(&from.into(), now)?;
+        self.letters_to.take(&to.as_str().to_owned(), now)
     }
 }
 
@@ -177,6 +187,19 @@ mod tests {
         assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
         assert_eq!(origin("::ffff:203.0.113.7"), origin("203.0.113.7"));
         assert_ne!(origin("203.0.113.7"), origin("203.0.113.8"));
+    }
+
+    #[test]
+    fn letters_to_one_account_and_from_one_address_run_out() {
+        let (limits, start) = (SignInLimits::default(), Instant::now());
+        let ask = |from: String, to: &Email| limits.letter(address(&from), to, start).is_ok();
+        let to_ada = (0..50).filter(|host| ask(format!("203.0.113.{host}"), &ada()));
+        assert_eq!(to_ada.count(), 3);
+        let to_others = (0..50).filter(|number| {
+            let other = Email::new(format!("user{number}@example.com")).unwrap();
+            ask("198.51.100.1".into(), &other)
+        });
+        assert_eq!(to_others.count(), 20);
     }
 
     #[test]

@@ -108,8 +108,9 @@ impl Accounts {
             email: new.email.clone(),
             password: self.passwords.hash(new.password).await?,
             created: clock::now(),
+            verified: false,
             operator,
-            session: 0,
+            password_number: 0,
         };
         if let Some((namespace, _)) = invitation.as_ref().and_then(|it| it.member.clone()) {
             return self

@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 
 use super::secret_file::SecretKey;
+use super::sessions::SessionId;
 use super::user::UserId;
 
 /// The name of the file with the key that signs tokens.
@@ -15,7 +16,7 @@ pub const FILE: &str = "token.secret";
 const ISSUER: &str = "hayrack";
 
 /// Seconds that a token is good for.
-const LIFETIME: u64 = 12 * 3_600;
+pub const LIFETIME: u64 = 12 * 3_600;
 
 /// A signed token and how long it is good for.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,9 +50,7 @@ pub enum TokenError {
 struct Claims {
     iss: String,
     sub: UserId,
-    /// The user's session, which ends when the password is changed.
-    #[serde(default)]
-    session: u64,
+    jti: SessionId,
     iat: u64,
     exp: u64,
 }
@@ -70,11 +69,11 @@ impl Tokens {
     }
 
     /// A token for a user's session; `now` in seconds since 1970.
-    pub fn issue(&self, user: &UserId, session: u64, now: u64) -> AccessToken {
+    pub fn issue(&self, user: &UserId, session: SessionId, now: u64) -> AccessToken {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: user.clone(),
-            session,
+            jti: session,
             iat: now,
             exp: now + LIFETIME,
         };
@@ -87,13 +86,13 @@ impl Tokens {
     }
 
     /// The user and the session that a token names.
-    pub fn check(&self, token: &str) -> Result<(UserId, u64), TokenError> {
+    pub fn check(&self, token: &str) -> Result<(UserId, SessionId), TokenError> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "sub", "exp"]);
         rules.leeway = 0;
         match decode::<Claims>(token, &self.check, &rules) {
-            Ok(token) => Ok((token.claims.sub, token.claims.session)),
+            Ok(token) => Ok((token.claims.sub, token.claims.jti)),
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
                 Err(TokenError::Expired)
             }
@@ -118,15 +117,15 @@ mod tests {
     #[test]
     fn a_token_names_its_user_until_it_expires() {
         let tokens = Tokens::new(&[1; 32]);
-        let user = UserId::random();
+        let (user, session) = (UserId::random(), SessionId::random());
         let now = clock::seconds();
         assert_eq!(
-            tokens.check(&tokens.issue(&user, 7, now).text),
-            Ok((user.clone(), 7))
+            tokens.check(&tokens.issue(&user, session.clone(), now).text),
+            Ok((user.clone(), session.clone()))
         );
-        let old = tokens.issue(&user, 0, now - LIFETIME - 1);
+        let old = tokens.issue(&user, session.clone(), now - LIFETIME - 1);
         assert_eq!(tokens.check(&old.text), Err(TokenError::Expired));
-        let foreign = Tokens::new(&[2; 32]).issue(&user, 0, now);
+        let foreign = Tokens::new(&[2; 32]).issue(&user, session, now);
         assert_eq!(tokens.check(&foreign.text), Err(TokenError::Invalid));
     }
 
@@ -136,7 +135,7 @@ mod tests {
         let claims = |issuer: &str| Claims {
             iss: issuer.into(),
             sub: UserId::random(),
-            session: 0,
+            jti: SessionId::random(),
             iat: 0,
             exp: clock::seconds() + 60,
         };

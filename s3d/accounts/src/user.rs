@@ -43,6 +43,8 @@ pub struct User {
     pub email: Email,
     /// When the account was made.
     pub created: Timestamp,
+    /// Whether the user has shown to read what is sent to the address.
+    pub verified: bool,
     /// Whether the user runs the rack: reads the whole audit log, sets limits, makes users.
     pub operator: bool,
 }
@@ -54,10 +56,12 @@ pub struct UserRecord {
     pub password: String,
     pub created: Timestamp,
     #[serde(default)]
-    pub operator: bool,
-    /// How often the password was changed. Tokens name it, and end with it.
+    pub verified: bool,
     #[serde(default)]
-    pub session: u64,
+    pub operator: bool,
+    /// How often the password was changed. Sessions name it, and end with it.
+    #[serde(default, rename = "session")]
+    pub password_number: u64,
 }
 
 impl UserRecord {
@@ -66,6 +70,7 @@ impl UserRecord {
             id,
             email: self.email.clone(),
             created: self.created,
+            verified: self.verified,
             operator: self.operator,
         }
     }

@@ -115,7 +115,7 @@ impl Recorder {
 /// Records a call that changes something. Its answer is sent when the record is durable.
 pub async fn record(
     State(recorder): State<Recorder>,
-    From(address): From,
+    From(client): From,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -131,6 +131,7 @@ pub async fn record(
     if changes_nothing && noted.resource.is_none() && response.status().is_success() {
         return response;
     }
+    let address = client.address;
     let event = Event {
         time: clock::now().0,
         request: request_id(&response),

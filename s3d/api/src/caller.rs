@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
-use s3d_accounts::{Membership, Role, User};
+use s3d_accounts::{Client, Membership, Role, SessionId, User};
 use s3d_buckets::BucketRecord;
 use s3d_names::NamespaceName;
 
@@ -20,6 +20,8 @@ use super::session;
 pub struct Caller {
     /// The user.
     pub user: User,
+    /// The session that the call is made in.
+    pub session: SessionId,
     /// What the call is about, for the audit log.
     pub trail: Trail,
 }
@@ -32,10 +34,15 @@ impl FromRequestParts<ApiState> for Caller {
             Some(token) => token,
             None => session::token(parts)?.ok_or_else(ApiError::token_missing)?,
         };
-        let user = state.accounts.authenticate(token).await?;
+        let client = client(parts);
+        let (user, session) = state.accounts.authenticate(token, &client).await?;
         let trail = Trail::of(parts);
         trail.user(&user.id);
-        Ok(Self { user, trail })
+        Ok(Self {
+            user,
+            session,
+            trail,
+        })
     }
 }
 
@@ -68,21 +75,26 @@ impl FromRequestParts<ApiState> for Operator {
     }
 }
 
-/// The address at the other end of the connection; when the server does not say, all callers
-/// share one.
+/// From where, and with which program, somebody calls who may not be signed in.
 #[derive(Debug)]
-pub struct From(pub IpAddr);
+pub struct From(pub Client);
 
 impl<S: Send + Sync> FromRequestParts<S> for From {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        Ok(Self(
-            peer.map_or(unknown, |ConnectInfo(address)| address.ip()),
-        ))
+        Ok(Self(client(parts)))
     }
+}
+
+/// When the server does not say who is at the other end of the connection, all callers share one address.
+fn client(parts: &Parts) -> Client {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let address = peer.map_or(unknown, |ConnectInfo(address)| address.ip());
+    let agent = parts.headers.get(header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok());
+    Client::new(address, agent.unwrap_or_default())
 }
 
 impl Caller {
@@ -96,7 +108,7 @@ impl Caller {
     ) -> Result<(), ApiError> {
         let role = state.accounts.role(&self.user.id, namespace).await?;
         let role = role.ok_or_else(ApiError::no_such_namespace)?;
-        self.check(namespace, role, least)
+        self.check(state, namespace, role, least)
     }
 
     /// The namespace that a call is about: the one that `wished` names, or the caller's only one.
@@ -147,12 +159,28 @@ impl Caller {
             .role(&self.user.id, &record.namespace)
             .await?;
         let role = role.ok_or_else(ApiError::no_such_bucket)?;
-        self.check(&record.namespace, role, least)?;
+        self.check(state, &record.namespace, role, least)?;
         Ok(record)
     }
 
-    fn check(&self, namespace: &NamespaceName, role: Role, least: Role) -> Result<(), ApiError> {
+    /// Refuses a user who has to verify the address first.
+    pub fn verified(&self, state: &ApiState) -> Result<(), ApiError> {
+        if state.accounts.must_verify(&self.user) {
+            Err(ApiError::email_unverified())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check(
+        &self,
+        state: &ApiState,
+        namespace: &NamespaceName,
+        role: Role,
+        least: Role,
+    ) -> Result<(), ApiError> {
         self.trail.namespace(namespace);
+        self.verified(state)?;
         if role >= least {
             Ok(())
         } else {

@@ -16,8 +16,8 @@ use super::error::ApiError;
         ApiError
     )
 )]
-pub async fn list(State(state): State<ApiState>, From(peer): From) -> Result<String, ApiError> {
-    let peer = peer.to_canonical();
+pub async fn list(State(state): State<ApiState>, From(client): From) -> Result<String, ApiError> {
+    let peer = client.address.to_canonical();
     if !state.routers.iter().any(|router| router.contains(&peer)) {
         return Err(ApiError::not_a_router());
     }

@@ -12,6 +12,7 @@ mod fields;
 mod health;
 mod invitations;
 mod keys;
+mod mail_links;
 mod members;
 mod namespaces;
 mod path;
@@ -19,6 +20,7 @@ mod prefixes;
 mod presigned;
 mod rack;
 mod session;
+mod sessions;
 mod tenants;
 mod usage;
 mod users;
@@ -46,6 +48,7 @@ use s3d_buckets::Buckets;
 use volumed_client::admin::AdminClient;
 
 pub use archive::Archives;
+pub use mail_links::MailLinks;
 pub use presigned::SigningKeys;
 pub use rack::Slots;
 
@@ -68,6 +71,8 @@ pub struct ApiState {
     pub slots: Slots,
     /// What signs S3 requests for those who are signed in.
     pub signing_keys: SigningKeys,
+    /// What sends links by mail.
+    pub links: MailLinks,
     /// Who has archives sent.
     pub archives: Archives,
 }
@@ -87,6 +92,11 @@ impl Endpoint {
     /// The one URL under which every bucket is reached, in path style: `http://s3.example.org:9000`.
     pub fn origin(&self) -> String {
         self.under("s3")
+    }
+
+    /// The URL under which the REST API and the console are reached where S3 is.
+    pub fn api(&self) -> String {
+        self.under("s3-api")
     }
 
     /// The URL to give to an S3 client, to be used with path-style requests.
@@ -132,11 +142,19 @@ fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(document)
         .routes(routes!(users::sign_up))
         .routes(routes!(users::login))
+        .routes(routes!(mail_links::forgot))
+        .routes(routes!(mail_links::reset))
+        .routes(routes!(mail_links::verify))
         .routes(routes!(session::open, session::close))
         .routes(routes!(session::open_by_code))
+        .routes(routes!(session::change_password))
         .routes(routes!(users::show))
         .routes(routes!(users::change_password))
+        .routes(routes!(mail_links::ask_to_verify))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
         .routes(routes!(users::list, users::add))
+        .routes(routes!(sessions::list_of_user, sessions::end_of_user))
         .routes(routes!(invitations::accept))
         .routes(routes!(invitations::list, invitations::invite))
         .routes(routes!(invitations::withdraw))

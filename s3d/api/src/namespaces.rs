@@ -80,6 +80,7 @@ pub async fn create(
     caller: Caller,
     Body(body): Body<NewNamespace>,
 ) -> Result<(StatusCode, Json<NamespaceView>), ApiError> {
+    caller.verified(&state)?;
     let membership = state
         .accounts
         .create_namespace(&caller.user.id, &body.name)

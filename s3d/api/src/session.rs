@@ -10,10 +10,10 @@ use s3d_names::Email;
 
 use super::ApiState;
 use super::audit::Trail;
-use super::caller::From;
+use super::caller::{Caller, From};
 use super::error::ApiError;
 use super::fields::{Body, Fields, Input};
-use super::users::Login;
+use super::users::{ChangePassword, Login};
 
 /// The name of the cookie.
 pub const COOKIE: &str = "hayrack-session";
@@ -58,7 +58,7 @@ impl Page {
 )]
 pub async fn open(
     State(state): State<ApiState>,
-    From(from): From,
+    From(client): From,
     page: Page,
     trail: Trail,
     Body(body): Body<Login>,
@@ -66,7 +66,10 @@ pub async fn open(
     if let Ok(email) = Email::new(&body.email) {
         trail.resource(&email);
     }
-    let signed_in = state.accounts.login(&body.email, body.password, from).await;
+    let signed_in = state
+        .accounts
+        .login(&body.email, body.password, &client)
+        .await;
     let (user, token) = signed_in?;
     trail.user(&user.id);
     let cookie = page.cookie(&token.text, token.expires_in);
@@ -94,25 +97,59 @@ impl Input for SignInCode {
 )]
 pub async fn open_by_code(
     State(state): State<ApiState>,
+    From(client): From,
     page: Page,
     trail: Trail,
     Body(body): Body<SignInCode>,
 ) -> Result<(StatusCode, SetCookie), ApiError> {
-    let (user, token) = state.accounts.login_by_code(&body.code).await?;
+    let (user, token) = state.accounts.login_by_code(&body.code, &client).await?;
     trail.user(&user.id);
     trail.resource(&user.email);
     let cookie = page.cookie(&token.text, token.expires_in);
     Ok((StatusCode::NO_CONTENT, cookie))
 }
 
-/// Sign out: the answer removes the cookie
+/// Change the password; every session ends, and the answer sets the cookie of a new one, for pages of this origin
+/// alone
+#[utoipa::path(
+    post, path = "/api/v1/session/password", operation_id = "changePasswordOfSession",
+    request_body = ChangePassword,
+    responses((status = 204, description = "The cookie is set"), ApiError)
+)]
+pub async fn change_password(
+    State(state): State<ApiState>,
+    caller: Caller,
+    From(client): From,
+    page: Page,
+    Body(body): Body<ChangePassword>,
+) -> Result<(StatusCode, SetCookie), ApiError> {
+    let (current, new) = (body.current_password, body.new_password);
+    let changed = state
+        .accounts
+        .change_password(&caller.user, current, new, &client)
+        .await;
+    let token = changed?;
+    let cookie = page.cookie(&token.text, token.expires_in);
+    Ok((StatusCode::NO_CONTENT, cookie))
+}
+
+/// Sign out: the session ends, and the answer removes the cookie
 #[utoipa::path(
     delete, path = "/api/v1/session", operation_id = "closeSession", security(()),
     responses((status = 204, description = "The cookie is removed"), ApiError)
 )]
-#[allow(clippy::unused_async, reason = "a handler is asynchronous")]
-pub async fn close(page: Page) -> (StatusCode, SetCookie) {
-    (StatusCode::NO_CONTENT, page.cookie("", 0))
+pub async fn close(
+    State(state): State<ApiState>,
+    page: Page,
+    trail: Trail,
+    parts: Parts,
+) -> Result<(StatusCode, SetCookie), ApiError> {
+    if let Some(token) = token(&parts)?
+        && let Some(user) = state.accounts.log_out(token).await?
+    {
+        trail.user(&user);
+    }
+    Ok((StatusCode::NO_CONTENT, page.cookie("", 0)))
 }
 
 /// The token in the cookie, if there is one. Refuses a change that the page of another origin asks for.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use s3d_accounts::{AccessToken, NewUser, Password, User, clock};
+use s3d_mail::Language;
 use s3d_names::{Email, NamespaceName};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::audit::Trail;
 use super::caller::{Caller, From, Operator};
 use super::error::ApiError;
 use super::fields::{Body, Fields, Input};
+use super::mail_links::language;
 use super::namespaces::NamespaceView;
 
 /// What somebody signs up with.
@@ -33,6 +35,9 @@ pub struct SignUp {
     /// The code of an invitation. One to a namespace makes the user a member of that namespace
     /// and creates none.
     invitation: Option<String>,
+    /// What the letter is written in that verifies the address: `en` or `de`.
+    #[schema(value_type = Option<String>, example = "en")]
+    language: Language,
 }
 
 impl Input for SignUp {
@@ -41,11 +46,13 @@ impl Input for SignUp {
         let password = fields.required("password", Password::new);
         let namespace = fields.optional("namespace", NamespaceName::new);
         let invitation = fields.optional("invitation", Ok::<_, Infallible>);
+        let language = language(fields);
         Some(Self {
             email: email?,
             password: password?,
             namespace,
             invitation,
+            language,
         })
     }
 }
@@ -69,7 +76,8 @@ impl SignedUp {
     }
 }
 
-/// Sign up; creates a namespace, or joins the one that an invitation is to
+/// Sign up; creates a namespace, or joins the one that an invitation is to, and sends a link that verifies the
+/// address
 #[utoipa::path(
     post, path = "/api/v1/auth/sign-up", operation_id = "signUp", security(()),
     request_body = SignUp,
@@ -77,7 +85,7 @@ impl SignedUp {
 )]
 pub async fn sign_up(
     State(state): State<ApiState>,
-    From(from): From,
+    From(client): From,
     trail: Trail,
     Body(body): Body<SignUp>,
 ) -> Result<(StatusCode, Json<SignedUp>), ApiError> {
@@ -88,9 +96,20 @@ pub async fn sign_up(
     };
     let invitation = body.invitation.as_deref();
     trail.resource(&new.email);
-    let (user, namespace) = state.accounts.sign_up(new, invitation, from).await?;
+    let (user, namespace) = state
+        .accounts
+        .sign_up(new, invitation, client.address)
+        .await?;
     trail.user(&user.id);
     trail.namespace(&namespace);
+    let accounts = state.accounts.clone();
+    let links = &state.links;
+    if links
+        .send_verification(accounts, &user, body.language)
+        .is_err()
+    {
+        tracing::warn!("a new user has to ask for the link that verifies the address");
+    }
     Ok((StatusCode::CREATED, Json(SignedUp::new(user, namespace))))
 }
 
@@ -119,7 +138,7 @@ pub struct SignedIn {
     access_token: String,
     /// `Bearer`.
     token_type: &'static str,
-    /// Seconds until the token ends; it ends sooner when the password is changed.
+    /// Seconds until the token ends; it ends sooner when its session does.
     expires_in: u64,
 }
 
@@ -141,7 +160,7 @@ impl std::convert::From<AccessToken> for SignedIn {
 )]
 pub async fn login(
     State(state): State<ApiState>,
-    From(from): From,
+    From(client): From,
     trail: Trail,
     Body(body): Body<Login>,
 ) -> Result<Json<SignedIn>, ApiError> {
@@ -150,7 +169,7 @@ pub async fn login(
     }
     let (user, token) = state
         .accounts
-        .login(&body.email, body.password, from)
+        .login(&body.email, body.password, &client)
         .await?;
     trail.user(&user.id);
     Ok(Json(token.into()))
@@ -162,6 +181,8 @@ pub struct UserView {
     id: String,
     email: String,
     created: String,
+    /// Whether the address is verified.
+    verified: bool,
     /// Whether the user runs the rack.
     operator: bool,
 }
@@ -171,6 +192,7 @@ impl std::convert::From<User> for UserView {
         Self {
             id: user.id.to_string(),
             created: clock::text(user.created),
+            verified: user.verified,
             operator: user.operator,
             email: user.email.into(),
         }
@@ -205,9 +227,9 @@ pub async fn show(
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct ChangePassword {
-    current_password: String,
+    pub current_password: String,
     #[schema(value_type = String, min_length = 10, max_length = 256)]
-    new_password: Password,
+    pub new_password: Password,
 }
 
 impl Input for ChangePassword {
@@ -221,7 +243,7 @@ impl Input for ChangePassword {
     }
 }
 
-/// Change the password; every token ends, and the answer has a new one
+/// Change the password; every session ends, and the answer has a token for a new one
 #[utoipa::path(
     post, path = "/api/v1/user/password", operation_id = "changePassword",
     request_body = ChangePassword,
@@ -230,13 +252,13 @@ impl Input for ChangePassword {
 pub async fn change_password(
     State(state): State<ApiState>,
     caller: Caller,
-    From(from): From,
+    From(client): From,
     Body(body): Body<ChangePassword>,
 ) -> Result<Json<SignedIn>, ApiError> {
     let (current, new) = (body.current_password, body.new_password);
     let token = state
         .accounts
-        .change_password(&caller.user, current, new, from)
+        .change_password(&caller.user, current, new, &client)
         .await?;
     Ok(Json(token.into()))
 }

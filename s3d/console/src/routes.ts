@@ -26,9 +26,29 @@ export const router = createRouter({
       meta: { title: "signUp.title", open: true },
     },
     {
+      path: "/forgot",
+      component: () => import("./account/ForgotPage.vue"),
+      meta: { title: "forgot.title", open: true },
+    },
+    {
+      path: "/reset",
+      component: () => import("./account/ResetPage.vue"),
+      meta: { title: "reset.title", open: true },
+    },
+    {
+      path: "/verify",
+      component: () => import("./account/VerifyPage.vue"),
+      meta: { title: "verify.title", open: true },
+    },
+    {
       path: "/enter",
       component: () => import("./account/EnterPage.vue"),
       meta: { title: "enter.title", open: true },
+    },
+    {
+      path: "/account",
+      component: () => import("./account/AccountPage.vue"),
+      meta: { title: "account.title" },
     },
     {
       path: "/buckets",

@@ -1,4 +1,5 @@
 import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
 import { at, expect, Person, test } from "./people";
 
 /** Every page, and a text that is there once it is loaded. */
@@ -21,11 +22,20 @@ const pages = (bucket: string, disk: string, tenant: string): [string, string][]
   ["/rack/audit", "the newest first"],
   ["/rack/nodes/here", "The rack is this one node"],
   [`/rack/nodes/here/disks/${disk}`, "Wait until it is empty"],
+  ["/account", "Sessions of other users"],
   ["/nowhere", "This address leads to no page"],
 ];
 
+async function examine(page: Page, what: string) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join("\n")}`);
+  expect(found, what).toEqual([]);
+}
+
 for (const scheme of ["light", "dark"] as const) {
   test(`axe finds nothing on any page, ${scheme} and at 320 px and wide`, async ({ page, request }) => {
+    // axe looks at some twenty pages.
+    test.slow();
     const operator = await Person.operator(request);
     const bucket = await operator.bucket();
     await operator.put(bucket, ["file.txt", "folder/file.txt"]);
@@ -38,11 +48,12 @@ for (const scheme of ["light", "dark"] as const) {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect(wide, `${place} is too wide at ${width} px`).toBeLessThanOrEqual(0);
       }
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const found = violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join("\n")}`);
-      expect(found, place).toEqual([]);
+      await examine(page, place);
     };
-    await check("/log-in", "Forgotten the password?");
+    await check("/log-in", "Forgot your password?");
+    await check("/forgot", "Send the link");
+    await check("/reset#nothing", "Set the password");
+    await check("/verify#nothing", "This link was used already");
     await check("/enter#nothing", "This link was used already");
     await check("/sign-up", "10 characters or more");
     await operator.enter(page);
@@ -52,6 +63,21 @@ for (const scheme of ["light", "dark"] as const) {
     await operator.call("DELETE", `/buckets/${bucket}?force=true`);
   });
 }
+
+test("axe finds nothing in the dialogs of objects", async ({ page, ada }) => {
+  const bucket = await ada.bucket();
+  await ada.put(bucket, ["file.txt"]);
+  await ada.enter(page);
+  await page.goto(at(`/buckets/${bucket}`));
+  await page.getByLabel("Choose file.txt", { exact: true }).check();
+  for (const name of ["Move or rename (1)", "Copy (1)", "Delete chosen (1)", "Share file.txt"]) {
+    await page.getByRole("button", { name, exact: true }).click();
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await examine(page, name);
+    await page.keyboard.press("Escape");
+    await expect(page.getByRole("dialog")).toBeHidden();
+  }
+});
 
 test("who wants no motion sees none", async ({ page }) => {
   const duration = () =>

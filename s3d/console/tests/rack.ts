@@ -4,16 +4,28 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { startMailServer } from "./mailbox";
 
 const START_LIMIT_MS = 60_000;
 
 /** The folder of the daemons under test. */
-const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
+export const programs = resolve(process.env.HAYRACK_BIN_DIR ?? "../../target/debug");
 
 export default async function start() {
   const data = mkdtempSync(join(tmpdir(), "hayrack-console-"));
   const [s3, api] = [await freeAddress(), await freeAddress()];
-  const environment = { ...process.env, HAYRACK_DATA: data, HAYRACK_S3_LISTEN: s3, HAYRACK_API_LISTEN: api, S3D_USAGE_SECONDS: "1" };
+  const mail = await startMailServer();
+  const environment = {
+    ...process.env,
+    HAYRACK_DATA: data,
+    HAYRACK_S3_LISTEN: s3,
+    HAYRACK_API_LISTEN: api,
+    S3D_USAGE_SECONDS: "1",
+    S3D_MAIL_SERVER: "127.0.0.1",
+    S3D_MAIL_PORT: String(mail.port),
+    S3D_MAIL_TLS: "none",
+    S3D_MAIL_FROM: "Hayrack <hayrack@example.org>",
+  };
   const child = spawn(join(programs, "s3d"), ["quickstart"], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
@@ -28,10 +40,12 @@ export default async function start() {
   process.env.HAYRACK_S3 = s3;
   process.env.HAYRACK_TEST_DATA = data;
   process.env.HAYRACK_TEST_PROGRAMS = programs;
+  process.env.HAYRACK_MAILBOX = mail.folder;
   return async () => {
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGTERM");
     await ended;
+    mail.stop();
     rmSync(data, { recursive: true });
   };
 }
@@ -54,7 +68,7 @@ function ready(child: ChildProcess): Promise<string> {
   });
 }
 
-async function freeAddress(): Promise<string> {
+export async function freeAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;

@@ -1,10 +1,11 @@
 // The snippets, pasted.
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { at, exchange, expect, test } from "./people";
+import { programs } from "./rack";
 
 const run = promisify(execFile);
 
@@ -44,4 +45,25 @@ test("every snippet stores an object as it is pasted", async ({ page, ada }) => 
     expect((await exchange("DELETE", urls[0])).status, name).toBe(204);
     expect(await usage(), name).toBe(0);
   }
+});
+
+test("the snippet that mounts a bucket makes it a folder as it is pasted", async ({ page, ada }) => {
+  const bucket = await ada.bucket();
+  await ada.enter(page);
+  await page.goto(at(`/buckets/${bucket}/connect`));
+  await page.getByRole("button", { name: "Make a key to this bucket" }).click();
+  await expect(page.getByText("The secret is shown once")).toBeVisible();
+  await page.getByRole("button", { name: "fused mount", exact: true }).click();
+  const text = (await page.locator("section[aria-labelledby=snippets] pre").textContent()) as string;
+  const home = mkdtempSync(join(tmpdir(), "hayrack-home-"));
+  const folder = join(home, bucket);
+  const path = `${programs}:${process.env.PATH}`;
+  await run("bash", ["-ec", text], { cwd: home, env: { ...env, HOME: home, PATH: path } });
+  try {
+    writeFileSync(join(folder, "hello.txt"), "hello");
+    expect((await ada.call("GET", `/buckets/${bucket}`)).usage).toEqual({ objects: 1, bytes: 5 });
+  } finally {
+    await run("umount", [folder]);
+  }
+  rmSync(home, { recursive: true, maxRetries: 10, retryDelay: 200 });
 });

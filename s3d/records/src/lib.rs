@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `s3d/user/<user>` | a user |
 //! | `s3d/email/<email>` | the user who has it |
+//! | `s3d/sign-in-code/<user>`, `s3d/reset-code/<user>`, `s3d/verify-code/<user>` | the hash of a code that is good for once |
+//! | `s3d/session/<user>/<session>` | where a user is signed in |
 //! | `s3d/namespace/<namespace>` | a namespace |
 //! | `s3d/member/<user>/<namespace>` | the role of a user in a namespace |
 //! | `s3d/key/<access key id>` | a key, its secret sealed |

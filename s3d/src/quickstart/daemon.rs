@@ -71,6 +71,8 @@ impl Recipe {
                 settings.s3_listen.to_string().into(),
                 "--api-listen".into(),
                 settings.api_listen.to_string().into(),
+                "--console-url".into(),
+                settings.api_url().into(),
                 "--domain".into(),
                 super::settings::DOMAIN.into(),
                 "--region".into(),

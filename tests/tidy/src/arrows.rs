@@ -78,6 +78,7 @@ const ALLOWED: [(&str, &[&str]); 37] = [
             "s3d-buckets",
             "s3d-console",
             "s3d-front",
+            "s3d-mail",
             "s3d-names",
             "s3d-rack",
             "s3d-records",
@@ -98,6 +99,7 @@ const ALLOWED: [(&str, &[&str]); 37] = [
             "s3d-audit",
             "s3d-bucket",
             "s3d-buckets",
+            "s3d-mail",
             "s3d-names",
             "s3d-records",
             "volumed-client",
@@ -131,6 +133,7 @@ const ALLOWED: [(&str, &[&str]); 37] = [
         ],
     ),
     ("s3d-console", &[]),
+    ("s3d-mail", &["s3d-names"]),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
     (

@@ -10,9 +10,16 @@ use super::*;
 mod accounts;
 mod keys;
 mod members;
+mod one_time_code;
 mod secrets;
+mod sessions;
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A browser at an address.
+fn browser(address: IpAddr) -> Client {
+    Client::new(address, "Mozilla/5.0")
+}
 
 fn store(folder: &TempDir) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap())

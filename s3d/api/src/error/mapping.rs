@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use s3d_accounts::{
     AccountsError, AuthenticateError, ChangeMemberError, CreateKeyError, CreateNamespaceError,
-    InvitationError, LoginError, SealError, SignInCodeError, SignUpError, TokenError,
+    InvitationError, LoginError, MailLinkError, SealError, SignInCodeError, SignUpError, Throttled,
+    TokenError,
 };
 use s3d_audit::AuditError;
 use s3d_bucket::{ChangeError, ChangesError, ReadError};
@@ -78,6 +79,23 @@ impl From<SignInCodeError> for ApiError {
             SignInCodeError::Unknown => Self::new(StatusCode::UNAUTHORIZED, "WrongCode", error),
             SignInCodeError::Records(error) => error.into(),
         }
+    }
+}
+
+impl From<MailLinkError> for ApiError {
+    fn from(error: MailLinkError) -> Self {
+        match error {
+            MailLinkError::Unknown => Self::new(StatusCode::FORBIDDEN, "LinkUnknown", error),
+            MailLinkError::Busy => Self::busy(error),
+            MailLinkError::Records(error) => error.into(),
+        }
+    }
+}
+
+impl From<Throttled> for ApiError {
+    fn from(throttled: Throttled) -> Self {
+        let message = "Too many attempts; try again in a while.";
+        Self::throttled(message, throttled.retry_after)
     }
 }
 

@@ -136,6 +136,26 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NoSuchMember", message)
     }
 
+    pub fn email_unverified() -> Self {
+        let message = "Verify your e-mail address first: open the link that was sent to it, or have another one \
+                       sent from your account.";
+        Self::new(StatusCode::FORBIDDEN, "EmailUnverified", message)
+    }
+
+    pub fn too_many_letters() -> Self {
+        Self::busy("Too many letters are on their way at this moment; try again.")
+    }
+
+    pub fn no_such_session() -> Self {
+        let message = "There is no such session; it may have ended already.";
+        Self::new(StatusCode::NOT_FOUND, "NoSuchSession", message)
+    }
+
+    pub fn no_such_user() -> Self {
+        let message = "There is no such user.";
+        Self::new(StatusCode::NOT_FOUND, "NoSuchUser", message)
+    }
+
     pub fn no_such_invitation() -> Self {
         let message = "There is no such invitation.";
         Self::new(StatusCode::NOT_FOUND, "NoSuchInvitation", message)

@@ -100,7 +100,10 @@ async fn members_change_and_leave() {
 
 #[tokio::test]
 async fn closed_sign_up_is_for_the_invited() {
-    let api = Api::with(SignUpPolicy::Closed);
+    let api = Api::with(AccountSettings {
+        sign_up: SignUpPolicy::Closed,
+        ..AccountSettings::default()
+    });
     let operator = api.operator("op").await;
     let ada = json!({"email": "ada@example.com", "password": "correct horse"});
     api.post("/api/v1/auth/sign-up", "", ada)

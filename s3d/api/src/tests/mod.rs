@@ -20,10 +20,12 @@ mod archive;
 mod calls;
 mod certificate_names;
 mod document;
+mod mail_links;
 mod members;
 mod operators;
 mod prefixes;
 mod rules;
+mod session_list;
 mod sessions;
 
 /// Calls come from elsewhere.
@@ -76,15 +78,14 @@ impl Answer {
 
 impl Api {
     fn new() -> Self {
-        Self::with(SignUpPolicy::Open)
+        Self::with(AccountSettings::default())
     }
 
-    fn with(sign_up: SignUpPolicy) -> Self {
+    fn with(settings: AccountSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("meta.db")).unwrap());
-        let accounts = Arc::new(
-            Accounts::open(store.clone(), folder.path(), AccountSettings { sign_up }).unwrap(),
-        );
+        let accounts = Accounts::open(store.clone(), folder.path(), settings).unwrap();
+        let accounts = Arc::new(accounts);
         let volumes = Arc::new(FakeVolumes::default());
         let settings = BucketSettings {
             patience: std::time::Duration::from_millis(50),
@@ -105,6 +106,7 @@ impl Api {
             volumed: AdminClient::new(folder.path().join("nobody.sock")),
             slots: Slots::default(),
             signing_keys: SigningKeys::default(),
+            links: MailLinks::logged("http://rack.example"),
             archives: Archives::default(),
         });
         Self {

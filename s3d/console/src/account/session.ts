@@ -42,9 +42,14 @@ export const useSession = defineStore("session", () => {
 
   async function logOut() {
     await answerOf(rest.DELETE("/api/v1/session"));
+    forget();
+  }
+
+  /** Every session of the person has ended, this one among them. */
+  function forget() {
     state.value = "none";
     user.value = undefined;
   }
 
-  return { state, user, find, logIn, logInByCode, logOut };
+  return { state, user, find, read, logIn, logInByCode, logOut, forget };
 });

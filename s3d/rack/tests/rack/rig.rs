@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::middleware::{self, Next};
 use http::{Request, Response};
 use s3d_accounts::{AccountSettings, Accounts, Key, NewUser, Password};
-use s3d_api::{ApiState, Archives, Endpoint, SigningKeys, Slots};
+use s3d_api::{ApiState, Archives, Endpoint, MailLinks, SigningKeys, Slots};
 use s3d_audit::AuditLog;
 use s3d_buckets::fake_volumes::{FakeNode, FakeVolumes};
 use s3d_buckets::{BucketRecord, BucketSettings, Buckets, Settings};
@@ -346,6 +346,7 @@ fn services(
         volumed: AdminClient::new("nobody.sock"),
         slots: Slots::default(),
         signing_keys: SigningKeys::default(),
+        links: MailLinks::logged("http://console.example.com"),
         archives: Archives::default(),
     });
     let front = Front::new(
