@@ -125,7 +125,7 @@ fn unnoticed(all: impl Iterator<Item = Broken>) -> Vec<String> {
 
 /// Rules that are noticed late, or of which it is not known since the worlds changed how soon they are: by hand, each with
 /// `HAYRACK_BROKEN`.
-const BY_HAND: [Rule; 16] = [
+const BY_HAND: [Rule; 13] = [
     Rule::ShareMissed,
     Rule::LeavingIsNone,
     Rule::CopyLeft,
@@ -134,9 +134,6 @@ const BY_HAND: [Rule; 16] = [
     Rule::ResyncDurable,
     Rule::RecordStale,
     Rule::CopyDamage,
-    Rule::CopySettled,
-    Rule::CopyAlone,
-    Rule::CopyBoth,
     Rule::NothingHeld,
     Rule::LostRead,
     Rule::LostMerge,
