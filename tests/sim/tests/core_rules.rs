@@ -125,7 +125,7 @@ fn unnoticed(all: impl Iterator<Item = Broken>) -> Vec<String> {
 
 /// Rules that are noticed late, or of which it is not known since the worlds changed how soon they are: by hand, each with
 /// `HAYRACK_BROKEN`.
-const BY_HAND: [Rule; 13] = [
+const BY_HAND: [Rule; 11] = [
     Rule::ShareMissed,
     Rule::LeavingIsNone,
     Rule::CopyLeft,
@@ -135,8 +135,6 @@ const BY_HAND: [Rule; 13] = [
     Rule::RecordStale,
     Rule::CopyDamage,
     Rule::NothingHeld,
-    Rule::LostRead,
-    Rule::LostMerge,
     Rule::MendDurable,
     Rule::MendNoted,
 ];
