@@ -125,7 +125,7 @@ fn unnoticed(all: impl Iterator<Item = Broken>) -> Vec<String> {
 
 /// Rules that are noticed late, or of which it is not known since the worlds changed how soon they are: by hand, each with
 /// `HAYRACK_BROKEN`.
-const BY_HAND: [Rule; 16] = [
+const BY_HAND: [Rule; 11] = [
     Rule::ShareMissed,
     Rule::LeavingIsNone,
     Rule::CopyLeft,
@@ -134,12 +134,7 @@ const BY_HAND: [Rule; 16] = [
     Rule::ResyncDurable,
     Rule::RecordStale,
     Rule::CopyDamage,
-    Rule::CopySettled,
-    Rule::CopyAlone,
-    Rule::CopyBoth,
     Rule::NothingHeld,
-    Rule::LostRead,
-    Rule::LostMerge,
     Rule::MendDurable,
     Rule::MendNoted,
 ];

@@ -378,6 +378,8 @@ impl State {
 
     fn drop_head(&mut self) {
         let head = self.head.take();
+        // Who waits for it to begin, or to settle, waits in vain.
+        (self.started, self.settled) = (None, None);
         self.copies.clear();
         self.comparing.clear();
         self.resyncs.clear();

@@ -114,3 +114,34 @@ async fn a_head_that_was_overtaken_places_nothing() {
         node.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_attach_ends_though_the_head_is_abandoned_before_it_has_begun() {
+    let folder = TempDir::new().unwrap();
+    let volumes = start(&folder).await;
+    volumes
+        .create(&name("v"), EIB, 1, None, None)
+        .await
+        .unwrap();
+    let export = open(&volumes, "v").await.unwrap();
+    write(&export, 0, b"so that it has to promise", true)
+        .await
+        .unwrap();
+    drop(export);
+    let machine = Arc::clone(&volumes.find_here(&name("v")).unwrap().machine);
+    let abandoning = tokio::spawn(async move {
+        loop {
+            machine.abandon();
+            tokio::task::yield_now().await;
+        }
+    });
+    let volume = name("v");
+    for _ in 0..20 {
+        let attaching = volumes.attach(&volume, owner("me"));
+        let ended = tokio::time::timeout(Duration::from_mins(1), attaching).await;
+        assert!(ended.is_ok(), "it waits for ever");
+    }
+    abandoning.abort();
+    let _ = abandoning.await;
+    volumes.attach(&volume, owner("me")).await.unwrap();
+}
