@@ -48,12 +48,31 @@ impl SecretFileError {
 pub fn read_or_make(path: &Path) -> Result<Vec<SecretKey>, SecretFileError> {
     match File::open(path) {
         Ok(file) => read(path, file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random::bytes();
-            write(path, &[key])?;
-            Ok(vec![key])
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
         Err(error) => Err(SecretFileError::of(path)(error)),
+    }
+}
+
+/// Makes the file with a new key, unless another process makes it at the same time: whatever either seals, both can open.
+fn make(path: &Path) -> Result<Vec<SecretKey>, SecretFileError> {
+    let folder = folder_of(path);
+    // Unlocked when it is closed.
+    let _locked = fs::create_dir_all(folder)
+        .and_then(|()| File::open(folder))
+        .and_then(|folder| folder.lock().map(|()| folder))
+        .map_err(SecretFileError::of(path))?;
+    if let Ok(file) = File::open(path) {
+        return read(path, file);
+    }
+    let key = random::bytes();
+    write(path, &[key])?;
+    Ok(vec![key])
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -79,10 +98,7 @@ pub fn write(path: &Path, keys: &[SecretKey]) -> Result<(), SecretFileError> {
 
 /// Replaces a file that only its owner may read, whole or not at all.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let unfinished = path.with_extension("unfinished");
     // Not one that is there already: it may be open to others.
@@ -116,6 +132,23 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         write(&path, &[[1; LENGTH], made[0]]).unwrap();
         assert_eq!(read_or_make(&path).unwrap(), [[1; LENGTH], made[0]]);
+    }
+
+    #[test]
+    fn all_who_make_it_at_once_have_the_same_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("{round}/a.secret"));
+            let makers: Vec<_> = (0..4)
+                .map(|_| path.clone())
+                .map(|path| std::thread::spawn(move || read_or_make(&path).unwrap()))
+                .collect();
+            let made = makers.into_iter().map(|maker| maker.join().unwrap());
+            let stays = read_or_make(&path);
+            for secret in made {
+                assert_eq!(secret, *stays.as_ref().unwrap());
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 37] = [
+const ALLOWED: [(&str, &[&str]); 38] = [
     ("fused", &["fused-fs", "fused-s3", "volumed-size"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
