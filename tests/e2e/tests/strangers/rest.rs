@@ -30,6 +30,10 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/session", Public),
     ("post", "/api/v1/session/code", Public),
     ("delete", "/api/v1/session", Public),
+    ("post", "/api/v1/session/password", Own),
+    ("post", "/api/v1/auth/forgot", Public),
+    ("post", "/api/v1/auth/reset", Public),
+    ("post", "/api/v1/auth/verify-email", Public),
     ("get", "/api/v1/user", Own),
     ("get", "/api/v1/namespaces", Own),
     ("post", "/api/v1/namespaces", Members),
@@ -50,6 +54,8 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("post", "/api/v1/buckets/{name}/rename-prefix", Members),
     ("post", "/api/v1/buckets/{name}/presigned-urls", Members),
     ("post", "/api/v1/buckets/{name}/archive", Members),
+    ("get", "/api/v1/buckets/{name}/usage", Members),
+    ("get", "/api/v1/namespaces/{namespace}/usage", Members),
     ("get", "/api/v1/bucket-events", Own),
     ("get", "/api/v1/bucket-names/{name}", Own),
     ("get", "/api/v1/namespaces/{namespace}/limits", Members),
@@ -78,6 +84,12 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ),
     ("post", "/api/v1/user/password", Own),
     ("post", "/api/v1/user/invitations", Own),
+    ("post", "/api/v1/user/verification", Own),
+    ("get", "/api/v1/user/sessions", Own),
+    ("delete", "/api/v1/user/sessions", Own),
+    ("delete", "/api/v1/user/sessions/{id}", Members),
+    ("get", "/api/v1/users/{user}/sessions", Members),
+    ("delete", "/api/v1/users/{user}/sessions", Members),
     ("get", "/api/v1/users", Members),
     ("post", "/api/v1/users", Members),
     ("get", "/api/v1/invitations", Members),
@@ -86,6 +98,18 @@ const ROUTES: &[(&str, &str, Rule)] = &[
     ("get", "/api/v1/audit", Members),
     ("get", "/api/v1/certificate-names", Router),
     ("get", "/api/v1/rack", Members),
+    ("get", "/api/v1/rack/usage", Members),
+    ("get", "/api/v1/tenants", Members),
+    ("get", "/api/v1/volumes", Members),
+    ("post", "/api/v1/join-tokens", Members),
+    ("delete", "/api/v1/nodes/{node}", Members),
+    ("post", "/api/v1/nodes/{node}/drain", Members),
+    ("delete", "/api/v1/nodes/{node}/drain", Members),
+    ("get", "/api/v1/nodes/{node}/disks", Members),
+    ("delete", "/api/v1/nodes/{node}/disks/{disk}", Members),
+    ("post", "/api/v1/nodes/{node}/disks/{disk}/drain", Members),
+    ("delete", "/api/v1/nodes/{node}/disks/{disk}/drain", Members),
+    ("post", "/api/v1/nodes/{node}/disks/{disk}/retry", Members),
     ("get", "/healthz", Public),
     ("get", "/openapi.json", Public),
 ];
@@ -235,7 +259,9 @@ fn call(api: &Api, method: &str, path: &str, names: &Names) -> (u16, Value) {
         .replace("{name}", &names.bucket)
         .replace("{namespace}", &names.namespace)
         .replace("{user}", &"0".repeat(32))
-        .replace("{id}", &names.key);
+        .replace("{id}", &names.key)
+        .replace("{node}", "here")
+        .replace("{disk}", "0");
     if path.ends_with("/archive") {
         return api.send_form("POST", &path, "prefix=a%2F");
     }
