@@ -41,6 +41,19 @@ impl Authority {
         [certificate.pem(), key.serialize_pem()]
     }
 
+    /// What a server at this machine's loopback needs, in the files that [`settings`] name.
+    fn write_server(&self, folder: &Path) {
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "the server");
+        let own = self.sign(params, ExtendedKeyUsagePurpose::ServerAuth);
+        for (name, text) in ["server.crt", "server.key"].iter().zip(own) {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        std::fs::write(folder.join("ca.crt"), self.pem()).unwrap();
+    }
+
     /// What a client that trusts `trusted` shows, in the files that libnbd and qemu look for.
     fn client(&self, trusted: &Self, expired: bool) -> TempDir {
         let mut params = named("a client");
@@ -80,15 +93,7 @@ impl Server {
     async fn start() -> Self {
         let authority = Authority::new("the rack");
         let files = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "the server");
-        let own = authority.sign(params, ExtendedKeyUsagePurpose::ServerAuth);
-        for (name, text) in ["server.crt", "server.key"].iter().zip(own) {
-            std::fs::write(files.path().join(name), text).unwrap();
-        }
-        std::fs::write(files.path().join("ca.crt"), authority.pem()).unwrap();
+        authority.write_server(files.path());
         let port = free_port();
         let daemon = Daemon::start_with(&settings(&format!("127.0.0.1:{port}"), files.path()));
         daemon.create("photos", 64 << 20).await;
@@ -304,25 +309,27 @@ for attempt in range(1000):
 }
 
 #[test]
-fn the_check_refuses_an_address_that_anybody_could_use() {
+fn the_check_refuses_an_address_that_anybody_could_use_and_files_that_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("volumed.toml");
-    std::fs::write(&config, "nbd_listen = \"0.0.0.0:10809\"\n").unwrap();
-    let mut check = volumed();
-    let output = check
-        .args(["serve", "--check-config", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let sentence = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(sentence.contains("set nbd_tls_certificate"), "{sentence}");
-    // The same with TLS passes.
-    std::fs::write(&config, settings("0.0.0.0:10809", folder.path())).unwrap();
-    let mut check = volumed();
-    succeed(
+    let check = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        let mut check = volumed();
         check
             .args(["serve", "--check-config", "--config"])
-            .arg(&config),
-    );
+            .arg(&config);
+        check
+    };
+    let refusal = |text: &str| {
+        let output = check(text).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let sentence = refusal("nbd_listen = \"0.0.0.0:10809\"\n");
+    assert!(sentence.contains("set nbd_tls_certificate"), "{sentence}");
+    let with_tls = settings("0.0.0.0:10809", folder.path());
+    let sentence = refusal(&with_tls);
+    assert!(sentence.contains("ca.crt: No such file"), "{sentence}");
+    Authority::new("the rack").write_server(folder.path());
+    succeed(&mut check(&with_tls));
 }
