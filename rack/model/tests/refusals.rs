@@ -52,6 +52,17 @@ fn a_refusal_shows_the_line() {
 }
 
 #[test]
+fn a_port_that_nodes_use_themselves_is_refused() {
+    for (port, user) in [(22, "SSH"), (9001, "the REST API"), (10_813, "forward")] {
+        let refusal = refused("https_port = 443", &format!("https_port = {port}"));
+        assert_says(
+            &refusal,
+            &[&format!("port {port} is taken by"), user, "8443"],
+        );
+    }
+}
+
+#[test]
 fn every_conflict_is_reported_at_once() {
     let text = ATTIC
         .replace("slot = 3", "slot = 1")

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod people;
+mod ports;
 mod power;
 mod slots;
 mod uplink;
@@ -50,6 +51,7 @@ pub fn faults(rack: &Rack, order: &Order, text: &str) -> Vec<Fault> {
         power::conflicts,
         people::conflicts,
         uplink::conflicts,
+        ports::conflicts,
     ];
     let conflicts = checks.into_iter().flat_map(|check| check(&checked));
     conflicts
