@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use etcd_client::{Channel, Client, ConnectOptions};
+use etcd_client::{Channel, Client, ConnectOptions, GetOptions};
 use parking_lot::RwLock;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use super::failure::Failure;
@@ -37,14 +37,17 @@ const CALL_WINDOW: u32 = 1 << 20;
 /// An answer is at most one page of the largest values.
 pub const LARGEST_ANSWER: usize = 1 << 30;
 
-/// One member is asked, by all calls, over one connection. When it fails, the next one is, over a new
-/// connection, so nothing that hangs in an old one is waited for twice.
+/// One member is asked, by all calls, over one connection: the nearest, which is named first. When it fails, the
+/// next one is, over a new connection, so nothing that hangs in an old one is waited for twice, until the nearest
+/// answers again ([`return_to_nearest`](super::nearest::return_to_nearest)).
 #[derive(Debug)]
 pub struct Members {
     location: EtcdLocation,
     /// The endpoints as they were found last; one at least.
     found: RwLock<Vec<String>>,
     asked: Mutex<Asked>,
+    /// How often the nearest one was gone back to.
+    returns: watch::Sender<u64>,
 }
 
 /// Who is asked.
@@ -55,12 +58,15 @@ struct Asked {
     connection: Option<Connection>,
 }
 
-#[derive(Clone)]
-struct Connection(Client);
+struct Connection {
+    /// Whom it leads to. Members that come change whose turn it is, not this.
+    member: String,
+    client: Client,
+}
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Connection")
+        write!(formatter, "Connection({})", self.member)
     }
 }
 
@@ -92,8 +98,9 @@ impl Members {
             found: RwLock::new(location.endpoints.clone()),
             location,
             asked: Mutex::default(),
+            returns: watch::Sender::new(0),
         };
-        members.endpoint(0).await?;
+        members.connect(0).await?;
         Ok(members)
     }
 
@@ -156,13 +163,50 @@ impl Members {
     async fn asked(&self) -> Result<(usize, Client), (usize, EtcdTlsError)> {
         let mut asked = self.asked.lock().await;
         let turn = asked.turn;
-        if let Some(Connection(client)) = &asked.connection {
-            return Ok((turn, client.clone()));
+        if let Some(connection) = &asked.connection {
+            return Ok((turn, connection.client.clone()));
         }
-        let connected = self.connect(turn).await;
-        let client = connected.map_err(|error| (turn, error))?;
-        asked.connection = Some(Connection(client.clone()));
+        let connected = self.connection(turn).await;
+        let connection = connected.map_err(|error| (turn, error))?;
+        let client = connection.client.clone();
+        asked.connection = Some(connection);
         Ok((turn, client))
+    }
+
+    /// Asks the nearest member from now on, if another one is asked and that one answers within `patience`.
+    pub async fn try_nearest(&self, patience: Duration) {
+        self.find().await;
+        let (nearest, others) = {
+            let found = self.found.read();
+            (found[0].clone(), found.len())
+        };
+        let leads_there = |connection: &Connection| connection.member == nearest;
+        let asked = self.asked.lock().await;
+        if asked.connection.as_ref().is_none_or(leads_there) {
+            return;
+        }
+        let turn = asked.turn.next_multiple_of(others);
+        drop(asked);
+        let Ok(connection) = self.connection(turn).await else {
+            return;
+        };
+        let mut kv = connection.client.kv_client();
+        let probe = kv.get("/", Some(GetOptions::new().with_count_only()));
+        if !matches!(timeout(patience, probe).await, Ok(Ok(_))) {
+            return;
+        }
+        tracing::debug!(
+            member = connection.member,
+            "the nearest member of etcd is asked again"
+        );
+        let connection = Some(connection);
+        *self.asked.lock().await = Asked { turn, connection };
+        self.returns.send_modify(|returns| *returns += 1);
+    }
+
+    /// Changes whenever the nearest member is gone back to.
+    pub fn returns(&self) -> watch::Receiver<u64> {
+        self.returns.subscribe()
     }
 
     /// The one that was asked has failed: whoever asks next asks another.
@@ -183,10 +227,19 @@ impl Members {
 
     /// A connection of its own to the member whose turn it is.
     pub async fn connect(&self, turn: usize) -> Result<Client, EtcdTlsError> {
-        let channel = self.endpoint(turn).await?.connect_lazy();
+        Ok(self.connection(turn).await?.client)
+    }
+
+    /// Members are looked for and the TLS files read for each connection, since members come and go, and
+    /// certificates are renewed.
+    async fn connection(&self, turn: usize) -> Result<Connection, EtcdTlsError> {
+        self.find().await;
+        let member = self.name(turn);
+        let channel = self.endpoint(&member).await?.connect_lazy();
         let options = ConnectOptions::new().with_require_leader(true);
         let client = Client::from_channel(Channel::Tonic(channel), Some(options)).await;
-        Ok(client.expect("without a user nobody is asked"))
+        let client = client.expect("without a user nobody is asked");
+        Ok(Connection { member, client })
     }
 
     fn name(&self, turn: usize) -> String {
@@ -206,13 +259,9 @@ impl Members {
         }
     }
 
-    /// Members are looked for and the TLS files read for each connection, since members come and go, and
-    /// certificates are renewed.
-    async fn endpoint(&self, turn: usize) -> Result<Endpoint, EtcdTlsError> {
-        self.find().await;
-        let name = self.name(turn);
+    async fn endpoint(&self, member: &str) -> Result<Endpoint, EtcdTlsError> {
         let endpoint = |scheme: &str| {
-            let endpoint = Endpoint::from_shared(format!("{scheme}://{name}"));
+            let endpoint = Endpoint::from_shared(format!("{scheme}://{member}"));
             endpoint.expect("a location has nothing but addresses")
         };
         let endpoint = match &self.location.tls {

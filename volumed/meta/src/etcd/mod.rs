@@ -5,6 +5,7 @@ mod failure;
 mod import;
 mod keys;
 mod members;
+mod nearest;
 mod range;
 mod transaction;
 mod watch;
@@ -82,6 +83,7 @@ impl EtcdStore {
             );
         }
         let store = Self::of(location).await?;
+        tokio::spawn(nearest::return_to_nearest(Arc::downgrade(&store.members)));
         let importing = range::get(&store.members, store.keys.importing(), GetOptions::new()).await;
         let importing = importing.map_err(|failure| OpenEtcdError::Unavailable {
             location: store.members.location().clone(),

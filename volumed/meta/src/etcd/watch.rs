@@ -39,6 +39,8 @@ enum End {
     ForGood,
     /// The connection, or the member: another one goes on.
     Lost(String),
+    /// All calls go to the nearest member again.
+    Returned,
 }
 
 /// Sends the changes below `prefix` after the revision `after`, in a task that ends with the receiver
@@ -85,10 +87,11 @@ impl Watch {
                     if since.elapsed() > GIVE_UP {
                         return;
                     }
+                    turn += 1;
+                    sleep(PAUSE).await;
                 }
+                End::Returned => turn = self.members.turn().await,
             }
-            turn += 1;
-            sleep(PAUSE).await;
         }
     }
 
@@ -101,12 +104,17 @@ impl Watch {
             Err(_) => return End::Lost("no member began the watch in time".to_owned()),
         };
         *lost = None;
+        let mut returns = self.members.returns();
         let mut answer = created;
         loop {
             if let Err(end) = self.take(&answer).await {
                 return end;
             }
-            answer = match stream.message().await {
+            let next = tokio::select! {
+                next = stream.message() => next,
+                _ = returns.changed() => return End::Returned,
+            };
+            answer = match next {
                 Ok(Some(next)) => next,
                 Ok(None) => return End::Lost("the member ended the watch".to_owned()),
                 Err(error) => return of(error),

@@ -189,3 +189,48 @@ async fn what_was_answered_happened_once() {
         }
     }
 }
+
+/// Otherwise the member that lives longest answers for all nodes in the end, and carries all their watches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nearest_member_is_asked_again_when_it_is_back() {
+    let mut cluster = Cluster::start(3);
+    let nearest = (cluster.leader() + 1) % 3;
+    let store = open(&beginning_with(&cluster, nearest)).await;
+    let mut events = store.watch(b"k", 0).await.unwrap();
+    cluster.kill(nearest);
+    write_until_done(&store, "k1").await;
+    let away = store.members.turn().await;
+    assert!(!away.is_multiple_of(3));
+    cluster.spawn_again(nearest);
+    cluster.until_healthy(nearest);
+    store.members.try_nearest(DEADLINE).await;
+    let back = store.members.turn().await;
+    assert!(back > away && back.is_multiple_of(3));
+    store.members.try_nearest(DEADLINE).await;
+    assert_eq!(store.members.turn().await, back, "it is asked already");
+    commit(&store, "k2", "").await;
+    let seen = [events.recv().await.unwrap(), events.recv().await.unwrap()];
+    assert_eq!(seen.map(|event| event.key), [b"k1", b"k2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_came_later_is_asked_if_it_is_nearer() {
+    let cluster = Cluster::start(3);
+    let known = Arc::new(Mutex::new(vec![cluster.endpoint(1)]));
+    let found = Arc::clone(&known);
+    let location = EtcdLocation {
+        finder: Some(Finder::new(move || found.lock().clone())),
+        ..location(&cluster.endpoint(1))
+    };
+    let store = EtcdStore::open(location).await.unwrap();
+    let mut returns = store.members.returns();
+    store.members.try_nearest(DEADLINE).await;
+    assert!(!returns.has_changed().unwrap());
+    known.lock().insert(0, cluster.endpoint(0));
+    store.members.try_nearest(DEADLINE).await;
+    assert!(returns.has_changed().unwrap());
+    returns.mark_unchanged();
+    store.members.try_nearest(DEADLINE).await;
+    assert!(!returns.has_changed().unwrap());
+    commit(&store, "after", "").await;
+}
