@@ -117,7 +117,7 @@ impl Volume {
     }
 
     /// Reads the record anew, where another node may have changed it.
-    async fn refresh(&self) -> Result<(), AttachError> {
+    pub(super) async fn refresh(&self) -> Result<(), AttachError> {
         if self.node().others.is_none() {
             return Ok(());
         }
@@ -213,11 +213,15 @@ impl Volume {
         if record.replicas > 1 || !record.in_sync.is_empty() {
             // Nothing was acknowledged yet under other incarnations than these.
             let in_sync = self.machine.in_sync();
-            self.change_record(|record| {
-                let serving = in_sync.iter().map(|(disk, it)| (disk.0, it.0));
-                record.in_sync.extend(serving);
-            })
-            .await?;
+            let mut serving = in_sync.iter().map(|(disk, it)| (disk.0, it.0));
+            // Only heads write this, and there is no other one: after a clean end, it is there already.
+            if !serving.all(|(disk, it)| record.in_sync.get(&disk) == Some(&it)) {
+                self.change_record(|record| {
+                    let serving = in_sync.iter().map(|(disk, it)| (disk.0, it.0));
+                    record.in_sync.extend(serving);
+                })
+                .await?;
+            }
             self.machine.noted(in_sync.into_iter());
         }
         Ok((epoch, size))

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use volumed_core::Epoch;
 use volumed_core::message::ExtentFile;
 
 use super::cluster::{introduce, start_node, start_node_on, start_nodes, until};
@@ -61,6 +62,36 @@ async fn a_head_that_does_not_reach_the_store_stops_before_another_begins() {
     assert_eq!(read(&export, 0, 4096).await.unwrap(), vec![2; 4096]);
     drop(export);
     for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// V1: while a node waits for the end of another's head, anybody may change what is asked of the volume.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_is_taken_over_though_its_record_changes_meanwhile() {
+    let folder = TempDir::new().unwrap();
+    let mut nodes = start_nodes(&folder, 3).await;
+    nodes[0].create(3).await;
+    let first = nodes[0].attach("one").await;
+    write(&first, 0, &[1; 4096], true).await.unwrap();
+    drop(first);
+    let [killed, heir, third] = [0; 3].map(|_| nodes.remove(0));
+    // Its lease stands for a while.
+    killed.die().await;
+    let attaching = heir.attach("two");
+    let changing = async {
+        until(|| third.volumes.find_here(&name("v")).unwrap().view().epoch == Epoch(2)).await;
+        let quota = Some(ByteCount(1 << 30));
+        third.volumes.limit(&name("v"), quota).await.unwrap();
+    };
+    let both = async { tokio::join!(attaching, changing) };
+    let both = tokio::time::timeout(Duration::from_mins(1), both).await;
+    let (second, ()) = both.expect("the volume is taken over");
+    assert_eq!(read(&second, 0, 4096).await.unwrap(), vec![1; 4096]);
+    let shown = heir.volumes.show(&name("v")).await.unwrap();
+    assert_eq!(shown.quota, Some(ByteCount(1 << 30)));
+    drop(second);
+    for node in [heir, third] {
         node.stop().await;
     }
 }

@@ -61,6 +61,7 @@ impl Volume {
             let head = self.head_entry().await?;
             let elsewhere = elsewhere(head.as_ref(), own)?;
             if let (Some(node), Claim::UnlessServed) = (elsewhere, claim) {
+                self.know(record, entry.modified);
                 return Err(AttachError::ServedElsewhere(self.name.clone(), node));
             }
             let owner = record.owner.clone();
@@ -81,9 +82,9 @@ impl Volume {
             let changed = self.node().store.transact(same, changes).await?;
             if let Outcome::Committed(revision) = changed {
                 self.know(record.clone(), revision);
-                let put = match elsewhere {
-                    Some(_) => self.take_over(&record, revision, (own, lease)).await?,
-                    None => revision,
+                let (record, put) = match elsewhere {
+                    Some(_) => self.take_over((record, revision), (own, lease)).await?,
+                    None => (record, revision),
                 };
                 self.machine
                     .serves_under(Compare::Unchanged(head_key(self.id), put));
@@ -92,14 +93,13 @@ impl Volume {
         }
     }
 
-    /// Waits until the head of another node has ended, which the raised epoch asks it to; answers when this node's
-    /// record was put.
+    /// Waits until the head of another node has ended, which the raised epoch asks it to; answers the volume's record
+    /// as that head left it, and when the record of this node's head was put.
     async fn take_over(
         &self,
-        record: &VolumeRecord,
-        revision: Revision,
+        (mut record, mut revision): (VolumeRecord, Revision),
         (own, lease): (NodeNumber, LeaseId),
-    ) -> Result<Revision, AttachError> {
+    ) -> Result<(VolumeRecord, Revision), AttachError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let head = self.head_entry().await?;
@@ -116,22 +116,24 @@ impl Volume {
                     let change = self.head_change(own, Epoch(record.epoch), lease);
                     let store = &self.node().store;
                     let put = store.transact(same, vec![change]).await?;
-                    if let Outcome::Committed(revision) = put {
-                        return Ok(revision);
+                    if let Outcome::Committed(put) = put {
+                        return Ok((record, put));
                     }
-                    self.refuse_if_overtaken(record).await?;
+                    (record, revision) = self.still_claimed(record.epoch).await?;
                 }
             }
         }
     }
 
-    /// Somebody else may have raised the epoch meanwhile.
-    async fn refuse_if_overtaken(&self, record: &VolumeRecord) -> Result<(), AttachError> {
+    /// The record as it is now, unless somebody else has raised the epoch. Until the head before has ended, it notes
+    /// there which replicas are in sync, and anybody may change what is asked of the volume.
+    async fn still_claimed(&self, epoch: u64) -> Result<(VolumeRecord, Revision), AttachError> {
         let entry = self.entry().await?;
         let entry = entry.ok_or_else(|| AttachError::NotFound(self.name.clone()))?;
         let now: VolumeRecord = decode(&entry)?;
-        if now.epoch == record.epoch {
-            return Ok(());
+        if now.epoch == epoch {
+            self.know(now.clone(), entry.modified);
+            return Ok((now, entry.modified));
         }
         let node = NodeNumber(now.node.unwrap_or_default());
         Err(AttachError::ServedElsewhere(self.name.clone(), node))
@@ -180,7 +182,11 @@ impl Volume {
 
     pub(super) async fn refuse_if_served_elsewhere(&self) -> Result<(), AttachError> {
         match self.served_elsewhere().await? {
-            Some(node) => Err(AttachError::ServedElsewhere(self.name.clone(), node)),
+            Some(node) => {
+                // Whoever is refused asks next who serves it, and this node may not have heard yet.
+                self.refresh().await?;
+                Err(AttachError::ServedElsewhere(self.name.clone(), node))
+            }
             None => Ok(()),
         }
     }
