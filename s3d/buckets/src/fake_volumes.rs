@@ -15,6 +15,9 @@ use super::volumes::{Attachment, Hold, VolumeError, Volumes};
 
 const PAGE: u64 = 4096;
 
+/// How often whoever attaches lets others run first.
+const OTHERS_BEGIN: usize = 16;
+
 #[derive(Default)]
 struct Pages(Mutex<HashMap<u64, Box<[u8]>>>);
 
@@ -44,6 +47,9 @@ pub struct FakeVolumes {
     pub full: AtomicBool,
     /// How often a volume was attached.
     pub attached: AtomicUsize,
+    attaching: AtomicUsize,
+    /// How many were attached at one time at most.
+    pub most_attaching: AtomicUsize,
 }
 
 impl FakeVolumes {
@@ -71,6 +77,16 @@ impl FakeVolumes {
     /// How many volumes there are.
     pub fn count(&self) -> usize {
         self.volumes.lock().len()
+    }
+
+    /// Lets others begin to attach, too.
+    async fn take_a_moment(&self) {
+        let now = self.attaching.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_attaching.fetch_max(now, Ordering::SeqCst);
+        for _ in 0..OTHERS_BEGIN {
+            tokio::task::yield_now().await;
+        }
+        self.attaching.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn check(&self) -> Result<(), VolumeError> {
@@ -149,10 +165,12 @@ impl Volumes for FakeVolumes {
     }
 
     async fn attach(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.take_a_moment().await;
         self.attach_to(None, volume, false)
     }
 
     async fn attach_unless_served(&self, volume: &str) -> Result<Attachment, VolumeError> {
+        self.take_a_moment().await;
         self.attach_to(None, volume, true)
     }
 

@@ -30,6 +30,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use volumed_meta::MetaStore;
 
 use feed::FeedsEnd;
@@ -108,6 +109,7 @@ pub struct Buckets {
     open: OpenSet,
     transfers: TransferMemory,
     turns: Turns,
+    openings: Semaphore,
     feeds_end: FeedsEnd,
     usage: Usage,
     closed: Closed,
@@ -145,6 +147,7 @@ impl Buckets {
             open: OpenSet::new(),
             transfers: TransferMemory::new(settings.transfer_memory),
             turns: Turns::default(),
+            openings: Semaphore::new(open::OPENINGS),
             feeds_end: FeedsEnd::default(),
         });
         tokio::spawn(settle::run(Arc::downgrade(&buckets)));

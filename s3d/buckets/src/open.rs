@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use s3d_bucket::{Bucket, OpenError, Options};
+use tokio::time::timeout_at;
 
 use super::Buckets;
 use super::open_set::OpenBucket;
@@ -14,6 +15,11 @@ use volumed_cluster::NodeNumber;
 
 /// Pauses between attempts, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(400));
+
+/// Buckets that are opened at one time; others wait in the order in which they were asked for. Each asks the metadata
+/// store and the replicas on other nodes, and after a power cut all are wanted at once: a node that asked for
+/// everything together would be answered late, also when it renews its lease (V1).
+pub(super) const OPENINGS: usize = 32;
 
 const CLOSE_EVERY: Duration = Duration::from_secs(2);
 
@@ -147,11 +153,10 @@ impl Buckets {
         record: &BucketRecord,
         how: How,
     ) -> Result<OpenBucket, OpenBucketError> {
-        self.make_room().await?;
         let deadline = Instant::now() + self.settings.patience;
         let mut pause = PAUSES.0;
         loop {
-            match self.open_once(record, how).await {
+            match self.open_in_order(record, how, deadline).await {
                 Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
@@ -159,6 +164,20 @@ impl Buckets {
                 outcome => return outcome,
             }
         }
+    }
+
+    async fn open_in_order(
+        &self,
+        record: &BucketRecord,
+        how: How,
+        deadline: Instant,
+    ) -> Result<OpenBucket, OpenBucketError> {
+        let permit = timeout_at(deadline.into(), self.openings.acquire()).await;
+        let _permit = permit.map_err(|_| {
+            OpenBucketError::Unavailable("too many buckets are asked for at once".to_owned())
+        })?;
+        self.make_room().await?;
+        self.open_once(record, how).await
     }
 
     async fn open_once(

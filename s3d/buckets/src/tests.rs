@@ -9,6 +9,7 @@ use s3d_names::BucketName;
 
 use super::fake_volumes::FakeVolumes;
 use super::feed::FeedRequest;
+use super::open::OPENINGS;
 use super::record::UNSETTLED;
 use super::*;
 use futures::{FutureExt as _, StreamExt as _};
@@ -150,6 +151,20 @@ fn start(
 
 fn name(text: &str) -> BucketName {
     BucketName::new(text).unwrap()
+}
+
+#[tokio::test]
+async fn buckets_that_are_asked_for_at_once_are_opened_some_at_a_time() {
+    let rack = Rack::new().await;
+    let mut records = Vec::new();
+    for number in 0..OPENINGS + 8 {
+        records.push(rack.create(&format!("bucket-{number}")).await);
+    }
+    rack.buckets.close_all().await;
+    let openings = records.iter().map(|record| rack.buckets.open(record));
+    let opened = futures::future::try_join_all(openings).await.unwrap();
+    assert_eq!(opened.len(), records.len());
+    assert_eq!(rack.volumes.most_attaching.load(SeqCst), OPENINGS);
 }
 
 #[tokio::test]
