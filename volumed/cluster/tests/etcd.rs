@@ -59,6 +59,11 @@ async fn three_nodes_keep_the_store_and_survive_the_loss_of_one() {
             .is_some_and(|process| process != killed)
     })
     .await;
+    let again = rack.nodes[0].process().unwrap();
+    assert!(
+        compares_itself(again),
+        "the others are there to compare with"
+    );
     rack.until_voters(3).await;
     assert_eq!(get(&rack, 0, "of-two").await, Some("of-two".to_owned()));
     rack.stop().await;
@@ -158,6 +163,12 @@ async fn a_member_that_is_gone_is_replaced_and_all_go_on_after_a_restart() {
         rack.lose(0).await;
     }
     rack.come_back();
+    soon("one of them runs", async || {
+        rack.nodes[0].process().is_some()
+    })
+    .await;
+    let first = rack.nodes[0].process().unwrap();
+    assert!(!compares_itself(first), "it would wait for the others");
     rack.until_voters(3).await;
     assert_eq!(get(&rack, 0, "before").await, Some("before".to_owned()));
     rack.stop().await;
@@ -213,6 +224,12 @@ async fn etcd_is_not_run_twice_on_the_same_data() {
     second.begin().unwrap();
     second.stop().await;
     assert_eq!(processes_with(&data), [0; 0]);
+}
+
+/// Whether a member compares its data with that of the others before it serves.
+fn compares_itself(process: u32) -> bool {
+    let line = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
+    line.contains("initial-corrupt-check=true")
 }
 
 fn processes_with(data: &Path) -> Vec<u32> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use volumed_core::message::ExtentFile;
 use volumed_core::replica::Replica;
 use volumed_core::{DiskNumber, VolumeId};
@@ -32,6 +34,9 @@ use crate::store::records::{DiskRecord, decode, disk_key};
 use crate::store::state::{StoreState, serve};
 use crate::view::DiskSettings;
 use crate::volume::Volume;
+
+/// Tokens that are checked at one time, each with some calls of the store.
+const CHECKS: usize = 32;
 
 pub(super) async fn start(
     store: Arc<dyn MetaStore>,
@@ -104,9 +109,7 @@ pub(super) async fn start(
         recover(&recovering, recorded)
     });
     let volumes = volumes.await?;
-    for volume in volumes.values() {
-        check_token(volume).await?;
-    }
+    check_tokens(&volumes).await?;
     Ok((node, volumes))
 }
 
@@ -168,6 +171,19 @@ async fn sort(
 }
 
 /// V9: before anything can be moved from the disks that lost something.
+async fn check_tokens(volumes: &BTreeMap<VolumeName, Arc<Volume>>) -> Result<(), StartError> {
+    let permits = Arc::new(Semaphore::new(CHECKS));
+    let mut checks = JoinSet::new();
+    for volume in volumes.values().filter(|volume| volume.has_token()) {
+        let (volume, permits) = (Arc::clone(volume), Arc::clone(&permits));
+        checks.spawn(async move {
+            let _permit = permits.acquire().await;
+            check_token(&volume).await
+        });
+    }
+    checks.join_all().await.into_iter().collect()
+}
+
 async fn check_token(volume: &Volume) -> Result<(), StartError> {
     match volume.check_token().await {
         Err(AttachError::Record(error)) => Err(error.into()),

@@ -13,7 +13,8 @@ use parking_lot::{Condvar, Mutex};
 use serde::Deserialize;
 
 use crate::cluster::Cluster;
-use crate::etcd::arguments::{Beginning, arguments};
+use crate::etcd::arguments::{Beginning, COMPARED_WITH_OTHERS, arguments};
+use crate::etcd::members::EtcdMembers;
 use crate::etcd::process::{self, PATIENCE};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -69,6 +70,21 @@ struct Program {
     etcd: PathBuf,
     arguments: Vec<String>,
     data: PathBuf,
+    members: EtcdMembers,
+}
+
+impl Program {
+    /// After a power cut of all nodes nobody could be compared with: then it would only wait.
+    fn spawn(&self) -> io::Result<Child> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut arguments = self.arguments.clone();
+        if runtime.block_on(self.members.all_others_answer()) {
+            arguments.push(COMPARED_WITH_OTHERS.to_owned());
+        }
+        process::spawn(&self.etcd, &arguments)
+    }
 }
 
 /// Where the member of a daemon with its state in `state` has its data.
@@ -100,7 +116,7 @@ impl Member {
     /// Starts it: with the data that it has, or as `beginning` says. `etcd` is where the program is, if not in
     /// `PATH`.
     pub fn start(
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         state: &Path,
         etcd: Option<&Path>,
         beginning: &Beginning,
@@ -118,6 +134,7 @@ impl Member {
             etcd,
             arguments: arguments(cluster, &data, beginning),
             data: data.clone(),
+            members: EtcdMembers::new(cluster.clone()),
         };
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -173,7 +190,7 @@ impl Shared {
         while !self.state.lock().stopping {
             process::stop_left_over(&program.data);
             let begun = Instant::now();
-            match process::spawn(&program.etcd, &program.arguments) {
+            match program.spawn() {
                 Ok(child) => self.run(child),
                 Err(error) => tracing::error!(%error, "etcd cannot be started"),
             }

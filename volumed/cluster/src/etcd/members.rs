@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, MemberAddOptions, TlsOptions};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::etcd::plan::{MemberId, Membership, Part};
@@ -17,6 +18,9 @@ use crate::store_location::in_turn;
 
 /// A member that lives answers long before.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One that is asked whether it is there, and is, answers long before.
+const THERE: Duration = Duration::from_secs(1);
 
 /// etcd's URL at an address.
 pub fn url(address: SocketAddr) -> String {
@@ -140,6 +144,22 @@ impl EtcdMembers {
             member: MemberId(member),
             leads: status.leader() == member && member != 0,
         })
+    }
+
+    /// Whether the members on all other nodes answer at once.
+    pub async fn all_others_answer(&self) -> bool {
+        let own = self.0.own().node;
+        let nodes = self.0.members().nodes.into_iter();
+        let mut asked = JoinSet::new();
+        for node in nodes.filter(|node| node.signs && node.id != own) {
+            let all = self.clone();
+            let address = node.place.etcd_client();
+            asked.spawn(async move {
+                let status = timeout(THERE, all.status(address)).await;
+                matches!(status, Ok(Ok(_)))
+            });
+        }
+        asked.join_all().await.into_iter().all(|answers| answers)
     }
 
     /// Makes a learner of a node.
@@ -274,7 +294,7 @@ fn is_refusal(error: &EtcdError) -> bool {
 async fn timed<T>(
     call: impl Future<Output = Result<T, etcd_client::Error>>,
 ) -> Result<T, EtcdError> {
-    let answer = tokio::time::timeout(PATIENCE, call).await;
+    let answer = timeout(PATIENCE, call).await;
     Ok(answer.map_err(|_| EtcdError::TimedOut)??)
 }
 

@@ -9,8 +9,8 @@ use volumed_meta::{Change, Compare, Entry, MetaStore, StoreError};
 
 use crate::error::{RecordError, StartError};
 use crate::store::records::{
-    DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
-    unreadable, volume_key,
+    DAMAGE, DamageRecord, VERSION, damage_key, damage_prefix, decode, encode, last_part, read_all,
+    unreadable, volume_key, volume_of_part,
 };
 
 /// What the store has, of each disk. Held while it is written.
@@ -45,13 +45,26 @@ pub(crate) async fn load(
     store: &dyn MetaStore,
     volume: VolumeId,
 ) -> Result<BTreeMap<DiskNumber, Damage>, StartError> {
-    let mut all = BTreeMap::new();
-    for entry in read_all(store, &damage_prefix(volume)).await? {
-        let number = last_part(&entry.key).parse();
-        let number = number.map_err(|error| unreadable(&entry.key, error))?;
-        all.insert(DiskNumber(number), read(&entry)?);
+    let entries = read_all(store, &damage_prefix(volume)).await?;
+    Ok(entries.iter().map(of_disk).collect::<Result<_, _>>()?)
+}
+
+/// The same of all volumes of which something is damaged.
+pub(crate) async fn load_all(
+    store: &dyn MetaStore,
+) -> Result<BTreeMap<VolumeId, BTreeMap<DiskNumber, Damage>>, StartError> {
+    let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for entry in read_all(store, DAMAGE).await? {
+        let volume = volume_of_part(&entry.key)?;
+        all.entry(volume).or_default().extend([of_disk(&entry)?]);
     }
     Ok(all)
+}
+
+fn of_disk(entry: &Entry) -> Result<(DiskNumber, Damage), RecordError> {
+    let number = last_part(&entry.key).parse();
+    let number = number.map_err(|error| unreadable(&entry.key, error))?;
+    Ok((DiskNumber(number), read(entry)?))
 }
 
 /// What a record says.

@@ -11,21 +11,15 @@ use volumed_core::{ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
 use crate::error::{PlacementsError, RecordError};
-use crate::store::records::{
-    LostRecord, VERSION, decode, encode, last_part, lost_key, lost_prefix, read_all, unreadable,
-};
+use crate::store::records::{LostRecord, VERSION, decode, encode, last_part, lost_key, unreadable};
 
 pub(crate) type Lost = BTreeMap<ExtentIndex, LostBlocks>;
 
-/// What the store has of a volume's extents that were placed anew.
-pub(crate) async fn load(store: &dyn MetaStore, volume: VolumeId) -> Result<Lost, PlacementsError> {
-    let mut all = Lost::new();
-    for entry in read_all(store, &lost_prefix(volume)).await? {
-        let extent = last_part(&entry.key).parse();
-        let extent = extent.map_err(|error| unreadable(&entry.key, error))?;
-        all.insert(ExtentIndex(extent), blocks_of(&entry)?);
-    }
-    Ok(all)
+/// What the store has of an extent that was placed anew.
+pub(crate) fn read(entry: &Entry) -> Result<(ExtentIndex, LostBlocks), RecordError> {
+    let extent = last_part(&entry.key).parse();
+    let extent = extent.map_err(|error| unreadable(&entry.key, error))?;
+    Ok((ExtentIndex(extent), blocks_of(entry)?))
 }
 
 /// The change that notes what is lost of an extent.

@@ -9,11 +9,11 @@ use volumed_core::placement::{Placement, Role};
 use volumed_core::{Alloc, DiskNumber, ExtentIndex, LostBlocks, VolumeId};
 use volumed_meta::{Change, Compare, Entry, MetaStore, Outcome};
 
-use crate::error::{PlacementsError, RecordError, ShowVolumeError};
+use crate::error::{PlacementsError, RecordError, ShowVolumeError, StartError};
 use crate::store::lost::{self, Lost};
 use crate::store::records::{
-    StaleRecord, decode, extents_prefix, last_part, lost_key, page_key, read_all, stale_prefix,
-    unreadable, volume_key, volume_of_page,
+    EXTENTS, LOST, STALE, StaleRecord, decode, extents_prefix, last_part, lost_key, lost_prefix,
+    page_key, read_all, stale_prefix, unreadable, volume_key, volume_of_part,
 };
 
 /// How long to wait before the store is asked again.
@@ -77,6 +77,34 @@ impl Placements {
         }
     }
 
+    fn take_page(&mut self, entry: &Entry) -> Result<(), RecordError> {
+        let number = u64::from_str_radix(last_part(&entry.key), 16)
+            .map_err(|error| unreadable(&entry.key, error))?;
+        let page = decode_page(entry)?;
+        let placed = page.extents.into_iter().map(|(index, placement)| {
+            let extent = ExtentIndex(number * EXTENTS_PER_PAGE + u64::from(index));
+            (extent, placement)
+        });
+        self.placed.extend(placed);
+        Ok(())
+    }
+
+    fn take_lost(&mut self, entry: &Entry) -> Result<(), RecordError> {
+        let (extent, blocks) = lost::read(entry)?;
+        self.lost.insert(extent, blocks);
+        Ok(())
+    }
+
+    fn take_stale(&mut self, entry: &Entry) -> Result<(), RecordError> {
+        let stale: StaleRecord = decode(entry)?;
+        let number = last_part(&entry.key).parse();
+        let number = DiskNumber(number.map_err(|error| unreadable(&entry.key, error))?);
+        self.stale.insert(number);
+        let since = stale.since.map(|since| (number, Alloc(since)));
+        self.fell_behind.extend(since);
+        Ok(())
+    }
+
     /// What is placed on a disk.
     pub fn on(&self, disk: DiskNumber) -> BTreeSet<ExtentFile> {
         let here = self.placed.iter().filter(|(_, placed)| placed.is_on(disk));
@@ -95,23 +123,33 @@ pub(crate) async fn load(
 ) -> Result<Placements, PlacementsError> {
     let mut all = Placements::default();
     for entry in read_all(store, &extents_prefix(volume)).await? {
-        let number = u64::from_str_radix(last_part(&entry.key), 16)
-            .map_err(|error| unreadable(&entry.key, error))?;
-        let page = decode_page(&entry)?;
-        all.placed
-            .extend(page.extents.into_iter().map(|(index, placement)| {
-                let extent = ExtentIndex(number * EXTENTS_PER_PAGE + u64::from(index));
-                (extent, placement)
-            }));
+        all.take_page(&entry)?;
     }
-    all.lost = lost::load(store, volume).await?;
+    for entry in read_all(store, &lost_prefix(volume)).await? {
+        all.take_lost(&entry)?;
+    }
     for entry in read_all(store, &stale_prefix(volume)).await? {
-        let stale: StaleRecord = decode(&entry)?;
-        let number = last_part(&entry.key).parse();
-        let number = DiskNumber(number.map_err(|error| unreadable(&entry.key, error))?);
-        all.stale.insert(number);
-        let since = stale.since.map(|since| (number, Alloc(since)));
-        all.fell_behind.extend(since);
+        all.take_stale(&entry)?;
+    }
+    Ok(all)
+}
+
+type Take = fn(&mut Placements, &Entry) -> Result<(), RecordError>;
+
+/// Where all volumes are; those of which nothing is placed, lost or stale are not among them.
+pub(crate) async fn load_all(
+    store: &dyn MetaStore,
+) -> Result<BTreeMap<VolumeId, Placements>, StartError> {
+    let mut all: BTreeMap<VolumeId, Placements> = BTreeMap::new();
+    let kinds: [(&[u8], Take); 3] = [
+        (EXTENTS, Placements::take_page),
+        (LOST, Placements::take_lost),
+        (STALE, Placements::take_stale),
+    ];
+    for (prefix, take) in kinds {
+        for entry in read_all(store, prefix).await? {
+            take(all.entry(volume_of_part(&entry.key)?).or_default(), &entry)?;
+        }
     }
     Ok(all)
 }
@@ -123,7 +161,7 @@ pub(crate) async fn for_each_placement(
     mut show: impl FnMut(VolumeId, &Placement),
 ) -> Result<(), ShowVolumeError> {
     for entry in read_all(store, prefix).await? {
-        let volume = volume_of_page(&entry.key)?;
+        let volume = volume_of_part(&entry.key)?;
         for placed in decode_page(&entry)?.extents.values() {
             show(volume, placed);
         }

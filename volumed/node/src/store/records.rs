@@ -50,6 +50,8 @@ pub(crate) const DISK_NUMBERS: &[u8] = b"disk-numbers/";
 pub(crate) const SCRUB: &[u8] = b"scrub/";
 pub(crate) const VERIFYING: &[u8] = b"verifying/";
 pub(crate) const DAMAGE: &[u8] = b"damage/";
+pub(crate) const STALE: &[u8] = b"stale/";
+pub(crate) const LOST: &[u8] = b"lost/";
 pub(crate) const STORE_IDENTITY: &[u8] = b"store/identity";
 pub(crate) const STORE_GENERATION: &[u8] = b"store/generation";
 pub(crate) const STORE_FORMAT: &[u8] = b"store/format";
@@ -283,10 +285,11 @@ pub(crate) fn page_key(volume: VolumeId, page: u64) -> Vec<u8> {
     format!("extents/{volume}/{page:016x}").into_bytes()
 }
 
-/// Whose extents a page places.
-pub(crate) fn volume_of_page(key: &[u8]) -> Result<VolumeId, RecordError> {
-    let (volume, _) = key.split_last_chunk::<17>().unwrap_or((key, &[0; 17]));
-    let volume = last_part(volume).parse::<VolumeId>();
+/// Whose a page of placements is, or whatever else is kept below the id of a volume.
+pub(crate) fn volume_of_part(key: &[u8]) -> Result<VolumeId, RecordError> {
+    let text = std::str::from_utf8(key).unwrap_or_default();
+    let volume = text.split('/').nth(1).unwrap_or_default();
+    let volume = volume.parse::<VolumeId>();
     volume.map_err(|error| unreadable(key, error))
 }
 

@@ -80,6 +80,11 @@ impl Volume {
         self.change_token(|record| record.lost = true).await
     }
 
+    /// Whether an owner may have something that it did not flush.
+    pub(crate) fn has_token(&self) -> bool {
+        self.live_token().is_some()
+    }
+
     fn live_token(&self) -> Option<TokenRecord> {
         self.token().filter(|record| !record.lost)
     }
@@ -93,7 +98,9 @@ impl Volume {
         let since = record.since();
         let found = since.unflushed(Rules::default(), extents, &placements.stale, &here);
         if found == Unflushed::Lost {
-            self.change_token(|record| record.lost = true).await?;
+            // Another node may have given the volume to somebody else meanwhile.
+            self.change_token(|now| now.lost |= now.token == record.token)
+                .await?;
         }
         Ok(found)
     }
