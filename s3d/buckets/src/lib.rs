@@ -39,7 +39,7 @@ use s3d_accounts::Accounts;
 use s3d_bucket::TransferMemory;
 use s3d_records::{Cache, Records};
 use s3d_usage::Usage;
-use turns::Turns;
+use turns::{LastFailure, Turns};
 use usage::Closed;
 
 pub use configure::ConfigureError;
@@ -108,7 +108,9 @@ pub struct Buckets {
     settings: BucketSettings,
     open: OpenSet,
     transfers: TransferMemory,
-    turns: Turns,
+    turns: Turns<()>,
+    /// One asks for a bucket to be opened, and all who want it wait for that.
+    asking: Turns<LastFailure>,
     openings: Semaphore,
     feeds_end: FeedsEnd,
     usage: Usage,
@@ -147,6 +149,7 @@ impl Buckets {
             open: OpenSet::new(),
             transfers: TransferMemory::new(settings.transfer_memory),
             turns: Turns::default(),
+            asking: Turns::default(),
             openings: Semaphore::new(open::OPENINGS),
             feeds_end: FeedsEnd::default(),
         });

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use s3d_bucket::{Bucket, OpenError, Options};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout_at;
 
 use super::Buckets;
@@ -88,6 +89,31 @@ pub(super) enum How {
     Create,
 }
 
+/// Attempts at something that may be possible a little later.
+struct Attempts {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Attempts {
+    fn within(patience: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + patience,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Waits for the next one; whether there is time for it.
+    async fn pause(&mut self) -> bool {
+        if Instant::now() + self.pause >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        true
+    }
+}
+
 impl Buckets {
     /// The bucket, open. Hold it as long as it is used, answers under way included: a bucket that
     /// somebody holds is not closed for being idle. Ask anew for each request: one that had to be
@@ -111,8 +137,8 @@ impl Buckets {
     async fn open_in_turn(&self, asked: &BucketRecord) -> Result<Arc<Bucket>, OpenBucketError> {
         let since = Instant::now();
         let name = asked.name.as_str();
-        let turn = self.turns.of(name);
-        let mut last_failure = turn.lock().await;
+        let asking = self.asking.of(name);
+        let mut last_failure = asking.lock().await;
         if let Some(bucket) = self.open.get(name, asked.id) {
             return Ok(bucket);
         }
@@ -120,6 +146,49 @@ impl Buckets {
             && *at >= since
         {
             return Err(error.clone());
+        }
+        let opened = self.open_asked(asked).await;
+        if let Err(error) = &opened {
+            if let OpenBucketError::ServedElsewhere(node) = error {
+                tracing::debug!(bucket = name, %node, "another node serves the bucket");
+            } else {
+                tracing::warn!(bucket = name, %error, "cannot open the bucket");
+            }
+            *last_failure = Some((Instant::now(), error.clone()));
+        }
+        opened
+    }
+
+    async fn open_asked(&self, asked: &BucketRecord) -> Result<Arc<Bucket>, OpenBucketError> {
+        let mut attempts = Attempts::within(self.settings.patience);
+        loop {
+            match self.open_asked_once(asked, attempts.deadline).await {
+                Err(error) if error.is_passing() && attempts.pause().await => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Has the bucket's turn only while it opens it, not while it waits until it may: whoever asks meanwhile which
+    /// node serves the bucket gets an answer.
+    async fn open_asked_once(
+        &self,
+        asked: &BucketRecord,
+        deadline: Instant,
+    ) -> Result<Arc<Bucket>, OpenBucketError> {
+        let name = asked.name.as_str();
+        let turn = self.turns.of(name);
+        let (_permit, _turn) = loop {
+            let permit = self.permit_to_open(deadline).await?;
+            // Whoever has the turn may wait for a permit, so nobody who has a permit waits for a turn.
+            match turn.try_lock() {
+                Ok(turn) => break (permit, turn),
+                Err(_) => drop(permit),
+            }
+            drop(turn.lock().await);
+        };
+        if let Some(bucket) = self.open.get(name, asked.id) {
+            return Ok(bucket);
         }
         let stored = self.read(&asked.name).await?;
         let record = match stored.map(|stored| stored.record) {
@@ -133,51 +202,38 @@ impl Buckets {
         }
         // What is left of an earlier opening can do no more than stand in the way.
         drop(self.open.take(name));
-        let opened = self.open_patiently(&record, How::Open).await;
-        match opened {
-            Ok(open) => Ok(self.open.insert(name, open)),
-            Err(error) => {
-                if let OpenBucketError::ServedElsewhere(node) = &error {
-                    tracing::debug!(bucket = name, %node, "another node serves the bucket");
-                } else {
-                    tracing::warn!(bucket = name, %error, "cannot open the bucket");
-                }
-                *last_failure = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
+        self.make_room().await?;
+        let open = self.open_once(&record, How::Open).await?;
+        Ok(self.open.insert(name, open))
     }
 
+    /// For whoever has the bucket's turn.
     pub(super) async fn open_patiently(
         &self,
         record: &BucketRecord,
         how: How,
     ) -> Result<OpenBucket, OpenBucketError> {
-        let deadline = Instant::now() + self.settings.patience;
-        let mut pause = PAUSES.0;
+        let mut attempts = Attempts::within(self.settings.patience);
         loop {
-            match self.open_in_order(record, how, deadline).await {
-                Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
+            let permit = self.permit_to_open(attempts.deadline).await?;
+            self.make_room().await?;
+            let outcome = self.open_once(record, how).await;
+            drop(permit);
+            match outcome {
+                Err(error) if error.is_passing() && attempts.pause().await => {}
                 outcome => return outcome,
             }
         }
     }
 
-    async fn open_in_order(
+    async fn permit_to_open(
         &self,
-        record: &BucketRecord,
-        how: How,
         deadline: Instant,
-    ) -> Result<OpenBucket, OpenBucketError> {
+    ) -> Result<SemaphorePermit<'_>, OpenBucketError> {
         let permit = timeout_at(deadline.into(), self.openings.acquire()).await;
-        let _permit = permit.map_err(|_| {
+        permit.ok().and_then(Result::ok).ok_or_else(|| {
             OpenBucketError::Unavailable("too many buckets are asked for at once".to_owned())
-        })?;
-        self.make_room().await?;
-        self.open_once(record, how).await
+        })
     }
 
     async fn open_once(

@@ -11,16 +11,16 @@ use super::OpenBucketError;
 /// The last attempt to open that failed, told to all who asked before it ended.
 pub type LastFailure = Option<(Instant, OpenBucketError)>;
 
-type Turn = tokio::sync::Mutex<LastFailure>;
+type Turn<T> = tokio::sync::Mutex<T>;
 
-/// A lock for each name that somebody holds or waits for.
+/// A lock for each name that somebody holds or waits for, and what the last holder left.
 #[derive(Default)]
-pub struct Turns {
-    turns: Mutex<HashMap<String, Weak<Turn>>>,
+pub struct Turns<T> {
+    turns: Mutex<HashMap<String, Weak<Turn<T>>>>,
 }
 
-impl Turns {
-    pub fn of(&self, name: &str) -> Arc<Turn> {
+impl<T: Default> Turns<T> {
+    pub fn of(&self, name: &str) -> Arc<Turn<T>> {
         let mut turns = self.turns.lock();
         if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
             return turn;
