@@ -12,6 +12,66 @@ use crate::binaries::binary;
 use crate::clients::{run, source};
 
 const DISK_SIZE: u64 = 8 << 30;
+
+/// What `writer` in a guest says on its virtio port, over all boots from one disk.
+#[derive(Debug)]
+pub struct Written {
+    path: PathBuf,
+    /// How often it had to fail.
+    pub failures: usize,
+}
+
+impl Written {
+    /// Of the guest whose disk is in `folder`.
+    pub fn of(folder: &Path) -> Self {
+        Self {
+            path: folder.join("written"),
+            failures: 0,
+        }
+    }
+
+    /// qemu's arguments for the port.
+    pub fn port(&self) -> Vec<String> {
+        let file = format!("file,id=written,append=on,path={}", self.path.display());
+        [
+            "-device",
+            "virtio-serial-pci",
+            "-chardev",
+            &file,
+            "-device",
+            "virtserialport,chardev=written,name=written",
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    /// All of it, and how often what it did failed.
+    pub fn text(&self) -> (String, usize) {
+        let written = fs::read_to_string(&self.path).unwrap_or_default();
+        let failed = written.lines().filter(|line| line.starts_with("failed"));
+        let failed = failed.count();
+        (written, failed)
+    }
+
+    /// The last number that it says is durable; 0 before the first.
+    ///
+    /// # Errors
+    /// All of it, when something that it did failed and had not to.
+    pub fn last_durable(&self) -> Result<u32, String> {
+        let (written, failed) = self.text();
+        if failed != self.failures {
+            return Err(written);
+        }
+        // The last line may have been cut short.
+        let whole = written.rfind('\n').map_or("", |end| &written[..end]);
+        let numbers = whole
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("durable "));
+        let numbers = numbers.filter_map(|number| number.parse().ok());
+        Ok(numbers.max().unwrap_or(0))
+    }
+}
+
 /// Nothing here measures time: it is only that a test must not wait for ever.
 const BOOT_LIMIT: Duration = Duration::from_mins(30);
 

@@ -18,8 +18,8 @@ use crate::{Disk, slots};
 /// Threads that one flush syncs its files on.
 const SYNCS_AT_ONCE: usize = 4;
 
-/// The longest write that the caller's thread copies into the page cache.
-const WRITTEN_NOW: usize = 128 << 10;
+/// The most bytes that the caller's thread copies into the page cache, or from it.
+const COPIED_NOW: usize = 128 << 10;
 
 /// Whether to wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Disk {
             return Some(Err(DiskFault::Sync));
         }
         match op {
-            // Copying that much is work enough for a thread of its own.
-            DiskOp::Write { data, .. } if data.len() > WRITTEN_NOW => None,
+            // That is work enough for a thread of its own.
+            op if copied(op) > COPIED_NOW => None,
             DiskOp::Read { file, .. }
             | DiskOp::Write { file, .. }
             | DiskOp::LoadSums { file, .. }
@@ -364,5 +364,61 @@ impl Disk {
             synced.map_err(|error| self.fail(&error))?;
         }
         Ok(())
+    }
+}
+
+/// How many bytes of a client's an operation copies, but for what it merges with.
+fn copied(op: &DiskOp) -> usize {
+    match op {
+        DiskOp::Write { data, .. } => data.len(),
+        DiskOp::Read { expected, .. } => expected.len() * BLOCK_SIZE as usize,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use volumed_core::{Alloc, ExtentIndex};
+
+    use super::*;
+    use crate::{DiskSettings, SpaceSettings};
+
+    const VOLUME: VolumeId = VolumeId(7);
+    const FILE: ExtentFile = ExtentFile {
+        extent: ExtentIndex(1),
+        alloc: Alloc(1),
+    };
+
+    #[test]
+    fn long_copies_are_left_to_other_threads() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = DiskSettings {
+            path: folder.path().join("disk"),
+            space: SpaceSettings::default(),
+            open_extents: 8,
+        };
+        let disk = Disk::open(settings).expect("a disk");
+        disk.create_extents(VOLUME, &[FILE]).expect("an extent");
+        let write = |length| DiskOp::Write {
+            file: FILE,
+            offset: 0,
+            data: Bytes::from(vec![3; length]),
+            durable: false,
+            first: None,
+            last: None,
+        };
+        let read = |length| DiskOp::Read {
+            file: FILE,
+            offset: 0,
+            expected: vec![sum(&[3; BLOCK_SIZE as usize]); length / BLOCK_SIZE as usize],
+        };
+        disk.run(VOLUME, &write(2 * COPIED_NOW)).expect("written");
+        for op in [write(COPIED_NOW), read(COPIED_NOW)] {
+            assert!(matches!(disk.try_now(VOLUME, &op), Some(Ok(_))), "{op:?}");
+        }
+        let longer = COPIED_NOW + BLOCK_SIZE as usize;
+        for op in [write(longer), read(longer)] {
+            assert!(disk.try_now(VOLUME, &op).is_none(), "{op:?}");
+        }
     }
 }

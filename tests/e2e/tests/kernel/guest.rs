@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hayrack_e2e::guest::Machine;
+use hayrack_e2e::guest::{Machine, Written};
 
 /// How long a command may take; nothing here measures time, and the host may be paused.
 const LIMIT: Duration = Duration::from_mins(30);
@@ -17,29 +17,21 @@ pub struct Guest {
     machine: Machine,
     shell: UnixStream,
     commands: u32,
-    /// What `writer` prints, over all boots.
-    written: PathBuf,
-    /// How often it had to fail.
-    failures: usize,
+    written: Written,
 }
 
 impl Guest {
     /// Boots from the disk in `folder`.
     pub fn boot(folder: &Path) -> Self {
-        let (socket, written) = (folder.join("shell"), folder.join("written"));
+        let (socket, written) = (folder.join("shell"), Written::of(folder));
         let _ = fs::remove_file(&socket);
-        let ports = [
+        let mut ports = vec![
             "-serial".to_owned(),
             format!("unix:{},server=on,wait=off", socket.display()),
-            "-device".to_owned(),
-            "virtio-serial-pci".to_owned(),
-            "-chardev".to_owned(),
-            format!("file,id=written,append=on,path={}", written.display()),
-            "-device".to_owned(),
-            "virtserialport,chardev=written,name=written".to_owned(),
             "-net".to_owned(),
             "none".to_owned(),
         ];
+        ports.extend(written.port());
         let machine = Machine::boot(folder, "hayrack=volumes", &ports);
         let shell = UnixStream::connect(&socket).expect("qemu listens for the shell");
         shell
@@ -50,7 +42,6 @@ impl Guest {
             shell,
             commands: 0,
             written,
-            failures: 0,
         }
     }
 
@@ -117,35 +108,13 @@ impl Guest {
         ));
     }
 
-    /// What `writer` printed, and how often it failed.
-    fn written(&self) -> (String, usize) {
-        let written = fs::read_to_string(&self.written).unwrap_or_default();
-        let failed = written.lines().filter(|line| line.starts_with("failed"));
-        let failed = failed.count();
-        (written, failed)
-    }
-
     /// The last number that `writer` says is durable; 0 before the first.
     ///
     /// # Panics
     /// When something that it did failed and had not to.
     pub fn last_durable(&self) -> u32 {
-        let (written, failed) = self.written();
-        assert_eq!(
-            failed,
-            self.failures,
-            "{written}\n{}",
-            self.machine.console()
-        );
-        // The last line may have been cut short.
-        let whole = written.rfind('\n').map_or("", |end| &written[..end]);
-        let numbers = whole
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("durable "));
-        numbers
-            .filter_map(|number| number.parse().ok())
-            .max()
-            .unwrap_or(0)
+        let last = self.written.last_durable();
+        last.unwrap_or_else(|written| panic!("{written}\n{}", self.machine.console()))
     }
 
     /// Waits until `more` numbers are durable than are now.
@@ -165,7 +134,7 @@ impl Guest {
     /// Waits until what `writer` does fails, which ends it.
     pub fn wait_for_failure(&mut self) {
         let deadline = Instant::now() + LIMIT;
-        while self.written().1 == self.failures {
+        while self.written.text().1 == self.written.failures {
             assert!(
                 Instant::now() < deadline,
                 "nothing fails:\n{}",
@@ -173,7 +142,7 @@ impl Guest {
             );
             thread::sleep(Duration::from_millis(50));
         }
-        self.failures += 1;
+        self.written.failures += 1;
     }
 
     /// Has `writer` begin to write in a folder, where it was before.

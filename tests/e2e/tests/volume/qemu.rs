@@ -1,9 +1,10 @@
 //! QEMU's tools.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use hayrack_e2e::clients::{debian, run};
 use hayrack_e2e::rack::kill_process;
@@ -158,4 +159,68 @@ fn qemu_nbd_hands_a_volume_on() {
     kill_process(pid, Signal::SIGTERM);
     assert!(same_bytes(&from, &theirs));
     assert!(same_bytes(&from, &ours));
+}
+
+/// Writes with which a daemon is killed, each to another place for as long as there is one.
+const WRITES: usize = 600;
+const PLACES: usize = 256;
+/// How many of them are under way at once.
+const DEPTH: usize = 16;
+
+/// The pattern of a write, and its range as qemu-io reads it.
+fn pattern(write: usize) -> String {
+    format!("-P {} {}k 16k", write % 251 + 1, write * 97 % PLACES * 16)
+}
+
+/// qemu's client sends what was not answered again on its next connection. The name is the one that lasts as long as
+/// nothing can be lost (V9).
+#[test]
+fn qemu_goes_on_where_the_daemon_was_killed() {
+    let mut volumed = Volumed::start("1GiB");
+    volumed.create("kept", "64MiB");
+    let exported = volumed.command(&["volume", "export", "kept"]);
+    let export = exported["export"].as_str().expect("it has a name");
+    let socket = volumed.nbd_socket();
+    let image = format!(
+        "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path={},file.export={export},\
+         file.reconnect-delay=600",
+        socket.display()
+    );
+    let mut writer = start_writes(&image);
+    let printed = BufReader::new(writer.stdout.take().expect("it is piped"));
+    let (mut written, mut kills) = (0, 0);
+    for line in printed.lines() {
+        let line = line.expect("it can be read");
+        assert!(!line.contains("failed"), "{line}\n{}", volumed.log());
+        written += usize::from(line.starts_with("wrote"));
+        if written / (WRITES / 4) > kills && kills < 3 {
+            kills += 1;
+            assert!(matches!(writer.try_wait(), Ok(None)), "it ended already");
+            volumed.kill();
+            volumed.start_again();
+        }
+    }
+    let ended = writer.wait().expect("a child can be waited for");
+    assert!(ended.success(), "{ended}");
+    assert_eq!((written, kills), (WRITES, 3));
+    let last = WRITES - PLACES..WRITES;
+    let checks: Vec<String> = last
+        .map(|write| format!("read {}", pattern(write)))
+        .collect();
+    let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
+    io(&["--image-opts", &image], &checks);
+}
+
+fn start_writes(image: &str) -> Child {
+    let mut qemu_io = Command::new(debian("qemu-io"));
+    for write in 0..WRITES {
+        qemu_io.args(["-c", &format!("aio_write {}", pattern(write))]);
+        if (write + 1).is_multiple_of(DEPTH) {
+            qemu_io.args(["-c", "aio_flush"]);
+        }
+    }
+    qemu_io.args(["-c", "aio_flush", "-c", "flush"]);
+    qemu_io.args(["--image-opts", image]);
+    let writer = qemu_io.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    writer.expect("qemu-io can be started")
 }

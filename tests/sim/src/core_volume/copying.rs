@@ -449,6 +449,7 @@ impl Rig {
             self.die(false);
             self.boot()?;
         }
+        self.copy_what_rotted()?;
         self.write_harmed()?;
         self.write_lost()?;
         self.read_everything()?;
@@ -458,6 +459,20 @@ impl Rig {
         }
         if !self.placed.files(DiskNumber(0), false).is_empty() {
             return Err("V13: a disk cannot be emptied".to_owned());
+        }
+        self.read_everything()
+    }
+
+    /// V10: what rotted, and was not summed anew, is no better in its copy.
+    fn copy_what_rotted(&mut self) -> Checked {
+        let rotted = self.harmed.difference(&self.doubtful);
+        let rotted: BTreeSet<_> = rotted.map(|(extent, _)| *extent).collect();
+        for extent in &rotted {
+            self.begin_copy_of_extent(*extent);
+            self.drain()?;
+        }
+        if rotted.is_empty() {
+            return Ok(());
         }
         self.read_everything()
     }

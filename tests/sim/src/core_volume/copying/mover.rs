@@ -1,9 +1,9 @@
 //! When extents are copied, and where.
 
 use rand::seq::IteratorRandom;
-use volumed_core::DiskNumber;
 use volumed_core::head::HeadEvent;
 use volumed_core::message::ExtentFile;
+use volumed_core::{DiskNumber, ExtentIndex};
 
 use super::super::moves::Move;
 use super::store::Storing;
@@ -33,6 +33,16 @@ impl Rig {
     pub(super) fn begin_copy_from(&mut self, disk: DiskNumber) {
         if let Some(&file) = self.placed.files(disk, true).first() {
             self.begin_copy_of(file, disk);
+        }
+    }
+
+    pub(super) fn begin_copy_of_extent(&mut self, extent: ExtentIndex) {
+        let Some(placed) = self.placed.extents.get(&extent) else {
+            return;
+        };
+        if let Some(&(from, _)) = placed.replicas.first() {
+            let alloc = placed.alloc;
+            self.begin_copy_of(ExtentFile { extent, alloc }, from);
         }
     }
 
