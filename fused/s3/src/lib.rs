@@ -6,6 +6,7 @@
 
 mod changes;
 mod client;
+mod connection;
 mod connections;
 mod credentials;
 mod error;
