@@ -27,6 +27,7 @@ mod retrying;
 mod session;
 mod space;
 mod staging;
+mod starting;
 mod status;
 mod uploading;
 mod walking;

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fused_fs::attributes::{Attributes, Defaults, Kind, Timestamp};
@@ -26,6 +25,7 @@ use crate::following::{Expected, Stale};
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::staging::StagingFolder;
+use crate::starting;
 
 /// What a user chose for a mount.
 #[derive(Debug, Clone)]
@@ -137,16 +137,9 @@ impl Mount {
         self.runtime.spawn(operation);
     }
 
-    /// Does what an operation can do without waiting, and the rest beside others. What memory knows is
-    /// answered so without waking another thread, which takes longer than most answers.
+    /// Does what an operation can do without waiting, and the rest beside others.
     pub fn start(&self, operation: impl Future<Output = ()> + Send + 'static) {
-        let mut operation = Box::pin(operation);
-        let _entered = self.runtime.enter();
-        // Whatever wakes nobody is found by the runtime's first look.
-        let mut context = Context::from_waker(Waker::noop());
-        if operation.as_mut().poll(&mut context).is_pending() {
-            self.spawn(operation);
-        }
+        starting::start(&self.runtime, operation);
     }
 
     /// How long the kernel may keep what it is told.

@@ -32,6 +32,10 @@ use crate::mount::Mount;
 /// Most bytes that the kernel sends or asks for at once.
 const MAX_TRANSFER: u32 = 1 << 20;
 
+/// Files up to this length are read and summed up on the thread that took the request; that of longer
+/// ones would keep other requests waiting.
+const AT_ONCE: u64 = 64 << 10;
+
 /// Inode numbers are never used twice.
 const GENERATION: Generation = Generation(0);
 
@@ -151,7 +155,7 @@ impl FileSystem {
             Ok(opened) => opened,
             Err(error) => return reply.error(error),
         };
-        {
+        let short = {
             let state = opened.file.state.lock();
             if let Err(error) = opened.check_conflicts(&state) {
                 return reply.error(error);
@@ -159,16 +163,22 @@ impl FileSystem {
             if !state.is_changed() {
                 return reply.ok();
             }
-        }
+            let staged = state.staged.as_ref();
+            staged.is_none_or(|staged| staged.stage.size() <= AT_ONCE)
+        };
         let mount = self.0.clone();
-        // Not at once: what is sent is read and summed up before there is something to wait for.
-        self.0.spawn(async move {
+        let store = async move {
             let _timer = mount.metrics.timer(asked);
             match mount.upload(&opened.file).await {
                 Ok(()) => reply.ok(),
                 Err(error) => reply.error(error),
             }
-        });
+        };
+        if short {
+            self.0.start(store);
+        } else {
+            self.0.spawn(store);
+        }
     }
 }
 
