@@ -113,6 +113,7 @@ impl Mount {
                     size: node.size,
                     changed: changed(&state),
                     staged: None,
+                    start: 0,
                     upload: Some(attempts.progress(state.uploading)),
                 });
             }

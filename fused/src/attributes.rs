@@ -98,7 +98,7 @@ impl Mount {
             state.attributes_changed = true;
             if deferred {
                 let headers = self.headers(ino)?;
-                state.record(&Record::Headers(headers.lines()))?;
+                state.record(Record::Headers(headers.lines()))?;
             }
             (deferred && state.openers > 0, deferred)
         };

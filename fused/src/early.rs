@@ -108,7 +108,7 @@ impl Mount {
             let (key, headers) = (key.clone(), headers.clone());
             async move {
                 let id = mount.client.begin_upload(&key, &headers).await.ok()?;
-                staged.record(&Record::Upload(Some(id.clone()))).ok()?;
+                staged.record(&[Record::Upload(Some(id.clone()))]).ok()?;
                 Some(id)
             }
         };
@@ -145,7 +145,7 @@ impl Mount {
             return;
         };
         // Without it, the upload is aborted at the next mount.
-        let _ = state.record(&Record::Upload(None));
+        let _ = state.record(Record::Upload(None));
         let mount = self.clone();
         self.spawn(async move {
             // Parts that arrive behind the abort would be refused; those on their way end first.

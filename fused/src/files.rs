@@ -283,9 +283,8 @@ impl Mount {
             let file = self.staging.create()?;
             // What has no key any more is not uploaded, now or later.
             if let Some(key) = key {
-                file.record(&Record::Key(key))?;
-                file.record(&Record::Base(base.clone()))?;
-                file.record(&Record::Headers(headers.lines()))?;
+                let base = Record::Base(base.clone());
+                file.record(&[Record::Key(key), base, Record::Headers(headers.lines())])?;
             } else {
                 file.discard();
             }
@@ -301,12 +300,12 @@ impl Mount {
 
 impl FileState {
     /// Writes a change down, if there are staged bytes to which it belongs.
-    pub fn record(&self, record: &Record) -> Outcome<()> {
+    pub fn record(&self, record: Record) -> Outcome<()> {
         match &self.staged {
-            Some(staged) => staged
-                .file
-                .record(record)
-                .map_err(|error| errno::of_io(&error)),
+            Some(staged) => {
+                let recorded = staged.file.record(&[record]);
+                recorded.map_err(|error| errno::of_io(&error))
+            }
             None => Ok(()),
         }
     }

@@ -26,6 +26,7 @@ mod recovery;
 mod retrying;
 mod session;
 mod space;
+mod spares;
 mod staging;
 mod starting;
 mod status;

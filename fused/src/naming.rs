@@ -221,7 +221,7 @@ impl Mount {
         if let Some(replaced) = replaced {
             self.forget_removed(&replaced);
         }
-        file.state.lock().record(&Record::Key(new_key))?;
+        file.state.lock().record(Record::Key(new_key))?;
         self.forget_file(&file);
         Ok(())
     }
@@ -308,7 +308,7 @@ impl Mount {
         for file in files {
             let state = file.state.lock();
             if let Some(key) = self.tree.lock().key(file.ino) {
-                state.record(&Record::Key(key))?;
+                state.record(Record::Key(key))?;
             }
         }
         Ok(())

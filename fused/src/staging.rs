@@ -6,20 +6,21 @@
 //! mounted, and a file `uploads` that says how uploads go.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use fused_fs::journal::{self, Record, Recovered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::spares::{JOURNAL, Pair, Spares};
 use crate::status::{MOUNTED, UPLOADS, Waiting};
 
 const LOCK: &str = "lock";
-const JOURNAL: &str = "journal";
 /// What becomes `uploads` once it is written.
 const NEW_UPLOADS: &str = "uploads.new";
 /// Files that are of no use to anybody once the session has ended.
@@ -32,14 +33,19 @@ pub struct StagingFolder {
     /// Held as long as the session lives.
     _lock: Flock<File>,
     next: AtomicU64,
+    spares: Arc<Spares>,
 }
 
 /// The staged bytes of one file. Sparse: what is not staged takes no room.
 #[derive(Debug)]
 pub struct StageFile {
-    bytes: File,
-    journal: File,
-    path: PathBuf,
+    pair: Arc<Pair>,
+    /// Where the file's first byte lies in the file of bytes.
+    start: u64,
+    /// Where the pair goes when nobody has the file any more; without it, it is removed.
+    spares: Option<Arc<Spares>>,
+    /// Set once there is nothing to upload any more; true: the pair is spared.
+    discarded: OnceLock<bool>,
 }
 
 impl StagingFolder {
@@ -62,6 +68,7 @@ impl StagingFolder {
             path,
             _lock: lock,
             next: AtomicU64::new(0),
+            spares: Arc::default(),
         })
     }
 
@@ -79,8 +86,15 @@ impl StagingFolder {
 
     /// A new and empty file.
     pub fn create(&self) -> io::Result<StageFile> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        StageFile::open(self.path.join(number.to_string()))
+        let (pair, start) = match self.spares.take() {
+            Some(spare) => spare,
+            None => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                let pair = Pair::open(self.path.join(number.to_string()))?;
+                (Arc::new(pair), 0)
+            }
+        };
+        Ok(StageFile::new(pair, start, Some(self.spares.clone())))
     }
 
     /// The sessions that ended before all their changes were uploaded, other than this one. Whoever
@@ -101,6 +115,7 @@ impl StagingFolder {
 
     /// Takes the folder away if nothing is staged in it.
     pub fn close(&self) {
+        self.spares.close();
         remove_if_empty(&self.path);
     }
 }
@@ -117,10 +132,13 @@ impl LeftBehind {
     pub fn files(&self) -> io::Result<Vec<(Recovered, StageFile)>> {
         let mut files = Vec::new();
         for (recovered, path) in journals(&self.path)? {
-            let file = StageFile::open(path)?;
+            let pair = Arc::new(Pair::open(path)?);
             match recovered {
-                Some(recovered) => files.push((recovered, file)),
-                None => file.discard(),
+                Some(recovered) => {
+                    let file = StageFile::new(pair, recovered.start, None);
+                    files.push((recovered, file));
+                }
+                None => pair.remove(),
             }
         }
         Ok(files)
@@ -133,35 +151,37 @@ impl LeftBehind {
 }
 
 impl StageFile {
-    fn open(path: PathBuf) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).create(true).mode(0o600);
-        Ok(Self {
-            bytes: options.clone().write(true).open(&path)?,
-            journal: options.append(true).open(path.with_extension(JOURNAL))?,
-            path,
-        })
+    fn new(pair: Arc<Pair>, start: u64, spares: Option<Arc<Spares>>) -> Self {
+        Self {
+            pair,
+            start,
+            spares,
+            discarded: OnceLock::new(),
+        }
     }
 
-    /// Writes down what changed.
-    pub fn record(&self, record: &Record) -> io::Result<()> {
-        (&self.journal).write_all(record.line().as_bytes())
+    /// Writes down what changed, in this order, as long as it may have to be uploaded.
+    pub fn record(&self, records: &[Record]) -> io::Result<()> {
+        match self.discarded.get() {
+            Some(_) => Ok(()),
+            None => self.pair.record(records),
+        }
     }
 
     /// Stages bytes at an offset.
     pub fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.bytes.write_all_at(bytes, offset)?;
-        self.record(&Record::Write(offset..offset + bytes.len() as u64))
+        self.keep(bytes, offset)?;
+        self.record(&[Record::Write(offset..offset + bytes.len() as u64)])
     }
 
     /// Keeps bytes of the object at an offset: they are at hand, and are no change.
     pub fn keep(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.bytes.write_all_at(bytes, offset)
+        self.pair.bytes.write_all_at(bytes, self.start + offset)
     }
 
     /// Reads bytes that were staged.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.bytes.read_exact_at(bytes, offset)
+        self.pair.bytes.read_exact_at(bytes, self.start + offset)
     }
 
     /// The same as bytes of their own.
@@ -173,17 +193,25 @@ impl StageFile {
 
     /// When bytes were staged last.
     pub fn modified(&self) -> io::Result<std::time::SystemTime> {
-        self.bytes.metadata()?.modified()
+        self.pair.bytes.metadata()?.modified()
     }
 
-    /// There is nothing to be uploaded any more. Who has it open can still read it.
+    /// There is nothing to be uploaded any more. Who has it open can still read and write it.
     pub fn discard(&self) {
-        for path in [self.path.with_extension(JOURNAL), self.path.clone()] {
-            if let Err(error) = fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(path = %path.display(), %error, "a staged file cannot be removed");
+        self.discarded.get_or_init(|| {
+            let spared = self.spares.is_some() && self.pair.end_file();
+            if !spared {
+                self.pair.remove();
             }
+            spared
+        });
+    }
+}
+
+impl Drop for StageFile {
+    fn drop(&mut self) {
+        if let (Some(spares), Some(true)) = (&self.spares, self.discarded.get()) {
+            spares.put(self.pair.clone());
         }
     }
 }
@@ -247,3 +275,6 @@ fn remove_if_empty(session: &Path) {
         let _ = fs::remove_dir(session);
     }
 }
+
+#[cfg(test)]
+mod tests;

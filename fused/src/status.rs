@@ -35,9 +35,12 @@ pub struct Waiting {
     pub size: u64,
     /// How many bytes of it changed.
     pub changed: u64,
-    /// Where the bytes that changed are, at their own offsets; nothing when only what is stored beside the
-    /// bytes did. Beside it is what is known of it, in a file whose name ends in `.journal`.
+    /// Where the bytes that changed are, at their own offsets behind `start`; nothing when only what is stored
+    /// beside the bytes did. Beside it is what is known of it, in a file whose name ends in `.journal`.
     pub staged: Option<PathBuf>,
+    /// Where the file's first byte lies there: other files may have been before it.
+    #[serde(default)]
+    pub start: u64,
     /// How its upload goes; nothing when none has begun, as long as it is written.
     pub upload: Option<Progress>,
 }
@@ -95,6 +98,7 @@ fn waiting(session: &Path, alive: bool) -> io::Result<Vec<Waiting>> {
                 size: recovered.stage.size(),
                 changed: recovered.stage.changes().total(),
                 staged: Some(staged),
+                start: recovered.start,
                 upload: upload.and_then(|it| it.upload),
             });
         }

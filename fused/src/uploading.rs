@@ -69,7 +69,7 @@ impl Job {
     fn record_making(&self, etag: String) -> Result<(), Failure> {
         match &self.file {
             Some(file) => file
-                .record(&Record::Making(etag))
+                .record(&[Record::Making(etag)])
                 .map_err(|error| Failure::Here(errno::of_io(&error))),
             None => Ok(()),
         }
@@ -122,7 +122,7 @@ impl Mount {
             Some(Staged { stage, file }) => {
                 let before = stage.clone();
                 stage.begin_upload();
-                file.record(&Record::Begin)
+                file.record(&[Record::Begin])
                     .map_err(|error| errno::of_io(&error))?;
                 (before, Some(file.clone()))
             }
@@ -343,7 +343,7 @@ impl Mount {
             staged.stage.uploaded(base.clone());
         }
         // Else it is uploaded once more after a crash, and found to be there.
-        let _ = state.record(&Record::Base(Some(base.clone())));
+        let _ = state.record(Record::Base(Some(base.clone())));
         let mut tree = self.tree.lock();
         if let Some(node) = tree.change(file.ino) {
             // The kernel wrote these bytes, or read those that stayed.

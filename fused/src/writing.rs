@@ -47,7 +47,7 @@ impl Mount {
             self.abandon_early(&mut state);
         }
         self.staged(file, &mut state)?.stage.resize(size);
-        state.record(&Record::Resize(size))?;
+        state.record(Record::Resize(size))?;
         self.note_change(file, &mut state);
         Ok(())
     }

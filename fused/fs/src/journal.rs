@@ -27,6 +27,9 @@ pub enum Record {
     Begin,
     /// That upload is about to make an object of this ETag.
     Making(String),
+    /// There is nothing to upload of it any more. What follows is of another file, whose first byte lies
+    /// here in the file of bytes.
+    Next(u64),
 }
 
 impl Record {
@@ -43,6 +46,8 @@ impl Record {
 pub struct Recovered {
     /// The object's key.
     pub key: String,
+    /// Where its first byte lies in the file of bytes.
+    pub start: u64,
     /// Which bytes are staged.
     pub stage: Stage,
     /// What is stored beside the bytes.
@@ -64,56 +69,81 @@ impl Recovered {
     }
 }
 
-/// Reads a journal. `None`: it tells of no file. A last line that is cut off, as a crash may leave it,
-/// is left out: its change was not answered.
+/// Reads a journal. `None`: it says nothing of a file, or the last one has nothing to upload any more.
+/// A last line that is cut off, as a crash may leave it, is left out: its change was not answered.
 pub fn read(journal: &str) -> Option<Recovered> {
-    let mut key = None;
-    let mut stage = None;
-    let mut headers = Vec::new();
-    let mut headers_changed = false;
-    let mut making = None;
-    let mut upload = None;
-    // The file's length when the upload began.
-    let mut begun = 0;
+    let mut reading = Reading::default();
     for line in journal.split_inclusive('\n') {
         let whole = line.strip_suffix('\n');
         let Some(record) = whole.and_then(|line| serde_json::from_str(line).ok()) else {
             break;
         };
-        match record {
-            Record::Key(it) => key = Some(it),
-            Record::Headers(it) => {
-                headers = it;
-                headers_changed = true;
-            }
-            Record::Base(base) => match &mut stage {
-                None => stage = Some(Stage::new(base)),
-                Some(stage) => {
-                    stage.uploaded(base?);
-                    headers_changed = false;
-                    making = None;
-                }
-            },
-            Record::Write(range) => stage.as_mut()?.write(range),
-            Record::Resize(size) => stage.as_mut()?.resize(size),
-            Record::Begin => {
-                let stage = stage.as_mut()?;
-                stage.begin_upload();
-                begun = stage.size();
-                making = None;
-            }
-            Record::Upload(id) => upload = id,
-            Record::Making(etag) => making = Some(Base { etag, size: begun }),
-        }
+        reading.take(record)?;
     }
     Some(Recovered {
-        key: key?,
-        stage: stage?,
-        headers,
-        headers_changed,
-        upload,
-        making,
+        key: reading.key?,
+        start: reading.start,
+        stage: reading.stage?,
+        headers: reading.headers,
+        headers_changed: reading.headers_changed,
+        upload: reading.upload,
+        making: reading.making,
     })
+}
+
+/// What the lines so far say.
+#[derive(Default)]
+struct Reading {
+    start: u64,
+    key: Option<String>,
+    stage: Option<Stage>,
+    headers: Vec<(String, String)>,
+    headers_changed: bool,
+    making: Option<Base>,
+    upload: Option<String>,
+    /// The file's length when the upload began.
+    begun: u64,
+}
+
+impl Reading {
+    /// Takes a line; `None`: it does not fit those before it.
+    fn take(&mut self, record: Record) -> Option<()> {
+        match record {
+            Record::Key(it) => self.key = Some(it),
+            Record::Headers(it) => {
+                self.headers = it;
+                self.headers_changed = true;
+            }
+            Record::Base(base) => match &mut self.stage {
+                None => self.stage = Some(Stage::new(base)),
+                Some(stage) => {
+                    stage.uploaded(base?);
+                    self.headers_changed = false;
+                    self.making = None;
+                }
+            },
+            Record::Write(range) => self.stage.as_mut()?.write(range),
+            Record::Resize(size) => self.stage.as_mut()?.resize(size),
+            Record::Begin => {
+                let stage = self.stage.as_mut()?;
+                stage.begin_upload();
+                self.begun = stage.size();
+                self.making = None;
+            }
+            Record::Upload(id) => self.upload = id,
+            Record::Making(etag) => {
+                let size = self.begun;
+                self.making = Some(Base { etag, size });
+            }
+            Record::Next(start) => {
+                *self = Self {
+                    start,
+                    ..Self::default()
+                }
+            }
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +192,32 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_before_the_next_file_is_of_no_use() {
+        let first = [
+            Record::Key("a".into()),
+            Record::Base(Some(base(10))),
+            Record::Upload(Some("id".into())),
+            Record::Write(0..5000),
+            Record::Begin,
+            Record::Making("\"e\"".into()),
+            Record::Next(8192),
+        ];
+        let done: String = first.iter().map(Record::line).collect();
+        assert_eq!(read(&done), None);
+        let next = Record::Key("b".into()).line() + &Record::Base(None).line();
+        let recovered = read(&(done + &next)).unwrap();
+        assert_eq!(recovered.start, 8192);
+        let alone = read(&next).unwrap();
+        assert_eq!(
+            recovered,
+            Recovered {
+                start: 8192,
+                ..alone
+            }
+        );
+    }
+
+    #[test]
     fn a_line_that_is_cut_off_is_left_out() {
         let begun = Record::Key("a".into()).line() + &Record::Base(None).line();
         let cut = begun.clone() + Record::Write(0..7).line().trim_end();
@@ -172,7 +228,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nonsense_is_no_panic(text in "(\\{\"(key|base|write|resize)\":[0-9a-z\"{}:,]{0,20}\\}\n?){0,5}") {
+        fn nonsense_is_no_panic(text in "(\\{\"(key|base|write|resize|next)\":[0-9a-z\"{}:,]{0,20}\\}\n?){0,5}") {
             let _ = read(&text);
         }
     }

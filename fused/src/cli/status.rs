@@ -54,7 +54,11 @@ fn print(status: &Status) {
             waiting.key
         );
         if let Some(staged) = &waiting.staged {
-            println!("    its changes are in {}", staged.display());
+            let start = match waiting.start {
+                0 => String::new(),
+                start => format!(", from byte {start} on"),
+            };
+            println!("    its changes are in {}{start}", staged.display());
         }
     }
 }

@@ -1,0 +1,119 @@
+//! Staged files that are used again for other files. Making and removing files costs a file system more
+//! than writing what a small one holds: ext4 passes over every inode that was removed lately.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fused_fs::journal::Record;
+use parking_lot::Mutex;
+
+pub const JOURNAL: &str = "journal";
+
+/// Most that are kept: each is two open files.
+const MOST: usize = 32;
+
+/// Files of bytes of at most this length are used again.
+const LONGEST: u64 = 1 << 20;
+
+/// The same of journals.
+const LONGEST_JOURNAL: u64 = 256 << 10;
+
+/// What a block of the file system has, at most.
+const BLOCK: u64 = 4096;
+
+/// A file of bytes and the journal beside it.
+#[derive(Debug)]
+pub struct Pair {
+    pub bytes: File,
+    journal: File,
+    pub path: PathBuf,
+}
+
+impl Pair {
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).create(true).mode(0o600);
+        Ok(Self {
+            bytes: options.clone().write(true).open(&path)?,
+            journal: options.append(true).open(path.with_extension(JOURNAL))?,
+            path,
+        })
+    }
+
+    /// Writes down what happened, in this order.
+    pub fn record(&self, records: &[Record]) -> io::Result<()> {
+        let lines: String = records.iter().map(Record::line).collect();
+        (&self.journal).write_all(lines.as_bytes())
+    }
+
+    pub fn remove(&self) {
+        remove(&self.path.with_extension(JOURNAL));
+        remove(&self.path);
+    }
+
+    /// Writes down that there is nothing to upload of it. Answers whether that is done: it may be too long
+    /// to be used again, or not writable.
+    pub fn end_file(&self) -> bool {
+        self.is_short() && self.record(&[Record::Next(0)]).is_ok()
+    }
+
+    /// Makes it another file's, and answers where that one begins: behind what was written, so that bytes
+    /// and journal fit each other whatever a power cut leaves of them. `None`: it can be nobody's.
+    fn begin_file(&self) -> Option<u64> {
+        if !self.is_short() {
+            return None;
+        }
+        let start = self.bytes.metadata().ok()?.len().next_multiple_of(BLOCK);
+        self.record(&[Record::Next(start)]).ok()?;
+        Some(start)
+    }
+
+    fn is_short(&self) -> bool {
+        let within = |file: &File, most| file.metadata().is_ok_and(|it| it.len() <= most);
+        within(&self.bytes, LONGEST) && within(&self.journal, LONGEST_JOURNAL)
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "a staged file cannot be removed");
+    }
+}
+
+/// Pairs that no file has, each with where the next one begins.
+#[derive(Debug)]
+pub struct Spares(Mutex<Option<Vec<(Arc<Pair>, u64)>>>);
+
+impl Default for Spares {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
+
+impl Spares {
+    pub fn take(&self) -> Option<(Arc<Pair>, u64)> {
+        self.0.lock().as_mut()?.pop()
+    }
+
+    /// Keeps a pair of whose file nobody uses anything any more, or removes it if there are enough.
+    pub fn put(&self, pair: Arc<Pair>) {
+        let start = pair.begin_file();
+        match (&mut *self.0.lock(), start) {
+            (Some(kept), Some(start)) if kept.len() < MOST => kept.push((pair, start)),
+            _ => pair.remove(),
+        }
+    }
+
+    /// Removes all, also those that are put later.
+    pub fn close(&self) {
+        let kept = self.0.lock().take();
+        for (pair, _) in kept.unwrap_or_default() {
+            pair.remove();
+        }
+    }
+}
