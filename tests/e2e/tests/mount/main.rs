@@ -16,6 +16,7 @@ mod opener;
 mod operating;
 mod others;
 mod programs;
+mod requests;
 mod room;
 mod side_by_side;
 mod suites;
