@@ -50,6 +50,18 @@ impl Shared {
         *self.totals.lock() = totals;
     }
 
+    /// A record is visible. Who waits for changes is not woken by this.
+    pub fn set_last_record(&self, last: u64) {
+        self.last_record.send_if_modified(|it| {
+            *it = last;
+            false
+        });
+    }
+
+    pub fn wake_followers(&self) {
+        self.last_record.send_modify(|_| ());
+    }
+
     pub fn quota(&self) -> Option<u64> {
         *self.quota.lock()
     }
@@ -72,7 +84,7 @@ impl Shared {
     pub fn close(&self, error: ClosedError) {
         self.closed.get_or_init(|| error);
         // Whoever waits for a change or a fold waits no longer.
-        self.last_record.send_modify(|_| ());
+        self.wake_followers();
         self.folded.notify_waiters();
     }
 }

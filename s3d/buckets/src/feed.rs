@@ -25,6 +25,10 @@ const PAGE: usize = 256;
 /// How often a silent feed says that it is there, so that neither end takes the other for gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// How long after a piece the next one is sent at the earliest: of a burst of changes the first is sent at
+/// once, and those behind it together, for each piece costs both ends more than an event.
+const PACE: Duration = Duration::from_millis(5);
+
 /// What a reader follows.
 #[derive(Debug, Clone, Default)]
 pub struct FeedRequest {
@@ -91,6 +95,7 @@ async fn follow(
         end,
         // At once: the client knows where it begins.
         heartbeat: Instant::now(),
+        not_before: Instant::now(),
     };
     Ok(stream::unfold(reader, |mut reader| async {
         let text = reader.next().await?;
@@ -108,6 +113,8 @@ struct Reader {
     end: watch::Receiver<bool>,
     /// When to say something again.
     heartbeat: Instant,
+    /// When to say something at the earliest.
+    not_before: Instant,
 }
 
 impl Reader {
@@ -116,6 +123,11 @@ impl Reader {
         while Instant::now() < self.heartbeat {
             if *self.end.borrow() {
                 return None;
+            }
+            if Instant::now() < self.not_before {
+                let (until, end) = (self.not_before, &mut self.end);
+                let _ = timeout_at(until, end.wait_for(|end| *end)).await;
+                continue;
             }
             self.changed.mark_unchanged();
             // It fell behind what is kept, or the bucket was closed: coming back tells which.
@@ -126,7 +138,9 @@ impl Reader {
                 .ok()?;
             self.after = page.through;
             if !page.events.is_empty() {
-                self.heartbeat = Instant::now() + HEARTBEAT;
+                let now = Instant::now();
+                self.heartbeat = now + HEARTBEAT;
+                self.not_before = if page.more { now } else { now + PACE };
                 let text: String = page.events.iter().map(text).collect();
                 return Some(text.into());
             }

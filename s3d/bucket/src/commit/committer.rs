@@ -320,12 +320,16 @@ impl Committer {
             self.shared.index.apply(first_record, time, &records);
             self.shared.set_totals(standing.totals);
             let last = first_record + records.len() as u64 - 1;
-            self.shared.last_record.send_replace(last);
+            self.shared.set_last_record(last);
             // Noted also when a fold runs, which does not take these rows: the next one is due in its
             // time.
             self.fold.note_rows();
         }
         batch.answer(outcomes);
+        if !records.is_empty() {
+            // Behind the answers: nobody waits for them longer because somebody follows the feed.
+            self.shared.wake_followers();
+        }
     }
 
     /// Whether the group was written is unknown. The bucket ends before its changes are dropped:
