@@ -17,8 +17,9 @@ use crate::lookup::headers;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
-/// Parts of all files together that are on their way at one time.
-pub const PARALLEL: usize = 4;
+/// Parts of all files together that are on their way at one time. Hayrack computes the ETags of so many side by
+/// side in about the time of one, and each takes the memory of a part here.
+pub const PARALLEL: usize = 8;
 
 /// An upload to which parts are sent while the file is written.
 #[derive(Clone)]
