@@ -242,23 +242,31 @@ impl Mount {
 
     /// Drops an open file that nobody has open and that has no changes.
     pub fn forget_file(self: &Arc<Self>, file: &Arc<OpenFile>) {
+        let staged = self.take_unused(file);
+        // The next request waits for the locks, and not for the disk.
+        if let Some(staged) = staged {
+            staged.file.discard();
+        }
+    }
+
+    /// What is staged for an open file that is dropped, if it can be.
+    fn take_unused(self: &Arc<Self>, file: &Arc<OpenFile>) -> Option<Staged> {
         let mut files = self.files.lock();
         let mut state = file.state.lock();
         let changed = state.is_changed();
         let mut tree = self.tree.lock();
         let removed = tree.place(file.ino).is_none();
         if state.openers > 0 || (changed && !removed) {
-            return;
+            return None;
         }
-        let same = files
-            .get(&file.ino)
-            .is_some_and(|held| Arc::ptr_eq(held, file));
-        if same {
-            self.abandon_early(&mut state);
-            state.discard();
-            files.remove(&file.ino);
-            tree.release(file.ino);
+        let held = files.get(&file.ino)?;
+        if !Arc::ptr_eq(held, file) {
+            return None;
         }
+        self.abandon_early(&mut state);
+        files.remove(&file.ino);
+        tree.release(file.ino);
+        state.take_staged()
     }
 
     /// The staged bytes of a file, which it gets if it has none yet.
@@ -312,11 +320,16 @@ impl FileState {
 
     /// What was staged is of no use any more.
     pub fn discard(&mut self) {
-        if let Some(staged) = self.staged.take() {
+        if let Some(staged) = self.take_staged() {
             staged.file.discard();
         }
+    }
+
+    /// The file is as the object; what was staged of it.
+    fn take_staged(&mut self) -> Option<Staged> {
         self.attributes_changed = false;
         self.attempts = None;
+        self.staged.take()
     }
 }
 
