@@ -54,26 +54,34 @@ impl Pair {
         remove(&self.path);
     }
 
-    /// Writes down that there is nothing to upload of it. Answers whether that is done: it may be too long
-    /// to be used again, or not writable.
-    pub fn end_file(&self) -> bool {
-        self.is_short() && self.record(&[Record::Next(0)]).is_ok()
+    /// Writes down that there is nothing to upload of it any more, and where the next file begins: behind what was
+    /// written, so that bytes and journal fit each other whatever a power cut leaves of them. `None`: it can be
+    /// nobody's, as it is too long, or not writable.
+    pub fn end_file(&self) -> Option<u64> {
+        let length = self.length()?;
+        self.begin_behind(length)
     }
 
-    /// Makes it another file's, and answers where that one begins: behind what was written, so that bytes
-    /// and journal fit each other whatever a power cut leaves of them. `None`: it can be nobody's.
-    fn begin_file(&self) -> Option<u64> {
-        if !self.is_short() {
-            return None;
+    /// Where the next file begins, which was to begin at `start`: who had the last one may have written more.
+    fn begin_file(&self, start: u64) -> Option<u64> {
+        let length = self.length()?;
+        if length <= start {
+            return Some(start);
         }
-        let start = self.bytes.metadata().ok()?.len().next_multiple_of(BLOCK);
+        self.begin_behind(length)
+    }
+
+    fn begin_behind(&self, length: u64) -> Option<u64> {
+        let start = length.next_multiple_of(BLOCK);
         self.record(&[Record::Next(start)]).ok()?;
         Some(start)
     }
 
-    fn is_short(&self) -> bool {
-        let within = |file: &File, most| file.metadata().is_ok_and(|it| it.len() <= most);
-        within(&self.bytes, LONGEST) && within(&self.journal, LONGEST_JOURNAL)
+    /// The length of the bytes, if that and the journal's are short enough.
+    fn length(&self) -> Option<u64> {
+        let within = |file: &File, most| Some(file.metadata().ok()?.len()).filter(|it| *it <= most);
+        within(&self.journal, LONGEST_JOURNAL)?;
+        within(&self.bytes, LONGEST)
     }
 }
 
@@ -100,9 +108,10 @@ impl Spares {
         self.0.lock().as_mut()?.pop()
     }
 
-    /// Keeps a pair of whose file nobody uses anything any more, or removes it if there are enough.
-    pub fn put(&self, pair: Arc<Pair>) {
-        let start = pair.begin_file();
+    /// Keeps a pair of whose file nobody uses anything any more, or removes it if there are enough. `start`: what
+    /// [`Pair::end_file`] answered.
+    pub fn put(&self, pair: Arc<Pair>, start: u64) {
+        let start = pair.begin_file(start);
         match (&mut *self.0.lock(), start) {
             (Some(kept), Some(start)) if kept.len() < MOST => kept.push((pair, start)),
             _ => pair.remove(),

@@ -44,8 +44,8 @@ pub struct StageFile {
     start: u64,
     /// Where the pair goes when nobody has the file any more; without it, it is removed.
     spares: Option<Arc<Spares>>,
-    /// Set once there is nothing to upload any more; true: the pair is spared.
-    discarded: OnceLock<bool>,
+    /// Set once there is nothing to upload any more: where the next file begins, if there can be one.
+    discarded: OnceLock<Option<u64>>,
 }
 
 impl StagingFolder {
@@ -199,19 +199,19 @@ impl StageFile {
     /// There is nothing to be uploaded any more. Who has it open can still read and write it.
     pub fn discard(&self) {
         self.discarded.get_or_init(|| {
-            let spared = self.spares.is_some() && self.pair.end_file();
-            if !spared {
+            let next = self.spares.as_ref().and_then(|_| self.pair.end_file());
+            if next.is_none() {
                 self.pair.remove();
             }
-            spared
+            next
         });
     }
 }
 
 impl Drop for StageFile {
     fn drop(&mut self) {
-        if let (Some(spares), Some(true)) = (&self.spares, self.discarded.get()) {
-            spares.put(self.pair.clone());
+        if let (Some(spares), Some(Some(next))) = (&self.spares, self.discarded.get()) {
+            spares.put(self.pair.clone(), *next);
         }
     }
 }
