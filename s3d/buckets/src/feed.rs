@@ -25,8 +25,9 @@ const PAGE: usize = 256;
 /// How often a silent feed says that it is there, so that neither end takes the other for gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long after a piece the next one is sent at the earliest: of a burst of changes the first is sent at
-/// once, and those behind it together, for each piece costs both ends more than an event.
+/// How long after the feed was read it is read again at the earliest: of a burst of changes the first is sent at
+/// once, and those behind it together. Reading and sending cost more than an event, also when the events are of
+/// other prefixes than the reader's.
 const PACE: Duration = Duration::from_millis(5);
 
 /// What a reader follows.
@@ -113,7 +114,7 @@ struct Reader {
     end: watch::Receiver<bool>,
     /// When to say something again.
     heartbeat: Instant,
-    /// When to say something at the earliest.
+    /// When to read at the earliest.
     not_before: Instant,
 }
 
@@ -137,10 +138,10 @@ impl Reader {
                 .await
                 .ok()?;
             self.after = page.through;
+            let now = Instant::now();
+            self.not_before = if page.more { now } else { now + PACE };
             if !page.events.is_empty() {
-                let now = Instant::now();
                 self.heartbeat = now + HEARTBEAT;
-                self.not_before = if page.more { now } else { now + PACE };
                 let text: String = page.events.iter().map(text).collect();
                 return Some(text.into());
             }
