@@ -53,7 +53,8 @@ pub(crate) struct Connection {
 }
 
 struct Driven {
-    inner: http1::Connection<Stream, Full<Bytes>>,
+    /// Elsewhere, since it is large: whoever waits for an answer would carry it along.
+    inner: Box<http1::Connection<Stream, Full<Bytes>>>,
     ended: bool,
 }
 
@@ -79,10 +80,12 @@ impl Connection {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER);
         let (sender, inner) = builder.handshake(stream).await?;
-        let ended = false;
         Ok(Self {
             sender,
-            driven: Driven { inner, ended },
+            driven: Driven {
+                inner: Box::new(inner),
+                ended: false,
+            },
         })
     }
 

@@ -23,7 +23,7 @@ use crate::tls;
 const KEPT: usize = 64;
 
 /// How long each of them is.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Connections to one server.
 pub(crate) struct Connections {
@@ -111,8 +111,12 @@ impl Connections {
     }
 
     async fn connect(&self) -> Result<Connection, ExchangeError> {
-        let stream = self.connector.clone().oneshot(self.server.clone()).await;
-        Connection::new(stream.map_err(ExchangeError::Connect)?).await
+        // What happens seldom takes no room in the futures of those who have a connection.
+        Box::pin(async {
+            let stream = self.connector.clone().oneshot(self.server.clone()).await;
+            Connection::new(stream.map_err(ExchangeError::Connect)?).await
+        })
+        .await
     }
 
     fn take(&self) -> Option<Connection> {
