@@ -10,16 +10,23 @@ use fused_fs::upload;
 use fused_s3::{Headers, Part};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::files::{FileState, OpenFile};
 use crate::lookup::headers;
 use crate::mount::Mount;
 use crate::staging::StageFile;
 
-/// Parts of all files together that are on their way at one time. Hayrack computes the ETags of so many side by
-/// side in about the time of one, and each takes the memory of a part here.
+/// Parts of a file that are on their way at one time. Hayrack computes the ETags of so many side by side in about
+/// the time of one.
 pub const PARALLEL: usize = 8;
+
+/// Bytes of all files together that are on their way at one time, and in memory for it: so many of the shortest
+/// parts. A longer part than that goes alone.
+const ON_THEIR_WAY: u64 = PARALLEL as u64 * upload::PART;
+
+/// What turns are counted in.
+const UNIT: u64 = 1 << 20;
 
 /// An upload to which parts are sent while the file is written.
 #[derive(Clone)]
@@ -131,9 +138,9 @@ impl Mount {
         let (mount, key, id) = (self.clone(), early.key.clone(), early.id.clone());
         async move {
             let id = id.await?;
-            let _turn = mount.sending.acquire().await.ok()?;
-            let length = (range.end - range.start) as usize;
-            let bytes = staged.bytes(range.start, length).ok()?;
+            let length = range.end - range.start;
+            let _turn = mount.turn(length).await;
+            let bytes = staged.bytes(range.start, length as usize).ok()?;
             let sent = mount.client.put_part(&key, &id, number, bytes).await;
             // A flush sends it again, and says why it cannot.
             sent.ok()
@@ -160,7 +167,37 @@ impl Mount {
     }
 }
 
-/// Turns to send parts.
+impl Mount {
+    /// Waits until bytes may be on their way; they are as long as what this answers lives.
+    pub async fn turn(&self, length: u64) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.sending.acquire_many(units(length)).await.ok()
+    }
+}
+
+/// Turns to send bytes.
 pub fn turns() -> Semaphore {
-    Semaphore::new(PARALLEL)
+    Semaphore::new(units(u64::MAX) as usize)
+}
+
+fn units(length: u64) -> u32 {
+    length.min(ON_THEIR_WAY).div_ceil(UNIT) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_of_the_shortest_parts_go_at_once_and_a_long_one_alone() {
+        let turns = turns();
+        let parts: Vec<_> = (0..PARALLEL)
+            .map(|_| turns.try_acquire_many(units(upload::PART)))
+            .collect();
+        assert!(parts.iter().all(Result::is_ok));
+        assert!(turns.try_acquire_many(units(1)).is_err());
+        drop(parts);
+        let long = turns.try_acquire_many(units(5 << 30));
+        assert!(long.is_ok() && turns.available_permits() == 0);
+    }
 }

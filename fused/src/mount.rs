@@ -68,7 +68,7 @@ pub struct Mount {
     pub names: tokio::sync::RwLock<()>,
     /// How full the bucket was, and when; held by whoever asks.
     pub space: tokio::sync::Mutex<Option<(Space, Instant)>>,
-    /// Turns to send parts of files.
+    /// Turns to send bytes of files.
     pub sending: tokio::sync::Semaphore,
     /// The change feed is followed: what is known holds until the feed says otherwise.
     pub coherent: AtomicBool,

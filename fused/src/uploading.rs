@@ -167,12 +167,13 @@ impl Mount {
             }
             Plan::Whole => {
                 // Short ones need not wait for long ones.
-                let _turn = if job.stage.size() > SHORT {
-                    Some(self.sending.acquire().await)
+                let size = job.stage.size();
+                let _turn = if size > SHORT {
+                    self.turn(size).await
                 } else {
                     None
                 };
-                let bytes = self.staged_bytes(job, 0..job.stage.size()).await?;
+                let bytes = self.staged_bytes(job, 0..size).await?;
                 let etag = fused_s3::etag_of(&bytes);
                 let put = self.client.put(&job.key, &job.headers, bytes, condition);
                 self.make_object(job, Some(etag), put).await
@@ -289,7 +290,7 @@ impl Mount {
                     job.sent.fetch_add(length, Ordering::Relaxed);
                     return Ok(part);
                 }
-                let _turn = self.sending.acquire().await;
+                let _turn = self.turn(length).await;
                 let bytes = self.staged_bytes(job, range).await?;
                 let part = self.client.put_part(&job.key, id, number, bytes).await?;
                 job.sent.fetch_add(length, Ordering::Relaxed);

@@ -11,8 +11,8 @@ pub const WHOLE: u64 = 8 << 20;
 /// piece, and its ETag is one that other programs can compute.
 const SMALL: u64 = 64 << 10;
 
-/// Length of a part, at least. S3 asks for 5 MiB; 10,000 parts have to make the largest file.
-const PART: u64 = 6 << 20;
+/// Length of a part, at least, in bytes. S3 asks for 5 MiB; 10,000 parts have to make the largest file.
+pub const PART: u64 = 6 << 20;
 /// Longest range that one request copies, as in S3: 5 GiB, less than a part.
 const MAX_COPY: u64 = 4 << 30;
 
