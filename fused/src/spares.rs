@@ -93,9 +93,17 @@ fn remove(path: &Path) {
     }
 }
 
-/// Pairs that no file has, each with where the next one begins.
+/// A pair that no file has.
 #[derive(Debug)]
-pub struct Spares(Mutex<Option<Vec<(Arc<Pair>, u64)>>>);
+pub struct Spare {
+    pub pair: Arc<Pair>,
+    /// Where the next file begins.
+    pub start: u64,
+}
+
+/// The pairs that no file has; `None`: none are kept any more.
+#[derive(Debug)]
+pub struct Spares(Mutex<Option<Vec<Spare>>>);
 
 impl Default for Spares {
     fn default() -> Self {
@@ -104,7 +112,7 @@ impl Default for Spares {
 }
 
 impl Spares {
-    pub fn take(&self) -> Option<(Arc<Pair>, u64)> {
+    pub fn take(&self) -> Option<Spare> {
         self.0.lock().as_mut()?.pop()
     }
 
@@ -113,7 +121,7 @@ impl Spares {
     pub fn put(&self, pair: Arc<Pair>, start: u64) {
         let start = pair.begin_file(start);
         match (&mut *self.0.lock(), start) {
-            (Some(kept), Some(start)) if kept.len() < MOST => kept.push((pair, start)),
+            (Some(kept), Some(start)) if kept.len() < MOST => kept.push(Spare { pair, start }),
             _ => pair.remove(),
         }
     }
@@ -121,8 +129,8 @@ impl Spares {
     /// Removes all, also those that are put later.
     pub fn close(&self) {
         let kept = self.0.lock().take();
-        for (pair, _) in kept.unwrap_or_default() {
-            pair.remove();
+        for spare in kept.unwrap_or_default() {
+            spare.pair.remove();
         }
     }
 }

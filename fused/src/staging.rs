@@ -17,7 +17,7 @@ use fused_fs::journal::{self, Record, Recovered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::spares::{JOURNAL, Pair, Spares};
+use crate::spares::{JOURNAL, Pair, Spare, Spares};
 use crate::status::{MOUNTED, UPLOADS, Waiting};
 
 const LOCK: &str = "lock";
@@ -86,15 +86,20 @@ impl StagingFolder {
 
     /// A new and empty file.
     pub fn create(&self) -> io::Result<StageFile> {
-        let (pair, start) = match self.spares.take() {
+        let Spare { pair, start } = match self.spares.take() {
             Some(spare) => spare,
-            None => {
-                let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let pair = Pair::open(self.path.join(number.to_string()))?;
-                (Arc::new(pair), 0)
-            }
+            None => self.new_pair()?,
         };
         Ok(StageFile::new(pair, start, Some(self.spares.clone())))
+    }
+
+    fn new_pair(&self) -> io::Result<Spare> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let pair = Pair::open(self.path.join(number.to_string()))?;
+        Ok(Spare {
+            pair: Arc::new(pair),
+            start: 0,
+        })
     }
 
     /// The sessions that ended before all their changes were uploaded, other than this one. Whoever
