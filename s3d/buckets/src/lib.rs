@@ -52,7 +52,7 @@ pub use quota::BucketSpace;
 pub use record::{BucketRecord, Status};
 pub use rename_prefix::RenamePrefixError;
 pub use replicas::{Replicas, ReplicasError};
-pub use s3d_usage::{Level, Point, Sample};
+pub use s3d_usage::{Point, Sample};
 pub use served::{Began, Server};
 pub use settings::{CorsRule, Ownership, PublicAccessBlock, Settings};
 pub use volumed_cluster::NodeNumber;
