@@ -7,7 +7,7 @@ mod sbom;
 mod settings;
 mod update;
 
-pub use hayrack_node::Settings;
+pub use hayrack_node::{LastSettings, Settings};
 
 pub use admissions::{Admissions, AdmissionsError, admissions};
 pub use build::{Build, BuildError};

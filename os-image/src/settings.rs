@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use hayrack_node::update::PublicKey;
-use hayrack_node::{Mac, Network, Node, Settings};
+use hayrack_node::{Mac, Network, Node, PublicKey, Settings};
 use rack_model::models::Arch;
 use rack_model::{NoMac, Rack};
 

@@ -5,7 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use hayrack_node::update::{Manifest, ManifestError, PrivateKey, Signature};
+use hayrack_node::update::Manifest;
+use hayrack_node::{NoKey, PrivateKey, Signature};
 use sha2::{Digest as _, Sha256};
 
 /// Why there is no update.
@@ -25,7 +26,7 @@ pub enum UpdateError {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: ManifestError,
+        source: NoKey,
     },
     /// There is no key.
     #[error(

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::thread;
 
+use os_image::LastSettings;
 use rack_model::{Node, Rack};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -70,20 +71,6 @@ pub struct UpdateStatus {
     pub running: String,
     /// The slot that is started next: the same one, unless the version is on trial.
     pub default: String,
-}
-
-/// What became of the settings that came to a node last, as `hayrack-firstboot last-settings` prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LastSettings {
-    /// The node starts with them.
-    Kept,
-    /// The next start tries them.
-    Waiting,
-    /// This start tries them.
-    Trial,
-    /// They did not come up, and the node has those of before.
-    RolledBack,
 }
 
 /// Calls `job` with every node of the rack, all at one time; the results are in the order of the slots.

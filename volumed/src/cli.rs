@@ -11,8 +11,11 @@ use volumed_meta::Location;
 
 use crate::config::Source;
 
+mod call;
 mod cluster;
+mod replicas;
 mod volume;
+pub use call::Call;
 pub use cluster::{ClusterCommand, InitArgs, JoinArgs, NodeCommand, RecoverArgs};
 pub use volume::{AttachArgs, DetachArgs, ExportArgs, VerifyArgs, VolumeCommand};
 
@@ -109,22 +112,6 @@ pub struct ServeArgs {
     /// The settings themselves.
     #[command(flatten)]
     pub settings: Source,
-}
-
-/// Where the daemon is, and how to answer.
-#[derive(Debug, Args)]
-pub struct Call {
-    /// The daemon's admin socket
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "VOLUMED_ADMIN",
-        default_value = "data/volumed/admin.sock"
-    )]
-    pub socket: PathBuf,
-    /// Print JSON, sizes in bytes
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Commands about the pool.

@@ -206,20 +206,7 @@ fn volumed(node: &Node, command: &[&str]) -> Result<(), AdmissionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SETTINGS: &str = "rack = \"attic\"\nnetwork = \"10.77.0.0/24\"\nrouter = \"10.77.0.1\"\n\
-        [s3d]\ndomain = \"example.org\"\ns3_listen = \"0.0.0.0:443\"\napi_listen = \"0.0.0.0:9001\"\n\
-        [[node]]\nname = \"node-1\"\nmac = \"02:00:00:00:00:01\"\naddress = \"10.77.0.11\"\n";
-
-    fn machine(folder: &std::path::Path) -> Machine {
-        let machine = Machine::at(folder);
-        let settings = machine.node_state("settings.toml");
-        durable::replace(&settings, SETTINGS.as_bytes()).unwrap();
-        let port = machine.path("/sys/class/net/eth0");
-        fs::create_dir_all(port.join("device")).unwrap();
-        fs::write(port.join("address"), "02:00:00:00:00:01\n").unwrap();
-        machine
-    }
+    use crate::one_node::machine;
 
     #[test]
     fn an_admission_is_a_token_or_the_word_found() {

@@ -16,8 +16,13 @@ mod render;
 mod s3d;
 mod settings;
 mod settings_trial;
+mod signing;
 mod slot;
+mod system_disk;
 pub mod update;
+
+#[cfg(test)]
+mod one_node;
 
 pub use admission::{Admission, AdmissionError, AdmitError, FOUND, Joined, admit, join};
 pub use certificate::CertificateError;
@@ -30,4 +35,5 @@ pub use program::ProgramError;
 pub use s3d::S3d;
 pub use settings::{Mac, Network, Node, Settings, SettingsError, file as settings_file};
 pub use settings_trial::{LastSettings, SettingsTrialError, last_settings, try_settings};
+pub use signing::{NoKey, PrivateKey, PublicKey, Signature};
 pub use slot::Slot;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::s3d::S3d;
-use crate::update::PublicKey;
+use crate::signing::PublicKey;
 
 /// A rack, as its nodes know it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::firmware::{self, FirmwareError};
@@ -21,7 +21,7 @@ use crate::machine::Machine;
 use crate::settings;
 
 /// What became of the settings that came last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LastSettings {
     /// The node starts with them.

@@ -7,6 +7,7 @@ mod checks;
 mod fault;
 mod file;
 pub mod keys;
+mod load;
 mod mac;
 pub mod models;
 mod mount;

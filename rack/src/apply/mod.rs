@@ -9,12 +9,13 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use os_image::LastSettings;
 use rack_model::{Node, Rack};
 use serde::Serialize;
 
 use crate::call::{Call, OpenError};
 use crate::certificate::{self, LineError};
-use crate::machine::{AskError, LastSettings, Machine, on_all};
+use crate::machine::{AskError, Machine, on_all};
 use crate::print;
 use crate::reach::{self, Reach, ReachBy};
 use crate::rollout::{CameBack, Change, Rollout, Stopped};

@@ -8,8 +8,8 @@ use rack_model::Mac;
 use rack_model::models::{self, NodeModel};
 use rack_model::names::{Domain, Label};
 
-use super::InitArgs;
 use super::answers::Answers;
+use super::args::InitArgs;
 use crate::terminal;
 
 /// Why the answers are not there.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rack_model::Node;
 
-use super::{Reach, ReachError, Said, run};
+use super::command::{Reach, ReachError, Said, run};
 
 /// Words of a command; `{name}`, `{address}` and `{slot}` are the node's. What is to be run on the node follows them.
 #[derive(Debug, Clone, PartialEq, Eq)]

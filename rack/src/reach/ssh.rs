@@ -9,7 +9,7 @@ use std::process::Command;
 use rack_model::Node;
 use tempfile::TempDir;
 
-use super::{Reach, ReachError, Said, run};
+use super::command::{Reach, ReachError, Said, run};
 
 /// Where the nodes' keys are kept, beside rack.toml.
 pub const KNOWN_HOSTS: &str = "known_hosts";

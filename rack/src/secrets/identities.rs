@@ -6,8 +6,17 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use age::{Callbacks, IdentityFile, ssh};
+use clap::Args;
 
 use crate::terminal;
+
+/// Which identity reads secrets.
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// An identity of age, or an SSH private key, to read with
+    #[arg(long, value_name = "FILE", env = "RACK_IDENTITY")]
+    identity: Option<PathBuf>,
+}
 
 /// Why there are none.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +37,14 @@ pub enum IdentityError {
     /// It holds none.
     #[error("{} holds no identity; name an age identity, or an SSH private key of kind ed25519 or RSA", .0.display())]
     NoIdentity(PathBuf),
+}
+
+impl IdentityArgs {
+    /// The identities in the file.
+    pub fn read(&self) -> Result<Identities, IdentityError> {
+        let file = self.identity.as_deref().ok_or(IdentityError::None)?;
+        Identities::read(file)
+    }
 }
 
 /// What secrets are read with.

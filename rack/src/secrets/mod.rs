@@ -6,14 +6,13 @@ mod recipients;
 mod vault;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use rack_model::names::Label;
 
 use crate::call::{Call, OpenError};
 use crate::{print, terminal};
-pub use identities::{Identities, IdentityError};
+pub use identities::{Identities, IdentityArgs, IdentityError};
 pub use reader::{ReadError, Reader};
 pub use vault::{SealError, UnsealError, Vault};
 
@@ -22,14 +21,6 @@ Each secret is a file of age, secrets/NAME.age beside rack.toml, that only the o
 of their `age` recipient, or with their SSH key when they have none. The files can be kept in git. After a change of
 the operators, `rack secrets rotate` has the files follow; what somebody could read before, they may have copied, so
 change the secret itself, too.";
-
-/// Which identity reads secrets.
-#[derive(Debug, Args)]
-pub struct IdentityArgs {
-    /// An identity of age, or an SSH private key, to read with
-    #[arg(long, value_name = "FILE", env = "RACK_IDENTITY")]
-    identity: Option<PathBuf>,
-}
 
 /// `rack secrets`
 #[derive(Debug, Args)]
@@ -84,14 +75,6 @@ pub enum SecretsError {
     /// It cannot be read or printed.
     #[error("{0}")]
     Io(#[from] io::Error),
-}
-
-impl IdentityArgs {
-    /// The identities in the file.
-    pub fn read(&self) -> Result<Identities, IdentityError> {
-        let file = self.identity.as_deref().ok_or(IdentityError::None)?;
-        Identities::read(file)
-    }
 }
 
 /// `rack secrets`

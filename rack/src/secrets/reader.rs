@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 
 use rack_model::names::Label;
 
-use super::{Identities, IdentityArgs, IdentityError, UnsealError, Vault};
+use super::identities::{Identities, IdentityArgs, IdentityError};
+use super::vault::{UnsealError, Vault};
 
 /// Why a secret that is kept is not known.
 #[derive(Debug, thiserror::Error)]

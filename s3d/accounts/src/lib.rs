@@ -15,6 +15,7 @@ pub mod random;
 mod seal;
 mod secret_file;
 pub mod secrets;
+mod session_id;
 mod sessions;
 mod sign_in;
 mod sign_in_code;
@@ -51,7 +52,8 @@ pub use namespaces::{
 pub use password::{Password, PasswordError};
 pub use seal::SealError;
 pub use secret_file::SecretFileError;
-pub use sessions::{Session, SessionId};
+pub use session_id::SessionId;
+pub use sessions::Session;
 pub use sign_in::{AuthenticateError, LoginError};
 pub use sign_in_code::SignInCodeError;
 pub use sign_in_limits::Origin;

@@ -3,7 +3,6 @@
 //! A token is taken only while the record of its session is there and names the password that its user has now. So
 //! a sign-in that a change of the password overtakes begins nothing.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use s3d_bucket::Timestamp;
@@ -11,10 +10,11 @@ use s3d_records::{RecordError, Stored, delete, present, put, unchanged};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
+use super::session_id::SessionId;
 use super::sign_in::AuthenticateError;
 use super::token::{self, AccessToken, TokenError};
 use super::user::{User, UserId, UserRecord, user_key};
-use super::{Accounts, clock, random};
+use super::{Accounts, clock};
 
 /// Sessions that a user may have; one more ends the one that was not used for the longest.
 const MAX_SESSIONS: usize = 100;
@@ -24,30 +24,6 @@ const TOGETHER: usize = 50;
 
 /// Uses within this time of the last one that was noted are not noted, in milliseconds.
 const NOTED_AFTER: u64 = 60_000;
-
-/// Names a session among those of its user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SessionId(String);
-
-impl SessionId {
-    /// A new one: 32 hex digits.
-    pub(super) fn random() -> Self {
-        Self(format!("{:032x}", random::id()))
-    }
-
-    /// The id that a text is, if it can be one; what cannot is not looked up.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        (text.len() == 32 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// Somebody who is signed in, at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 
 use super::secret_file::SecretKey;
-use super::sessions::SessionId;
+use super::session_id::SessionId;
 use super::user::UserId;
 
 /// The name of the file with the key that signs tokens.

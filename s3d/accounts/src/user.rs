@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::random;
 
 pub const PREFIX: &str = "s3d/user/";
+pub const EMAIL_PREFIX: &str = "s3d/email/";
 
 /// Names a user; never used again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,5 +82,5 @@ pub fn user_key(user: &UserId) -> String {
 }
 
 pub fn email_key(email: &Email) -> String {
-    format!("s3d/email/{}", email.in_key())
+    format!("{EMAIL_PREFIX}{}", email.in_key())
 }

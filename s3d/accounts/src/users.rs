@@ -4,7 +4,7 @@ use s3d_names::Email;
 use s3d_records::{RecordError, put, unchanged};
 
 use super::Accounts;
-use super::user::{self, User, UserId, UserRecord, user_key};
+use super::user::{self, EMAIL_PREFIX, User, UserId, UserRecord, user_key};
 
 impl Accounts {
     /// Every user, by id.
@@ -15,6 +15,26 @@ impl Accounts {
             user.ok_or_else(|| RecordError::Damaged(format!("{}{id}", user::PREFIX)))
         });
         users.collect()
+    }
+
+    /// At most `limit` users by address: those whose address starts with `start`, behind the address `after`, which
+    /// starts so, too.
+    pub async fn users_behind(
+        &self,
+        start: &str,
+        after: Option<&Email>,
+        limit: usize,
+    ) -> Result<Vec<User>, RecordError> {
+        let start = Email::start_in_key(start);
+        let after = after.map(Email::in_key);
+        let after = after.as_deref().and_then(|key| key.strip_prefix(&start));
+        let prefix = format!("{EMAIL_PREFIX}{start}");
+        let page = self.records.page::<UserId>(&prefix, after, limit).await?;
+        let mut users = Vec::with_capacity(page.len());
+        for (_, id) in page {
+            users.extend(self.user(&id.record).await?);
+        }
+        Ok(users)
     }
 
     /// The user of an id.

@@ -4,6 +4,7 @@
 //! an archive costs its chunks in flight and the directory at its end, which is bounded.
 
 mod chosen;
+mod error;
 mod sending;
 mod zip;
 
@@ -14,7 +15,6 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3d_accounts::Role;
-use s3d_bucket::ReadError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ApiState;
@@ -22,8 +22,9 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::path::Name;
 use chosen::Chosen;
+pub use error::ArchiveError;
 
-/// Archives that are sent at once, each with up to [`sending::DIRECTORY_LIMIT`] bytes of memory.
+/// Archives that are sent at once, each with up to [`zip::DIRECTORY_LIMIT`] bytes of memory.
 const AT_ONCE: usize = 4;
 
 /// Which objects an archive holds: a form. `key` and `prefix` may each be there many times.
@@ -36,35 +37,6 @@ pub struct ArchiveForm {
     prefix: Option<Vec<String>>,
     /// What all of them start with, such as the folder above: it is left out of the names in the archive.
     root: Option<String>,
-}
-
-/// Why there is no archive.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// Nothing was chosen, or something that is none of it.
-    #[error("{0}")]
-    Choice(&'static str),
-    /// There is no object that was chosen.
-    #[error("There is no object {0:?}.")]
-    NoSuchKey(String),
-    /// Nothing is below what was chosen.
-    #[error("No object is below these prefixes.")]
-    Empty,
-    /// The policy of the bucket stands in the way.
-    #[error("The bucket's policy denies that objects below {0:?} are read, or may do so.")]
-    Denied(String),
-    /// The object belongs to another namespace, which may not want it to be read.
-    #[error("Another namespace owns {0:?}; leave it out, and read it with S3.")]
-    Foreign(String),
-    /// There are too many.
-    #[error("These are more objects than one archive holds; choose smaller folders.")]
-    TooMany,
-    /// Others have theirs at present.
-    #[error("Several archives are sent at this moment; try again in a while.")]
-    Busy,
-    /// The bucket cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
 }
 
 /// Who may have an archive sent at present.

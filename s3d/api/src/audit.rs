@@ -1,21 +1,19 @@
 //! The audit log: every call that changes something is recorded, and `/api/v1/audit` reads it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
-use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use parking_lot::Mutex;
-use s3d_accounts::{Role, UserId, clock};
+use s3d_accounts::{Accounts, Role, UserId, clock};
 use s3d_audit::{AuditLog, Cursor, Event, Filter, Who};
 use s3d_bucket::Timestamp;
 use s3d_names::{Email, NamespaceName};
+use s3d_records::RecordError;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{HttpMethod, OpenApi};
@@ -24,50 +22,13 @@ use super::ApiState;
 use super::caller::{Caller, From};
 use super::error::ApiError;
 use super::fields::{Fields, Input, Query};
+use super::trail::Trail;
 
 /// Events of one page, unless fewer are asked for.
 const PAGE: u64 = 100;
 
 /// Calls that change nothing, unless they turn out to be about something.
 const USUALLY_CHANGE_NOTHING: [&str; 2] = ["presign", "downloadArchive"];
-
-/// What a call turns out to be about, noted on its way.
-#[derive(Debug, Clone, Default)]
-pub struct Trail(Arc<Mutex<Noted>>);
-
-#[derive(Debug, Clone, Default)]
-struct Noted {
-    user: Option<String>,
-    namespace: Option<String>,
-    resource: Option<String>,
-}
-
-impl Trail {
-    /// The trail of a request; one that nobody reads if the call is not recorded.
-    pub fn of(parts: &Parts) -> Self {
-        parts.extensions.get::<Self>().cloned().unwrap_or_default()
-    }
-
-    pub fn user(&self, user: &UserId) {
-        self.0.lock().user = Some(user.to_string());
-    }
-
-    pub fn namespace(&self, namespace: &NamespaceName) {
-        self.0.lock().namespace = Some(namespace.to_string());
-    }
-
-    pub fn resource(&self, resource: &impl Display) {
-        self.0.lock().resource = Some(resource.to_string());
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Trail {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts))
-    }
-}
 
 /// Records calls.
 #[derive(Debug, Clone)]
@@ -126,7 +87,7 @@ pub async fn record(
     request.extensions_mut().insert(trail.clone());
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
-    let noted = trail.0.lock().clone();
+    let noted = trail.noted();
     let changes_nothing = USUALLY_CHANGE_NOTHING.contains(&action.as_str());
     if changes_nothing && noted.resource.is_none() && response.status().is_success() {
         return response;
@@ -196,10 +157,6 @@ impl Input for EventQuery {
         let time = |text: String| {
             clock::parse(&text).ok_or("Write a time like 2026-01-31T12:00:00Z, from 1970 on.")
         };
-        let limit = fields.number("limit");
-        if limit.is_some_and(|limit| !(1..=1_000).contains(&limit)) {
-            fields.wrong("limit", "Ask for 1 to 1,000 events.");
-        }
         Some(Self {
             namespace: fields.optional("namespace", NamespaceName::new),
             user: fields.optional("user", text),
@@ -210,7 +167,7 @@ impl Input for EventQuery {
             key: fields.optional("key", text),
             action: fields.optional("action", text),
             before: fields.optional("before", |text| text.parse()),
-            limit,
+            limit: fields.limit(1_000),
         })
     }
 }
@@ -224,6 +181,8 @@ pub struct EventView {
     request_id: String,
     /// The id of the user who did it.
     user: Option<String>,
+    /// The address of that user; only operators are shown it.
+    email: Option<String>,
     /// The key that signed it.
     key: Option<String>,
     address: String,
@@ -234,12 +193,13 @@ pub struct EventView {
     status: u16,
 }
 
-impl std::convert::From<Event> for EventView {
-    fn from(event: Event) -> Self {
+impl EventView {
+    fn new(event: Event, email: Option<&Email>) -> Self {
         Self {
             time: clock::text(Timestamp(event.time)),
             request_id: event.request,
             user: event.who.user,
+            email: email.map(Email::to_string),
             key: event.who.key,
             address: event.address.to_string(),
             action: event.action,
@@ -295,8 +255,37 @@ pub async fn list(
         limit: query.limit.unwrap_or(PAGE) as usize,
     };
     let page = state.audit.query(filter).await?;
+    let emails = if caller.user.operator {
+        emails_of(&state.accounts, &page.events).await?
+    } else {
+        HashMap::new()
+    };
+    let events = page.events.into_iter().map(|event| {
+        let email = event.who.user.as_ref().and_then(|user| emails.get(user));
+        EventView::new(event, email)
+    });
     Ok(Json(EventsView {
-        events: page.events.into_iter().map(EventView::from).collect(),
+        events: events.collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     }))
+}
+
+/// The addresses of those who did something, by id: each user is read once.
+async fn emails_of(
+    accounts: &Accounts,
+    events: &[Event],
+) -> Result<HashMap<String, Email>, RecordError> {
+    let ids: HashSet<&String> = events
+        .iter()
+        .filter_map(|it| it.who.user.as_ref())
+        .collect();
+    let mut emails = HashMap::with_capacity(ids.len());
+    for id in ids {
+        let user = match UserId::parse(id) {
+            Some(id) => accounts.user(&id).await?,
+            None => None,
+        };
+        emails.extend(user.map(|user| (id.clone(), user.email)));
+    }
+    Ok(emails)
 }

@@ -11,9 +11,9 @@ use s3d_buckets::BucketRecord;
 use s3d_names::NamespaceName;
 
 use super::ApiState;
-use super::audit::Trail;
+use super::cookie;
 use super::error::ApiError;
-use super::session;
+use super::trail::Trail;
 
 /// The user who is signed in.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl FromRequestParts<ApiState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let token = match bearer(parts)? {
             Some(token) => token,
-            None => session::token(parts)?.ok_or_else(ApiError::token_missing)?,
+            None => cookie::token(parts)?.ok_or_else(ApiError::token_missing)?,
         };
         let client = client(parts);
         let (user, session) = state.accounts.authenticate(token, &client).await?;

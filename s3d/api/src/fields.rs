@@ -82,6 +82,15 @@ impl Fields {
         number
     }
 
+    /// The field `limit`: how many entries a page has at most, from 1 to `most`; it may be missing.
+    pub fn limit(&mut self, most: u64) -> Option<u64> {
+        let limit = self.number("limit")?;
+        if !(1..=most).contains(&limit) {
+            self.wrong("limit", format!("Ask for 1 to {most}."));
+        }
+        Some(limit)
+    }
+
     /// Whether a field is there, null or not.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)

@@ -7,6 +7,7 @@ mod buckets;
 mod caller;
 mod certificate_names;
 mod changes;
+mod cookie;
 mod error;
 mod fields;
 mod health;
@@ -22,7 +23,9 @@ mod rack;
 mod session;
 mod sessions;
 mod tenants;
+mod trail;
 mod usage;
+mod user;
 mod users;
 
 #[cfg(test)]
@@ -137,19 +140,19 @@ fn documented() -> OpenApiRouter<ApiState> {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("bearer", bearer);
-    let session = ApiKey::Cookie(ApiKeyValue::new(session::COOKIE));
+    let session = ApiKey::Cookie(ApiKeyValue::new(cookie::COOKIE));
     components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     OpenApiRouter::with_openapi(document)
-        .routes(routes!(users::sign_up))
-        .routes(routes!(users::login))
+        .routes(routes!(user::sign_up))
+        .routes(routes!(user::login))
         .routes(routes!(mail_links::forgot))
         .routes(routes!(mail_links::reset))
         .routes(routes!(mail_links::verify))
         .routes(routes!(session::open, session::close))
         .routes(routes!(session::open_by_code))
         .routes(routes!(session::change_password))
-        .routes(routes!(users::show))
-        .routes(routes!(users::change_password))
+        .routes(routes!(user::show))
+        .routes(routes!(user::change_password))
         .routes(routes!(mail_links::ask_to_verify))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))

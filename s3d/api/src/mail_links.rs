@@ -18,10 +18,10 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::ApiState;
-use super::audit::Trail;
 use super::caller::{Caller, From};
 use super::error::ApiError;
 use super::fields::{Body, Fields, Input};
+use super::trail::Trail;
 
 /// Letters that may be on their way at once; a mail server that is away holds each up for minutes.
 const ON_THEIR_WAY: usize = 1_000;

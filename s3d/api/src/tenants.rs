@@ -29,13 +29,9 @@ pub struct TenantQuery {
 
 impl Input for TenantQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.number("limit");
-        if limit.is_some_and(|limit| !(1..=PAGE).contains(&limit)) {
-            fields.wrong("limit", "Ask for 1 to 50 namespaces.");
-        }
         Some(Self {
             after: fields.optional("after", Ok::<String, Infallible>),
-            limit,
+            limit: fields.limit(PAGE),
         })
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use s3d_accounts::{Role, clock};
 use s3d_bucket::Timestamp;
-use s3d_buckets::{Level, Point, Sample};
+use s3d_buckets::{Point, Sample};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,11 +16,15 @@ use super::error::ApiError;
 use super::fields::{Fields, Input, Query};
 use super::path::{Name, namespace};
 
+/// Milliseconds.
+const DAY: u64 = 24 * 3_600_000;
+
 /// How far back to look.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UsageQuery {
-    /// `month`: by the hour, 30 days; `years`: by the day, two years. `month` if left out.
+    /// `month`: 30 days, by the hour in the last of its weeks, else by six hours. `years`: two years, by the day in the
+    /// last 90 days, else by the week. `month` if left out.
     #[param(value_type = Option<String>)]
     period: Option<Period>,
 }
@@ -48,14 +52,13 @@ impl Input for UsageQuery {
 }
 
 impl UsageQuery {
-    /// How finely, and since when.
-    fn range(&self) -> (Level, Timestamp) {
-        let level = match self.period {
-            None | Some(Period::Month) => Level::Hours,
-            Some(Period::Years) => Level::Days,
+    /// Since when.
+    fn since(&self) -> Timestamp {
+        let days = match self.period {
+            None | Some(Period::Month) => 30,
+            Some(Period::Years) => 730,
         };
-        let since = clock::now().0.saturating_sub(level.span());
-        (level, Timestamp(since))
+        Timestamp(clock::now().0.saturating_sub(days * DAY))
     }
 }
 
@@ -114,8 +117,8 @@ pub async fn of_bucket(
     Query(query): Query<UsageQuery>,
 ) -> Result<Json<UsageView>, ApiError> {
     let record = caller.bucket_of(&state, &name, Role::Viewer).await?;
-    let (level, since) = query.range();
-    let points = state.buckets.usage(&record, level, since).await?;
+    let since = query.since();
+    let points = state.buckets.usage(&record, since).await?;
     Ok(UsageView::new(since, points, None))
 }
 
@@ -135,8 +138,8 @@ pub async fn of_namespace(
     if !caller.user.operator {
         caller.require(&state, &name, Role::Viewer).await?;
     }
-    let (level, since) = query.range();
-    let points = state.buckets.usage_of(&name, level, since).await?;
+    let since = query.since();
+    let points = state.buckets.usage_of(&name, since).await?;
     let now = state.buckets.held_by(&name).await?;
     Ok(UsageView::new(since, points, Some(now)))
 }
@@ -171,8 +174,8 @@ pub async fn of_pool(
     _: Operator,
     Query(query): Query<UsageQuery>,
 ) -> Result<Json<PoolUsageView>, ApiError> {
-    let (level, since) = query.range();
-    let points = state.buckets.usage_of_pool(level, since).await?;
+    let since = query.since();
+    let points = state.buckets.usage_of_pool(since).await?;
     let pool = state.volumed.pool().await?;
     let known = points.into_iter().map(|it| (it.time, it.sample.bytes));
     let points = known.chain([(clock::now(), pool.used)]);

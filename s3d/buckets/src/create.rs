@@ -8,7 +8,10 @@ use super::Buckets;
 use super::delete::DeleteBucketError;
 use super::find::CreateBucketKeyError;
 use super::open::How;
-use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, buckets_of, unsettled_key};
+use super::record::{
+    BucketRecord, Status, VOLUME_PREFIX, bucket_key, bucket_of_key, buckets_of, unsettled_key,
+    volume_key,
+};
 use super::settings::Settings;
 use s3d_accounts::{Key, KeyGrant, UserId, clock, namespace_key, random};
 use s3d_names::BucketName;
@@ -81,7 +84,7 @@ impl Buckets {
             id,
             name: name.clone(),
             namespace: namespace.clone(),
-            volume: format!("bucket-{:032x}", id.0),
+            volume: format!("{VOLUME_PREFIX}{:032x}", id.0),
             status: Status::Provisioning,
             created: clock::now(),
             acl,
@@ -91,6 +94,7 @@ impl Buckets {
         let changes = vec![
             put(bucket_key(name), &record),
             put(bucket_of_key(&record), &()),
+            put(volume_key(&record.volume), &record.held()),
             put(unsettled_key(name), &self.neighbours.own()),
         ];
         if !self.records.commit(conditions, changes).await? {

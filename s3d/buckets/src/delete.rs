@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Buckets;
 use super::open::{How, OpenBucketError};
-use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, unsettled_key};
+use super::record::{BucketRecord, Status, bucket_key, bucket_of_key, unsettled_key, volume_key};
 use super::volumes::VolumeError;
 use s3d_accounts::Scope;
 use s3d_names::BucketName;
@@ -143,6 +143,7 @@ impl Buckets {
         let changes = vec![
             delete(bucket_key(name)),
             delete(bucket_of_key(record)),
+            delete(volume_key(&record.volume)),
             delete(unsettled_key(name)),
         ];
         let conditions = vec![unchanged(bucket_key(name), &stored)];

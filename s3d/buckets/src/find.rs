@@ -1,10 +1,9 @@
 //! Records of buckets, and the keys to one bucket.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Buckets;
-use super::record::{BucketRecord, PREFIX, Status, bucket_key, buckets_of};
+use super::record::{BucketRecord, Status, bucket_key, buckets_of};
 use s3d_accounts::{CreateKeyError, Key, KeyGrant, Scope};
 use s3d_names::BucketName;
 use s3d_names::NamespaceName;
@@ -54,22 +53,6 @@ impl Buckets {
     pub async fn count_of(&self, namespace: &NamespaceName) -> Result<usize, RecordError> {
         let keys = self.records.list::<()>(&buckets_of(namespace)).await?;
         Ok(keys.len())
-    }
-
-    /// The buckets that some volumes hold, by volume. It reads the record of every bucket.
-    pub async fn of_volumes(
-        &self,
-        volumes: HashSet<String>,
-    ) -> Result<HashMap<String, BucketRecord>, RecordError> {
-        let mut held = HashMap::new();
-        let keep = |_, stored: Stored<BucketRecord>| {
-            let bucket = stored.record;
-            if volumes.contains(&bucket.volume) {
-                held.insert(bucket.volume.clone(), bucket);
-            }
-        };
-        self.records.each(PREFIX, keep).await?;
-        Ok(held)
     }
 
     /// Makes a key to one bucket: its [`BucketRecord::key_grant`], or less.

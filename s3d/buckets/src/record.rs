@@ -13,6 +13,9 @@ use s3d_names::NamespaceName;
 pub const PREFIX: &str = "s3d/bucket/";
 pub const UNSETTLED: &str = "s3d/unsettled/";
 
+/// What the names of buckets' volumes start with; the bucket's id follows.
+pub const VOLUME_PREFIX: &str = "bucket-";
+
 /// A bucket as the rack knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketRecord {
@@ -37,6 +40,15 @@ pub struct BucketRecord {
     pub settings: Settings,
 }
 
+/// The bucket that a volume holds, kept under the volume's name so that it is found without reading other buckets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBucket {
+    /// Its name, for as long as the volume lives.
+    pub name: BucketName,
+    /// The namespace that it belongs to.
+    pub namespace: NamespaceName,
+}
+
 /// Whether a bucket can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -52,6 +64,14 @@ impl BucketRecord {
     /// A key to this bucket that reads and writes until it is revoked.
     pub fn key_grant(&self) -> KeyGrant {
         KeyGrant::new(self.namespace.clone(), Scope::Bucket(self.name.clone()))
+    }
+
+    /// What is kept under its volume's name.
+    pub fn held(&self) -> HeldBucket {
+        HeldBucket {
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+        }
     }
 
     /// The bucket's id as text, 32 hex digits.
@@ -81,6 +101,10 @@ pub fn buckets_of(namespace: &NamespaceName) -> String {
 
 pub fn bucket_of_key(record: &BucketRecord) -> String {
     format!("{}{}", buckets_of(&record.namespace), record.name)
+}
+
+pub fn volume_key(volume: &str) -> String {
+    format!("s3d/bucket-in/{volume}")
 }
 
 pub fn unsettled_key(name: &BucketName) -> String {

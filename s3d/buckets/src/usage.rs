@@ -9,7 +9,7 @@ use s3d_accounts::clock;
 use s3d_bucket::{Bucket, BucketId, Timestamp};
 use s3d_names::{BucketName, NamespaceName};
 use s3d_records::{RecordError, unchanged};
-use s3d_usage::{Level, Point, Sample, Series};
+use s3d_usage::{Point, Sample, Series};
 
 use super::Buckets;
 use super::open::OpenBucketError;
@@ -62,18 +62,17 @@ pub async fn run(buckets: Weak<Buckets>) {
 }
 
 impl Buckets {
-    /// What a bucket held from `since` on, as far as the level goes back, the oldest first, and what it holds now. It
+    /// What a bucket held from `since` on, at most two years ago, the oldest first, and what it holds now. It
     /// is opened if need be.
     pub async fn usage(
         self: &Arc<Self>,
         bucket: &BucketRecord,
-        level: Level,
         since: Timestamp,
     ) -> Result<Vec<Point>, OpenBucketError> {
         let open = self.open(bucket).await?;
         let now = sample_of(&open);
         let series = Series::bucket(bucket.id);
-        let mut points = self.usage.history(&series, level, since).await?;
+        let mut points = self.usage.history(&series, since).await?;
         points.push(Point {
             time: clock::now(),
             sample: now,
@@ -85,11 +84,10 @@ impl Buckets {
     pub async fn usage_of(
         &self,
         namespace: &NamespaceName,
-        level: Level,
         since: Timestamp,
     ) -> Result<Vec<Point>, RecordError> {
         let series = Series::namespace(namespace);
-        self.usage.history(&series, level, since).await
+        self.usage.history(&series, since).await
     }
 
     /// What all buckets of a namespace held when it was noted last.
@@ -99,12 +97,8 @@ impl Buckets {
     }
 
     /// What volumes held on the disks of the pool from `since` on, as it was noted.
-    pub async fn usage_of_pool(
-        &self,
-        level: Level,
-        since: Timestamp,
-    ) -> Result<Vec<Point>, RecordError> {
-        self.usage.history(&Series::pool(), level, since).await
+    pub async fn usage_of_pool(&self, since: Timestamp) -> Result<Vec<Point>, RecordError> {
+        self.usage.history(&Series::pool(), since).await
     }
 
     /// Notes what changed buckets and the pool hold. What cannot be noted is, the next time.

@@ -17,14 +17,15 @@ test("a folder of very many keys is scrolled", async ({ page, request }) => {
 
   const loading = await scroll(page, KEYS);
   const known = await scroll(page, KEYS);
-  const pid = Object.entries(renderers()).sort(([, a], [, b]) => b - a)[0]?.[0] ?? "";
+  const [pid, full] = Object.entries(renderers()).sort(([, a], [, b]) => b.own - a.own)[0] ?? ["", NOTHING];
   const client = await page.context().newCDPSession(page);
   await client.send("HeapProfiler.collectGarbage");
   await client.send("Performance.enable");
   const { metrics } = await client.send("Performance.getMetrics");
   const heap = metrics.find((it) => it.name === "JSHeapUsedSize")?.value ?? 0;
-  console.log(`${KEYS} keys; scrolled while they come: ${text(loading)}; scrolled back and forth: ${text(known)}`);
-  console.log(`script memory ${mib(heap)}, the tab's process ${mib(renderers()[pid] ?? 0)}, with 1,000 keys ${mib(empty[pid] ?? 0)}`);
+  console.log(`${KEYS} keys; scrolled while they come: ${text(loading)}; scrolled once more: ${text(known)}`);
+  const memory = ({ own, resident }: Memory) => `${mib(own)} of its own (${mib(resident)} with what browsers share)`;
+  console.log(`script memory ${mib(heap)}; the tab's process ${memory(full)}; with 1,000 keys ${memory(empty[pid] ?? NOTHING)}`);
   expect(await page.getByRole("row").count()).toBeLessThan(60);
 });
 
@@ -69,14 +70,23 @@ const scroll = (page: Page, keys: number): Promise<Frames> =>
     return { seconds: (performance.now() - began) / 1_000, middle: of(0.5), slow: of(0.99) };
   }, keys);
 
-/** Resident bytes of each process of a browser that shows pages, by its id. */
-function renderers(): Record<string, number> {
-  const found: Record<string, number> = {};
+/** Bytes of a process in memory: those that it shares with none, and with its program and what is shared. */
+interface Memory {
+  own: number;
+  resident: number;
+}
+
+const NOTHING: Memory = { own: 0, resident: 0 };
+
+/** The memory of each process of a browser that shows pages, by its id. */
+function renderers(): Record<string, Memory> {
+  const found: Record<string, Memory> = {};
   for (const pid of readdirSync("/proc").filter((it) => /^\d+$/.test(it))) {
     try {
       if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
-      const resident = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      found[pid] = Number(resident ?? 0) * 1_024;
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      const bytes = (what: string) => Number(new RegExp(`${what}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1_024;
+      found[pid] = { own: bytes("RssAnon"), resident: bytes("VmRSS") };
     } catch {
       // It ended meanwhile.
     }

@@ -51,6 +51,8 @@ test("a long folder is scrolled to its end, and deleted with a count", async ({ 
   }
   await table(page).evaluate((it) => it.scrollTo(0, it.scrollHeight));
   await expect(row(page, name(2_299))).toBeVisible();
+  await table(page).evaluate((it) => it.scrollTo(0, 0));
+  await expect(row(page, name(0))).toBeVisible();
   // Only what is in sight is in the page.
   expect(await page.getByRole("row").count()).toBeLessThan(60);
 

@@ -134,3 +134,19 @@ test("a tenant's limits are edited", async ({ page, request }) => {
   await page.goto(at("/rack/tenants"));
   await expect(page.getByRole("row").filter({ hasText: name })).toContainText("0 of 1");
 });
+
+test("a user is found by the address, and named in the audit log", async ({ page, request, ada }) => {
+  await (await Person.operator(request)).enter(page);
+  await ada.bucket();
+  await page.goto(at("/rack/tenants"));
+  const rows = page.getByRole("region", { name: "Users" }).getByRole("row");
+  await page.getByLabel("Address starts with").fill(ada.email.toUpperCase());
+  await page.getByRole("button", { name: "Find users" }).click();
+  await expect(rows).toHaveCount(2);
+  await expect(rows.last()).toContainText(ada.email);
+  await page.getByLabel("Address starts with").fill("nobody");
+  await page.getByRole("button", { name: "Find users" }).click();
+  await expect(page.getByText("No user's address starts so.")).toBeVisible();
+  await page.goto(at("/rack/audit"));
+  await expect(page.getByRole("row").filter({ hasText: "createBucket" }).first()).toContainText(ada.email);
+});

@@ -68,7 +68,12 @@ test("an operator ends the sessions of a user", async ({ page, browser, request,
   await (await Person.operator(request)).enter(page);
   await page.goto(at("/account"));
   const card = page.getByRole("region", { name: "Sessions of other users" });
-  await card.getByLabel("User").selectOption({ label: ada.email });
+  const user = card.getByLabel("E-mail address of the user");
+  await user.fill("nobody@example.com");
+  await card.getByRole("button", { name: "Show the sessions" }).click();
+  await expect(card.getByText("There is no user of this address.")).toBeVisible();
+  await user.fill(ada.email);
+  await card.getByRole("button", { name: "Show the sessions" }).click();
   await expect(card.getByRole("row").filter({ hasText: "Firefox, Linux" })).toBeVisible();
   await card.getByRole("button", { name: "End all sessions of this user" }).click();
   await expect(card.getByText("This user is signed in nowhere.")).toBeVisible();

@@ -39,8 +39,17 @@ impl Email {
 
     /// The address in a key of the metadata store, where `/` would end a part.
     pub fn in_key(&self) -> String {
-        self.0.replace('%', "%25").replace('/', "%2f")
+        in_key(&self.0)
     }
+
+    /// What [`Self::in_key`] of each address starts with that starts with a text.
+    pub fn start_in_key(text: &str) -> String {
+        in_key(&text.trim().to_ascii_lowercase())
+    }
+}
+
+fn in_key(text: &str) -> String {
+    text.replace('%', "%25").replace('/', "%2f")
 }
 
 checked_text!(Email, EmailError);
@@ -58,6 +67,7 @@ mod tests {
             "ada@example.com"
         );
         assert_eq!(Email::new("a+b/c@x.org").unwrap().in_key(), "a+b%2fc@x.org");
+        assert_eq!(Email::start_in_key(" A+b/"), "a+b%2f");
     }
 
     #[test]

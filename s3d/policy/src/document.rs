@@ -5,6 +5,9 @@ use serde::Deserialize;
 use crate::members::Members;
 use crate::one_or_many::OneOrMany;
 
+/// Longest policy in bytes, as in S3.
+pub const MAX_LENGTH: usize = 20 << 10;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Document {

@@ -1,6 +1,6 @@
 //! Why a policy is refused.
 
-use crate::policy::MAX_LENGTH;
+use crate::document::MAX_LENGTH;
 
 /// Why a document is no policy of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

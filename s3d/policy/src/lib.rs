@@ -17,11 +17,14 @@ mod one_or_many;
 mod pattern;
 mod policy;
 mod principal;
+mod question;
 mod resource;
 mod statement;
 
 pub use action::is_action;
+pub use document::MAX_LENGTH;
 pub use error::PolicyError;
 pub use facts::{Facts, keys};
-pub use policy::{Decision, MAX_LENGTH, Policy, Question};
+pub use policy::{Decision, Policy};
 pub use principal::Requester;
+pub use question::Question;

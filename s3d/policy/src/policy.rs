@@ -2,14 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Document;
+use crate::document::{Document, MAX_LENGTH};
 use crate::error::PolicyError;
-use crate::facts::Facts;
 use crate::principal::Requester;
+use crate::question::Question;
 use crate::statement::{Effect, Statement};
-
-/// Longest policy in bytes, as in S3.
-pub const MAX_LENGTH: usize = 20 << 10;
 
 /// A bucket's policy. It is stored as the text that was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,21 +14,6 @@ pub const MAX_LENGTH: usize = 20 << 10;
 pub struct Policy {
     text: String,
     statements: Vec<Statement>,
-}
-
-/// What a policy is asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// Who asks.
-    pub who: Requester<'a>,
-    /// What for, such as `GetObject`.
-    pub action: &'a str,
-    /// The bucket.
-    pub bucket: &'a str,
-    /// The key in it, if the action is about an object.
-    pub key: Option<&'a str>,
-    /// What else is known of the request.
-    pub facts: &'a Facts,
 }
 
 /// What a policy says of a request.

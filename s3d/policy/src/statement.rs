@@ -5,8 +5,8 @@ use crate::condition::Condition;
 use crate::document;
 use crate::error::PolicyError;
 use crate::one_or_many::OneOrMany;
-use crate::policy::Question;
 use crate::principal::{Principals, Requester};
+use crate::question::Question;
 use crate::resource::Resources;
 
 /// Allows or denies some principals some actions on some resources, under conditions.

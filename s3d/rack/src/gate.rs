@@ -15,7 +15,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, EXPECT, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
@@ -29,6 +29,7 @@ use crate::busy::busy;
 use crate::connections::HopError;
 use crate::counters::Outcome;
 use crate::label::{Label, Service};
+use crate::moved::MOVED;
 use crate::owners::Owner;
 use crate::rack::Rack;
 use crate::repeatable::is_repeatable;
@@ -37,9 +38,6 @@ use crate::subject::{bucket_of, node_of};
 
 /// Pauses between looks at who serves a bucket, doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-
-/// On an answer: the bucket is another node's by now. No client sees it.
-pub const MOVED: HeaderName = HeaderName::from_static("hayrack-moved");
 
 /// A service, and the way to the same one of the other nodes.
 #[derive(Clone)]

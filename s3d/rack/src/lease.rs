@@ -8,21 +8,14 @@
 //! While volumed hangs, so does what it was asked, and with it the request. Once the lease has lapsed for good, no
 //! answer would count: then the client is asked to come back, and the bucket is taken over by another node.
 
-use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use s3d_buckets::{Began, BucketRecord};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::rack::Rack;
-
-/// How often volumed is asked; a lease stands for some seconds.
-const EVERY: Duration = Duration::from_millis(500);
-
-/// How long it may take to say so.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How often volumed is asked, and the clock; a lease stands for some seconds.
+pub(crate) const EVERY: Duration = Duration::from_millis(500);
 
 /// How long a lease may be over until requests wait no more for the next one. With the lease it is longer than a bucket
 /// waits for its volume daemon, which may only be started anew.
@@ -55,19 +48,19 @@ impl Lease {
         until == FOR_EVER || self.now() < until
     }
 
-    fn set(&self, asked: u64, left: Option<u64>) {
+    pub fn set(&self, asked: u64, left: Option<u64>) {
         let until = left.map_or(FOR_EVER, |left| asked.saturating_add(left));
         self.until.store(until, Ordering::Release);
     }
 
     /// Until it has been over for long.
-    async fn until_lapsed(&self) {
+    pub async fn until_lapsed(&self) {
         // The sender lives as long as this.
         let _ = self.lapsed.subscribe().wait_for(|lapsed| *lapsed).await;
     }
 
     /// Looks for ever whether it is over.
-    async fn watch(&self) {
+    pub async fn watch(&self) {
         loop {
             let until = self.until.load(Ordering::Acquire);
             let lapsed = until.saturating_add(LAPSED.as_millis() as u64) <= self.now();
@@ -77,63 +70,8 @@ impl Lease {
         }
     }
 
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.begun.elapsed().as_millis() as u64
-    }
-}
-
-impl Rack {
-    /// V1: what the owner of a bucket answers, if that counts: no other node can have had the bucket meanwhile. The lease
-    /// first: where volumed has taken a new one, it has ended the connections of the one before.
-    pub(crate) async fn as_owner<A: Future>(
-        &self,
-        bucket: &BucketRecord,
-        answer: A,
-    ) -> Option<A::Output> {
-        let began = self.0.buckets.begin();
-        let answer = tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = self.0.lease.until_lapsed() => return None,
-        };
-        self.counts(bucket, began).await.then_some(answer)
-    }
-
-    /// V1: whether what a request read of a bucket counts.
-    pub(crate) async fn counts(&self, bucket: &BucketRecord, began: Began) -> bool {
-        self.0.lease.stands() && self.0.buckets.counts(bucket, began).await
-    }
-
-    /// Asks this node's volumed for ever for how many milliseconds the node may serve; it answers none where there is
-    /// no cluster. Nothing is answered before it said so.
-    pub async fn keep_lease<E, A>(&self, ask: impl Fn() -> A)
-    where
-        E: Display,
-        A: Future<Output = Result<Option<u64>, E>>,
-    {
-        self.0.lease.set(0, Some(0));
-        tokio::join!(self.ask_for_lease(ask), self.0.lease.watch());
-    }
-
-    async fn ask_for_lease<E, A>(&self, ask: impl Fn() -> A)
-    where
-        E: Display,
-        A: Future<Output = Result<Option<u64>, E>>,
-    {
-        let lease = &self.0.lease;
-        loop {
-            let asked = lease.now();
-            match timeout(PATIENCE, ask()).await {
-                Ok(Ok(left)) => lease.set(asked, left),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "volumed does not say how long this node may serve");
-                }
-                Err(_) => {
-                    tracing::warn!("volumed does not say in time how long this node may serve");
-                }
-            }
-            sleep(EVERY).await;
-        }
     }
 }
 

@@ -6,10 +6,12 @@
 mod busy;
 mod connections;
 mod counters;
+mod counting;
 mod gate;
 mod label;
 mod lease;
 mod listener;
+mod moved;
 mod node_calls;
 mod nodes;
 mod objects;

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,8 +27,8 @@ use s3d_buckets::BucketRecord;
 
 use crate::busy::busy;
 use crate::connections::{MAX_HEADERS, PROTOCOL, notice_silence};
-use crate::gate::MOVED;
 use crate::label::{Label, Service};
+use crate::moved::moved;
 use crate::objects::objects;
 use crate::rack::Rack;
 
@@ -205,17 +204,6 @@ impl Rack {
             self.0.counters.received(presence.number);
         }
     }
-}
-
-/// The bucket is another node's by now. What of the body is on its way is not read.
-pub fn moved(body: &Body) -> Response<Body> {
-    let mut answer = status(StatusCode::MISDIRECTED_REQUEST);
-    let headers = answer.headers_mut();
-    headers.insert(MOVED, HeaderValue::from_static("1"));
-    if !body.is_end_stream() {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    answer
 }
 
 fn status(status: StatusCode) -> Response<Body> {

@@ -22,7 +22,7 @@ use s3d_buckets::{BucketRecord, NodeNumber};
 use s3d_front::{Elsewhere, ElsewhereError};
 use serde::Deserialize;
 
-use crate::listener::moved;
+use crate::moved::moved;
 use crate::node_calls::call;
 use crate::rack::Rack;
 

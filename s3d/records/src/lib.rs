@@ -12,6 +12,7 @@
 //! | `s3d/key-of/<namespace>/<access key id>` | empty: the keys of a namespace |
 //! | `s3d/bucket/<bucket>` | a bucket |
 //! | `s3d/bucket-of/<namespace>/<bucket>` | empty: the buckets of a namespace |
+//! | `s3d/bucket-in/<volume>` | the bucket that a volume holds |
 //! | `s3d/unsettled/<bucket>` | a bucket that is being made or deleted, by the node of this number if there are several |
 //! | `s3d/nodes/<number>` | a node's s3d, for as long as it lives |
 //! | `s3d/usage/…` | what buckets, namespaces and the pool held over time, see `s3d/usage` |

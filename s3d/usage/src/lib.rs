@@ -1,21 +1,22 @@
 //! What buckets, namespaces and the pool held over time.
 //!
-//! A *series* is the history of one of them. It has a record of what is held now, and its samples on two levels: one
-//! for each hour of the last 30 days, one for each day of the last two years. A sample is written only when something
-//! changed, so that what nobody uses costs nothing, and holds until the next one. A day's samples of the first level
-//! are one record, 32 days' of the second: 56 records and some 50 KB at most, however much the series is about.
+//! A *series* is the history of one of them, in two records however much it is about: what is held now, and points of
+//! what was held over two years. A point is written only when something changed, so that what nobody uses costs nothing,
+//! and holds until the next one. There is one for each hour of the last week, then for each six hours of 30 days, for
+//! each day of 90 and for each week of two years: some 410 points, 5 KB.
 //!
 //! | key below `s3d/usage/<series>/` | record |
 //! |---|---|
 //! | `now` | a sample: `[bytes, objects]` |
-//! | `hours/<day>` | samples by the hour of the day |
-//! | `days/<chunk>` | samples by the day of the chunk of 32 |
+//! | `history` | the points, see `packed.rs` |
+//! | `hours/<day>`, `days/<chunk>` | points in the first form, see `earlier.rs` |
 //!
-//! Days and chunks are counted from 1970. A namespace's series is changed in the same transaction as its bucket's, by
-//! the difference, so that it is always the sum of its buckets.
+//! A namespace's series is changed in the same transaction as its bucket's, by the difference, so that it is always the
+//! sum of its buckets.
 
+mod earlier;
 mod history;
-mod level;
+mod packed;
 mod sample;
 mod series;
 mod transaction;
@@ -27,10 +28,10 @@ use s3d_bucket::Timestamp;
 use s3d_records::{RecordError, Records};
 use volumed_meta::Compare;
 
+use history::History;
 use transaction::Transaction;
 
 pub use history::Point;
-pub use level::Level;
 pub use sample::Sample;
 pub use series::Series;
 
@@ -103,6 +104,21 @@ impl Usage {
     pub async fn now(&self, series: &Series) -> Result<Option<Sample>, RecordError> {
         let stored = self.records.get(&series.now()).await?;
         Ok(stored.map(|stored| stored.record))
+    }
+
+    /// What a series held from `since` on, at most two years ago, the oldest first. If it is known what was held at
+    /// `since`, the first point is of that time.
+    pub async fn history(
+        &self,
+        series: &Series,
+        since: Timestamp,
+    ) -> Result<Vec<Point>, RecordError> {
+        let stored = self.records.get::<History>(&series.history()).await?;
+        let history = match stored {
+            Some(stored) => stored.record,
+            None => earlier::read(&self.records, series).await?.history,
+        };
+        Ok(history.since(since))
     }
 
     /// How many records a series has.

@@ -3,8 +3,6 @@
 use s3d_bucket::BucketId;
 use s3d_names::NamespaceName;
 
-use crate::level::Level;
-
 /// What has a history: a bucket, a namespace or the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
@@ -41,13 +39,7 @@ impl Series {
         format!("{}now", self.prefix)
     }
 
-    /// What the keys of a level's records begin with.
-    pub(crate) fn level(&self, level: Level) -> String {
-        format!("{}{}/", self.prefix, level.name())
-    }
-
-    /// The key of a level's record; keys are in the order of time.
-    pub(crate) fn chunk(&self, level: Level, chunk: u64) -> String {
-        format!("{}{chunk:08}", self.level(level))
+    pub(crate) fn history(&self) -> String {
+        format!("{}history", self.prefix)
     }
 }

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use s3d_bucket::{BucketId, Timestamp};
 use s3d_names::NamespaceName;
-use s3d_records::{Records, absent, present};
+use s3d_records::{Records, absent, present, put};
 use volumed_meta::SqliteStore;
 
 use super::*;
@@ -57,10 +58,7 @@ impl Rig {
 
     /// Hours since the start, and bytes.
     async fn hours(&self, series: &Series, since: u64) -> Vec<(u64, u64)> {
-        let history = self
-            .usage
-            .history(series, Level::Hours, Timestamp(since))
-            .await;
+        let history = self.usage.history(series, Timestamp(since)).await;
         let points = history.unwrap().into_iter();
         points
             .map(|point| ((point.time.0 - START) / HOUR, point.sample.bytes))
@@ -114,24 +112,40 @@ async fn years_of_changes_keep_a_bound() {
     for day in 0..800 {
         rig.note(1, START + day * DAY, day + 1).await;
     }
-    assert_eq!(rig.usage.count(&bucket(1)).await, 1 + 31 + 24);
-    let now = START + 799 * DAY;
-    let two_years = Timestamp(now - Level::Days.span());
-    let series = bucket(1);
-    let history = rig.usage.history(&series, Level::Days, two_years);
-    assert_eq!(history.await.unwrap().len(), 731);
+    assert_eq!(rig.usage.count(&bucket(1)).await, 2);
+    let two_years = START + 69 * DAY;
+    let hours = rig.hours(&bucket(1), two_years).await;
+    assert_eq!(hours.first(), Some(&(69 * 24, 76)));
+    assert_eq!(hours.last(), Some(&(799 * 24, 800)));
+    // One for each of the last 90 days, and for each week before; the first is what its week ended with.
+    assert!((180..190).contains(&hours.len()), "{}", hours.len());
 }
 
 #[tokio::test]
-async fn what_did_not_change_for_long_is_still_known() {
+async fn a_history_of_the_first_form_is_read_and_replaced() {
     let rig = Rig::new();
-    rig.note(1, START, 5).await;
-    // Of a bucket that changes again after years, the level of hours has lost what was before.
-    let later = START + 100 * DAY;
-    rig.note(1, later, 8).await;
-    let since = later - 20 * DAY;
-    assert_eq!(
-        rig.hours(&bucket(1), since).await,
-        [(80 * 24, 5), (100 * 24, 8)]
-    );
+    let series = bucket(1);
+    let old = |name: &str, samples: &[(u64, u64)]| {
+        let samples = samples
+            .iter()
+            .map(|(slot, bytes)| (*slot as u8, sample(*bytes)));
+        let samples: BTreeMap<u8, Sample> = samples.collect();
+        put(format!("{}{name}", series.prefix()), &samples)
+    };
+    // Day 20,000 is the first of the 625th 32 days.
+    let changes = vec![
+        put(series.now(), &sample(9)),
+        old("days/00000625", &[(0, 3), (2, 4), (9, 9)]),
+        old("hours/00020009", &[(1, 7), (5, 9)]),
+    ];
+    assert!(rig.usage.records.commit(vec![], changes).await.unwrap());
+    let known = [(0, 3), (2 * 24, 4), (9 * 24 + 1, 7), (9 * 24 + 5, 9)];
+    assert_eq!(rig.hours(&series, START).await, known);
+
+    let now = START + 10 * DAY;
+    rig.note(1, now, 2).await;
+    assert_eq!(rig.usage.count(&series).await, 2);
+    let known = [&known[..], &[(240, 2)]].concat();
+    assert_eq!(rig.hours(&series, START).await, known);
+    assert_eq!(rig.usage.now(&series).await.unwrap(), Some(sample(2)));
 }

@@ -1,19 +1,15 @@
 //! A change of some series that is made whole or not at all.
 
-use std::collections::BTreeMap;
-
 use s3d_bucket::Timestamp;
 use s3d_records::{RecordError, Records, absent, delete, put, unchanged};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use volumed_meta::{Change, Compare};
 
-use crate::level::Level;
+use crate::earlier;
+use crate::history::History;
 use crate::sample::Sample;
 use crate::series::Series;
-
-/// The samples of one record, by their slot.
-pub type Chunk = BTreeMap<u8, Sample>;
 
 /// A change of some series at a time.
 pub struct Transaction<'a> {
@@ -48,9 +44,13 @@ impl<'a> Transaction<'a> {
         let before = self.read::<Sample>(&key).await?;
         let sample = next(before.unwrap_or_default());
         self.changes.push(put(key, &sample));
-        for level in Level::ALL {
-            self.add(series, level, sample).await?;
-        }
+        let key = series.history();
+        let mut history = match self.read::<History>(&key).await? {
+            Some(history) => history,
+            None => self.take_earlier(series).await?,
+        };
+        history.add(self.at, sample);
+        self.changes.push(put(key, &history));
         Ok(before)
     }
 
@@ -69,39 +69,11 @@ impl<'a> Transaction<'a> {
         self.records.commit(self.conditions, self.changes).await
     }
 
-    async fn add(
-        &mut self,
-        series: &Series,
-        level: Level,
-        sample: Sample,
-    ) -> Result<(), RecordError> {
-        let place = level.place(self.at);
-        let key = series.chunk(level, place.chunk);
-        let known = self.read::<Chunk>(&key).await?;
-        if known.is_none() {
-            self.drop_old(series, level, place.chunk).await?;
-        }
-        let mut chunk = known.unwrap_or_default();
-        chunk.insert(place.slot, sample);
-        self.changes.push(put(key, &chunk));
-        Ok(())
-    }
-
-    /// Removes what is older than the level goes back.
-    async fn drop_old(
-        &mut self,
-        series: &Series,
-        level: Level,
-        newest: u64,
-    ) -> Result<(), RecordError> {
-        let prefix = series.level(level);
-        for (rest, _) in self.records.list::<IgnoredAny>(&prefix).await? {
-            let chunk = rest.parse::<u64>().unwrap_or(0);
-            if chunk + level.kept() <= newest {
-                self.changes.push(delete(format!("{prefix}{rest}")));
-            }
-        }
-        Ok(())
+    /// The history in the first form, whose records go.
+    async fn take_earlier(&mut self, series: &Series) -> Result<History, RecordError> {
+        let earlier = earlier::read(self.records, series).await?;
+        self.changes.extend(earlier.keys.into_iter().map(delete));
+        Ok(earlier.history)
     }
 
     /// A record, which must not change until the commit.

@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use time::OffsetDateTime;
 
-use crate::certificate;
+use crate::certificate::{self, CLOCK_SKEW};
 use crate::id::{ClusterId, NodeId};
 use crate::node::{Issued, NodeName, Place, RemovedNode, Serial};
 
@@ -22,8 +22,6 @@ const DAY: u64 = 24 * 60 * 60;
 const AUTHORITY_LIFE: u64 = 3653 * DAY;
 /// How long a node's certificate lives, unless a setting says otherwise.
 pub const CERTIFICATE_LIFE: u64 = 90 * DAY;
-/// By how much a node's clock may be behind the signer's: certificates are valid from so long before.
-pub const CLOCK_SKEW: u64 = 60 * 60;
 
 /// The SHA-256 of an authority's certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,8 +6,10 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
-use crate::authority::CLOCK_SKEW;
 use crate::id::{ClusterId, NodeId};
+
+/// By how much a node's clock may be behind the signer's: certificates are valid from so long before.
+pub const CLOCK_SKEW: u64 = 60 * 60;
 
 /// A node's certificate, read; nobody has checked who signed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::store::{Revision, StoreError};
+use crate::failure::StoreError;
+use crate::transaction::Revision;
 
 /// A copy of a store: one SQLite file, whatever the store is, that [`open`](crate::open) takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

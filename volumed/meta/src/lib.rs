@@ -7,18 +7,24 @@
 mod conformance;
 mod copy;
 mod etcd;
+mod failure;
 mod limits;
 mod location;
 mod open;
 mod sqlite;
 mod store;
+mod transaction;
 
 pub use copy::{Copied, CopyError};
 pub use etcd::{
     EtcdStore, EtcdTlsError, ImportError, Imported, MEMBER_ARGUMENTS, OpenEtcdError, import,
 };
+pub use failure::StoreError;
 pub use limits::{InvalidTransaction, MAX_OPERATIONS, MAX_TRANSACTION_BYTES};
 pub use location::{EtcdLocation, Finder, Location, LocationError, TlsFiles};
 pub use open::{OpenError, open};
-pub use sqlite::{ReplaceError, SqliteStore, copy_file, put_away, refuse_if_open, replace};
-pub use store::{Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError};
+pub use sqlite::{
+    OpenFileError, ReplaceError, SqliteStore, copy_file, put_away, refuse_if_open, replace,
+};
+pub use store::{Entry, Event, MetaStore};
+pub use transaction::{Change, Compare, LeaseId, Outcome, Revision};

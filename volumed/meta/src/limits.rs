@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::store::{Change, Compare};
+use crate::transaction::{Change, Compare};
 
 /// How many conditions a transaction may have, and how many changes.
 pub const MAX_OPERATIONS: usize = 128;

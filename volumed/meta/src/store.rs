@@ -3,11 +3,8 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use crate::copy::{Copied, CopyError};
-use crate::limits::InvalidTransaction;
-
-/// A number that grows with every transaction that changed something. Where it begins is the store's own
-/// affair (SQLite: 0, etcd: 1), and it may skip: what others change in the same etcd counts too.
-pub type Revision = u64;
+use crate::failure::StoreError;
+use crate::transaction::{Change, Compare, LeaseId, Outcome, Revision};
 
 /// One key's value, and the revisions that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,44 +18,6 @@ pub struct Entry {
     /// The revision that wrote this value.
     pub modified: Revision,
 }
-
-/// A condition of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compare {
-    /// The key does not exist.
-    Absent(Vec<u8>),
-    /// The key exists.
-    Present(Vec<u8>),
-    /// The key exists and was last written by this revision.
-    Unchanged(Vec<u8>, Revision),
-}
-
-/// A change of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// Sets the key to the value.
-    Put(Vec<u8>, Vec<u8>),
-    /// Sets the key to the value until the lease ends.
-    PutLeased(Vec<u8>, Vec<u8>, LeaseId),
-    /// Removes the key if it exists.
-    Delete(Vec<u8>),
-    /// Removes every key that starts with the prefix.
-    DeletePrefix(Vec<u8>),
-}
-
-/// How a transaction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every condition held, and the changes are durable under this revision (or the current one
-    /// if there was nothing to change).
-    Committed(Revision),
-    /// A condition did not hold; nothing was changed.
-    Refused,
-}
-
-/// Names a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub u64);
 
 /// A change as a watcher sees it, in the order of revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,21 +92,4 @@ pub trait MetaStore: Send + Sync + 'static {
 
     /// Ends a lease at once and removes its keys, all under one revision.
     async fn end_lease(&self, lease: LeaseId) -> Result<(), StoreError>;
-}
-
-/// Why the store did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// No store takes such a transaction: a defect of who asks.
-    #[error(transparent)]
-    Invalid(#[from] InvalidTransaction),
-    /// The lease has ended.
-    #[error("the lease has ended")]
-    LeaseEnded,
-    /// The changes a watcher asked for are no longer kept.
-    #[error("changes since revision {0} are no longer kept; read the keys anew")]
-    Compacted(Revision),
-    /// The store cannot be reached or failed; whether a transaction was applied is unknown.
-    #[error("the metadata store is unavailable: {0}")]
-    Unavailable(String),
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use volumed_meta::{Change, Compare, MetaStore, OpenError, Outcome, SqliteStore, StoreError};
+use volumed_meta::{Change, Compare, MetaStore, OpenFileError, Outcome, SqliteStore, StoreError};
 
 fn store(folder: &Path) -> Arc<dyn MetaStore> {
     Arc::new(SqliteStore::open(folder.join("meta.db")).unwrap())
@@ -66,7 +66,7 @@ fn a_newer_format_is_refused_with_a_sentence() {
     connection.pragma_update(None, "user_version", 2).unwrap();
     drop(connection);
     let refused = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 2, .. }));
+    assert!(matches!(refused, OpenFileError::Newer { found: 2, .. }));
     assert!(refused.to_string().contains("run the newer program"));
 }
 
@@ -77,7 +77,7 @@ fn other_files_are_left_alone() {
     let text = "no database at all, but long enough to look at\n".repeat(100);
     std::fs::write(&path, &text).unwrap();
     let refused = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(refused, OpenError::NotAStore(_)), "{refused}");
+    assert!(matches!(refused, OpenFileError::NotAStore(_)), "{refused}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 
     let path = folder.path().join("other.db");
@@ -85,7 +85,7 @@ fn other_files_are_left_alone() {
     other.execute_batch("CREATE TABLE t (x)").unwrap();
     drop(other);
     let refused = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(refused, OpenError::NotAStore(_)), "{refused}");
+    assert!(matches!(refused, OpenFileError::NotAStore(_)), "{refused}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use volumed_cluster::{JoinToken, NodeName, Place, PlaceError, Ports};
 
-use super::Call;
+use super::call::Call;
 use crate::config::Source;
 
 /// Commands about nodes.

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use volumed_client::admin::AutoGrow;
 use volumed_core::size;
 
-use super::Call;
-use crate::commands::Replicas;
+use super::call::Call;
+use super::replicas::Replicas;
 use crate::kernel::KernelDevice;
 
 /// How a volume grows by itself.

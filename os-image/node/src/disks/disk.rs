@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{major, minor};
-
 use crate::machine::{Machine, read_line};
+use crate::system_disk::system_disk;
 
 /// What is never a disk of the pool, by the beginning of its name.
 const NO_DISKS: [&str; 9] = [
@@ -108,21 +106,12 @@ fn id(folder: &Path, name: &str) -> DiskId {
     )
 }
 
-/// The disk that the state partition is on.
-pub fn system_disk(machine: &Machine) -> Option<String> {
-    let device = fs::metadata(machine.state()).ok()?.dev();
-    let number = format!("/sys/dev/block/{}:{}", major(device), minor(device));
-    let partition = fs::canonicalize(machine.path(&number)).ok()?;
-    let disk = partition.parent()?;
-    // A partition's folder is in its disk's.
-    partition
-        .join("partition")
-        .exists()
-        .then(|| Some(disk.file_name()?.to_string_lossy().into_owned()))?
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use nix::sys::stat::{major, minor};
+
     use super::*;
 
     /// A machine with a disk for each name, and these files in the disk's folder.

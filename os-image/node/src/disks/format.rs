@@ -9,8 +9,8 @@ use crate::program::{ProgramError, run};
 
 use super::content::{Owner, label};
 use super::disk::Disk;
+use super::file_system::{mount, unmount};
 use super::intent;
-use super::mounting::{mount, unmount};
 
 /// Why a disk was not formatted.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@
 mod choice;
 mod content;
 mod disk;
+mod file_system;
 mod format;
 mod intent;
 mod mounting;
 
-pub use disk::system_disk;
 pub use mounting::{Mounted, TakeError, take};

@@ -1,18 +1,17 @@
 //! Mounts the node's disks at /srv/ssd0, /srv/ssd1 …, those that are new after they were formatted.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::machine::Machine;
-use crate::program::{ProgramError, output, run};
+use crate::program::ProgramError;
 use crate::settings::{Node, Settings};
 
 use super::choice::{Choice, choose};
 use super::content::{Content, ContentError, Owner};
 use super::disk::{Disk, list};
+use super::file_system::{bind, check, is_mounted, mount, unmount};
 use super::format::{FormatError, format};
 use super::intent;
 
@@ -208,12 +207,11 @@ impl Taking<'_> {
             })?;
         }
         if !is_mounted(target) {
-            let paths = [own.as_os_str(), target.as_os_str()];
             let mounting = |source| TakeError::Mount {
                 disk: STATE_FOLDER.to_owned(),
                 source,
             };
-            run("mount", [OsStr::new("--bind")].into_iter().chain(paths)).map_err(mounting)?;
+            bind(&own, target).map_err(mounting)?;
         }
         Ok(self.mounted)
     }
@@ -226,29 +224,6 @@ fn mount_point(number: u8) -> PathBuf {
 /// The least number that no disk has.
 fn free_number(mounted: &[Mounted]) -> Option<u8> {
     (0..MOST).find(|number| !mounted.iter().any(|disk| disk.number == *number))
-}
-
-fn is_mounted(path: &Path) -> bool {
-    run("mountpoint", [OsStr::new("-q"), path.as_os_str()]).is_ok()
-}
-
-/// Replays the journal; what it cannot fix by itself it leaves, and the mount fails.
-fn check(device: &Path) -> Result<(), ProgramError> {
-    let mut command = Command::new("e2fsck");
-    output("e2fsck", command.arg("-p").arg(device)).map(drop)
-}
-
-/// Mounts a disk's file system; the folder is made if absent.
-pub fn mount(device: &Path, mount_point: &Path) -> Result<(), ProgramError> {
-    run("mkdir", [OsStr::new("-p"), mount_point.as_os_str()])?;
-    let options = ["-t", "ext4", "-o", "noatime,nosuid,nodev,noexec"].map(OsStr::new);
-    let paths = [device.as_os_str(), mount_point.as_os_str()];
-    run("mount", options.into_iter().chain(paths)).map(drop)
-}
-
-/// Unmounts it; everything on it is durable then.
-pub fn unmount(mount_point: &Path) -> Result<(), ProgramError> {
-    run("umount", [mount_point]).map(drop)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::program::{output, run};
 use crate::slot;
 
-use super::FirmwareError;
+use super::starting::FirmwareError;
 
 /// Mounts the partition of the system's disk that is called `name`, has `act` work on it, and unmounts it: everything is
 /// durable then.

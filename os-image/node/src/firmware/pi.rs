@@ -11,7 +11,9 @@ use crate::machine::Machine;
 use crate::program::run;
 use crate::slot::Slot;
 
-use super::{Firmware, FirmwareError, command_line, sector, with_partition};
+use super::partition::with_partition;
+use super::sector;
+use super::starting::{Firmware, FirmwareError, command_line};
 
 const PARTITION: &str = "hayrack-boot";
 const AUTOBOOT: &str = "autoboot.txt";

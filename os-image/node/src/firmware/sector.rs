@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::FirmwareError;
+use super::starting::FirmwareError;
 
 /// The smallest thing that a disk writes whole or not at all.
 const SECTOR: usize = 512;

@@ -16,7 +16,9 @@ use crate::machine::Machine;
 use crate::program::run;
 use crate::slot::Slot;
 
-use super::{Firmware, FirmwareError, command_line, restart, sector, with_partition};
+use super::partition::with_partition;
+use super::sector;
+use super::starting::{Firmware, FirmwareError, command_line, restart};
 
 const PARTITION: &str = "hayrack-boot";
 const LOADER: &str = "loader/loader.conf";

@@ -227,8 +227,8 @@ fn read_back(device: &Path, bytes: u64) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::manifest::Signature;
     use super::*;
+    use crate::signing::Signature;
 
     const ROOT: &[u8] = b"a root of some bytes";
 

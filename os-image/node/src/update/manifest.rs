@@ -1,12 +1,8 @@
 //! What an update says of itself: `update.toml`, beside the root that it names.
 
-use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ring::rand::SystemRandom;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
+
+use crate::signing::{PrivateKey, PublicKey, Signature};
 
 /// An update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,21 +20,6 @@ pub struct Manifest {
     pub sha256: String,
     /// Who vouches for all of the above.
     pub signature: Signature,
-}
-
-/// An Ed25519 signature: 64 bytes, in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signature(String);
-
-/// An Ed25519 public key: 32 bytes, in base64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct PublicKey([u8; 32]);
-
-/// An Ed25519 key that signs: PKCS#8, in base64.
-pub struct PrivateKey {
-    text: String,
-    pair: Ed25519KeyPair,
 }
 
 /// Why an update is not taken.
@@ -60,20 +41,15 @@ pub enum ManifestError {
         /// What is needed.
         wanted: &'static str,
     },
-    /// A key is none.
-    #[error("{0} is no key of an update")]
-    Key(String),
 }
 
 impl Manifest {
     /// Reads one, and checks that it is this rack's and for these machines.
     pub fn read(text: &str, key: &PublicKey) -> Result<Self, ManifestError> {
         let manifest: Self = toml::from_str(text).map_err(Box::new)?;
-        let signature = STANDARD.decode(&manifest.signature.0);
-        let signature = signature.map_err(|_| ManifestError::Signature)?;
-        UnparsedPublicKey::new(&ED25519, key.0)
-            .verify(manifest.signed().as_bytes(), &signature)
-            .map_err(|_| ManifestError::Signature)?;
+        if !key.has_signed(manifest.signed().as_bytes(), &manifest.signature) {
+            return Err(ManifestError::Signature);
+        }
         if manifest.arch != arch() {
             return Err(ManifestError::Arch {
                 found: manifest.arch,
@@ -85,9 +61,8 @@ impl Manifest {
 
     /// The same, signed.
     pub fn sign(self, key: &PrivateKey) -> Self {
-        let signature = key.pair.sign(self.signed().as_bytes());
         Self {
-            signature: Signature(STANDARD.encode(signature)),
+            signature: key.sign(self.signed().as_bytes()),
             ..self
         }
     }
@@ -103,75 +78,6 @@ impl Manifest {
             &self.sha256,
         ];
         lines.map(|line| line.replace('\n', " ")).join("\n")
-    }
-}
-
-impl Signature {
-    /// Nobody's, for a manifest that is to be signed.
-    pub fn missing() -> Self {
-        Self(String::new())
-    }
-}
-
-impl PrivateKey {
-    /// A new one.
-    pub fn draw() -> Result<Self, ManifestError> {
-        let random = SystemRandom::new();
-        let bytes = Ed25519KeyPair::generate_pkcs8(&random);
-        let bytes = bytes.map_err(|_| ManifestError::Key("no random number".to_owned()))?;
-        Self::read(&STANDARD.encode(bytes))
-    }
-
-    /// Reads what [`Self::text`] gave.
-    pub fn read(text: &str) -> Result<Self, ManifestError> {
-        let text = text.trim();
-        let bytes = STANDARD.decode(text).ok();
-        let pair = bytes.and_then(|bytes| Ed25519KeyPair::from_pkcs8(&bytes).ok());
-        let pair = pair.ok_or_else(|| ManifestError::Key("the file".to_owned()))?;
-        Ok(Self {
-            text: text.to_owned(),
-            pair,
-        })
-    }
-
-    /// Its text, which is secret.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// What its signatures are checked with.
-    pub fn public(&self) -> PublicKey {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.pair.public_key().as_ref());
-        PublicKey(bytes)
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "PrivateKey of {}", self.public())
-    }
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&STANDARD.encode(self.0))
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(key: PublicKey) -> Self {
-        key.to_string()
-    }
-}
-
-impl TryFrom<String> for PublicKey {
-    type Error = ManifestError;
-
-    fn try_from(text: String) -> Result<Self, ManifestError> {
-        let bytes = STANDARD.decode(&text).ok();
-        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or(ManifestError::Key(text))
     }
 }
 

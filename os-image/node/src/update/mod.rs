@@ -16,7 +16,7 @@ mod status;
 mod trial;
 
 pub use apply::{ApplyError, apply, try_written};
-pub use manifest::{Manifest, ManifestError, PrivateKey, PublicKey, Signature};
+pub use manifest::{Manifest, ManifestError};
 pub use record::{Content, Outcome, Record, RecordError};
 pub use status::{Status, StatusError, status};
 pub use trial::{SwitchError, confirm, rollback, trial};

@@ -3,7 +3,7 @@
 // Pixels and colours are counted from 0: what is less saturates there.
 #![allow(clippy::cast_sign_loss)]
 
-use super::View;
+use super::view::View;
 use crate::mesh::{Mesh, Point, Triangle, cross, dot, minus};
 
 /// Red, green and blue.

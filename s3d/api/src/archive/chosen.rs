@@ -8,7 +8,8 @@ use s3d_bucket::{Bucket, Key, ListEntry, ListPage, ListRequest, Object, ReadErro
 use s3d_buckets::{BucketRecord, Ownership};
 
 use super::super::error::ApiError;
-use super::{ArchiveError, sending, zip};
+use super::error::ArchiveError;
+use super::zip;
 
 /// The longest form, in bytes.
 const FORM_LIMIT: usize = 1 << 20;
@@ -155,7 +156,7 @@ impl Chosen {
                     check_owner(record, &key, &object)?;
                     directory += zip::directory_bytes(&self.name_of(&key));
                 }
-                if directory > sending::DIRECTORY_LIMIT {
+                if directory > zip::DIRECTORY_LIMIT {
                     return Err(ArchiveError::TooMany);
                 }
                 after = page.next;

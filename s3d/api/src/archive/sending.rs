@@ -12,13 +12,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::timeout;
 
-use super::ArchiveError;
 use super::chosen::{Chosen, check_owner, list, objects};
-use super::zip::Zip;
-
-/// Bytes of the directory at the end of an archive, at most: it is in memory until then. 300,000 objects with
-/// names of 60 bytes have room.
-pub const DIRECTORY_LIMIT: usize = 32 << 20;
+use super::error::ArchiveError;
+use super::zip::{DIRECTORY_LIMIT, Zip};
 
 /// Chunks, of 1 MiB at most, that wait for the client.
 const AHEAD: usize = 2;

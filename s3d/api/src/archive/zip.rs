@@ -9,6 +9,10 @@ use crc_fast::{CrcAlgorithm, Digest};
 use s3d_bucket::Timestamp;
 use time::OffsetDateTime;
 
+/// Bytes of the directory at the end of an archive, at most: it is in memory until then. 300,000 objects with
+/// names of 60 bytes have room.
+pub const DIRECTORY_LIMIT: usize = 32 << 20;
+
 /// The version of the format that whoever unpacks must know: with zip64, and without.
 const NEEDS_ZIP64: u16 = 45;
 const PLAIN: u16 = 20;

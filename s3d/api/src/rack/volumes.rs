@@ -1,11 +1,10 @@
 //! `/api/v1/volumes`: the volumes below the buckets, a page at a time.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::State;
-use s3d_buckets::BucketRecord;
+use s3d_buckets::HeldBucket;
 use serde::Serialize;
 use utoipa::ToSchema;
 use volumed_client::admin::VolumeInfo;
@@ -38,23 +37,28 @@ pub struct VolumeQuery {
 
 impl Input for VolumeQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.number("limit");
-        if limit.is_some_and(|limit| !(1..=MOST).contains(&limit)) {
-            fields.wrong("limit", "Ask for 1 to 200 volumes.");
-        }
         Some(Self {
             after: fields.optional("after", Ok::<String, Infallible>),
             degraded: Some(fields.flag("degraded")),
-            limit,
+            limit: fields.limit(MOST),
         })
     }
 }
 
 /// The bucket that a volume holds.
 #[derive(Serialize, ToSchema)]
-pub struct HeldBucket {
+pub struct HeldBucketView {
     name: String,
     namespace: String,
+}
+
+impl From<HeldBucket> for HeldBucketView {
+    fn from(bucket: HeldBucket) -> Self {
+        Self {
+            name: bucket.name.into(),
+            namespace: bucket.namespace.into(),
+        }
+    }
 }
 
 /// A volume.
@@ -63,7 +67,7 @@ pub struct HeldBucket {
 pub struct VolumeView {
     name: String,
     /// Null if it is no bucket's.
-    bucket: Option<HeldBucket>,
+    bucket: Option<HeldBucketView>,
     /// As its clients see it; it takes only what is written.
     size_bytes: u64,
     /// What it holds in the pool, one replica counted.
@@ -80,12 +84,9 @@ pub struct VolumeView {
 }
 
 impl VolumeView {
-    fn new(volume: VolumeInfo, bucket: Option<&BucketRecord>) -> Self {
+    fn new(volume: VolumeInfo, bucket: Option<HeldBucket>) -> Self {
         Self {
-            bucket: bucket.map(|bucket| HeldBucket {
-                name: bucket.name.to_string(),
-                namespace: bucket.namespace.to_string(),
-            }),
+            bucket: bucket.map(HeldBucketView::from),
             size_bytes: volume.size,
             used_bytes: volume.used,
             replicas: volume.replicas,
@@ -132,10 +133,10 @@ pub async fn list(
     let page = state.volumed.page_volumes(&after, limit, degraded).await?;
     let next = page.volumes.last().filter(|_| page.more);
     let next = next.map(|volume| volume.name.clone());
-    let names = page.volumes.iter().map(|volume| volume.name.clone());
-    let held: HashMap<_, _> = state.buckets.of_volumes(names.collect()).await?;
+    let names: Vec<String> = page.volumes.iter().map(|it| it.name.clone()).collect();
+    let mut held = state.buckets.in_volumes(&names).await?;
     let views = page.volumes.into_iter().map(|volume| {
-        let bucket = held.get(&volume.name);
+        let bucket = held.remove(&volume.name);
         VolumeView::new(volume, bucket)
     });
     let volumes = views.collect();

@@ -80,6 +80,13 @@ async fn events_are_found_by_who_what_and_when() {
         let about = events.map(|event| event["resource"].as_str().unwrap().to_owned());
         about.collect::<Vec<_>>().join(" ")
     };
+    let by = async |user: &str, path: &str| {
+        let answer = api.get(path, user).await;
+        answer.body["events"][0]["email"].clone()
+    };
+    let of_ada = "/api/v1/audit?namespace=ada&action=createBucket";
+    assert_eq!(by(&ops, of_ada).await, "ada@example.com");
+    assert_eq!(by(&ada, of_ada).await, Value::Null);
     assert_eq!(found("email=ada@example.com").await, "second first");
     assert_eq!(found("email=ops@example.com").await, "");
     assert_eq!(found("email=nobody@example.com").await, "");
@@ -111,4 +118,36 @@ async fn usage_is_told_to_members_and_operators() {
     assert_eq!(api.get(path, &ada).await.status, StatusCode::OK);
     assert_eq!(api.get(path, &ops).await.status, StatusCode::OK);
     api.get(path, &eve).await.refuses(404, "NoSuchNamespace");
+}
+
+#[tokio::test]
+async fn users_are_listed_by_address_a_page_at_a_time() {
+    let api = Api::new();
+    let ops = api.operator("ops").await;
+    for name in ["eve", "ada", "ava"] {
+        api.user(name).await;
+    }
+    let ada = api.login("ada").await;
+    let refused = api.get("/api/v1/users", &ada).await;
+    refused.refuses(403, "NotAnOperator");
+    let listed = async |query: &str| {
+        let answer = api.get(&format!("/api/v1/users?{query}"), &ops).await;
+        let users = answer.body["users"].as_array().unwrap().iter();
+        let names = users.map(|user| user["email"].as_str().unwrap().split('@').next().unwrap());
+        let names = names.collect::<Vec<_>>().join(" ");
+        (names, answer.body["next"].clone())
+    };
+    assert_eq!(listed("").await, ("ada ava eve ops".into(), Value::Null));
+    let page = ("ada ava eve".into(), json!("eve@example.com"));
+    assert_eq!(listed("limit=3").await, page);
+    let rest = listed("limit=3&after=eve@example.com").await;
+    assert_eq!(rest, ("ops".into(), Value::Null));
+    assert_eq!(listed("start=A").await, ("ada ava".into(), Value::Null));
+    let behind = listed("start=a&after=ada@example.com").await;
+    assert_eq!(behind, ("ava".into(), Value::Null));
+    assert_eq!(listed("start=x").await, (String::new(), Value::Null));
+    for query in ["limit=0", "limit=201"] {
+        let wrong = api.get(&format!("/api/v1/users?{query}"), &ops).await;
+        wrong.refuses(400, "InvalidFields").names(&["limit"]);
+    }
 }

@@ -2,11 +2,13 @@ use std::time::Duration;
 
 use s3d_accounts::clock;
 use s3d_bucket::Timestamp;
-use s3d_usage::Level;
 
 use crate::record::BucketRecord;
 use crate::tests::{Rack, settings};
 use crate::{BucketSettings, Sample};
+
+/// Milliseconds of 30 days.
+const MONTH: u64 = 30 * 24 * 3_600_000;
 
 const HELD: Sample = Sample {
     bytes: 5,
@@ -47,11 +49,11 @@ async fn what_buckets_hold_is_noted_and_outlives_a_restart() {
     assert_eq!(rack.held().await, both);
     let rack = rack.restart();
     assert_eq!(rack.held().await, both);
-    let since = Timestamp(clock::now().0 - Level::Hours.span());
-    let points = rack.buckets.usage(&record, Level::Hours, since).await;
+    let since = Timestamp(clock::now().0 - MONTH);
+    let points = rack.buckets.usage(&record, since).await;
     let samples: Vec<Sample> = points.unwrap().iter().map(|it| it.sample).collect();
     assert_eq!(samples, [HELD, HELD], "as it was noted, and now");
-    let pool = rack.buckets.usage_of_pool(Level::Hours, since).await;
+    let pool = rack.buckets.usage_of_pool(since).await;
     assert_eq!(pool.unwrap().len(), 1);
 }
 

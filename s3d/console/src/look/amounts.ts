@@ -1,5 +1,19 @@
 // Amounts as people read them.
 
+/** What `make` makes of a language, made once: a format costs a hundred times what it writes. */
+function once<T>(make: (language: string) => T): (language: string) => T {
+  const made = new Map<string, T>();
+  return (language) => {
+    const known = made.get(language) ?? make(language);
+    made.set(language, known);
+    return known;
+  };
+}
+
+const whole = once((language) => new Intl.NumberFormat(language, { maximumFractionDigits: 0 }));
+const toTenths = once((language) => new Intl.NumberFormat(language, { maximumFractionDigits: 1 }));
+const toMinute = once((language) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }));
+
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
 /** Bytes in the largest unit of which there is at least one: `1.5 MiB`. */
@@ -9,8 +23,8 @@ export function bytesText(bytes: number, language = "en"): string {
     value /= 1024;
     unit += 1;
   }
-  const digits = unit > 0 && value < 10 ? 1 : 0;
-  return `${value.toLocaleString(language, { maximumFractionDigits: digits })} ${UNITS[unit]}`;
+  const format = unit > 0 && value < 10 ? toTenths : whole;
+  return `${format(language).format(value)} ${UNITS[unit]}`;
 }
 
 const SPANS = [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const;
@@ -22,7 +36,7 @@ export function durationText(seconds: number, language = "en"): string {
   return count.toLocaleString(language, { style: "unit", unit, unitDisplay: "long" });
 }
 
-/** A time of the server, to the minute and in the person's own zone. */
-export function timeText(iso: string, language = "en"): string {
-  return new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+/** A time of the server, as ISO 8601 or in milliseconds since 1970, to the minute and in the person's own zone. */
+export function timeText(time: string | number, language = "en"): string {
+  return toMinute(language).format(new Date(time));
 }

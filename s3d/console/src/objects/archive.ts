@@ -1,6 +1,6 @@
 // Many objects as one zip file, which the server writes while the browser stores it.
 import { Failure, failureOf, refusalOf } from "@/server/failure";
-import type { Entry } from "./listing";
+import type { Entry } from "./entries";
 
 const FRAME = "archive";
 

@@ -1,6 +1,7 @@
 // Deleting objects and whole folders.
 import { sendMany } from "@/server/many";
-import { listPage, type Entry } from "./listing";
+import type { Entry } from "./entries";
+import { listPage } from "./listing";
 
 /** Every key that entries stand for: of a folder, all below it. `counted` hears how many there are so far. */
 export async function keysOf(

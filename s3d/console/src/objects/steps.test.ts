@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Entry } from "./listing";
+import type { Entry } from "./entries";
 import { copyRequest, stepsTo } from "./steps";
 
-const entry = (name: string): Entry => ({ name, folder: name.endsWith("/"), bytes: 0, modified: "" });
+const entry = (name: string): Entry => ({ name, folder: name.endsWith("/"), bytes: 0, modified: 0 });
 const names = (entries: string[], to: string) => stepsTo(entries.map(entry), to).map((it) => it.to);
 
 test("one entry gets the name that is given, and a folder stays one", () => {

@@ -1,6 +1,6 @@
 // What moving and copying is made of.
 import type { S3Request } from "@/server/batches";
-import type { Entry } from "./listing";
+import type { Entry } from "./entries";
 import { lastPart } from "./names";
 
 /** An object or a folder, and what it shall be called. */

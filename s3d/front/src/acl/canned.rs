@@ -2,7 +2,7 @@
 
 use s3d_bucket::{Acl, Grant, Grantee, Permission};
 
-use super::AclError;
+use super::error::AclError;
 
 /// A canned ACL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use s3d_bucket::{Acl, Grant, Grantee, Permission};
 use s3d_names::NamespaceName;
 use s3s::dto::{self, AccessControlPolicy, Owner, Type};
 
+use super::error::{AclError, MAX_GRANTS};
 use super::requested::{NamedGrantee, RequestedGrant, group, uri};
-use super::{AclError, MAX_GRANTS};
 
 /// An owner as documents show it.
 pub fn owner(namespace: &str) -> Owner {

@@ -3,9 +3,9 @@
 use s3d_bucket::{Acl, Grant, Grantee, Permission};
 use s3d_buckets::{BucketRecord, Ownership};
 
-use super::AclError;
 use super::asked::Asked;
 use super::canned::Canned;
+use super::error::AclError;
 use super::evaluate::{Requester, is_blocked};
 
 /// What a new object records of its owner and its ACL.

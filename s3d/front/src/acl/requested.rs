@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use s3d_bucket::{Grantee, Permission};
 
 use super::canned::Canned;
-use super::{AclError, MAX_GRANTS};
+use super::error::{AclError, MAX_GRANTS};
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";

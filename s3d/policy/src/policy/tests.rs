@@ -1,6 +1,7 @@
 use s3d_names::NamespaceName;
 
 use super::*;
+use crate::facts::Facts;
 
 const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",
     "Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;

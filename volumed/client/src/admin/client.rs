@@ -10,11 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{
-    AddDisk, ApiError, AttachRequest, Attached, CreateVolume, DetachRequest, DiskInfo, ErrorCode,
-    Finding, GrowVolume, LeaseInfo, LimitVolume, PoolInfo, ScrubInfo, SetReplicas, StoreInfo,
-    VolumeDamage, VolumeInfo, VolumePage,
-};
+use super::api_error::ApiError;
+use super::attach::{AttachRequest, Attached, DetachRequest, LeaseInfo};
+use super::damage::VolumeDamage;
+use super::disk::{AddDisk, DiskInfo, PoolInfo};
+use super::error_code::ErrorCode;
+use super::finding::Finding;
+use super::scrub::ScrubInfo;
+use super::volume::{CreateVolume, GrowVolume, LimitVolume, SetReplicas, VolumeInfo, VolumePage};
 
 /// The longest answer that is read, in bytes: some 100,000 volumes.
 const MAX_ANSWER: usize = 32 << 20;
@@ -220,11 +223,6 @@ impl AdminClient {
     /// What the daemon finds wrong with itself.
     pub async fn findings(&self) -> Result<Vec<Finding>, AdminError> {
         self.get("/v1/findings").await
-    }
-
-    /// The metadata store and its copies.
-    pub async fn store(&self) -> Result<StoreInfo, AdminError> {
-        self.get("/v1/meta").await
     }
 
     /// All disks together.

@@ -3,8 +3,8 @@
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 
-use super::DrainInfo;
 use super::client::{AdminClient, AdminError, Empty, segment};
+use super::drain::DrainInfo;
 
 /// A node of the cluster, as the node that was asked sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

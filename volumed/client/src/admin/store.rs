@@ -78,6 +78,11 @@ pub enum BackUpError {
 }
 
 impl AdminClient {
+    /// The metadata store and its copies.
+    pub async fn store(&self) -> Result<StoreInfo, AdminError> {
+        self.get("/v1/meta").await
+    }
+
     /// Writes a copy of the metadata store to the file `to`, which must not exist: durable, readable
     /// by its owner only, and under its name only when it is whole. `progress` is told the bytes
     /// written and the bytes in all. Answers the file's length.

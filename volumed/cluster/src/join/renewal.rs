@@ -7,7 +7,9 @@ use tokio::time::sleep;
 
 use crate::certificate::NodeCertificate;
 use crate::cluster::{Cluster, now};
-use crate::join::{Signer, renew};
+
+use super::node::renew;
+use super::signer::Signer;
 
 /// However long a certificate lives: clocks are set, and computers sleep.
 const LOOK: u64 = 60 * 60;

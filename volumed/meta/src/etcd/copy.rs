@@ -7,8 +7,8 @@ use tokio::sync::mpsc::{Sender, channel};
 use super::EtcdStore;
 use super::range::Pages;
 use crate::copy::{Copied, CopyError};
+use crate::failure::StoreError;
 use crate::sqlite::{Piece, write_file};
-use crate::store::StoreError;
 
 /// Pages that wait to be written.
 const QUEUE: usize = 2;

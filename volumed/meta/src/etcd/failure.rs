@@ -4,7 +4,7 @@ use std::error::Error;
 
 use tonic::{Code, ConnectError, Status};
 
-use crate::store::StoreError;
+use crate::failure::StoreError;
 
 /// Why a call was not answered as wanted.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use super::members::{EtcdTlsError, Members};
 use super::range::{self, Pages};
 use super::transaction::{absent, delete_all, unchanged};
 use crate::copy::CopyError;
+use crate::failure::StoreError;
 use crate::location::EtcdLocation;
-use crate::store::{Revision, StoreError};
+use crate::transaction::Revision;
 use source::Source;
 
 /// Puts of one transaction: fewer than etcd takes, as are their bytes.

@@ -26,11 +26,11 @@ use members::Members;
 use range::Pages;
 
 use crate::copy::{Copied, CopyError};
+use crate::failure::StoreError;
 use crate::limits;
 use crate::location::EtcdLocation;
-use crate::store::{
-    Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
-};
+use crate::store::{Entry, Event, MetaStore};
+use crate::transaction::{Change, Compare, LeaseId, Outcome, Revision};
 
 /// What every member is to be started with, so that a store's history stays bounded: the changes of
 /// 10,000 revisions are kept, and the file has room for those that come between two looks at it (5

@@ -5,7 +5,8 @@ use etcd_client::{GetOptions, GetResponse, KeyValue};
 use super::failure::Failure;
 use super::keys::Keys;
 use super::members::{LARGEST_ANSWER, Members};
-use crate::store::{Entry, Revision};
+use crate::store::Entry;
+use crate::transaction::Revision;
 
 /// Entries that are asked for at a time.
 const PAGE: usize = 512;

@@ -3,7 +3,7 @@
 use etcd_client::{Compare as Condition, CompareOp, DeleteOptions, PutOptions, Txn, TxnOp};
 
 use super::keys::Keys;
-use crate::store::{Change, Compare, LeaseId, Revision};
+use crate::transaction::{Change, Compare, LeaseId, Revision};
 
 pub fn of(keys: &Keys, compares: &[Compare], changes: &[Change]) -> Txn {
     let conditions: Vec<_> = compares.iter().map(|one| condition(keys, one)).collect();

@@ -11,7 +11,8 @@ use super::failure::Failure;
 use super::keys::Keys;
 use super::members::{LARGEST_ANSWER, Members, PAUSE};
 use super::range::{in_etcd, of_etcd};
-use crate::store::{Event, Revision};
+use crate::store::Event;
+use crate::transaction::Revision;
 
 /// Events that wait for a watcher; more wait at the member.
 const QUEUE: usize = 256;

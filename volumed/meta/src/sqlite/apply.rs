@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::store::{Change, Compare, Entry, LeaseId, Revision};
+use crate::store::Entry;
+use crate::transaction::{Change, Compare, LeaseId, Revision};
 
 pub fn revision(connection: &Connection) -> rusqlite::Result<Revision> {
     connection

@@ -3,9 +3,10 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::worker::{Answer, Read, Request, Write};
+use super::request::{Answer, Read, Request, Write};
 use super::{apply, leases};
-use crate::store::{Change, Compare, Outcome, StoreError};
+use crate::failure::StoreError;
+use crate::transaction::{Change, Compare, Outcome};
 
 /// Gives the answer if the argument is none, else the failure of the whole batch.
 type Deliver = Box<dyn FnOnce(Option<&str>)>;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::apply::Step;
-use crate::store::{Change, LeaseId};
+use crate::transaction::{Change, LeaseId};
 
 /// Milliseconds since the boot.
 fn now() -> i64 {

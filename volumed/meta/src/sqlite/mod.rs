@@ -8,6 +8,7 @@ mod batch;
 mod copy;
 mod leases;
 mod replace;
+mod request;
 mod schema;
 mod watch;
 mod worker;
@@ -16,28 +17,25 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{self, oneshot};
 
 pub use copy::copy_file;
 pub use replace::{ReplaceError, put_away, refuse_if_open, replace};
-use worker::{Command, Read, Request, Worker, Write};
+use request::{Command, Read, Request, Write};
+pub use schema::OpenFileError;
+use worker::Worker;
 pub use write::{Contents, Piece, write_file};
 
 use crate::copy::{Copied, CopyError};
+use crate::failure::StoreError;
 use crate::limits;
-use crate::open::OpenError;
-use crate::store::{
-    Change, Compare, Entry, Event, LeaseId, MetaStore, Outcome, Revision, StoreError,
-};
+use crate::store::{Entry, Event, MetaStore};
+use crate::transaction::{Change, Compare, LeaseId, Outcome, Revision};
 
 /// How many revisions a watcher may be behind.
 const REVISIONS_KEPT: u64 = 2_048;
-
-/// How often a watched store looks for changes by other processes and for leases that ended.
-const POLL: Duration = Duration::from_millis(20);
 
 /// A [`MetaStore`] in a SQLite file. Dropping it waits until the file is closed.
 #[derive(Debug)]
@@ -49,18 +47,18 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the store, or makes a new one readable by its owner only if there is no file.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenFileError> {
         Self::open_keeping(path.as_ref(), REVISIONS_KEPT)
     }
 
-    fn open_keeping(path: &Path, revisions_kept: u64) -> Result<Self, OpenError> {
+    fn open_keeping(path: &Path, revisions_kept: u64) -> Result<Self, OpenFileError> {
         let connection = schema::open(path)?;
         let (commands, received) = mpsc::channel();
         let worker = Worker::new(connection, received, revisions_kept);
         let thread = std::thread::Builder::new()
             .name("meta".into())
             .spawn(move || worker.run())
-            .map_err(OpenError::Thread)?;
+            .map_err(OpenFileError::Thread)?;
         Ok(Self {
             path: path.to_owned(),
             commands: Some(commands),

@@ -6,14 +6,13 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::leases;
-use crate::open::OpenError;
 
 const FORMAT: i64 = 1;
 
@@ -57,16 +56,56 @@ CREATE TABLE leases (
 CREATE INDEX leases_by_end ON leases (ends);
 ";
 
-pub fn open(path: &Path) -> Result<Connection, OpenError> {
-    make_private_file(path).map_err(|source| OpenError::File {
+/// Why the store in a file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFileError {
+    /// The file cannot be made or opened.
+    #[error("cannot open the metadata store {}: {source}", .path.display())]
+    File {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is not a metadata store; name another file or move this one away", .0.display())]
+    NotAStore(PathBuf),
+    /// A newer program wrote the file.
+    #[error(
+        "the metadata store {} has format {found}, and this program knows formats up to {known}; \
+         run the newer program", .path.display()
+    )]
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// The file's format.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// SQLite failed.
+    #[error("cannot open the metadata store {}: {source}", .path.display())]
+    Sqlite {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite answered.
+        source: rusqlite::Error,
+    },
+    /// The store's thread could not be started.
+    #[error("cannot start the metadata store's thread: {0}")]
+    Thread(io::Error),
+}
+
+pub fn open(path: &Path) -> Result<Connection, OpenFileError> {
+    make_private_file(path).map_err(|source| OpenFileError::File {
         path: path.to_owned(),
         source,
     })?;
     let failed = |source: rusqlite::Error| {
         if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
-            return OpenError::NotAStore(path.to_owned());
+            return OpenFileError::NotAStore(path.to_owned());
         }
-        OpenError::Sqlite {
+        OpenFileError::Sqlite {
             path: path.to_owned(),
             source,
         }
@@ -74,14 +113,14 @@ pub fn open(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = connect(path).map_err(failed)?;
     let (application, found, tables) = identity(&connection).map_err(failed)?;
     if application == APPLICATION && found > FORMAT {
-        return Err(OpenError::Newer {
+        return Err(OpenFileError::Newer {
             path: path.to_owned(),
             found,
             known: FORMAT,
         });
     }
     if application != APPLICATION && tables > 0 {
-        return Err(OpenError::NotAStore(path.to_owned()));
+        return Err(OpenFileError::NotAStore(path.to_owned()));
     }
     prepare(&mut connection).map_err(failed)?;
     Ok(connection)

@@ -5,7 +5,9 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::apply::{compacted, prefix_end, revision};
-use crate::store::{Event, Revision, StoreError};
+use crate::failure::StoreError;
+use crate::store::Event;
+use crate::transaction::Revision;
 
 /// Events that wait for a watcher; more stay in the log.
 const QUEUE: usize = 256;

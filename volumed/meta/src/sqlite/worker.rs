@@ -1,67 +1,20 @@
 //! The thread that owns the connection.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{self, oneshot};
 
 use super::batch;
+use super::leases;
+use super::request::Command;
 use super::watch::Watchers;
-use super::{POLL, leases};
-use crate::store::{Change, Compare, Entry, Event, LeaseId, Outcome, Revision, StoreError};
+
+/// How often a watched store looks for changes by other processes and for leases that ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Requests that are committed together, at most.
 const MAX_BATCH: usize = 128;
-
-pub type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-pub enum Command {
-    Request(Request),
-    Watch {
-        prefix: Vec<u8>,
-        after: Revision,
-        answer: Answer<sync::mpsc::Receiver<Event>>,
-    },
-}
-
-pub enum Request {
-    Read(Read),
-    Write(Write),
-}
-
-pub enum Read {
-    Revision(Answer<Revision>),
-    Get {
-        key: Vec<u8>,
-        answer: Answer<Option<Entry>>,
-    },
-    Range {
-        prefix: Vec<u8>,
-        after: Option<Vec<u8>>,
-        limit: usize,
-        answer: Answer<(Revision, Vec<Entry>)>,
-    },
-}
-
-pub enum Write {
-    Transact {
-        compares: Vec<Compare>,
-        changes: Vec<Change>,
-        answer: Answer<Outcome>,
-    },
-    GrantLease {
-        seconds: u64,
-        answer: Answer<LeaseId>,
-    },
-    RenewLease {
-        lease: LeaseId,
-        answer: Answer<()>,
-    },
-    EndLease {
-        lease: LeaseId,
-        answer: Answer<()>,
-    },
-}
 
 pub struct Worker {
     connection: Connection,

@@ -10,7 +10,8 @@ use super::copy::{
 };
 use super::schema::{is_known_store, make_tables};
 use crate::copy::{Copied, CopyError};
-use crate::store::{Entry, Revision};
+use crate::store::Entry;
+use crate::transaction::Revision;
 
 /// Entries that are read at a time.
 const PAGE: u32 = 512;

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 
 use crate::copy::CopyError;
 use crate::sqlite::Contents;
-use crate::store::{Entry, Revision};
+use crate::store::Entry;
+use crate::transaction::Revision;
 
 /// The entries of a file, some of them with other values.
 pub struct Source {
