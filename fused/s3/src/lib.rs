@@ -6,7 +6,6 @@
 
 mod changes;
 mod client;
-mod connection;
 mod connections;
 mod credentials;
 mod error;

@@ -9,9 +9,9 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -161,9 +161,9 @@ impl Inner {
     ) -> Result<http::Response<hyper::body::Incoming>, S3Error> {
         let signed = self.sign(request)?;
         let limit = self.settings.patience.attempt;
-        let answer = timeout(limit, self.connections.begin(signed)).await;
+        let answer = timeout(limit, self.connections.request(signed)).await;
         let answer = answer.map_err(S3Error::unreachable)?;
-        answer.map_err(|error| S3Error::unreachable(error.root_cause()))
+        answer.map_err(|error| root_cause(&error))
     }
 
     async fn attempt(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
@@ -176,14 +176,18 @@ impl Inner {
 
     async fn exchange(&self, request: &Request, limit: Duration) -> Result<Answer, S3Error> {
         let signed = self.sign(request)?;
-        let exchange = self.connections.exchange(signed, usize::MAX);
-        match timeout(limit, exchange).await {
-            Ok(Ok((parts, body))) => Ok(Answer {
+        let exchange = async {
+            let answer = self.connections.request(signed).await;
+            let (parts, body) = answer.map_err(|error| root_cause(&error))?.into_parts();
+            let body = collect(body, &parts.headers).await?;
+            Ok(Answer {
                 status: parts.status,
                 headers: parts.headers,
                 body,
-            }),
-            Ok(Err(error)) => Err(S3Error::unreachable(error.root_cause())),
+            })
+        };
+        match timeout(limit, exchange).await {
+            Ok(answer) => answer,
             Err(_) => Err(S3Error::unreachable(format!(
                 "no answer within {} s",
                 limit.as_secs()
@@ -253,6 +257,37 @@ impl Inner {
         instructions.apply_to_request_http1x(&mut unsigned);
         Ok(unsigned)
     }
+}
+
+async fn collect(mut body: hyper::body::Incoming, headers: &HeaderMap) -> Result<Bytes, S3Error> {
+    let length = headers.get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut first: Option<Bytes> = None;
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(S3Error::unreachable)?.into_data() else {
+            continue;
+        };
+        match first.take() {
+            None if joined.is_empty() => first = Some(data),
+            None => joined.extend_from_slice(&data),
+            Some(begun) => {
+                joined.reserve(length.unwrap_or(begun.len() + data.len()));
+                joined.extend_from_slice(&begun);
+                joined.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| joined.freeze()))
+}
+
+/// What went wrong beneath hyper's own words.
+pub(crate) fn root_cause(error: &hyper_util::client::legacy::Error) -> S3Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    S3Error::unreachable(cause)
 }
 
 impl S3Error {

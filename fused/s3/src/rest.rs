@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::client::ClientError;
 use crate::connections::{Server, server};
+use crate::request::root_cause;
 
 /// How long an answer may take. Checking a password takes the server a while.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -128,12 +129,15 @@ impl Rest {
         let request = request.body(Full::new(bytes));
         let request = request.map_err(|error| RestError::Unreachable(error.to_string()))?;
         let exchange = async {
-            let answer = self.server.connections.exchange(request, MAX_ANSWER).await;
-            let (parts, body) =
-                answer.map_err(|error| RestError::Unreachable(error.root_cause()))?;
+            let answer = self.server.connections.request(request).await;
+            let answer =
+                answer.map_err(|error| RestError::Unreachable(root_cause(&error).message))?;
+            let (parts, body) = answer.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| RestError::Unreachable(error.to_string()))?;
             let name = parts.headers.get(header::SERVER);
             let name = name.and_then(|name| name.to_str().ok()).map(str::to_owned);
-            Ok((parts.status, body, name))
+            Ok((parts.status, body.to_bytes(), name))
         };
         match timeout(LIMIT, exchange).await {
             Ok(answer) => answer,
