@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use s3d_bucket::{Checksum, ChecksumKind};
+use s3d_md5::{LANES, Md5, Stream, update_together};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::checksum::{self, Hasher};
 use super::ingest::{Claims, IngestError};
-use super::md5::{LANES, Md5, Stream, update_together};
 use super::signature::key::hex;
 
 /// Bytes that are hashed in one go: while they are, the next ones come in.

@@ -1,4 +1,4 @@
-//! MD5 of one body, and of several side by side.
+//! MD5 (RFC 1321) of one message, and of several side by side.
 
 mod lanes;
 
@@ -22,6 +22,12 @@ pub struct Md5 {
     length: u64,
     /// The last `length % 64` of them, which make no whole block yet.
     rest: [u8; BLOCK],
+}
+
+impl Default for Md5 {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Md5 {
@@ -163,7 +169,7 @@ mod tests {
         let hex = |text: &str| {
             let mut md5 = Md5::new();
             md5.update(text.as_bytes());
-            crate::signature::key::hex(&md5.finish())
+            hex::encode(md5.finish())
         };
         assert_eq!(hex(""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(hex("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
