@@ -90,6 +90,21 @@ impl Md5 {
     }
 }
 
+/// The MD5 of each of several whole messages.
+pub fn digests(messages: &[Bytes]) -> Vec<[u8; 16]> {
+    let mut sums = vec![Md5::new(); messages.len()];
+    for (sums, messages) in sums.chunks_mut(LANES).zip(messages.chunks(LANES)) {
+        let pieces = messages.iter().map(std::slice::from_ref);
+        let streams = sums.iter_mut().zip(pieces);
+        update_together(
+            streams
+                .map(|(md5, piece)| Stream::new(md5, piece))
+                .collect(),
+        );
+    }
+    sums.into_iter().map(Md5::finish).collect()
+}
+
 /// A body's MD5 and the pieces that it takes next.
 pub struct Stream<'s> {
     md5: &'s mut Md5,
@@ -186,6 +201,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whole_messages_are_as_one_by_one(
+            lengths in proptest::collection::vec(0usize..5000, 0..3 * LANES),
+        ) {
+            let messages: Vec<Bytes> =
+                (1u8..).zip(&lengths).map(|(seed, length)| filled(*length, seed)).collect();
+            let one_by_one = messages.iter().map(|message| expected(std::slice::from_ref(message)));
+            prop_assert_eq!(digests(&messages), one_by_one.collect::<Vec<_>>());
+        }
+
         #[test]
         fn side_by_side_is_as_one_by_one(
             lengths in proptest::collection::vec(

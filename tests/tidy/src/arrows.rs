@@ -106,7 +106,7 @@ const ALLOWED: [(&str, &[&str]); 39] = [
         ],
     ),
     ("s3d-audit", &["s3d-accounts"]),
-    ("s3d-bucket", &["volumed-client"]),
+    ("s3d-bucket", &["s3d-md5", "volumed-client"]),
     (
         "s3d-buckets",
         &[
