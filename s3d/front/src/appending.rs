@@ -5,6 +5,7 @@ use s3d_bucket::{
     Addition, Bucket, ChangeError, Checksum, ChecksumAlgorithm, Condition, EtagMatch, Found, Key,
     Object, Unmet,
 };
+use s3d_md5::Md5;
 use s3s::dto::{PutObjectInput, PutObjectOutput};
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -13,7 +14,6 @@ use super::conditions::of_write;
 use super::context::RequestContext;
 use super::error;
 use super::ingest::{Claims, ingest};
-use super::md5::Md5;
 use super::operations::Operations;
 use super::signature::key::hex;
 use super::writing::{answer, payload};

@@ -1,10 +1,10 @@
 //! What becomes of an upload's parts when it is completed.
 
 use s3d_bucket::{Attributes, Checksum, ChecksumAlgorithm, NamedPart, Object, Part, UploadState};
+use s3d_md5::Md5;
 use s3s::dto::{CompleteMultipartUploadInput, CompletedPart};
 
 use super::checksum;
-use super::md5::Md5;
 use super::signature::key::hex;
 use super::upload::{MultipartError, kind, number};
 

@@ -161,9 +161,9 @@ impl Front {
         if parts.method == Method::OPTIONS {
             return self.preflight(&addressing, &parts).await;
         }
-        let query = Query::parse(parts.uri.query());
         let posts = parts.method == Method::POST && resource == ResourceKind::Bucket;
-        if posts && is_form(&parts.headers) && !query.has("delete") {
+        let deletes = || Query::parse(parts.uri.query()).has("delete");
+        if posts && is_form(&parts.headers) && !deletes() {
             return self.post_form(addressing, parts, body, operation).await;
         }
         let signer =

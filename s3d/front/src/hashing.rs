@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use s3d_bucket::{Checksum, ChecksumKind};
+use s3d_md5::{LANES, Md5, Stream, update_together};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::checksum::{self, Hasher};
 use super::ingest::{Claims, IngestError};
-use super::md5::{LANES, Md5, Stream, update_together};
 use super::signature::key::hex;
 
 /// Bytes that are hashed in one go: while they are, the next ones come in.
@@ -63,14 +63,23 @@ impl Digests {
 
     /// The ETag and the checksum of the body, if every claim is true.
     pub fn finish(
-        self,
+        mut self,
         claims: &Claims,
         sha256: Option<[u8; 32]>,
     ) -> Result<(String, Option<Checksum>), IngestError> {
-        let md5 = self.md5.finish();
+        let md5 = std::mem::take(&mut self.md5).finish();
         if claims.md5.is_some_and(|claimed| claimed != md5) {
             return Err(IngestError::BadDigest("Content-MD5"));
         }
+        Ok((hex(&md5), self.finish_others(claims, sha256)?))
+    }
+
+    /// The checksum of the body, if every claim but that of its MD5 is true.
+    pub fn finish_others(
+        self,
+        claims: &Claims,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<Option<Checksum>, IngestError> {
         let computed: Option<[u8; 32]> = self.sha256.map(|sha256| sha256.finalize().into());
         if computed != sha256 {
             return Err(IngestError::Sha256Mismatch);
@@ -88,7 +97,7 @@ impl Digests {
         {
             return Err(IngestError::BadDigest(checksum::header(checksum.algorithm)));
         }
-        Ok((hex(&md5), checksum))
+        Ok(checksum)
     }
 }
 
@@ -258,6 +267,15 @@ impl Hashing {
         let mut digests = self.state.here(&self.hashers).await;
         for bytes in &self.batch {
             digests.update(bytes);
+        }
+        *digests
+    }
+
+    /// All digests but MD5 of a body that nobody else began to hash: a small one.
+    pub async fn finish_others(self) -> Digests {
+        let mut digests = self.state.here(&self.hashers).await;
+        for bytes in &self.batch {
+            digests.update_others(bytes);
         }
         *digests
     }

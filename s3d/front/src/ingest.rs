@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::HeaderMap;
-use s3d_bucket::{Body, Bucket, ChangeError, Checksum, ChecksumAlgorithm};
+use s3d_bucket::{Body, BodyWriter, Bucket, ChangeError, Checksum, ChecksumAlgorithm};
 
 use super::checksum;
 use super::hashing::{Digests, Hashers, Hashing};
@@ -121,13 +122,61 @@ pub struct Ingested {
     pub checksum: Option<Checksum>,
 }
 
+/// A body that was taken in to be put as an object of its own.
+pub enum IngestedObject {
+    /// Its ETag is computed when it is put: it is small.
+    Small {
+        /// Its bytes.
+        bytes: Bytes,
+        /// Its checksum, if the client named an algorithm.
+        checksum: Option<Checksum>,
+    },
+    /// Its ETag is known.
+    Whole(Ingested),
+}
+
+impl IngestedObject {
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Small { bytes, .. } => bytes.is_empty(),
+            Self::Whole(taken) => taken.body.length() == 0,
+        }
+    }
+}
+
 /// Takes in a body. When this answers, every claim was found true.
 pub async fn ingest(
     bucket: &Bucket,
     hashers: &Hashers,
+    payload: Payload,
+    claims: Claims,
+) -> Result<Ingested, IngestError> {
+    let received = receive(bucket, hashers, payload, claims).await?;
+    received.finish().await
+}
+
+/// Takes in a body that is put as an object of its own; claims as in [`ingest`].
+pub async fn ingest_object(
+    bucket: &Bucket,
+    hashers: &Hashers,
+    payload: Payload,
+    claims: Claims,
+) -> Result<IngestedObject, IngestError> {
+    let received = receive(bucket, hashers, payload, claims).await?;
+    if received.claims.md5.is_none() && received.writer.is_small() {
+        received.finish_small().await
+    } else {
+        received.finish().await.map(IngestedObject::Whole)
+    }
+}
+
+async fn receive(
+    bucket: &Bucket,
+    hashers: &Hashers,
     mut payload: Payload,
     mut claims: Claims,
-) -> Result<Ingested, IngestError> {
+) -> Result<Received, IngestError> {
     let sha256 = payload.sha256();
     let mut writer = bucket.writer(payload.length());
     let mut hashing = Hashing::new(hashers.clone(), Digests::new(&claims, sha256));
@@ -144,13 +193,43 @@ pub async fn ingest(
         }
         claims.value = Some(value);
     }
-    let (etag, checksum) = hashing.finish().await.finish(&claims, sha256)?;
-    let body = writer.finish().await?;
-    Ok(Ingested {
-        body,
-        etag,
-        checksum,
+    Ok(Received {
+        writer,
+        hashing,
+        claims,
+        sha256,
     })
+}
+
+/// A body whose bytes have all come.
+struct Received {
+    writer: BodyWriter,
+    hashing: Hashing,
+    claims: Claims,
+    sha256: Option<[u8; 32]>,
+}
+
+impl Received {
+    async fn finish(self) -> Result<Ingested, IngestError> {
+        let digests = self.hashing.finish().await;
+        let (etag, checksum) = digests.finish(&self.claims, self.sha256)?;
+        let body = self.writer.finish().await?;
+        Ok(Ingested {
+            body,
+            etag,
+            checksum,
+        })
+    }
+
+    /// Leaves the MD5 to who puts it. The body must be small.
+    async fn finish_small(self) -> Result<IngestedObject, IngestError> {
+        let digests = self.hashing.finish_others().await;
+        let checksum = digests.finish_others(&self.claims, self.sha256)?;
+        match self.writer.finish().await? {
+            Body::Small(bytes) => Ok(IngestedObject::Small { bytes, checksum }),
+            Body::Stored(_) => unreachable!("a small body stays in memory"),
+        }
+    }
 }
 
 #[cfg(test)]

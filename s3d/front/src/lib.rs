@@ -37,7 +37,6 @@ mod http_date;
 mod ingest;
 mod lenient;
 mod listing;
-mod md5;
 mod multipart;
 mod new_object;
 mod object_acl;

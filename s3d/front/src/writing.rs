@@ -14,7 +14,7 @@ use super::attributes;
 use super::conditions::{etag_is, of_write};
 use super::context::{Content, RequestContext};
 use super::error;
-use super::ingest::{Claims, ingest};
+use super::ingest::{Claims, IngestedObject, ingest_object};
 use super::operations::Operations;
 use super::payload::Payload;
 use super::request_body::RequestBody;
@@ -81,16 +81,27 @@ impl Operations {
         let claims = Claims::read(&request.headers)?;
         let payload = payload(request)?;
         let open = self.open(request).await?;
-        let taken = ingest(&open, &self.hashers, payload, claims).await?;
-        if appends && taken.body.length() == 0 {
+        let taken = ingest_object(&open, &self.hashers, payload, claims).await?;
+        if appends && taken.is_empty() {
             return Err(AppendError::Empty.into());
         }
-        let attributes = Attributes {
-            etag: taken.etag,
-            checksum: taken.checksum,
-            ..attributes
+        let stored = match taken {
+            IngestedObject::Small { bytes, checksum } => {
+                let attributes = Attributes {
+                    checksum,
+                    ..attributes
+                };
+                open.put_hashed(key, attributes, bytes, condition).await
+            }
+            IngestedObject::Whole(taken) => {
+                let attributes = Attributes {
+                    etag: taken.etag,
+                    checksum: taken.checksum,
+                    ..attributes
+                };
+                open.put(key, attributes, taken.body, condition).await
+            }
         };
-        let stored = open.put(key, attributes, taken.body, condition).await;
         Ok(stored.map_err(|refusal| error::change(&refusal))?.object)
     }
 

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::Tree;
 
 /// The libraries of the workspace, by package.
-const ALLOWED: [(&str, &[&str]); 38] = [
+const ALLOWED: [(&str, &[&str]); 39] = [
     ("fused", &["fused-fs", "fused-s3", "volumed-size"]),
     ("fused-fs", &[]),
     ("fused-s3", &[]),
@@ -106,7 +106,7 @@ const ALLOWED: [(&str, &[&str]); 38] = [
         ],
     ),
     ("s3d-audit", &["s3d-accounts"]),
-    ("s3d-bucket", &["volumed-client"]),
+    ("s3d-bucket", &["s3d-md5", "volumed-client"]),
     (
         "s3d-buckets",
         &[
@@ -127,6 +127,7 @@ const ALLOWED: [(&str, &[&str]); 38] = [
             "s3d-accounts",
             "s3d-bucket",
             "s3d-buckets",
+            "s3d-md5",
             "s3d-names",
             "s3d-policy",
             "s3d-records",
@@ -134,6 +135,7 @@ const ALLOWED: [(&str, &[&str]); 38] = [
     ),
     ("s3d-console", &[]),
     ("s3d-mail", &["s3d-names"]),
+    ("s3d-md5", &[]),
     ("s3d-names", &[]),
     ("s3d-policy", &["s3d-names"]),
     (

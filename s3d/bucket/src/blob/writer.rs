@@ -97,9 +97,14 @@ impl BodyWriter {
         }
     }
 
+    /// Whether the bytes so far are few enough to travel in the log.
+    pub fn is_small(&self) -> bool {
+        self.spans.is_empty() && self.run_length <= SMALL_BODY
+    }
+
     /// Waits until every byte is where a record may name it.
     pub async fn finish(mut self) -> Result<Body, ChangeError> {
-        if self.spans.is_empty() && self.run_length <= SMALL_BODY {
+        if self.is_small() {
             let body = match self.run.len() {
                 0 => Bytes::new(),
                 1 => self.run.remove(0),

@@ -21,6 +21,8 @@ pub enum Change {
         key: Key,
         attributes: Attributes,
         body: Body,
+        /// The MD5 of its body, which is small, becomes its ETag.
+        hashed: bool,
         condition: Condition,
     },
     /// An object goes on.
@@ -134,6 +136,18 @@ impl Change {
                 Some(Body::Small(bytes)) => bytes.len(),
                 _ => 0,
             },
+        }
+    }
+
+    /// The body whose MD5 becomes the object's ETag.
+    pub fn body_to_hash(&self) -> Option<&Bytes> {
+        match self {
+            Self::Put {
+                body: Body::Small(bytes),
+                hashed: true,
+                ..
+            } => Some(bytes),
+            _ => None,
         }
     }
 

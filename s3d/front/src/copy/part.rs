@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use s3d_bucket::{ChecksumAlgorithm, Key, Part, PartAttributes, PartName};
+use s3d_md5::Md5;
 use s3s::dto::{CopyPartResult, ETag, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -10,7 +11,6 @@ use super::source::{Source, range};
 use crate::access::bucket;
 use crate::attributes::timestamp;
 use crate::error;
-use crate::md5::Md5;
 use crate::operations::Operations;
 use crate::signature::key::hex;
 use crate::upload::{MultipartError, number, upload_id};

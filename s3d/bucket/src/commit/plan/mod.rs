@@ -16,9 +16,11 @@ mod tests;
 mod uploads;
 
 use std::collections::BTreeMap;
+use std::vec::IntoIter;
 
 use bytes::Bytes;
 
+use crate::attributes::Attributes;
 use crate::commit::change::{Change, Done, Outcome};
 use crate::commit::view::{Overlay, RowView};
 use crate::condition::{Condition, Unmet};
@@ -83,8 +85,10 @@ pub fn plan<'c, 'p, V: RowView>(
         Some(row) => row.as_ref().map(|row| Redirect::decode(row)).transpose()?,
         None => view.redirect()?,
     };
+    let changes: Vec<&Change> = changes.into_iter().collect();
     let mut planner = BatchPlanner {
         rows,
+        etags: etags(&changes),
         redirect,
         context,
         draft: Vec::new(),
@@ -108,8 +112,18 @@ pub fn plan<'c, 'p, V: RowView>(
     })
 }
 
+/// The ETags of the objects whose bodies are to be hashed, in their order.
+fn etags(changes: &[&Change]) -> IntoIter<String> {
+    let bodies = changes.iter().filter_map(|change| change.body_to_hash());
+    let digests = s3d_md5::digests(&bodies.cloned().collect::<Vec<_>>());
+    let etags = digests.iter().map(hex::encode);
+    etags.collect::<Vec<_>>().into_iter()
+}
+
 struct BatchPlanner<'v, V> {
     rows: Overlay<'v, V>,
+    /// See [`etags`].
+    etags: IntoIter<String>,
     /// The prefix rename under way behind the changes planned so far.
     redirect: Option<Redirect>,
     context: CommitContext,
@@ -171,7 +185,12 @@ impl<V: RowView> BatchPlanner<'_, V> {
                 attributes,
                 body,
                 condition,
-            } => self.put(key, attributes, body, condition),
+                ..
+            } => {
+                let hashed = change.body_to_hash().is_some();
+                let attributes = self.with_etag(attributes, hashed);
+                self.put(key, attributes, body, condition)
+            }
             Change::Append {
                 key,
                 addition,
@@ -227,6 +246,15 @@ impl<V: RowView> BatchPlanner<'_, V> {
             Change::Forget { spans, holes } => self.forget(spans, holes),
             Change::Move { spans } => self.move_spans(spans),
         }
+    }
+
+    /// Attributes with the next of [`etags`], if their object's body is hashed.
+    fn with_etag(&mut self, attributes: &Attributes, hashed: bool) -> Attributes {
+        let mut attributes = attributes.clone();
+        if hashed {
+            attributes.etag = self.etags.next().expect("each such body has one");
+        }
+        attributes
     }
 
     fn get<R: Row>(&self, table: Table, key: &Bytes) -> Planned<Option<R>> {

@@ -20,7 +20,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
     pub(super) fn put(
         &mut self,
         key: &Key,
-        attributes: &Attributes,
+        attributes: Attributes,
         body: &Body,
         condition: &Condition,
     ) -> Planned<Done> {
@@ -32,7 +32,7 @@ impl<V: RowView> BatchPlanner<'_, V> {
             size: body.length(),
             modified: self.context.now,
             sequence: self.sequence(),
-            attributes: attributes.clone(),
+            attributes,
             upload: None,
             parts: Vec::new(),
             blob: self.take_body(body)?,

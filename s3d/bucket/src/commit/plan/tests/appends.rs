@@ -47,6 +47,7 @@ impl Rows {
         let object = self.object(name);
         let planner = BatchPlanner {
             rows: Overlay::new(&self.fixed),
+            etags: etags(&[]),
             context: self.context,
             draft: Vec::new(),
             redirect: None,

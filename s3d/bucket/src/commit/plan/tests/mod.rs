@@ -2,6 +2,7 @@
 
 mod addresses;
 mod appends;
+mod etags;
 mod patches;
 mod prefixes;
 mod renames;
@@ -11,13 +12,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::*;
-use crate::attributes::{AttributeChange, Attributes};
+use crate::attributes::AttributeChange;
 use crate::commit::change::SpanMove;
 use crate::commit::view::Fixed;
 use crate::condition::Precondition;
 use crate::format::layout::{DATA_ZONE, SEGMENT};
-use crate::format::rows::span_key;
-use crate::format::rows::{Doomed, Shares, Span, blob_key, object_key, part_key};
+use crate::format::rows::{Doomed, Shares, Span, blob_key, object_key, part_key, span_key};
 use crate::object::{Blob, Key, MAX_INLINE_SLICES, Part, SpanSlice, Upload, UploadId};
 use crate::requests::{
     Body, Completion, CopyAttributes, CopySource, NamedPart, PartAttributes, PartName,
@@ -112,6 +112,7 @@ impl Rows {
         let id = self.begin(name);
         let mut planner = BatchPlanner {
             rows: Overlay::new(&self.fixed),
+            etags: etags(&[]),
             redirect: None,
             context: self.context,
             draft: Vec::new(),
@@ -155,6 +156,7 @@ fn put(name: &str, length: usize) -> Change {
             ..Attributes::default()
         },
         body: Body::Small(vec![7; length].into()),
+        hashed: false,
         condition: Condition::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! MD5 of one body, and of several side by side.
+//! MD5 (RFC 1321) of one message, and of several side by side.
 
 mod lanes;
 
@@ -22,6 +22,12 @@ pub struct Md5 {
     length: u64,
     /// The last `length % 64` of them, which make no whole block yet.
     rest: [u8; BLOCK],
+}
+
+impl Default for Md5 {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Md5 {
@@ -82,6 +88,21 @@ impl Md5 {
     fn compress(&mut self, blocks: &[u8]) {
         compress(&mut self.state, blocks.as_chunks().0);
     }
+}
+
+/// The MD5 of each of several whole messages.
+pub fn digests(messages: &[Bytes]) -> Vec<[u8; 16]> {
+    let mut sums = vec![Md5::new(); messages.len()];
+    for (sums, messages) in sums.chunks_mut(LANES).zip(messages.chunks(LANES)) {
+        let pieces = messages.iter().map(std::slice::from_ref);
+        let streams = sums.iter_mut().zip(pieces);
+        update_together(
+            streams
+                .map(|(md5, piece)| Stream::new(md5, piece))
+                .collect(),
+        );
+    }
+    sums.into_iter().map(Md5::finish).collect()
 }
 
 /// A body's MD5 and the pieces that it takes next.
@@ -163,7 +184,7 @@ mod tests {
         let hex = |text: &str| {
             let mut md5 = Md5::new();
             md5.update(text.as_bytes());
-            crate::signature::key::hex(&md5.finish())
+            hex::encode(md5.finish())
         };
         assert_eq!(hex(""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(hex("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
@@ -180,6 +201,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whole_messages_are_as_one_by_one(
+            lengths in proptest::collection::vec(0usize..5000, 0..3 * LANES),
+        ) {
+            let messages: Vec<Bytes> =
+                (1u8..).zip(&lengths).map(|(seed, length)| filled(*length, seed)).collect();
+            let one_by_one = messages.iter().map(|message| expected(std::slice::from_ref(message)));
+            prop_assert_eq!(digests(&messages), one_by_one.collect::<Vec<_>>());
+        }
+
         #[test]
         fn side_by_side_is_as_one_by_one(
             lengths in proptest::collection::vec(
