@@ -12,7 +12,7 @@ use rack_model::names::Label;
 
 use crate::call::{Call, OpenError};
 use crate::{print, terminal};
-pub use identities::{Identities, IdentityArgs, IdentityError};
+pub use identities::{IdentityArgs, IdentityError};
 pub use reader::{ReadError, Reader};
 pub use vault::{SealError, UnsealError, Vault};
 
