@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fused_fs::journal::Record;
 use parking_lot::Mutex;
@@ -29,6 +30,8 @@ const BLOCK: u64 = 4096;
 pub struct Pair {
     pub bytes: File,
     journal: File,
+    /// A line of the journal may have been cut off: what follows it would not be read.
+    torn: AtomicBool,
     pub path: PathBuf,
 }
 
@@ -39,6 +42,7 @@ impl Pair {
         Ok(Self {
             bytes: options.clone().write(true).open(&path)?,
             journal: options.append(true).open(path.with_extension(JOURNAL))?,
+            torn: AtomicBool::new(false),
             path,
         })
     }
@@ -46,7 +50,11 @@ impl Pair {
     /// Writes down what happened, in this order.
     pub fn record(&self, records: &[Record]) -> io::Result<()> {
         let lines: String = records.iter().map(Record::line).collect();
-        (&self.journal).write_all(lines.as_bytes())
+        let written = (&self.journal).write_all(lines.as_bytes());
+        if written.is_err() {
+            self.torn.store(true, Ordering::Release);
+        }
+        written
     }
 
     pub fn remove(&self) {
@@ -77,8 +85,11 @@ impl Pair {
         Some(start)
     }
 
-    /// The length of the bytes, if that and the journal's are short enough.
+    /// The length of the bytes, if that and the journal's are short enough and the journal is whole.
     fn length(&self) -> Option<u64> {
+        if self.torn.load(Ordering::Acquire) {
+            return None;
+        }
         let within = |file: &File, most| Some(file.metadata().ok()?.len()).filter(|it| *it <= most);
         within(&self.journal, LONGEST_JOURNAL)?;
         within(&self.bytes, LONGEST)

@@ -9,13 +9,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use fused_fs::journal::{self, Record, Recovered};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use parking_lot::Mutex;
 
 use crate::spares::{JOURNAL, Pair, Spare, Spares};
 use crate::status::{MOUNTED, UPLOADS, Waiting};
@@ -44,8 +45,19 @@ pub struct StageFile {
     start: u64,
     /// Where the pair goes when nobody has the file any more; without it, it is removed.
     spares: Option<Arc<Spares>>,
-    /// Set once there is nothing to upload any more: where the next file begins, if there can be one.
-    discarded: OnceLock<Option<u64>>,
+    /// Held while something is written down: nothing of this file may follow what ends it in the journal.
+    phase: Mutex<Phase>,
+}
+
+/// What becomes of a staged file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It may have to be uploaded.
+    Staged,
+    /// There is nothing to upload any more; the next file begins there.
+    Ended(u64),
+    /// The same, and its files are removed.
+    Removed,
 }
 
 impl StagingFolder {
@@ -161,15 +173,16 @@ impl StageFile {
             pair,
             start,
             spares,
-            discarded: OnceLock::new(),
+            phase: Mutex::new(Phase::Staged),
         }
     }
 
     /// Writes down what changed, in this order, as long as it may have to be uploaded.
     pub fn record(&self, records: &[Record]) -> io::Result<()> {
-        match self.discarded.get() {
-            Some(_) => Ok(()),
-            None => self.pair.record(records),
+        let phase = self.phase.lock();
+        match *phase {
+            Phase::Staged => self.pair.record(records),
+            Phase::Ended(_) | Phase::Removed => Ok(()),
         }
     }
 
@@ -203,20 +216,22 @@ impl StageFile {
 
     /// There is nothing to be uploaded any more. Who has it open can still read and write it.
     pub fn discard(&self) {
-        self.discarded.get_or_init(|| {
-            let next = self.spares.as_ref().and_then(|_| self.pair.end_file());
-            if next.is_none() {
-                self.pair.remove();
-            }
-            next
-        });
+        let mut phase = self.phase.lock();
+        if *phase != Phase::Staged {
+            return;
+        }
+        let next = self.spares.as_ref().and_then(|_| self.pair.end_file());
+        *phase = next.map_or(Phase::Removed, Phase::Ended);
+        if next.is_none() {
+            self.pair.remove();
+        }
     }
 }
 
 impl Drop for StageFile {
     fn drop(&mut self) {
-        if let (Some(spares), Some(Some(next))) = (&self.spares, self.discarded.get()) {
-            spares.put(self.pair.clone(), *next);
+        if let (Some(spares), Phase::Ended(next)) = (&self.spares, *self.phase.get_mut()) {
+            spares.put(self.pair.clone(), next);
         }
     }
 }
